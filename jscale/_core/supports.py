@@ -1,0 +1,85 @@
+"""Where a parameter may live, and the smooth map between that set and the whole real line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+
+def _softplus_inverse(y: jax.Array) -> jax.Array:
+    return y + jnp.log(-jnp.expm1(-y))
+
+
+@dataclass(frozen=True)
+class Support:
+    """A set of real numbers with a one-to-one map to the real line.
+
+    Attributes:
+        name: "real", "positive", "unit", "interval", "above" or "below".
+        lower: infimum (open).
+        upper: supremum (open).
+        to_natural: free value → value in the set.
+        to_free: value in the set → free value.
+    """
+
+    name: str
+    lower: float
+    upper: float
+    to_natural: Callable[[ArrayLike], jax.Array]
+    to_free: Callable[[ArrayLike], jax.Array]
+
+    def contains(self, value: ArrayLike) -> jax.Array:
+        """Whether each entry of ``value`` lies strictly inside."""
+        value = jnp.asarray(value)
+        return (value > self.lower) & (value < self.upper)
+
+    def __repr__(self) -> str:
+        return self.name if self.name in ("real", "positive", "unit") else f"{self.name}({self.lower}, {self.upper})"
+
+
+real = Support("real", -jnp.inf, jnp.inf, jnp.asarray, jnp.asarray)
+positive = Support("positive", 0.0, jnp.inf, jnp.exp, jnp.log)
+
+
+def interval(lower: float, upper: float) -> Support:
+    """The open interval (lower, upper), by a scaled logistic map."""
+    width = upper - lower
+
+    def to_natural(free: ArrayLike) -> jax.Array:
+        return lower + width * jax.nn.sigmoid(jnp.asarray(free))
+
+    def to_free(value: ArrayLike) -> jax.Array:
+        value = jnp.asarray(value)
+        return jnp.log(value - lower) - jnp.log(upper - value)
+
+    return Support("unit" if (lower, upper) == (0.0, 1.0) else "interval", lower, upper, to_natural, to_free)
+
+
+def above(lower: float) -> Support:
+    """Numbers larger than ``lower``, by a softplus map (linear far above, so large values stay well scaled)."""
+
+    def to_natural(free: ArrayLike) -> jax.Array:
+        return lower + jax.nn.softplus(jnp.asarray(free))
+
+    def to_free(value: ArrayLike) -> jax.Array:
+        return _softplus_inverse(jnp.asarray(value) - lower)
+
+    return Support("above", lower, jnp.inf, to_natural, to_free)
+
+
+def below(upper: float) -> Support:
+    """Numbers smaller than ``upper``, by a mirrored softplus map."""
+
+    def to_natural(free: ArrayLike) -> jax.Array:
+        return upper - jax.nn.softplus(-jnp.asarray(free))
+
+    def to_free(value: ArrayLike) -> jax.Array:
+        return -_softplus_inverse(upper - jnp.asarray(value))
+
+    return Support("below", -jnp.inf, upper, to_natural, to_free)
+
+
+unit = interval(0.0, 1.0)
+negative = below(0.0)

@@ -1,0 +1,202 @@
+"""Dense transformers in model size and data: Kaplan's laws and Chinchilla's."""
+
+import math
+from typing import Annotated
+
+from jscale.laws._declare import constants, law
+from jscale.laws._roles import (
+    Anchor,
+    ComputeScale,
+    Count,
+    DataCoefficient,
+    DataScale,
+    Exponent,
+    Flops,
+    Irreducible,
+    Loss,
+    SizeCoefficient,
+    SizeScale,
+    SlowExponent,
+    Steps,
+    StepScale,
+    Tokens,
+    adjust,
+    lognormal,
+)
+
+_KAPLAN = "Kaplan et al. 2020 (arXiv 2001.08361)"
+_NO_FLOOR = ("No floor: the exponents are not comparable with those of a law that has one.", "N counts non-embedding parameters.")
+
+
+@law(
+    formula="(N_c / N)**alpha_N",
+    source=f"{_KAPLAN}, eq. 1.1",
+    published={"kaplan2020": constants(f"{_KAPLAN}, eq. 1.1", "S2", N_c=8.8e13, alpha_N=0.076)},
+    decreasing=("N",),
+    traps=_NO_FLOOR,
+)
+def kaplan_size(
+    N: Count, *, N_c: Annotated[SizeScale, adjust(anchor=Anchor("1 / N", power="alpha_N"))], alpha_N: SlowExponent
+) -> Loss:
+    """Loss of an N-parameter model trained to convergence on enough data, nats per token.
+
+    ``L(N) = (N_c / N)**alpha_N``, N without embeddings (Kaplan et al. 2020, eq. 1.1).
+    """
+    return (N_c / N) ** alpha_N
+
+
+@law(
+    formula="(D_c / D)**alpha_D",
+    source=f"{_KAPLAN}, eq. 1.2",
+    published={"kaplan2020": constants(f"{_KAPLAN}, eq. 1.2", "S2", D_c=5.4e13, alpha_D=0.095)},
+    decreasing=("D",),
+    traps=_NO_FLOOR[:1],
+)
+def kaplan_data(
+    D: Tokens, *, D_c: Annotated[DataScale, adjust(anchor=Anchor("1 / D", power="alpha_D"))], alpha_D: SlowExponent
+) -> Loss:
+    """Loss of a large model on D tokens with early stopping, nats per token.
+
+    ``L(D) = (D_c / D)**alpha_D`` (Kaplan et al. 2020, eq. 1.2).
+    """
+    return (D_c / D) ** alpha_D
+
+
+@law(
+    formula="(C_c / C)**alpha_C",
+    source=f"{_KAPLAN}, eq. 1.3",
+    published={
+        "kaplan2020": constants(
+            f"{_KAPLAN}, eq. 1.3", "S2", C_c=3.1e8 * 8.64e19, alpha_C=0.050, note="printed C_c: 3.1e8 PF-days of 8.64e19 FLOP"
+        )
+    },
+    decreasing=("C",),
+    traps=(*_NO_FLOOR[:1], "C is the compute at the critical batch size's minimum, C_min, not 6ND of any one run."),
+)
+def kaplan_compute(
+    C: Flops, *, C_c: Annotated[ComputeScale, adjust(anchor=Anchor("1 / C", power="alpha_C"))], alpha_C: SlowExponent
+) -> Loss:
+    """Loss at the best allocation of C FLOP (C_min), nats per token.
+
+    ``L(C) = (C_c / C)**alpha_C`` (Kaplan et al. 2020, eq. 1.3).
+    """
+    return (C_c / C) ** alpha_C
+
+
+@law(
+    formula="((N_c / N)**(alpha_N / alpha_D) + D_c / D)**alpha_D",
+    source=f"{_KAPLAN}, eq. 1.5",
+    published={
+        "kaplan2020": constants(
+            f"{_KAPLAN}, Table 2", "S2", N_c=6.4e13, D_c=1.8e13, alpha_N=0.076, alpha_D=0.103
+        )
+    },
+    decreasing=("N", "D"),
+    traps=_NO_FLOOR,
+)
+def kaplan(
+    N: Count,
+    D: Tokens,
+    *,
+    N_c: Annotated[SizeScale, adjust(anchor=Anchor("1 / N", power="alpha_N"))],
+    D_c: Annotated[DataScale, adjust(anchor=Anchor("1 / D", power="alpha_D"))],
+    alpha_N: SlowExponent,
+    alpha_D: SlowExponent,
+) -> Loss:
+    """Loss of an N-parameter model on D tokens with early stopping, nats per token.
+
+    ``L(N, D) = [(N_c / N)**(alpha_N / alpha_D) + D_c / D]**alpha_D`` (Kaplan et al. 2020, eq. 1.5, Table 2).
+    """
+    return ((N_c / N) ** (alpha_N / alpha_D) + D_c / D) ** alpha_D
+
+
+@law(
+    formula="(N_c / N)**alpha_N + (S_c / S)**alpha_S",
+    source=f"{_KAPLAN}, eq. 1.6",
+    published={
+        "kaplan2020": constants(
+            f"{_KAPLAN}, eq. 1.1 and 1.6", "S2", N_c=8.8e13, S_c=2.1e3, alpha_N=0.076, alpha_S=0.76,
+            note="N_c and alpha_N of eq. 1.1; S_c and alpha_S of the learning-curve fit",
+        )
+    },
+    decreasing=("N", "S"),
+    traps=(*_NO_FLOOR, "S is the minimum number of steps, S_min, as at an infinite batch."),
+)  # fmt: skip
+def kaplan_steps(
+    N: Count,
+    S: Steps,
+    *,
+    N_c: Annotated[SizeScale, adjust(anchor=Anchor("1 / N", power="alpha_N"))],
+    S_c: Annotated[
+        StepScale, adjust(anchor=Anchor("1 / S", power="alpha_S"), prior=lognormal(0.3, 0.8), start=(0.03, 1.5))
+    ],
+    alpha_N: SlowExponent,
+    alpha_S: Annotated[Exponent, adjust(prior=lognormal(0.7, 0.35), start=(0.2, 1.5))],
+) -> Loss:
+    """Loss of an N-parameter model after S optimiser steps, nats per token.
+
+    ``L(N, S) = (N_c / N)**alpha_N + (S_c / S)**alpha_S`` (Kaplan et al. 2020, eq. 1.6).
+    """
+    return (N_c / N) ** alpha_N + (S_c / S) ** alpha_S
+
+
+_BESIROGLU = "Besiroglu et al. 2024 (arXiv 2404.10102)"
+
+
+@law(
+    formula="E + A / N**alpha + B / D**beta",
+    source="Hoffmann et al. 2022 (arXiv 2203.15556), eq. 2 and 10",
+    published={
+        "hoffmann2022": constants(
+            "Hoffmann et al. 2022, eq. 10, digits of the TeX source", "S2",
+            E=1.6934, A=406.4, B=410.7, alpha=0.3392, beta=0.2849,
+        ),
+        "hoffmann2022_rounded": constants(
+            "Hoffmann et al. 2022, eq. 10 as printed", "S2", E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28,
+            note="rounding beta moves the data term 13% at 1e11 tokens",
+        ),
+        "besiroglu2024": constants(
+            f"{_BESIROGLU}, Table 1", "R", E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658,
+            stderr=dict(E=0.03, A=124.58, B=1293.23, alpha=0.02, beta=0.02),
+        ),
+        "besiroglu2024_all": constants(
+            f"{_BESIROGLU}, Table 3 (five outliers kept)", "S1", E=1.89, A=463.3, B=12530.0, alpha=0.345, beta=0.452,
+            stderr=dict(E=0.044, A=145.0, B=61650.0, alpha=0.018, beta=0.054),
+        ),
+        "muennighoff2023": constants(
+            "Muennighoff et al. 2023 (arXiv 2305.16264), authors' notebook, C4", "P",
+            E=math.exp(0.6254804), A=math.exp(6.255414), B=math.exp(7.3049974), alpha=0.3526596, beta=0.3526596,
+            note="printed as logarithms, fitted with beta = alpha",
+        ),
+        "sardana2023": constants(
+            "Sardana & Frankle 2023 (arXiv 2401.00448), Table 1, all data", "S1",
+            E=1.45, A=33.66, B=138.9, alpha=0.18, beta=0.24,
+        ),
+        "krajewski2024_dense": constants(
+            "Krajewski et al. 2024 (arXiv 2402.07871), Table 1, dense", "P",
+            E=0.47, A=16.3, B=26.7, alpha=0.126, beta=0.127,
+        ),
+    },
+    decreasing=("N", "D"),
+    traps=(
+        "Averaging the Huber loss instead of summing it stops L-BFGS early: the original fit's own mistake.",
+        "Runs on the compute-optimal line alone identify three of the five constants.",
+        "Fits at D/N below 100 promise too much for data at D/N above 1,000.",
+        "N with and without embeddings are different laws.",
+    ),
+)  # fmt: skip
+def chinchilla(
+    N: Count,
+    D: Tokens,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+) -> Loss:
+    """Loss of a dense N-parameter model trained on D tokens, nats per token.
+
+    ``L(N, D) = E + A / N**alpha + B / D**beta`` (Hoffmann et al. 2022, eq. 2 and 10).
+    """
+    return E + A * N**-alpha + B * D**-beta

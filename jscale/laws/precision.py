@@ -1,0 +1,368 @@
+"""Training and post-training precision: *Scaling Laws for Precision* (Kumar et al. 2024, arXiv 2411.04330).
+
+Training in few bits acts like a smaller model, quantising after training adds a loss that grows with the data.
+
+Bits that are not given mean full precision: ``inf``. A run table writes 16 for BF16, and 16 is taken at its word, as the
+paper does (at its constants a model in 16 bits is worth 0.6% fewer parameters than one in infinitely many).
+
+The exponent in every factor is ``-P / gamma + n``. The printed equations leave ``n`` out; the constants of Table 2
+have it, and without it the optimal precision is 3.5 bits and not the paper's 7 to 8. ``fix(law, n_w=0, n_a=0, n_kv=0)``
+gives the printed form.
+"""
+
+import math
+from typing import Any
+
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jscale._core.arrays import as_float
+from jscale._core.arrays import log as _log
+from jscale.laws._declare import Constants, constants, law
+from jscale.laws._roles import (
+    ActivationBias,
+    Bits,
+    BitScale,
+    CacheBias,
+    Count,
+    DataCoefficient,
+    EffectiveCount,
+    Exponent,
+    Fraction,
+    Irreducible,
+    Loss,
+    LossChange,
+    PostBitScale,
+    PostCoefficient,
+    PostExponent,
+    Robustness,
+    SizeCoefficient,
+    Tokens,
+    WeightBias,
+)
+
+_DENSE = dict(E=2.7648, A=4.299e3, B=1.806e4, alpha=0.4965, beta=0.4965)
+_WEIGHTS = dict(gamma_w=2.6745, n_w=0.3037)
+_PARTS = dict(**_WEIGHTS, gamma_a=2.2102, n_a=1.4072, gamma_kv=0.9578, n_kv=2.4185)
+_POST = dict(C_T=0.0598, gamma_D=0.5068, gamma_N=0.3439, gamma_post=0.5907)
+_POST_BIAS = {**_POST, "C_T": 0.0598 * math.exp(1.1277)}
+_SOURCE = "Kumar et al. 2024 (arXiv 2411.04330)"
+
+
+def _kumar(*parts: dict[str, float]) -> dict[str, Constants]:
+    values = {k: v for part in parts for k, v in part.items()}
+    return {"kumar2024": constants(f"{_SOURCE}, Appendix K, Table 2", "P", **values)}
+
+
+def _kumar_post(*parts: dict[str, float]) -> dict[str, Constants]:
+    """Both readings of the post-training constant: the table lists C_T and a bias b of which only ``C_T * exp(b)`` matters."""
+    with_bias = {k: v for part in (*parts, _POST_BIAS) for k, v in part.items()}
+    table = f"{_SOURCE}, Appendix K, Table 2"
+    return {
+        **_kumar(*parts, _POST),
+        "kumar2024_bias": constants(table, "P", **with_bias, note="C_T multiplied by exp(b), b = 1.1277"),
+    }
+
+
+_INF = math.inf
+_KEPT = {x: f"where(P_{x} < inf, 1 - exp(n_{x} - P_{x} / gamma_{x}), 1)" for x in ("w", "a", "kv")}
+_FORMULA_PARTS = {"f_w": _KEPT["w"], "f_a": _KEPT["a"], "f_kv": _KEPT["kv"], "N_eff": "N * f_w * f_a * f_kv"}
+_DOMAIN_TRAP = "Below n * gamma bits of any part no effective parameter is left: the loss is infinite there."
+_BIAS_TRAP = "Without the exponent bias n the optimal precision is 3.5 bits, with it 7.0."
+
+
+def _kept(P: ArrayLike, gamma: ArrayLike, n: ArrayLike) -> jax.Array:
+    """Share of parameters that stay effective at P bits: ``1 - exp(-P / gamma + n)``, at least 0; 1 at ``P = inf``."""
+    P = jnp.asarray(as_float(P))
+    finite = jnp.isfinite(P)
+    exponent = n - jnp.where(finite, P, 1.0) / gamma
+    # The operand is made safe first: a plain ``where`` would send the NaN of the branch not taken into the gradient.
+    inside = exponent < 0
+    kept = jnp.where(inside, -jnp.expm1(jnp.where(inside, exponent, -1.0)), 0.0)
+    return jnp.where(finite, kept, 1.0)
+
+
+def _term(coefficient: ArrayLike, count: ArrayLike, exponent: ArrayLike) -> jax.Array:
+    """``coefficient * count**-exponent``; infinite where ``count`` is 0, with zero gradients there."""
+    count = jnp.asarray(as_float(count))
+    positive = count > 0
+    return jnp.where(positive, coefficient * jnp.where(positive, count, 1.0) ** -exponent, jnp.inf)
+
+
+def _degradation(D: ArrayLike, N: ArrayLike, P_post: ArrayLike, **theta: Any) -> jax.Array:
+    """``C_T D**gamma_D N**-gamma_N exp(-P_post / gamma_post)``, in logarithms; 0 at ``P_post = inf`` or ``N = 0``."""
+    N, P_post = jnp.asarray(as_float(N)), jnp.asarray(as_float(P_post))
+    real = (N > 0) & jnp.isfinite(P_post)
+    log_size = _log(jnp.where(N > 0, N, 1.0))
+    bits = jnp.where(jnp.isfinite(P_post), P_post, 1.0)
+    exponent = theta["gamma_D"] * _log(D) - theta["gamma_N"] * log_size - bits / theta["gamma_post"]
+    return jnp.where(real, theta["C_T"] * jnp.exp(exponent), 0.0)
+
+
+@law(
+    formula="N_eff",
+    where=_FORMULA_PARTS,
+    source=f"{_SOURCE}, eq. 4 with the biases of Appendix K",
+    published=_kumar(_PARTS),
+    traps=(_BIAS_TRAP, "gamma_bar, the average of the three, in place of the product errs by 15% at 8 bits."),
+)
+def effective_parameters(
+    N: Count,
+    P_w: Bits = _INF,
+    P_a: Bits = _INF,
+    P_kv: Bits = _INF,
+    *,
+    gamma_w: BitScale,
+    n_w: WeightBias,
+    gamma_a: BitScale,
+    n_a: ActivationBias,
+    gamma_kv: BitScale,
+    n_kv: CacheBias,
+) -> EffectiveCount:
+    """Parameters of the full-precision model that is worth the same as N in few bits.
+
+    ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x + n_x))`` over weights, activations and KV cache (Kumar et al. 2024,
+    eq. 4); the printed equation leaves out the biases n. 0 where ``P_x <= n_x * gamma_x``.
+    """
+    return N * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
+
+
+@law(
+    formula="N * f_w",
+    where={"f_w": _KEPT["w"]},
+    source=f"{_SOURCE}, eq. 3 with the bias of Appendix K",
+    published=_kumar(_WEIGHTS),
+)
+def effective_parameters_weights(
+    N: Count, P_w: Bits = _INF, *, gamma_w: BitScale, n_w: WeightBias
+) -> EffectiveCount:
+    """Parameters of the full-precision model that is worth the same as N with weights in few bits.
+
+    ``N_eff = N * (1 - exp(-P_w / gamma_w + n_w))`` (Kumar et al. 2024, eq. 3). 0 where ``P_w <= n_w * gamma_w``.
+    """
+    return N * _kept(P_w, gamma_w, n_w)
+
+
+@law(
+    formula="(1 + delta * N**alpha / A)**(-1 / alpha)",
+    source=f"{_SOURCE}, eq. 30",
+    published=_kumar({k: _DENSE[k] for k in ("A", "alpha")}),
+    decreasing=("delta",),
+    traps=("A and alpha are the dense law's: an error in them moves every fraction the same way.",),
+)
+def effective_fraction(N: Count, delta: LossChange, *, A: SizeCoefficient, alpha: Exponent) -> Fraction:
+    """Share of its parameters that a model is still worth when its loss is ``delta`` nats per token higher.
+
+    ``f = (1 / N) * (delta / A + N**-alpha)**(-1 / alpha)`` with ``delta = L(P) - L(inf)`` (Kumar et al. 2024, eq. 30):
+    the empirical f(P) of one pair of runs, free of any assumed form.
+    """
+    return (1 + delta * N**alpha / A) ** (-1 / alpha)
+
+
+@law(
+    formula="E + where(f_w > 0, A * (N * f_w)**-alpha, inf) + B * D**-beta",
+    where={"f_w": _KEPT["w"]},
+    source=f"{_SOURCE}, eq. 3 in eq. 1",
+    published=_kumar(_DENSE, _WEIGHTS),
+    decreasing=("N", "D", "P_w"),
+    traps=(_DOMAIN_TRAP,),
+)
+def qat(
+    N: Count,
+    D: Tokens,
+    P_w: Bits = _INF,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+    gamma_w: BitScale,
+    n_w: WeightBias,
+) -> Loss:
+    """Loss of a model trained with weights in P_w bits (quantisation-aware training), nats per token.
+
+    ``L = E + A * N_eff**-alpha + B * D**-beta``, ``N_eff = N * (1 - exp(-P_w / gamma_w + n_w))`` (Kumar et al. 2024,
+    eq. 3). Infinite where ``P_w <= n_w * gamma_w``.
+    """
+    return E + _term(A, N * _kept(P_w, gamma_w, n_w), alpha) + B * as_float(D) ** -beta
+
+
+@law(
+    formula="E + A * N_eff**-alpha + B * D**-beta",
+    where=_FORMULA_PARTS,
+    source=f"{_SOURCE}, eq. 4 in eq. 1",
+    published=_kumar(_DENSE, _PARTS),
+    decreasing=("N", "D", "P_w", "P_a", "P_kv"),
+    traps=(_DOMAIN_TRAP, _BIAS_TRAP),
+)
+def low_precision(
+    N: Count,
+    D: Tokens,
+    P_w: Bits = _INF,
+    P_a: Bits = _INF,
+    P_kv: Bits = _INF,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+    gamma_w: BitScale,
+    n_w: WeightBias,
+    gamma_a: BitScale,
+    n_a: ActivationBias,
+    gamma_kv: BitScale,
+    n_kv: CacheBias,
+) -> Loss:
+    """Loss of a model trained with weights, activations and KV cache in few bits, nats per token.
+
+    ``L = E + A * N_eff**-alpha + B * D**-beta``, ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x + n_x))`` (Kumar et al.
+    2024, eq. 4). Infinite where ``P_x <= n_x * gamma_x`` for any part.
+    """
+    kept = _kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv)
+    return E + _term(A, N * kept, alpha) + B * as_float(D) ** -beta
+
+
+@law(
+    formula="C_T * D**gamma_D * N**-gamma_N * exp(-P_post / gamma_post)",
+    source=f"{_SOURCE}, eq. 2",
+    published=_kumar_post({}),
+    decreasing=("N", "P_post"),
+    traps=(
+        "The table's C_T and b cannot be told apart; kumar2024_bias holds the other reading, C_T * exp(b).",
+        "gamma_D > gamma_N: the degradation is not a function of D/N alone.",
+    ),
+)
+def ptq_degradation(
+    N: Count,
+    D: Tokens,
+    P_post: Bits,
+    *,
+    C_T: PostCoefficient,
+    gamma_D: PostExponent,
+    gamma_N: PostExponent,
+    gamma_post: PostBitScale,
+) -> LossChange:
+    """Loss added by quantising the weights to P_post bits after training in full precision, nats per token.
+
+    ``delta = C_T * D**gamma_D * N**-gamma_N * exp(-P_post / gamma_post)`` (Kumar et al. 2024, eq. 2).
+    """
+    return _degradation(D, N, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post)
+
+
+@law(
+    formula="E + A * N_eff**-alpha + B * D**-beta"
+    " + where(P_post < P_w, C_T * D**gamma_D * N_eff**-gamma_N * exp(-P_post / gamma_post), 0)",
+    where=_FORMULA_PARTS,
+    source=f"{_SOURCE}, eq. 1 and 11",
+    published=_kumar_post(_DENSE, _PARTS),
+    decreasing=("N", "P_a", "P_kv", "P_post"),
+    traps=(
+        _DOMAIN_TRAP,
+        _BIAS_TRAP,
+        "With P_post below P_w the loss has a minimum in D, the critical token count.",
+        "The equations printed for the optimum (6, 7, 16, 17, 28) and for D_crit (12) have errors.",
+    ),
+)
+def precision(
+    N: Count,
+    D: Tokens,
+    P_w: Bits = _INF,
+    P_a: Bits = _INF,
+    P_kv: Bits = _INF,
+    P_post: Bits = _INF,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+    gamma_w: BitScale,
+    n_w: WeightBias,
+    gamma_a: BitScale,
+    n_a: ActivationBias,
+    gamma_kv: BitScale,
+    n_kv: CacheBias,
+    C_T: PostCoefficient,
+    gamma_D: PostExponent,
+    gamma_N: PostExponent,
+    gamma_post: PostBitScale,
+) -> Loss:
+    """Loss of a model trained in few bits whose weights are then quantised to P_post bits, nats per token.
+
+    ``L = E + A * N_eff**-alpha + B * D**-beta + delta``, ``delta = C_T * D**gamma_D * N_eff**-gamma_N *
+    exp(-P_post / gamma_post)`` where ``P_post < P_w`` and 0 elsewhere (Kumar et al. 2024, eq. 1 and 11). Infinite where
+    ``P_x <= n_x * gamma_x`` for any part.
+    """
+    N_eff = N * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
+    delta = _degradation(D, N_eff, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post)
+    delta = jnp.where(jnp.asarray(as_float(P_post)) < jnp.asarray(as_float(P_w)), delta, 0.0)
+    return E + _term(A, N_eff, alpha) + B * as_float(D) ** -beta + delta
+
+
+def _hardened(P: ArrayLike, P_post: ArrayLike, C: ArrayLike) -> jax.Array:
+    """``1 - exp(-C * (P - P_post))`` where ``P > P_post``, else 0."""
+    P, P_post = jnp.asarray(as_float(P)), jnp.asarray(as_float(P_post))
+    lost = P_post < P
+    finite = lost & jnp.isfinite(P)
+    gap = jnp.where(finite, P - jnp.where(finite, P_post, 0.0), 1.0)
+    return jnp.where(lost, jnp.where(jnp.isfinite(P), -jnp.expm1(-C * gap), 1.0), 0.0)
+
+
+_HARDENED = {
+    x: f"where(P_post < P_{x}, where(P_{x} < inf, 1 - exp(-C_{x} * (P_{x} - P_post)), 1), 0)" for x in ("w", "a", "kv")
+}
+
+
+@law(
+    formula="E + A * N_eff**-alpha + B * D**-beta"
+    " + C_T * D**gamma_D * N_eff**-gamma_N * exp(-P_post / gamma_post) * h_w * h_a * h_kv",
+    where={**_FORMULA_PARTS, "h_w": _HARDENED["w"], "h_a": _HARDENED["a"], "h_kv": _HARDENED["kv"]},
+    source=f"{_SOURCE}, eq. 9",
+    decreasing=("N", "P_post"),
+    traps=(
+        _DOMAIN_TRAP,
+        "C_w, C_a and C_kv were not published.",
+        "Eq. 9 multiplies three brackets: a part trained in P_post bits or fewer removes the whole degradation.",
+        "Eq. 10 does not follow from eq. 9 at C_w = 1; it needs C_w = 1 / gamma_post and gamma_w = gamma_post.",
+    ),
+)
+def precision_robust(
+    N: Count,
+    D: Tokens,
+    P_w: Bits = _INF,
+    P_a: Bits = _INF,
+    P_kv: Bits = _INF,
+    P_post: Bits = _INF,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+    gamma_w: BitScale,
+    n_w: WeightBias,
+    gamma_a: BitScale,
+    n_a: ActivationBias,
+    gamma_kv: BitScale,
+    n_kv: CacheBias,
+    C_T: PostCoefficient,
+    gamma_D: PostExponent,
+    gamma_N: PostExponent,
+    gamma_post: PostBitScale,
+    C_w: Robustness,
+    C_a: Robustness,
+    C_kv: Robustness,
+) -> Loss:
+    """Loss as in ``precision``, where training in few bits hardens the model against quantisation, nats per token.
+
+    ``delta`` is multiplied by ``prod_x (1 - exp(-C_x * (P_x - P_post)))``, each factor 0 where ``P_x <= P_post``
+    (Kumar et al. 2024, eq. 9, whose factors would turn negative there).
+    """
+    N_eff = N * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
+    delta = _degradation(D, N_eff, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post)
+    delta = delta * (_hardened(P_w, P_post, C_w) * _hardened(P_a, P_post, C_a) * _hardened(P_kv, P_post, C_kv))
+    return E + _term(A, N_eff, alpha) + B * as_float(D) ** -beta + delta
