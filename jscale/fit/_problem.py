@@ -1,0 +1,172 @@
+"""One fit as an optimisation problem: the objective over free coordinates, compiled once per law and table size."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jscale.fit._coordinates import Coordinates
+from jscale.fit._objective import Objective, residuals
+from jscale.fit._solver import Descent, newton
+from jscale.laws import LawFunction, describe
+
+_SMALLEST_WIDTH = 1e-12
+_LBFGS_STEPS = 300
+
+
+class Tableau(NamedTuple):
+    """The numbers of a fit: inputs name → (rows,), losses (rows,), the centre of the coordinates, the Huber delta."""
+
+    inputs: Mapping[str, Any]
+    loss: Any
+    centre: Mapping[str, Any]
+    delta: Any
+
+
+class Problem(NamedTuple):
+    """The objective and its parts as functions of the free vector (k,), or (k + 1,) with a free scale."""
+
+    law: LawFunction
+    objective: Objective
+    tableau: Tableau
+
+    @property
+    def coordinates(self) -> Coordinates:
+        return Coordinates(describe(self.law), self.tableau.centre)
+
+    def predict(self, free: jax.Array) -> jax.Array:
+        """Loss of every run (rows,)."""
+        params = self.coordinates.to_params(free)
+        return jnp.broadcast_to(self.law(**self.tableau.inputs, **params), self.tableau.loss.shape)
+
+    def residuals(self, free: jax.Array) -> jax.Array:
+        """Observed minus predicted (rows,), on the objective's scale."""
+        return residuals(self.objective, self.tableau.loss, self.predict(free))
+
+    def rows(self, free: jax.Array) -> jax.Array:
+        """Contribution of every run (rows,)."""
+        return self.objective.rows(self.residuals(free), self._log_scale(free), self.tableau.delta)
+
+    def _log_scale(self, free: jax.Array) -> jax.Array:
+        return free[-1] if self.objective.has_scale else jnp.zeros(())
+
+    def value(self, free: jax.Array) -> jax.Array:
+        """The objective; infinite where the law gives a run no finite loss."""
+        total = self.rows(free).sum()
+        return jnp.where(jnp.isfinite(total), total, jnp.inf)
+
+    def jacobian(self, free: jax.Array) -> jax.Array:
+        """Derivative of the residuals by the law's coordinates (rows, k)."""
+        return jax.jacfwd(self.residuals)(free)[:, : len(describe(self.law).parameters)]
+
+    def widths(self, free: jax.Array) -> jax.Array:
+        """Curvature scale of every coordinate, from the reweighted Gauss-Newton matrix."""
+        r = self.residuals(free)
+        safe = jnp.where(r == 0, 1e-300, r)
+        weight = self.objective.slope(safe, self._log_scale(free), self.tableau.delta) / safe
+        width = jnp.sqrt(jnp.sum(weight[:, None] * self.jacobian(free) ** 2, axis=0))
+        if self.objective.has_scale:
+            width = jnp.append(width, jnp.sqrt(1.0 * r.shape[0]))
+        largest = jnp.max(jnp.where(jnp.isfinite(width), width, 0.0))
+        return jnp.where(width > _SMALLEST_WIDTH * largest, width, jnp.maximum(largest, _SMALLEST_WIDTH))
+
+
+def _first_guess(problem: Problem, start: jax.Array) -> jax.Array:
+    """The start with, where the scale is free, one appended that suits its residuals: their median size."""
+    if not problem.objective.has_scale:
+        return start
+    size = jnp.median(jnp.abs(problem.residuals(start)))
+    return jnp.append(start, jnp.log(jnp.clip(size, 1e-8, 1e2)))
+
+
+def _staged(
+    law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, start: jax.Array
+) -> tuple[jax.Array, Descent]:
+    """A Newton descent through the objective's stages, each beginning where the one before ended."""
+
+    def stage(carry, delta):
+        free, previous = carry
+        if objective.has_scale:  # the scale of a nearly Laplacian density shrinks with its delta
+            free = free.at[-1].add(jnp.log(jnp.minimum(delta / previous, 1.0)))
+        problem = Problem(law, objective, tableau._replace(delta=delta))
+        descent = newton(problem.value, problem.widths, free)
+        return (descent.free, delta), descent
+
+    first = _first_guess(Problem(law, objective, tableau), start)
+    _, descents = jax.lax.scan(stage, (first, stages[0]), stages)
+    return descents.steps.sum(), jax.tree.map(lambda leaf: leaf[-1], descents)
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def descend(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, starts: jax.Array) -> Descent:
+    """Newton descents from every start (starts, k) at once, by way of the deltas in ``stages``."""
+
+    def one(start: jax.Array) -> Descent:
+        steps, descent = _staged(law, objective, tableau, stages, start)
+        return descent._replace(steps=steps)
+
+    return jax.vmap(one)(starts)
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def challenge(law: LawFunction, objective: Objective, tableau: Tableau, start: jax.Array) -> jax.Array:
+    """The objective that optax's L-BFGS reaches from a start (k,) of its own."""
+    problem = Problem(law, objective, tableau)
+    optimiser = optax.lbfgs(memory_size=20)
+    value_and_grad = optax.value_and_grad_from_state(problem.value)
+
+    def advance(_, carry):
+        free, state = carry
+        f, g = value_and_grad(free, state=state)
+        updates, state = optimiser.update(g, state, free, value=f, grad=g, value_fn=problem.value)
+        return optax.apply_updates(free, updates), state
+
+    first = _first_guess(problem, start)
+    free, _ = jax.lax.fori_loop(0, _LBFGS_STEPS, advance, (first, optimiser.init(first)))
+    return problem.value(free)
+
+
+class Local(NamedTuple):
+    """What is known at the optimum: residuals, predictions, Jacobians and gradient."""
+
+    predicted: jax.Array
+    residuals: jax.Array
+    jacobian: jax.Array
+    raw_jacobian: jax.Array
+    params: dict[str, jax.Array]
+    params_jacobian: jax.Array
+    gradient: jax.Array
+    size: jax.Array
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array) -> Local:
+    """Everything that the certificate and the covariance need, at the optimum ``free``."""
+    problem = Problem(law, objective, tableau)
+    record, coordinates = describe(law), problem.coordinates
+    k = len(record.parameters)
+
+    def stacked(z: jax.Array) -> jax.Array:
+        params = coordinates.to_params(z)
+        return jnp.stack([params[n] for n in record.parameter_names])
+
+    def raw_residuals(raw: jax.Array) -> jax.Array:
+        params = {p.name: p.support.to_natural(raw[i]) for i, p in enumerate(record.parameters)}
+        predicted = jnp.broadcast_to(law(**tableau.inputs, **params), tableau.loss.shape)
+        return residuals(objective, tableau.loss, predicted)
+
+    natural = stacked(free[:k])
+    raw = jnp.stack([p.support.to_free(natural[i]) for i, p in enumerate(record.parameters)])
+    return Local(
+        predicted=problem.predict(free),
+        residuals=problem.residuals(free),
+        jacobian=problem.jacobian(free),
+        raw_jacobian=jax.jacfwd(raw_residuals)(raw),
+        params=dict(zip(record.parameter_names, natural, strict=True)),
+        params_jacobian=jax.jacfwd(stacked)(free[:k]),
+        gradient=jax.grad(problem.value)(free),
+        size=jnp.sum(jnp.abs(problem.rows(free))),
+    )

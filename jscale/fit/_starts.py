@@ -1,0 +1,27 @@
+"""Where fits begin: points spread evenly over the declared start ranges."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale.laws import Record
+
+
+def spread(record: Record, count: int) -> jax.Array:
+    """``count`` starting points (count, k) in free coordinates, the same in every call.
+
+    A Kronecker sequence on the generalised golden ratio covers the box far more evenly than random points, and needs
+    no random key.
+    """
+    k = len(record.parameters)
+    golden = 2.0
+    for _ in range(64):
+        golden = (1 + golden) ** (1 / (k + 1))
+    fractions = (0.5 + np.outer(np.arange(1, count + 1), golden ** -np.arange(1.0, k + 1))) % 1.0
+    corners = jnp.stack([_range(p.role) for p in record.parameters])
+    return corners[:, 0] + jnp.asarray(fractions) * (corners[:, 1] - corners[:, 0])
+
+
+def _range(role) -> jax.Array:
+    assert role.start is not None
+    return jnp.stack([jnp.asarray(role.support.to_free(jnp.asarray(edge))) for edge in role.start])
