@@ -36,19 +36,36 @@ class Coordinates(NamedTuple):
         plain = {p.name: coordinates[p.name] for p in self.record.parameters if p.role.anchor is None}
         scope = {**self.centre, **plain}
         return {
-            p.name: plain[p.name] if p.name in plain else _value(p, coordinates[p.name], scope)
+            p.name: plain[p.name] if p.name in plain else self.value(p, coordinates[p.name], scope)
             for p in self.record.parameters
         }
 
     def to_free(self, params: Mapping[str, Any]) -> jax.Array:
         """The free vector (k,) of the parameters."""
         scope = {**self.centre, **params}
-        return jnp.stack([jnp.asarray(p.role.support.to_free(_coordinate(p, scope))) for p in self.record.parameters])
+        return jnp.stack([jnp.asarray(p.role.support.to_free(self.coordinate(p, scope))) for p in self.record.parameters])
 
-    def anchor(self, parameter: Parameter, scope: Mapping[str, Any], field: str) -> Any:
-        """One of the parameter's anchor expressions at the centre and at the plain parameters in ``scope``."""
-        assert parameter.role.anchor is not None
-        return expressions.evaluate(getattr(parameter.role.anchor, field), {**self.centre, **scope})
+    @staticmethod
+    def value(parameter: Parameter, coordinate: Any, scope: Mapping[str, Any]) -> Any:
+        """An anchored parameter from its coordinate; ``scope`` has the centre and the plain parameters."""
+        multiplies, plus, power = _evaluated(parameter, scope)
+        return ((coordinate if power is None else coordinate ** (1 / power)) - plus) / multiplies
+
+    @staticmethod
+    def coordinate(parameter: Parameter, scope: Mapping[str, Any]) -> Any:
+        """The coordinate of a parameter whose value is in ``scope``, as is everything that its anchor names."""
+        if parameter.role.anchor is None:
+            return scope[parameter.name]
+        multiplies, plus, power = _evaluated(parameter, scope)
+        shifted = scope[parameter.name] * multiplies + plus
+        return shifted if power is None else shifted**power
+
+
+def _evaluated(parameter: Parameter, scope: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    anchor = parameter.role.anchor
+    assert anchor is not None
+    power = None if anchor.power == "1" else expressions.evaluate(anchor.power, scope)
+    return expressions.evaluate(anchor.multiplies, scope), expressions.evaluate(anchor.plus, scope), power
 
 
 def at_runs(record: Record, inputs: Mapping[str, np.ndarray], loss: np.ndarray) -> Coordinates:
@@ -60,20 +77,3 @@ def at_runs(record: Record, inputs: Mapping[str, np.ndarray], loss: np.ndarray) 
         centre[f"{name}_low"] = float(column.min())
     return Coordinates(record, centre)
 
-
-def _value(parameter: Parameter, coordinate: Any, scope: Mapping[str, Any]) -> Any:
-    anchor = parameter.role.anchor
-    assert anchor is not None
-    multiplies, plus, power = (expressions.evaluate(t, scope) for t in (anchor.multiplies, anchor.plus, anchor.power))
-    if anchor.power != "1":
-        coordinate = coordinate ** (1 / power)
-    return (coordinate - plus) / multiplies
-
-
-def _coordinate(parameter: Parameter, scope: Mapping[str, Any]) -> Any:
-    value, anchor = scope[parameter.name], parameter.role.anchor
-    if anchor is None:
-        return value
-    multiplies, plus, power = (expressions.evaluate(t, scope) for t in (anchor.multiplies, anchor.plus, anchor.power))
-    value = value * multiplies + plus
-    return value**power if anchor.power != "1" else value

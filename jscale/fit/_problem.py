@@ -58,6 +58,15 @@ class Problem(NamedTuple):
         total = self.rows(free).sum()
         return jnp.where(jnp.isfinite(total), total, jnp.inf)
 
+    def slopes(self, free: jax.Array, residual: jax.Array) -> jax.Array:
+        """Derivative of every run's contribution by its residual (rows,)."""
+        return self.objective.slope(residual, self._log_scale(free), self.tableau.delta)
+
+    @property
+    def resolution(self) -> float:
+        """Change of the objective that does not matter: residuals of 1e-10, or 1e-14 nats a run."""
+        return (1e-14 if self.objective.has_scale else 0.5e-20) * self.tableau.loss.shape[0]
+
     def jacobian(self, free: jax.Array) -> jax.Array:
         """Derivative of the residuals by the law's coordinates (rows, k)."""
         return jax.jacfwd(self.residuals)(free)[:, : len(describe(self.law).parameters)]
@@ -66,7 +75,7 @@ class Problem(NamedTuple):
         """Curvature scale of every coordinate, from the reweighted Gauss-Newton matrix."""
         r = self.residuals(free)
         safe = jnp.where(r == 0, 1e-300, r)
-        weight = self.objective.slope(safe, self._log_scale(free), self.tableau.delta) / safe
+        weight = self.slopes(free, safe) / safe
         width = jnp.sqrt(jnp.sum(weight[:, None] * self.jacobian(free) ** 2, axis=0))
         if self.objective.has_scale:
             width = jnp.append(width, jnp.sqrt(1.0 * r.shape[0]))
@@ -92,7 +101,7 @@ def _staged(
         if objective.has_scale:  # the scale of a nearly Laplacian density shrinks with its delta
             free = free.at[-1].add(jnp.log(jnp.minimum(delta / previous, 1.0)))
         problem = Problem(law, objective, tableau._replace(delta=delta))
-        descent = newton(problem.value, problem.widths, free)
+        descent = newton(problem.value, problem.widths, free, problem.resolution)
         return (descent.free, delta), descent
 
     first = _first_guess(Problem(law, objective, tableau), start)
@@ -125,12 +134,14 @@ def challenge(law: LawFunction, objective: Objective, tableau: Tableau, start: j
         return optax.apply_updates(free, updates), state
 
     first = _first_guess(problem, start)
-    free, _ = jax.lax.fori_loop(0, _LBFGS_STEPS, advance, (first, optimiser.init(first)))
+    # optax mixes int32 and int64 in a float64 scope, which a caller's strict promotion would refuse.
+    with jax.numpy_dtype_promotion("standard"):
+        free, _ = jax.lax.fori_loop(0, _LBFGS_STEPS, advance, (first, optimiser.init(first)))
     return problem.value(free)
 
 
 class Local(NamedTuple):
-    """What is known at the optimum: residuals, predictions, Jacobians and gradient."""
+    """What is known at the optimum: predictions, residuals, the objective's slopes and Jacobians."""
 
     predicted: jax.Array
     residuals: jax.Array
@@ -138,7 +149,7 @@ class Local(NamedTuple):
     raw_jacobian: jax.Array
     params: dict[str, jax.Array]
     params_jacobian: jax.Array
-    gradient: jax.Array
+    slopes: jax.Array
     size: jax.Array
 
 
@@ -167,6 +178,12 @@ def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.
         raw_jacobian=jax.jacfwd(raw_residuals)(raw),
         params=dict(zip(record.parameter_names, natural, strict=True)),
         params_jacobian=jax.jacfwd(stacked)(free[:k]),
-        gradient=jax.grad(problem.value)(free),
+        slopes=problem.slopes(free, problem.residuals(free)),
         size=jnp.sum(jnp.abs(problem.rows(free))),
     )
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def slopes(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array, residual: jax.Array) -> jax.Array:
+    """Derivative of every run's contribution by its residual, at residuals of the caller's choice."""
+    return Problem(law, objective, tableau).slopes(free, residual)

@@ -13,8 +13,9 @@ from jax import lax
 
 MAX_STEPS = 400
 """Five times what the slowest of 1,000 starts took on the Chinchilla table."""
-_DECREASE = 1e-14
-"""A step that promises less than this share of the objective is rounding."""
+_DECREASE, _ROUNDING = 1e-14, 1e-10
+"""A step that promises less than the first share of the objective ends the descent; one that promises less than the second
+and fails to deliver does so too, because it met rounding."""
 _DAMPING_START, _DAMPING_UP, _DAMPING_DOWN, _DAMPING_MAX = 1e-2, 4.0, 0.3, 1e12
 
 
@@ -27,7 +28,12 @@ class Descent(NamedTuple):
     settled: jax.Array
 
 
-def newton(value: Callable[[jax.Array], jax.Array], widths: Callable[[jax.Array], jax.Array], start: jax.Array) -> Descent:
+def newton(
+    value: Callable[[jax.Array], jax.Array],
+    widths: Callable[[jax.Array], jax.Array],
+    start: jax.Array,
+    resolution: float,
+) -> Descent:
     """A local minimum of ``value`` from ``start``; vectorise with ``vmap``.
 
     The Hessian is scaled by ``widths`` to unit size, negative curvature is reflected, and the damping is added to every
@@ -37,6 +43,7 @@ def newton(value: Callable[[jax.Array], jax.Array], widths: Callable[[jax.Array]
         value: (k,) → scalar; ``inf`` or NaN outside the law's domain.
         widths: (k,) → (k,) positive curvature scale of every coordinate.
         start: (k,) where to begin.
+        resolution: a decrease of the objective that no longer matters, for runs that the law fits exactly.
     """
     gradient, hessian = jax.grad(value), jax.hessian(value)
 
@@ -55,10 +62,10 @@ def newton(value: Callable[[jax.Array], jax.Array], widths: Callable[[jax.Array]
         move = -(axes @ (along / (jnp.abs(curvature) + damping))) / d
         trial = value(x + move)
         better = trial <= f
-        settled = finite & (promised <= _DECREASE * jnp.abs(f))
+        settled = promised <= resolution + jnp.where(better, _DECREASE, _ROUNDING) * jnp.abs(f)
         damping = jnp.where(better, jnp.maximum(damping * _DAMPING_DOWN, 1e-15), damping * _DAMPING_UP)
         damping = jnp.where(finite, damping, _DAMPING_MAX)
-        return jnp.where(better, x + move, x), jnp.where(better, trial, f), damping, settled, steps + 1
+        return jnp.where(better, x + move, x), jnp.where(better, trial, f), damping, settled & finite, steps + 1
 
     first = value(start)
     initial = (start, first, jnp.full_like(first, _DAMPING_START), jnp.asarray(False), jnp.asarray(0, jnp.int32))

@@ -1,0 +1,25 @@
+"""Parameters from runs: certified points and posteriors."""
+
+from typing import TYPE_CHECKING, Any
+
+from jscale.fit._certificate import Certificate
+from jscale.fit._objective import Huber, HuberLikelihood, Objective, Squares
+from jscale.fit._point import Point, point
+from jscale.fit._posterior import Posterior, load, posterior, predict
+
+if TYPE_CHECKING:
+    from jscale.fit._model import model
+
+__all__ = [
+    "Certificate", "Huber", "HuberLikelihood", "Objective", "Point", "Posterior", "Squares", "load", "model", "point",
+    "posterior", "predict",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # NumPyro takes a second to import, and a point fit does not need it.
+    if name == "model":
+        from jscale.fit._model import model
+
+        return model
+    raise AttributeError(f"module 'jscale.fit' has no attribute {name!r}")

@@ -1,0 +1,132 @@
+"""Whether a fit may be believed: did it converge, do others find the same, can the runs tell the parameters apart?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jscale._core.notes import Note
+from jscale._core.status import Status
+from jscale.laws import Record
+
+AGREEMENT = 1e-6
+"""Two starts agree when their objectives differ by less than this share."""
+GRADIENT = 1e-5
+"""Largest gradient (see :func:`slant`) at which a fit counts as converged; converged fits show 1e-7 and less."""
+AGREEING_STARTS = 0.1
+"""Smallest share of agreeing starts: below it the best one found may be luck."""
+CHALLENGE = 1e-3
+"""The second method agrees when it comes within this share of the objective: its line search ends earlier on kinks."""
+COLLINEAR = 1e5
+"""Condition number of the scaled Gauss-Newton matrix above which the design counts as collinear. Measured for Chinchilla's
+law: 1.1e3 on the published runs, 2e3 to 5e3 on three token-to-parameter ratios, 7e5 and more on a single one."""
+_EDGE = 1e-3
+_NAMED = 0.2
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a fit's result rests on.
+
+    Attributes:
+        status: how the fit ended.
+        agreement: share of starting points that reach the same objective.
+        gradient_norm: largest cosine between the runs' pulls and the direction of a coordinate: 0 at an optimum, at most 1.
+        condition: condition number of the Gauss-Newton matrix, scaled to unit diagonal, in the coordinates of the fit.
+        condition_raw: the same in raw coordinates (logarithms of A, B, …).
+        starts: number of starting points.
+        second_method: whether optax's L-BFGS, from a start of its own, reaches the same objective.
+        unidentified: parameters that the runs cannot separate.
+        at_bound: parameters whose best value lies at the edge of what they may be.
+    """
+
+    status: Status
+    agreement: float
+    gradient_norm: float
+    condition: float
+    condition_raw: float
+    starts: int
+    second_method: bool
+    unidentified: tuple[str, ...]
+    at_bound: tuple[str, ...]
+
+    @property
+    def converged(self) -> bool:
+        """True when the optimum is certain, interior, and unique."""
+        return self.status == Status.converged
+
+
+def conditioning(jacobian: np.ndarray) -> tuple[float, np.ndarray]:
+    """Condition number of the column-scaled JᵀJ, and for every column its largest share in a direction without data.
+
+    Args:
+        jacobian: (rows, k) derivative of the residuals.
+
+    Returns:
+        The condition number (``inf`` for a column of zeros) and shares (k,) between 0 and 1.
+    """
+    norms = np.linalg.norm(jacobian, axis=0)
+    if not np.isfinite(norms).all():
+        return float("inf"), np.ones(len(norms))
+    # A column far below the largest says nothing at all; scaling it up would only blow up rounding.
+    silent = norms <= 1e-9 * norms.max() if norms.max() > 0 else np.ones(len(norms), bool)
+    scaled = jacobian[:, ~silent] / norms[~silent]
+    _, singular, directions = np.linalg.svd(scaled, full_matrices=False) if scaled.size else (None, np.ones(1), None)
+    ratio = (singular[0] / np.maximum(singular, 1e-300)) ** 2
+    share = silent.astype(float)
+    if directions is not None:
+        empty = directions[ratio > COLLINEAR]
+        share[~silent] = np.abs(empty).max(axis=0) if len(empty) else 0.0
+    return (float("inf") if silent.any() else float(ratio[-1])), share
+
+
+def slant(jacobian: np.ndarray, slopes: np.ndarray) -> float:
+    """How far the pulls of the runs are from balance: the largest cosine between them and a column of the Jacobian.
+
+    Args:
+        jacobian: (rows, k) derivative of the residuals.
+        slopes: (rows,) derivative of each run's contribution by its residual.
+    """
+    norms = np.linalg.norm(jacobian, axis=0) * np.linalg.norm(slopes)
+    pulls = np.abs(jacobian.T @ slopes)
+    return float(np.max(np.where(norms > 0, pulls / np.where(norms > 0, norms, 1.0), 0.0)))
+
+
+def unidentified(record: Record, shares: np.ndarray) -> tuple[str, ...]:
+    """The parameters with a noticeable share in a direction without data."""
+    return tuple(n for n, s in zip(record.parameter_names, shares, strict=True) if s > _NAMED)
+
+
+def at_bound(record: Record, free: np.ndarray) -> tuple[str, ...]:
+    """The parameters whose coordinate ended within a thousandth of the edge of its support."""
+    found = []
+    for p, z in zip(record.parameters, free, strict=False):
+        support, start = p.role.support, p.role.start
+        assert start is not None
+        value = float(support.to_natural(z))
+        width = start[1] - start[0] if not np.isfinite(support.upper - support.lower) else support.upper - support.lower
+        edges = [edge for edge in (support.lower, support.upper) if np.isfinite(edge)]
+        if any(abs(value - edge) < _EDGE * width for edge in edges):
+            found.append(p.name)
+    return tuple(found)
+
+
+def notes(certificate: Certificate, record: Record) -> tuple[Note, ...]:
+    """The certificate's doubts in sentences."""
+    found = []
+    if certificate.status == Status.not_converged:
+        message = (
+            f"the fit of {record.name} did not converge: {certificate.agreement:.0%} of {certificate.starts} starts agree, "
+            f"gradient {certificate.gradient_norm:.1e}"
+        )
+        found.append(Note("not-converged", "error", message, {"agreement": certificate.agreement}))
+    if certificate.unidentified:
+        names = ", ".join(certificate.unidentified)
+        message = f"these runs cannot separate {names}: their values and errors mean little on their own"
+        found.append(Note("collinear-design", "warning", message, {"condition": certificate.condition}))
+    if certificate.at_bound:
+        names = ", ".join(certificate.at_bound)
+        message = f"the best fit drives {names} to the edge of its range: its standard error does not hold"
+        found.append(Note("at-bound", "warning", message, {"parameters": certificate.at_bound}))
+    if certificate.status != Status.not_converged and not certificate.second_method:
+        found.append(Note("second-method", "info", "a second method (L-BFGS) stopped short of this optimum", {}))
+    return tuple(found)

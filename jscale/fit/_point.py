@@ -1,0 +1,202 @@
+"""The best parameters of a law for a table of runs, with a certificate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core import status
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale._core.scope import in_float64
+from jscale._core.status import Status
+from jscale.fit import _certificate as certify
+from jscale.fit._certificate import Certificate
+from jscale.fit._coordinates import at_runs
+from jscale.fit._objective import Objective, resolve
+from jscale.fit._covariance import sandwich
+from jscale.fit._problem import Local, Tableau, challenge, descend, examine, slopes
+from jscale.fit._starts import spread
+from jscale.laws import LawFunction, describe
+from jscale.runs import Data, Runs, select
+
+
+@dataclass(frozen=True)
+class Point:
+    """A certified fit; everything is float64.
+
+    Attributes:
+        law: the law that was fitted.
+        params: parameter → value.
+        stderr: parameter → standard error, from ``covariance``.
+        covariance: (k, k) in the order of ``params``; a sandwich estimate that holds for robust objectives as well.
+        objective: its value at the optimum.
+        objective_name: what was minimised.
+        scale: robust standard deviation of the residuals (1.4826 times their median absolute value).
+        predicted: (rows,) loss by the law.
+        residuals: (rows,) observed minus predicted, of the logarithm of the loss.
+        rows: (rows,) where the runs stand in the table, counted from 0.
+        certificate: why to believe it.
+        notes: doubts and remarks.
+        table_digest: hash of the table that was fitted.
+    """
+
+    law: LawFunction
+    params: Mapping[str, float]
+    stderr: Mapping[str, float]
+    covariance: np.ndarray
+    objective: float
+    objective_name: str
+    scale: float
+    predicted: np.ndarray
+    residuals: np.ndarray
+    rows: np.ndarray
+    certificate: Certificate
+    notes: tuple[Note, ...]
+    table_digest: str
+
+    @property
+    def n_runs(self) -> int:
+        """Number of runs that were fitted."""
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={v:.6g}±{self.stderr[k]:.2g}" for k, v in self.params.items())
+        return f"<Point {describe(self.law).name}: {shown}; {self.n_runs} runs; {self.certificate.status}>"
+
+
+@in_float64
+def point(
+    law: LawFunction,
+    table: Runs,
+    *,
+    objective: str | Objective = "huber",
+    starts: int = 64,
+    throw: bool = False,
+) -> Point:
+    """The parameters of ``law`` that fit ``table`` best.
+
+    Newton descents run from ``starts`` points spread over the declared ranges, in coordinates centred at the runs; a
+    second method challenges the best of them.
+
+    Args:
+        law: a declared law.
+        table: validated runs; rows marked ``exclude`` are left out.
+        objective: "huber" (summed Huber loss of the log residuals, delta 1e-3), "huber-likelihood" (the same with a
+            free scale, as a likelihood), "log-squares", "raw-squares", or an instance of one of their classes.
+        starts: number of starting points.
+        throw: raise when the fit is not certified.
+
+    Returns:
+        The fit with covariance and certificate. A failure is a status in the certificate, never a NaN called converged.
+
+    Raises:
+        JscaleError: a column that the law needs is missing, fewer runs than parameters, a loss below a fixed floor, or,
+            with ``throw``, a fit that did not converge.
+    """
+    goal, record = resolve(objective), describe(law)
+    if starts < 1:
+        raise JscaleError(f"starts must be at least 1, not {starts}")
+    data = select(table, law)
+    require_enough(law, table, data)
+    tableau, stages = tabulate(law, data, goal)
+    begin = spread(record, starts)
+    descents = descend(law, goal, tableau, stages, begin)
+    best = int(np.nanargmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
+    local = examine(law, goal, tableau, descents.free[best])
+    rival = float(challenge(law, goal, tableau, begin[0]))
+    certificate = _certificate(law, local, descents, best, rival)
+    covariance = sandwich(
+        np.asarray(local.residuals), np.asarray(local.jacobian), np.asarray(local.params_jacobian),
+        lambda r: np.asarray(slopes(law, goal, tableau, descents.free[best], jnp.asarray(r))),
+    )  # fmt: skip
+    predicted = np.asarray(local.predicted)
+    residual = np.log(data.loss) - np.log(predicted)
+    result = Point(
+        law=law,
+        params={name: float(local.params[name]) for name in record.parameter_names},
+        stderr=dict(zip(record.parameter_names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
+        covariance=covariance,
+        objective=float(descents.value[best]),
+        objective_name=str(goal),
+        scale=float(1.4826 * np.median(np.abs(residual))),
+        predicted=predicted,
+        residuals=residual,
+        rows=data.rows,
+        certificate=certificate,
+        notes=(*data.notes, *certify.notes(certificate, record)),
+        table_digest=table.digest,
+    )
+    if throw:
+        status.check(certificate.status, f"fit of {record.name} to {table.name}")
+    return result
+
+
+def require_enough(law: LawFunction, table: Runs, data: Data) -> None:
+    """Check that the runs can determine the law at all.
+
+    Raises:
+        JscaleError: fewer runs than parameters, no parameter left to fit, or a loss at or below a floor that was fixed.
+    """
+    record = describe(law)
+    if not record.parameters:
+        raise JscaleError(f"law {record.name!r} has no free parameter left to fit")
+    if record.output.name != "loss" and record.output.name != "loss change":
+        raise JscaleError(f"law {record.name!r} returns {record.output.meaning}, not a loss: it cannot be fitted to runs")
+    if len(data) < len(record.parameters):
+        raise JscaleError(
+            f"{table.name}: {len(data)} run{'s' * (len(data) != 1)} cannot determine the {len(record.parameters)} parameters "
+            f"of law {record.name!r} ({', '.join(record.parameter_names)})"
+        )
+    for parameter, floor in record.held:
+        low = np.flatnonzero(data.loss <= floor)
+        if parameter.role.name == "irreducible loss" and low.size:
+            row = int(data.rows[low[0]]) + 1
+            raise JscaleError(
+                f"{table.name}: column 'loss', row {row}: {data.loss[low[0]]:g} is at or below the floor "
+                f"{parameter.name} = {floor:g} that was fixed; expected more ({low.size} rows in all)"
+            )
+
+
+def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tableau, jnp.ndarray]:
+    """The arrays of a fit and the stages of its objective."""
+    coordinates = at_runs(describe(law), data.inputs, data.loss)
+    stages = jnp.asarray(objective.stages())
+    inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
+    return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1]), stages
+
+
+def _certificate(law: LawFunction, local: Local, descents, best: int, rival: float) -> Certificate:
+    record = describe(law)
+    values = np.asarray(descents.value)
+    value, size = values[best], float(local.size)
+    slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(np.asarray(local.residuals)))
+    agreement = float(np.mean(values <= value + slack))
+    gradient = certify.slant(np.asarray(local.jacobian), np.asarray(local.slopes))
+    exact = size <= 1e-16 * len(np.asarray(local.residuals))
+    condition, shares = certify.conditioning(np.asarray(local.jacobian))
+    condition_raw, _ = certify.conditioning(np.asarray(local.raw_jacobian))
+    names = certify.unidentified(record, shares)
+    bounds = certify.at_bound(record, np.asarray(descents.free[best]))
+    beaten = rival < value - certify.AGREEMENT * max(abs(value), slack)
+    settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)
+    sound = settled and agreement >= certify.AGREEING_STARTS and not beaten
+    collinear = condition > certify.COLLINEAR or not np.isfinite(condition)
+    ended = (
+        Status.not_converged if not sound and not (collinear and settled)
+        else Status.collinear_design if collinear
+        else Status.at_bound if bounds
+        else Status.converged
+    )  # fmt: skip
+    return Certificate(
+        status=ended,
+        agreement=agreement,
+        gradient_norm=gradient,
+        condition=condition,
+        condition_raw=condition_raw,
+        starts=len(values),
+        second_method=bool(abs(rival - value) <= certify.CHALLENGE * abs(value) + slack),
+        unidentified=names,
+        at_bound=bounds,
+    )
