@@ -9,13 +9,14 @@ from jax.typing import ArrayLike
 
 
 def as_float(x: ArrayLike) -> Any:
-    """``x`` with integers turned into floats.
+    """``x`` with integers and booleans turned into floats.
 
-    A Python int above 2**31 cannot enter a JAX operation in float32 mode; a token count easily is one.
+    A Python int above 2**31 cannot enter a JAX operation in float32 mode, and a numpy one wraps around; a token count
+    easily is one.
     """
-    if isinstance(x, int) and not isinstance(x, bool):
+    if isinstance(x, int):
         return float(x)
-    if isinstance(x, np.ndarray | np.generic) and not np.issubdtype(x.dtype, np.floating):
+    if isinstance(x, np.ndarray | np.generic) and not jnp.issubdtype(x.dtype, jnp.floating):
         return x.astype(np.float64)
     if isinstance(x, jax.Array) and not jnp.issubdtype(x.dtype, jnp.floating):
         return x.astype(jnp.result_type(float))
@@ -25,6 +26,19 @@ def as_float(x: ArrayLike) -> Any:
 def log(x: ArrayLike) -> jax.Array:
     """Natural logarithm that accepts integer counts of any size."""
     return jnp.log(as_float(x))
+
+
+def term(coefficient: Any, resource: ArrayLike, exponent: Any) -> Any:
+    """``coefficient * resource**-exponent``, the building block of scaling laws.
+
+    Python numbers and numpy arrays stay what they are. Where a JAX ``resource`` is 0 or less (no parameter is left
+    that counts), the term is infinite, with zero gradients instead of NaN.
+    """
+    resource = as_float(resource)
+    if not isinstance(resource, jax.Array):
+        return coefficient * resource**-exponent
+    none = resource <= 0  # False at NaN, so that NaN stays NaN
+    return jnp.where(none, jnp.inf, coefficient * jnp.where(none, 1.0, resource) ** -exponent)
 
 
 def inexact(x: ArrayLike) -> jax.Array:

@@ -9,6 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
+from jscale._core.errors import JscaleError
+
 _FUNCTIONS: dict[str, Any] = {
     "exp": jnp.exp,
     "log": jnp.log,
@@ -28,17 +30,24 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 @functools.cache
 def _compiled(text: str) -> CodeType:
-    return compile(text, f"<formula {text}>", "eval")
+    try:
+        return compile(text, f"<formula {text}>", "eval")
+    except SyntaxError as error:
+        raise JscaleError(f"{text!r} is not a formula: {error.msg}") from None
 
 
 def names(text: str) -> frozenset[str]:
-    """The variables of a formula (function names left out)."""
-    return frozenset(_NAME.findall(text)) - frozenset(_FUNCTIONS)
+    """The variables of a formula (function names left out).
+
+    Raises:
+        JscaleError: ``text`` is not an expression.
+    """
+    return frozenset(_compiled(text).co_names) - frozenset(_FUNCTIONS)
 
 
 def evaluate(text: str, values: Mapping[str, Any]) -> Any:
     """The value of the formula ``text`` at ``values`` (name → array); formulas come from laws' declarations only."""
-    return eval(_compiled(text), {"__builtins__": {}}, {**_FUNCTIONS, **values})  # noqa: S307
+    return eval(_compiled(text), {"__builtins__": {}}, {**_FUNCTIONS, **values})
 
 
 def rename(text: str, replacements: Mapping[str, str]) -> str:

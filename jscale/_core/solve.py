@@ -5,18 +5,23 @@ Neither unrolls its iterations: derivatives of any order come from the equation 
 solution was found.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from jscale._core.status import Status
 
 _ROOT_STEPS = 200
-"""Bisection alone narrows any bracket of doubles in about 1,100 halvings of the exponent; brackets here are logarithms."""
+"""Brackets here are logarithms: bisection alone narrows one of width 100 to rounding in about 60 halvings."""
 _NEWTON_STEPS = 100
+_SECANT = 0.01
+"""Distance, in grid spacings, over which the gradient must change as the Hessian says for a minimum to count."""
+_SECANT_ERROR = 0.2
+"""Relative error allowed there. A third derivative makes about 1%; a kink or a Hessian lost to underflow 100%."""
 
 
 class Root(NamedTuple):
@@ -26,41 +31,47 @@ class Root(NamedTuple):
     status: jax.Array
 
 
-def root(function: Callable[[jax.Array], jax.Array], lower: jax.Array, upper: jax.Array) -> Root:
+def root(function: Callable[[jax.Array], jax.Array], lower: ArrayLike, upper: ArrayLike) -> Root:
     """The root of a scalar ``function`` between ``lower`` and ``upper``.
 
     Newton's method inside a shrinking bracket, with bisection whenever Newton leaves it or slows down. Values that
-    ``function`` closes over are differentiated through.
+    ``function`` closes over are differentiated through; entries without a root take no part in a derivative.
 
     Args:
-        function: scalar → scalar, smooth, of opposite signs at the two ends.
+        function: scalar → scalar, smooth, of opposite signs at the two ends (a zero at an end counts as a root).
         lower: scalar, left end.
         upper: scalar, right end, same dtype.
 
     Returns:
-        The root, exact to rounding, and ``Status.no_interior_optimum`` (with NaN) where the ends have equal signs.
+        The root, exact to rounding; ``Status.no_interior_optimum`` (with NaN) where the ends have equal signs or a
+        value there is NaN, ``Status.not_converged`` where the sign changes at a jump, a pole or a NaN.
     """
     lower, upper = jnp.asarray(lower), jnp.asarray(upper)
+    middle = 0.5 * (lower + upper)
+    at_lower, at_upper = function(lower), function(upper)
+    bracketed = lax.stop_gradient(jnp.sign(at_lower) * jnp.sign(at_upper) <= 0)
+    rising = lax.stop_gradient(at_upper > at_lower)
+
+    def safe(x: jax.Array) -> jax.Array:
+        # Where there is no root, an equation that has one: a NaN there would spread to its neighbours in reverse mode.
+        return jnp.where(bracketed, function(jnp.where(bracketed, x, middle)), x - middle)
 
     def solve(f: Callable[[jax.Array], jax.Array], _: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return _safeguarded_newton(f, lower, upper)
+        return _safeguarded_newton(f, lower, upper, rising | ~bracketed)
 
-    x, status = lax.custom_root(
-        function, 0.5 * (lower + upper), solve, lambda g, y: y / g(jnp.ones_like(y)), has_aux=True
-    )
-    return Root(x, status.astype(jnp.int32))
+    x, status = lax.custom_root(safe, middle, solve, lambda g, y: y / g(jnp.ones_like(y)), has_aux=True)
+    found = jnp.where(bracketed, status.astype(jnp.int32), int(Status.no_interior_optimum))
+    return Root(jnp.where(found == int(Status.converged), x, jnp.nan), found)
 
 
-def _safeguarded_newton(f: Callable, lower: jax.Array, upper: jax.Array) -> tuple[jax.Array, jax.Array]:
-    at_lower, at_upper = f(lower), f(upper)
-    bracketed = at_lower * jnp.sign(at_upper) <= 0
-    rising = at_upper > at_lower
+def _safeguarded_newton(
+    f: Callable, lower: jax.Array, upper: jax.Array, rising: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     tolerance = 2 * jnp.finfo(lower.dtype).eps
 
     def unfinished(state):
-        step, *_, count = state
-        x = state[1]
-        return bracketed & (jnp.abs(step) > tolerance * jnp.maximum(jnp.abs(x), 1.0)) & (count < _ROOT_STEPS)
+        step, x, *_, count = state
+        return (jnp.abs(step) > tolerance * jnp.maximum(jnp.abs(x), 1.0)) & (count < _ROOT_STEPS)
 
     def advance(state):
         step, x, left, right, count = state
@@ -69,19 +80,18 @@ def _safeguarded_newton(f: Callable, lower: jax.Array, upper: jax.Array) -> tupl
         left, right = jnp.where(to_left, left, x), jnp.where(to_left, x, right)
         newton = x - value / slope
         # Newton counts only while it at least halves its step: otherwise it may crawl along one end.
-        good = (newton > left) & (newton < right) & (jnp.abs(newton - x) < 0.5 * jnp.abs(step))
+        good = (newton >= left) & (newton <= right) & (jnp.abs(newton - x) < 0.5 * jnp.abs(step))
         new = jnp.where(value == 0, x, jnp.where(good, newton, 0.5 * (left + right)))
         return new - x, new, left, right, count + 1
 
     start = (upper - lower, 0.5 * (lower + upper), lower, upper, jnp.asarray(0, jnp.int32))
     _, x, *_, count = lax.while_loop(unfinished, advance, start)
-    status = jnp.where(
-        bracketed,
-        jnp.where(count < _ROOT_STEPS, int(Status.converged), int(Status.not_converged)),
-        int(Status.no_interior_optimum),
-    )
+    # At a jump or a pole the sign changes without a root: there the values do not vanish.
+    largest = jnp.maximum(jnp.abs(f(lower)), jnp.abs(f(upper)))
+    solved = (count < _ROOT_STEPS) & (jnp.abs(f(x)) <= jnp.finfo(lower.dtype).eps ** 0.5 * largest)
+    status = jnp.where(solved, int(Status.converged), int(Status.not_converged))
     # ``custom_root`` differentiates its auxiliary output too, so the status leaves as a float.
-    return jnp.where(bracketed, x, jnp.nan), status.astype(x.dtype)
+    return x, status.astype(x.dtype)
 
 
 class Minimum(NamedTuple):
@@ -91,46 +101,56 @@ class Minimum(NamedTuple):
     status: jax.Array
 
 
-def argmin(function: Callable[[jax.Array], jax.Array], lower: jax.Array, upper: jax.Array, points: int = 64) -> Minimum:
+def argmin(
+    function: Callable[[jax.Array], jax.Array],
+    lower: ArrayLike,
+    upper: ArrayLike,
+    points: int | Sequence[int] = 64,
+) -> Minimum:
     """The minimum of ``function`` over a box of one to three dimensions.
 
     A scan of ``points`` per dimension finds the right basin, so that the answer needs no guess; Newton's method with
     reflected negative curvature then goes to rounding. ``function`` may be ``inf`` on a part of the box (outside its
-    domain). Values that it closes over are differentiated through.
+    domain). Values that it closes over are differentiated through; entries whose Hessian is singular or not finite
+    take no part in a derivative.
 
     Args:
         function: (d,) → scalar, twice differentiable where finite.
         lower: (d,) lower corner.
         upper: (d,) upper corner.
-        points: grid points per dimension of the scan.
+        points: grid points of the scan, at least 2, per dimension or the same for all. The first dimension is
+            evaluated at once, the others one point after another: give it the most points.
 
     Returns:
-        The minimum, and ``Status.no_interior_optimum`` where the function keeps falling towards the edge of the box.
+        The minimum, and ``Status.no_interior_optimum`` where the function keeps falling towards the edge of the box,
+        ``Status.not_converged`` where the best point is not a smooth minimum (a kink or a jump), or where the
+        derivatives of ``function`` disagree with each other (underflow in float32).
     """
     lower, upper = jnp.asarray(lower), jnp.asarray(upper)
-    spacing = (upper - lower) / (points - 1)
+    counts = (points,) * lower.shape[0] if isinstance(points, int) else tuple(points)
+    spacing = (upper - lower) / (jnp.asarray(counts, lower.dtype) - 1)
 
     def solve(gradient: Callable, _: jax.Array) -> tuple[jax.Array, jax.Array]:
-        start = _scan(function, lower, upper, points)
+        start = _scan(function, lower, upper, counts)
         return _newton(function, start, spacing, lower, upper)
 
     def tangent_solve(linear: Callable, y: jax.Array) -> jax.Array:
         hessian = jax.vmap(linear, out_axes=1)(jnp.eye(y.shape[0], dtype=y.dtype))
-        return jnp.linalg.solve(hessian, y)
+        usable = jnp.all(jnp.isfinite(hessian)) & (jnp.linalg.det(hessian) != 0)
+        hessian = jnp.where(usable, hessian, jnp.eye(y.shape[0], dtype=y.dtype))
+        return y / hessian[0] if y.shape[0] == 1 else jnp.linalg.solve(hessian, y)
 
     x, status = lax.custom_root(jax.grad(function), lower, solve, tangent_solve, has_aux=True)
     return Minimum(x, status.astype(jnp.int32))
 
 
-def _scan(function: Callable, lower: jax.Array, upper: jax.Array, points: int) -> jax.Array:
+def _scan(function: Callable, lower: jax.Array, upper: jax.Array, counts: tuple[int, ...]) -> jax.Array:
     """The best point of a regular grid; one row of the grid at a time, so memory stays small under ``vmap``."""
-    fraction = jnp.linspace(0, 1, points, dtype=lower.dtype)
-    dimensions = lower.shape[0]
+    fractions = [jnp.linspace(0, 1, n, dtype=lower.dtype) for n in counts]
+    first = fractions[0][:, None]
 
-    def row(best, outer):
-        inner = fraction[:, None] if dimensions == 1 else jnp.concatenate(
-            [fraction[:, None], jnp.broadcast_to(outer, (points, dimensions - 1))], axis=1
-        )
+    def row(best, rest):
+        inner = jnp.concatenate([first, jnp.broadcast_to(rest, (counts[0], len(counts) - 1))], axis=1)
         x = lower + inner * (upper - lower)
         values = jax.vmap(function)(x)
         values = jnp.where(jnp.isnan(values), jnp.inf, values)
@@ -138,39 +158,85 @@ def _scan(function: Callable, lower: jax.Array, upper: jax.Array, points: int) -
         better = values[here] < best[0]
         return (jnp.where(better, values[here], best[0]), jnp.where(better, x[here], best[1])), None
 
-    mesh = jnp.meshgrid(*[fraction] * (dimensions - 1), indexing="ij")
+    mesh = jnp.meshgrid(*fractions[1:], indexing="ij")
     outer = jnp.stack([m.ravel() for m in mesh], axis=1) if mesh else jnp.zeros((1, 0), lower.dtype)
     middle = 0.5 * (lower + upper)
     infinity = jnp.full_like(function(middle), jnp.inf)
     return lax.scan(row, (infinity, middle), outer)[0][1]
 
 
-def _newton(function: Callable, start: jax.Array, spacing: jax.Array, lower: jax.Array, upper: jax.Array):
+class _Step(NamedTuple):
+    """State of Newton's method; lengths are in grid spacings."""
+
+    x: jax.Array
+    value: jax.Array
+    radius: jax.Array
+    moved: jax.Array
+    newton: jax.Array
+    """Length of the last full Newton step, before the trust radius cut it."""
+    count: jax.Array
+
+
+def _newton(
+    function: Callable, start: jax.Array, spacing: jax.Array, lower: jax.Array, upper: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     eps = jnp.finfo(start.dtype).eps
-    small = eps**0.6  # quadratic convergence: the step after one of this size is below rounding
-    gradient, hessian = jax.grad(function), jax.hessian(function)
+    small = eps**0.45  # quadratic convergence: what a step of this size leaves is rounding
 
-    def unfinished(state):
-        *_, step, count = state
-        return (step > small) & (count < _NEWTON_STEPS)
+    def gradient_twice(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        gradient = jax.grad(function)(x) * spacing
+        return gradient, gradient
 
-    def advance(state):
-        x, value, radius, _, count = state
-        curvature, axes = jnp.linalg.eigh(hessian(x) * spacing[:, None] * spacing)
-        floor = eps * jnp.max(jnp.abs(curvature))
-        move = axes @ (-(axes.T @ (gradient(x) * spacing)) / jnp.maximum(jnp.abs(curvature), floor))
-        length = jnp.sqrt(jnp.sum(move**2))
+    def derivatives(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        hessian, gradient = jax.jacfwd(gradient_twice, has_aux=True)(x)
+        return gradient, hessian * spacing
+
+    def unfinished(state: _Step) -> jax.Array:
+        return (state.moved > small) & (state.radius > small) & (state.count < _NEWTON_STEPS)
+
+    def advance(state: _Step) -> _Step:
+        x, value, radius = state.x, state.value, state.radius
+        gradient, hessian = derivatives(x)
+        curvature, axes = _eigen(hessian)
+        floor = eps * (jnp.max(jnp.abs(curvature)) + jnp.max(jnp.abs(gradient)))
+        move = axes @ (-(axes.T @ gradient) / jnp.maximum(jnp.abs(curvature), floor))
+        length = jnp.linalg.norm(move)
         move = move * jnp.minimum(1.0, radius / jnp.maximum(length, eps * radius))
         new = jnp.clip(x + move * spacing, lower, upper)
         new_value = function(new)
-        accept = new_value <= value + 8 * eps * jnp.abs(value)
-        radius = jnp.where(accept, jnp.minimum(2 * radius, 4.0), 0.25 * radius)
-        step = jnp.where(accept, jnp.max(jnp.abs(new - x)), jnp.max(jnp.abs(radius * spacing)))
-        return jnp.where(accept, new, x), jnp.where(accept, new_value, value), radius, step, count + 1
+        # Values differ by rounding alone once the step is small, and cannot judge it.
+        accept = (new_value <= value + 8 * eps * jnp.abs(value)) | (length <= small)
+        accept &= jnp.isfinite(new_value) & jnp.all(jnp.isfinite(new))
+        return _Step(
+            x=jnp.where(accept, new, x),
+            value=jnp.where(accept, new_value, value),
+            radius=jnp.where(accept, jnp.minimum(2 * radius, 4.0), 0.25 * radius),
+            moved=jnp.where(accept, jnp.linalg.norm((new - x) / spacing), jnp.inf),
+            newton=length,
+            count=state.count + 1,
+        )
 
-    infinite_step = jnp.full_like(function(start), jnp.inf)
-    state = (start, function(start), jnp.ones_like(infinite_step), infinite_step, jnp.asarray(0, jnp.int32))
-    x, value, _, _, count = lax.while_loop(unfinished, advance, state)
-    inside = jnp.all((x > lower + 1e-3 * spacing) & (x < upper - 1e-3 * spacing)) & jnp.isfinite(value)
-    settled = jnp.where(count < _NEWTON_STEPS, int(Status.converged), int(Status.not_converged))
-    return x, jnp.where(inside, settled, int(Status.no_interior_optimum)).astype(x.dtype)
+    value = function(start)
+    infinite = jnp.full_like(value, jnp.inf)
+    first = _Step(start, value, jnp.ones_like(value), infinite, infinite, jnp.asarray(0, jnp.int32))
+    last = lax.while_loop(unfinished, advance, first)
+    x = last.x
+    inside = jnp.all((x > lower + 1e-3 * spacing) & (x < upper - 1e-3 * spacing)) & jnp.isfinite(last.value)
+    # A step that was small only because the radius cut it is not convergence.
+    settled = (last.newton <= 2 * small) & _is_smooth_minimum(derivatives, x, spacing)
+    status = jnp.where(settled, int(Status.converged), int(Status.not_converged))
+    return x, jnp.where(inside, status, int(Status.no_interior_optimum)).astype(x.dtype)
+
+
+def _is_smooth_minimum(derivatives: Callable, x: jax.Array, spacing: jax.Array) -> jax.Array:
+    """Whether the Hessian at ``x`` is positive and predicts the gradient near by."""
+    gradients, hessians = jax.vmap(derivatives)(jnp.stack([x, x + _SECANT * spacing]))
+    change = gradients[1] - gradients[0]
+    predicted = _SECANT * jnp.sum(hessians[0], axis=1)
+    error = jnp.linalg.norm(change - predicted) / jnp.linalg.norm(predicted)
+    return (_eigen(hessians[0])[0][0] > 0) & (error < _SECANT_ERROR)
+
+
+def _eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Eigenvalues, the smallest first, and eigenvectors; a 1 x 1 matrix needs no library call, slow to compile."""
+    return (matrix[0], jnp.ones_like(matrix)) if matrix.shape == (1, 1) else jnp.linalg.eigh(matrix)

@@ -7,6 +7,12 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jscale._core.arrays import as_float
+
+
+def _array(x: ArrayLike) -> jax.Array:
+    return jnp.asarray(as_float(x))
+
 
 def _softplus_inverse(y: jax.Array) -> jax.Array:
     return y + jnp.log(-jnp.expm1(-y))
@@ -21,7 +27,7 @@ class Support:
         lower: infimum (open).
         upper: supremum (open).
         to_natural: free value → value in the set.
-        to_free: value in the set → free value.
+        to_free: value in the set → free value; infinite at the ends of the set and NaN outside.
     """
 
     name: str
@@ -32,15 +38,15 @@ class Support:
 
     def contains(self, value: ArrayLike) -> jax.Array:
         """Whether each entry of ``value`` lies strictly inside."""
-        value = jnp.asarray(value)
+        value = _array(value)
         return (value > self.lower) & (value < self.upper)
 
     def __repr__(self) -> str:
         return self.name if self.name in ("real", "positive", "unit") else f"{self.name}({self.lower}, {self.upper})"
 
 
-real = Support("real", -jnp.inf, jnp.inf, jnp.asarray, jnp.asarray)
-positive = Support("positive", 0.0, jnp.inf, jnp.exp, jnp.log)
+real = Support("real", -jnp.inf, jnp.inf, _array, _array)
+positive = Support("positive", 0.0, jnp.inf, lambda free: jnp.exp(_array(free)), lambda value: jnp.log(_array(value)))
 
 
 def interval(lower: float, upper: float) -> Support:
@@ -48,10 +54,10 @@ def interval(lower: float, upper: float) -> Support:
     width = upper - lower
 
     def to_natural(free: ArrayLike) -> jax.Array:
-        return lower + width * jax.nn.sigmoid(jnp.asarray(free))
+        return lower + width * jax.nn.sigmoid(_array(free))
 
     def to_free(value: ArrayLike) -> jax.Array:
-        value = jnp.asarray(value)
+        value = _array(value)
         return jnp.log(value - lower) - jnp.log(upper - value)
 
     return Support("unit" if (lower, upper) == (0.0, 1.0) else "interval", lower, upper, to_natural, to_free)
@@ -61,10 +67,10 @@ def above(lower: float) -> Support:
     """Numbers larger than ``lower``, by a softplus map (linear far above, so large values stay well scaled)."""
 
     def to_natural(free: ArrayLike) -> jax.Array:
-        return lower + jax.nn.softplus(jnp.asarray(free))
+        return lower + jax.nn.softplus(_array(free))
 
     def to_free(value: ArrayLike) -> jax.Array:
-        return _softplus_inverse(jnp.asarray(value) - lower)
+        return _softplus_inverse(_array(value) - lower)
 
     return Support("above", lower, jnp.inf, to_natural, to_free)
 
@@ -73,10 +79,10 @@ def below(upper: float) -> Support:
     """Numbers smaller than ``upper``, by a mirrored softplus map."""
 
     def to_natural(free: ArrayLike) -> jax.Array:
-        return upper - jax.nn.softplus(-jnp.asarray(free))
+        return upper - jax.nn.softplus(-_array(free))
 
     def to_free(value: ArrayLike) -> jax.Array:
-        return -_softplus_inverse(upper - jnp.asarray(value))
+        return -_softplus_inverse(upper - _array(value))
 
     return Support("below", -jnp.inf, upper, to_natural, to_free)
 

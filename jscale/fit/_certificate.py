@@ -1,5 +1,6 @@
 """Whether a fit may be believed: did it converge, do others find the same, can the runs tell the parameters apart?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ COLLINEAR = 1e5
 """Condition number of the scaled Gauss-Newton matrix above which the design counts as collinear. Measured for Chinchilla's
 law: 1.1e3 on the published runs, 2e3 to 5e3 on three token-to-parameter ratios, 7e5 and more on a single one."""
 _EDGE = 1e-3
-_NAMED = 0.2
+_NAMED = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def conditioning(jacobian: np.ndarray) -> tuple[float, np.ndarray]:
         The condition number (``inf`` for a column of zeros) and shares (k,) between 0 and 1.
     """
     norms = np.linalg.norm(jacobian, axis=0)
+    if not norms.size:
+        return 1.0, norms
     if not np.isfinite(norms).all():
         return float("inf"), np.ones(len(norms))
     # A column far below the largest says nothing at all; scaling it up would only blow up rounding.
@@ -88,12 +91,12 @@ def slant(jacobian: np.ndarray, slopes: np.ndarray) -> float:
     """
     norms = np.linalg.norm(jacobian, axis=0) * np.linalg.norm(slopes)
     pulls = np.abs(jacobian.T @ slopes)
-    return float(np.max(np.where(norms > 0, pulls / np.where(norms > 0, norms, 1.0), 0.0)))
+    return float(np.max(np.where(norms > 0, pulls / np.where(norms > 0, norms, 1.0), 0.0), initial=0.0))
 
 
-def unidentified(record: Record, shares: np.ndarray) -> tuple[str, ...]:
-    """The parameters with a noticeable share in a direction without data."""
-    return tuple(n for n, s in zip(record.parameter_names, shares, strict=True) if s > _NAMED)
+def unidentified(names: Sequence[str], shares: np.ndarray) -> tuple[str, ...]:
+    """The names (k,) with a noticeable share (k,) in a direction without data."""
+    return tuple(n for n, s in zip(names, shares, strict=True) if s > _NAMED)
 
 
 def at_bound(record: Record, free: np.ndarray) -> tuple[str, ...]:

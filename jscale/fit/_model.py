@@ -1,5 +1,6 @@
 """The NumPyro model of a law, built from its record alone."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -93,8 +94,8 @@ def _distribution(prior: roles.Prior, support: Support, shift: Any = 0.0) -> dis
     """The NumPyro distribution of a prior, cut to the support; ``shift`` moves a location."""
     if prior.family == "normal":
         location, scale = prior.args
-        low = support.lower if jnp.isfinite(support.lower) else None
-        high = support.upper if jnp.isfinite(support.upper) else None
+        low = support.lower if math.isfinite(support.lower) else None
+        high = support.upper if math.isfinite(support.upper) else None
         if low is None and high is None:
             return dist.Normal(location + shift, scale)
         return dist.TruncatedNormal(location + shift, scale, low=low, high=high)

@@ -17,6 +17,7 @@ from jscale.fit._coordinates import at_runs
 from jscale.fit._objective import Objective, resolve
 from jscale.fit._covariance import sandwich
 from jscale.fit._problem import Local, Tableau, challenge, descend, examine, slopes
+from jscale.fit._solver import Descent
 from jscale.fit._starts import spread
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
@@ -167,25 +168,27 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
     return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1]), stages
 
 
-def _certificate(law: LawFunction, local: Local, descents, best: int, rival: float) -> Certificate:
+def _certificate(law: LawFunction, local: Local, descents: Descent, best: int, rival: float) -> Certificate:
     record = describe(law)
-    values = np.asarray(descents.value)
-    value, size = values[best], float(local.size)
-    slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(np.asarray(local.residuals)))
+    values, jacobian = np.asarray(descents.value), np.asarray(local.jacobian)
+    value, size = float(values[best]), float(local.size)
+    slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(jacobian))
     agreement = float(np.mean(values <= value + slack))
-    gradient = certify.slant(np.asarray(local.jacobian), np.asarray(local.slopes))
-    exact = size <= 1e-16 * len(np.asarray(local.residuals))
-    condition, shares = certify.conditioning(np.asarray(local.jacobian))
-    condition_raw, _ = certify.conditioning(np.asarray(local.raw_jacobian))
-    names = certify.unidentified(record, shares)
+    # A parameter at its edge pulls against the edge and says nothing about the others.
     bounds = certify.at_bound(record, np.asarray(descents.free[best]))
-    beaten = rival < value - certify.AGREEMENT * max(abs(value), slack)
+    inner = np.array([name not in bounds for name in record.parameter_names])
+    gradient = certify.slant(jacobian[:, inner], np.asarray(local.slopes))
+    condition, shares = certify.conditioning(jacobian[:, inner])
+    condition_raw, _ = certify.conditioning(np.asarray(local.raw_jacobian)[:, inner])
+    exact = size <= 1e-16 * len(jacobian)
+    beaten = rival < value - slack
     settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)
     sound = settled and agreement >= certify.AGREEING_STARTS and not beaten
-    collinear = condition > certify.COLLINEAR or not np.isfinite(condition)
+    collinear = not condition <= certify.COLLINEAR
+    # On a ridge descents crawl and starts end in different places: the design is the cause, so it is named first.
     ended = (
-        Status.not_converged if not sound and not (collinear and settled)
-        else Status.collinear_design if collinear
+        Status.collinear_design if collinear and np.isfinite(value)
+        else Status.not_converged if not sound
         else Status.at_bound if bounds
         else Status.converged
     )  # fmt: skip
@@ -197,6 +200,6 @@ def _certificate(law: LawFunction, local: Local, descents, best: int, rival: flo
         condition_raw=condition_raw,
         starts=len(values),
         second_method=bool(abs(rival - value) <= certify.CHALLENGE * abs(value) + slack),
-        unidentified=names,
+        unidentified=certify.unidentified([n for n, k in zip(record.parameter_names, inner, strict=True) if k], shares),
         at_bound=bounds,
     )

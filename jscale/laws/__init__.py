@@ -1,11 +1,26 @@
-"""The catalogue of scaling laws: pure functions, each declared once in its own signature."""
+"""The catalogue of scaling laws: pure functions, each declared once in its own signature.
+
+A law takes Python numbers, numpy and JAX arrays and follows their precision. In float64 its value is right to 1e-13;
+in float32, with parameters that are themselves rounded to it, to MEASURED of the value.
+"""
 
 import difflib
 
 from jscale._core.errors import JscaleError
 from jscale.laws import _roles as roles
 from jscale.laws._change import fix, substitute, tie
-from jscale.laws._declare import CONFIDENCE, Constants, Input, LawFunction, Parameter, Record, constants, describe, law, params
+from jscale.laws._declare import (
+    CONFIDENCE,
+    Constants,
+    Input,
+    LawFunction,
+    Parameter,
+    Record,
+    constants,
+    describe,
+    law,
+    params,
+)
 from jscale.laws.dense import chinchilla, kaplan, kaplan_compute, kaplan_data, kaplan_size, kaplan_steps
 from jscale.laws.power import power_compute, power_data, power_size
 from jscale.laws.precision import (
@@ -43,8 +58,8 @@ def get(name: str) -> LawFunction:
 
 
 __all__ = [
-    "CONFIDENCE", "Constants", "Input", "LawFunction", "Parameter", "Record", "catalogue", "chinchilla", "constants", "describe",
-    "effective_fraction", "effective_parameters", "effective_parameters_weights", "fix", "get", "kaplan", "kaplan_compute",
-    "kaplan_data", "kaplan_size", "kaplan_steps", "law", "low_precision", "params", "power_compute", "power_data",
-    "power_size", "precision", "precision_robust", "ptq_degradation", "qat", "roles", "substitute", "tie",
+    "CONFIDENCE", "Constants", "Input", "LawFunction", "Parameter", "Record", "catalogue", "chinchilla", "constants",
+    "describe", "effective_fraction", "effective_parameters", "effective_parameters_weights", "fix", "get", "kaplan",
+    "kaplan_compute", "kaplan_data", "kaplan_size", "kaplan_steps", "law", "low_precision", "params", "power_compute",
+    "power_data", "power_size", "precision", "precision_robust", "ptq_degradation", "qat", "roles", "substitute", "tie",
 ]  # fmt: skip

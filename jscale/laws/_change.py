@@ -7,7 +7,7 @@ from typing import Any
 
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
-from jscale.laws._declare import Constants, LawFunction, Parameter, Record, attach, describe
+from jscale.laws._declare import Constants, LawFunction, Parameter, Record, attach, check_parameters, describe
 
 
 def fix(law: LawFunction, **values: float) -> LawFunction:
@@ -15,24 +15,27 @@ def fix(law: LawFunction, **values: float) -> LawFunction:
 
     Args:
         law: a declared law.
-        **values: parameter → value, in the parameter's unit.
+        **values: parameter → value, in the parameter's unit. The ends of a parameter's support are allowed: E = 0 or
+            a robustness of 0 switches a term off.
 
     Raises:
         JscaleError: a name that is not a parameter, or a value outside its support.
     """
     record = describe(law)
     _require(record, values)
+    if not values:
+        return law
+    held = {name: _number(record, name, value) for name, value in values.items()}
     for p in record.parameters:
-        # The edge itself is allowed: fixing E = 0 or a robustness at 0 switches a term off.
-        if p.name in values and not p.support.lower <= values[p.name] <= p.support.upper:
-            raise JscaleError(f"law {record.name!r}: {p.name} = {values[p.name]} lies outside its support, {p.support}")
-
-    def fixed(*args: Any, **kwargs: Any) -> Any:
-        return law(*args, **values, **kwargs)
-
-    shown = ", ".join(f"{k}={v:g}" for k, v in values.items())
-    definitions = tuple((k, repr(float(v))) for k, v in values.items())
-    return _rebuild(fixed, record, shown, drop=set(values), definitions=definitions)
+        if p.name in held and not p.support.lower <= held[p.name] <= p.support.upper:
+            raise JscaleError(f"law {record.name!r}: {p.name} = {held[p.name]} lies outside its support, {p.support}")
+    taken = tuple((p, held[p.name]) for p in record.parameters if p.name in held)
+    return _rebuild(
+        lambda given: law(**given, **held),
+        replace(_without(record, set(held)), held=(*record.held, *taken)),
+        ", ".join(f"{name}={value:g}" for name, value in held.items()),
+        {name: repr(value) for name, value in held.items()},
+    )
 
 
 def tie(law: LawFunction, **names: str) -> LawFunction:
@@ -44,14 +47,16 @@ def tie(law: LawFunction, **names: str) -> LawFunction:
     record = describe(law)
     _require(record, names)
     _require(record, dict.fromkeys(names.values()))
+    if not names:
+        return law
     if chained := set(names) & set(names.values()):
         raise JscaleError(f"law {record.name!r}: {', '.join(sorted(chained))} cannot be tied and be tied to")
-
-    def tied(*args: Any, **kwargs: Any) -> Any:
-        return law(*args, **{k: kwargs[v] for k, v in names.items()}, **kwargs)
-
-    shown = ", ".join(f"{k}={v}" for k, v in names.items())
-    return _rebuild(tied, record, shown, drop=set(names), definitions=tuple(names.items()))
+    return _rebuild(
+        lambda given: law(**given, **{name: given[other] for name, other in names.items()}),
+        _without(record, set(names)),
+        ", ".join(f"{name}={other}" for name, other in names.items()),
+        names,
+    )
 
 
 def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
@@ -65,90 +70,154 @@ def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
         **laws: one ``input=inner`` pair.
 
     Raises:
-        JscaleError: not exactly one pair, an unknown input, or a parameter that both laws have.
+        JscaleError: not exactly one pair, an unknown input, an inner law of another unit, or a name that means
+            something else in the other law.
     """
     record = describe(law)
     if len(laws) != 1:
         raise JscaleError("substitute takes exactly one input=law pair")
     ((name, inner_law),) = laws.items()
     inner = describe(inner_law)
-    if name not in record.input_names:
-        raise JscaleError(f"law {record.name!r} has no input {name!r} (it has: {', '.join(record.input_names)})")
-    if shared := set(record.parameter_names) & set(inner.parameter_names):
-        raise JscaleError(f"{record.name!r} and {inner.name!r} share the parameter names {sorted(shared)}")
-    inputs = inner.inputs + tuple(i for i in record.inputs if i.name not in {name, *inner.input_names})
-    inputs = tuple(sorted(inputs, key=lambda i: i.default is not None))
-
-    def composed(*args: Any, **kwargs: Any) -> Any:
-        values = {**dict(zip((i.name for i in inputs), args, strict=False)), **kwargs}
-        values = {**{i.name: i.default for i in inputs if i.default is not None}, **values}
-        value = inner_law(**{k: values[k] for k in (*inner.input_names, *inner.parameter_names)})
-        outer = {**values, name: value}
-        return law(**{k: outer[k] for k in (*record.input_names, *record.parameter_names)})
-
+    _check_substitution(record, name, inner)
+    others = tuple(i for i in record.inputs if i.name not in {name, *inner.input_names})
     combined = replace(
         record,
-        inputs=inputs,
+        inputs=tuple(sorted((*inner.inputs, *others), key=lambda i: i.default is not None)),
         parameters=record.parameters + inner.parameters,
         published=_merged(record.published, inner.published),
-        decreasing=tuple(i for i in record.decreasing if i != name),
+        source=record.source if record.source == inner.source else f"{record.source}; {inner.source}",
+        decreasing=tuple(i for i in record.decreasing if i in {o.name for o in others}),
+        traps=tuple(dict.fromkeys((*record.traps, *inner.traps))),
     )
-    shown = f"{name}={inner.name}"
-    return _rebuild(composed, combined, shown, definitions=(*inner.definitions, (name, inner.formula)))
+
+    def composed(given: Mapping[str, Any]) -> Any:
+        value = inner_law(**{k: given[k] for k in (*inner.input_names, *inner.parameter_names)})
+        outer = {**given, name: value}
+        return law(**{k: outer[k] for k in (*record.input_names, *record.parameter_names)})
+
+    definitions = {**dict(inner.definitions), name: inner.formula}
+    # Anchors know the runs' centre: where the runs have no column of the outer input, the inner formula stands for it.
+    anchors = {} if name in inner.input_names else {name: _written_out(inner)}
+    return _rebuild(composed, combined, f"{name}={inner.name}", definitions, anchors)
+
+
+def _check_substitution(record: Record, name: str, inner: Record) -> None:
+    pair = f"{record.name!r} and {inner.name!r}"
+    outer = {i.name: i for i in record.inputs}
+    if name not in outer:
+        raise JscaleError(f"law {record.name!r} has no input {name!r} (it has: {', '.join(record.input_names)})")
+    if inner.output.unit != outer[name].unit:
+        raise JscaleError(
+            f"law {record.name!r} takes {name} in {outer[name].unit}, law {inner.name!r} gives {inner.output.unit}"
+        )
+    if shared := set(record.parameter_names) & set(inner.parameter_names):
+        raise JscaleError(f"{pair} share the parameter names {sorted(shared)}")
+    # A name that one of them fixes, ties or abbreviates must not be an argument of the other.
+    hidden = {k for k, _ in inner.definitions} & {*record.parameter_names, *(set(outer) - {name})}
+    hidden |= set(inner.parameter_names) & set(outer) | set(inner.input_names) & set(record.parameter_names)
+    if hidden:
+        raise JscaleError(f"{pair} give {', '.join(sorted(hidden))} different meanings")
 
 
 def _merged(outer: Mapping[str, Constants], inner: Mapping[str, Constants]) -> dict[str, Constants]:
-    both = [k for k in outer if k in inner]
-    return {k: replace(outer[k], values={**outer[k].values, **inner[k].values}) for k in both}
+    """The constants that one source gives for both laws."""
+    return {
+        k: replace(o, values={**o.values, **inner[k].values}, stderr={**o.stderr, **inner[k].stderr})
+        for k, o in outer.items()
+        if k in inner
+    }
+
+
+def _written_out(record: Record) -> str:
+    """The formula with its definitions put in."""
+    text = record.formula
+    for name, definition in reversed(record.definitions):
+        text = expressions.rename(text, {name: definition})
+    return text
 
 
 def _require(record: Record, names: Mapping[str, Any]) -> None:
-    if unknown := set(names) - set(record.parameter_names):
+    if unknown := [str(n) for n in names if n not in record.parameter_names]:
         raise JscaleError(
             f"law {record.name!r} has no parameter {', '.join(sorted(unknown))} "
-            f"(it has: {', '.join(record.parameter_names)})"
+            f"(it has: {', '.join(record.parameter_names) or 'none'})"
         )
 
 
+def _number(record: Record, name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise JscaleError(f"law {record.name!r}: {name} must be one number, not {value!r}") from None
+
+
+def _without(record: Record, names: set[str]) -> Record:
+    """The record without some parameters, in the published constants too."""
+
+    def kept(values: Mapping[str, float]) -> dict[str, float]:
+        return {k: v for k, v in values.items() if k not in names}
+
+    return replace(
+        record,
+        parameters=tuple(p for p in record.parameters if p.name not in names),
+        published={k: replace(c, values=kept(c.values), stderr=kept(c.stderr)) for k, c in record.published.items()},
+    )
+
+
 def _rebuild(
-    function: Callable[..., Any],
+    evaluate: Callable[[Mapping[str, Any]], Any],
     record: Record,
     shown: str,
-    *,
-    drop: set[str] = frozenset(),  # pyright: ignore[reportArgumentType]
-    definitions: tuple[tuple[str, str], ...] = (),
+    definitions: Mapping[str, str],
+    anchors: Mapping[str, str] | None = None,
 ) -> LawFunction:
-    """``function`` with a changed record, a name that says what was changed, and a signature of its own."""
-    kept = tuple(_resolved(p, dict(definitions)) for p in record.parameters if p.name not in drop)
-    published = {
-        k: replace(c, values={n: v for n, v in c.values.items() if n not in drop}) for k, c in record.published.items()
-    }
+    """A law that binds its arguments by name and hands them to ``evaluate``.
+
+    Args:
+        evaluate: arguments by name → value.
+        record: with the inputs and parameters of the new law, and the name of the old one.
+        shown: what was changed, for the name.
+        definitions: new abbreviations, evaluated before those of ``record``.
+        anchors: what the names in anchors stand for, ``definitions`` when not given.
+    """
+    replacements = definitions if anchors is None else anchors
     new = replace(
         record,
         name=f"{record.name}[{shown}]",
-        parameters=kept,
-        definitions=(*definitions, *record.definitions),
-        published=published,
+        parameters=tuple(_resolved(p, replacements) for p in record.parameters),
+        definitions=(*definitions.items(), *record.definitions),
     )
-    function.__name__ = function.__qualname__ = new.name
-    function.__doc__ = record.summary
-    positional = [
+    check_parameters(new)
+    signature = _signature(new)
+
+    def changed(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)  # a TypeError names the argument that is missing or unknown
+        given.apply_defaults()
+        return evaluate(given.arguments)
+
+    changed.__name__ = changed.__qualname__ = new.name
+    changed.__doc__ = record.summary
+    changed.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+    return attach(changed, new)
+
+
+def _signature(record: Record) -> inspect.Signature:
+    inputs = [
         inspect.Parameter(
             i.name,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=inspect.Parameter.empty if i.default is None else i.default,
         )
-        for i in new.inputs
+        for i in record.inputs
     ]
-    keyword = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in new.parameter_names]
-    function.__signature__ = inspect.Signature([*positional, *keyword])  # pyright: ignore[reportFunctionMemberAccess]
-    return attach(function, new)
+    parameters = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in record.parameter_names]
+    return inspect.Signature([*inputs, *parameters])
 
 
-def _resolved(parameter: Parameter, definitions: dict[str, str]) -> Parameter:
-    """The parameter with fixed and tied names in its anchor replaced by what they stand for."""
+def _resolved(parameter: Parameter, replacements: Mapping[str, str]) -> Parameter:
+    """The parameter with the names in its anchor replaced by what they stand for."""
     anchor = parameter.role.anchor
     if anchor is None:
         return parameter
-    texts = {f: expressions.rename(getattr(anchor, f), definitions) for f in ("multiplies", "plus", "power")}
+    texts = {f: expressions.rename(getattr(anchor, f), replacements) for f in ("multiplies", "plus", "power")}
     return replace(parameter, role=replace(parameter.role, anchor=replace(anchor, **texts)))

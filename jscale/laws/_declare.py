@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from jscale._core import expressions
+from jscale._core.arrays import as_float
 from jscale._core.errors import JscaleError
 from jscale._core.supports import Support, positive, real
 from jscale.laws._roles import Role, adjust
@@ -53,7 +54,10 @@ class Parameter:
     @property
     def support(self) -> Support:
         """Where the parameter itself may lie (its coordinate may be narrower)."""
-        return real if self.role.support is real else positive if self.role.anchor else self.role.support
+        anchor = self.role.anchor
+        if anchor is None or self.role.support is real:
+            return self.role.support
+        return positive if anchor.plus == "0" else real
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Record:
         source: paper and equation.
         decreasing: inputs in which the value never grows.
         traps: what goes wrong with this law in practice.
+        held: parameters that :func:`fix` took out, with their values.
     """
 
     name: str
@@ -115,6 +120,7 @@ class Record:
     source: str
     decreasing: tuple[str, ...]
     traps: tuple[str, ...]
+    held: tuple[tuple[Parameter, float], ...] = ()
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -130,8 +136,11 @@ class Record:
         return tuple(i.name for i in self.inputs if i.role.name == "bits")
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """The formula's value at ``values`` (inputs and parameters by name)."""
-        scope = dict(values)
+        """The formula's value at ``values`` (inputs and parameters by name; inputs left out take their default)."""
+        defaults = {i.name: i.default for i in self.inputs if i.default is not None}
+        scope = {name: as_float(value) for name, value in {**defaults, **values}.items()}
+        if missing := {*self.input_names, *self.parameter_names} - set(scope):
+            raise JscaleError(f"law {self.name!r}: no value given for {', '.join(sorted(missing))}")
         for name, text in self.definitions:
             scope[name] = expressions.evaluate(text, scope)
         return expressions.evaluate(self.formula, scope)
@@ -159,8 +168,8 @@ def law(
         traps: warnings shown on the law's card.
 
     Raises:
-        JscaleError: an argument without a role, a published set that names other parameters, or a formula with a
-            name that the signature does not have.
+        JscaleError: an argument without a role, a published set that names other parameters, or a formula that
+            cannot be read or has a name that the signature does not have.
     """
 
     def declare(function: F) -> F:
@@ -203,7 +212,8 @@ def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
             raise JscaleError(f"law {record.name!r} has no published constants; fit it to runs")
         source = next(iter(record.published))
     if source not in record.published:
-        raise JscaleError(f"law {record.name!r} has no published constants {source!r} (it has: {known}){_near(source, record.published)}")
+        near = _near(source, record.published)
+        raise JscaleError(f"law {record.name!r} has no published constants {source!r} (it has: {known}){near}")
     return dict(record.published[source].values)
 
 
@@ -221,9 +231,10 @@ def _read(
         role = _role(function, argument.name, hints.get(argument.name))
         if argument.kind is inspect.Parameter.KEYWORD_ONLY:
             parameters.append(Parameter(argument.name, role))
+        elif argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            inputs.append(Input(argument.name, role, _default(function, argument)))
         else:
-            default = None if argument.default is inspect.Parameter.empty else float(argument.default)
-            inputs.append(Input(argument.name, role, default))
+            raise JscaleError(f"law {function.__name__!r}: {argument} must be an argument that can be given by name")
     summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
     return Record(
         name=function.__name__,
@@ -241,6 +252,16 @@ def _read(
     )
 
 
+def _default(function: Callable, argument: inspect.Parameter) -> float | None:
+    if argument.default is inspect.Parameter.empty:
+        return None
+    if not isinstance(argument.default, int | float):
+        raise JscaleError(
+            f"law {function.__name__!r}: the default of {argument.name!r} must be a number, not {argument.default!r}"
+        )
+    return float(argument.default)
+
+
 def _role(function: Callable, name: str, hint: Any) -> Role:
     metadata = getattr(hint, "__metadata__", ())
     roles = [m for m in metadata if isinstance(m, Role)]
@@ -255,29 +276,34 @@ def _role(function: Callable, name: str, hint: Any) -> Role:
 
 def _check(record: Record) -> None:
     known = set(record.input_names) | set(record.parameter_names)
+    if taken := known & {name for name, _ in record.definitions}:
+        raise JscaleError(f"law {record.name!r}: where gives {', '.join(sorted(taken))} a second meaning")
     for name, text in (*record.definitions, ("formula", record.formula)):
         if unknown := expressions.names(text) - known:
             raise JscaleError(f"law {record.name!r}: {name} uses {', '.join(sorted(unknown))}, not in the signature")
         known.add(name)
     for short, given in record.published.items():
-        if set(given.values) != set(record.parameter_names):
+        if not isinstance(given, Constants):
+            raise JscaleError(f"law {record.name!r}: make the constants {short!r} with jscale.laws.constants")
+        if set(given.values) != set(record.parameter_names) or not set(given.stderr) <= set(given.values):
             raise JscaleError(
-                f"law {record.name!r}: constants {short!r} name {sorted(given.values)}, "
+                f"law {record.name!r}: constants {short!r} name {sorted({*given.values, *given.stderr})}, "
                 f"the signature {sorted(record.parameter_names)}"
             )
     if unknown := set(record.decreasing) - set(record.input_names):
         raise JscaleError(f"law {record.name!r}: decreasing names {sorted(unknown)}, not inputs")
-    _check_anchors(record)
+    check_parameters(record)
 
 
-def _check_anchors(record: Record) -> None:
+def check_parameters(record: Record) -> None:
+    """Raise JscaleError unless every parameter has a prior, a start range and an anchor that can be evaluated."""
     anchored = {p.name for p in record.parameters if p.role.anchor}
     at_centre = {n + s for n in record.input_names for s in ("", "_low")} | {"loss_min"}
     for p in record.parameters:
         anchor = p.role.anchor
+        if p.role.prior is None or p.role.start is None:
+            raise JscaleError(f"law {record.name!r}: {p.name!r} needs a role with a prior and a start range")
         if anchor is None:
-            if p.role.prior is None or p.role.start is None:
-                raise JscaleError(f"law {record.name!r}: {p.name!r} needs a role with a prior and a start range")
             continue
         used = frozenset().union(*(expressions.names(t) for t in (anchor.multiplies, anchor.plus, anchor.power)))
         if unknown := used - at_centre - (set(record.parameter_names) - anchored):

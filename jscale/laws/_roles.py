@@ -7,11 +7,12 @@ transforms, checks of columns and the law's card all come from it. A single para
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
 from jax.typing import ArrayLike
 
+from jscale._core.errors import JscaleError
 from jscale._core.supports import Support, negative, positive, real, unit
 
 
@@ -66,12 +67,15 @@ class Role:
 
 
 @dataclass(frozen=True)
-class adjust:  # noqa: N801  (reads as a verb inside Annotated)
+class adjust:
     """Changes to a role for one argument of one law; the fields are those of :class:`Role`."""
 
     changes: tuple[tuple[str, Any], ...]
 
     def __init__(self, **changes: Any) -> None:
+        if unknown := set(changes) - {f.name for f in fields(Role)}:
+            known = ", ".join(f.name for f in fields(Role))
+            raise JscaleError(f"adjust: a role has no {', '.join(sorted(unknown))} (it has: {known})")
         object.__setattr__(self, "changes", tuple(changes.items()))
 
     def apply(self, role: Role) -> Role:
@@ -94,7 +98,7 @@ LossChange = Annotated[ArrayLike, Role("loss change", "nats/token", "loss above 
 
 # --- what a law returns ---------------------------------------------------------------------------------------------
 Loss = Annotated[Any, Role("loss", "nats/token", "cross-entropy")]
-Fraction = Annotated[Any, Role("fraction", "1", "share between 0 and 1", unit)]
+Fraction = Annotated[Any, Role("fraction", "1", "share of a whole")]
 EffectiveCount = Annotated[Any, Role("effective count", "parameters", "effective model size")]
 
 # --- parameters -----------------------------------------------------------------------------------------------------
@@ -119,7 +123,9 @@ SlowExponent = Annotated[
 
 
 def _coefficient(name: str, meaning: str, multiplies: str) -> Role:
-    return Role(name, "nats/token at resource 1", meaning, positive, lognormal(0.3, 0.8), (0.03, 1.5), Anchor(multiplies))
+    return Role(
+        name, "nats/token at resource 1", meaning, positive, lognormal(0.3, 0.8), (0.03, 1.5), Anchor(multiplies)
+    )
 
 
 SizeCoefficient = Annotated[ArrayLike, _coefficient("size coefficient", "scale of the size term", "N**-alpha")]
@@ -138,7 +144,9 @@ StepScale = Annotated[ArrayLike, _scale("step scale", "steps", "steps at which t
 
 BitScale = Annotated[
     ArrayLike,
-    Role("bit scale", "bits", "bits over which lost capacity shrinks e-fold", positive, lognormal(2.0, 0.5), (0.4, 6.0)),
+    Role(
+        "bit scale", "bits", "bits over which lost capacity shrinks e-fold", positive, lognormal(2.0, 0.5), (0.4, 6.0)
+    ),
 ]
 
 
@@ -156,8 +164,14 @@ ActivationBias = Annotated[ArrayLike, _bit_bias("a")]
 CacheBias = Annotated[ArrayLike, _bit_bias("kv")]
 PostBitScale = Annotated[
     ArrayLike,
-    Role("post-training bit scale", "bits", "bits over which degradation shrinks e-fold", positive,
-         lognormal(0.6, 0.3), (0.2, 3.0)),
+    Role(
+        "post-training bit scale",
+        "bits",
+        "bits over which degradation shrinks e-fold",
+        positive,
+        lognormal(0.6, 0.3),
+        (0.2, 3.0),
+    ),
 ]
 PostCoefficient = Annotated[
     ArrayLike,
@@ -172,18 +186,27 @@ PostCoefficient = Annotated[
     ),
 ]
 PostExponent = Annotated[
-    ArrayLike, Role("degradation exponent", "1", "power of data or size in degradation", positive,
-                    lognormal(0.45, 0.4), (0.1, 1.0))
+    ArrayLike,
+    Role(
+        "degradation exponent", "1", "power of data or size in degradation", positive, lognormal(0.45, 0.4), (0.1, 1.0)
+    ),
 ]
 Robustness = Annotated[
     ArrayLike,
-    Role("robustness", "1/bits", "how fast training in few bits buys robustness to fewer", positive,
-         lognormal(1.0, 1.0), (0.1, 5.0)),
+    Role(
+        "robustness",
+        "1/bits",
+        "how fast training in few bits buys robustness to fewer",
+        positive,
+        lognormal(1.0, 1.0),
+        (0.1, 5.0),
+    ),
 ]
 
 __all__ = [
-    "ActivationBias", "Anchor", "BitScale", "Bits", "CacheBias", "ComputeCoefficient", "ComputeScale", "Count", "DataCoefficient", "DataScale",
-    "EffectiveCount", "Exponent", "Flops", "Fraction", "Irreducible", "Loss", "LossChange", "PostBitScale",
-    "PostCoefficient", "PostExponent", "Prior", "Robustness", "Role", "SizeCoefficient", "SizeScale", "SlowExponent",
-    "StepScale", "Steps", "Tokens", "WeightBias", "adjust", "lognormal",
+    "ActivationBias", "Anchor", "BitScale", "Bits", "CacheBias", "ComputeCoefficient", "ComputeScale", "Count",
+    "DataCoefficient", "DataScale", "EffectiveCount", "Exponent", "Flops", "Fraction", "Irreducible", "Loss",
+    "LossChange", "PostBitScale", "PostCoefficient", "PostExponent", "Prior", "Robustness", "Role",
+    "SizeCoefficient", "SizeScale", "SlowExponent", "StepScale", "Steps", "Tokens", "WeightBias", "adjust",
+    "lognormal",
 ]  # fmt: skip

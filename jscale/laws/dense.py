@@ -3,6 +3,7 @@
 import math
 from typing import Annotated
 
+from jscale._core.arrays import as_float, term
 from jscale.laws._declare import constants, law
 from jscale.laws._roles import (
     Anchor,
@@ -25,7 +26,8 @@ from jscale.laws._roles import (
 )
 
 _KAPLAN = "Kaplan et al. 2020 (arXiv 2001.08361)"
-_NO_FLOOR = ("No floor: the exponents are not comparable with those of a law that has one.", "N counts non-embedding parameters.")
+_NO_FLOOR = "No floor: the exponents are not comparable with those of a law that has one."
+_NON_EMBEDDING = "N counts non-embedding parameters."
 
 
 @law(
@@ -33,7 +35,7 @@ _NO_FLOOR = ("No floor: the exponents are not comparable with those of a law tha
     source=f"{_KAPLAN}, eq. 1.1",
     published={"kaplan2020": constants(f"{_KAPLAN}, eq. 1.1", "S2", N_c=8.8e13, alpha_N=0.076)},
     decreasing=("N",),
-    traps=_NO_FLOOR,
+    traps=(_NO_FLOOR, _NON_EMBEDDING),
 )
 def kaplan_size(
     N: Count, *, N_c: Annotated[SizeScale, adjust(anchor=Anchor("1 / N", power="alpha_N"))], alpha_N: SlowExponent
@@ -42,7 +44,7 @@ def kaplan_size(
 
     ``L(N) = (N_c / N)**alpha_N``, N without embeddings (Kaplan et al. 2020, eq. 1.1).
     """
-    return (N_c / N) ** alpha_N
+    return term(1.0, as_float(N) / as_float(N_c), alpha_N)
 
 
 @law(
@@ -50,7 +52,7 @@ def kaplan_size(
     source=f"{_KAPLAN}, eq. 1.2",
     published={"kaplan2020": constants(f"{_KAPLAN}, eq. 1.2", "S2", D_c=5.4e13, alpha_D=0.095)},
     decreasing=("D",),
-    traps=_NO_FLOOR[:1],
+    traps=(_NO_FLOOR,),
 )
 def kaplan_data(
     D: Tokens, *, D_c: Annotated[DataScale, adjust(anchor=Anchor("1 / D", power="alpha_D"))], alpha_D: SlowExponent
@@ -59,7 +61,7 @@ def kaplan_data(
 
     ``L(D) = (D_c / D)**alpha_D`` (Kaplan et al. 2020, eq. 1.2).
     """
-    return (D_c / D) ** alpha_D
+    return term(1.0, as_float(D) / as_float(D_c), alpha_D)
 
 
 @law(
@@ -67,11 +69,15 @@ def kaplan_data(
     source=f"{_KAPLAN}, eq. 1.3",
     published={
         "kaplan2020": constants(
-            f"{_KAPLAN}, eq. 1.3", "S2", C_c=3.1e8 * 8.64e19, alpha_C=0.050, note="printed C_c: 3.1e8 PF-days of 8.64e19 FLOP"
+            f"{_KAPLAN}, eq. 1.3",
+            "S2",
+            C_c=3.1e8 * 8.64e19,
+            alpha_C=0.050,
+            note="printed as 3.1e8 PF-days; one is 8.64e19 FLOP",
         )
     },
     decreasing=("C",),
-    traps=(*_NO_FLOOR[:1], "C is the compute at the critical batch size's minimum, C_min, not 6ND of any one run."),
+    traps=(_NO_FLOOR, "C is C_min, what a run at a batch far below the critical one would take, not the 6ND of a run."),
 )
 def kaplan_compute(
     C: Flops, *, C_c: Annotated[ComputeScale, adjust(anchor=Anchor("1 / C", power="alpha_C"))], alpha_C: SlowExponent
@@ -80,19 +86,17 @@ def kaplan_compute(
 
     ``L(C) = (C_c / C)**alpha_C`` (Kaplan et al. 2020, eq. 1.3).
     """
-    return (C_c / C) ** alpha_C
+    return term(1.0, as_float(C) / as_float(C_c), alpha_C)
 
 
 @law(
     formula="((N_c / N)**(alpha_N / alpha_D) + D_c / D)**alpha_D",
     source=f"{_KAPLAN}, eq. 1.5",
     published={
-        "kaplan2020": constants(
-            f"{_KAPLAN}, Table 2", "S2", N_c=6.4e13, D_c=1.8e13, alpha_N=0.076, alpha_D=0.103
-        )
+        "kaplan2020": constants(f"{_KAPLAN}, Table 2", "S2", N_c=6.4e13, D_c=1.8e13, alpha_N=0.076, alpha_D=0.103)
     },
     decreasing=("N", "D"),
-    traps=_NO_FLOOR,
+    traps=(_NO_FLOOR, _NON_EMBEDDING),
 )
 def kaplan(
     N: Count,
@@ -107,7 +111,9 @@ def kaplan(
 
     ``L(N, D) = [(N_c / N)**(alpha_N / alpha_D) + D_c / D]**alpha_D`` (Kaplan et al. 2020, eq. 1.5, Table 2).
     """
-    return ((N_c / N) ** (alpha_N / alpha_D) + D_c / D) ** alpha_D
+    size = term(1.0, as_float(N) / as_float(N_c), alpha_N / alpha_D)
+    # As a term of the inverse, so that gradients stay finite where another law sets N to 0 and the size is infinite.
+    return term(1.0, 1 / (size + as_float(D_c) / as_float(D)), alpha_D)
 
 
 @law(
@@ -120,7 +126,7 @@ def kaplan(
         )
     },
     decreasing=("N", "S"),
-    traps=(*_NO_FLOOR, "S is the minimum number of steps, S_min, as at an infinite batch."),
+    traps=(_NO_FLOOR, _NON_EMBEDDING, "S is the minimum number of steps, S_min, as at an infinite batch."),
 )  # fmt: skip
 def kaplan_steps(
     N: Count,
@@ -137,7 +143,7 @@ def kaplan_steps(
 
     ``L(N, S) = (N_c / N)**alpha_N + (S_c / S)**alpha_S`` (Kaplan et al. 2020, eq. 1.6).
     """
-    return (N_c / N) ** alpha_N + (S_c / S) ** alpha_S
+    return term(1.0, as_float(N) / as_float(N_c), alpha_N) + term(1.0, as_float(S) / as_float(S_c), alpha_S)
 
 
 _BESIROGLU = "Besiroglu et al. 2024 (arXiv 2404.10102)"
@@ -157,11 +163,11 @@ _BESIROGLU = "Besiroglu et al. 2024 (arXiv 2404.10102)"
         ),
         "besiroglu2024": constants(
             f"{_BESIROGLU}, Table 1", "R", E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658,
-            stderr=dict(E=0.03, A=124.58, B=1293.23, alpha=0.02, beta=0.02),
+            stderr={"E": 0.03, "A": 124.58, "B": 1293.23, "alpha": 0.02, "beta": 0.02},
         ),
         "besiroglu2024_all": constants(
             f"{_BESIROGLU}, Table 3 (five outliers kept)", "S1", E=1.89, A=463.3, B=12530.0, alpha=0.345, beta=0.452,
-            stderr=dict(E=0.044, A=145.0, B=61650.0, alpha=0.018, beta=0.054),
+            stderr={"E": 0.044, "A": 145.0, "B": 61650.0, "alpha": 0.018, "beta": 0.054},
         ),
         "muennighoff2023": constants(
             "Muennighoff et al. 2023 (arXiv 2305.16264), authors' notebook, C4", "P",
@@ -199,4 +205,4 @@ def chinchilla(
 
     ``L(N, D) = E + A / N**alpha + B / D**beta`` (Hoffmann et al. 2022, eq. 2 and 10).
     """
-    return E + A * N**-alpha + B * D**-beta
+    return E + term(A, N, alpha) + term(B, D, beta)

@@ -1,11 +1,13 @@
 """One resource: a power law that levels off at a floor.
 
-The excess over the floor shrinks by ``r**-alpha`` when the resource grows ``r``-fold. The slope of the *total* loss in a
-log-log plot is only ``-alpha * (L - L_inf) / L``, so exponents fitted with and without a floor are not comparable.
+The paper writes the excess over the floor as ``(x_0 / x)**alpha``; here ``A = x_0**alpha``. The excess shrinks by
+``r**-alpha`` when the resource grows ``r``-fold. The slope of the *total* loss in a log-log plot is only
+``-alpha * (L - L_inf) / L``, so exponents fitted with and without a floor are not comparable.
 """
 
 from typing import Annotated
 
+from jscale._core.arrays import term
 from jscale.laws._declare import law
 from jscale.laws._roles import (
     Anchor,
@@ -35,7 +37,7 @@ def power_size(N: Count, *, L_inf: Irreducible, A: SizeCoefficient, alpha: Expon
 
     ``L(N) = L_inf + A * N**-alpha`` (Henighan et al. 2020, eq. 1.1).
     """
-    return L_inf + A * N**-alpha
+    return L_inf + term(A, N, alpha)
 
 
 @law(formula="L_inf + A * D**-alpha", source=_SOURCE, decreasing=("D",), traps=_TRAPS)
@@ -46,7 +48,7 @@ def power_data(
 
     ``L(D) = L_inf + A * D**-alpha`` (Henighan et al. 2020, eq. 1.1).
     """
-    return L_inf + A * D**-alpha
+    return L_inf + term(A, D, alpha)
 
 
 @law(formula="L_inf + A * C**-alpha", source=_SOURCE, decreasing=("C",), traps=_TRAPS)
@@ -55,4 +57,4 @@ def power_compute(C: Flops, *, L_inf: Irreducible, A: ComputeCoefficient, alpha:
 
     ``L(C) = L_inf + A * C**-alpha`` (Henighan et al. 2020, eq. 1.1).
     """
-    return L_inf + A * C**-alpha
+    return L_inf + term(A, C, alpha)

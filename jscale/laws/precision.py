@@ -2,8 +2,8 @@
 
 Training in few bits acts like a smaller model, quantising after training adds a loss that grows with the data.
 
-Bits that are not given mean full precision: ``inf``. A run table writes 16 for BF16, and 16 is taken at its word, as the
-paper does (at its constants a model in 16 bits is worth 0.6% fewer parameters than one in infinitely many).
+Bits that are not given mean full precision: ``inf``. A run table writes 16 for BF16, and 16 is taken at its word, as
+the paper does (at its constants a model in 16 bits is worth 0.6% fewer parameters than one in infinitely many).
 
 The exponent in every factor is ``-P / gamma + n``. The printed equations leave ``n`` out; the constants of Table 2
 have it, and without it the optimal precision is 3.5 bits and not the paper's 7 to 8. ``fix(law, n_w=0, n_a=0, n_kv=0)``
@@ -13,14 +13,12 @@ gives the printed form.
 import math
 from typing import Any
 
-
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jscale._core.arrays import as_float
-from jscale._core.arrays import log as _log
-from jscale.laws._declare import Constants, constants, law
+from jscale._core.arrays import as_float, log, term
+from jscale.laws._declare import Constants, law
 from jscale.laws._roles import (
     ActivationBias,
     Bits,
@@ -43,27 +41,25 @@ from jscale.laws._roles import (
     WeightBias,
 )
 
-_DENSE = dict(E=2.7648, A=4.299e3, B=1.806e4, alpha=0.4965, beta=0.4965)
-_WEIGHTS = dict(gamma_w=2.6745, n_w=0.3037)
-_PARTS = dict(**_WEIGHTS, gamma_a=2.2102, n_a=1.4072, gamma_kv=0.9578, n_kv=2.4185)
-_POST = dict(C_T=0.0598, gamma_D=0.5068, gamma_N=0.3439, gamma_post=0.5907)
+_DENSE = {"E": 2.7648, "A": 4.299e3, "B": 1.806e4, "alpha": 0.4965, "beta": 0.4965}
+_WEIGHTS = {"gamma_w": 2.6745, "n_w": 0.3037}
+_PARTS = {**_WEIGHTS, "gamma_a": 2.2102, "n_a": 1.4072, "gamma_kv": 0.9578, "n_kv": 2.4185}
+_POST = {"C_T": 0.0598, "gamma_D": 0.5068, "gamma_N": 0.3439, "gamma_post": 0.5907}
 _POST_BIAS = {**_POST, "C_T": 0.0598 * math.exp(1.1277)}
 _SOURCE = "Kumar et al. 2024 (arXiv 2411.04330)"
+_TABLE = f"{_SOURCE}, Appendix K, Table 2"
 
 
 def _kumar(*parts: dict[str, float]) -> dict[str, Constants]:
     values = {k: v for part in parts for k, v in part.items()}
-    return {"kumar2024": constants(f"{_SOURCE}, Appendix K, Table 2", "P", **values)}
+    return {"kumar2024": Constants(values, _TABLE, "P", {})}
 
 
 def _kumar_post(*parts: dict[str, float]) -> dict[str, Constants]:
-    """Both readings of the post-training constant: the table lists C_T and a bias b of which only ``C_T * exp(b)`` matters."""
+    """Both readings of the table: it lists C_T and a bias b, of which only ``C_T * exp(b)`` can be known."""
     with_bias = {k: v for part in (*parts, _POST_BIAS) for k, v in part.items()}
-    table = f"{_SOURCE}, Appendix K, Table 2"
-    return {
-        **_kumar(*parts, _POST),
-        "kumar2024_bias": constants(table, "P", **with_bias, note="C_T multiplied by exp(b), b = 1.1277"),
-    }
+    note = "C_T multiplied by exp(b), b = 1.1277"
+    return {**_kumar(*parts, _POST), "kumar2024_bias": Constants(with_bias, _TABLE, "P", {}, note)}
 
 
 _INF = math.inf
@@ -76,29 +72,22 @@ _BIAS_TRAP = "Without the exponent bias n the optimal precision is 3.5 bits, wit
 def _kept(P: ArrayLike, gamma: ArrayLike, n: ArrayLike) -> jax.Array:
     """Share of parameters that stay effective at P bits: ``1 - exp(-P / gamma + n)``, at least 0; 1 at ``P = inf``."""
     P = jnp.asarray(as_float(P))
-    finite = jnp.isfinite(P)
-    exponent = n - jnp.where(finite, P, 1.0) / gamma
+    full = jnp.isposinf(P)
+    exponent = n - jnp.where(full, 1.0, P) / gamma
     # The operand is made safe first: a plain ``where`` would send the NaN of the branch not taken into the gradient.
-    inside = exponent < 0
-    kept = jnp.where(inside, -jnp.expm1(jnp.where(inside, exponent, -1.0)), 0.0)
-    return jnp.where(finite, kept, 1.0)
-
-
-def _term(coefficient: ArrayLike, count: ArrayLike, exponent: ArrayLike) -> jax.Array:
-    """``coefficient * count**-exponent``; infinite where ``count`` is 0, with zero gradients there."""
-    count = jnp.asarray(as_float(count))
-    positive = count > 0
-    return jnp.where(positive, coefficient * jnp.where(positive, count, 1.0) ** -exponent, jnp.inf)
+    none = exponent >= 0
+    kept = jnp.where(none, 0.0, -jnp.expm1(jnp.where(none, -1.0, exponent)))
+    return jnp.where(full, 1.0, kept)
 
 
 def _degradation(D: ArrayLike, N: ArrayLike, P_post: ArrayLike, **theta: Any) -> jax.Array:
     """``C_T D**gamma_D N**-gamma_N exp(-P_post / gamma_post)``, in logarithms; 0 at ``P_post = inf`` or ``N = 0``."""
     N, P_post = jnp.asarray(as_float(N)), jnp.asarray(as_float(P_post))
-    real = (N > 0) & jnp.isfinite(P_post)
-    log_size = _log(jnp.where(N > 0, N, 1.0))
-    bits = jnp.where(jnp.isfinite(P_post), P_post, 1.0)
-    exponent = theta["gamma_D"] * _log(D) - theta["gamma_N"] * log_size - bits / theta["gamma_post"]
-    return jnp.where(real, theta["C_T"] * jnp.exp(exponent), 0.0)
+    none, full = N <= 0, jnp.isposinf(P_post)
+    log_size = jnp.log(jnp.where(none, 1.0, N))
+    bits = jnp.where(full, 1.0, P_post)
+    exponent = theta["gamma_D"] * log(D) - theta["gamma_N"] * log_size - bits / theta["gamma_post"]
+    return jnp.where(none | full, 0.0, theta["C_T"] * jnp.exp(exponent))
 
 
 @law(
@@ -126,7 +115,7 @@ def effective_parameters(
     ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x + n_x))`` over weights, activations and KV cache (Kumar et al. 2024,
     eq. 4); the printed equation leaves out the biases n. 0 where ``P_x <= n_x * gamma_x``.
     """
-    return N * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
+    return as_float(N) * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
 
 
 @law(
@@ -135,14 +124,12 @@ def effective_parameters(
     source=f"{_SOURCE}, eq. 3 with the bias of Appendix K",
     published=_kumar(_WEIGHTS),
 )
-def effective_parameters_weights(
-    N: Count, P_w: Bits = _INF, *, gamma_w: BitScale, n_w: WeightBias
-) -> EffectiveCount:
+def effective_parameters_weights(N: Count, P_w: Bits = _INF, *, gamma_w: BitScale, n_w: WeightBias) -> EffectiveCount:
     """Parameters of the full-precision model that is worth the same as N with weights in few bits.
 
     ``N_eff = N * (1 - exp(-P_w / gamma_w + n_w))`` (Kumar et al. 2024, eq. 3). 0 where ``P_w <= n_w * gamma_w``.
     """
-    return N * _kept(P_w, gamma_w, n_w)
+    return as_float(N) * _kept(P_w, gamma_w, n_w)
 
 
 @law(
@@ -156,13 +143,17 @@ def effective_fraction(N: Count, delta: LossChange, *, A: SizeCoefficient, alpha
     """Share of its parameters that a model is still worth when its loss is ``delta`` nats per token higher.
 
     ``f = (1 / N) * (delta / A + N**-alpha)**(-1 / alpha)`` with ``delta = L(P) - L(inf)`` (Kumar et al. 2024, eq. 30):
-    the empirical f(P) of one pair of runs, free of any assumed form.
+    the empirical f(P) of one pair of runs, free of any assumed form. Above 1 where ``delta`` is negative, and infinite
+    where the loss lies below that of an infinitely large model.
     """
-    return (1 + delta * N**alpha / A) ** (-1 / alpha)
+    excess = jnp.asarray(as_float(delta) * as_float(N) ** alpha / A)
+    nothing, everything = jnp.isposinf(excess), excess <= -1
+    share = jnp.exp(-jnp.log1p(jnp.where(nothing | everything, 0.0, excess)) / alpha)
+    return jnp.where(nothing, 0.0, jnp.where(everything, jnp.inf, share))
 
 
 @law(
-    formula="E + where(f_w > 0, A * (N * f_w)**-alpha, inf) + B * D**-beta",
+    formula="E + A * (N * f_w)**-alpha + B * D**-beta",
     where={"f_w": _KEPT["w"]},
     source=f"{_SOURCE}, eq. 3 in eq. 1",
     published=_kumar(_DENSE, _WEIGHTS),
@@ -187,7 +178,7 @@ def qat(
     ``L = E + A * N_eff**-alpha + B * D**-beta``, ``N_eff = N * (1 - exp(-P_w / gamma_w + n_w))`` (Kumar et al. 2024,
     eq. 3). Infinite where ``P_w <= n_w * gamma_w``.
     """
-    return E + _term(A, N * _kept(P_w, gamma_w, n_w), alpha) + B * as_float(D) ** -beta
+    return E + term(A, as_float(N) * _kept(P_w, gamma_w, n_w), alpha) + term(B, D, beta)
 
 
 @law(
@@ -222,14 +213,14 @@ def low_precision(
     ``L = E + A * N_eff**-alpha + B * D**-beta``, ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x + n_x))`` (Kumar et al.
     2024, eq. 4). Infinite where ``P_x <= n_x * gamma_x`` for any part.
     """
-    kept = _kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv)
-    return E + _term(A, N * kept, alpha) + B * as_float(D) ** -beta
+    N_eff = as_float(N) * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
+    return E + term(A, N_eff, alpha) + term(B, D, beta)
 
 
 @law(
     formula="C_T * D**gamma_D * N**-gamma_N * exp(-P_post / gamma_post)",
     source=f"{_SOURCE}, eq. 2",
-    published=_kumar_post({}),
+    published=_kumar_post(),
     decreasing=("N", "P_post"),
     traps=(
         "The table's C_T and b cannot be told apart; kumar2024_bias holds the other reading, C_T * exp(b).",
@@ -297,19 +288,18 @@ def precision(
     exp(-P_post / gamma_post)`` where ``P_post < P_w`` and 0 elsewhere (Kumar et al. 2024, eq. 1 and 11). Infinite where
     ``P_x <= n_x * gamma_x`` for any part.
     """
-    N_eff = N * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
+    N_eff = as_float(N) * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
     delta = _degradation(D, N_eff, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post)
-    delta = jnp.where(jnp.asarray(as_float(P_post)) < jnp.asarray(as_float(P_w)), delta, 0.0)
-    return E + _term(A, N_eff, alpha) + B * as_float(D) ** -beta + delta
+    unchanged = jnp.asarray(as_float(P_post)) >= jnp.asarray(as_float(P_w))
+    return E + term(A, N_eff, alpha) + term(B, D, beta) + jnp.where(unchanged, 0.0, delta)
 
 
-def _hardened(P: ArrayLike, P_post: ArrayLike, C: ArrayLike) -> jax.Array:
+def _hardened(P: ArrayLike, P_post: ArrayLike, C: Any) -> jax.Array:
     """``1 - exp(-C * (P - P_post))`` where ``P > P_post``, else 0."""
     P, P_post = jnp.asarray(as_float(P)), jnp.asarray(as_float(P_post))
-    lost = P_post < P
-    finite = lost & jnp.isfinite(P)
-    gap = jnp.where(finite, P - jnp.where(finite, P_post, 0.0), 1.0)
-    return jnp.where(lost, jnp.where(jnp.isfinite(P), -jnp.expm1(-C * gap), 1.0), 0.0)
+    unchanged, full = P_post >= P, jnp.isposinf(P)
+    gap = jnp.where(unchanged | full, 1.0, P) - jnp.where(unchanged | full, 0.0, P_post)
+    return jnp.where(unchanged, 0.0, jnp.where(full, 1.0, -jnp.expm1(-C * gap)))
 
 
 _HARDENED = {
@@ -362,7 +352,7 @@ def precision_robust(
     ``delta`` is multiplied by ``prod_x (1 - exp(-C_x * (P_x - P_post)))``, each factor 0 where ``P_x <= P_post``
     (Kumar et al. 2024, eq. 9, whose factors would turn negative there).
     """
-    N_eff = N * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
+    N_eff = as_float(N) * (_kept(P_w, gamma_w, n_w) * _kept(P_a, gamma_a, n_a) * _kept(P_kv, gamma_kv, n_kv))
     delta = _degradation(D, N_eff, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post)
-    delta = delta * (_hardened(P_w, P_post, C_w) * _hardened(P_a, P_post, C_a) * _hardened(P_kv, P_post, C_kv))
-    return E + _term(A, N_eff, alpha) + B * as_float(D) ** -beta + delta
+    hardened = _hardened(P_w, P_post, C_w) * _hardened(P_a, P_post, C_a) * _hardened(P_kv, P_post, C_kv)
+    return E + term(A, N_eff, alpha) + term(B, D, beta) + delta * hardened

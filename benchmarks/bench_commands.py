@@ -1,0 +1,28 @@
+"""Whole commands: the second fit of a table, and the demo."""
+
+from benchmarks.process import Run
+
+SECOND_FIT_SECONDS = 4.0
+DEMO_SECONDS = 90.0
+DEMO_MIB = 1536.0
+
+
+def bench_second_fit(benchmark, run: Run, command: str):
+    """`jscale fit` once its code was compiled and kept by an earlier fit of a table of that size."""
+    fit = [command, "fit", "chinchilla", "--law", "chinchilla", "--json"]
+    first = run(fit)
+    second = benchmark.pedantic(run, args=(fit,), rounds=3)
+    print(f"\nfirst fit {first.seconds:.2f} s, later fits {benchmark.stats.stats.median:.2f} s")
+    benchmark.extra_info.update(first=first.seconds, peak_mib=second.peak_mib)
+    assert first.stdout == second.stdout
+    assert benchmark.stats.stats.median <= SECOND_FIT_SECONDS
+
+
+def bench_demo(benchmark, run: Run):
+    """`make demo` after installation, with nothing compiled before it: wall time and peak memory."""
+    demo = ["make", "--no-print-directory", "demo"]
+    outcome = benchmark.pedantic(run, args=(demo,), rounds=1)
+    benchmark.extra_info.update(peak_mib=outcome.peak_mib)
+    print(f"\nmake demo: {outcome.seconds:.1f} s, {outcome.peak_mib:.0f} MiB at its peak")
+    assert outcome.seconds <= DEMO_SECONDS
+    assert outcome.peak_mib <= DEMO_MIB

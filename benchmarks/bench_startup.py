@@ -1,0 +1,37 @@
+"""Start-up: what `import jscale` and the help of the command cost."""
+
+import statistics
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.process import ROOT, Run
+
+VERBS = sorted(path.stem for path in Path(ROOT, "jscale/cli").glob("*.py") if not path.stem.startswith("_"))
+IMPORT_RATIO = 1.3  # of the time of `import jax`
+HELP_SECONDS = 0.6
+PAIRS = 9
+
+
+@pytest.mark.parametrize("module", ["jscale", "jscale.laws, jscale.plan"])
+def bench_import(benchmark, run: Run, module: str):
+    """`import jscale` against `import jax`: pairs in turn, so that a busy moment slows both; the ratio of medians."""
+
+    def pair() -> tuple[float, float]:
+        return tuple(run([sys.executable, "-c", f"import {name}"]).seconds for name in ("jax", module))
+
+    pair()
+    pairs = [pair() for _ in range(PAIRS)]
+    jax, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
+    benchmark.extra_info.update(jax=jax, ratio=ours / jax)
+    benchmark.pedantic(run, args=([sys.executable, "-c", f"import {module}"],), rounds=3)
+    print(f"\nimport {module}: {ours:.3f} s, import jax: {jax:.3f} s, ratio {ours / jax:.2f}")
+    assert ours <= IMPORT_RATIO * jax
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+def bench_help(benchmark, run: Run, command: str, arguments: list[str]):
+    """The wall time of the command's help, and of every verb's."""
+    benchmark.pedantic(run, args=([command, *arguments],), rounds=7, warmup_rounds=1)
+    assert benchmark.stats.stats.median <= HELP_SECONDS

@@ -1,0 +1,103 @@
+"""The options of the verbs, each described once."""
+
+from typing import Annotated
+
+import typer
+
+
+def _option(*names: str, help: str, metavar: str, **more: object) -> typer.models.OptionInfo:
+    return typer.Option(*names, help=help, metavar=metavar, **{"show_default": False, **more})  # pyright: ignore
+
+
+# --- what to work on ---
+RUNS = Annotated[
+    str,
+    typer.Argument(
+        help="A table of runs (.csv .tsv .jsonl .parquet), or a data set by name.", metavar="RUNS", show_default=False
+    ),
+]
+SOME_RUNS = Annotated[
+    str | None,
+    typer.Argument(help="A table of runs, or a data set by name.", metavar="RUNS", show_default=False),
+]
+LAW = Annotated[str, typer.Option("--law", help="A law of the catalogue: see 'jscale laws'.", metavar="NAME")]
+FIX = Annotated[list[str] | None, _option("--fix", help="Hold parameters at values: E=1.69.", metavar="NAME=VALUE")]
+TIE = Annotated[list[str] | None, _option("--tie", help="Make parameters equal: beta=alpha.", metavar="NAME=NAME")]
+INCLUDE_EXCLUDED = Annotated[bool, typer.Option("--include-excluded", help="Use the rows marked 'exclude' as well.")]
+PARAMS = Annotated[
+    str | None,
+    _option(
+        "--params", help="A published source, a JSON result of 'jscale fit', or E=1.69,A=406.4,…", metavar="SOURCE"
+    ),
+]
+POSTERIOR = Annotated[
+    str | None, _option("--posterior", help="Use the draws that 'jscale sample --out' wrote.", metavar="FILE.nc")
+]
+
+# --- the point ---
+OBJECTIVE = Annotated[
+    str, typer.Option("--objective", help="huber, huber-likelihood, log-squares or raw-squares.", metavar="NAME")
+]
+DELTA = Annotated[
+    float | None, _option("--delta", help="Where the Huber loss turns linear (0.001 unless given).", metavar="X")
+]
+STARTS = Annotated[int, typer.Option("--starts", help="Number of starting points.", metavar="INT")]
+FIT_CONVERGED = Annotated[
+    bool, typer.Option("--require-converged", help="Exit 1 unless the certificate says 'converged'.")
+]
+
+# --- the posterior ---
+CHAINS = Annotated[int, typer.Option("--chains", help="Chains of the sampler.", metavar="INT")]
+WARMUP = Annotated[int, typer.Option("--warmup", help="Warm-up steps of each chain.", metavar="INT")]
+DRAWS = Annotated[int, typer.Option("--draws", help="Draws kept of each chain.", metavar="INT")]
+MIXED = Annotated[
+    bool, typer.Option("--require-converged", help="Exit 1 unless R-hat, ESS and divergences are all in order.")
+]
+
+# --- plans ---
+BUDGET = Annotated[
+    list[str] | None,
+    _option("--budget", help="Compute in FLOP, such as 1e21; may be given several times.", metavar="FLOP"),
+]
+BITS = Annotated[
+    str,
+    _option(
+        "--bits",
+        "--precision",
+        "--P",
+        help="Training precision: 'free' to choose it (where the law has bits), or a number.",
+        metavar="free|BITS",
+        show_default=True,
+    ),
+]
+SIZE = Annotated[
+    str | None, _option("--N", help="Fix the size; with --post-bits, no budget is needed.", metavar="PARAMETERS")
+]
+POST_BITS = Annotated[
+    list[str] | None,
+    _option("--post-bits", help="Bits after training, for the critical number of tokens: 3,4.", metavar="BITS"),
+]
+
+# --- laws and data ---
+LAW_NAME = Annotated[str | None, typer.Argument(help="Show the card of this law.", metavar="NAME", show_default=False)]
+AT = Annotated[
+    list[str] | None,
+    _option("--at", help="Print value and gradient at these inputs: N=7e10,D=1.4e12.", metavar="NAME=VALUE"),
+]
+LATEX = Annotated[bool, typer.Option("--latex", help="Print the formula as LaTeX (needs SymPy).")]
+TABLE = Annotated[
+    str | None,
+    typer.Argument(help="A data set by name, or a file of runs.", metavar="NAME_OR_FILE", show_default=False),
+]
+
+# --- of every verb ---
+AS_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")]
+SEED = Annotated[int, typer.Option("--seed", help="Seed of everything random in this verb.", metavar="INT")]
+NO_SEED = Annotated[int, _option("--seed", help="Every verb takes one; nothing is random in this one.", metavar="INT")]
+OUT_JSON = Annotated[str | None, _option("--out", help="Also write the JSON result to FILE.", metavar="FILE")]
+OUT_CSV = Annotated[str | None, _option("--out", help="Write the validated table to FILE, as CSV.", metavar="FILE")]
+OUT_DRAWS = Annotated[
+    str | None, _option("--out", help="Write the draws to FILE, as netCDF for ArviZ.", metavar="FILE.nc")
+]
+OUT_PAGE = Annotated[str, typer.Option("--out", help="The page to write.", metavar="FILE.html")]
+TITLE = Annotated[str | None, _option("--title", help="Title of the page.", metavar="TEXT")]

@@ -1,0 +1,112 @@
+"""``jscale fit``: the parameters of a law from runs, with a certificate."""
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from jscale._core.errors import JscaleError
+from jscale.cli import _inputs, _options, _output
+from jscale.cli._app import CHECK_FAILED
+from jscale.cli._session import session, working
+
+if TYPE_CHECKING:
+    from jscale.fit import Objective, Point
+    from jscale.runs import Runs
+
+
+def fit(
+    source: _options.RUNS,
+    *,
+    law: _options.LAW = "chinchilla",
+    objective: _options.OBJECTIVE = "huber",
+    delta: _options.DELTA = None,
+    starts: _options.STARTS = 64,
+    fix: _options.FIX = None,
+    tie: _options.TIE = None,
+    include_excluded: _options.INCLUDE_EXCLUDED = False,
+    require_converged: _options.FIT_CONVERGED = False,
+    as_json: _options.AS_JSON = False,
+    seed: _options.NO_SEED = 0,
+    out: _options.OUT_JSON = None,
+) -> None:
+    """Fit a law to runs: values, standard errors, and why to believe them."""
+    if out is not None:
+        _output.target(out)
+    with session():
+        table = _inputs.table_of(source, include_excluded)
+        chosen = _inputs.law_of(law, fix, tie)
+        from jscale import fit as room
+
+        with working(f"fitting {law} to {len(table):,} runs …", as_json):
+            point = room.point(chosen, table, objective=_objective(objective, delta), starts=starts)
+    payload = summary(point, table)
+    _output.deliver(payload, as_json, out)
+    if not as_json:
+        show(point, table)
+    if require_converged and not point.certificate.converged:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _objective(name: str, delta: float | None) -> "str | Objective":
+    from jscale.fit import Huber, HuberLikelihood
+
+    if delta is None:
+        return name
+    kinds = {"huber": Huber, "huber-likelihood": HuberLikelihood}
+    if name not in kinds:
+        raise JscaleError(f"--delta belongs to {' and '.join(kinds)}, not to {name!r}")
+    return kinds[name](delta=delta)
+
+
+def summary(point: "Point", table: "Runs") -> dict[str, Any]:
+    """A fit as a JSON object."""
+    from jscale.laws import describe
+
+    certificate = point.certificate
+    return {
+        "law": describe(point.law).name,
+        "n_runs": point.n_runs,
+        "params": point.params,
+        "stderr": point.stderr,
+        "objective": point.objective,
+        "objective_name": point.objective_name,
+        "scale": point.scale,
+        "certificate": {
+            "status": str(certificate.status),
+            "converged": certificate.converged,
+            "agreement": certificate.agreement,
+            "gradient_norm": certificate.gradient_norm,
+            "condition": certificate.condition,
+            "condition_raw": certificate.condition_raw,
+            "starts": certificate.starts,
+            "second_method": certificate.second_method,
+            "unidentified": certificate.unidentified,
+            "at_bound": certificate.at_bound,
+        },
+        "table": {"name": table.name, "digest": point.table_digest},
+        "notes": _output.notes((*table.notes, *point.notes)),
+    }
+
+
+def show(point: "Point", table: "Runs") -> None:
+    """A fit for people."""
+    from jscale.laws import describe
+
+    record, certificate = describe(point.law), point.certificate
+    _output.show(f"{record.name} on {table.name}: {point.n_runs:,} runs\n  {record.formula}")
+    units = {p.name: p.unit for p in record.parameters}
+    rows = [
+        (name, _output.figures(value), _output.figures(point.stderr[name], 2), units[name])
+        for name, value in point.params.items()
+    ]
+    _output.show(_output.table(("parameter", "value", "stderr", "unit"), rows, right="lrr"))
+    agree = "agrees" if certificate.second_method else "does not agree"
+    _output.show(
+        f"objective    {point.objective_name} = {_output.figures(point.objective, 8)}; "
+        f"log residuals scatter by {point.scale:.2%}",
+        f"certificate  {certificate.status}: {certificate.agreement:.0%} of {certificate.starts} starts agree, "
+        f"relative gradient {certificate.gradient_norm:.0e}, condition {certificate.condition:.1e} "
+        f"(raw {certificate.condition_raw:.1e}), a second method {agree}",
+        "",
+    )
+    _output.show_notes((*table.notes, *point.notes))

@@ -1,0 +1,176 @@
+"""What a plan is asked: a law, its parameters and the inputs that are given, checked and brought to one dtype."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.arrays import as_float
+from jscale._core.errors import JscaleError
+from jscale._core.status import check
+from jscale.laws import LawFunction, describe
+
+POST = "P_post"
+"""The input that counts bits after training; all other bit inputs are the training precision."""
+
+
+def is_traced(*values: Any) -> bool:
+    """Whether any leaf is inside a JAX transformation, so that its value cannot be looked at."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool = False) -> Any:
+    """``value`` with integers made floats, once each entry is a number above ``above``.
+
+    A traced value is returned as it is.
+
+    Raises:
+        JscaleError: text, NaN, a value at or below ``above``, or an infinite one where that is not allowed.
+    """
+    if is_traced(value):
+        return value
+    array = np.asarray(value)
+    if array.dtype == bool or not (jnp.issubdtype(array.dtype, jnp.number) and jnp.isrealobj(array)):
+        raise JscaleError(f"{name} must be a number, not {value!r}"[:200])
+    array = array.astype(np.float64)
+    wrong = np.isnan(array) | (array <= above) | (np.isinf(array) & (not infinite))
+    if wrong.any():
+        entry = "" if array.ndim == 0 else f"[{', '.join(map(str, np.argwhere(wrong)[0]))}]"
+        bound = "" if above == -np.inf else f" above {above:g}"
+        kind = "number" if infinite else "finite number"
+        raise JscaleError(f"{name}{entry} must be a {kind}{bound}, not {array[wrong][0]:g}")
+    return value if isinstance(value, jax.Array) else as_float(value if np.ndim(value) == 0 else np.asarray(value))
+
+
+def check_params(law: LawFunction, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of ``law`` in its own order.
+
+    Raises:
+        JscaleError: a parameter that is missing from or unknown to the law, or not a finite number.
+    """
+    record = describe(law)
+    if not isinstance(params, Mapping):
+        raise JscaleError(f"params must map the names of parameters to values, not be a {type(params).__name__}")
+    missing = [n for n in record.parameter_names if n not in params]
+    unknown = [str(n) for n in params if n not in record.parameter_names]
+    if missing or unknown:
+        lists = {"miss": missing, "have unknown": unknown}
+        wrong = " and ".join(f"{verb} {', '.join(names)}" for verb, names in lists.items() if names)
+        known = ", ".join(record.parameter_names) or "none"
+        raise JscaleError(f"law {record.name!r}: params {wrong} (its parameters: {known})")
+    return {n: check_number(f"parameter {n}", params[n]) for n in record.parameter_names}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A law whose inputs a plan can set; hashable, so that compiled code is found again.
+
+    Attributes:
+        law: the law.
+        tied: the bit inputs that the single precision P stands for; empty where there is no P.
+    """
+
+    law: LawFunction
+    tied: tuple[str, ...]
+
+    def loss(self, values: Mapping[str, jax.Array], params: Mapping[str, jax.Array]) -> jax.Array:
+        """The law at ``values``: inputs by name, where ``P`` stands for every tied bit input."""
+        bits = dict.fromkeys(self.tied, values["P"]) if self.tied else {}
+        return self.law(**{k: v for k, v in values.items() if k != "P"}, **bits, **params)
+
+
+def bind(law: LawFunction, given: Iterable[str], free: Iterable[str]) -> Bound:
+    """The law with its inputs matched to the names that a plan gives or seeks.
+
+    Raises:
+        JscaleError: a name that is no input, a required input that nobody gives, or P beside a part of it.
+    """
+    record = describe(law)
+    given, free = set(given), set(free)
+    if twice := sorted(free & given):
+        raise JscaleError(f"{', '.join(twice)} cannot be both free and given")
+    tied = tuple(n for n in record.bit_inputs if n != POST) if "P" in given | free else ()
+    if "P" in given | free and not tied:
+        raise JscaleError(f"law {record.name!r} has no training precision, so there is no P to plan with")
+    if parts := sorted(given & set(tied)):
+        raise JscaleError(f"P stands for {', '.join(tied)}: give either P or {', '.join(parts)}, not both")
+    known = (given | free) - {"P"}
+    if unknown := sorted(known - set(record.input_names)):
+        raise JscaleError(
+            f"law {record.name!r} has no input {', '.join(unknown)} (it has: {', '.join(record.input_names)})"
+        )
+    if missing := [i.name for i in record.inputs if i.default is None and i.name not in {*known, *tied}]:
+        raise JscaleError(f"law {record.name!r} also needs {', '.join(missing)}: give it by name")
+    return Bound(law, tied)
+
+
+def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The given inputs, each a number in the range of its role; infinite bits mean full precision.
+
+    Raises:
+        JscaleError: text, NaN, or a value out of range.
+    """
+    roles = {i.name: i.role for i in describe(law).inputs}
+    checked = {}
+    for name, value in values.items():
+        bits = name != "P" and roles[name].name == "bits"
+        lower = 0.0 if name == "P" else roles[name].support.lower
+        checked[name] = check_number(name, value, above=lower, infinite=bits)
+    return checked
+
+
+def to_arrays(*trees: Any) -> Any:
+    """The trees with every leaf a JAX array of one floating dtype: the widest given, else JAX's default.
+
+    Raises:
+        JscaleError: a number too large for that dtype.
+    """
+    leaves, structure = jax.tree.flatten(trees)
+    own = [np.dtype(leaf.dtype) for leaf in leaves if _has_own_dtype(leaf)]
+    default = np.dtype(jnp.result_type(float))
+    # Nothing is wider than JAX's default: float64 data in float32 mode are computed in float32.
+    size = min(default.itemsize, max((d.itemsize for d in own), default=default.itemsize))
+    dtype = default if size == default.itemsize else np.dtype(np.float32)
+    largest = float(jnp.finfo(dtype).max)
+    for leaf in leaves:
+        if not is_traced(leaf) and np.any(np.isfinite(leaf) & (np.abs(leaf) > largest)):
+            raise JscaleError(f"{np.max(np.abs(leaf)):g} is too large for {dtype.name}: use JAX's float64 mode")
+    return structure.unflatten([jnp.asarray(as_float(leaf)).astype(dtype) for leaf in leaves])
+
+
+def _has_own_dtype(leaf: Any) -> bool:
+    """Whether ``leaf`` asks for a precision: floating arrays do, Python and numpy scalars adapt."""
+    array = not leaf.weak_type if isinstance(leaf, jax.Array) else isinstance(leaf, np.ndarray) and leaf.ndim > 0
+    return array and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def over_draws(function: Callable[..., Any], *trees: Any) -> Any:
+    """``function`` at every entry of the trees' leaves broadcast together.
+
+    Scalars stay scalars under ``vmap``, so that a single value is not copied to every draw.
+    """
+    leaves = jax.tree.leaves(trees)
+    try:
+        shape = jnp.broadcast_shapes(*(leaf.shape for leaf in leaves))
+    except ValueError:
+        shapes = sorted({leaf.shape for leaf in leaves if leaf.shape})
+        raise JscaleError(
+            f"shapes {' and '.join(map(str, shapes))} do not broadcast: for several budgets and draws at once, "
+            "write budget[:, None]"
+        ) from None
+    if shape == ():
+        return function(*trees)
+    flat = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape).ravel() if leaf.shape else leaf, trees)
+    axes = jax.tree.map(lambda leaf: 0 if leaf.shape else None, trees)
+    result = jax.vmap(function, in_axes=axes)(*flat)
+    return jax.tree.map(lambda leaf: leaf.reshape(shape + leaf.shape[1:]), result)
+
+
+def check_status(status: jax.Array, what: str) -> None:
+    """Raise JscaleError unless every solve converged; ``what`` names them."""
+    if is_traced(status):
+        raise JscaleError("throw=True works outside of jit and vmap only: look at the status of the result instead")
+    check(status, what)

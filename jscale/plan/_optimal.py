@@ -1,0 +1,183 @@
+"""The compute-optimal model: how large, on how many tokens, in how many bits."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jscale._core.errors import JscaleError
+from jscale._core.solve import argmin
+from jscale._core.status import Status
+from jscale.laws import LawFunction, describe
+from jscale.plan._inputs import (
+    Bound,
+    bind,
+    check_inputs,
+    check_number,
+    check_params,
+    check_status,
+    over_draws,
+    to_arrays,
+)
+from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
+
+_VARIABLES = ("N", "D", "P")
+_SIZE_RANGE = 35.0
+"""Half the range of ln N searched, about sqrt(N D): tokens per parameter from 1e-30 to 1e30."""
+MIDDLE_BITS = 4.0
+BITS_RANGE = float(np.log(64.0))
+"""Half the range of ln P searched, about 4 bits: from 1/16 to 256 bits."""
+BITS_POINTS = 48
+"""A spacing of 19% in P. With 32 for N, 64 x 64 points give the same optima, bit for bit, in three times the time."""
+_SIZE_POINTS = 32
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Plan:
+    """The best use of a budget; arrays of one shape, that of the draws broadcast against the budget.
+
+    Attributes:
+        N_opt: parameters.
+        D_opt: training tokens.
+        P_opt: training precision in bits; None where the plan has no P.
+        loss: least loss, nats per token.
+        budget: FLOP.
+        status: :class:`~jscale._core.status.Status` codes; the numbers are NaN where it is not ``converged``.
+    """
+
+    N_opt: jax.Array
+    D_opt: jax.Array
+    P_opt: jax.Array | None
+    loss: jax.Array
+    budget: jax.Array
+    status: jax.Array
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is fixed while the code is compiled."""
+
+    bound: Bound
+    cost: Cost
+    free: frozenset[str]
+
+
+def optimal(
+    law: LawFunction,
+    params: Mapping[str, ArrayLike],
+    budget: ArrayLike,
+    *,
+    free: Iterable[str] = ("N", "D"),
+    cost: Cost | None = None,
+    throw: bool = False,
+    **fixed: ArrayLike,
+) -> Plan:
+    """The parameters, tokens and bits that reach the least loss on a budget of FLOP.
+
+    ``min L(N, D, P)`` subject to ``cost(N, D, P) = budget``. Differentiable to any order in every parameter, the
+    budget and the fixed inputs (by the implicit function theorem), under ``jit`` and ``vmap``.
+
+    A single ``P`` is the training precision of every part of the model (weights, activations, KV cache) with no
+    quantisation after training, unless ``P_post`` is given too. With it the cost defaults to ``(6 / 16) N D P``,
+    else to ``6 N D``. The first-order conditions are those of the law itself: the optimum printed as equations 6, 7,
+    16, 17 and 28 of Kumar et al. 2024 is not used, since those equations have errors.
+
+    Accuracy at the published constants, budgets from 1e18 to 1e26: 1e-9 in float64; in float32 5e-6 for N, D and P,
+    1e-6 for the loss and 1e-4 for first derivatives. Second derivatives need float64.
+
+    Args:
+        law: a law of N and D, and of bits where P is asked for.
+        params: parameter → scalar or draws (any leading axes; scalars and arrays mix).
+        budget: FLOP, scalar or array; broadcast against the draws: several budgets with draws of shape (S,) are
+            ``budget[:, None]``.
+        free: what to choose, from "N", "D" and "P". What is not free is given by name: ``N=8e9`` or ``P=8``.
+        cost: of training, see :mod:`jscale.plan.costs`.
+        throw: raise where a solve did not converge (outside ``jit`` and ``vmap`` only).
+        **fixed: other inputs by name, scalar or array: ``P_w=4``, ``P_post=4``.
+
+    Returns:
+        The plan. ``Status.no_interior_optimum`` where the loss falls towards the edge of the search (1/16 to 256
+        bits, 1e-30 to 1e30 tokens per parameter) or is infinite, ``Status.not_converged`` where the best point is a
+        kink or a jump of the law, or float32 does not carry its derivatives.
+
+    Raises:
+        JscaleError: a wrong name, a wrong number, a combination that cannot be planned, or, with ``throw``, a failure.
+
+    Source: Hoffmann et al. 2022 (arXiv 2203.15556), eq. 4; Kumar et al. 2024 (arXiv 2411.04330), eq. 5.
+    """
+    free = frozenset((free,) if isinstance(free, str) else free)
+    question = _ask(law, free, frozenset(fixed), cost)
+    budget = check_number("budget", budget, above=0.0)
+    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), budget)
+    plan = _solve(question, *arrays)
+    if throw:
+        check_status(plan.status, f"optimal plan of {describe(law).name!r}")
+    return plan
+
+
+def _ask(law: LawFunction, free: frozenset[str], given: frozenset[str], cost: Cost | None) -> _Question:
+    if unknown := sorted(map(str, free - set(_VARIABLES))):
+        raise JscaleError(f"free holds {', '.join(unknown)}: only N, D and P can be free")
+    for name in ("N", "D"):
+        if name not in describe(law).input_names:
+            raise JscaleError(f"law {describe(law).name!r} has no input {name}: a plan divides a budget between both")
+        if name not in free | given:
+            raise JscaleError(f"{name} is neither free nor given: add it to free, or give {name}=")
+    if {"N", "D"} <= given:
+        raise JscaleError("N and D are both given: the budget then leaves nothing to choose; free one of them")
+    bound = bind(law, given, free)
+    cost = cost or (precision_scaled_flops if bound.tied else training_flops)
+    if cost.needs_bits and not bound.tied:
+        raise JscaleError(f"the cost {cost.name} depends on the training precision: free P, or give P=")
+    return _Question(bound, cost, free)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _solve(question: _Question, params: Any, inputs: Any, budget: jax.Array) -> Plan:
+    return over_draws(functools.partial(_solve_one, question), params, inputs, budget)
+
+
+def _solve_one(question: _Question, params: Any, inputs: Any, budget: jax.Array) -> Plan:
+    """The plan for scalar parameters, inputs and budget."""
+    cost, bound = question.cost, question.bound
+    coordinates = [name for name in ("P", "N") if name in question.free]
+    if "D" not in question.free:
+        coordinates.remove("N")  # the budget determines it
+
+    def at(x: jax.Array) -> dict[str, jax.Array]:
+        """All inputs of the law at the coordinates: ln(P / 4 bits) and ln(N / D) / 2."""
+        values = dict(inputs)
+        for name, log_value in zip(coordinates, x, strict=True):
+            # The size is measured from the square root of N D, so that float32 has a small number to resolve.
+            middle = MIDDLE_BITS if name == "P" else jnp.sqrt(cost.tokens(budget, 1.0, values.get("P")))
+            values[name] = middle * jnp.exp(log_value)
+        if "N" in values:
+            values["D"] = cost.tokens(budget, values["N"], values.get("P"))
+        else:
+            values["N"] = cost.parameters(budget, values["D"], values.get("P"))
+        return values
+
+    if coordinates:
+        ranges = {"P": BITS_RANGE, "N": _SIZE_RANGE}
+        points = {"P": BITS_POINTS, "N": _SIZE_POINTS}
+        upper = jnp.asarray([ranges[name] for name in coordinates], budget.dtype)
+        best = argmin(lambda x: bound.loss(at(x), params), -upper, upper, [points[name] for name in coordinates])
+    values = at(best.x if coordinates else jnp.zeros(0, budget.dtype))
+    loss = bound.loss(values, params)
+    status = best.status if coordinates else _status_of(loss)
+    found = status == int(Status.converged)
+    N, D, P, loss = (
+        None if v is None else jnp.where(found, v, jnp.nan) for v in (values["N"], values["D"], values.get("P"), loss)
+    )
+    return Plan(N, D, P, loss, budget, status)
+
+
+def _status_of(loss: jax.Array) -> jax.Array:
+    ended = jnp.where(jnp.isnan(loss), int(Status.not_converged), int(Status.no_interior_optimum))
+    return jnp.where(jnp.isfinite(loss), int(Status.converged), ended).astype(jnp.int32)

@@ -1,0 +1,46 @@
+"""Every draw at every point of a curve, in parts of one size: one compilation, and memory that does not grow."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.scope import in_float64
+
+_LANES = 8192
+
+Columns = Mapping[str, np.ndarray]
+
+
+@in_float64
+def over_draws(
+    function: Callable[[dict[str, jax.Array], dict[str, jax.Array]], Mapping[str, jax.Array | None]],
+    params: Columns,
+    points: Columns,
+) -> dict[str, np.ndarray]:
+    """What ``function(params, points)`` gives for every draw and every point, in float64.
+
+    Args:
+        function: of two dicts of arrays of one shape (lanes,), to a dict of such arrays; an entry of None is left out.
+        params: parameter → (draws,).
+        points: name → (points,).
+
+    Returns:
+        Each entry as an array of shape (draws, points).
+    """
+    draws, count = (len(next(iter(columns.values()))) for columns in (params, points))
+    total = draws * count
+    size = min(_LANES, 1 << max(total - 1, 1).bit_length())
+    found: dict[str, list[np.ndarray]] = {}
+    for start in range(0, total, size):
+        # The last part is filled up with copies of its last lane, so that all parts have one shape.
+        lane = np.minimum(np.arange(start, start + size), total - 1)
+        answers = function(
+            {name: jnp.asarray(values[lane // count]) for name, values in params.items()},
+            {name: jnp.asarray(values[lane % count]) for name, values in points.items()},
+        )
+        for name, values in answers.items():
+            if values is not None:
+                found.setdefault(name, []).append(np.broadcast_to(np.asarray(values), lane.shape))
+    return {name: np.concatenate(parts)[:total].reshape(draws, count) for name, parts in found.items()}

@@ -1,0 +1,121 @@
+"""The part of a table that a law asks for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale.laws import Input, LawFunction, describe
+from jscale.runs._columns import OFF_BITS
+from jscale.runs._table import Runs
+from jscale.runs._text import listing, quote
+
+_ABOVE_ZERO = frozenset({"count", "tokens", "flops", "steps", "bits"})
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a fit needs of a table: kept rows only, float64.
+
+    Attributes:
+        inputs: the law's inputs in its order, each of shape (kept,).
+        loss: nats per token, shape (kept,).
+        loss_se: its standard error, shape (kept,), or None.
+        group: label of each run, shape (kept,), or None.
+        rows: where each kept row stands in the table, counted from 0, shape (kept,).
+        notes: what was filled in for the law.
+    """
+
+    inputs: dict[str, np.ndarray]
+    loss: np.ndarray
+    loss_se: np.ndarray | None
+    group: np.ndarray | None
+    rows: np.ndarray
+    notes: tuple[Note, ...]
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+
+def select(table: Runs, law: LawFunction) -> Data:
+    """The inputs of a law and the losses, from the rows of a table that are not excluded.
+
+    A bit input that the table does not have is 16 everywhere, with a note; any other input takes the law's default.
+
+    Args:
+        table: validated runs.
+        law: a declared law.
+
+    Raises:
+        JscaleError: a column that the law needs is missing, is text, or has an empty or impossible cell; or every row
+            is excluded.
+    """
+    kept = table.kept
+    if not kept.any():
+        raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
+    notes: list[Note] = []
+    inputs = input_columns(table, law, kept, notes)
+    return Data(
+        inputs,
+        loss=table["loss"][kept],
+        loss_se=table["loss_se"][kept] if "loss_se" in table else None,
+        group=table["group"][kept] if "group" in table else None,
+        rows=np.flatnonzero(kept),
+        notes=tuple(notes),
+    )
+
+
+def input_columns(table: Runs, law: LawFunction, rows: np.ndarray, notes: list[Note]) -> dict[str, np.ndarray]:
+    """The law's inputs in ``rows`` (booleans, shape (rows,)) of the table; see :func:`select`.
+
+    Raises:
+        JscaleError: as :func:`select`.
+    """
+    record = describe(law)
+    inputs: dict[str, np.ndarray] = {}
+    off: list[str] = []
+    for wanted in record.inputs:
+        column = _find(table, wanted)
+        if column is not None:
+            inputs[wanted.name] = _checked(table, column, wanted, rows)
+        elif wanted.role.name == "bits":
+            inputs[wanted.name] = np.full(int(rows.sum()), OFF_BITS)
+            off.append(wanted.name)
+        elif wanted.default is not None:
+            inputs[wanted.name] = np.full(int(rows.sum()), wanted.default)
+        else:
+            raise JscaleError(
+                f"law {record.name!r} needs column {quote(wanted.name)}, which the table {quote(table.name)} "
+                f"does not have (it has: {listing(table)})"
+            )
+    if off:
+        message = f"{table.name} has no column for {', '.join(off)}: counted as 16 bits (off)"
+        notes.append(Note("bits-off", "info", message, {"columns": tuple(off)}))
+    return inputs
+
+
+def _find(table: Runs, wanted: Input) -> str | None:
+    if wanted.name in table:
+        return wanted.name
+    # "E experts" serves a law that asks for E_experts; letter case counts, since E and e may be two things.
+    alike = [extra for extra in table.extras if _squeeze(extra) == _squeeze(wanted.name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _squeeze(name: str) -> str:
+    return "".join(ch for ch in name if ch.isalnum())
+
+
+def _checked(table: Runs, column: str, wanted: Input, rows: np.ndarray) -> np.ndarray:
+    values = table[column]
+    if values.dtype.kind != "f":
+        raise JscaleError(f"{table.name}: column {quote(column)} holds text; expected {wanted.unit} in every row")
+    above = wanted.role.name in _ABOVE_ZERO
+    bad = np.flatnonzero(rows & ~(np.isfinite(values) & ((values > 0) | (not above))))
+    if len(bad):
+        value = values[bad[0]]
+        what = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
+        expected = f"{wanted.unit}, above 0" if above else f"a finite number of {wanted.unit}"
+        raise JscaleError(f"{table.name}: column {quote(column)}, row {bad[0] + 1}: {what}; expected {expected}")
+    return values[rows]

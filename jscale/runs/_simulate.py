@@ -1,0 +1,118 @@
+"""``simulate``: runs drawn from a law, for tests, for design and for teaching."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale._core.scope import float64
+from jscale.laws import LawFunction, describe
+from jscale.runs._read import read
+from jscale.runs._select import input_columns
+from jscale.runs._table import Runs
+from jscale.runs._text import listing, quote
+
+
+def simulate(
+    law: LawFunction,
+    params: Mapping[str, Any],
+    design: Mapping[str, Any] | Runs,
+    *,
+    noise: float,
+    key: jax.Array,
+    df: float | None = None,
+) -> Runs:
+    """Runs whose losses follow a law up to noise: ``loss = law(...) * exp(noise * z)``.
+
+    The same key gives the same bytes, whatever the caller's JAX precision.
+
+    Args:
+        law: a declared law.
+        params: parameter → value, natural scale.
+        design: column → array of shape (rows,) as :func:`jscale.runs.read` takes it, without losses; or a table, whose
+            losses are replaced.
+        noise: standard deviation of the log loss for normal noise, scale of it for Student-t noise; 0 for none.
+        key: a JAX random key.
+        df: degrees of freedom of Student-t noise; None for normal noise.
+
+    Raises:
+        JscaleError: a parameter is missing or unknown, the design does not suit the law, the noise is negative, the key
+            is no key, or the law has no finite positive loss in some row.
+    """
+    record = describe(law)
+    if set(params) != set(record.parameter_names):
+        raise JscaleError(
+            f"law {record.name!r} needs the parameters {listing(record.parameter_names)}, got {listing(params)}"
+        )
+    _check_noise(noise, df)
+    _check_key(key)
+    if isinstance(design, Runs):
+        columns, name = dict(design.columns), design.name
+    else:
+        if not design:
+            raise JscaleError("the design is empty; expected a column for each input of the law")
+        columns, name = dict(design), f"simulated {record.name}"
+        if "loss" in columns:
+            raise JscaleError("the design has a column 'loss', which simulate computes: leave it out")
+    # The losses stand in until the law's own are known: a design is checked by the rules of any other table.
+    like = next(iter(columns.values()))
+    blank = read({**columns, "loss": np.ones(np.shape(like)[:1] or 1)}, name=name)
+    inputs = input_columns(blank, law, np.ones(len(blank), dtype=bool), [])
+    loss = _draw(law, inputs, params, noise=noise, df=df, key=key)
+    bad = np.flatnonzero(~(np.isfinite(loss) & (loss > 0)))
+    if len(bad):
+        raise JscaleError(
+            f"law {record.name!r} gives the loss {loss[bad[0]]:g} in row {bad[0] + 1} of the design; "
+            "expected a finite loss above 0"
+        )
+    table = read({**columns, "loss": loss}, name=name)
+    return _signed(table, record.name, noise, df)
+
+
+def _draw(
+    law: LawFunction,
+    inputs: Mapping[str, np.ndarray],
+    params: Mapping[str, Any],
+    *,
+    noise: float,
+    df: float | None,
+    key: jax.Array,
+) -> np.ndarray:
+    rows = (len(next(iter(inputs.values()))),)
+
+    @jax.jit  # one program: operation by operation, the first call of a precision law takes seconds
+    def losses(inputs: Mapping[str, jax.Array], theta: Mapping[str, jax.Array], key: jax.Array) -> jax.Array:
+        if df is None:
+            z = jax.random.normal(key, rows, dtype=jnp.float64)
+        else:
+            z = jax.random.t(key, jnp.float64(df), rows, dtype=jnp.float64)
+        return jnp.broadcast_to(law(**inputs, **theta), rows) * jnp.exp(noise * z)
+
+    with float64():
+        theta = {k: jnp.asarray(v, dtype=jnp.float64) for k, v in params.items()}
+        return np.asarray(losses({k: jnp.asarray(v) for k, v in inputs.items()}, theta, key))
+
+
+def _signed(table: Runs, law: str, noise: float, df: float | None) -> Runs:
+    tails = "normal" if df is None else f"Student-t ({df:g} degrees of freedom)"
+    note = Note("simulated", "info", f"losses drawn from {quote(law)} with {tails} noise of {noise:g} on the log loss")
+    return Runs(table.columns, table.extras, (note, *table.notes), table.name, source=f"simulated {law}")
+
+
+def _check_noise(noise: float, df: float | None) -> None:
+    if not (isinstance(noise, int | float) and math.isfinite(noise) and noise >= 0):
+        raise JscaleError(f"noise is {quote(noise)}; expected a standard deviation of the log loss, 0 or above")
+    if df is not None and not (isinstance(df, int | float) and df > 0):
+        raise JscaleError(f"df is {quote(df)}; expected degrees of freedom above 0, or None for normal noise")
+
+
+def _check_key(key: Any) -> None:
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    raw = hasattr(key, "dtype") and key.dtype == np.uint32 and np.shape(key) == (2,)
+    if not (raw or (typed and np.shape(key) == ())):
+        raise JscaleError("key is not a JAX random key; expected jax.random.key(seed)")

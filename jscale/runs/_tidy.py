@@ -1,0 +1,119 @@
+"""Published files, each turned into columns that :func:`jscale.runs.read` takes; nothing is rounded or corrected."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Columns = dict[str, list[Any]]
+Tidy = Callable[[bytes], Columns]
+
+
+def _records(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def _columns(records: Iterable[dict[str, Any]]) -> Columns:
+    records = list(records)
+    return {name: [record[name] for record in records] for name in records[0]}
+
+
+def chinchilla(content: bytes) -> Columns:
+    """Points of Hoffmann et al.'s Figure 4, with Besiroglu et al.'s five outliers excluded; D = C / (6N)."""
+    records = _records(content.decode())
+    highest = sorted((float(r["loss"]) for r in records), reverse=True)[:5]
+    excluded = [float(r["loss"]) >= highest[-1] for r in records]
+    return {
+        "N": [float(r["Model Size"]) for r in records],
+        "C": [float(r["Training FLOP"]) for r in records],
+        "loss": [float(r["loss"]) for r in records],
+        "exclude": excluded,
+        "reason": ["besiroglu: outlier, very low D/N" if out else "" for out in excluded],
+    }
+
+
+def _quest_group(w_quant: str, a_quant: str, bits: int) -> tuple[str, str]:
+    """The series that a run belongs to and the key under which the authors fit its effective precision."""
+    if w_quant == a_quant == "NoQuantizer":
+        return "bf16", "16"
+    if "FP4" in w_quant:
+        return "quest_fp4", "fp4"
+    if "FourEight" in w_quant:  # 2:4 sparse INT4: the authors count 2.5 bits
+        return "quest_ht_2:4", "2.5"
+    if a_quant == "NoQuantizer":
+        return "quest_weight_only", f"{bits}WO"
+    if "Hadamard" not in w_quant:
+        return "quest_no_ht", f"{bits}NOH"
+    return "quest_ht", str(bits)
+
+
+def _quest_run(run: dict[str, Any]) -> dict[str, Any]:
+    args, n, d = run["args"], run["non_embedding_parameters"], run["tokens"]
+    group, key = _quest_group(run["w_quant"], run["a_quant"], run["w_bits"])
+    fp4 = group == "quest_fp4"
+    return {
+        "N": n,
+        "D": d,
+        "C": 6 * n * d,
+        "loss": run["loss"],
+        # The file says 16/16 for the FP4 runs, whose weights and activations are in E2M1.
+        "P_w": 4 if fp4 else run["w_bits"],
+        "P_a": 4 if fp4 else run["a_bits"],
+        "P_kv": 16,
+        "P_post": 16,
+        "seed": args["seed"],
+        "group": group,
+        "n_kind": "non-embedding",
+        "P_key": key,
+        "number_format": {"bf16": "bf16", "quest_fp4": "fp4_e2m1"}.get(group, "int"),
+        "w_quant": run["w_quant"],
+        "a_quant": run["a_quant"],
+        "model_size_M": run["model_size"],
+        **{name: args[name] for name in ("lr", "n_layer", "n_embd", "n_head", "iterations", "warmup_steps")},
+        "tokens_per_step": d // args["iterations"],
+        "clip_scale": run["clip_scale"],
+    }
+
+
+def quest(content: bytes) -> Columns:
+    """QuEST's quantisation-aware runs, ordered by series, key and size."""
+    runs = [_quest_run(run) for run in json.loads(content)]
+    return _columns(sorted(runs, key=lambda r: (r["group"], r["P_key"], r["N"], r["D"])))
+
+
+def llama3_isoflop(content: bytes) -> Columns:
+    """Points of the Llama 3 paper's Figure 2, as digitised, ordered by budget and size."""
+    records = [r for r in _records(content.decode()) if r["condition"] == "raw_loss"]
+    runs = [
+        {"N": float(r["params"]), "D": float(r["tokens"]), "C": float(r["budget"]), "loss": float(r["loss"])}
+        for r in records
+    ]
+    return _columns(sorted(runs, key=lambda r: (r["C"], r["N"])))
+
+
+def _clark_model(row: dict[str, str]) -> dict[str, Any]:
+    return {
+        "N": float(row["dense_parameter_count"]),
+        "loss": float(row["loss_validation"]),
+        "seed": int(row["seed"]),
+        "run_id": row["hyper_id"],
+        "E_experts": int(row["num_experts"]),
+        "N_total": float(row["total_parameter_count"]),
+        "router": row["router_type"],
+        **{name: row[name] for name in ("k", "routing_frequency", "flop_increase", "step", "flops_per_step")},
+        **{name: row[name] for name in ("d_model", "num_blocks")},
+        "size": row["model_size_label"],
+        **{f"loss_{on}": row[f"loss_{on}"] for on in ("c4", "pile", "wikitext103", "lambada", "curation_corpus")},
+    }
+
+
+def clark_moe(content: bytes) -> Columns:
+    """The last evaluation of each of Clark et al.'s routed models, ordered by router, size and experts."""
+    last: dict[str, dict[str, str]] = {}
+    for row in _records(gzip.decompress(content).decode()):
+        if row["hyper_id"] not in last or int(row["step"]) > int(last[row["hyper_id"]]["step"]):
+            last[row["hyper_id"]] = row
+    models = [_clark_model(row) for row in last.values()]
+    return _columns(sorted(models, key=lambda m: (m["router"], m["N"], m["E_experts"], int(m["run_id"]))))

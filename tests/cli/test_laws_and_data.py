@@ -1,0 +1,133 @@
+"""``jscale laws`` and ``jscale data``."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from jscale import laws, runs
+
+HOFFMANN = laws.params(laws.chinchilla, "hoffmann2022")
+
+
+def test_laws_lists_the_catalogue(answer):
+    found = answer("laws")["laws"]
+    assert [law["name"] for law in found] == [laws.describe(law).name for law in laws.catalogue]
+    for shown, law in zip(found, laws.catalogue, strict=True):
+        record = laws.describe(law)
+        assert {"name", "subject", "inputs", "parameters", "published", "formula", "source"} <= set(shown)
+        assert list(shown["inputs"]) == list(record.input_names)
+        assert list(shown["parameters"]) == list(record.parameter_names)
+        assert {k: v["values"] for k, v in shown["published"].items()} == {
+            k: dict(v.values) for k, v in record.published.items()
+        }
+
+
+def test_laws_for_people(jscale):
+    listed = jscale("laws").stdout
+    assert all(laws.describe(law).name in listed for law in laws.catalogue)
+    card = jscale("laws", "precision").stdout
+    record = laws.describe(laws.precision)
+    assert all(text in card for text in (record.formula, record.source, *record.parameter_names, *record.traps))
+    assert "[primary text or the authors' own code was read]" in card
+
+
+def test_card_of_one_law(answer, tmp_path: Path):
+    found = answer("laws", "chinchilla", "--out", tmp_path / "card.json")
+    assert found["name"] == "chinchilla"
+    assert found["published"]["besiroglu2024"]["stderr"]["A"] == 124.58
+    assert found["parameters"]["A"]["coordinate"] == "A * N**-alpha"
+    assert json.loads((tmp_path / "card.json").read_text()) == found
+
+
+def test_value_and_gradient(answer):
+    found = answer("laws", "chinchilla", "--params", "hoffmann2022", "--at", "N=70B,D=1.4e12")
+    N, D, p = 7e10, 1.4e12, HOFFMANN
+    size, data = N ** -p["alpha"], D ** -p["beta"]
+    assert found["value"] == pytest.approx(p["E"] + p["A"] * size + p["B"] * data, rel=1e-14)
+    expected = {
+        "N": -p["alpha"] * p["A"] * size / N,
+        "D": -p["beta"] * p["B"] * data / D,
+        "E": 1.0,
+        "A": size,
+        "B": data,
+        "alpha": -p["A"] * size * math.log(N),
+        "beta": -p["B"] * data * math.log(D),
+    }
+    assert found["gradient"] == pytest.approx(expected, rel=1e-13)
+
+
+def test_value_from_typed_parameters(answer):
+    typed = ",".join(f"{name}={value!r}" for name, value in HOFFMANN.items())
+    point = ("--at", "N=1e9", "--at", "D=2e10")
+    assert answer("laws", "chinchilla", "--params", typed, *point) == answer("laws", "chinchilla", *point)
+
+
+def test_outside_the_domain_is_no_number(answer):
+    found = answer("laws", "precision", "--params", "kumar2024", "--at", "N=1e9,D=1e10,P_w=0.5")
+    assert found["value"] is None
+    assert found["status"] == "outside the domain of the law"
+
+
+def test_bits_left_out_are_full_precision(answer):
+    left_out = answer("laws", "precision", "--at", "N=1e9,D=1e10")
+    assert left_out == answer("laws", "precision", "--at", "N=1e9,D=1e10,P_w=inf,P_post=inf")
+    assert left_out["status"] == "finite"
+
+
+def test_latex(jscale, answer):
+    lines = jscale("laws", "qat", "--latex").stdout.splitlines()
+    assert lines[0].startswith("L = E + ")
+    assert r"\alpha" in lines[0]
+    assert lines[1].startswith("f_{w} = ")
+    assert r"\infty" in lines[1]
+    assert answer("laws", "qat", "--latex")["latex"] == lines
+
+
+def test_latex_of_every_law_reads(answer):
+    for law in laws.catalogue:
+        record = laws.describe(law)
+        lines = answer("laws", record.name, "--latex")["latex"]
+        assert len(lines) == 1 + len(record.definitions)
+
+
+def test_latex_without_sympy(jscale, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sympy", None)
+    result = jscale("laws", "qat", "--latex")
+    assert result.exit_code == 2
+    assert result.stderr == "jscale: error: --latex needs SymPy: pip install sympy\n"
+
+
+def test_data_lists_the_data_sets(answer, jscale):
+    assert [d["name"] for d in answer("data")["data"]] == [d.name for d in runs.datasets()]
+    assert all(d.name in jscale("data").stdout for d in runs.datasets())
+
+
+def test_data_summarises_a_table(answer, jscale, table: Path):
+    found = answer("data", table)
+    assert (found["rows"], found["kept"], found["name"]) == (32, 30, "runs.csv")
+    assert found["columns"]["N"] == {"kind": "number", "distinct": 32, "min": 3e7, "max": pytest.approx(3e9)}
+    assert found["columns"]["exclude"]["kind"] == "flag"
+    assert found["digest"] == runs.read(table).digest
+    shown = jscale("data", table).stdout
+    assert "32 runs, 2 of them excluded" in shown
+    assert "30M" in shown
+
+
+def test_data_writes_a_table_that_reads_back_the_same(jscale, tmp_path: Path):
+    source = tmp_path / "odd.csv"
+    source.write_text(
+        'name,N,D,loss,w bits,drop,lr\n"a, ""b""\nü",0.1M,1.1B,3.3333333333333335,4,yes,\n[x],2e6,1e9,3,,no,0.3\n'
+    )
+    written = tmp_path / "tidy.csv"
+    assert jscale("data", source, "--out", written).exit_code == 0
+    again = runs.read(written)
+    assert again.digest == runs.read(source).digest
+    assert list(again) == list(runs.read(source))
+
+
+def test_markup_in_a_table_is_shown_as_it_is(jscale, tmp_path: Path):
+    source = tmp_path / "m.csv"
+    source.write_text("N,D,loss,[bold]x[/bold]\n1e7,1e9,3,1\n2e7,1e9,2.9,2\n")
+    assert "[bold]x[/bold]" in jscale("data", source).stdout

@@ -1,0 +1,140 @@
+"""``jscale plan`` and ``jscale report``."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jscale import fit, laws, plan
+from tests.cli.tables import SHORT, chinchilla_rows, write_table
+
+KUMAR = ("--law", "precision", "--params", "kumar2024")
+QUANTILES = ("q05", "q50", "q95")
+
+
+def point(band: dict) -> float:
+    """The one value of a band without width."""
+    assert band["q05"] == band["q50"] == band["q95"]
+    return band["q50"]
+
+
+def test_plan_from_published_constants(answer):
+    found = answer("plan", *KUMAR, "--budget", "1e21", "--budget", "4e21,1e22")
+    assert set(found) >= {"law", "plans"}
+    first, second, third = found["plans"]
+    assert (first["C"], second["C"], third["C"]) == (1e21, 4e21, 1e22)
+    assert point(first["N_opt"]) == pytest.approx(5.34335e9, rel=1e-6)
+    assert point(first["D_opt"]) == pytest.approx(7.12732e10, rel=1e-6)
+    assert point(first["P_opt"]) == pytest.approx(7.00211, rel=1e-6)
+    assert point(first["loss"]) == pytest.approx(2.912462, rel=1e-6)
+    assert point(first["D_over_N"]) == pytest.approx(7.12732e10 / 5.34335e9, rel=1e-6)
+    assert (first["status"], first["converged"]) == ("converged", 1.0)
+    assert point(second["N_opt"]) == pytest.approx(2 * 5.34335e9, rel=1e-6)  # alpha = beta: the square root of compute
+
+
+def test_precision_may_be_fixed(answer):
+    found = answer("plan", *KUMAR, "--budget", "1e21", "--bits", "16")["plans"][0]
+    assert point(found["P_opt"]) == 16
+    assert 6 * point(found["N_opt"]) * point(found["D_opt"]) == pytest.approx(1e21, rel=1e-9)
+    assert answer("plan", *KUMAR, "--budget", "1e21", "--P", "16")["plans"] == [found]
+
+
+def test_a_law_without_bits_has_no_optimal_bits(answer):
+    (found,) = answer("plan", "--params", "hoffmann2022", "--budget", "5.76e23")["plans"]
+    assert "P_opt" not in found
+    p = laws.params(laws.chinchilla, "hoffmann2022")
+    G = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
+    expected = G * (5.76e23 / 6) ** (p["beta"] / (p["alpha"] + p["beta"]))
+    assert point(found["N_opt"]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_critical_tokens(answer):
+    """Eq. 13 in closed form: for a model of a given size in full precision, and for the planned one."""
+    p = laws.params(laws.precision, "kumar2024")
+
+    def closed(N: float, bits: float) -> float:
+        top = p["beta"] * p["B"] * N ** p["gamma_N"] * math.exp(bits / p["gamma_post"])
+        return (top / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
+
+    found = answer("plan", *KUMAR, "--N", "30M", "--post-bits", "3,4")
+    assert found["plans"] == []
+    (size,) = found["critical"]
+    assert size["N"] == 3e7
+    assert {bits: point(band) for bits, band in size["D_crit"].items()} == pytest.approx(
+        {"3": 1.63845e10, "4": 8.85596e10}, rel=1e-5
+    )
+    assert point(size["D_crit"]["4"]) == pytest.approx(closed(3e7, 4), rel=1e-8)
+    (planned,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "4")["plans"]
+    N, P = point(planned["N_opt"]), point(planned["P_opt"])
+    kept = math.prod(1 - math.exp(p[f"n_{x}"] - P / p[f"gamma_{x}"]) for x in ("w", "a", "kv"))
+    assert point(planned["D_crit"]["4"]) == pytest.approx(closed(N * kept, 4), rel=1e-8)
+
+
+def test_tokens_that_never_hurt_are_null_with_a_status(answer, jscale):
+    (found,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16")["plans"]
+    assert found["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {"status": "no_interior_optimum", "converged": 0.0}
+    assert "more tokens never hurt" in jscale("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16").stdout
+
+
+def test_a_plan_that_fails_is_null_with_a_status(answer, jscale):
+    (found,) = answer("plan", *KUMAR, "--budget", "1e21", "--bits", "3")["plans"]
+    assert [found[name]["q50"] for name in ("N_opt", "D_opt", "loss")] == [None] * 3
+    assert (found["status"], found["converged"]) == ("no_interior_optimum", 0.0)
+    assert "no interior optimum" in jscale("plan", *KUMAR, "--budget", "1e21", "--bits", "3").stdout
+
+
+def test_plan_from_draws(answer, draws: Path, table: Path, tmp_path: Path):
+    found = answer("plan", "--posterior", draws, "--budget", "1e23", "--out", tmp_path / "plan.json")
+    best = plan.optimal(laws.chinchilla, fit.load(draws).draws, 1e23)
+    expected = np.quantile(np.asarray(best.N_opt, dtype=float), (0.05, 0.5, 0.95))
+    # The library plans in the caller's float32 here, the command in float64.
+    assert [found["plans"][0]["N_opt"][q] for q in QUANTILES] == pytest.approx(expected.tolist(), rel=1e-4)
+    assert found["plans"][0]["N_opt"]["q05"] < found["plans"][0]["N_opt"]["q95"]
+    assert found["draws"] == 200
+    assert json.loads((tmp_path / "plan.json").read_text()) == found
+    sampled = answer("plan", table, "--budget", "1e23", *SHORT, "--seed", 3)
+    assert sampled["plans"] == found["plans"]
+
+
+def test_plan_from_the_json_of_a_fit(answer, jscale, table: Path, tmp_path: Path):
+    fitted = answer("fit", table, "--tie", "beta=alpha", "--out", tmp_path / "fit.json")
+    found = answer("plan", "--params", tmp_path / "fit.json", "--tie", "beta=alpha", "--budget", "1e22")
+    assert found["params"] == fitted["params"]
+    refused = jscale("plan", "--params", tmp_path / "fit.json", "--budget", "1e22")
+    assert refused.exit_code == 2
+    assert "fitted for law 'chinchilla[beta=alpha]', not 'chinchilla'" in refused.stderr
+
+
+def test_plan_for_people(jscale):
+    shown = jscale("plan", *KUMAR, "--budget", "1e21").stdout
+    assert all(text in shown for text in ("10²¹", "5.34B", "71.3B", "7.00", "2.9125"))
+
+
+def test_report(answer, tmp_path: Path):
+    columns = {name: values.tolist() for name, values in chinchilla_rows((3, 10, 30, 100, 300)).items()}
+    columns["run_id"] = [f"<script>alert({i})</script>" for i in range(30)]
+    runs_file = write_table(tmp_path / "<b>runs</b>.csv".replace("/", "_"), columns)
+    page = tmp_path / "report.html"
+    found = answer("report", runs_file, *SHORT, "--out", page)
+    html = page.read_text(encoding="utf-8")
+    assert html.lstrip().lower().startswith("<!doctype html")
+    assert "<script>alert" not in html
+    assert "<b>runs" not in html
+    assert found["out"] == str(page)
+    assert found["bytes"] == page.stat().st_size
+    # The largest run took 1e21 FLOP, give or take: plans look one, two and three decades further.
+    largest = max(6 * n * d for n, d in zip(columns["N"], columns["D"], strict=True))
+    budgets = [p["C"] for p in found["plans"]]
+    assert budgets == [10 ** (round(math.log10(largest)) + k) for k in (1, 2, 3)]
+    assert found["fit"]["n_runs"] == 30
+    assert set(found["posterior"]["params"]) >= {"E", "A", "B", "alpha", "beta"}
+
+
+def test_report_from_saved_draws(jscale, table: Path, draws: Path, tmp_path: Path):
+    page = tmp_path / "page.html"
+    result = jscale("report", table, "--posterior", draws, "--budget", "1e24", "--title", "A & B", "--out", page)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "10²⁴" in result.stdout
+    assert "A &amp; B" in page.read_text(encoding="utf-8")

@@ -1,0 +1,123 @@
+"""What all tests share: strict dtypes, seeded randomness, no network, and the public data where it is at hand."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import jax
+import pytest
+
+DATA_VARIABLE = "JSCALE_DATA"
+LEFT_OUT = pytest.StashKey[int]()
+CACHE = pytest.StashKey[str]()
+
+# The same examples on every run, and no clock: a test that fails today failed yesterday too.
+hypothesis.settings.register_profile("jscale", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("jscale")
+
+
+def data_folder() -> Path | None:
+    """The folder of the public data, or None where none was named."""
+    name = os.environ.get(DATA_VARIABLE)
+    return Path(name) if name else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="fail when any test is skipped or left out for want of data")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    jax.config.update("jax_numpy_dtype_promotion", "strict")
+    folder = data_folder()
+    if folder is not None and not folder.is_dir():
+        raise pytest.UsageError(f"{DATA_VARIABLE} names a folder that does not exist: {folder}")
+    if not hasattr(config, "workerinput"):  # the workers inherit what the first process sets
+        os.environ["MPLBACKEND"] = "agg"
+        # Neither a table nor compiled code that an earlier use of jscale left on this machine may decide a test.
+        config.stash[CACHE] = tempfile.mkdtemp(prefix="jscale-tests-")
+        os.environ.update(XDG_CACHE_HOME=config.stash[CACHE], JSCALE_CACHE=config.stash[CACHE])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if cache := config.stash.get(CACHE, None):
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k, so that only what they kept is counted
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if data_folder() is not None:
+        return
+    left_out = [item for item in items if item.get_closest_marker("data")]
+    if left_out:
+        items[:] = [item for item in items if not item.get_closest_marker("data")]
+        config.hook.pytest_deselected(items=left_out)
+    config.stash[LEFT_OUT] = len(left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Every xdist worker collects all the tests: any one of them tells how many were left out."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left_out"] = config.stash.get(LEFT_OUT, 0)
+    elif session.exitstatus == pytest.ExitCode.OK and config.option.full and _missing(config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    if left_out := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(f"{left_out} tests of public data left out: {DATA_VARIABLE} is not set.")
+    if config.option.full and (missing := _missing(config)):
+        terminalreporter.write_line(f"A full run leaves nothing out, and {missing} tests did not run.", red=True)
+
+
+def _missing(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
+    return skipped + config.stash.get(LEFT_OUT, 0)
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """The folder of the public data, for tests marked ``data``."""
+    folder = data_folder()
+    assert folder is not None, "a test that asks for data_dir must be marked with pytest.mark.data"
+    return folder
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """A random key, the same one every time."""
+    return jax.random.key(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    """Any host but this machine is out of reach, as on a train."""
+    connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+    def local(host) -> bool:
+        return host in (None, "", "localhost", "::1") or str(host).startswith("127.")
+
+    def guarded_connect(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not local(address[0]):
+            raise ConnectionRefusedError(f"tests have no network: {address[0]}")
+        return connect(self, address)
+
+    def guarded_getaddrinfo(host, *args, **kwargs):
+        if not local(host.decode() if isinstance(host, bytes) else host):
+            raise socket.gaierror(socket.EAI_AGAIN, f"tests have no network: {host!r}")
+        return getaddrinfo(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        yield

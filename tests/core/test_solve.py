@@ -1,0 +1,261 @@
+"""The differentiable root and minimum: values, derivatives of two orders, and what they say when there is none."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale._core.scope import float64
+from jscale._core.solve import argmin, root
+from jscale._core.status import Status
+
+RTOL = {"float32": 2e-6, "float64": 1e-13}
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    if request.param == "float32":
+        yield request.param
+    else:
+        with float64():
+            yield request.param
+
+
+@pytest.fixture
+def wide():
+    with float64():
+        yield
+
+
+def scalar(value, dtype):
+    return jnp.asarray(value, dtype)
+
+
+# Each: equation in x and a, bracket, closed-form root. All are smooth and cross zero once.
+EQUATIONS = {
+    "cube": (lambda x, a: x**3 - a, 0.0, 5.0, lambda a: a ** (1 / 3)),
+    "falling": (lambda x, a: jnp.exp(-x) - a, -5.0, 5.0, lambda a: -jnp.log(a)),
+    "steep": (lambda x, a: jnp.tanh(30 * (x - jnp.sqrt(a))), -40.0, 40.0, jnp.sqrt),
+    "flat": (lambda x, a: (x - a) ** 3 + 1e-3 * (x - a), -10.0, 10.0, lambda a: a),
+    "far": (lambda x, a: jnp.expm1(x - a), -30.0, 30.0, lambda a: a),
+}
+
+
+def solve(name, a):
+    function, lower, upper, _ = EQUATIONS[name]
+    return root(lambda x: function(x, a), scalar(lower, a.dtype), scalar(upper, a.dtype)).x
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_root_is_the_closed_form(name, dtype):
+    a = jnp.asarray([0.3, 1.0, 2.7], dtype)
+    found = jax.jit(jax.vmap(functools.partial(solve, name)))(a)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, EQUATIONS[name][3](a), rtol=RTOL[dtype], atol=RTOL[dtype])
+
+
+def derivatives(function, mode):
+    """The first three, by one mode of differentiation."""
+    first = mode(function)
+    return lambda a: jnp.stack([first(a), mode(first)(a), mode(mode(first))(a)])
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_root_has_the_derivatives_of_the_closed_form(name, wide):
+    exact = derivatives(EQUATIONS[name][3], jax.grad)(1.3)
+    for mode in (jax.jacfwd, jax.jacrev):
+        ours = jax.jit(derivatives(functools.partial(solve, name), mode))(jnp.asarray(1.3))
+        np.testing.assert_allclose(ours, exact, rtol=1e-8, atol=1e-9, err_msg=mode.__name__)
+
+
+def test_root_under_vmap_is_the_loop(wide):
+    a = jnp.linspace(0.1, 4.0, 17)
+    together = jax.jit(jax.vmap(functools.partial(solve, "cube")))(a)
+    np.testing.assert_array_equal(together, jnp.stack([jax.jit(functools.partial(solve, "cube"))(x) for x in a]))
+    slopes = jax.vmap(jax.grad(functools.partial(solve, "cube")))(a)
+    np.testing.assert_allclose(slopes, a ** (-2 / 3) / 3, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "status"),
+    [
+        (lambda x: x - 7.0, Status.no_interior_optimum),
+        (lambda x: 2.0 + x**2, Status.no_interior_optimum),
+        (lambda x: jnp.where(x < 0, jnp.nan, x - 1.0), Status.no_interior_optimum),
+        (lambda x: 1 / (x - 0.37), Status.not_converged),
+        (lambda x: jnp.where((x > -2) & (x < 2), jnp.nan, x), Status.not_converged),
+        (lambda x: x - 1.0, Status.converged),
+        (lambda x: x - 5.0, Status.converged),
+        (lambda x: x + 5.0, Status.converged),
+    ],
+    ids=["beyond", "positive", "nan-end", "pole", "nan-inside", "inside", "at-upper", "at-lower"],
+)
+def test_root_says_how_it_ended(function, status, dtype):
+    found = root(function, scalar(-5.0, dtype), scalar(5.0, dtype))
+    assert int(found.status) == status
+    assert found.status.dtype == jnp.int32
+    if status is Status.converged:
+        assert abs(function(found.x)) <= 1e-6
+    if status is Status.no_interior_optimum:
+        assert jnp.isnan(found.x)
+
+
+def test_root_without_a_solution_leaves_its_neighbours_derivatives_alone(wide):
+    def total(shift, a):
+        found = jax.vmap(lambda b: root(lambda x: jnp.exp(x) - b - shift, jnp.asarray(-5.0), jnp.asarray(2.0)))(a)
+        return jnp.sum(jnp.where(found.status == Status.converged, found.x, 0.0))
+
+    shift, a = jnp.asarray(0.5), jnp.asarray([1.0, 100.0, 2.0])  # the second has no root
+    np.testing.assert_allclose(jax.grad(total)(shift, a), 1 / 1.5 + 1 / 2.5, rtol=1e-12)
+    np.testing.assert_allclose(jax.grad(total, argnums=1)(shift, a), [1 / 1.5, 0, 1 / 2.5], rtol=1e-12)
+
+
+# Each: function of x (d,) and a (2,), half-width of the box, closed-form minimum.
+LANDSCAPES = {
+    "cosh": (lambda x, a: a[0] * jnp.exp(x[0]) + a[1] * jnp.exp(-x[0]), 20.0, lambda a: 0.5 * jnp.log(a[1:] / a[:1])),
+    "walled": (
+        lambda x, a: jnp.where(x[0] > 0, a[0] * x[0] - a[1] * jnp.log(jnp.where(x[0] > 0, x[0], 1.0)), jnp.inf),
+        30.0,
+        lambda a: a[1:] / a[:1],
+    ),
+    "bowl": (
+        lambda x, a: jnp.sum((x - a) ** 2) + 0.9 * (x[0] - a[0]) * (x[1] - a[1]) + 5.0,
+        10.0,
+        lambda a: a,
+    ),
+    "valley": (
+        lambda x, a: (a[0] - x[0]) ** 2 + 50 * a[1] * (x[1] - x[0] ** 2) ** 2,
+        4.0,
+        lambda a: jnp.stack([a[0], a[0] ** 2]),
+    ),
+    "three": (
+        lambda x, a: jnp.cosh(x[0] - a[0]) + jnp.cosh(x[1] - a[0] * a[1]) + (x[2] - x[0] - a[1]) ** 2,
+        6.0,
+        lambda a: jnp.stack([a[0], a[0] * a[1], a[0] + a[1]]),
+    ),
+}
+
+
+def minimum(name, a):
+    function, half, exact = LANDSCAPES[name]
+    upper = jnp.full(exact(a).shape, half, a.dtype)
+    return argmin(lambda x: function(x, a), -upper, upper, 24)
+
+
+@pytest.mark.parametrize("name", LANDSCAPES)
+def test_minimum_is_the_closed_form(name, dtype):
+    a = jnp.asarray([[1.1, 0.7], [0.4, 1.9]], dtype)
+    found = jax.jit(jax.vmap(functools.partial(minimum, name)))(a)
+    np.testing.assert_array_equal(found.status, Status.converged)
+    assert found.x.dtype == dtype
+    rtol = {"float32": 5e-6, "float64": 1e-12}[dtype]
+    np.testing.assert_allclose(found.x, jax.vmap(LANDSCAPES[name][2])(a), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("name", LANDSCAPES)
+def test_minimum_has_the_derivatives_of_the_closed_form(name, wide):
+    def all_modes(function):
+        forward, reverse = jax.jacfwd(function), jax.jacrev(function)
+        return lambda a: {
+            "forward": forward(a),
+            "reverse": reverse(a),
+            "forward over reverse": jax.jacfwd(reverse)(a),
+            "reverse over forward": jax.jacrev(forward)(a),
+        }
+
+    a = jnp.asarray([1.1, 0.7])
+    ours = jax.jit(all_modes(lambda a: minimum(name, a).x))(a)
+    for mode, exact in all_modes(LANDSCAPES[name][2])(a).items():
+        np.testing.assert_allclose(ours[mode], exact, rtol=1e-9, atol=1e-9, err_msg=mode)
+
+
+def test_minimum_without_closed_form_has_the_derivatives_of_finite_differences(wide):
+    def least(a):
+        return argmin(lambda x: jnp.exp(a * x[0]) - jnp.sin(x[0] + a) + x[0] ** 4 / 4, jnp.array([-3.0]), jnp.array([3.0])).x[0]
+
+    least, a, h = jax.jit(least), 0.8, 1e-4
+    first = (least(a + h) - least(a - h)) / (2 * h)
+    second = (least(a + h) - 2 * least(a) + least(a - h)) / h**2
+    np.testing.assert_allclose(jax.grad(least)(a), first, rtol=1e-7)
+    np.testing.assert_allclose(jax.grad(jax.grad(least))(a), second, rtol=1e-5)
+
+
+def test_minimum_under_vmap_is_the_loop(wide):
+    a = jnp.stack([jnp.linspace(0.2, 3.0, 9), jnp.linspace(2.0, 0.3, 9)], axis=1)
+    ours = jax.jit(jax.vmap(functools.partial(minimum, "valley")))(a)
+    one = jax.jit(functools.partial(minimum, "valley"))
+    np.testing.assert_allclose(ours.x, jnp.stack([one(row).x for row in a]), rtol=1e-13)
+    np.testing.assert_array_equal(ours.status, 0)
+
+
+def test_minimum_is_that_of_the_deepest_basin(wide):
+    """Two basins, of which tilt decides; the start of the scan plays no part."""
+    for tilt in (-0.3, 0.3):
+        found = argmin(lambda x, t=tilt: (x[0] ** 2 - 1) ** 2 + t * x[0], jnp.array([-4.0]), jnp.array([5.0]))
+        assert jnp.sign(found.x[0]) == -jnp.sign(tilt)
+        np.testing.assert_allclose(4 * found.x[0] * (found.x[0] ** 2 - 1) + tilt, 0, atol=1e-12)
+
+
+def test_points_may_differ_between_dimensions(wide):
+    """A dimension that needs many points gets them: 40 waves across, one bowl along."""
+
+    def waves(x):
+        return 0.01 * (x[0] - 3.0) ** 2 - jnp.cos(4 * jnp.pi * (x[0] - 3.0)) + (x[1] + 2.0) ** 2
+
+    corner = jnp.array([10.0, 10.0])
+    found = argmin(waves, -corner, corner, (201, 6))
+    np.testing.assert_allclose(found.x, [3.0, -2.0], atol=1e-12)
+    assert abs(argmin(waves, -corner, corner, (6, 6)).x[0] - 3.0) > 0.1
+
+
+ENDINGS = {
+    "falling": (lambda x: jnp.exp(0.3 * x), Status.no_interior_optimum),
+    "constant": (lambda x: jnp.full_like(x, 3.0), Status.no_interior_optimum),
+    "infinite": (lambda x: jnp.full_like(x, jnp.inf), Status.no_interior_optimum),
+    "nan": (lambda x: jnp.full_like(x, jnp.nan), Status.no_interior_optimum),
+    "kink": (lambda x: jnp.abs(x - 0.3), Status.not_converged),
+    "jump": (lambda x: jnp.where(x < 0.3, -x, 5.0 + x), Status.not_converged),
+    "wall": (lambda x: jnp.where(x < 0.3, jnp.inf, x), Status.not_converged),
+    "smooth": (lambda x: x**4 - x**2 + 0.2 * x, Status.converged),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_minimum_says_how_it_ended(name, dtype):
+    function, status = ENDINGS[name]
+    found = argmin(lambda x: function(x[0]), jnp.full(1, -5.0, dtype), jnp.full(1, 5.0, dtype), 32)
+    assert int(found.status) == status
+    assert found.status.dtype == jnp.int32
+    assert jnp.all(jnp.isfinite(found.x))
+    if name in ("kink", "wall", "jump"):  # no smooth minimum, and yet the best point
+        np.testing.assert_allclose(found.x, 0.3, atol=1e-3)
+
+
+def test_one_endless_direction_is_enough_to_have_no_minimum(wide):
+    corner = jnp.array([5.0, 5.0])
+    assert int(argmin(lambda x: jnp.exp(x[0]) + x[1] ** 2, -corner, corner, 16).status) == Status.no_interior_optimum
+
+
+def test_derivatives_lost_to_underflow_are_noticed(dtype):
+    """The second derivative of 1e15 / N contains N**-3, which float32 does not have; the minimum is the closed form."""
+
+    def through_counts(x):
+        N = 1e15 * jnp.exp(x[0])
+        return 1e15 / N + 2 * N / 1e15
+
+    found = argmin(through_counts, jnp.full(1, -9.0, dtype), jnp.full(1, 9.0, dtype))
+    assert int(found.status) == (Status.not_converged if dtype == "float32" else Status.converged)
+
+
+def test_failed_minimum_leaves_its_neighbours_derivatives_alone(wide):
+    box = jnp.array([20.0])
+
+    def total(shift, a):
+        found = jax.vmap(lambda b: argmin(lambda x: shift * jnp.exp(x[0]) + b * jnp.exp(-x[0]), -box, box))(a)
+        return jnp.sum(jnp.where(found.status == Status.converged, found.x[:, 0], 0.0))
+
+    shift, a = jnp.asarray(0.5), jnp.asarray([1.0, 0.0, 2.0, -1.0])  # b <= 0: no minimum
+    np.testing.assert_allclose(jax.grad(total)(shift, a), -2.0, rtol=1e-12)
+    np.testing.assert_allclose(jax.grad(total, argnums=1)(shift, a), [0.5, 0, 0.25, 0], rtol=1e-12)

@@ -1,0 +1,131 @@
+"""Where the laws are tried: published constants and draws from the start ranges, at the corners of a wide grid."""
+
+import decimal
+import functools
+import itertools
+from collections.abc import Mapping
+from contextlib import nullcontext
+from decimal import Decimal
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale import laws
+from jscale._core import expressions
+from jscale._core.scope import float64
+
+DTYPES = ("float32", "float64")
+DRAWS = 3
+
+CORNERS: Mapping[str, tuple[float, ...]] = {
+    "count": (1e6, 1e13),
+    "tokens": (1e8, 1e15),
+    "flops": (1e15, 1e28),
+    "steps": (1e3, 1e7),
+    "bits": (4.0, 16.0, np.inf),
+    "loss change": (-1e-9, 1.0),
+}
+"""Per role, the ends of what anyone trains. 4 bits are the fewest that every published constant and draw allows."""
+TYPICAL: Mapping[str, float] = {
+    "count": 1e9,
+    "tokens": 2e10,
+    "flops": 1e21,
+    "steps": 1e5,
+    "bits": 8.0,
+    "loss change": 0.1,
+}
+LOSS_MIN = 3.0
+
+
+def in_dtype(dtype: str):
+    """The scope in which ``dtype`` is what JAX computes in."""
+    return float64() if dtype == "float64" else nullcontext()
+
+
+def typical(law: laws.LawFunction) -> dict[str, float]:
+    """Inputs in the middle of the grid; quantised after training to half the bits of training."""
+    inputs = {i.name: TYPICAL[i.role.name] for i in laws.describe(law).inputs}
+    return {**inputs, "P_post": 4.0} if "P_post" in inputs else inputs
+
+
+def grid(law: laws.LawFunction) -> dict[str, np.ndarray]:
+    """Every combination of the corners of the inputs, (points,) each."""
+    record = laws.describe(law)
+    mesh = np.meshgrid(*(CORNERS[i.role.name] for i in record.inputs), indexing="ij")
+    return {i.name: axis.ravel() for i, axis in zip(record.inputs, mesh, strict=True)}
+
+
+def centre(record: laws.Record) -> dict[str, float]:
+    """What anchors know of a table of runs."""
+    middle = {i.name: TYPICAL[i.role.name] for i in record.inputs}
+    lowest = {f"{i.name}_low": CORNERS[i.role.name][0] for i in record.inputs}
+    return {**middle, **lowest, "loss_min": LOSS_MIN}
+
+
+def anchored(record: laws.Record, parameter: laws.Parameter, scope: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """``multiplies``, ``plus`` and ``power`` of a parameter's anchor, at the centre and the parameters in ``scope``."""
+    anchor = parameter.role.anchor
+    if anchor is None:
+        return 1.0, 0.0, 1.0
+    at = {**centre(record), **scope}
+    return tuple(expressions.evaluate(text, at) for text in (anchor.multiplies, anchor.plus, anchor.power))
+
+
+def to_coordinates(record: laws.Record, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The coordinates of the parameters (see ``Anchor``)."""
+    out = {}
+    for p in record.parameters:
+        multiplies, plus, power = anchored(record, p, params)
+        out[p.name] = (params[p.name] * multiplies + plus) ** power
+    return out
+
+
+def from_coordinates(record: laws.Record, coordinates: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters at given coordinates: those without an anchor first, since anchors name them."""
+    plain = {p.name: coordinates[p.name] for p in record.parameters if p.role.anchor is None}
+    out = dict(plain)
+    for p in record.parameters:
+        if p.role.anchor is not None:
+            multiplies, plus, power = anchored(record, p, plain)
+            out[p.name] = (coordinates[p.name] ** (1 / power) - plus) / multiplies
+    return {p.name: out[p.name] for p in record.parameters}
+
+
+def drawn_coordinates(record: laws.Record, seed: int) -> dict[str, float]:
+    """Coordinates from the start ranges."""
+    rng = np.random.default_rng(seed)
+    return {p.name: float(rng.uniform(*p.role.start)) for p in record.parameters}
+
+
+@functools.cache
+def thetas(law: laws.LawFunction) -> tuple[tuple[str, dict[str, float]], ...]:
+    """Every published set of constants, and ``DRAWS`` draws from the start ranges that float32 can hold."""
+    record = laws.describe(law)
+    published = [(name, laws.params(law, name)) for name in record.published]
+    drawn = []
+    for seed in itertools.count():
+        with float64():
+            params = {k: float(v) for k, v in from_coordinates(record, drawn_coordinates(record, seed)).items()}
+        # A start range of exponents down to 0.01 makes a scale such as N_c astronomically large.
+        if max(map(abs, params.values())) < 1e30:
+            drawn.append((f"draw{seed}", params))
+        if len(drawn) == DRAWS:
+            break
+    return (*published, *drawn)
+
+
+def cast(values: Mapping[str, Any], dtype: str) -> dict[str, jax.Array]:
+    """The values as JAX arrays of ``dtype``."""
+    return {name: jnp.asarray(value, dtype) for name, value in values.items()}
+
+
+def exactly(record: laws.Record, values: Mapping[str, Any]) -> np.ndarray:
+    """The law's formula at every point of ``values``, in 40 digits; knows nothing of the law's code."""
+    columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, np.float64)) for v in values.values()))
+    functions = {"exp": Decimal.exp, "where": lambda c, x, y: x if c else y, "inf": Decimal("Infinity")}
+    # No traps: the branch of a ``where`` that is not taken may well be inf - inf.
+    with decimal.localcontext(decimal.Context(prec=40, traps=[])):
+        points = [dict(zip(values, map(Decimal, map(float, row)), strict=True)) for row in zip(*columns, strict=True)]
+        return np.array([float(record.evaluate({**point, **functions})) for point in points])

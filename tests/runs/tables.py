@@ -1,0 +1,33 @@
+"""A small table in the forms that the tests read it in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jscale import runs
+from jscale._core.errors import JscaleError
+
+CSV = "run_id,params,tokens,w_bits,val_loss,host\na,7e7,1.4e9,4,3.5,x1\nb,2e8,4e9,8,3.125,x2\nc,1e9,2e10,16,2.75,x1\n"
+COLUMNS = {
+    "run_id": ["a", "b", "c"],
+    "params": [7e7, 2e8, 1e9],
+    "tokens": [1.4e9, 4e9, 2e10],
+    "w_bits": [4, 8, 16],
+    "val_loss": [3.5, 3.125, 2.75],
+    "host": ["x1", "x2", "x1"],
+}
+
+
+def write(folder: Path, name: str, content: str | bytes) -> str:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def failure(source: Any, **kwargs: Any) -> str:
+    with pytest.raises(JscaleError) as caught:
+        runs.read(source, **kwargs)
+    message = str(caught.value)
+    assert message.isprintable(), "one line, no control characters"
+    return message

@@ -1,0 +1,186 @@
+"""A file that is no table gives one clear line; a damaged one that, or a sound table; never a traceback."""
+
+import json
+import os
+import warnings
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from jscale import runs
+from jscale._core.errors import JscaleError
+from tests.runs.tables import failure, write
+
+FILES = {
+    "empty.csv": (b"", "the file is empty"),
+    "blank.csv": (b"\n \n\r\n", "only blank lines"),
+    "separators.csv": (b",,\n,,\n", "no column names"),
+    "header.csv": (b"N,D,loss\n", "a header and no data rows"),
+    "header-blank.csv": (b"N,D,loss\n\n,,\n", "a header and no data rows"),
+    "numbers.csv": (b"1e8,2e9,3.1\n2e8,4e9,2.9\n", "the first line holds numbers"),
+    "nul.csv": (b"N,D,loss\n1e8,2e9,3\n\x00\x01\x02", "not a text file: byte 19 is 0x00"),
+    "binary.csv": (bytes(range(256)) * 9, "not a text file"),
+    "parquet.csv": (b"PAR1\x15\x04", "it starts like a Parquet file"),
+    "gzip.csv": (b"\x1f\x8b\x08\x00", "it starts like a gzip archive"),
+    "excel.csv": (b"PK\x03\x04\x14", "a workbook"),
+    "utf16.csv": ("N,D,loss\n1e8,2e9,3\n".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
+    "short.csv": (b"N,D,loss\n1e8,2e9,3\n\n1e8,2e9\n", "row 2 (line 4) has 2 cells where the header has 3 columns"),
+    "long.csv": (b"N,D,loss\n1e8,2e9,3\n1e8,2e9,3,4\n", "row 2 (line 3) has 4 cells"),
+    "first-long.csv": (b"N,D,loss\n1e8,2e9,3,4\n1e8,2e9,3,4\n", "row 1 (line 2) has 4 cells"),
+    "quote.csv": (b'N,D,loss\n1e8,2e9,"3\n1e8,2e9,3\n', "unexpected end of data"),
+    "quote.tsv": (b'""x\tD\tloss\n1e8\t2e9\t3\n', "line 1: '\\t' expected after"),
+    "twice.csv": (b"N,D,loss,D\n1e8,2e9,3,4\n", "the header has 'D' more than once"),
+    "two-names.csv": (b"N,params,D,loss\n1e8,1e8,2e9,3\n", "columns 'N', 'params' all mean 'N'"),
+    "no-loss.csv": (b"N,D,perplexity\n1e8,2e9,3\n", "no column for 'loss': expected loss (val loss,"),
+    "no-size.csv": (b"host,loss\nx1,3\n", "no column for N, D or C"),
+    "one-column.csv": (b"loss\n3\n", "no column for N, D or C"),
+    "field.csv": (b"N,D,loss\n1e8,2e9," + b"3" * 200_000, "field larger than field limit"),
+    "runs.xlsx": (b"PK\x03\x04", "unknown kind of file '.xlsx': expected one of .csv, .tsv"),
+    "runs": (b"N,D,loss\n", "unknown kind of file ''"),
+    "list.jsonl": (b'{"N": 1e8, "D": 2e9, "loss": 3}\n\n[1, 2]\n', "line 3: a JSON list"),
+    "broken.jsonl": (b'{"N": 1e8, "D": 2e9, "loss": 3}\n{"N": 1e8,\n', "line 2: not JSON"),
+    "deep.jsonl": (b"[" * 100_000, "line 1: not JSON: nested too deep"),
+    "long.jsonl": (b'{"N": ' + b"9" * 9_999 + b"}", "line 1: not JSON"),
+    "twice.jsonl": (b'{"N": 1e8, "N": 2e8, "loss": 3}\n', "line 1: the header has 'N' more than once"),
+    "empty.jsonl": (b"", "the file is empty"),
+    "blank.jsonl": (b"\n\n", "no data rows"),
+    "nul.jsonl": (b'{"N": 1}\x00', "not a text file"),
+    "cell.jsonl": (
+        b'{"N": 1e8, "D": 2e9, "loss": 3}\n\n{"N": true, "D": 2e9, "loss": 3}',
+        "row 2 (line 3): 'True' is a t",
+    ),
+    "nested.jsonl": (b'{"N": {"total": 1e8}, "D": 2e9, "loss": 3}', "column 'N', row 1 (line 1)"),
+    "broken.parquet": (b"PAR1 and no more", "not a Parquet file that can be read"),
+    "empty.parquet": (b"", "not a Parquet file that can be read"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bad_file_is_one_clear_line(name, tmp_path):
+    content, expected = FILES[name]
+    path = write(tmp_path, name, content)
+    message = failure(path)
+    assert expected in message
+    assert name in message
+
+
+def test_paths_that_are_no_file(tmp_path):
+    assert failure(tmp_path / "no.csv").endswith("no.csv: no such file")
+    assert "this is a folder" in failure(tmp_path)
+    assert "a\\x00b.csv: no such file" in failure("a\0b.csv")
+    assert "x" * 20 in failure("x" * 5000 + ".csv")
+    assert "no such file" in failure("N,D,loss\n1e8,2e9,3.0\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "not a regular file" in failure(tmp_path / "pipe.csv")
+
+
+GOOD = (
+    "run_id,params,tokens,flops,w_bits,a_bits,val_loss,stderr,seed,group,exclude,host\n"
+    "a,7e7,1.4e9,5.88e17,4,16,3.5,0.01,0,g,0,x1\n"
+    "b,2e8,4e9,4.8e18,8,,3.125,0.01,1,g,1,x2\n"
+    "c,1e9,2e10,1.2e20,16,8,2.75,0.01,,h,,\n"
+)
+SPLICES = (
+    "", "3.25", "16", "1e9", "0.5", "yes", "abc", "nan", "inf", "-inf", "NaN", "-1", "0", "1e400", "1e-400", "1e308",
+    "4e-320", "9" * 400, "70M", "1,000", "\x00", "\x1a", '"', '""', "'", ",", ",,", ";", "\t", "|", "\n", "\r", "\r\n",
+    "\n\n", " ", "\ufeff", "é", "١٢", "𝟙", "\u2028", "_", "1_000", "0x1F", "True", "null", "=1+1", "<script>", "65",
+    "64.0001", "N", "params", "loss", "P", "e", "\ud800", "1j", "%s", "{}", "params,", "N,N,", "#",
+)  # fmt: skip
+CHECKED = ("N", "D", "C", "loss", "loss_se", "P_w", "P_a", "P_kv", "P_post")
+SPLICE = st.sampled_from(SPLICES)
+CELL_EDITS = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 11), st.sampled_from(["put", "put", "drop", "insert", "swap"]), SPLICE),
+    max_size=3,
+)
+BYTE_EDITS = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 9]), SPLICE), max_size=1)
+FORMS = st.tuples(
+    st.sampled_from([(".csv", ","), (".csv", ","), (".tsv", "\t"), (".csv", ";"), (".tsv", ","), (".jsonl", "")]),
+    st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16"]),
+    st.sampled_from(["\n", "\n", "\r\n", "\r"]),
+    st.none() | st.none() | st.floats(0, 1),
+)
+
+
+def damaged(cells, separator: str, end: str) -> str:
+    """The good table after some acts on its cells and lines."""
+    lines = [line.split(",") for line in GOOD.splitlines()]
+    for row, column, act, text in cells:
+        line = lines[row]
+        if act == "swap":
+            lines[row], lines[column % 4] = lines[column % 4], lines[row]
+        elif act == "insert":
+            line.insert(column, text)
+        elif column < len(line):
+            line[column : column + 1] = [text] if act == "put" else []
+    if separator:
+        return end.join([*(separator.join(line) for line in lines), ""])
+    return end.join(json.dumps(dict(zip(lines[0], line, strict=False))) for line in lines[1:])
+
+
+def spoilt(text: str, edits, encoding: str, keep: float | None) -> bytes:
+    """A text as bytes, some of them overwritten, and cut short."""
+    content = text.encode(encoding, "surrogatepass")
+    for where, length, splice in edits:
+        at = round(where * len(content))
+        content = content[:at] + splice.encode("utf-8", "surrogatepass") + content[at + length :]
+    return content if keep is None else content[: round(keep * len(content))]
+
+
+def read_or_refused(source) -> runs.Runs | None:
+    """The table, which keeps what a table promises; or None where one clear line said why there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            table = runs.read(source)
+    except JscaleError as error:
+        line = str(error)
+    else:
+        assert len(table) > 0
+        for name in CHECKED:
+            if name in table:
+                most = 64 if name.startswith("P_") else np.finfo(float).max
+                assert ((table[name] > 0) & (table[name] <= most)).all()
+        assert all(note.message.isprintable() for note in table.notes)
+        assert len(table.digest) == 64
+        return table
+    assert line.isprintable()
+    assert len(line) < 2000
+    return None
+
+
+def test_a_thousand_damaged_tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damaged")
+    seen = []
+
+    @hypothesis.settings(max_examples=1500)
+    @hypothesis.given(CELL_EDITS, BYTE_EDITS, FORMS)
+    def check(cells, edits, form):
+        (suffix, separator), encoding, end, keep = form
+        content = spoilt(damaged(cells, separator, end), edits, encoding, keep)
+        seen.append(read_or_refused(write(folder, f"runs{suffix}", content)) is not None)
+
+    check()
+    assert len(seen) >= 1000
+    assert 200 <= sum(seen) <= len(seen) - 200, "a fair share of the tables goes either way"
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(SPLICES),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@hypothesis.settings(max_examples=300)
+@hypothesis.given(
+    st.dictionaries(
+        st.sampled_from(["N", "D", "C", "loss", "w_bits", "group", "seed", "exclude", "host", ""])
+        | st.text(max_size=3),
+        st.lists(JSON_VALUES | st.floats(1e-3, 1e15), min_size=2, max_size=2),
+        max_size=5,
+    )
+)
+def test_any_cells_in_memory(columns):
+    read_or_refused({"N": [1e8, 2e8], "loss": [3.0, 2.5], **columns})

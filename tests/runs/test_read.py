@@ -1,0 +1,254 @@
+"""Every kind of source gives the same table."""
+
+import os
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from jscale import runs
+from tests.runs.tables import COLUMNS, CSV, failure, write
+
+
+def make_parquet(folder):
+    pd.DataFrame(COLUMNS).to_parquet(folder / "runs.parquet")
+    return folder / "runs.parquet"
+
+
+SOURCES = {
+    "csv": lambda folder: write(folder, "runs.csv", CSV),
+    "csv-path": lambda folder: folder / os.path.basename(write(folder, "runs.csv", CSV)),
+    "csv-bom-crlf": lambda folder: write(folder, "runs.csv", b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode()),
+    "csv-old-mac": lambda folder: write(folder, "runs.CSV", CSV.replace("\n", "\r")),
+    "csv-semicolons": lambda folder: write(folder, "runs.csv", CSV.replace(",", ";")),
+    "csv-tabs": lambda folder: write(folder, "runs.csv", CSV.replace(",", "\t")),
+    "csv-blank-lines": lambda folder: write(
+        folder, "runs.csv", "\n" + CSV.replace("\nb", "\n\n,,,,,\nb") + "\n,,,,,\n"
+    ),
+    "csv-trailing-comma": lambda folder: write(folder, "runs.csv", CSV.replace("\n", ",\n")),
+    "csv-quoted": lambda folder: write(folder, "runs.csv", CSV.replace("x1", '"x1"').replace("run_id", '"run_id"')),
+    "csv-human": lambda folder: write(folder, "r.csv", CSV.replace("7e7", "70M").replace("2e10", '"20,000,000,000"')),
+    "tsv": lambda folder: write(folder, "runs.tsv", CSV.replace(",", "\t")),
+    "jsonl": lambda folder: write(folder, "runs.jsonl", pd.DataFrame(COLUMNS).to_json(orient="records", lines=True)),
+    "ndjson": lambda folder: write(folder, "runs.ndjson", pd.DataFrame(COLUMNS).to_json(orient="records", lines=True)),
+    "parquet": make_parquet,
+    "dict-of-lists": lambda _: COLUMNS,
+    "dict-of-arrays": lambda _: {k: np.array(v) for k, v in COLUMNS.items()},
+    "dict-of-jax": lambda _: {k: jnp.array(v, dtype=jnp.float32) if k == "val_loss" else v for k, v in COLUMNS.items()},
+    "list-of-dicts": lambda _: [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)],
+    "pandas": lambda _: pd.DataFrame(COLUMNS),
+    "pandas-nullable": lambda _: pd.DataFrame(COLUMNS).convert_dtypes(),
+    "pandas-index": lambda _: pd.DataFrame(COLUMNS).set_index("run_id"),
+    "polars": lambda _: pl.DataFrame(COLUMNS),
+    "polars-lazy": lambda _: pl.LazyFrame(COLUMNS),
+    "pyarrow": lambda _: pa.table(COLUMNS),
+    "narwhals": lambda _: nw.from_native(pl.DataFrame(COLUMNS)),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_source_gives_the_same_table(kind, tmp_path):
+    table = runs.read(SOURCES[kind](tmp_path))
+    assert list(table) == ["N", "D", "C", "loss", "P_w", "P_a", "P_kv", "P_post", "run_id", "host"]
+    assert table["N"].tolist() == [7e7, 2e8, 1e9]
+    assert table["D"].tolist() == [1.4e9, 4e9, 2e10]
+    np.testing.assert_allclose(table["C"], 6 * table["N"] * table["D"], rtol=1e-15)
+    assert table["loss"].tolist() == [3.5, 3.125, 2.75]
+    assert table["P_w"].tolist() == [4, 8, 16]
+    assert table["P_post"].tolist() == [16, 16, 16]
+    assert table["run_id"].tolist() == ["a", "b", "c"]
+    assert table["host"].tolist() == ["x1", "x2", "x1"]
+    assert table.extras == ("host",)
+    assert table.digest == runs.read(COLUMNS).digest
+    assert all(v.dtype in (np.float64, bool) or v.dtype.kind == "U" for v in table.columns.values())
+
+
+ALIASES = {
+    "N": ("N", "n", "params", "n_params", "N-Params", "parameters", "Model Size", "num_parameters"),
+    "D": ("D", "tokens", "Training Tokens", "n_tokens", "train_tokens", "tokens_seen"),
+    "C": ("C", "flops", "FLOPs", "compute", "budget", "Training FLOP", "training-flops"),
+    "loss": ("loss", "Loss", "val_loss", "validation loss", "Final_Loss", "eval/loss"),
+    "loss_se": ("loss_se", "stderr", "loss stderr"),
+    "P_w": ("P_w", "Pw", "w_bits", "Weight Bits"),
+    "P_a": ("P_a", "Pa", "a_bits", "activation_bits"),
+    "P_kv": ("P_kv", "Pkv", "kv_bits"),
+    "P_post": ("P_post", "Ppost", "post_bits", "ptq_bits"),
+    "seed": ("seed", "random_seed"),
+    "group": ("group", "Group"),
+    "run_id": ("run_id", "id", "name", "Run Name"),
+}
+
+
+@pytest.mark.parametrize(("column", "alias"), [(c, a) for c, names in ALIASES.items() for a in names])
+def test_aliases(column, alias):
+    base = {"N": [1e8, 2e8], "D": [1e9, 3e9], "C": [6e17, 3.6e18], "loss": [3.0, 2.5]}
+    table = runs.read({**{k: v for k, v in base.items() if k != column}, alias: base.get(column, [4.0, 8.0])})
+    assert column in table
+    assert table.extras == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "derived"), [(("N", "D"), "C"), (("N", "C"), "D"), (("D", "C"), "N"), (("N", "D", "C"), None)]
+)
+def test_two_of_three_give_the_third(given, derived):
+    full = {"N": np.array([1e8, 2e8]), "D": np.array([2e9, 9e9]), "C": np.array([1.2e18, 1.08e19])}
+    table = runs.read({**{k: full[k] for k in given}, "loss": [3.0, 2.5]})
+    for name, values in full.items():
+        np.testing.assert_allclose(table[name], values, rtol=1e-15)
+    assert {n.code for n in table.notes if n.code.startswith("derived")} == (
+        {f"derived-{derived}"} if derived else set()
+    )
+
+
+def test_third_is_filled_in_row_by_row(tmp_path):
+    table = runs.read(write(tmp_path, "r.csv", "N,D,C,loss\n1e8,2e9,,3\n1e8,,1.2e18,3.1\n,3e9,1.8e18,3.2\n"))
+    np.testing.assert_allclose(table["C"], [1.2e18, 1.2e18, 1.8e18], rtol=1e-15)
+    np.testing.assert_allclose(table["D"], [2e9, 2e9, 3e9], rtol=1e-15)
+    np.testing.assert_allclose(table["N"], [1e8, 1e8, 1e8], rtol=1e-15)
+    assert "in 1 row (2)" in next(n.message for n in table.notes if n.code == "derived-D")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("70M", 7e7), ("1.4T", 1.4e12), ("1.1b", 1.1e9), ("6k", 6e3), ("1.4 B", 1.4e9), ("1e9", 1e9), ("1E+9", 1e9),
+     ('"1,000,000"', 1e6), ('"1,234.5"', 1234.5), (" 70000000 ", 7e7), ("+7e7", 7e7), ("2.", 2.0)],
+)  # fmt: skip
+def test_numbers_as_people_write_them(text, value, tmp_path):
+    assert runs.read(write(tmp_path, "r.csv", f"N,loss\n{text},3\n5e8,2.5\n"))["N"][0] == value
+
+
+@pytest.mark.parametrize("text", ["70G", "70MB", "1_000", '"1,00"', '"1.000,5"', "0x10", "1e", "M", "7e7 params", "١٢"])
+def test_ambiguous_numbers_are_refused(text, tmp_path):
+    message = failure(write(tmp_path, "r.csv", f"N,loss\n5e8,2.5\n{text},3\n"))
+    assert "column 'N', row 2 (line 3)" in message
+    assert "is not a number" in message
+    assert "expected a number of parameters" in message
+
+
+@pytest.mark.parametrize("text", ["3M", '"3,215"', "3.2 nats"])
+def test_losses_are_plain_numbers(text, tmp_path):
+    assert "column 'val loss', row 1 (line 2)" in failure(write(tmp_path, "r.csv", f"N,val loss\n7e7,{text}\n"))
+
+
+def test_latin1_text_is_read_with_a_note(tmp_path):
+    table = runs.read(
+        write(tmp_path, "r.csv", "N,D,loss,host\n1e8,2e9,3,Zürich\n2e8,9e9,2.8,Genève\n".encode("latin-1"))
+    )
+    assert table["host"].tolist() == ["Zürich", "Genève"]
+    assert "encoding" in {n.code for n in table.notes}
+
+
+def test_other_separator_is_noted(tmp_path):
+    table = runs.read(write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3\n2e8;9e9;2.8\n"))
+    assert "separated by semicolons, not commas" in next(n.message for n in table.notes if n.code == "separator")
+    assert "is not a number" in failure(write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3,1\n2e8;9e9;2,8\n"))
+
+
+def test_lines_are_counted_through_cells_of_several_lines(tmp_path):
+    text = 'note,N,D,loss\n"two\nlines",1e8,2e9,3\n\n"three\r\nlines\rhere",1e8,2e9,3.1\nplain,1e8,2e9,bad\n'
+    assert "row 3 (line 8): 'bad' is not a number" in failure(write(tmp_path, "r.csv", text))
+
+
+def test_a_column_that_turns_to_text_late_is_text_throughout(tmp_path):
+    rows = "".join(f"{i:04d},{1e8 + i},2e9,{3 + i / 1e4},{i}\n" for i in range(2000))
+    text = "code,N,D,loss,run\n" + rows + "A7,1e8,2e9,2.5,last\n"
+    table = runs.read(write(tmp_path, "r.csv", text))
+    assert table["code"][[0, 7, -1]].tolist() == ["0000", "0007", "A7"]
+    assert table["run_id"][[0, -1]].tolist() == ["0", "last"]
+    assert table["N"][1999] == 1e8 + 1999
+
+
+def test_free_text_that_would_not_fit_is_left_out_with_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("jscale.runs._validate._MOST_TEXT_BYTES", 1000)
+    table = runs.read({"N": [1e8, 2e8], "loss": [3.0, 2.9], "prompt": ["x" * 400, "y"], "host": ["a", "b"]})
+    assert table.extras == ("host",)
+    assert next(n for n in table.notes if n.code == "column-too-long").severity == "warning"
+
+
+def test_dates_stay_text(tmp_path):
+    table = runs.read(write(tmp_path, "r.csv", "N,D,loss,day\n1e8,2e9,3,2024-03-01\n2e8,9e9,2.8,01/02/03\n"))
+    assert table["day"].tolist() == ["2024-03-01", "01/02/03"]
+
+
+BAD_MEMORY = [
+    ({}, "an empty dict"),
+    ([], "an empty list"),
+    ([1, 2], "row 1 is 'int'"),
+    (3, "cannot read runs from 'int'"),
+    (None, "cannot read runs from 'NoneType'"),
+    (np.zeros((2, 2)), "cannot read runs from 'numpy.ndarray'"),
+    ({"N": 1e8, "loss": 3.0}, "column 'N' is 'float'"),
+    ({"N": "1e8", "loss": "3"}, "column 'N' is 'str'"),
+    ({"N": np.ones((2, 2)), "loss": [1, 2]}, "shape (2, 2)"),
+    ({"N": [1e8, 2e8], "loss": [3.0]}, "the columns differ in length: 'N' 2, 'loss' 1"),
+    ({"N": [], "loss": []}, "no data rows"),
+    ({"N": [1e8, 10**5000], "loss": [3.0, 2.9]}, "row 2"),
+    ({"N": [1e8, 2j], "loss": [3.0, 2.9]}, "of type complex"),
+    ({"N": [1e8, object], "loss": [3.0, 2.9]}, "row 2"),
+    (pd.DataFrame(), "no data rows"),
+    (pd.DataFrame([[1e8, 3.0, 2.0]], columns=["N", "loss", "loss"]), "'loss' more than once"),
+    (pd.DataFrame({"N": [1e8, None], "loss": [3.0, 2.0]}), "column 'N', row 2: the cell is empty"),
+    (pl.DataFrame({"N": [1e8, None], "loss": [3.0, 2.0]}), "column 'N', row 2: the cell is empty"),
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), BAD_MEMORY)
+def test_bad_tables_in_memory(source, expected):
+    assert expected in failure(source)
+
+
+def test_the_table_keeps_no_window_on_the_callers_arrays():
+    n = np.array([1e8, 2e8])
+    frame = pd.DataFrame({"N": n, "loss": [3.0, 2.9]})
+    for source in ({"N": n, "loss": [3.0, 2.9]}, frame):
+        table = runs.read(source)
+        assert not np.shares_memory(table["N"], n)
+        with pytest.raises(ValueError, match="read-only"):
+            table["N"][0] = 1.0
+    n[0] = 5.0
+    assert table["N"][0] == 1e8
+    assert n.flags.writeable
+
+
+def test_odd_cells_in_memory():
+    masked = np.ma.MaskedArray([4.0, 8.0], mask=[False, True])
+    table = runs.read(
+        {"N": pd.Series([1e8, 2e8]), "loss": (3.0, 2.9), "w_bits": masked, "group": [0.0, 1.5], "x": [None, 1]}
+    )
+    assert table["P_w"].tolist() == [4.0, 16.0]
+    assert table["group"].tolist() == ["0", "1.5"]
+    np.testing.assert_array_equal(table["x"], [np.nan, 1.0])
+
+
+def test_reading_a_table_again_is_the_table():
+    table = runs.read(COLUMNS)
+    assert runs.read(table) is table
+    assert runs.read(table.to_pandas()).digest == table.digest
+
+
+def test_name_and_source(tmp_path):
+    path = write(tmp_path, "mine.csv", CSV)
+    assert (runs.read(path).name, runs.read(path).source) == ("mine.csv", path)
+    assert runs.read(path, name="seven").name == "seven"
+    assert failure({"N": [1e8], "loss": [0.0]}, name="seven").startswith("seven: column 'loss', row 1")
+
+
+def test_import_stays_light():
+    code = (
+        "import sys, jscale.runs; heavy = {'pandas', 'narwhals', 'pooch', 'requests', 'pyarrow', 'polars', 'numpyro'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_parquet_without_pyarrow(tmp_path, monkeypatch):
+    path = make_parquet(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    assert "install jscale[parquet]" in failure(path)

@@ -1,0 +1,49 @@
+"""What a table of runs can do."""
+
+import numpy as np
+import pytest
+
+from jscale import runs
+from jscale._core.errors import JscaleError
+from tests.runs.tables import COLUMNS
+
+
+def test_table_behaviour():
+    table = runs.read({**COLUMNS, "exclude": ["no", "yes", ""], "reason": ["", "diverged", ""]})
+    assert len(table) == 3
+    assert "P_w" in table
+    assert "P" not in table
+    assert table.kept.tolist() == [True, False, True]
+    assert repr(table).startswith("<Runs 'table': 3 runs, 2 kept; N 70M..1B, D 1.4B..20B, C ")
+    part = table.where(table.kept)
+    assert part["run_id"].tolist() == ["a", "c"]
+    assert part.kept.all()
+    assert "rows-excluded" in {n.code for n in table.notes}
+    assert "rows-excluded" not in {n.code for n in part.notes}
+    assert part.digest != table.digest
+    second = table.where(~table.kept)
+    assert second.digest == runs.read(second.to_pandas()).digest
+    with pytest.raises(JscaleError, match="has no column 'E_experts' \\(it has: 'N', 'D'"):
+        table["E_experts"]
+    for mask in (np.array([1, 0, 1]), np.array([True]), np.zeros(3, dtype=bool)):
+        with pytest.raises(JscaleError, match=r"^where: "):
+            table.where(mask)
+    with pytest.raises(JscaleError, match="one common length"):
+        runs.Runs({"N": np.ones(2), "loss": np.ones(3)})
+
+
+def test_digest_sees_content_only():
+    first = runs.read(COLUMNS)
+    assert first.digest == runs.read(dict(reversed(COLUMNS.items())), name="other").digest
+    for column, cell in (("val_loss", 3.4999), ("host", "x3"), ("w_bits", 5)):
+        changed = {**COLUMNS, column: [cell, *COLUMNS[column][1:]]}
+        assert runs.read(changed).digest != first.digest
+
+
+def test_a_table_made_by_hand_owns_its_arrays():
+    loss = np.array([3.0, 2.5])
+    table = runs.Runs({"loss": loss})
+    with pytest.raises(ValueError, match="read-only"):
+        table["loss"][0] = 1.0
+    loss[0] = 1.0
+    assert table["loss"][0] == 3.0
