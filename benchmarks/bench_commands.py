@@ -12,17 +12,18 @@ def bench_second_fit(benchmark, run: Run, command: str):
     fit = [command, "fit", "chinchilla", "--law", "chinchilla", "--json"]
     first = run(fit)
     second = benchmark.pedantic(run, args=(fit,), rounds=3)
-    print(f"\nfirst fit {first.seconds:.2f} s, later fits {benchmark.stats.stats.median:.2f} s")
-    benchmark.extra_info.update(first=first.seconds, peak_mib=second.peak_mib)
+    later = benchmark.stats.stats.median
+    print(f"\nfirst fit {first.seconds:.2f} s, later fits {later:.2f} s ({second.cpu_seconds:.2f} s of CPU)")
+    benchmark.extra_info.update(first=first.seconds, cpu=second.cpu_seconds, peak_mib=second.peak_mib)
     assert first.stdout == second.stdout
-    assert benchmark.stats.stats.median <= SECOND_FIT_SECONDS
+    assert later <= SECOND_FIT_SECONDS
 
 
 def bench_demo(benchmark, run: Run):
     """`make demo` after installation, with nothing compiled before it: wall time and peak memory."""
     demo = ["make", "--no-print-directory", "demo"]
     outcome = benchmark.pedantic(run, args=(demo,), rounds=1)
-    benchmark.extra_info.update(peak_mib=outcome.peak_mib)
-    print(f"\nmake demo: {outcome.seconds:.1f} s, {outcome.peak_mib:.0f} MiB at its peak")
+    benchmark.extra_info.update(cpu=outcome.cpu_seconds, peak_mib=outcome.peak_mib)
+    print(f"\nmake demo: {outcome.seconds:.1f} s ({outcome.cpu_seconds:.1f} s of CPU), peak {outcome.peak_mib:.0f} MiB")
     assert outcome.seconds <= DEMO_SECONDS
     assert outcome.peak_mib <= DEMO_MIB

@@ -33,5 +33,6 @@ def bench_import(benchmark, run: Run, module: str):
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
 def bench_help(benchmark, run: Run, command: str, arguments: list[str]):
     """The wall time of the command's help, and of every verb's."""
-    benchmark.pedantic(run, args=([command, *arguments],), rounds=7, warmup_rounds=1)
+    outcome = benchmark.pedantic(run, args=([command, *arguments],), rounds=7, warmup_rounds=1)
+    benchmark.extra_info.update(cpu=outcome.cpu_seconds)
     assert benchmark.stats.stats.median <= HELP_SECONDS

@@ -29,7 +29,7 @@ def run(tmp_path: Path) -> Run:
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0, f"{command} ended with {process.returncode}: {err.read_text()[-2000:]}"
         unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss counts bytes there, KiB elsewhere
-        return Outcome(seconds, usage.ru_maxrss * unit / 2**20, out.read_text())
+        return Outcome(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 2**20, out.read_text())
 
     return call
 

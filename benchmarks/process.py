@@ -13,11 +13,14 @@ class Outcome:
 
     Attributes:
         seconds: wall time from start to exit.
+        cpu_seconds: processor time of it and its children: what is left of `seconds` when nothing else runs, over the
+            cores that it could use.
         peak_mib: largest resident memory of the process or of one of its children, MiB.
         stdout: what it printed.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_mib: float
     stdout: str
 

@@ -78,7 +78,7 @@ def rotate(x: jax.Array) -> jax.Array:
 
 
 def attend(qkv: jax.Array, heads: int, kv_bits: jax.Array) -> jax.Array:
-    """Causal attention from (batch, time, 3 width) to (batch, time, width); K (rotated) and V are quantised per tensor."""
+    """Causal attention, (batch, time, 3 width) to (batch, time, width); K (rotated) and V are quantised per tensor."""
     batch, time, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = jnp.moveaxis(qkv.reshape(batch, time, 3, heads, width // heads), (2, 3), (0, 2))
     q, k = rotate(q), fake_quantise(rotate(k), kv_bits)

@@ -11,8 +11,8 @@ OFF = 16.0
 def fake_quantise(x: jax.Array, bits: jax.Array, axis: int | None = None) -> jax.Array:
     """``x`` rounded to ``2**bits - 1`` evenly spaced values, with the gradient of the identity.
 
-    The integers run from ``-L`` to ``L`` with ``L = 2**(bits - 1) - 1``; the step is the largest magnitude over ``L``, so
-    nothing is clipped.
+    The integers run from ``-L`` to ``L`` with ``L = 2**(bits - 1) - 1``; the step is the largest magnitude over ``L``,
+    so nothing is clipped.
 
     Args:
         x: any shape.

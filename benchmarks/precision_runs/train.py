@@ -1,4 +1,4 @@
-"""Training: many AdamW steps a dispatch, a trunk at a constant rate, short decays from it, and losses on held-out text."""
+"""Training: many AdamW steps a dispatch, a trunk at a constant rate, short decays from it; losses on held-out text."""
 
 from functools import partial
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def rates(lr: float, first: int, last: int, total: int | None) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="heads", donate_argnums=(0, 1))
-def _advance(params: Params, opt: optax.OptState, tokens: jax.Array, rate: jax.Array, bits: jax.Array, heads: int):
+def _advance(params: Params, opt: optax.OptState, tokens: jax.Array, rate: jax.Array, bits: jax.Array, *, heads: int):
     def objective(p: Params, batch: jax.Array) -> jax.Array:
         return jnp.mean(losses(p, batch, bits, heads))
 
@@ -80,7 +80,7 @@ def advance(state: State, size: Size, stream: "Stream", rate: np.ndarray, bits: 
     bit_array, history = jnp.asarray(bits, jnp.float32), []
     for first in range(0, len(rate), CHUNK):
         tokens = stream.batches(state.step + first, CHUNK, size.batch)
-        params, opt, values = _advance(params, opt, tokens, rate[first : first + CHUNK], bit_array, size.heads)
+        params, opt, values = _advance(params, opt, tokens, rate[first : first + CHUNK], bit_array, heads=size.heads)
         history.append(values)
     trace = np.concatenate([np.asarray(h) for h in history]) if history else np.zeros(0, np.float32)
     return State(params, opt, state.step + len(rate)), trace

@@ -2,53 +2,19 @@
 
 import io
 import sys
-from typing import Annotated
 
-import typer
-
-from jscale import __version__
-from jscale.cli import data, fit, laws, plan, report, sample
-from jscale.cli._app import Verbs
-
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    cls=Verbs,
-    name="jscale",
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"jscale {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _jscale(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Scaling laws of neural networks: which law fits your runs, how sure that is, and what to train next.
-
-    Every verb takes --json, --seed and --out. Exit codes: 0 fine, 1 a check that you asked for failed, 2 bad input.
-    """
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-for _verb in (laws.laws, data.data, fit.fit, sample.sample, plan.plan, report.report):
-    app.command()(_verb)
+__all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line of this process."""
+    from jscale.cli import _interrupt
+
+    _interrupt.watch()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a letter is no reason to fail
+    try:
+        from jscale.cli._app import app
+    except KeyboardInterrupt:
+        sys.exit(_interrupt.say_so())
     app()

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,14 +78,14 @@ def params_of(law: "LawFunction", text: str | None) -> dict[str, float]:
     if text is None or text in record.published:
         return laws.params(law, text)
     if "=" in text:
-        return checked(law, _parse.values([text], "--params", "E=1.69,A=406.4"))
+        return checked(law, _parse.values([text], "--params", "E=1.69,A=406.4"), "--params")
     if Path(text).suffix == ".json" or _exists(Path(text)):
-        return checked(law, _from_file(record.name, text))
+        return checked(law, _from_file(record.name, text), f"--params {text!r}")
     return laws.params(law, text)  # raises, and says which sources there are
 
 
-def checked(law: "LawFunction", values: Mapping[str, Any]) -> dict[str, float]:
-    """Parameters by name, all of them, each where it may lie.
+def checked(law: "LawFunction", values: Mapping[str, Any], what: str) -> dict[str, float]:
+    """Parameters by name, all of them, each where it may lie; ``what`` names their origin in messages.
 
     Raises:
         JscaleError: one is missing, unknown, no number or outside its support.
@@ -93,16 +94,16 @@ def checked(law: "LawFunction", values: Mapping[str, Any]) -> dict[str, float]:
 
     record = laws.describe(law)
     if missing := [name for name in record.parameter_names if name not in values]:
-        raise JscaleError(f"--params: law {record.name!r} also needs {', '.join(missing)}")
+        raise JscaleError(f"{what}: law {record.name!r} also needs {', '.join(missing)}")
     if unknown := [name for name in values if name not in record.parameter_names]:
         known = ", ".join(record.parameter_names)
-        raise JscaleError(f"--params: law {record.name!r} has no parameter {', '.join(unknown)} (it has: {known})")
+        raise JscaleError(f"{what}: law {record.name!r} has no parameter {', '.join(unknown)} (it has: {known})")
     for parameter in record.parameters:
         value, support = values[parameter.name], parameter.support
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise JscaleError(f"--params: {parameter.name}: expected a number, not {value!r:.60}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > sys.float_info.max:
+            raise JscaleError(f"{what}: {parameter.name}: expected a finite number, not {value!r:.60}")
         if not support.lower <= value <= support.upper:
-            raise JscaleError(f"--params: {parameter.name} = {value:g} lies outside its support, {support}")
+            raise JscaleError(f"{what}: {parameter.name} = {value:g} lies outside its support, {support}")
     return {name: float(values[name]) for name in record.parameter_names}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from jscale._core.errors import JscaleError
 
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbt])?", re.IGNORECASE)
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbt])?", re.IGNORECASE | re.ASCII)
 _INFINITE = re.compile(r"[+]?inf(?:inity)?", re.IGNORECASE)
 _SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 

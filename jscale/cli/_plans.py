@@ -51,6 +51,26 @@ class Wanted:
         return any(name != "P_post" for name in describe(self.law).bit_inputs)
 
 
+def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[float] = ()) -> None:
+    """Refuse what cannot be planned before anything is sampled for it.
+
+    Raises:
+        JscaleError: the law does not divide a budget between size and data, or has no such bits.
+    """
+    from jscale.laws import describe
+
+    record = describe(law)
+    if missing := {"N", "D"} - set(record.input_names):
+        lacking = " and ".join(sorted(missing, reverse=True))
+        raise JscaleError(f"law {record.name!r} has no input {lacking}: a plan divides a budget between N and D")
+    if others := [i.name for i in record.inputs if i.default is None and i.name not in ("N", "D")]:
+        raise JscaleError(f"law {record.name!r} also needs {', '.join(others)}, which a plan does not choose")
+    if bits is not None and not set(record.bit_inputs) - {"P_post"}:
+        raise JscaleError(f"--bits: law {record.name!r} has no training precision")
+    if post_bits and "P_post" not in record.bit_inputs:
+        raise JscaleError(f"--post-bits: law {record.name!r} has no bits after training, P_post")
+
+
 def at_budget(wanted: Wanted, budget: float) -> dict[str, Any]:
     """The plan for a budget in FLOP, with quantiles over the draws (all equal for a point)."""
     from jscale import plan
@@ -118,4 +138,4 @@ def default_budgets(compute: Any) -> list[float]:
     if not len(compute):
         raise JscaleError("no run tells how much compute it took: give --budget")
     nearest = round(float(np.log10(np.max(compute))))
-    return [10.0 ** (nearest + decades) for decades in (1, 2, 3)]
+    return [float(f"1e{nearest + decades}") for decades in (1, 2, 3)]

@@ -6,8 +6,8 @@ import typer
 
 from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _options, _output
-from jscale.cli._app import CHECK_FAILED
 from jscale.cli._session import session, working
+from jscale.cli._verbs import CHECK_FAILED
 
 if TYPE_CHECKING:
     from jscale.fit import Objective, Point

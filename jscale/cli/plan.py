@@ -48,6 +48,7 @@ def plan(
     settings = _inputs.Sampling(chains, warmup, draws, seed)
     with session():
         chosen = _inputs.law_of(law, fix, tie)
+        _plans.check(chosen, width, post)
         if params is not None:
             values: dict[str, Any] = _inputs.params_of(chosen, params)
             payload: dict[str, Any] = {"draws": 1, "params": values, "notes": []}

@@ -38,6 +38,8 @@ def report(
     with session():
         table = _inputs.table_of(source, include_excluded)
         chosen = _inputs.law_of(law, fix, tie)
+        if budgets or post:
+            _plans.check(chosen, post_bits=post)
         from jscale import fit
         from jscale import report as room
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from jscale.cli import _inputs, _options, _output
-from jscale.cli._app import CHECK_FAILED
 from jscale.cli._session import session
+from jscale.cli._verbs import CHECK_FAILED
 
 if TYPE_CHECKING:
     from jscale.fit import Posterior

@@ -17,7 +17,9 @@ from numpyro.infer.util import initialize_model
 from jscale._core.scope import float64
 from jscale.fit._solver import newton
 
-_MODE_STARTS = 16
+_MODE_STARTS = 8
+_MODE_RESOLUTION = 1e-6
+"""Nats by which the mode may be missed: it only centres coordinates."""
 _CHUNK = 100
 _FLATTEST = 1e-6
 """Curvatures at the mode below this share of 1 nat per unit are not believed: the prior's tails end such directions earlier."""
@@ -49,7 +51,7 @@ def whiten(model: Callable[[], None], key: jax.Array) -> Whitened:
         key: for the points from which the mode is searched.
     """
     init_key, start_key = jax.random.split(key)
-    info = initialize_model(init_key, model)
+    info = initialize_model(init_key, model, validate_grad=False)
     flat, unravel = ravel_pytree(info.param_info.z)
     mode, hessian = _mode(lambda u: info.potential_fn(unravel(u)), start_key, flat.shape[0])
     curvature, axes = jnp.linalg.eigh(hessian)
@@ -67,12 +69,12 @@ def whiten(model: Callable[[], None], key: jax.Array) -> Whitened:
 def _mode(potential: Callable[[jax.Array], jax.Array], key: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
     """The deepest of several modes and the Hessian there."""
 
-    def widths(u: jax.Array) -> jax.Array:
-        return jnp.sqrt(jnp.maximum(jnp.abs(jnp.diagonal(jax.hessian(potential)(u))), 1e-8))
+    def widths(u: jax.Array, hessian: jax.Array) -> jax.Array:
+        return jnp.sqrt(jnp.maximum(jnp.abs(jnp.diagonal(hessian)), 1e-8))
 
     @jax.jit
     def search(starts: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found = jax.vmap(lambda start: newton(potential, widths, start, 1e-9))(starts)
+        found = jax.vmap(lambda start: newton(potential, widths, start, _MODE_RESOLUTION))(starts)
         best = found.free[jnp.argmin(jnp.where(jnp.isfinite(found.value), found.value, jnp.inf))]
         return best, jax.hessian(potential)(best)
 

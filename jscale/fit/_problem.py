@@ -71,8 +71,12 @@ class Problem(NamedTuple):
         """Derivative of the residuals by the law's coordinates (rows, k)."""
         return jax.jacfwd(self.residuals)(free)[:, : len(describe(self.law).parameters)]
 
-    def widths(self, free: jax.Array) -> jax.Array:
-        """Curvature scale of every coordinate, from the reweighted Gauss-Newton matrix."""
+    def widths(self, free: jax.Array, hessian: jax.Array) -> jax.Array:
+        """Curvature scale of every coordinate, from the reweighted Gauss-Newton matrix.
+
+        The Hessian of a Huber loss has no curvature from runs outside delta, and may have none at all at a start.
+        """
+        del hessian
         r = self.residuals(free)
         safe = jnp.where(r == 0, 1e-300, r)
         weight = self.slopes(free, safe) / safe

@@ -31,7 +31,7 @@ class Descent(NamedTuple):
 
 def newton(
     value: Callable[[jax.Array], jax.Array],
-    widths: Callable[[jax.Array], jax.Array],
+    widths: Callable[[jax.Array, jax.Array], jax.Array],
     start: jax.Array,
     resolution: float,
 ) -> Descent:
@@ -42,7 +42,7 @@ def newton(
 
     Args:
         value: (k,) → scalar; ``inf`` or NaN outside the law's domain.
-        widths: (k,) → (k,) positive curvature scale of every coordinate.
+        widths: point (k,) and Hessian there (k, k) → (k,) positive curvature scale of every coordinate.
         start: (k,) where to begin.
         resolution: a decrease of the objective that no longer matters, for runs that the law fits exactly.
     """
@@ -54,8 +54,9 @@ def newton(
 
     def advance(state):
         x, f, damping, _, steps = state
-        d = widths(x)
-        g, h = gradient(x) / d, hessian(x) / d[:, None] / d
+        h = hessian(x)
+        d = widths(x, h)
+        g, h = gradient(x) / d, h / d[:, None] / d
         finite = jnp.all(jnp.isfinite(g)) & jnp.all(jnp.isfinite(h))
         curvature, axes = jnp.linalg.eigh(jnp.where(finite, h, jnp.eye(h.shape[0], dtype=h.dtype)))
         along = axes.T @ jnp.where(finite, g, 0.0)

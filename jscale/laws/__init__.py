@@ -7,7 +7,7 @@ in float32, with parameters that are themselves rounded to it, to MEASURED of th
 import difflib
 
 from jscale._core.errors import JscaleError
-from jscale.laws import _roles as roles
+from jscale.laws import roles
 from jscale.laws._change import fix, substitute, tie
 from jscale.laws._declare import (
     CONFIDENCE,

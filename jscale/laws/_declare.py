@@ -11,7 +11,7 @@ from jscale._core import expressions
 from jscale._core.arrays import as_float
 from jscale._core.errors import JscaleError
 from jscale._core.supports import Support, positive, real
-from jscale.laws._roles import Role, adjust
+from jscale.laws.roles import Role, adjust
 
 F = TypeVar("F", bound=Callable[..., Any])
 LawFunction = Callable[..., Any]

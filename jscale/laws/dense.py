@@ -5,7 +5,7 @@ from typing import Annotated
 
 from jscale._core.arrays import as_float, term
 from jscale.laws._declare import constants, law
-from jscale.laws._roles import (
+from jscale.laws.roles import (
     Anchor,
     ComputeScale,
     Count,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from jscale._core.arrays import term
 from jscale.laws._declare import law
-from jscale.laws._roles import (
+from jscale.laws.roles import (
     Anchor,
     ComputeCoefficient,
     Count,

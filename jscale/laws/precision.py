@@ -19,7 +19,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.arrays import as_float, log, term
 from jscale.laws._declare import Constants, law
-from jscale.laws._roles import (
+from jscale.laws.roles import (
     ActivationBias,
     Bits,
     BitScale,
@@ -143,13 +143,15 @@ def effective_fraction(N: Count, delta: LossChange, *, A: SizeCoefficient, alpha
     """Share of its parameters that a model is still worth when its loss is ``delta`` nats per token higher.
 
     ``f = (1 / N) * (delta / A + N**-alpha)**(-1 / alpha)`` with ``delta = L(P) - L(inf)`` (Kumar et al. 2024, eq. 30):
-    the empirical f(P) of one pair of runs, free of any assumed form. Above 1 where ``delta`` is negative, and infinite
-    where the loss lies below that of an infinitely large model.
+    the empirical f(P) of one pair of runs, free of any assumed form. 0 where ``delta`` is infinite, above 1 where
+    it is negative, and infinite where the loss lies below that of an infinitely large model.
     """
-    excess = jnp.asarray(as_float(delta) * as_float(N) ** alpha / A)
-    nothing, everything = jnp.isposinf(excess), excess <= -1
-    share = jnp.exp(-jnp.log1p(jnp.where(nothing | everything, 0.0, excess)) / alpha)
-    return jnp.where(nothing, 0.0, jnp.where(everything, jnp.inf, share))
+    delta = jnp.asarray(as_float(delta))
+    diverged = jnp.isposinf(delta)
+    excess = jnp.where(diverged, 0.0, delta) * as_float(N) ** alpha / A
+    endless = excess <= -1
+    share = jnp.exp(-jnp.log1p(jnp.where(endless, 0.0, excess)) / alpha)
+    return jnp.where(diverged, 0.0, jnp.where(endless, jnp.inf, share))
 
 
 @law(

@@ -33,8 +33,11 @@ class Value:
 
 def count(found: Band, index: int) -> Value:
     """A count such as 97B with two or three digits, as its interval deserves."""
-    digits = digits_of(*(float(b[index]) for b in (found.q50, found.q05, found.q95)))
-    return value(found, index, lambda x: human(x, digits))
+    return value(found, index, lambda x: human(x, _digits(found, index)))
+
+
+def _digits(found: Band, index: int) -> int:
+    return digits_of(*(float(b[index]) for b in (found.q50, found.q05, found.q95)))
 
 
 def value(found: Band, index: int, show: Any) -> Value:
@@ -50,7 +53,7 @@ def precise(found: Band, index: int) -> Value:
 
 def _places(found: Band, index: int) -> int:
     width = float(found.q95[index] - found.q05[index])
-    return decimals(width, 2, 4) if width > 0 else 3
+    return decimals(width, 2, 5) if width > 0 else 3
 
 
 def tiles(study: Study, forecast: Forecast | None) -> list[tuple[str, Value, str]]:
@@ -64,7 +67,7 @@ def tiles(study: Study, forecast: Forecast | None) -> list[tuple[str, Value, str
             found.append(("Irreducible loss", precise(band(values), 0), "nats per token"))
     if forecast is not None:
         found.append(("Size exponent", precise(forecast.growth, 0), "N* grows as this power of C"))
-        found.append(("10× compute buys", precise(forecast.gain, 0), "nats per token less"))
+        found.append(("10× compute buys", value(forecast.gain, 0, lambda x: fixed(x, 3)), "nats per token less"))
     return found
 
 
@@ -84,7 +87,7 @@ def plan_rows(study: Study, forecast: Forecast | None, precision: Precision | No
             "D": count(plans.D, i),
             "ratio": value(plans.ratio, i, _ratio),
             "P": value(plans.P, i, lambda x: fixed(x, 1)) if plans.P is not None else None,
-            "loss": precise(plans.loss, i),
+            "loss": value(plans.loss, i, lambda x: fixed(x, 3)),
             "critical": [(f"{bits:g}", count(tokens, i)) for bits, tokens in critical.items()],
             "point": _point_plan(plans, i),
             "beyond": f"{decades:.1f} decades" if decades > 0.05 else "inside",
@@ -96,11 +99,11 @@ def plan_rows(study: Study, forecast: Forecast | None, precision: Precision | No
 
 def _point_plan(plans: Path, i: int) -> dict[str, str]:
     return {
-        "N": human(plans.N.point[i]),
-        "D": human(plans.D.point[i]),
+        "N": human(plans.N.point[i], _digits(plans.N, i)),
+        "D": human(plans.D.point[i], _digits(plans.D, i)),
         "ratio": _ratio(plans.ratio.point[i]),
         "P": fixed(plans.P.point[i], 1) if plans.P is not None else "",
-        "loss": fixed(plans.loss.point[i], _places(plans.loss, i)),
+        "loss": fixed(plans.loss.point[i], 3),
     }
 
 
@@ -109,7 +112,7 @@ def _ratio(tokens_per_parameter: float) -> str:
 
 
 def column_rows(study: Study) -> list[tuple[str, str, str, str, str]]:
-    """Name, unit, smallest, median and largest of what the runs hold."""
+    """Name as HTML, unit, smallest, median and largest of what the runs hold."""
     columns: list[tuple[str, str, np.ndarray]] = []
     units = {"N": "parameters", "D": "tokens", "C": "FLOP", "loss": "nats per token", "loss_se": "nats per token"}
     names = [*("N", "D", "C"), *study.record.input_names, *("loss", "loss_se")]
@@ -123,7 +126,7 @@ def column_rows(study: Study) -> list[tuple[str, str, str, str, str]]:
         place = 1 + [name for name, *_ in columns].index("D")
         columns.insert(place, ("D/N", "tokens per parameter", held["D"] / held["N"]))
     return [
-        (name, unit, *(_shown(name, float(f(values))) for f in (np.min, np.median, np.max))) for name, unit, values in columns
+        (markup(name) if name != "D/N" else name, unit, *(_shown(name, float(f(values))) for f in (np.min, np.median, np.max))) for name, unit, values in columns
     ]
 
 

@@ -40,7 +40,7 @@ def loss_by_bits(
     axes.xaxis.set_major_locator(FixedLocator([2, 4, 6, 8, 10, 12, 14, 16]))
     axes.xaxis.set_minor_locator(MultipleLocator(1))
     axes.set(xlabel="Bits in training", ylabel="Loss (nats per token)")
-    axes.legend(loc="upper right", borderaxespad=0.3)
+    style.legend_above(figure, axes, columns=1)
     return figure
 
 
@@ -66,7 +66,7 @@ def optimal_bits(compute: np.ndarray, joint: Band, at_size: Mapping[str, Band], 
     axes.yaxis.set_minor_locator(MultipleLocator(1))
     shade_beyond(axes, last)
     axes.set(xlabel="Training compute C (FLOP)", ylabel="Best precision P* (bits)")
-    axes.legend(loc="lower right", borderaxespad=0.3)
+    style.legend_above(figure, axes, columns=3)
     return figure
 
 
@@ -91,5 +91,5 @@ def critical(N: np.ndarray, curves: Mapping[float, Band], runs: tuple[np.ndarray
     for (bits, band), colour in zip(curves.items(), style.SEQUENCE, strict=False):
         draw_band(axes, N, band, colour, f"{bits:g} bits after training")
     axes.set(xlabel="Parameters N", ylabel="Critical tokens")
-    axes.legend(loc="best", borderaxespad=0.3)
+    style.legend_above(figure, axes)
     return figure

@@ -78,8 +78,10 @@ def grouped_medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """
     if len(x) < _FEWEST_TO_BIN:
         return x[:0], y[:0]
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
-    group = np.clip(np.searchsorted(edges, x, side="right"), 1, max(len(edges) - 1, 1))
+    distinct, group = np.unique(x, return_inverse=True)
+    if len(distinct) > _BINS:
+        edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
+        group = np.clip(np.searchsorted(edges, x, side="right"), 1, len(edges) - 1)
     groups = [g for g in np.unique(group) if (group == g).sum() >= 3]
     return (
         np.array([np.median(x[group == g]) for g in groups]),

@@ -84,7 +84,10 @@ def forecast(
     if marks is not None:
         _mark(axes, *marks)
     axes.set(xlabel=label, ylabel="Loss (nats per token)")
-    axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.94), borderaxespad=0.2)
+    if size[0] >= style.WIDE[0]:
+        axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.94), borderaxespad=0.2)
+    else:
+        style.legend_above(figure, axes)
     return figure
 
 
@@ -141,7 +144,7 @@ def path(
     draw_band(axes, compute, band, style.BLUE, "optimum, 50% and 90% bands" if band.has_width else "optimum")
     what = {"N": "Optimal parameters N*", "D": "Optimal tokens D*", "D/N": "Tokens per parameter D*/N*"}[name]
     axes.set(xlabel=label, ylabel=what)
-    axes.legend(loc="best" if name == "D/N" else "upper left", borderaxespad=0.3)
+    style.legend_above(figure, axes)
     return figure
 
 
@@ -165,5 +168,5 @@ def profiles(curves: Sequence[Profile]) -> Figure:
             mew=0.6, elinewidth=1.2, capsize=2.5, zorder=4,
         )  # fmt: skip
     axes.set(xlabel="Parameters N", ylabel="Loss (nats per token)")
-    axes.legend(loc="best", borderaxespad=0.3)
+    style.legend_above(figure, axes, columns=4)
     return figure

@@ -100,7 +100,7 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
 def _correlation(axes: Axes, value: float) -> None:
     axes.set_axis_off()
     # Rounded towards zero: a correlation of 0.999 must not read as 1.
-    shown = np.trunc(value * 100) / 100
+    shown = np.trunc(value * 100) / 100 + 0.0  # no negative zero
     weight, colour = ("bold", style.INK) if abs(value) > STRONG else ("normal", style.SOFT)
     axes.text(
         0.5, 0.5, f"{shown:.2f}".replace("-", tables.MINUS), ha="center", va="center", transform=axes.transAxes,

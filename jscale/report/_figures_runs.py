@@ -45,7 +45,7 @@ def design(
     bar.set_label("Loss (nats per token)")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     axes.set(xlabel="Parameters N", ylabel="Training tokens D")
-    axes.legend(loc="upper left", borderaxespad=0.2)
+    style.legend_above(figure, axes)
     return figure
 
 

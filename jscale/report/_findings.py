@@ -50,15 +50,15 @@ def findings(study: Study, forecast: Forecast | None, curve: Curve | None, preci
 
 
 def interval(band: Band, index: int = 0, places: int | None = None) -> str:
-    """``0.103 (90%: 0.097 – 0.109)``, or the number alone where there are no draws."""
+    """``0.103 (90%: 0.097 to 0.109)``, or the number alone where there are no draws."""
     middle, low, high = (float(b[index]) for b in (band.q50, band.q05, band.q95))
     if places is None:
-        places = decimals(high - low, 2, 4) if high > low else 3
+        places = decimals(high - low, 2, 5) if high > low else 3
     return _with_ends(fixed(middle, places), fixed(low, places), fixed(high, places), high > low)
 
 
 def counts(band: Band, index: int = 0) -> str:
-    """``97B (90%: 66B – 140B)``."""
+    """``97B (90%: 66B to 140B)``."""
     middle, low, high = (float(b[index]) for b in (band.q50, band.q05, band.q95))
     digits = digits_of(middle, low, high)
     return _with_ends(human(middle, digits), human(low, digits), human(high, digits), high > low)
@@ -70,7 +70,7 @@ def digits_of(middle: float, low: float, high: float) -> int:
 
 
 def _with_ends(middle: str, low: str, high: str, spread: bool) -> str:
-    return f"{middle} (90%:\u00a0{low}\u00a0–\u00a0{high})" if spread else middle
+    return f"{middle} (90%:\u00a0{low}\u00a0to\u00a0{high})" if spread else middle
 
 
 def fit_quality(study: Study) -> Finding:
@@ -107,11 +107,10 @@ def next_decade(forecast: Forecast) -> Finding:
     """What ten times the compute of the largest run buys."""
     start, end = forecast.decade.compute
     loss = forecast.decade.loss
-    places = decimals(float(forecast.gain.q95[0] - forecast.gain.q05[0]), 3, 4)
     text = (
         f"Ten times the compute of the largest run, from {power_of_ten(start, 2)} to {power_of_ten(end, 2)} FLOP, used "
         f"optimally, takes the loss from {fixed(loss.q50[0], 3)} to {interval(loss, 1, 3)} nats per token: "
-        f"{interval(forecast.gain, 0, places)} less."
+        f"{interval(forecast.gain, 0, 3)} less."
     )
     return Finding("The next decade", text)
 
@@ -187,7 +186,7 @@ def _overtraining(study: Study, forecast: Forecast, at_plans: dict[float, Band])
 
 def separation(study: Study) -> list[Finding]:
     """What the runs cannot tell apart."""
-    sentences = []
+    sentences, together = [], []
     names = study.record.parameter_names
     if unidentified := study.point.certificate.unidentified:
         sentences.append(f"The runs do not determine {listing(_shown(unidentified))} separately.")
@@ -195,8 +194,9 @@ def separation(study: Study) -> list[Finding]:
     pairs = [(abs(matrix[i, j]), i, j) for i in range(len(names)) for j in range(i) if abs(matrix[i, j]) > STRONG]
     for strength, i, j in sorted(pairs, reverse=True)[:3]:
         # Rounded down: 0.999 must not read as 1.
-        shown = np.floor(strength * 1000) / 1000
-        sentences.append(f"{plain(names[j])} and {plain(names[i])} move together (correlation {shown:.3g}): neither means much alone.")
+        together.append(f"{plain(names[j])} and {plain(names[i])} ({np.floor(strength * 1000) / 1000:.3g})")
+    if together:
+        sentences.append(f"These move together, so that none means much alone (correlations): {listing(together)}.")
     for name, draws in (study.draws or {}).items():
         low, high = np.quantile(np.abs(draws), [0.05, 0.95])
         if low > 0 and high / low > _LOOSE and not sentences_name(sentences, name):

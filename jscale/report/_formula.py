@@ -9,7 +9,8 @@ _GREEK = {
     "chi": "χ", "psi": "ψ", "omega": "ω",
 }  # fmt: skip
 _COMPARE = {ast.Lt: "<", ast.LtE: "≤", ast.Gt: ">", ast.GtE: "≥", ast.Eq: "=", ast.NotEq: "≠"}
-_SUM, _PRODUCT, _ATOM = 1, 2, 4
+# How tightly the outermost operator of a formula binds.
+_LOOSE, _SUM, _PRODUCT, _POWER, _ATOM = range(5)
 
 
 def _parts(name: str) -> tuple[str, str]:
@@ -19,12 +20,12 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def mathtext(name: str) -> str:
-    """A parameter's or input's name for a matplotlib label: ``gamma_w`` becomes ``$\\gamma_{\\mathrm{w}}$``."""
+    r"""A parameter's or input's name for a matplotlib label: ``gamma_w`` becomes ``$\gamma_{\mathrm{w}}$``."""
     stem, index = _parts(name)
-    if not name.replace("_", "").isalnum() or not name.isascii():
+    if not name.isascii() or not name.replace("_", "").isalnum():
         return name.replace("$", r"\$")
     stem = rf"\{stem}" if stem in _GREEK else stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"
-    index = r"\infty" if index == "∞" else rf"\mathrm{{{index}}}" if index else ""
+    index = r"\infty" if index == "∞" else rf"\mathrm{{{index}}}" if index.isascii() else index
     return f"${stem}_{{{index}}}$" if index else f"${stem}$"
 
 
@@ -41,16 +42,17 @@ def plain(name: str) -> str:
     return _GREEK.get(stem, stem) + (f"_{index}" if index else "")
 
 
-def mathml(formula: str, value: str = "") -> str:
+def mathml(formula: str, value: str) -> str:
     """A law's formula as a ``<math>`` element, with ``value =`` before it.
+
+    A case ``where(x < inf, a, b)`` reads as ``a``, whose limit ``b`` is written for the computer's sake only.
 
     Args:
         formula: a Python expression, as in a law's record.
         value: name of what the formula gives.
     """
     body = _render(ast.parse(formula, mode="eval").body)[0]
-    head = f"{_name(value)}<mo>=</mo>" if value else ""
-    return f'<math display="block">{head}{body}</math>'
+    return f'<math displaystyle="true">{_name(value)}<mo>=</mo>{body}</math>'
 
 
 def _name(name: str) -> str:
@@ -63,59 +65,59 @@ def _row(*parts: str) -> str:
     return f"<mrow>{''.join(parts)}</mrow>"
 
 
-def _bracketed(node: ast.expr, at_least: int) -> str:
-    text, rank = _render(node)
+def _bracketed(node: ast.expr, at_least: int, raised: bool) -> str:
+    text, rank = _render(node, raised)
     return text if rank >= at_least else _row("<mo>(</mo>", text, "<mo>)</mo>")
 
 
-def _render(node: ast.expr) -> tuple[str, int]:
-    """The element of a node, and how tightly its outermost operator binds."""
+def _render(node: ast.expr, raised: bool = False) -> tuple[str, int]:
+    """The element of a node and its rank; ``raised`` inside an exponent, where a fraction would be too small to read."""
     match node:
         case ast.Name(id=name):
             return ("<mi>∞</mi>" if name == "inf" else _name(name)), _ATOM
-        case ast.Constant(value=value):
-            return f"<mn>{value:g}</mn>" if isinstance(value, int | float) else f"<mtext>{escape(str(value))}</mtext>", _ATOM
+        case ast.Constant(value=int() | float() as value):
+            return f"<mn>{value:g}</mn>", _ATOM
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _row("<mo>−</mo>", _bracketed(operand, _PRODUCT)), _SUM
+            return _row("<mo>−</mo>", _bracketed(operand, _PRODUCT, raised)), _SUM
         case ast.BinOp(left=left, op=op, right=right):
-            return _binary(left, op, right)
+            return _binary(left, op, right, raised)
         case ast.Compare(left=left, ops=ops, comparators=others):
-            signs = "".join(
-                f"<mo>{escape(_COMPARE[type(o)])}</mo>{_render(c)[0]}" for o, c in zip(ops, others, strict=True)
-            )
-            return _row(_render(left)[0], signs), 0
+            pairs = zip(ops, others, strict=True)
+            rest = "".join(f"<mo>{escape(_COMPARE[type(o)])}</mo>{_render(c, raised)[0]}" for o, c in pairs)
+            return _row(_render(left, raised)[0], rest), _LOOSE
         case ast.Call(func=ast.Name(id=name), args=args):
-            return _call(name, args)
-    return f"<mtext>{escape(ast.unparse(node))}</mtext>", 0
+            return _call(name, args, raised)
+    return f"<mtext>{escape(ast.unparse(node))}</mtext>", _LOOSE
 
 
-def _binary(left: ast.expr, op: ast.operator, right: ast.expr) -> tuple[str, int]:
+def _binary(left: ast.expr, op: ast.operator, right: ast.expr, raised: bool) -> tuple[str, int]:
     match op:
         case ast.Add():
-            return _row(_render(left)[0], "<mo>+</mo>", _render(right)[0]), _SUM
+            return _row(_render(left, raised)[0], "<mo>+</mo>", _render(right, raised)[0]), _SUM
         case ast.Sub():
-            return _row(_render(left)[0], "<mo>−</mo>", _bracketed(right, _PRODUCT)), _SUM
+            return _row(_render(left, raised)[0], "<mo>−</mo>", _bracketed(right, _PRODUCT, raised)), _SUM
         case ast.Pow():
-            return f"<msup>{_bracketed(left, _ATOM)}{_row(_render(right)[0])}</msup>", _ATOM - 1
+            return f"<msup>{_bracketed(left, _ATOM, raised)}{_row(_render(right, True)[0])}</msup>", _POWER
+        case ast.Div() if raised:
+            return _row(_bracketed(left, _PRODUCT, True), "<mo>/</mo>", _bracketed(right, _POWER, True)), _PRODUCT
         case ast.Div():
             return f"<mfrac>{_row(_render(left)[0])}{_row(_render(right)[0])}</mfrac>", _PRODUCT
-    # A number after another needs its cross; letters stand side by side.
+    # A number after another factor needs its cross; letters stand side by side.
     sign = "<mo>×</mo>" if isinstance(right, ast.Constant) else '<mspace width="0.15em"></mspace>'
-    return _row(_bracketed(left, _PRODUCT), sign, _bracketed(right, _PRODUCT)), _PRODUCT
+    return _row(_bracketed(left, _PRODUCT, raised), sign, _bracketed(right, _PRODUCT, raised)), _PRODUCT
 
 
-def _call(name: str, args: list[ast.expr]) -> tuple[str, int]:
-    inner = [_render(a)[0] for a in args]
-    if name == "exp" and len(args) == 1:
-        return f"<msup><mi>e</mi>{_row(inner[0])}</msup>", _ATOM - 1
-    if name == "sqrt" and len(args) == 1:
-        return f"<msqrt>{inner[0]}</msqrt>", _ATOM
-    if name == "where" and len(args) == 3:
-        rows = _case(inner[1], "if", inner[0]) + _case(inner[2], "otherwise", "")
-        return _row('<mo fence="true" stretchy="true">{</mo>', f'<mtable columnalign="left">{rows}</mtable>'), _ATOM
-    listed = "<mo>,</mo>".join(inner)
+def _call(name: str, args: list[ast.expr], raised: bool) -> tuple[str, int]:
+    match name, args:
+        case "exp", [power]:
+            return f"<msup><mi>e</mi>{_row(_render(power, True)[0])}</msup>", _POWER
+        case "sqrt", [inside]:
+            return f"<msqrt>{_render(inside, raised)[0]}</msqrt>", _ATOM
+        case "where", [ast.Compare(ops=[ast.Lt()], comparators=[ast.Name(id="inf")]), value, _]:
+            return _render(value, raised)
+        case "where", [condition, value, other]:
+            yes, no = (_render(n, raised)[0] for n in (value, other))
+            when = f"<mtext>&#160;if </mtext>{_render(condition, raised)[0]}<mtext>, else </mtext>"
+            return _row("<mo>(</mo>", yes, when, no, "<mo>)</mo>"), _ATOM
+    listed = "<mo>,</mo>".join(_render(a, raised)[0] for a in args)
     return _row(f"<mi>{escape(name)}</mi>", "<mo>(</mo>", listed, "<mo>)</mo>"), _ATOM
-
-
-def _case(value: str, word: str, condition: str) -> str:
-    return f'<mtr><mtd>{value}</mtd><mtd><mspace width="0.6em"></mspace><mtext>{word} </mtext>{condition}</mtd></mtr>'

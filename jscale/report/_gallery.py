@@ -7,14 +7,21 @@ import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
+from jscale.laws import Input
 from jscale.report import _figures_bits, _figures_fit, _figures_plan, _figures_posterior, _figures_runs
 from jscale.report import _style as style
 from jscale.report._bits import Precision
 from jscale.report._forecast import Curve, Forecast
-from jscale.report._formula import plain
+from jscale.report._formula import mathtext, plain
 from jscale.report._profiles import Profile
 from jscale.report._study import FULL_BITS, Study
 from jscale.report.tables import human, listing, power_of_ten
+
+
+_BITS = {
+    "P_w": "bits of the weights", "P_a": "bits of the activations", "P_kv": "bits of the KV cache",
+    "P_post": "bits after training",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +86,12 @@ def of_fit(study: Study) -> Iterator[Plate]:
         if values.min() < values.max():
             kind = item.role.name
             ticks = None if kind == "bits" or values.min() <= 0 else style.power_ticks if kind == "flops" else style.count_ticks
-            quantities.append((item.role.meaning, values, _axis_label(study, item.name), ticks))
+            quantities.append((_words(item), values, _axis_label(study, item.name), ticks))
     for words, values, label, ticks in quantities:
         yield Plate(
             _figures_fit.residuals(values, point.residuals, point.scale, label, ticks),
             f"Residuals against {words}",
-            f"Residuals in percent against {label}, with medians of groups of runs.",
+            f"Residuals in percent against {words}, with medians of groups of runs.",
             "A trend of the medians away from zero would mean that the law misses something." if words == "the prediction" else "",
         )
 
@@ -135,7 +142,8 @@ def _loss_by_compute(study: Study, forecast: Forecast) -> Plate:
         "Loss against compute",
         f"Loss along the compute-optimal path from {power_of_ten(path.compute[0], 2)} to {power_of_ten(path.compute[-1], 2)} "
         f"FLOP, from {path.loss.q50[0]:.3g} down to {path.loss.q50[-1]:.3g} nats per token, with the runs.",
-        "Runs above the line were too large or too small for their compute." + _band_words(study, forecast.curve_draws),
+        f"Runs above the line were made off the best size{' or precision' * bool(study.training_bits)} for their compute."
+        + _band_words(study, forecast.curve_draws),
         narrow=_figures_plan.forecast(path.compute, path.loss, seen, **options, size=style.NARROW),
         span="row",
     )
@@ -224,7 +232,13 @@ def compute_label(study: Study) -> str:
 
 def _axis_label(study: Study, name: str) -> str:
     item = next(i for i in study.record.inputs if i.name == name)
-    return f"{item.role.meaning[:1].upper()}{item.role.meaning[1:]} {plain(name)} ({item.unit})"
+    words = _words(item)
+    unit = "" if item.role.name == "bits" else f" ({item.unit})"
+    return f"{words[:1].upper()}{words[1:]} {mathtext(name)}{unit}"
+
+
+def _words(item: Input) -> str:
+    return _BITS.get(item.name, item.role.meaning)
 
 
 def _floor(study: Study) -> float | None:

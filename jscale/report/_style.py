@@ -173,6 +173,13 @@ def linear_steps(low: float, high: float) -> list[float]:
     return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
+def legend_above(figure: Figure, axes: Axes, columns: int = 2) -> None:
+    """The legend above the plot, where it hides nothing whatever the data."""
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, borderaxespad=0.1, columnspacing=1.4
+    )
+
+
 def pad_log(low: float, high: float, share: float = 0.04) -> tuple[float, float]:
     """The ends of a logarithmic axis moved outwards by a share of its length, at least 3%."""
     factor = max((high / low) ** share, 1.03)

@@ -62,7 +62,7 @@ def power_of_ten(value: float, digits: int = 3) -> str:
 
 
 def decimals(width: float, least: int = 0, most: int = 6) -> int:
-    """Decimal places at which an interval of this width shows two digits.
+    """Decimal places that an interval of this width deserves: its own first digit shows, and the second of a small first.
 
     Args:
         width: of the interval, in the unit of the numbers; 0 or NaN gives ``most``.
@@ -71,7 +71,8 @@ def decimals(width: float, least: int = 0, most: int = 6) -> int:
     """
     if not math.isfinite(width) or width <= 0:
         return most
-    return min(most, max(least, 1 - math.floor(math.log10(width))))
+    power = math.floor(math.log10(width))
+    return min(most, max(least, (1 if width < 3.5 * 10.0**power else 0) - power))
 
 
 def fixed(value: float, places: int) -> str:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from jscale.cli import app
+from jscale.cli._app import app
 from tests.cli.tables import SHORT, chinchilla_rows, write_table
 
 Command = Callable[..., Result]
@@ -43,10 +44,10 @@ def answer(jscale: Command) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty good runs, and two excluded ones."""
+    """Thirty good runs with awkward names, and two excluded ones."""
     columns = chinchilla_rows((3, 10, 30, 100, 300), rows=32)
     columns = {name: values.tolist() for name, values in columns.items()}
-    columns["run_id"] = [f"run {i}" for i in range(32)]
+    columns["run_id"] = [f"<script>alert({i})</script>" for i in range(32)]
     columns["exclude"] = [i in (4, 9) for i in range(32)]
     return write_table(tmp_path_factory.mktemp("tables") / "runs.csv", columns)
 
@@ -57,10 +58,24 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_table(tmp_path_factory.mktemp("tables") / "ray.csv", chinchilla_rows((20,)))
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a verb printed, and the file that it wrote."""
+
+    printed: dict[str, Any]
+    file: Path
+
+
 @pytest.fixture(scope="session")
-def draws(jscale: Command, table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A posterior of the table, as ``jscale sample`` wrote it."""
-    path = tmp_path_factory.mktemp("draws") / "posterior.nc"
-    result = jscale("sample", table, *SHORT, "--seed", 3, "--out", path)
-    assert result.exit_code == 0, result.output
-    return path
+def tied(answer: Callable[..., dict[str, Any]], table: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A fit with one exponent, from few starts, of the plain squares."""
+    file = tmp_path_factory.mktemp("fits") / "fit.json"
+    options = ("--tie", "beta=alpha", "--starts", 8, "--objective", "raw-squares")
+    return Made(answer("fit", table, *options, "--out", file), file)
+
+
+@pytest.fixture(scope="session")
+def sampled(answer: Callable[..., dict[str, Any]], table: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A posterior of the table."""
+    file = tmp_path_factory.mktemp("draws") / "posterior.nc"
+    return Made(answer("sample", table, *SHORT, "--seed", 3, "--out", file), file)

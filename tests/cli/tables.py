@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 SHORT = ("--chains", 2, "--warmup", 100, "--draws", 100)
-"""Sampling that is quick, for tests of what is printed about it."""
+"""Sampling that is quick, for tests of what a verb makes of it; most of its time is compilation."""
 
 
 def chinchilla_rows(ratios: tuple[float, ...], rows: int = 30, noise: float = 0.002) -> dict[str, np.ndarray]:

@@ -1,14 +1,19 @@
 """``jscale fit`` and ``jscale sample``."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from tests.cli.tables import SHORT
+from jscale._core.status import Status
+from jscale.cli import _inputs
+from jscale.cli.fit import _objective
 
 NOTE = {"code", "severity", "message"}
 
@@ -37,21 +42,26 @@ def test_fit_for_people(jscale, table: Path):
     assert "converged: " in result.stdout
 
 
-def test_fixed_and_tied_parameters(answer, table: Path):
-    found = answer("fit", table, "--fix", "E=1.7", "--tie", "beta=alpha", "--starts", 8)
-    assert list(found["params"]) == ["A", "B", "alpha"]
-    law = laws.fix(laws.tie(laws.chinchilla, beta="alpha"), E=1.7)
-    assert found["law"] == laws.describe(law).name
+def test_tied_parameters_and_other_settings(tied):
+    found = tied.printed
+    assert list(found["params"]) == ["E", "A", "B", "alpha"]
+    assert found["law"] == laws.describe(laws.tie(laws.chinchilla, beta="alpha")).name
     assert found["certificate"]["starts"] == 8
+    assert found["objective_name"] == "raw-squares"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "name"),
-    [(("--delta", 0.01), "huber(delta=0.01)"), (("--objective", "raw-squares"), "raw-squares")],
-    ids=["delta", "squares"],
-)
-def test_objectives(answer, table: Path, arguments, name: str):
-    assert answer("fit", table, *arguments)["objective_name"] == name
+def test_fixed_and_tied_together():
+    record = laws.describe(_inputs.law_of("chinchilla", ["E=1.7,A=400"], ["beta=alpha"]))
+    assert record.parameter_names == ("B", "alpha")
+    assert record.evaluate({"N": 1e9, "D": 2e10, "B": 500.0, "alpha": 0.3}) == pytest.approx(
+        1.7 + 400 * 1e9**-0.3 + 500 * 2e10**-0.3, rel=1e-6
+    )
+
+
+def test_objectives():
+    assert _objective("log-squares", None) == "log-squares"
+    assert _objective("huber", 0.01) == fit.Huber(delta=0.01)
+    assert _objective("huber-likelihood", 0.5) == fit.HuberLikelihood(delta=0.5)
 
 
 def test_excluded_rows_count_when_asked(answer, table: Path):
@@ -85,34 +95,70 @@ def test_fit_of_the_chinchilla_runs(answer, jscale):
     assert "1.81722" in jscale("fit", "chinchilla").stdout
 
 
-def test_sample_prints_and_writes_the_posterior(answer, table: Path, draws: Path, tmp_path: Path):
-    found = answer("sample", table, *SHORT, "--seed", 3, "--out", tmp_path / "again.nc")
+def test_sample_prints_and_writes_the_posterior(sampled, jscale):
+    found, written = sampled.printed, fit.load(sampled.file)
     assert {"law", "params", "divergences", "seconds"} <= set(found)
     for row in found["params"].values():
         assert set(row) == {"mean", "sd", "q05", "q50", "q95", "ess_bulk", "rhat"}
         assert row["q05"] < row["q50"] < row["q95"]
     assert found["draws"] == 200
-    # The same seed gives the same draws, bit for bit; --out wrote them all.
-    first, second = fit.load(draws), fit.load(tmp_path / "again.nc")
-    assert {name: values.tolist() for name, values in first.draws.items()} == {
-        name: values.tolist() for name, values in second.draws.items()
-    }
-    assert found["params"]["E"]["mean"] == pytest.approx(np.mean(second.draws["E"]), rel=1e-12)
-    assert set(second.draws) == set(laws.describe(laws.chinchilla).parameter_names)
+    assert set(written.draws) == set(laws.describe(laws.chinchilla).parameter_names) <= set(found["params"])
+    assert found["params"]["E"]["mean"] == pytest.approx(np.mean(written.draws["E"]), rel=1e-12)
+    assert [set(note) for note in found["notes"]] == [NOTE] * len(found["notes"])
 
 
-def test_another_seed_draws_otherwise(answer, table: Path, draws: Path, tmp_path: Path):
-    answer("sample", table, *SHORT, "--seed", 4, "--out", tmp_path / "other.nc")
-    assert not np.array_equal(fit.load(draws).draws["E"], fit.load(tmp_path / "other.nc").draws["E"])
+@pytest.fixture
+def asked(sampled, monkeypatch) -> dict[str, Any]:
+    """What a verb asked of the sampler, which answers with draws that have not mixed."""
+    seen: dict[str, Any] = {}
+
+    def posterior(law, table, **settings):
+        seen.update(settings, law=law, table=table)
+        return replace(fit.load(sampled.file), status=Status.not_converged)
+
+    monkeypatch.setattr(fit, "posterior", posterior)
+    return seen
 
 
-def test_sampling_follows_the_library(draws: Path, table: Path):
-    expected = fit.posterior(laws.chinchilla, runs.read(table), key=jax.random.key(3), chains=2, warmup=100, draws=100)
-    assert np.array_equal(fit.load(draws).draws["alpha"], expected.draws["alpha"])
+def test_sampling_as_asked(jscale, table: Path, asked: dict[str, Any]):
+    options = ("--chains", 3, "--warmup", 20, "--draws", 30, "--seed", 12, "--include-excluded")
+    result = jscale("sample", table, *options, "--tie", "beta=alpha")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert (asked["chains"], asked["warmup"], asked["draws"], asked["progress"]) == (3, 20, 30, False)
+    assert jnp.array_equal(jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(12)))
+    assert asked["table"].kept.sum() == 32
+    assert laws.describe(asked["law"]).parameter_names == ("E", "A", "B", "alpha")
+    jscale("sample", table)
+    assert (asked["chains"], asked["warmup"], asked["draws"]) == (4, 1000, 1000)
+    assert jnp.array_equal(jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(0)))
 
 
-def test_the_ridge_is_sampled(jscale, ray: Path):
-    result = jscale("sample", ray, *SHORT)
-    assert result.exit_code == 0
-    assert "alpha" in result.stdout
-    assert jscale("sample", ray, "--chains", 1, "--warmup", 10, "--draws", 10, "--require-converged").exit_code == 1
+def test_required_mixing(jscale, table: Path, asked: dict[str, Any]):
+    assert jscale("sample", table, "--require-converged").exit_code == 1
+    shown = jscale("sample", table)
+    assert shown.exit_code == 0
+    assert "not_converged" in shown.stdout
+
+
+def test_an_interrupt_is_one_line(jscale, table: Path, tmp_path: Path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit, "posterior", interrupted)
+    result = jscale("sample", table, "--out", tmp_path / "draws.nc")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "jscale: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_file(jscale, table: Path, asked: dict[str, Any], tmp_path: Path, monkeypatch):
+    def save(self, path):
+        Path(path).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fit.Posterior, "save", save)
+    (tmp_path / "draws.nc").write_text("old")
+    result = jscale("sample", table, "--out", tmp_path / "draws.nc")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith("No space left on device\n")
+    assert result.stderr.count("\n") == 1
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"draws.nc": "old"}

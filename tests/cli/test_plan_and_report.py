@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jscale import fit, laws, plan
-from tests.cli.tables import SHORT, chinchilla_rows, write_table
+from jscale import fit, laws, plan, runs
+from jscale.cli._plans import default_budgets
+from tests.cli.tables import SHORT
 
 KUMAR = ("--law", "precision", "--params", "kumar2024")
 QUANTILES = ("q05", "q50", "q95")
@@ -85,24 +86,25 @@ def test_a_plan_that_fails_is_null_with_a_status(answer, jscale):
     assert "no interior optimum" in jscale("plan", *KUMAR, "--budget", "1e21", "--bits", "3").stdout
 
 
-def test_plan_from_draws(answer, draws: Path, table: Path, tmp_path: Path):
-    found = answer("plan", "--posterior", draws, "--budget", "1e23", "--out", tmp_path / "plan.json")
-    best = plan.optimal(laws.chinchilla, fit.load(draws).draws, 1e23)
+def test_plan_from_draws(answer, sampled, table: Path, tmp_path: Path):
+    found = answer("plan", "--posterior", sampled.file, "--budget", "1e23", "--out", tmp_path / "plan.json")
+    best = plan.optimal(laws.chinchilla, fit.load(sampled.file).draws, 1e23)
     expected = np.quantile(np.asarray(best.N_opt, dtype=float), (0.05, 0.5, 0.95))
     # The library plans in the caller's float32 here, the command in float64.
     assert [found["plans"][0]["N_opt"][q] for q in QUANTILES] == pytest.approx(expected.tolist(), rel=1e-4)
     assert found["plans"][0]["N_opt"]["q05"] < found["plans"][0]["N_opt"]["q95"]
     assert found["draws"] == 200
     assert json.loads((tmp_path / "plan.json").read_text()) == found
-    sampled = answer("plan", table, "--budget", "1e23", *SHORT, "--seed", 3)
-    assert sampled["plans"] == found["plans"]
+    # The same seed gives the same draws, whichever verb asks for them.
+    again = answer("plan", table, "--budget", "1e23", *SHORT, "--seed", 3)
+    assert again["plans"] == found["plans"]
 
 
-def test_plan_from_the_json_of_a_fit(answer, jscale, table: Path, tmp_path: Path):
-    fitted = answer("fit", table, "--tie", "beta=alpha", "--out", tmp_path / "fit.json")
-    found = answer("plan", "--params", tmp_path / "fit.json", "--tie", "beta=alpha", "--budget", "1e22")
-    assert found["params"] == fitted["params"]
-    refused = jscale("plan", "--params", tmp_path / "fit.json", "--budget", "1e22")
+def test_plan_from_the_json_of_a_fit(answer, jscale, tied):
+    found = answer("plan", "--params", tied.file, "--tie", "beta=alpha", "--budget", "1e22")
+    assert found["params"] == tied.printed["params"]
+    assert point(found["plans"][0]["N_opt"]) > 1e8
+    refused = jscale("plan", "--params", tied.file, "--budget", "1e22")
     assert refused.exit_code == 2
     assert "fitted for law 'chinchilla[beta=alpha]', not 'chinchilla'" in refused.stderr
 
@@ -112,29 +114,30 @@ def test_plan_for_people(jscale):
     assert all(text in shown for text in ("10²¹", "5.34B", "71.3B", "7.00", "2.9125"))
 
 
-def test_report(answer, tmp_path: Path):
-    columns = {name: values.tolist() for name, values in chinchilla_rows((3, 10, 30, 100, 300)).items()}
-    columns["run_id"] = [f"<script>alert({i})</script>" for i in range(30)]
-    runs_file = write_table(tmp_path / "<b>runs</b>.csv".replace("/", "_"), columns)
+def test_report(answer, table: Path, sampled, tmp_path: Path):
     page = tmp_path / "report.html"
-    found = answer("report", runs_file, *SHORT, "--out", page)
+    found = answer("report", table, "--posterior", sampled.file, "--out", page, "--title", "A & <b>B</b>")
     html = page.read_text(encoding="utf-8")
     assert html.lstrip().lower().startswith("<!doctype html")
+    assert "A &amp; &lt;b&gt;B&lt;/b&gt;" in html
     assert "<script>alert" not in html
-    assert "<b>runs" not in html
-    assert found["out"] == str(page)
-    assert found["bytes"] == page.stat().st_size
-    # The largest run took 1e21 FLOP, give or take: plans look one, two and three decades further.
-    largest = max(6 * n * d for n, d in zip(columns["N"], columns["D"], strict=True))
-    budgets = [p["C"] for p in found["plans"]]
-    assert budgets == [10 ** (round(math.log10(largest)) + k) for k in (1, 2, 3)]
+    assert (found["out"], found["bytes"]) == (str(page), page.stat().st_size)
     assert found["fit"]["n_runs"] == 30
-    assert set(found["posterior"]["params"]) >= {"E", "A", "B", "alpha", "beta"}
+    assert found["posterior"]["params"] == sampled.printed["params"]
+    # The largest run took 1.8e21 FLOP or so: plans look one, two and three decades further.
+    largest = max(float(c) for c in runs.read(table)["C"])
+    assert [p["C"] for p in found["plans"]] == [float(f"1e{round(math.log10(largest)) + k}") for k in (1, 2, 3)]
 
 
-def test_report_from_saved_draws(jscale, table: Path, draws: Path, tmp_path: Path):
+def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path):
     page = tmp_path / "page.html"
-    result = jscale("report", table, "--posterior", draws, "--budget", "1e24", "--title", "A & B", "--out", page)
+    result = jscale("report", table, "--posterior", sampled.file, "--budget", "5.76e23", "--out", page)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "10²⁴" in result.stdout
-    assert "A &amp; B" in page.read_text(encoding="utf-8")
+    assert "5.76×10²³" in result.stdout
+    assert str(page) in result.stdout
+    assert page.stat().st_size > 10_000
+
+
+def test_default_budgets_lie_beyond_the_runs():
+    assert default_budgets(np.array([1e18, 1.3e22])) == [1e23, 1e24, 1e25]
+    assert default_budgets(np.array([9e22])) == [1e24, 1e25, 1e26]

@@ -52,10 +52,11 @@ def floor(record: laws.Record, theta: dict) -> float:
 @each_law
 def test_value_is_the_formula(law, dtype):
     record = laws.describe(law)
+    function, formula = jax.jit(law), jax.jit(record.evaluate)
     for source, theta in thetas(law):
         with in_dtype(dtype):
-            value = law(**cast(grid(law), dtype), **cast(theta, dtype))
-            written = record.evaluate({**cast(grid(law), dtype), **cast(theta, dtype)})
+            points, params = cast(grid(law), dtype), cast(theta, dtype)
+            value, written = function(**points, **params), formula({**points, **params})
         assert value.dtype == written.dtype == dtype
         assert np.isfinite(value).all(), source
         np.testing.assert_allclose(
@@ -100,11 +101,11 @@ def test_jit_and_vmap(law, dtype):
         points, theta = cast(grid(law), dtype), cast(first_theta(law), dtype)
         eager = law(**points, **theta)
         jitted = jax.jit(law)(**points, **theta)
-        mapped = jax.vmap(lambda point: law(**point, **theta))(points)
-        stride = eager.size // 8 + 1
+        mapped = jax.jit(jax.vmap(lambda point: law(**point, **theta)))(points)
+        stride = eager.size // 4 + 1
         loop = jnp.stack([law(**{k: v[i] for k, v in points.items()}, **theta) for i in range(0, eager.size, stride)])
         draws = {k: jnp.stack([v, v * 1.01]) for k, v in theta.items()}
-        over_draws = jax.vmap(lambda theta: law(**points, **theta))(draws)
+        over_draws = jax.jit(jax.vmap(lambda theta: law(**points, **theta)))(draws)
     assert eager.dtype == jitted.dtype == mapped.dtype == dtype
     np.testing.assert_allclose(jitted, eager, rtol=REWRITTEN[dtype])
     np.testing.assert_allclose(mapped, eager, rtol=REWRITTEN[dtype])

@@ -1,0 +1,135 @@
+"""The small parts: numbers as typed, strict JSON, files that are whole or not there."""
+
+import json
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jscale._core.errors import JscaleError
+from jscale.cli import _output, _parse
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("7e10", 7e10),
+        (" 70B ", 7e10),
+        ("1.4T", 1.4e12),
+        (".5", 0.5),
+        ("-3", -3.0),
+        ("2.", 2.0),
+        ("1E+3", 1e3),
+        ("5k", 5e3),
+    ],
+)
+def test_numbers(text: str, value: float):
+    assert _parse.number(text, "x") == value
+
+
+@pytest.mark.parametrize("text", ["", " ", "7e", "1_000", "1,5", "0x10", "nan", "inf", "1e999", "7BB", "１", "--1"])
+def test_no_numbers(text: str):
+    with pytest.raises(JscaleError, match="x: expected a number"):
+        _parse.number(text, "x")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_number_or_an_error(text: str):
+    try:
+        value = _parse.number(text, "x")
+    except JscaleError as refusal:
+        message = str(refusal)
+    else:
+        message = "" if math.isfinite(value) else "not finite"
+    assert message == "" or message.startswith("x: expected a number")
+
+
+@given(st.dictionaries(st.from_regex(r"[A-Za-z_]\w{0,9}", fullmatch=True), st.floats(allow_nan=False)))
+def test_pairs_read_back(values: dict[str, float]):
+    typed = [f"{name}={value!r}" for name, value in values.items()]
+    if any(value == -math.inf for value in values.values()):
+        with pytest.raises(JscaleError):
+            _parse.values(typed, "--at", "N=1")
+        return
+    assert _parse.values(typed, "--at", "N=1") == values
+    assert _parse.values([",".join(typed)] if typed else None, "--at", "N=1") == values
+
+
+def test_bits():
+    assert _parse.bits("inf", "x") == math.inf
+    assert _parse.bits("4", "x") == 4
+    with pytest.raises(JscaleError, match="above 0"):
+        _parse.bits("0", "x")
+
+
+def test_json_is_strict():
+    payload = {
+        "array": np.array([1.0, math.nan, math.inf]),
+        "jax": jnp.asarray(2.5),
+        "flag": np.bool_(True),
+        "count": np.int64(3),
+        "tuple": (1, None, "é\ud800"),
+        "nested": {1: -math.inf},
+    }
+    text = _output.to_json(payload)
+    assert text.isascii()
+    assert json.loads(text) == {
+        "array": [1.0, None, None],
+        "jax": 2.5,
+        "flag": True,
+        "count": 3,
+        "tuple": [1, None, "é\ud800"],
+        "nested": {"1": None},
+    }
+    with pytest.raises(TypeError, match="no JSON for object"):
+        _output.to_json({"x": object()})
+
+
+@given(st.floats())
+def test_numbers_survive_json(value: float):
+    assert json.loads(_output.to_json({"x": value}))["x"] == (value if math.isfinite(value) else None)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1.8172237, 6, "1.81722"),
+        (477.8, 6, "477.800"),
+        (2000.0, 4, "2000"),
+        (1e-3, 8, "0.0010000000"),
+        (math.nan, 3, "nan"),
+    ],
+)
+def test_figures(value: float, digits: int, text: str):
+    assert _output.figures(value, digits) == text
+
+
+def test_writing_is_all_or_nothing(tmp_path):
+    path = tmp_path / "result.json"
+    with _output.writing(str(path)) as temporary:
+        temporary.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+
+    def fail() -> None:
+        with _output.writing(str(path)) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_text("old")
+    link.symlink_to(real)
+    with _output.writing(str(link)) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"

@@ -1,0 +1,143 @@
+"""The command as a process of its own: what lands on which stream, what it imports, its cache of compiled code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from jscale.cli import _session
+
+Process = Callable[..., subprocess.CompletedProcess[str]]
+VALUE = ("laws", "chinchilla", "--at", "N=1e9,D=2e10", "--json")
+"""The cheapest thing that compiles."""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Process:
+    """``python -m jscale`` with a cache folder of its own."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_", "TF_"))}
+        settings = {**kept, "JSCALE_CACHE": str(tmp_path / "cache"), **environment}
+        words = [sys.executable, "-m", "jscale", *map(str, arguments)]
+        return subprocess.run(words, env=settings, capture_output=True, text=True, timeout=300)
+
+    return run
+
+
+def values(done: subprocess.CompletedProcess[str]) -> dict:
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def entries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*-cache") if path.is_file())
+
+
+def test_compiled_code_is_kept_and_survives_damage(command: Process, tmp_path: Path):
+    first = values(command(*VALUE))
+    kept = entries(tmp_path / "cache" / "compiled")
+    assert kept
+    stamps = [path.stat().st_mtime_ns for path in kept]
+    assert values(command(*VALUE)) == first
+    assert entries(tmp_path / "cache") == kept, "the second run compiled something that the first had not kept"
+    assert [path.stat().st_mtime_ns for path in kept] == stamps
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:100])
+    assert values(command(*VALUE)) == first
+
+
+def test_a_cache_that_cannot_be_written(command: Process, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    assert values(command(*VALUE, JSCALE_CACHE=str(tmp_path / "file" / "cache")))["status"] == "finite"
+
+
+def test_the_cache_of_jax_itself_has_the_last_word(command: Process, tmp_path: Path):
+    values(command(*VALUE, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "jax")))
+    assert entries(tmp_path / "jax")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_cache_is_the_users_unless_named(monkeypatch, tmp_path: Path):
+    monkeypatch.delenv(_session.CACHE_VARIABLE)
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name, **_: tmp_path / name)
+    assert _session.cache_folder() == tmp_path / "jscale" / "compiled"
+    monkeypatch.setenv(_session.CACHE_VARIABLE, str(tmp_path / "mine"))
+    assert _session.cache_folder() == tmp_path / "mine" / "compiled"
+
+
+def test_fit_imports_no_sampler_and_no_figures(table: Path, tmp_path: Path):
+    code = """
+import json, sys
+sys.argv = ["jscale", "fit", sys.argv[1], "--law", "power_size", "--starts", "1"]
+from jscale.cli import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(sys.modules)))
+"""
+    environment = {**os.environ, "JSCALE_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(table)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert {"jax", "jscale.fit"} <= loaded
+    assert loaded & {"arviz", "matplotlib", "numpyro", "pandas", "xarray", "sympy"} == set()
+
+
+def test_a_process_that_runs_jax_already_is_left_alone(monkeypatch):
+    before = dict(os.environ)
+    _session.prepare_jax()
+    assert dict(os.environ) == before
+
+
+def test_a_mistake_is_one_line(command: Process, tmp_path: Path):
+    done = command("fit", tmp_path / "gone.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"jscale: error: {tmp_path / 'gone.csv'}: no such file\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_under_stdout_is_one_line(tmp_path: Path):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jscale", "data", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "jscale: error: No space left on device\n"
+
+
+def test_an_interrupt_reaches_a_process_that_is_deep_in_compiled_code():
+    code = """
+import hashlib, sys
+from jscale.cli import _interrupt
+_interrupt.watch(grace=0.2)
+print("ready", flush=True)
+hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts a job in the background hands it on with interrupts ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "jscale: interrupted\n")

@@ -1,0 +1,70 @@
+"""Numbers of any kind become floats without losing their size."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale._core.arrays import as_float, log, term
+from jscale._core.scope import float64
+
+BIG = 10**15
+
+
+@pytest.mark.parametrize("x", [1.5, np.float32(1.5), np.float64(1.5), np.array([1.5]), np.float32([1.5])])
+def test_floats_pass_through(x):
+    assert as_float(x) is x
+
+
+def test_jax_floats_pass_through():
+    for dtype in ("float16", "bfloat16", "float32"):
+        x = jnp.ones(2, dtype)
+        assert as_float(x) is x
+    half = np.ones(2, jnp.bfloat16)
+    assert as_float(half) is half
+
+
+def test_integers_keep_their_size():
+    assert as_float(BIG) == 1e15
+    assert type(as_float(BIG)) is float
+    assert as_float(10**30) == 1e30
+    for x in (np.int64(BIG), np.array([BIG]), np.uint64(BIG)):
+        assert as_float(x).dtype == np.float64
+        assert as_float(x) == 1e15
+    assert as_float(jnp.arange(3)).dtype == "float32"
+    with float64():
+        assert as_float(jnp.asarray([BIG]))[0] == 1e15
+
+
+def test_booleans_are_numbers():
+    assert type(as_float(True)) is float
+    assert as_float(np.True_).dtype == np.float64
+    assert as_float(jnp.asarray(True)).dtype == "float32"
+
+
+def test_log_of_a_large_count():
+    np.testing.assert_allclose(log(BIG), np.log(1e15), rtol=1e-6)
+    np.testing.assert_allclose(log(np.array([BIG, BIG])), [np.log(1e15)] * 2, rtol=1e-6)
+
+
+def test_term_keeps_the_kind_of_number():
+    assert type(term(2.0, 100, 0.5)) is float
+    assert term(2.0, 100, 0.5) == 0.2
+    assert type(term(2.0, np.array([100]), 0.5)) is np.ndarray
+    assert isinstance(term(2.0, 100, jnp.asarray(0.5)), jax.Array)
+    assert term(jnp.float32(2), jnp.arange(1, 4), jnp.float32(0.5)).dtype == "float32"
+
+
+@pytest.mark.parametrize("resource", [0.0, -1.0])
+def test_term_without_a_resource(resource):
+    """Infinite, with zero gradients: so a sum of terms never turns NaN."""
+    value, gradients = jax.value_and_grad(term, argnums=(0, 1, 2))(2.0, jnp.asarray(resource), 0.5)
+    assert value == jnp.inf
+    assert [float(g) for g in gradients] == [0.0, 0.0, 0.0]
+
+
+def test_term_at_the_ends():
+    gradient = jax.grad(term, argnums=1)(2.0, jnp.asarray(jnp.inf), 0.5)
+    assert term(2.0, jnp.asarray(jnp.inf), 0.5) == 0
+    assert gradient == 0
+    assert np.isnan(term(2.0, jnp.asarray(jnp.nan), 0.5))

@@ -1,0 +1,82 @@
+"""Formulas as text: their names, their value, their renaming; nothing but arithmetic gets in."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale._core import expressions
+from jscale._core.errors import JscaleError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("E + A * N**-alpha", {"E", "A", "N", "alpha"}),
+        ("exp(-P_w / gamma_w) + exponent", {"P_w", "gamma_w", "exponent"}),
+        ("where(P < inf, log(P), 1e5)", {"P"}),
+        ("1e-05 * x + 2.5e3", {"x"}),
+        ("1", set()),
+    ],
+)
+def test_names(text, expected):
+    assert expressions.names(text) == expected
+
+
+@pytest.mark.parametrize("text", ["E +", "a = 1", "import os", "", "a b", "(x", "lambda"])
+def test_what_is_no_expression(text):
+    with pytest.raises(JscaleError, match="is not a formula") as caught:
+        expressions.names(text)
+    assert "\n" not in str(caught.value).replace(repr(text), "")
+    with pytest.raises(JscaleError, match="is not a formula"):
+        expressions.evaluate(text, {})
+
+
+def test_attributes_count_as_names():
+    """So that a declaration refuses them: no formula reaches into an object."""
+    assert expressions.names("x.__class__") == {"x", "__class__"}
+
+
+def test_evaluate():
+    values = {"E": 1.5, "A": 2.0, "N": np.array([1.0, 4.0])}
+    np.testing.assert_allclose(expressions.evaluate("E + A / sqrt(N)", values), [3.5, 2.5])
+    assert expressions.evaluate("where(N > 2, log2(N), minimum(N, E))", {"N": jnp.float32(8), "E": 1.0}) == 3
+    assert expressions.evaluate("sum(N)", values) == 5
+    np.testing.assert_allclose(expressions.evaluate("logsumexp(N)", values), np.logaddexp(1, 4), rtol=1e-6)
+    assert expressions.evaluate("-inf", {}) == -jnp.inf
+
+
+def test_evaluate_is_pure_jax():
+    function = jax.jit(jax.grad(lambda a: expressions.evaluate("exp(a * x)", {"a": a, "x": 2.0})))
+    np.testing.assert_allclose(function(0.5), 2 * np.e, rtol=1e-6)
+
+
+def test_values_hide_functions():
+    assert expressions.evaluate("exp(1)", {"exp": lambda x: -x}) == -1
+
+
+def test_no_builtins():
+    for text in ("open", "__import__('os')", "print(1)"):
+        with pytest.raises(NameError):
+            expressions.evaluate(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "replacements", "expected"),
+    [
+        ("D**-beta", {"beta": "alpha"}, "D**-(alpha)"),
+        ("a + b", {"a": "b", "b": "a"}, "(b) + (a)"),
+        ("alpha * alpha_N + exp(a)", {"alpha": "0.3", "a": "-1.5"}, "(0.3) * alpha_N + exp((-1.5))"),
+        ("1e5 * e + x.e", {"e": "2"}, "1e5 * (2) + x.e"),
+        ("P_w_low / P_w", {"P_w": "8"}, "P_w_low / (8)"),
+        ("N", {}, "N"),
+    ],
+)
+def test_rename(text, replacements, expected):
+    assert expressions.rename(text, replacements) == expected
+
+
+def test_renaming_keeps_the_value():
+    """Brackets: a negative number or a sum in place of a name changes nothing around it."""
+    renamed = expressions.rename("x**-n * m", {"n": "-2", "m": "a + b"})
+    assert expressions.evaluate(renamed, {"x": 3.0, "a": 1.0, "b": 1.0}) == 18

@@ -1,0 +1,125 @@
+"""The float64 scope computes in double precision and leaves the caller's own setting alone, whatever happens in it."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale._core.scope import float64, in_float64, to_numpy
+
+pytestmark = pytest.mark.smoke
+
+
+def default_dtype() -> str:
+    """What a Python float becomes in this thread, now."""
+    return jnp.asarray([0.5]).dtype.name
+
+
+def setting() -> bool:
+    return jax.config.read("jax_enable_x64")
+
+
+@pytest.fixture(params=[False, True], ids=["caller-in-float32", "caller-in-float64"])
+def caller(request):
+    """The caller's own choice, which must survive."""
+    with jax.enable_x64(request.param):
+        yield "float64" if request.param else "float32"
+
+
+def test_inside_and_after(caller):
+    before = setting()
+    with float64():
+        assert default_dtype() == "float64"
+        assert jnp.arange(3).dtype == "int64"
+        with float64():
+            assert default_dtype() == "float64"
+        assert default_dtype() == "float64"
+    assert default_dtype() == caller
+    assert setting() == before
+
+
+def test_after_an_exception(caller):
+    with pytest.raises(RuntimeError, match="on purpose"), float64():
+        raise RuntimeError("on purpose")
+    assert default_dtype() == caller
+
+    @in_float64
+    def fails():
+        assert default_dtype() == "float64"
+        raise KeyError("on purpose")
+
+    with pytest.raises(KeyError, match="on purpose"):
+        fails()
+    assert default_dtype() == caller
+
+
+def test_the_global_setting_is_never_touched():
+    assert not setting()
+    with float64():
+        seen = ThreadPoolExecutor(1).submit(default_dtype).result(timeout=60)
+    assert seen == "float32"
+    assert not setting()
+
+
+def test_threads_do_not_see_each_other():
+    """One thread works in float64 while the other stays in float32."""
+    inside, looked = threading.Event(), threading.Event()
+    seen = {}
+
+    def worker():
+        with float64():
+            inside.set()
+            looked.wait(60)
+            seen["worker"] = default_dtype()
+        seen["after"] = default_dtype()
+
+    thread = threading.Thread(target=worker)
+    thread.start()
+    assert inside.wait(60)
+    seen["main"] = default_dtype()
+    looked.set()
+    thread.join(60)
+    assert seen == {"worker": "float64", "after": "float32", "main": "float32"}
+
+
+def test_a_thread_opens_its_own_scope(caller):
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(in_float64(lambda _: default_dtype()), range(4))) == ["float64"] * 4
+    assert default_dtype() == caller
+
+
+def test_wrapper_keeps_name_arguments_and_value(caller):
+    @in_float64
+    def third(x: float, *, scale: float = 1.0) -> np.ndarray:
+        """A third."""
+        return to_numpy(jnp.asarray(x) * scale / 3)
+
+    assert (third.__name__, third.__doc__) == ("third", "A third.")
+    assert third(1.0, scale=2.0) == 2.0 / 3
+    assert third(1.0).dtype == np.float64
+    assert default_dtype() == caller
+
+
+def test_one_function_in_both_precisions():
+    """A compiled function is not reused across the two: each caller gets its own precision."""
+    third = jax.jit(lambda x: x / 3)
+    single = third(jnp.asarray(1.0))
+    with float64():
+        double = third(jnp.asarray(1.0))
+    again = third(jnp.asarray(1.0))
+    assert (single.dtype, double.dtype, again.dtype) == ("float32", "float64", "float32")
+    assert float(double) == 1 / 3
+    assert float(single) != 1 / 3
+
+
+def test_arrays_leave_the_scope_whole():
+    with float64():
+        tree = {"a": jnp.asarray([1 / 3]), "b": (jnp.arange(2), 1.0)}
+    out = to_numpy(tree)
+    assert out["a"].dtype == np.float64
+    assert out["a"][0] == 1 / 3
+    assert out["b"][0].dtype == np.int64
+    assert isinstance(out["b"][1], np.ndarray)
