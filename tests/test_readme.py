@@ -41,5 +41,7 @@ def test_commands_exist():
     from jscale.cli import app
 
     verbs = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
-    named = {shlex.split(line)[1] for block in blocks("sh") for line in block.splitlines() if line.startswith("jscale ")}
+    named = {
+        shlex.split(line)[1] for block in blocks("sh") for line in block.splitlines() if line.startswith("jscale ")
+    }
     assert named == verbs

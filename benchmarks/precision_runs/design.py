@@ -23,14 +23,16 @@ ALONE = tuple((*OFF[:part], bits, *OFF[part + 1 :]) for bits in (2, 3, 4, 5, 6, 
 TIED = tuple((bits,) * 3 for bits in (3, 4, 5, 6, 8))
 PAIRS: tuple[Bits, ...] = ((4, 4, 16), (4, 16, 4), (16, 4, 4), (3, 5, 6), (6, 3, 5))
 SETTINGS: tuple[Bits, ...] = (OFF, *ALONE, *TIED, *PAIRS)
+_STEADY = tuple(bits for bits in SETTINGS if bits != (16, 2, 16))
+"""Without activations in 2 bits, with which the two smallest sizes diverge at every length."""
 _LONG = (OFF, (3, 16, 16), (4, 16, 16), (16, 4, 16), (16, 16, 4), (4, 4, 4), (6, 6, 6))
 
 RATIOS: dict[int, tuple[tuple[int, tuple[Bits, ...]], ...]] = {
     6144: ((20, SETTINGS), (80, SETTINGS), (320, SETTINGS), (1280, SETTINGS)),
     24576: ((5, SETTINGS), (20, SETTINGS), (80, SETTINGS), (320, SETTINGS), (1280, _LONG)),
-    98304: ((5, SETTINGS), (20, SETTINGS), (80, SETTINGS), (320, (OFF, (4, 16, 16), (4, 4, 4)))),
-    196608: ((5, SETTINGS), (20, SETTINGS), (80, _LONG)),
-    393216: ((5, SETTINGS), (20, _LONG), (80, (OFF,))),
+    98304: ((5, _STEADY), (20, _STEADY), (80, _STEADY), (320, (OFF, (4, 16, 16), (4, 4, 4)))),
+    196608: ((5, _STEADY), (20, _STEADY), (80, _LONG)),
+    393216: ((5, _STEADY), (20, _LONG), (80, (OFF,))),
 }
 """For each N: tokens per parameter, and the bits trained at that ratio."""
 
@@ -56,7 +58,7 @@ class Job:
     """One training run.
 
     Attributes:
-        group: design, seed, rate or schedule.
+        purpose: design, seed, rate or schedule.
         N: non-embedding parameters, a key of `SIZES`.
         ratio: training tokens per parameter.
         bits: (P_w, P_a, P_kv).
@@ -66,7 +68,7 @@ class Job:
         trunk: whether it decays from a trunk that it shares, or is trained from its first step.
     """
 
-    group: str
+    purpose: str
     N: int
     ratio: int
     bits: Bits = OFF
@@ -104,14 +106,14 @@ class Job:
     def run_id(self) -> str:
         """The run's name in the table."""
         name = f"{self.trunk_id}-r{self.ratio}"
-        if self.group == "rate":
+        if self.purpose == "rate":
             return f"rate-{name}-lr{self.lr:g}"
         return name if self.trunk else f"scratch-{self.schedule}-{name}"
 
     @property
     def compensated(self) -> bool:
         """Whether GPTQ is applied, next to rounding to the nearest value."""
-        return self.group in ("design", "seed") and self.bits in _COMPENSATED
+        return self.purpose in ("design", "seed") and self.bits in _COMPENSATED
 
     def seconds(self, begun: int = 0) -> float:
         """Expected CPU seconds when the trunk stands at step ``begun``."""
@@ -183,6 +185,6 @@ def ordered(finished: Mapping[str, float]) -> list[tuple[Job, float]]:
         waiting = [job for job in jobs() if job.N == N and job.run_id not in finished] if lr else []
         for job in (*needed, *waiting):
             before = [stop for stop in stops.get(job.trunk_id, ()) if job.trunk and stop < job.stable]
-            weight = _WEIGHTS[job.group] * (0.4 if job.bits == OFF else 1.0)
+            weight = _WEIGHTS[job.purpose] * (0.4 if job.bits == OFF else 1.0)
             ready.append((weight * job.seconds(max(before, default=0)), len(ready), job, job.lr or lr))
     return [(job, lr) for _, _, job, lr in sorted(ready, key=lambda entry: entry[:2])]

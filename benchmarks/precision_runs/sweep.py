@@ -76,14 +76,14 @@ def run(job: Job, lr: float, text: corpus.Corpus, work: Path) -> tuple[dict, lis
     state, trace = train_job(job, lr, text.train, work / "trunks")
     values = train.evaluate(state.params, job.size, text.validation, job.bits)
     loss, loss_se = train.mean_and_error(values, text.documents)
-    bad = train.diverged(trace, loss)
+    bad = train.diverged(trace, loss, text.record["unigram_loss"])
     reasons = {"rate": "learning-rate search", "schedule": "check of the schedule"}
-    reason = "diverged" if bad else reasons.get(job.group, "")
-    cell = dict(run_id=job.run_id, group=job.group, N=job.N, n_kind="non-embedding", D=job.D, C=6 * job.N * job.D,
+    reason = "diverged" if bad else reasons.get(job.purpose, "")
+    cell = dict(run_id=job.run_id, purpose=job.purpose, N=job.N, n_kind="non-embedding", D=job.D, C=6 * job.N * job.D,
                 P_w=job.bits[0], P_a=job.bits[1], P_kv=job.bits[2], seed=job.seed)  # fmt: skip
     flags = dict(diverged=int(bad), exclude=int(bool(reason)), reason=reason)
     post = []
-    if math.isfinite(loss) and job.group in ("design", "seed"):
+    if math.isfinite(loss) and job.purpose in ("design", "seed"):
         held = HeldOut(text.validation, text.documents, text.calibration)
         methods = (RTN, GPTQ) if job.compensated else (RTN,)
         for found in post_losses(state.params, job.size, held, job.bits, methods):
@@ -95,7 +95,7 @@ def run(job: Job, lr: float, text: corpus.Corpus, work: Path) -> tuple[dict, lis
         loss=_number(loss), loss_se=_number(loss_se), train_loss=_number(float(last.mean())),
         lr=lr, schedule=job.schedule, trunk=job.trunk_id if job.trunk else "", steps=job.steps, batch=job.size.batch,
         layers=job.size.layers, width=job.size.width, heads=job.size.heads,
-        seconds=round(time.process_time() - begun, 1), corpus=text.sha256[:12],
+        seconds=round(time.process_time() - begun, 1), corpus=text.sha256[:12], jax=jax.__version__,
     )  # fmt: skip
     return row, post
 

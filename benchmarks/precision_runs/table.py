@@ -13,9 +13,9 @@ from pathlib import Path
 from benchmarks.precision_runs.corpus import write
 from benchmarks.precision_runs.design import jobs
 
-CELL = ("run_id", "group", "N", "n_kind", "D", "C", "P_w", "P_a", "P_kv", "seed")
+CELL = ("run_id", "purpose", "N", "n_kind", "D", "C", "P_w", "P_a", "P_kv", "seed")
 COLUMNS = (*CELL, "loss", "loss_se", "train_loss", "diverged", "exclude", "reason", "lr", "schedule", "trunk", "steps",
-           "batch", "layers", "width", "heads", "seconds", "corpus")  # fmt: skip
+           "batch", "layers", "width", "heads", "seconds", "corpus", "jax")  # fmt: skip
 POST_COLUMNS = (*CELL, "P_post", "method", "loss", "loss_se", "delta", "delta_se", "diverged", "exclude", "reason")
 _LINES = "rows.jsonl"
 

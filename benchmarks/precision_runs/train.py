@@ -132,9 +132,18 @@ def mean_and_error(values: np.ndarray, documents: np.ndarray) -> tuple[float, fl
     return mean, float(np.sqrt(np.sum(sums**2) * clusters / (clusters - 1)) / len(values))
 
 
-def diverged(trace: np.ndarray, loss: float) -> bool:
-    """Whether a loss is not finite, or the last tenth of training lies `DRIFT` above the lowest tenth."""
-    if not (np.isfinite(loss) and np.all(np.isfinite(trace))):
+def diverged(trace: np.ndarray, loss: float, unigram: float) -> bool:
+    """Whether a run counts as diverged.
+
+    It does where a loss is not finite, where the validation loss is above ``unigram``, that of a guess by the
+    frequencies of bytes alone, and where the last tenth of training lies `DRIFT` above the lowest tenth.
+
+    Args:
+        trace: training losses, nats per byte, (steps,).
+        loss: on validation, nats per byte.
+        unigram: nats per byte.
+    """
+    if not (np.isfinite(loss) and np.all(np.isfinite(trace)) and loss <= unigram):
         return True
     windows = [part.mean() for part in np.array_split(trace, 10)]
     return bool(windows[-1] > min(windows) + DRIFT)

@@ -63,6 +63,8 @@ def target(out: str) -> Path:
     path = Path(out).expanduser()
     try:
         path = path.resolve()
+        if path.is_symlink():  # still: newer Pythons give up without a word
+            raise OSError("a loop of links")
         folder, special = path.parent, path.exists() and not path.is_file()
         missing = not folder.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long a name, a NUL, a loop of links

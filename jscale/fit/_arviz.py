@@ -7,24 +7,26 @@ from typing import Any
 import arviz
 import numpy as np
 
-_TREES = not hasattr(arviz, "InferenceData")
+_TREES = int(arviz.__version__.partition(".")[0]) >= 1  # 1.x still answers to the old name, with a warning
 
 
 def container(groups: Mapping[str, Mapping[str, np.ndarray]], attributes: Mapping[str, Any]) -> Any:
     """An InferenceData or a DataTree of arrays (chain, draw), with attributes on the posterior."""
     groups = {name: dict(variables) for name, variables in groups.items()}
-    tree = arviz.from_dict(groups) if _TREES else arviz.from_dict(**groups)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    from_dict: Any = arviz.from_dict  # its signature changed between the generations
+    tree = from_dict(groups) if _TREES else from_dict(**groups)
     tree["posterior"].attrs.update(attributes)
     return tree
 
 
 def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
     """The groups and the posterior's attributes of a file written by :func:`write`."""
-    tree = arviz.from_netcdf(str(path))
+    tree: Any = arviz.from_netcdf(str(path))
     try:
         names = list(tree.children) if _TREES else list(tree.groups())
         groups = {
-            name: {str(variable): np.asarray(tree[name][variable].values) for variable in tree[name].data_vars} for name in names
+            name: {str(variable): np.asarray(tree[name][variable].values) for variable in tree[name].data_vars}
+            for name in names
         }
         return groups, dict(tree["posterior"].attrs)
     finally:

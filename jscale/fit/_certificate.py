@@ -18,8 +18,8 @@ AGREEING_STARTS = 0.1
 CHALLENGE = 1e-3
 """The second method agrees when it comes within this share of the objective: its line search ends earlier on kinks."""
 COLLINEAR = 1e5
-"""Condition number of the scaled Gauss-Newton matrix above which the design counts as collinear. Measured for Chinchilla's
-law: 1.1e3 on the published runs, 2e3 to 5e3 on three token-to-parameter ratios, 7e5 and more on a single one."""
+"""Condition number of the scaled Gauss-Newton matrix above which the design counts as collinear. Measured for
+Chinchilla's law: 1.1e3 on the published runs, 2e3 to 5e3 on three token-to-parameter ratios, 7e5 and more on one."""
 _EDGE = 1e-3
 _NAMED = 0.1
 
@@ -31,7 +31,8 @@ class Certificate:
     Attributes:
         status: how the fit ended.
         agreement: share of starting points that reach the same objective.
-        gradient_norm: largest cosine between the runs' pulls and the direction of a coordinate: 0 at an optimum, at most 1.
+        gradient_norm: largest cosine between the runs' pulls and the direction of a coordinate: 0 at an optimum,
+            at most 1.
         condition: condition number of the Gauss-Newton matrix, scaled to unit diagonal, in the coordinates of the fit.
         condition_raw: the same in raw coordinates (logarithms of A, B, …).
         starts: number of starting points.
@@ -118,8 +119,8 @@ def notes(certificate: Certificate, record: Record) -> tuple[Note, ...]:
     found = []
     if certificate.status == Status.not_converged:
         message = (
-            f"the fit of {record.name} did not converge: {certificate.agreement:.0%} of {certificate.starts} starts agree, "
-            f"gradient {certificate.gradient_norm:.1e}"
+            f"the fit of {record.name} did not converge: {certificate.agreement:.0%} of {certificate.starts} "
+            f"starts agree, gradient {certificate.gradient_norm:.1e}"
         )
         found.append(Note("not-converged", "error", message, {"agreement": certificate.agreement}))
     if certificate.unidentified:

@@ -1,7 +1,7 @@
 """The coordinates in which laws are fitted: anchored at the runs' own centre and free of bounds.
 
-In raw units ``A`` and ``alpha`` of Chinchilla's law are correlated at 0.9995 and L-BFGS on them reaches the optimum from
-no start at all; as "nats of the size term at the typical model" and ``alpha`` they are nearly independent.
+In raw units ``A`` and ``alpha`` of Chinchilla's law are correlated at 0.9995; on the published runs the condition
+number of the problem is 4.8e4 in raw coordinates and 1.1e3 in these.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,9 @@ class Coordinates(NamedTuple):
     def to_free(self, params: Mapping[str, Any]) -> jax.Array:
         """The free vector (k,) of the parameters."""
         scope = {**self.centre, **params}
-        return jnp.stack([jnp.asarray(p.role.support.to_free(self.coordinate(p, scope))) for p in self.record.parameters])
+        return jnp.stack(
+            [jnp.asarray(p.role.support.to_free(self.coordinate(p, scope))) for p in self.record.parameters]
+        )
 
     @staticmethod
     def value(parameter: Parameter, coordinate: Any, scope: Mapping[str, Any]) -> Any:
@@ -76,4 +78,3 @@ def at_runs(record: Record, inputs: Mapping[str, np.ndarray], loss: np.ndarray) 
         centre[name] = float(np.exp(np.log(column).mean()) if positive else column.mean())
         centre[f"{name}_low"] = float(column.min())
     return Coordinates(record, centre)
-

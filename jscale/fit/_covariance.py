@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 _EMPTY = 1e-7
-"""Directions whose scaled singular value is below this share of the largest carry no information: their variance is infinite."""
+"""Directions whose scaled singular value is below this share of the largest carry no information: infinite variance."""
 
 
 def sandwich(
@@ -16,8 +16,8 @@ def sandwich(
 ) -> np.ndarray:
     """Covariance of the parameters (k, k), robust to residuals of unequal size (Huber 1967; HC1 correction).
 
-    With a Huber delta far below the residuals the slope jumps at zero, and its derivative is taken as a difference over a
-    bandwidth of the residuals' own size instead of from the few runs that happen to lie inside delta.
+    With a Huber delta far below the residuals the slope jumps at zero, and its derivative is taken as a difference
+    over a bandwidth of the residuals' own size instead of from the few runs that happen to lie inside delta.
 
     Args:
         residual: (rows,).

@@ -15,7 +15,6 @@ from jscale.fit._coordinates import Coordinates, at_runs
 from jscale.fit._point import require_enough
 from jscale.fit._posterior import NOISE, STUDENT_NU
 from jscale.laws import LawFunction, Parameter, describe, roles
-
 from jscale.runs import Runs, select
 
 _NOISE_SCALE = 0.02
@@ -47,7 +46,8 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
     record, priors = describe(law), dict(priors or {})
     if unknown := set(priors) - set(record.parameter_names):
         raise JscaleError(
-            f"law {record.name!r} has no parameter {', '.join(sorted(unknown))} (it has: {', '.join(record.parameter_names)})"
+            f"law {record.name!r} has no parameter {', '.join(sorted(unknown))} "
+            f"(it has: {', '.join(record.parameter_names)})"
         )
     data = select(table, law)
     require_enough(law, table, data)
@@ -58,7 +58,9 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
         params = _sample_params(coordinates, priors)
         predicted = jnp.broadcast_to(law(**inputs, **params), data.loss.shape)
         sigma = numpyro.sample(NOISE, dist.HalfNormal(_NOISE_SCALE))
-        numpyro.sample("log_loss", dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma), obs=jnp.log(jnp.asarray(data.loss)))
+        numpyro.sample(
+            "log_loss", dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma), obs=jnp.log(jnp.asarray(data.loss))
+        )
 
     return sample
 
@@ -80,7 +82,8 @@ def _sample_params(coordinates: Coordinates, priors: Priors) -> dict[str, Any]:
 
 def _sample_anchored(coordinates: Coordinates, parameter: Parameter, params: Mapping[str, Any]) -> Any:
     role, scope = parameter.role, {**coordinates.centre, **params}
-    assert role.anchor is not None and role.prior is not None
+    assert role.anchor is not None
+    assert role.prior is not None
     shift = expressions.evaluate(role.anchor.plus, scope)
     coordinate = numpyro.sample(f"{parameter.name}_centred", _distribution(role.prior, role.support, shift))
     return numpyro.deterministic(parameter.name, coordinates.value(parameter, coordinate, scope))

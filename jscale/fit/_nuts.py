@@ -22,7 +22,7 @@ _MODE_RESOLUTION = 1e-6
 """Nats by which the mode may be missed: it only centres coordinates."""
 _CHUNK = 100
 _FLATTEST = 1e-6
-"""Curvatures at the mode below this share of 1 nat per unit are not believed: the prior's tails end such directions earlier."""
+"""Curvatures at the mode below this (nats per squared unit) are not believed: the prior's tails end such directions."""
 
 
 class Chains(NamedTuple):

@@ -10,14 +10,13 @@ from jax.scipy.special import ndtr
 
 from jscale._core.errors import JscaleError
 
-
 _LADDER = 10**0.5
 
 
 def _ladder(first: float, last: float) -> tuple[float, ...]:
     """From ``first`` down to ``last`` by factors of at most the square root of ten."""
     steps = max(0, math.ceil(math.log(first / last) / math.log(_LADDER) - 1e-9))
-    return tuple(last * (first / last) ** (1 - i / steps) for i in range(steps)) + (last,) if steps else (last,)
+    return (*(last * (first / last) ** (1 - i / steps) for i in range(steps)), last)
 
 
 def _huber(r: jax.Array, delta: jax.Array) -> jax.Array:

@@ -14,8 +14,8 @@ from jscale._core.status import Status
 from jscale.fit import _certificate as certify
 from jscale.fit._certificate import Certificate
 from jscale.fit._coordinates import at_runs
-from jscale.fit._objective import Objective, resolve
 from jscale.fit._covariance import sandwich
+from jscale.fit._objective import Objective, resolve
 from jscale.fit._problem import Local, Tableau, challenge, descend, examine, slopes
 from jscale.fit._solver import Descent
 from jscale.fit._starts import spread
@@ -144,11 +144,13 @@ def require_enough(law: LawFunction, table: Runs, data: Data) -> None:
     if not record.parameters:
         raise JscaleError(f"law {record.name!r} has no free parameter left to fit")
     if record.output.name != "loss" and record.output.name != "loss change":
-        raise JscaleError(f"law {record.name!r} returns {record.output.meaning}, not a loss: it cannot be fitted to runs")
+        raise JscaleError(
+            f"law {record.name!r} returns {record.output.meaning}, not a loss: it cannot be fitted to runs"
+        )
     if len(data) < len(record.parameters):
         raise JscaleError(
-            f"{table.name}: {len(data)} run{'s' * (len(data) != 1)} cannot determine the {len(record.parameters)} parameters "
-            f"of law {record.name!r} ({', '.join(record.parameter_names)})"
+            f"{table.name}: {len(data)} run{'s' * (len(data) != 1)} cannot determine the {len(record.parameters)} "
+            f"parameters of law {record.name!r} ({', '.join(record.parameter_names)})"
         )
     for parameter, floor in record.held:
         low = np.flatnonzero(data.loss <= floor)

@@ -80,7 +80,10 @@ class Posterior:
         def split(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             return {name: column.reshape(self.chains, -1) for name, column in columns.items()}
 
-        groups = {"posterior": split({**self.draws, **self.noise}), "sample_stats": split({"diverging": self.diverging})}
+        groups = {
+            "posterior": split({**self.draws, **self.noise}),
+            "sample_stats": split({"diverging": self.diverging}),
+        }
         attributes = {
             "law": self.law_name,
             "noise": json.dumps(list(self.noise)),
@@ -93,7 +96,7 @@ class Posterior:
         return _arviz.container(groups, attributes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the draws to a netCDF file that :func:`load` reads back bit by bit; an old file stays whole till the end.
+        """Write the draws to a netCDF file that :func:`load` reads back bit by bit; an old file stays whole till then.
 
         Raises:
             JscaleError: the path cannot be written.
@@ -123,8 +126,8 @@ def posterior(
 ) -> Posterior:
     """The posterior of a law's parameters given a table of runs, by NUTS.
 
-    The model is :func:`jscale.fit.model`. The sampler works in coordinates whitened at the posterior's mode, one thread a
-    chain.
+    The model is :func:`jscale.fit.model`. The sampler works in coordinates whitened at the posterior's mode, one
+    thread a chain.
 
     Args:
         law: a declared law.
@@ -138,8 +141,8 @@ def posterior(
         throw: raise when the diagnostics say that the chains have not mixed.
 
     Raises:
-        JscaleError: a missing column, fewer runs than parameters, a loss below a fixed floor, or, with ``throw``, chains
-            that have not mixed.
+        JscaleError: a missing column, fewer runs than parameters, a loss below a fixed floor, or, with ``throw``,
+            chains that have not mixed.
     """
     from jscale.fit import _model, _nuts
 
@@ -151,7 +154,10 @@ def posterior(
     data = select(table, law)
     mode_key, sample_key = jax.random.split(key)
     # NumPyro mixes integer widths, which a caller's strict promotion would refuse.
-    with jax.numpy_dtype_promotion("standard"), Progress(chains * (warmup + draws), f"sampling {describe(law).name}", progress) as bar:
+    with (
+        jax.numpy_dtype_promotion("standard"),
+        Progress(chains * (warmup + draws), f"sampling {describe(law).name}", progress) as bar,
+    ):
         whitened = _nuts.whiten(built, mode_key)
         result = _nuts.sample(whitened, sample_key, chains=chains, warmup=warmup, draws=draws, advanced=bar.advance)
     made = _assembled(law, result.sites, result.diverging, data.notes)
@@ -223,9 +229,7 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
 
 
 @in_float64
-def predict(
-    posterior: Posterior, inputs: Mapping[str, Any], *, key: jax.Array | None = None
-) -> np.ndarray:
+def predict(posterior: Posterior, inputs: Mapping[str, Any], *, key: jax.Array | None = None) -> np.ndarray:
     """Loss at new inputs, one row a draw.
 
     Args:
@@ -243,10 +247,11 @@ def predict(
     missing = {i.name for i in record.inputs if i.default is None} - set(inputs)
     if missing or set(inputs) - set(record.input_names):
         raise JscaleError(
-            f"law {record.name!r} takes {', '.join(record.input_names)}; "
-            f"got {', '.join(inputs) or 'nothing'}"
+            f"law {record.name!r} takes {', '.join(record.input_names)}; got {', '.join(inputs) or 'nothing'}"
         )
-    columns = dict(zip(inputs, np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in inputs.values())), strict=True))
+    columns = dict(
+        zip(inputs, np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in inputs.values())), strict=True)
+    )
     points = len(next(iter(columns.values())))
     evaluate = jax.jit(jax.vmap(lambda theta: posterior.law(**columns, **theta)))
     size = max(1, _PREDICT_CELLS // points)

@@ -1,8 +1,8 @@
 """A damped Newton method for fits: every start at once, each stopping on its own.
 
-Exact second derivatives, because the field's usual objective (a Huber loss with delta far below the residuals) is nearly
-an absolute value: on the Chinchilla table, 150 reweighted Gauss-Newton steps bring 95% of random starts to the optimum,
-100 of these steps all of them.
+Exact second derivatives, because the field's usual objective (a Huber loss with delta far below the residuals) is
+nearly an absolute value: on the Chinchilla table, 150 reweighted Gauss-Newton steps bring 95% of random starts to the
+optimum, 100 of these steps all of them.
 """
 
 from collections.abc import Callable

@@ -9,8 +9,8 @@ from jscale._core.status import Status
 
 RHAT_DOUBT, RHAT_FAIL = 1.01, 1.05
 ESS_DOUBT, ESS_FAIL = 400.0, 100.0
-"""Vehtari et al. 2021: R-hat up to 1.01 and a bulk sample size of 400 for quotable quantiles. Beyond the second figures the
-chains are not draws from one distribution."""
+"""Vehtari et al. 2021: R-hat up to 1.01 and a bulk sample size of 400 for quotable quantiles. Beyond the second figures
+the chains are not draws from one distribution."""
 DIVERGENT_FAIL = 0.05
 
 
@@ -41,7 +41,8 @@ def judge(summary: Mapping[str, Mapping[str, float]], diverging: np.ndarray) -> 
         message = f"only {ess:.0f} effective draws of {least}: its quantiles are rough"
         notes.append(Note("low-ess", "warning" if ess >= ESS_FAIL else "error", message, {"ess_bulk": ess}))
     if share > 0:
-        message = f"{int(diverging.sum())} of {diverging.size} transitions diverged: the posterior has corners the chains may miss"
+        counts = f"{int(diverging.sum())} of {diverging.size}"
+        message = f"{counts} transitions diverged: the posterior has corners that the chains may miss"
         notes.append(Note("divergences", "warning" if share <= DIVERGENT_FAIL else "error", message, {"share": share}))
     sound = rhat <= RHAT_FAIL and ess >= ESS_FAIL and share <= DIVERGENT_FAIL
     return Status.converged if sound else Status.not_converged, tuple(notes)

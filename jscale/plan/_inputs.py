@@ -33,16 +33,18 @@ def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool =
     if is_traced(value):
         return value
     array = np.asarray(value)
+    if array.dtype == object and all(type(entry) in (int, float) for entry in array.ravel()):
+        array = array.astype(np.float64)  # Python integers beyond 64 bits
     if array.dtype == bool or not (jnp.issubdtype(array.dtype, jnp.number) and jnp.isrealobj(array)):
         raise JscaleError(f"{name} must be a number, not {value!r}"[:200])
-    array = array.astype(np.float64)
-    wrong = np.isnan(array) | (array <= above) | (np.isinf(array) & (not infinite))
+    wide = array.astype(np.float64)
+    wrong = np.isnan(wide) | (wide <= above) | (np.isinf(wide) & (not infinite))
     if wrong.any():
-        entry = "" if array.ndim == 0 else f"[{', '.join(map(str, np.argwhere(wrong)[0]))}]"
+        entry = "" if wide.ndim == 0 else f"[{', '.join(map(str, np.argwhere(wrong)[0]))}]"
         bound = "" if above == -np.inf else f" above {above:g}"
         kind = "number" if infinite else "finite number"
-        raise JscaleError(f"{name}{entry} must be a {kind}{bound}, not {array[wrong][0]:g}")
-    return value if isinstance(value, jax.Array) else as_float(value if np.ndim(value) == 0 else np.asarray(value))
+        raise JscaleError(f"{name}{entry} must be a {kind}{bound}, not {wide[wrong][0]:g}")
+    return as_float(value if isinstance(value, jax.Array | int | float) else array)
 
 
 def check_params(law: LawFunction, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,13 @@ import numpy as np
 from jscale import plan
 from jscale.report import tables
 from jscale.report._bands import Band, band
-from jscale.report._forecast import CURVE_DRAWS, Forecast, best, stacked
+from jscale.report._forecast import Forecast, best, stacked
 from jscale.report._lanes import over_draws
 from jscale.report._study import FULL_BITS, Study
 
 DEFAULT_POST_BITS = (3.0, 4.0, 6.0)
 _SIZE_POINTS = 25
+_CURVE_DRAWS = 400
 _BITS = np.concatenate([np.arange(0.5, 8.0, 0.125), np.arange(8.0, 16.01, 0.5)])
 _RATIOS = (1.0, 1e4)
 """Tokens per parameter between which the best precision of a given size is shown."""
@@ -92,14 +93,14 @@ def _cell(study: Study) -> Cell:
     here = which == chosen
     curves, runs = {}, {}
     for label, moved in _settings(study, bits):
-        names = {"N": N, "D": D, **{name: FULL_BITS for name in study.record.bit_inputs}}
+        names = {"N": N, "D": D, **dict.fromkeys(study.record.bit_inputs, FULL_BITS)}
         points = {name: np.full(len(_BITS), float(value)) for name, value in names.items()}
-        points |= {name: _BITS for name in moved}
+        points |= dict.fromkeys(moved, _BITS)
 
         def loss(theta: Any, point: Any) -> dict[str, Any]:
             return {"loss": study.law(**point, **theta)}
 
-        curves[label] = band(over_draws(loss, stacked(study, CURVE_DRAWS), points)["loss"])
+        curves[label] = band(over_draws(loss, stacked(study, _CURVE_DRAWS), points)["loss"])
         at = [study.training_bits.index(name) for name in moved]
         rest = [i for i in range(bits.shape[1]) if i not in at]
         same = here & (bits[:, at] == bits[:, at[:1]]).all(axis=1) & (bits[:, rest] == FULL_BITS).all(axis=1)
@@ -124,9 +125,10 @@ def _at_size(study: Study, forecast: Forecast) -> dict[str, Band]:
     found = {}
     compute = forecast.curve.compute
     for N in (largest, 10 * largest):
-        solved = best(study, stacked(study, CURVE_DRAWS // 4), compute, ("D", "P"), N=N)
+        solved = best(study, stacked(study, _CURVE_DRAWS), compute, ("D", "P"), N=N)
+        ratio = band(solved["D"] / N).q50
+        # All draws or none: a band of those that happen to lie inside would bend at its ends.
         with np.errstate(invalid="ignore"):
-            ratio = solved["D"] / N
             inside = (ratio >= _RATIOS[0]) & (ratio <= _RATIOS[1])
         found[f"{tables.human(N)} parameters"] = band(np.where(inside, solved["P"], np.nan))
     return found
@@ -145,6 +147,6 @@ def _critical(study: Study, forecast: Forecast) -> Critical:
     curves, at_plans = {}, {}
     for bits in study.post_bits or DEFAULT_POST_BITS:
         points = {"N": every, "P_post": np.full(len(every), bits)}
-        D = over_draws(tokens, stacked(study, CURVE_DRAWS // 2), points)["D"]
+        D = over_draws(tokens, stacked(study, _CURVE_DRAWS), points)["D"]
         curves[bits], at_plans[bits] = band(D[:, :_SIZE_POINTS]), band(D[:, _SIZE_POINTS:])
     return Critical(sizes, curves, at_plans)

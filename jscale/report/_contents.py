@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,20 @@ import numpy as np
 import jscale
 from jscale._core.notes import Note
 from jscale._core.status import Status
+from jscale.fit._certificate import AGREEING_STARTS, COLLINEAR, GRADIENT
+from jscale.fit._summary import ESS_DOUBT, RHAT_DOUBT
 from jscale.report import tables
 from jscale.report._bands import Band, band
 from jscale.report._bits import Precision
-from jscale.report._findings import decades_beyond, digits_of
-from jscale.report._forecast import Curve, Forecast, Path, stacked
-from jscale.report._formula import markup, mathml, plain
+from jscale.report._findings import LEAST_BEYOND, beyond, digits_of
+from jscale.report._forecast import Forecast, Path, stacked
+from jscale.report._formula import markup, mathml
 from jscale.report._study import Study
-from jscale.report.tables import decimals, fixed, human, percent, plural, power_of_ten, significant
+from jscale.report.tables import decimals, fixed, human, number, percent, plural, power_of_ten
 
 _LISTED = 40
 """Excluded runs that are listed one by one."""
-_RHAT, _ESS = 1.01, 400.0
+QUESTIONS = ("Converged", "Starts that agree", "Gradient", "Condition", "Second method")
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,11 @@ def plan_rows(study: Study, forecast: Forecast | None, precision: Precision | No
     """One row a budget: what to train, what it reaches, how far out it is."""
     if forecast is None:
         return []
-    assert study.compute is not None
-    plans, largest = forecast.plans, float(study.compute.max())
+    plans = forecast.plans
     critical = precision.critical.at_plans if precision is not None and precision.critical is not None else {}
     rows = []
     for i, budget in enumerate(study.budgets):
-        decades = decades_beyond(budget, largest)
+        what, decades = max(beyond(study, forecast, i).items(), key=lambda pair: pair[1])
         rows.append({
             "budget": power_of_ten(budget),
             "N": count(plans.N, i),
@@ -90,11 +92,15 @@ def plan_rows(study: Study, forecast: Forecast | None, precision: Precision | No
             "loss": value(plans.loss, i, lambda x: fixed(x, 3)),
             "critical": [(f"{bits:g}", count(tokens, i)) for bits, tokens in critical.items()],
             "point": _point_plan(plans, i),
-            "beyond": f"{decades:.1f} decades" if decades > 0.05 else "inside",
-            "tone": "good" if decades <= 0.05 else "plain" if decades <= 1 else "doubt" if decades <= 2.05 else "bad",
+            "beyond": f"{decades:.1f} decades in {what}" if decades >= LEAST_BEYOND else "inside",
+            "tone": _tone(decades),
             "unsolved": percent(1 - float(plans.solved[i])) if plans.solved[i] < 1 else "",
         })  # fmt: skip
     return rows
+
+
+def _tone(decades: float) -> str:
+    return "good" if decades < LEAST_BEYOND else "plain" if decades <= 1 else "doubt" if decades <= 2 else "bad"
 
 
 def _point_plan(plans: Path, i: int) -> dict[str, str]:
@@ -108,7 +114,7 @@ def _point_plan(plans: Path, i: int) -> dict[str, str]:
 
 
 def _ratio(tokens_per_parameter: float) -> str:
-    return significant(tokens_per_parameter, 2 if tokens_per_parameter < 100 else 3)
+    return number(tokens_per_parameter, 2 if tokens_per_parameter < 100 else 3)
 
 
 def column_rows(study: Study) -> list[tuple[str, str, str, str, str]]:
@@ -125,15 +131,18 @@ def column_rows(study: Study) -> list[tuple[str, str, str, str, str]]:
     if "N" in held and "D" in held:
         place = 1 + [name for name, *_ in columns].index("D")
         columns.insert(place, ("D/N", "tokens per parameter", held["D"] / held["N"]))
-    return [
-        (markup(name) if name != "D/N" else name, unit, *(_shown(name, float(f(values))) for f in (np.min, np.median, np.max))) for name, unit, values in columns
-    ]
+    rows = []
+    for name, unit, values in columns:
+        symbol = markup(name) if len(name.partition("_")[0]) == 1 else escape(name)
+        least, middle, most = (_shown(name, float(f(values))) for f in (np.min, np.median, np.max))
+        rows.append((symbol, unit, least, middle, most))
+    return rows
 
 
-def _shown(name: str, number: float) -> str:
+def _shown(name: str, value_: float) -> str:
     if name == "C":
-        return power_of_ten(number)
-    return significant(number, 4) if name == "loss" else human(number)
+        return power_of_ten(value_)
+    return number(value_, 4) if name == "loss" else human(value_)
 
 
 def excluded_rows(study: Study) -> tuple[list[tuple[int, str, str]], int]:
@@ -158,8 +167,8 @@ def parameter_rows(study: Study) -> list[dict[str, Any]]:
             "name": name,
             "meaning": parameter.role.meaning,
             "unit": parameter.unit,
-            "point": significant(value_, 5),
-            "error": significant(error, 2) if np.isfinite(error) else tables.MISSING,
+            "point": number(value_, 5),
+            "error": number(error, 2) if np.isfinite(error) else tables.MISSING,
             "share": percent(abs(error / value_)) if value_ and np.isfinite(error) else tables.MISSING,
             "posterior": None if summary is None else posterior_cells(summary),
         })  # fmt: skip
@@ -175,7 +184,13 @@ def noise_rows(study: Study) -> list[dict[str, Any]]:
         draws = np.asarray(draws)
         q05, q50, q95 = (float(q) for q in np.quantile(draws, [0.05, 0.5, 0.95]))
         here = {"mean": float(draws.mean()), "sd": float(draws.std(ddof=1)), "q05": q05, "q50": q50, "q95": q95}
-        rows.append({"symbol": markup(name), "name": name, "posterior": posterior_cells({**here, **study.posterior.summary.get(name, {})})})
+        rows.append(
+            {
+                "symbol": markup(name),
+                "name": name,
+                "posterior": posterior_cells({**here, **study.posterior.summary.get(name, {})}),
+            }
+        )
     return rows
 
 
@@ -183,37 +198,37 @@ def posterior_cells(summary: Any) -> dict[str, Any]:
     """One parameter's posterior as text, with marks where its chains have not mixed."""
     ess, rhat = summary.get("ess_bulk"), summary.get("rhat")
     return {
-        **{key: significant(float(summary[key]), 4) for key in ("mean", "q05", "q50", "q95")},
-        "sd": significant(float(summary["sd"]), 2),
+        **{key: number(float(summary[key]), 4) for key in ("mean", "q05", "q50", "q95")},
+        "sd": number(float(summary["sd"]), 2),
         "ess": tables.MISSING if ess is None else f"{ess:,.0f}",
         "rhat": tables.MISSING if rhat is None else f"{rhat:.3f}",
-        "ess_doubt": ess is not None and not ess >= _ESS,
-        "rhat_doubt": rhat is not None and not rhat <= _RHAT,
+        "ess_doubt": ess is not None and not ess >= ESS_DOUBT,
+        "rhat_doubt": rhat is not None and not rhat <= RHAT_DOUBT,
     }
 
 
-def badges(study: Study) -> list[tuple[str, str, str, str]]:
-    """The certificate: tone, what is asked, the answer, what it means."""
+def badges(study: Study) -> list[tuple[str, str, str]]:
+    """The certificate, in the order of :data:`QUESTIONS`: tone, answer, what it means."""
     c = study.point.certificate
     ended = {
         Status.converged: ("good", "yes"),
         Status.collinear_design: ("doubt", "collinear design"),
         Status.at_bound: ("doubt", "at a bound"),
     }
-    tone, answer = ended.get(c.status, ("bad", "no"))
-    agree = round(c.agreement * c.starts)
-    scale = "good" if c.condition < 1e5 else "doubt"
+    second = ("good", "agrees") if c.second_method else ("doubt", "stopped short")
+    starts = f"{round(c.agreement * c.starts)} of {c.starts}"
+    condition = f"in centred coordinates; {_tiny(c.condition_raw)} in raw ones"
     return [
-        (tone, "Converged", answer, "how the solver ended"),
-        ("good" if c.agreement >= 0.1 else "bad", "Starts that agree", f"{agree} of {c.starts}", "reach this very optimum"),
-        ("good" if c.gradient_norm < 1e-5 else "bad", "Gradient", _tiny(c.gradient_norm), "relative norm at the optimum"),
-        (scale, "Condition", _tiny(c.condition), f"in centred coordinates; {_tiny(c.condition_raw)} in raw ones"),
-        ("good" if c.second_method else "doubt", "Second method", "agrees" if c.second_method else "stopped short", "L-BFGS from a start of its own"),
-    ]  # fmt: skip
+        (*ended.get(c.status, ("bad", "no")), "how the solver ended"),
+        ("good" if c.agreement >= AGREEING_STARTS else "bad", starts, "reach this very optimum"),
+        ("good" if c.gradient_norm < GRADIENT else "bad", _tiny(c.gradient_norm), "relative norm at the optimum"),
+        ("good" if c.condition < COLLINEAR else "doubt", _tiny(c.condition), condition),
+        (second[0], second[1], "L-BFGS from a start of its own"),
+    ]
 
 
-def _tiny(number: float) -> str:
-    return significant(number, 2) if 1e-2 <= number < 1e4 else power_of_ten(number, 2)
+def _tiny(value_: float) -> str:
+    return number(value_, 2) if 1e-2 <= value_ < 1e4 else power_of_ten(value_, 2)
 
 
 def notes(study: Study) -> list[tuple[str, str, str]]:
@@ -229,39 +244,28 @@ def notes(study: Study) -> list[tuple[str, str, str]]:
     return sorted(seen.values(), key=lambda entry: order.get(entry[0], 3))
 
 
-def provenance(study: Study, forecast: Forecast | None, curve: Curve | None) -> list[tuple[str, str]]:
+def provenance(study: Study, forecast: Forecast | None) -> list[tuple[str, str]]:
     """How the report was made."""
     point, record = study.point, study.record
     rows = [
         ("Runs", f"{study.table.name}; SHA-256 of the content {study.table.digest[:16]}…"),
-        ("Law", f"{record.name}: {record.source}"),
+        ("Law", f"{record.name}; {record.source}"),
         ("Fit", f"{point.objective_name} = {point.objective:.8g}, {plural(point.certificate.starts, 'start')}"),
     ]
     if (posterior := study.posterior) is not None:
-        count = len(next(iter(posterior.draws.values())))
-        rows.append((
-            "Posterior",
-            f"NUTS, {plural(posterior.chains, 'chain')}, {count:,} draws, {plural(posterior.divergences, 'divergence')}, "
-            f"{posterior.seconds:.1f} s; {str(posterior.status).replace('_', ' ')}",
-        ))  # fmt: skip
+        chains, divergences = plural(posterior.chains, "chain"), plural(posterior.divergences, "divergence")
+        count, ended = len(next(iter(posterior.draws.values()))), str(posterior.status).replace("_", " ")
+        seconds = f"{posterior.seconds:.1f} s"
+        rows.append(("Posterior", f"NUTS, {chains}, {count:,} draws, {divergences}, {seconds}; {ended}"))
+        rows.append(("Intervals", "medians as lines, 50% and 90% credible intervals as bands"))
     if forecast is not None:
         rule = "(6/16)·N·D·P" if study.training_bits else "6·N·D"
-        rows.append(("Compute", f"C = {rule} FLOP" + "; a run counts the wider of its weights and activations" * bool(study.training_bits)))
-    if forecast is not None and forecast.curve_draws or curve is not None and study.draws is not None:
-        rows.append(("Bands", "50% and 90% credible intervals, medians as lines"))
+        bits = "; a run counts the wider of its weights and activations" * bool(study.training_bits)
+        rows.append(("Compute", f"C = {rule} FLOP{bits}"))
     return [*rows, ("Made with", f"jscale {jscale.__version__}")]
 
 
 def formulas(study: Study) -> list[str]:
     """The law as MathML, abbreviations last."""
-    value_ = {"loss": "L", "loss change": "delta"}.get(study.record.output.name, "L")
-    used = [(name, text) for name, text in study.record.definitions]
-    return [mathml(study.record.formula, value_), *(mathml(text, name) for name, text in used)]
-
-
-def held(study: Study) -> str:
-    """What is fixed or tied in the law, in words; empty for a plain law."""
-    name = study.record.name
-    return name[name.index("[") + 1 : name.rindex("]")] if "[" in name else ""
-
-
+    value_ = {"loss change": "delta"}.get(study.record.output.name, "L")
+    return [mathml(study.record.formula, value_), *(mathml(text, name) for name, text in study.record.definitions)]

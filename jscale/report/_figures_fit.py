@@ -65,7 +65,7 @@ def residuals(
     highest = max(np.abs(shown).max(), 200 * scale)
     if highest > 0:
         axes.set_ylim(-1.1 * highest, 1.35 * highest)  # the legend has the top to itself
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: (("+" if v > 0 else "") + tables.significant(v) + "%")))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: ("+" if v > 0 else "") + tables.significant(v) + "%"))
     axes.set(xlabel=label, ylabel="Observed / predicted − 1")
     axes.legend(loc="upper right", ncols=2, borderaxespad=0.2)
     return figure

@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from jscale.report import _style as style
 from jscale.report import tables
 from jscale.report._bands import Band
-from jscale.report._profiles import Profile
 from jscale.report._figures_runs import CHINCHILLA_RATIO
+from jscale.report._profiles import Profile
 
 _FLOOR_MARGIN = 0.5
 
 
 def draw_band(axes: Axes, x: np.ndarray, band: Band, colour: str, label: str) -> None:
-    """The median of a band with its 50% and 90% intervals, or the line of the point estimate where there are no draws."""
+    """The median of a band with its 50% and 90% intervals; without draws the line of the point estimate."""
     if band.has_width:
         axes.fill_between(x, band.q05, band.q95, color=colour, alpha=0.16, lw=0, label="_90%")
         axes.fill_between(x, band.q25, band.q75, color=colour, alpha=0.26, lw=0, label="_50%")

@@ -117,7 +117,9 @@ def _marginal(axes: Axes, values: np.ndarray, point: float, limits: tuple[float,
     axes.spines["left"].set_visible(False)
 
 
-def _region(axes: Axes, values: tuple[np.ndarray, np.ndarray], limits: tuple[tuple[float, float], tuple[float, float]]) -> None:
+def _region(
+    axes: Axes, values: tuple[np.ndarray, np.ndarray], limits: tuple[tuple[float, float], tuple[float, float]]
+) -> None:
     counts, *edges = np.histogram2d(*values, bins=_CELLS, range=limits)
     density = smooth(counts)
     levels = [level_of(density, share) for share in _SHARES]
@@ -151,7 +153,7 @@ def level_of(density: np.ndarray, share: float) -> float:
 
 def _edges(axes: Axes, place: tuple[int, int, int], labels: tuple[str, str]) -> None:
     i, j, k = place
-    formatter = FuncFormatter(lambda value, _: tables.significant(value))
+    formatter = FuncFormatter(lambda value, _: tables.number(value))
     axes.xaxis.set_major_locator(MaxNLocator(3, prune="both"))
     axes.xaxis.set_major_formatter(formatter)
     if i != j:

@@ -12,7 +12,7 @@ from jscale.report._figures_posterior import STRONG, correlations
 from jscale.report._forecast import Curve, Forecast
 from jscale.report._formula import plain
 from jscale.report._study import FULL_BITS, Study
-from jscale.report.tables import decimals, fixed, human, listing, percent, plural, power_of_ten, significant
+from jscale.report.tables import decimals, fixed, human, listing, number, percent, plural, power_of_ten
 
 Tone = Literal["plain", "good", "doubt"]
 
@@ -35,11 +35,13 @@ class Finding:
     tone: Tone = "plain"
 
 
-def findings(study: Study, forecast: Forecast | None, curve: Curve | None, precision: Precision | None) -> list[Finding]:
+def findings(
+    study: Study, forecast: Forecast | None, curve: Curve | None, precision: Precision | None
+) -> list[Finding]:
     """All findings, the most important ones first."""
     found = [fit_quality(study), certificate(study)]
     if forecast is not None:
-        found += [next_decade(forecast), split(forecast), reach(study, forecast)]
+        found += [next_decade(forecast), split(forecast), *filter(None, [reach(study, forecast)])]
     elif curve is not None:
         found.append(_one_resource(study, curve))
     else:
@@ -76,11 +78,12 @@ def _with_ends(middle: str, low: str, high: str, spread: bool) -> str:
 def fit_quality(study: Study) -> Finding:
     """Which law, how many runs, how close."""
     point = study.point
+    spread = float(np.sqrt(np.mean(point.residuals**2)))
     worst = int(np.argmax(np.abs(point.residuals)))
     row = int(point.rows[worst]) + 1
     text = (
-        f"The law {study.record.name} describes {plural(point.n_runs, 'run')} with a typical miss of {percent(point.scale)} "
-        f"of the loss (robust standard deviation; root mean square {percent(float(np.sqrt(np.mean(point.residuals**2))))}). "
+        f"The law {study.law_name} describes {plural(point.n_runs, 'run')} with a typical miss of "
+        f"{percent(point.scale)} of the loss (robust standard deviation; root mean square {percent(spread)}). "
         f"The worst run, row {row}, lies {percent(abs(float(np.expm1(point.residuals[worst]))))} "
         f"{'above' if point.residuals[worst] > 0 else 'below'} it."
     )
@@ -92,7 +95,9 @@ def certificate(study: Study) -> Finding:
     c = study.point.certificate
     agree = f"{round(c.agreement * c.starts)} of {c.starts} starting points"
     if c.status == Status.converged:
-        second = "and a second method finds it too" if c.second_method else "although a second method stopped short of it"
+        second = (
+            "and a second method finds it too" if c.second_method else "although a second method stopped short of it"
+        )
         return Finding("Certificate", f"The optimum is certain: {agree} reach it {second}.", "good")
     if c.status == Status.collinear_design:
         text = f"{agree} reach the same fit, but these runs cannot separate all parameters: many others fit as well."
@@ -118,29 +123,54 @@ def next_decade(forecast: Forecast) -> Finding:
 def split(forecast: Forecast) -> Finding:
     """How compute divides between parameters and tokens."""
     a, ratio = forecast.growth, forecast.decade.ratio
+    middle, low, high = (number(float(b[1]), 2) for b in (ratio.q50, ratio.q05, ratio.q95))
     text = (
         f"Compute-optimal size grows as the power {interval(a, 0, 2)} of compute, tokens as the remainder, with "
-        f"{_with_ends(*(significant(float(b[1]), 2) for b in (ratio.q50, ratio.q05, ratio.q95)), ratio.has_width)} "
+        f"{_with_ends(middle, low, high, ratio.has_width)} "
         f"tokens per parameter at {power_of_ten(forecast.decade.compute[1], 2)} FLOP."
     )
     return Finding("Size and data", text)
 
 
-def reach(study: Study, forecast: Forecast) -> Finding:
-    """How far beyond the runs the budgets are."""
+def reach(study: Study, forecast: Forecast) -> Finding | None:
+    """How far beyond the runs the plans are; None without budgets."""
+    if not study.budgets:
+        return None
+    parts = []
+    for i, budget in enumerate(study.budgets):
+        if far := [
+            f"{decades:.1f} in {what}"
+            for what, decades in beyond(study, forecast, i).items()
+            if decades >= LEAST_BEYOND
+        ]:
+            parts.append(f"{power_of_ten(budget)} FLOP: {listing(far)}")
+    if not parts:
+        return Finding("Reach", "Every plan lies within the runs, in compute as in size and data.", "good")
+    bands = (
+        " The bands hold if the law itself does: they know nothing of a change of regime."
+        * forecast.plans.loss.has_width
+    )
+    return Finding("Reach", f"Decades beyond the runs. {'; '.join(parts)}.{bands}", "doubt")
+
+
+LEAST_BEYOND = 0.05
+"""Decades outside the runs below which a plan counts as inside: 12%."""
+
+
+def beyond(study: Study, forecast: Forecast, i: int) -> dict[str, float]:
+    """What of the plan for a budget lies outside the runs → by how many factors of ten; 0 for what lies inside."""
     assert study.compute is not None
-    largest = float(study.compute.max())
-    outside = [b for b in study.budgets if b > largest * 1.0001]
-    if not outside:
-        return Finding("Reach", f"Every budget lies within the runs' own compute, up to {power_of_ten(largest, 2)} FLOP.", "good")
-    parts = [f"{power_of_ten(b)} FLOP is {decades_beyond(b, largest):.1f}" for b in outside]
-    bands = " The bands hold if the law itself does: they know nothing of a change of regime." * forecast.plans.loss.has_width
-    return Finding("Reach", f"Beyond the largest run in decades of compute: {listing(parts)}.{bands}", "doubt")
-
-
-def decades_beyond(budget: float, largest: float) -> float:
-    """Factors of ten between the largest run's compute and a budget; 0 inside the runs."""
-    return max(0.0, float(np.log10(budget / largest)))
+    N, D, plans = study.data.inputs["N"], study.data.inputs["D"], forecast.plans
+    planned = {
+        "compute": (plans.compute[i], study.compute),
+        "size": (plans.N.q50[i], N),
+        "data": (plans.D.q50[i], D),
+        "tokens per parameter": (plans.ratio.q50[i], D / N),
+    }
+    return {
+        what: float(np.nan_to_num(max(0.0, np.log10(x / seen.max()), np.log10(seen.min() / x))))
+        for what, (x, seen) in planned.items()
+    }
 
 
 def _one_resource(study: Study, curve: Curve) -> Finding:
@@ -148,13 +178,17 @@ def _one_resource(study: Study, curve: Curve) -> Finding:
     unit = study.record.inputs[0].unit
     size = power_of_ten(last, 2) if curve.resource == "C" else human(last)
     return Finding(
-        "The next decade", f"Ten times the largest run's {size} {unit} lowers the loss by {interval(curve.gain)} nats per token."
+        "The next decade",
+        f"Ten times the largest run's {size} {unit} lowers the loss by {interval(curve.gain)} nats per token.",
     )
 
 
 def _no_plan(study: Study) -> Finding:
+    if study.plans_size_and_data:
+        text = f"By the law {study.law_name} no budget has an optimum: the best size is the end of what was searched."
+        return Finding("No plan", text, "doubt")
     return Finding(
-        "No plan", f"The law {study.record.name} does not say how to share compute between parameters and tokens of these runs."
+        "No plan", f"The law {study.law_name} does not say how to share compute between parameters and tokens."
     )
 
 
@@ -165,6 +199,9 @@ def _precision(study: Study, forecast: Forecast, precision: Precision) -> list[F
         where = f" at {power_of_ten(study.budgets[-1])} FLOP" if study.budgets else ""
         text = f"Where cost is proportional to bits, the best training precision is {interval(P, -1, 1)} bits{where}."
         found.append(Finding("Precision", text))
+    elif study.training_bits:
+        text = "At a cost proportional to bits this law has no best training precision; the plans here are in 16 bits."
+        found.append(Finding("Precision", text, "doubt"))
     if precision.critical is not None and study.budgets:
         found.append(_overtraining(study, forecast, precision.critical.at_plans))
     return found
@@ -180,7 +217,8 @@ def _overtraining(study: Study, forecast: Forecast, at_plans: dict[float, Band])
         if short
         else ""
     )
-    text = f"A model of {human(size)} parameters in {FULL_BITS:g} bits, quantised after training, gets worse beyond {listing(parts)}."
+    model = f"A model of {human(size)} parameters in {FULL_BITS:g} bits, quantised after training,"
+    text = f"{model} gets worse beyond {listing(parts)}."
     return Finding("Too much data", text + verdict, "doubt" if short else "plain")
 
 
@@ -200,7 +238,10 @@ def separation(study: Study) -> list[Finding]:
     for name, draws in (study.draws or {}).items():
         low, high = np.quantile(np.abs(draws), [0.05, 0.95])
         if low > 0 and high / low > _LOOSE and not sentences_name(sentences, name):
-            sentences.append(f"{plain(name)} is known only within a factor of {significant(high / low, 2)} ({human(low)}–{human(high)}).")
+            sentences.append(
+                f"{plain(name)} is known only within a factor of {number(high / low, 2)} "
+                f"({human(low)} to {human(high)})."
+            )
     for name, values in study.data.inputs.items():
         if values.min() == values.max():
             sentences.append(f"{name} is {human(float(values[0]))} in every run: what it does is not in these runs.")
@@ -223,5 +264,3 @@ def _point_correlations(study: Study) -> np.ndarray:
     sd = np.sqrt(np.diag(covariance))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.nan_to_num(covariance / np.outer(sd, sd))
-
-

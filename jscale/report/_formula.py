@@ -71,7 +71,7 @@ def _bracketed(node: ast.expr, at_least: int, raised: bool) -> str:
 
 
 def _render(node: ast.expr, raised: bool = False) -> tuple[str, int]:
-    """The element of a node and its rank; ``raised`` inside an exponent, where a fraction would be too small to read."""
+    """The element of a node and its rank; ``raised`` inside an exponent, where a fraction would be too small."""
     match node:
         case ast.Name(id=name):
             return ("<mi>∞</mi>" if name == "inf" else _name(name)), _ATOM

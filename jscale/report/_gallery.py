@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axis import Axis
@@ -16,7 +17,6 @@ from jscale.report._formula import mathtext, plain
 from jscale.report._profiles import Profile
 from jscale.report._study import FULL_BITS, Study
 from jscale.report.tables import human, listing, power_of_ten
-
 
 _BITS = {
     "P_w": "bits of the weights", "P_a": "bits of the activations", "P_kv": "bits of the KV cache",
@@ -85,14 +85,22 @@ def of_fit(study: Study) -> Iterator[Plate]:
         values = study.data.inputs[item.name]
         if values.min() < values.max():
             kind = item.role.name
-            ticks = None if kind == "bits" or values.min() <= 0 else style.power_ticks if kind == "flops" else style.count_ticks
+            ticks = (
+                None
+                if kind == "bits" or values.min() <= 0
+                else style.power_ticks
+                if kind == "flops"
+                else style.count_ticks
+            )
             quantities.append((_words(item), values, _axis_label(study, item.name), ticks))
     for words, values, label, ticks in quantities:
         yield Plate(
             _figures_fit.residuals(values, point.residuals, point.scale, label, ticks),
             f"Residuals against {words}",
             f"Residuals in percent against {words}, with medians of groups of runs.",
-            "A trend of the medians away from zero would mean that the law misses something." if words == "the prediction" else "",
+            "A trend of the medians away from zero would mean that the law misses something."
+            if words == "the prediction"
+            else "",
         )
 
 
@@ -102,12 +110,15 @@ def of_posterior(study: Study) -> Iterator[Plate]:
         return
     names = _figures_posterior.most_correlated(study.draws)
     chosen = {name: study.draws[name] for name in names}
-    which = "every pair of parameters" if len(names) == len(study.draws) else f"the {len(names)} most correlated parameters"
+    which = (
+        "every pair of parameters" if len(names) == len(study.draws) else f"the {len(names)} most correlated parameters"
+    )
     yield Plate(
         _figures_posterior.pairs(chosen, study.point.params),
         "Parameters in pairs",
         f"Posterior densities of {which}: {listing([plain(n) for n in names])}.",
-        f"Posterior of {which}: regions that hold 50% and 90% of the draws, correlations (of logarithms where positive) above the diagonal. The point estimate is red.",
+        f"Posterior of {which}: regions that hold 50% and 90% of the draws, correlations (of logarithms where "
+        "positive) above the diagonal. The point estimate is red.",
         span="square",
     )
 
@@ -136,15 +147,20 @@ def _loss_by_compute(study: Study, forecast: Forecast) -> Plate:
     assert study.compute is not None
     path, seen = forecast.curve, (study.compute, study.loss)
     marks = (forecast.plans.compute, forecast.plans.loss) if study.budgets else None
-    options = dict(marks=marks, floor=_floor(study), label=compute_label(study))
+    draw = partial(
+        _figures_plan.forecast, path.compute, path.loss, seen, marks=marks, floor=_floor(study),
+        label=compute_label(study),
+    )  # fmt: skip
+    or_bits = " or precision" * bool(study.training_bits)
     return Plate(
-        _figures_plan.forecast(path.compute, path.loss, seen, **options),
+        draw(),
         "Loss against compute",
-        f"Loss along the compute-optimal path from {power_of_ten(path.compute[0], 2)} to {power_of_ten(path.compute[-1], 2)} "
-        f"FLOP, from {path.loss.q50[0]:.3g} down to {path.loss.q50[-1]:.3g} nats per token, with the runs.",
-        f"Runs above the line were made off the best size{' or precision' * bool(study.training_bits)} for their compute."
+        f"Loss along the compute-optimal path from {power_of_ten(path.compute[0], 2)} to "
+        f"{power_of_ten(path.compute[-1], 2)} FLOP, from {path.loss.q50[0]:.3g} down to "
+        f"{path.loss.q50[-1]:.3g} nats per token, with the runs.",
+        f"Runs above the line were made off the best size{or_bits} for their compute."
         + _band_words(study, forecast.curve_draws),
-        narrow=_figures_plan.forecast(path.compute, path.loss, seen, **options, size=style.NARROW),
+        narrow=draw(size=style.NARROW),
         span="row",
     )
 
@@ -153,7 +169,9 @@ def _band_words(study: Study, shown: int) -> str:
     count = _draws(study)
     if not count:
         return ""
-    some = f" The curves of this page show {shown:,} of the {count:,} draws; tables and budgets use them all." * (shown < count)
+    some = f" The curves of this page show {shown:,} of the {count:,} draws; tables and budgets use them all." * (
+        shown < count
+    )
     return f" The bands are those of the law's parameters; a single run scatters around them as the runs do.{some}"
 
 
@@ -172,8 +190,8 @@ def _paths(study: Study, forecast: Forecast) -> Iterator[Plate]:
                 other=None if other is None else (f"optimum in {FULL_BITS:g} bits", other),
             ),
             title,
-            f"{title} against compute, from {human(band.q50[0])} to {human(band.q50[-1])}, with the runs and the line of "
-            "20 tokens per parameter.",
+            f"{title} against compute, from {human(band.q50[0])} to {human(band.q50[-1])}, with the runs and the line "
+            "of 20 tokens per parameter.",
             "Dots are the runs as they were made.",
         )  # fmt: skip
 
@@ -181,16 +199,16 @@ def _paths(study: Study, forecast: Forecast) -> Iterator[Plate]:
 def _one_resource(study: Study, curve: Curve) -> Plate:
     seen = (study.data.inputs[curve.resource], study.loss)
     marks = (np.array(study.budgets), curve.at_budgets) if curve.at_budgets is not None else None
-    options = dict(
-        marks=marks, floor=_floor(study), label=_axis_label(study, curve.resource), path=study.record.name,
-        compute_axis=curve.resource == "C",
+    draw = partial(
+        _figures_plan.forecast, curve.x, curve.loss, seen, marks=marks, floor=_floor(study),
+        label=_axis_label(study, curve.resource), path=study.law_name, compute_axis=curve.resource == "C",
     )  # fmt: skip
     return Plate(
-        _figures_plan.forecast(curve.x, curve.loss, seen, **options),
+        draw(),
         f"Loss against {curve.resource}",
         f"Loss by the law against {curve.resource}, with the runs and 2.5 decades beyond them.",
         "Dots are the runs." + _band_words(study, _draws(study)),
-        narrow=_figures_plan.forecast(curve.x, curve.loss, seen, **options, size=style.NARROW),
+        narrow=draw(size=style.NARROW),
         span="row",
     )
 
@@ -206,21 +224,25 @@ def of_precision(study: Study, forecast: Forecast | None, precision: Precision |
             _figures_bits.loss_by_bits(cell.bits, cell.curves, cell.runs),
             "Loss against bits",
             f"Loss against the bits of {listing(list(cell.curves))} at {place}.",
-            f"At {place}, where the runs have the most settings; what is not named is in {FULL_BITS:g} bits. Dots are runs.",
+            f"At {place}, where the runs have the most settings; what is not named is in {FULL_BITS:g} bits. "
+            "Dots are runs.",
         )
     if forecast.curve.P is not None:
         yield Plate(
-            _figures_bits.optimal_bits(forecast.curve.compute, forecast.curve.P, precision.at_size, study.compute.max()),
+            _figures_bits.optimal_bits(
+                forecast.curve.compute, forecast.curve.P, precision.at_size, study.compute.max()
+            ),
             "Best training precision",
             "Best bits against compute: with size free, and for given sizes.",
-            "One precision for every part, at a cost proportional to it. A given size is worth more bits the longer it trains.",
+            "One precision for every part, at a cost proportional to it. A given size is worth more bits the longer it "
+            "trains.",
         )
     if (critical := precision.critical) is not None:
         yield Plate(
             _figures_bits.critical(critical.N, critical.curves, (study.data.inputs["N"], study.data.inputs["D"])),
             "Critical tokens",
-            f"Critical tokens against parameters for {listing([f'{b:g}' for b in critical.curves])} bits after training.",
-            f"Above a line, more data makes the quantised model worse (trained in {FULL_BITS:g} bits or more). Dots are runs.",
+            f"Critical tokens against parameters for {listing([f'{b:g}' for b in critical.curves])} bits.",
+            f"Above a line, more data makes a model that is trained in {FULL_BITS:g} bits and then quantised worse.",
         )
 
 

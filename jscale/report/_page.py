@@ -13,8 +13,8 @@ from jscale.report._bits import precision
 from jscale.report._findings import findings
 from jscale.report._forecast import forecast, single_resource
 from jscale.report._profiles import profiles
-from jscale.report._style import svg
 from jscale.report._study import Study
+from jscale.report._style import svg
 
 
 def page(study: Study) -> str:
@@ -35,8 +35,8 @@ def page(study: Study) -> str:
         notes=contents.notes(study),
         parameters=contents.parameter_rows(study),
         noise=contents.noise_rows(study),
-        badges=contents.badges(study),
-        provenance=contents.provenance(study, ahead, curve),
+        badges=list(zip(contents.QUESTIONS, contents.badges(study), strict=True)),
+        provenance=contents.provenance(study, ahead),
         plates={
             "runs": plates(gallery.of_runs(study)),
             "fit": plates(gallery.of_fit(study)),

@@ -43,6 +43,16 @@ class Study:
     title: str
 
     @property
+    def law_name(self) -> str:
+        """Name of the law, without what is fixed or tied in it."""
+        return self.record.name.partition("[")[0]
+
+    @property
+    def changes(self) -> str:
+        """What is fixed or tied in the law, as its name says it; empty for a law as declared."""
+        return self.record.name.partition("[")[2].removesuffix("]").replace("][", ", ")
+
+    @property
     def draws(self) -> dict[str, np.ndarray] | None:
         """Parameter → draws of shape (n,), in the law's order; None without a posterior."""
         if self.posterior is None:
@@ -113,7 +123,9 @@ def study(
         if other.parameter_names != record.parameter_names or other.name != record.name:
             raise JscaleError(f"the posterior is one of law {other.name!r}, the point estimate one of {record.name!r}")
         if posterior.table_digest != table.digest:
-            raise JscaleError(f"the posterior is of other runs than {table.name}: sample it for the table of the report")
+            raise JscaleError(
+                f"the posterior is of other runs than {table.name}: sample it for the table of the report"
+            )
     return Study(
         law=point.law,
         record=record,
@@ -123,5 +135,5 @@ def study(
         posterior=posterior,
         budgets=tuple(sorted({float(b) for b in budgets})),
         post_bits=tuple(sorted({float(b) for b in post_bits})),
-        title=title or f"The {record.name} law fitted to {table.name}",
+        title=title or f"The {record.name.partition('[')[0]} law fitted to {table.name}",
     )

@@ -128,7 +128,7 @@ def power_ticks(axis: Axis) -> None:
 
 def number_ticks(axis: Axis) -> None:
     """Logarithmic axis of a number of ordinary size, with ticks such as 2.5 and 20."""
-    _log_ticks(axis, FuncFormatter(lambda value, _: tables.significant(value)))
+    _log_ticks(axis, FuncFormatter(lambda value, _: tables.number(value)))
 
 
 def _power(value: float, _: int | None = None) -> str:

@@ -37,11 +37,11 @@ def write(
         point: a fit of a law to them.
         posterior: draws of the same law given the same runs; without them there are no bands.
         budgets: compute to plan for, FLOP, above 0.
-        P_post: bits after training for which to show the critical tokens, where the law has them; 3, 4 and 6 unless given.
+        P_post: bits after training for which to show the critical tokens, where the law has them; else 3, 4 and 6.
         title: of the page.
 
     Raises:
-        JscaleError: the path cannot be written, a budget is not positive, or the fit or the posterior is one of other runs.
+        JscaleError: the path cannot be written, a number is not positive, or fit and posterior are of other runs.
     """
     subject = study(
         table, point, posterior, budgets=tuple(budgets), post_bits=tuple(P_post), title=title

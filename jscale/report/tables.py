@@ -25,6 +25,17 @@ def significant(value: float, digits: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def number(value: float, digits: int = 3) -> str:
+    """A number of any size: as :func:`significant` from 0.001 to a million, else with a power of ten.
+
+    Args:
+        value: any number.
+        digits: significant digits.
+    """
+    plain = value == 0 or not math.isfinite(value) or 1e-3 <= abs(float(f"{value:.{digits - 1}e}")) < 1e6
+    return significant(value, digits) if plain else power_of_ten(value, digits)
+
+
 def human(value: float, digits: int = 3) -> str:
     """A count as people write it: ``70M``, ``1.4T``, from 10¹⁵ on ``2×10¹⁵``.
 
@@ -62,7 +73,7 @@ def power_of_ten(value: float, digits: int = 3) -> str:
 
 
 def decimals(width: float, least: int = 0, most: int = 6) -> int:
-    """Decimal places that an interval of this width deserves: its own first digit shows, and the second of a small first.
+    """Decimal places that an interval of this width deserves: its first digit shows, after a small one the second.
 
     Args:
         width: of the interval, in the unit of the numbers; 0 or NaN gives ``most``.

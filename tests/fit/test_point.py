@@ -2,15 +2,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.fit.tables import HOFFMANN, frontier, isoflop
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from tests.fit.tables import HOFFMANN, frontier, isoflop
 
-# Besiroglu et al. 2024, the authors' notebook: the grid optimum of the summed Huber loss on 240 points. Their L-BFGS stops
-# at 1.01827403e-3; the minimum lies 1.6e-8 of it lower, which moves A by 3e-5 and B by 2e-4 of their values.
+# Besiroglu et al. 2024, the authors' notebook: the grid optimum of the summed Huber loss on 240 points. Their L-BFGS
+# stops at 1.01827403e-3; the minimum lies 1.6e-8 of it lower, which moves A by 3e-5 and B by 2e-4 of their values.
 GRID_OPTIMUM = {"E": 1.8172355, "A": 477.8417, "B": 2143.8638, "alpha": 0.3473127, "beta": 0.3671826}
 GRID_OBJECTIVE = 1.0182740346e-3
 # The same notebook, Huber likelihood with a free scale; published to these digits.
@@ -47,8 +47,8 @@ def test_golden_huber_likelihood(chinchilla_runs):
 
 @pytest.mark.data
 def test_standard_errors_are_of_the_published_size(chinchilla_runs):
-    # Published from 4,000 bootstraps: E .02566, alpha .01540, beta .02060. A sandwich at one point is not a bootstrap of
-    # a skewed estimator; what is tested is that neither is off by half, as the homoscedastic formula is (.0089, .0079).
+    # Published from 4,000 bootstraps: E .02566, alpha .01540, beta .02060. A sandwich at one point is not a bootstrap
+    # of a skewed estimator; what is tested is that neither is off by half, as the plain formula is (.0089, .0079).
     stderr = fit.point(laws.chinchilla, chinchilla_runs).stderr
     for name, published in {"E": 0.02566, "alpha": 0.01540, "beta": 0.02060}.items():
         assert 0.7 < stderr[name] / published < 1.4, name
@@ -120,7 +120,9 @@ def test_floor_at_its_edge_is_said():
     assert certificate.status in (Status.at_bound, Status.converged, Status.collinear_design)
 
 
-@pytest.mark.parametrize("law", [laws.kaplan, laws.power_size, laws.kaplan_size, laws.kaplan_data], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "law", [laws.kaplan, laws.power_size, laws.kaplan_size, laws.kaplan_data], ids=lambda f: f.__name__
+)
 def test_other_laws_recover(law):
     record = laws.describe(law)
     truth = laws.params(law) if record.published else {"L_inf": 1.7, "A": 400.0, "alpha": 0.34}
@@ -136,7 +138,9 @@ def test_other_laws_recover(law):
 def test_precision_law_recovers():
     law = laws.qat
     truth = laws.params(law)
-    N, ratio, bits = (m.ravel() for m in np.meshgrid([3e7, 6e7, 1.1e8, 2.2e8], [20.0, 60.0, 180.0], [3.0, 4.0, 6.0, 8.0, 16.0]))
+    N, ratio, bits = (
+        m.ravel() for m in np.meshgrid([3e7, 6e7, 1.1e8, 2.2e8], [20.0, 60.0, 180.0], [3.0, 4.0, 6.0, 8.0, 16.0])
+    )
     table = runs.simulate(law, truth, {"N": N, "D": ratio * N, "P_w": bits}, noise=0.003, key=jax.random.key(7))
     point = fit.point(law, table, objective="log-squares")
     assert point.certificate.converged
@@ -202,7 +206,9 @@ def test_covariance_against_finite_differences():
         return np.log(laws.chinchilla(table["N"], table["D"], **dict(zip(names, theta, strict=True))))
 
     best = np.array([point.params[n] for n in names])
-    columns = [(log_loss(best + h) - log_loss(best - h)) / (2e-5 * v) for v, h in zip(best, np.diag(best * 1e-5), strict=True)]
+    columns = [
+        (log_loss(best + h) - log_loss(best - h)) / (2e-5 * v) for v, h in zip(best, np.diag(best * 1e-5), strict=True)
+    ]
     J = np.stack(columns, axis=1)
     scale = np.linalg.norm(J, axis=0)
     bread = np.linalg.inv((J / scale).T @ (J / scale))

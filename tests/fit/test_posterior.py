@@ -4,12 +4,12 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro.infer import MCMC, NUTS
-from tests.fit.tables import HOFFMANN, frontier, isoflop
 
 from jscale import fit, laws
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from tests.fit.tables import HOFFMANN, frontier, isoflop
 
 SHORT = {"chains": 2, "warmup": 400, "draws": 600}
 
@@ -32,7 +32,7 @@ def test_truth_lies_inside(drawn):
     for name, truth in HOFFMANN.items():
         row = drawn.summary[name]
         assert abs(np.log(row["q50"] / truth)) < 4 * row["sd"] / row["mean"], name
-    # The simulated noise is normal with sd 0.01: as a Student-t with 4 degrees of freedom its scale is near 0.8 of that.
+    # The simulated noise is normal with sd 0.01: as a Student-t with 4 degrees of freedom its scale is about 0.8 of it.
     assert 0.005 < drawn.summary["sigma"]["q50"] < 0.013
 
 
@@ -132,7 +132,9 @@ def test_without_data_the_prior_comes_back():
 
 
 def test_priors_can_be_replaced(drawn):
-    tight = fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), priors={"E": dist.Normal(1.5, 1e-3)}, **SHORT)
+    tight = fit.posterior(
+        laws.chinchilla, isoflop(), key=jax.random.key(0), priors={"E": dist.Normal(1.5, 1e-3)}, **SHORT
+    )
     assert abs(tight.summary["E"]["mean"] - 1.5) < 0.02
     assert tight.summary["E"]["sd"] < 2e-3 < drawn.summary["E"]["sd"]
     with pytest.raises(JscaleError, match="no parameter gamma"):

@@ -25,7 +25,7 @@ def test_names_are_unique_and_sizes_are_what_they_say():
 
 
 def test_covers_what_the_table_is_for():
-    design = [job for job in JOBS if job.group == "design"]
+    design = [job for job in JOBS if job.purpose == "design"]
     assert max(SIZES) / min(SIZES) >= 60
     assert min(job.ratio for job in design) <= 5
     assert max(job.ratio for job in design) > 1000
@@ -46,8 +46,8 @@ def test_at_least_twelve_cells_have_three_seeds():
 
 
 def test_three_cells_check_the_schedule_against_runs_of_the_design():
-    design = {(job.N, job.ratio, job.bits) for job in JOBS if job.group == "design"}
-    cells = Counter((job.N, job.ratio, job.bits) for job in JOBS if job.group == "schedule")
+    design = {(job.N, job.ratio, job.bits) for job in JOBS if job.purpose == "design"}
+    cells = Counter((job.N, job.ratio, job.bits) for job in JOBS if job.purpose == "schedule")
     assert len(cells) == 3
     assert set(cells.values()) == {2}
     assert set(cells) <= design
@@ -70,7 +70,7 @@ def test_a_rate_that_diverges_is_never_chosen():
 
 
 def test_nothing_of_a_size_starts_before_its_rate_is_known():
-    assert {job.group for job, _ in ordered({})} == {"rate"}
+    assert {job.purpose for job, _ in ordered({})} == {"rate"}
     assert len(ordered({})) == 2 * len(SIZES)
 
 
@@ -79,7 +79,7 @@ def test_bits_advance_together():
     left = [job for job, _ in ordered(found_rates(0.016))]
     done: dict[int, Counter] = defaultdict(Counter)
     for job in left:
-        if job.group == "design" and job.bits != OFF and job.N < 90_000 and job.ratio <= 320:
+        if job.purpose == "design" and job.bits != OFF and job.N < 90_000 and job.ratio <= 320:
             done[job.N][job.bits] += 1
             counts = [done[job.N][bits] for bits in {j.bits for j in left} - {OFF}]
             assert max(counts) - min(counts) <= 1

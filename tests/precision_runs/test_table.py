@@ -17,7 +17,7 @@ NAMES = [job.run_id for job in jobs()]
 
 
 def row(name: str, loss: float | str = 2.5) -> dict:
-    return {"run_id": name, "group": "design", "N": 6144, "loss": loss, "corpus": "c0"}
+    return {"run_id": name, "purpose": "design", "N": 6144, "loss": loss, "corpus": "c0"}
 
 
 def post(name: str, loss: float) -> dict:

@@ -87,10 +87,11 @@ def test_standard_error_takes_a_document_as_one_observation():
 
 def test_what_counts_as_diverged():
     falling = np.linspace(5, 2, 200)
-    assert not train.diverged(falling, 2.0)
-    assert train.diverged(falling, float("nan"))
-    assert train.diverged(np.append(falling, np.inf), 2.0)
-    assert train.diverged(np.append(falling, np.full(40, 2.6)), 2.6)
+    assert not train.diverged(falling, 2.0, 3.5)
+    assert train.diverged(falling, 3.6, 3.5)
+    assert train.diverged(falling, float("nan"), 3.5)
+    assert train.diverged(np.append(falling, np.inf), 2.0, 3.5)
+    assert train.diverged(np.append(falling, np.full(40, 2.6)), 2.6, 3.5)
 
 
 def test_a_branch_of_a_trunk_is_the_run_from_scratch(job: design.Job, tmp_path: Path):
@@ -115,7 +116,7 @@ def test_a_state_comes_back(tmp_path: Path):
 
 def test_a_run_learns_and_is_quantised_afterwards(job: design.Job, tmp_path: Path):
     held = TEXT[: 4 * (CONTEXT + 1)].reshape(4, -1)
-    text = Corpus(TEXT, held, np.arange(4), held[:2], {"sha256": "f" * 64})
+    text = Corpus(TEXT, held, np.arange(4), held[:2], {"sha256": "f" * 64, "unigram_loss": 4.0})
     row, post = run(job, 0.02, text, tmp_path)
     assert row["D"] == 40 * job.N
     assert row["C"] == 6 * row["N"] * row["D"]

@@ -1,0 +1,90 @@
+"""What the table says about itself: its extent, the noise between seeds, the check of the schedule."""
+
+import csv
+import math
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.precision_runs.table import post_path
+
+Row = dict[str, str]
+
+
+class Noise(NamedTuple):
+    """Spread of the loss between the seeds of one cell: standard deviation of ``seeds`` runs, nats per byte."""
+
+    N: int
+    D: int
+    bits: str
+    seeds: int
+    sd: float
+
+
+class Check(NamedTuple):
+    """Losses of one cell from its trunk, and trained from the first step with the same and with a cosine schedule."""
+
+    N: int
+    D: int
+    trunk: float
+    scratch: float
+    cosine: float
+
+
+def read(out: Path) -> tuple[list[Row], list[Row]]:
+    """The rows of both tables, as text."""
+    tables = []
+    for path in (out, post_path(out)):
+        with path.open(newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    return tables[0], tables[1]
+
+
+def bits(row: Row) -> str:
+    """P_w/P_a/P_kv of a row."""
+    return "/".join(row[name] for name in ("P_w", "P_a", "P_kv"))
+
+
+def noise(rows: Iterable[Row]) -> list[Noise]:
+    """Cells of the design with at least two seeds that did not diverge, smallest first."""
+    cells = defaultdict(list)
+    for row in rows:
+        if row["purpose"] in ("design", "seed") and row["diverged"] == "0":
+            cells[int(row["N"]), int(row["D"]), bits(row)].append(float(row["loss"]))
+    return [Noise(*cell, len(v), statistics.stdev(v)) for cell, v in sorted(cells.items()) if len(v) > 1]
+
+
+def pooled(found: Iterable[Noise]) -> float:
+    """One standard deviation for several cells, each with its degrees of freedom; nan without any."""
+    pairs = [(one.seeds - 1, one.sd**2) for one in found]
+    return math.sqrt(sum(n * v for n, v in pairs) / sum(n for n, _ in pairs)) if pairs else math.nan
+
+
+def checks(rows: Iterable[Row]) -> list[Check]:
+    """The cells of which all three runs are finished."""
+    losses = {row["run_id"]: float(row["loss"]) for row in rows if row["loss"]}
+    cells = {
+        row["run_id"].removeprefix("scratch-wsd-"): row for row in rows if row["run_id"].startswith("scratch-wsd-")
+    }
+    names = {cell: (cell, f"scratch-wsd-{cell}", f"scratch-cosine-{cell}") for cell in cells}
+    return [
+        Check(int(cells[cell]["N"]), int(cells[cell]["D"]), *(losses[name] for name in three))
+        for cell, three in names.items()
+        if all(name in losses for name in three)
+    ]
+
+
+def rates(rows: Iterable[Row]) -> dict[int, dict[float, float]]:
+    """N → learning rate → validation loss of the search."""
+    found: dict[int, dict[float, float]] = defaultdict(dict)
+    for row in rows:
+        if row["purpose"] == "rate":
+            found[int(row["N"])][float(row["lr"])] = float(row["loss"] or "nan")
+    return {N: dict(sorted(found[N].items())) for N in sorted(found)}
+
+
+def counts(rows: Iterable[Row]) -> Counter:
+    """Runs by purpose."""
+    return Counter(row["purpose"] for row in rows)
