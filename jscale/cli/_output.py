@@ -118,10 +118,10 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
     """A rich table of plain text.
 
     Args:
-        headers: of the columns; ``right`` holds one character a column, "r" for numbers.
+        headers: of the columns.
         rows: cells as text, taken literally.
         title: above the table.
-        right: alignment of each column, "l" or "r"; "l" where it is too short.
+        right: one letter a column, "r" for those aligned to the right, as numbers are; may be shorter than the table.
     """
     from rich import box
     from rich.table import Table
@@ -137,15 +137,21 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
     return grid
 
 
-def show_notes(found: Iterable["Note"]) -> None:
-    """Notes for people, one a line, the serious ones first."""
+def show_notes(found: Iterable[Mapping[str, str]], *, least: str = "info") -> None:
+    """Notes (as :func:`notes` gives them) for people, one a line, the serious ones first.
+
+    Args:
+        found: the notes.
+        least: leave out those that are less serious.
+    """
     from rich.text import Text
 
     order = {"error": 0, "warning": 1, "info": 2}
     style = {"error": "bold red", "warning": "yellow", "info": "dim"}
     lines = [
-        Text.assemble((f"{note.severity}: ", style[note.severity]), note.message)
-        for note in sorted(found, key=lambda n: order[n.severity])
+        Text.assemble((f"{note['severity']}: ", style[note["severity"]]), note["message"])
+        for note in sorted(found, key=lambda n: order[n["severity"]])
+        if order[note["severity"]] <= order[least]
     ]
     if lines:
         show(*lines)

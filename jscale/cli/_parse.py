@@ -41,15 +41,6 @@ def above_zero(text: str, what: str, example: str) -> float:
     return value
 
 
-def bits(text: str, what: str) -> float:
-    """A number of bits above zero; ``inf`` is full precision.
-
-    Raises:
-        JscaleError: it is not one.
-    """
-    return math.inf if _INFINITE.fullmatch(text.strip()) else above_zero(text, what, "4")
-
-
 def many(texts: Iterable[str] | None) -> list[str]:
     """The parts of an option that may be given several times, with commas, or both."""
     return [part.strip() for text in texts or () for part in text.split(",")]

@@ -98,7 +98,7 @@ def _show(table: "Runs", payload: dict[str, Any]) -> None:
         ends = [number(float(column[end])) if column.get(end) is not None else "" for end in ("min", "max")]
         rows.append((name, _UNITS.get(name, ""), *ends, f"{column['distinct']:,}"))
     _output.show(_output.table(("column", "unit", "smallest", "largest", "distinct"), rows, right="llrrr"))
-    _output.show_notes(table.notes)
+    _output.show_notes(payload["notes"])
 
 
 def write_csv(table: "Runs", path: "Path") -> None:

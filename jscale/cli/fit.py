@@ -43,6 +43,7 @@ def fit(
     _output.deliver(payload, as_json, out)
     if not as_json:
         show(point, table)
+        _output.show_notes(payload["notes"])
     if require_converged and not point.certificate.converged:
         raise typer.Exit(CHECK_FAILED)
 
@@ -109,4 +110,3 @@ def show(point: "Point", table: "Runs") -> None:
         f"(raw {certificate.condition_raw:.1e}), a second method {agree}",
         "",
     )
-    _output.show_notes((*table.notes, *point.notes))

@@ -124,6 +124,7 @@ def _show(payload: dict[str, Any]) -> None:
     source = "one set of parameters" if payload["draws"] == 1 else f"{plural(payload['draws'], 'draw')}, 90% bands"
     _output.show(f"{payload['law']}: {source}")
     show_plans(payload["plans"], payload.get("critical", ()))
+    _output.show_notes(payload["notes"], least="warning")
 
 
 def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] = ()) -> None:

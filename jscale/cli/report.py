@@ -71,6 +71,7 @@ def report(
         _output.show(f"{drawn.law_name} on {table.name}: {point.n_runs:,} runs; fit {point.certificate.status}, "
                      f"posterior {drawn.status}")  # fmt: skip
         show_plans(plans)
+        _output.show_notes((*payload["fit"]["notes"], *_output.notes(drawn.notes)), least="warning")
         _output.show(f"report: {path} ({payload['bytes'] / 1e6:.1f} MB)")
 
 

@@ -39,10 +39,11 @@ def sample(
         if out is not None:
             with _output.writing(out) as temporary:
                 posterior.save(temporary)
-    if as_json:
-        _output.deliver(summary(posterior, table), as_json, None)
-    else:
+    payload = summary(posterior, table)
+    _output.deliver(payload, as_json, None)
+    if not as_json:
         show(posterior, table)
+        _output.show_notes(payload["notes"])
     if require_converged and str(posterior.status) != "converged":
         raise typer.Exit(CHECK_FAILED)
 
@@ -77,4 +78,3 @@ def show(posterior: "Posterior", table: "Runs") -> None:
     ]
     headers = ("parameter", "mean", "sd", "5%", "median", "95%", "ESS", "R-hat")
     _output.show(_output.table(headers, rows, right="lrrrrrrr"))
-    _output.show_notes((*table.notes, *posterior.notes))

@@ -21,6 +21,7 @@ COLLINEAR = 1e5
 """Condition number of the scaled Gauss-Newton matrix above which the design counts as collinear. Measured for
 Chinchilla's law: 1.1e3 on the published runs, 2e3 to 5e3 on three token-to-parameter ratios, 7e5 and more on one."""
 _EDGE = 1e-3
+"""Distance from an edge, as a share of that of the nearest start, at which a parameter counts as lying on it."""
 _NAMED = 0.1
 
 
@@ -101,15 +102,14 @@ def unidentified(names: Sequence[str], shares: np.ndarray) -> tuple[str, ...]:
 
 
 def at_bound(record: Record, free: np.ndarray) -> tuple[str, ...]:
-    """The parameters whose coordinate ended within a thousandth of the edge of its support."""
+    """The parameters whose coordinate ended a thousand times closer to an edge than any start was."""
     found = []
     for p, z in zip(record.parameters, free, strict=False):
         support, start = p.role.support, p.role.start
         assert start is not None
         value = float(support.to_natural(z))
-        width = start[1] - start[0] if not np.isfinite(support.upper - support.lower) else support.upper - support.lower
-        edges = [edge for edge in (support.lower, support.upper) if np.isfinite(edge)]
-        if any(abs(value - edge) < _EDGE * width for edge in edges):
+        edges = ((support.lower, start[0]), (support.upper, start[1]))
+        if any(abs(value - edge) < _EDGE * abs(nearest - edge) for edge, nearest in edges if np.isfinite(edge)):
             found.append(p.name)
     return tuple(found)
 

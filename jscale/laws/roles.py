@@ -180,9 +180,10 @@ PostCoefficient = Annotated[
         "nats/token at 1 token, 1 parameter, 0 bits",
         "scale of the post-training degradation",
         positive,
-        lognormal(0.05, 1.5),
-        (0.003, 0.5),
-        Anchor("D**gamma_D * N**-gamma_N * exp(-P_post / gamma_post)"),
+        # The degradation of the typical model at the fewest bits in the runs, where there is most of it to see.
+        lognormal(0.1, 1.5),
+        (0.005, 2.0),
+        Anchor("D**gamma_D * N**-gamma_N * exp(-P_post_low / gamma_post)"),
     ),
 ]
 PostExponent = Annotated[

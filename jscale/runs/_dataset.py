@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale.runs import _tidy
-from jscale.runs._fetch import Upstream, fetch
+from jscale.runs._fetch import Shipped, Upstream, obtain
 from jscale.runs._read import read
 from jscale.runs._table import Runs
 from jscale.runs._text import quote
@@ -15,7 +15,7 @@ _RAW = "https://raw.githubusercontent.com"
 
 @dataclass(frozen=True)
 class Dataset:
-    """A public table of runs. The project ships its address and its hash, not its data.
+    """A public table of runs. Of what others published the project ships the address and the hash, not the data.
 
     Attributes:
         name: for :func:`dataset`.
@@ -23,7 +23,7 @@ class Dataset:
         rows: how many runs.
         licence: of the data, as far as the source states one.
         paper: citation.
-        upstream: the original file.
+        upstream: the original file, or the files of the package.
         caveats: what to know before a fit.
     """
 
@@ -32,12 +32,25 @@ class Dataset:
     rows: int
     licence: str
     paper: str
-    upstream: Upstream
+    upstream: Upstream | Shipped
     tidy: _tidy.Tidy
     caveats: tuple[str, ...] = ()
 
 
 _CATALOGUE = (
+    Dataset(
+        name="precision-runs",
+        summary="Micro-scale language models trained in few bits (weights, activations, KV cache), then quantised",
+        rows=1160,
+        licence="Apache-2.0 (made for this project)",
+        paper="jscale, jscale/runs/tables/precision_runs.md",
+        upstream=Shipped(("precision_runs.csv", "precision_runs_post.csv")),
+        tidy=_tidy.precision_runs,
+        caveats=(
+            "models of 6 thousand to 0.4 million parameters on bytes: the loss is in nats per byte, and constants in "
+            "units of tokens do not carry over to large models",
+        ),
+    ),
     Dataset(
         name="chinchilla",
         summary="Chinchilla runs read off Figure 4 of Hoffmann et al.; 240 kept and 5 outliers excluded",
@@ -133,10 +146,10 @@ def load(entry: Dataset) -> Runs:
         JscaleError: the file cannot be had.
     """
     try:
-        content, origin = fetch(entry.upstream)
+        contents, origin = obtain(entry.upstream)
     except JscaleError as error:
         raise JscaleError(f"data set {entry.name}: {error}") from None
-    table = read(entry.tidy(content), name=entry.name)
+    table = read(entry.tidy(*contents), name=entry.name)
     told = (Note("source", "info", f"{entry.paper}; licence: {entry.licence}"),)
     told += tuple(Note("caveat", "info", caveat) for caveat in entry.caveats)
     return Runs(table.columns, table.extras, (*told, *table.notes), entry.name, source=origin)

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,35 @@ class Upstream:
     @property
     def file(self) -> str:
         return self.url.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """Files that come with the package.
+
+    Attributes:
+        files: their names in the package's folder of tables.
+    """
+
+    files: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        """Where the files are to be found, for people."""
+        return f"jscale/runs/tables/{self.files[0]}"
+
+
+def obtain(source: Upstream | Shipped) -> tuple[tuple[bytes, ...], str]:
+    """The bytes of a data set's files, and where they came from.
+
+    Raises:
+        JscaleError: a published file cannot be had, see :func:`fetch`.
+    """
+    if isinstance(source, Upstream):
+        content, origin = fetch(source)
+        return (content,), origin
+    folder = resources.files("jscale.runs") / "tables"
+    return tuple((folder / name).read_bytes() for name in source.files), source.url
 
 
 def fetch(upstream: Upstream) -> tuple[bytes, str]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 Columns = dict[str, list[Any]]
-Tidy = Callable[[bytes], Columns]
+Tidy = Callable[..., Columns]
+"""The files of a data set (bytes each) → columns."""
 
 
 def _records(text: str) -> list[dict[str, str]]:
@@ -117,3 +118,34 @@ def clark_moe(content: bytes) -> Columns:
             last[row["hyper_id"]] = row
     models = [_clark_model(row) for row in last.values()]
     return _columns(sorted(models, key=lambda m: (m["router"], m["N"], m["E_experts"], int(m["run_id"]))))
+
+
+def _precision_run(row: dict[str, str], group: str, bits: str) -> dict[str, Any]:
+    numbers = {name: float(row[name]) for name in ("N", "D", "C", "P_w", "P_a", "P_kv", "loss", "loss_se")}
+    reason = row["reason"]
+    if not reason and group == "gptq":
+        reason = "another method of quantisation: fit it on its own"
+    if not reason and float(bits) < 16 and float(bits) > numbers["P_w"]:
+        reason = "quantised to more bits than trained in"
+    return {
+        "run_id": row["run_id"] if group == "trained" else f"{row['run_id']}-{group}{bits}",
+        "group": group,
+        "n_kind": row["n_kind"],
+        "seed": int(row["seed"]),
+        **numbers,
+        "P_post": float(bits),
+        "purpose": row["purpose"],
+        "exclude": bool(reason),
+        "reason": reason,
+    }
+
+
+def precision_runs(trained: bytes, quantised: bytes) -> Columns:
+    """The project's own runs in long form: every trained model, then each of its quantised copies.
+
+    A trained model has ``P_post = 16``. Copies made by GPTQ, and copies in more bits than the model was trained in, for
+    which the laws know no loss, are excluded; runs without a finite loss are in the files alone.
+    """
+    runs = [_precision_run(row, "trained", "16") for row in _records(trained.decode()) if row["loss"]]
+    copies = [_precision_run(row, row["method"], row["P_post"]) for row in _records(quantised.decode()) if row["loss"]]
+    return _columns([*runs, *copies])

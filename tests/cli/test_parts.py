@@ -58,13 +58,6 @@ def test_pairs_read_back(values: dict[str, float]):
     assert _parse.values([",".join(typed)] if typed else None, "--at", "N=1") == values
 
 
-def test_bits():
-    assert _parse.bits("inf", "x") == math.inf
-    assert _parse.bits("4", "x") == 4
-    with pytest.raises(JscaleError, match="above 0"):
-        _parse.bits("0", "x")
-
-
 def test_json_is_strict():
     payload = {
         "array": np.array([1.0, math.nan, math.inf]),
