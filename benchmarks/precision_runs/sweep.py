@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from benchmarks.precision_runs import corpus, table, train
+from benchmarks.precision_runs.card import card
 from benchmarks.precision_runs.design import Job, ordered
 from benchmarks.precision_runs.post import GPTQ, RTN, HeldOut, post_losses
 
@@ -118,6 +119,7 @@ def next_run(work: Path, out: Path, text: corpus.Corpus, most: float) -> str | N
                 row, post = run(job, lr, text, work)
                 table.append(work, row, post)
                 table.export(work, out)
+                corpus.write(out.with_suffix(".md"), card(out, text.record).encode())
                 return f"{row['run_id']} loss {row['loss']} ± {row['loss_se']} in {row['seconds']} s"
     return "" if left else None
 
@@ -142,7 +144,9 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for the text, trunks, models and finished lines"
     )
-    parser.add_argument("--out", type=Path, required=True, help="table of runs; the other table lies beside it")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="table of runs; the other table and the card lie beside it"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes, one core each")
     parser.add_argument("--most", type=float, default=math.inf, help="leave out runs of more CPU seconds than this")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)

@@ -131,8 +131,8 @@ def argmin(
     spacing = (upper - lower) / (jnp.asarray(counts, lower.dtype) - 1)
 
     def solve(gradient: Callable, _: jax.Array) -> tuple[jax.Array, jax.Array]:
-        start = _scan(function, lower, upper, counts)
-        return _newton(function, start, spacing, lower, upper)
+        value, start = _scan(function, lower, upper, counts)
+        return _newton(function, start, value, spacing, (lower, upper))
 
     def tangent_solve(linear: Callable, y: jax.Array) -> jax.Array:
         hessian = jax.vmap(linear, out_axes=1)(jnp.eye(y.shape[0], dtype=y.dtype))
@@ -140,12 +140,17 @@ def argmin(
         hessian = jnp.where(usable, hessian, jnp.eye(y.shape[0], dtype=y.dtype))
         return y / hessian[0] if y.shape[0] == 1 else jnp.linalg.solve(hessian, y)
 
-    x, status = lax.custom_root(jax.grad(function), lower, solve, tangent_solve, has_aux=True)
+    x, status = lax.custom_root(jax.jacfwd(function), lower, solve, tangent_solve, has_aux=True)
     return Minimum(x, status.astype(jnp.int32))
 
 
-def _scan(function: Callable, lower: jax.Array, upper: jax.Array, counts: tuple[int, ...]) -> jax.Array:
-    """The best point of a regular grid; one row of the grid at a time, so memory stays small under ``vmap``."""
+def _scan(
+    function: Callable, lower: jax.Array, upper: jax.Array, counts: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+    """Value and place of the best point of a regular grid.
+
+    One row of the grid at a time, so that memory stays small under ``vmap``.
+    """
     fractions = [jnp.linspace(0, 1, n, dtype=lower.dtype) for n in counts]
     first = fractions[0][:, None]
 
@@ -160,46 +165,48 @@ def _scan(function: Callable, lower: jax.Array, upper: jax.Array, counts: tuple[
 
     mesh = jnp.meshgrid(*fractions[1:], indexing="ij")
     outer = jnp.stack([m.ravel() for m in mesh], axis=1) if mesh else jnp.zeros((1, 0), lower.dtype)
-    middle = 0.5 * (lower + upper)
-    infinity = jnp.full_like(function(middle), jnp.inf)
-    return lax.scan(row, (infinity, middle), outer)[0][1]
+    nothing = jnp.asarray(jnp.inf, lower.dtype), 0.5 * (lower + upper)
+    return lax.scan(row, nothing, outer)[0]
 
 
 class _Step(NamedTuple):
-    """State of Newton's method; lengths are in grid spacings."""
+    """State of Newton's method; lengths and curvatures are in grid spacings."""
 
     x: jax.Array
     value: jax.Array
-    radius: jax.Array
-    moved: jax.Array
+    hessian: jax.Array
+    """At the point before this one."""
     newton: jax.Array
     """Length of the last full Newton step, before the trust radius cut it."""
+    moved: jax.Array
+    radius: jax.Array
     count: jax.Array
 
 
 def _newton(
-    function: Callable, start: jax.Array, spacing: jax.Array, lower: jax.Array, upper: jax.Array
+    function: Callable,
+    start: jax.Array,
+    value: jax.Array,
+    spacing: jax.Array,
+    box: tuple[jax.Array, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
+    lower, upper = box
     eps = jnp.finfo(start.dtype).eps
     small = eps**0.45  # quadratic convergence: what a step of this size leaves is rounding
 
-    def gradient_twice(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        gradient = jax.grad(function)(x) * spacing
-        return gradient, gradient
-
-    def derivatives(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        hessian, gradient = jax.jacfwd(gradient_twice, has_aux=True)(x)
-        return gradient, hessian * spacing
+    def gradient(x: jax.Array) -> jax.Array:
+        return jax.jacfwd(function)(x) * spacing
 
     def unfinished(state: _Step) -> jax.Array:
         return (state.moved > small) & (state.radius > small) & (state.count < _NEWTON_STEPS)
 
     def advance(state: _Step) -> _Step:
         x, value, radius = state.x, state.value, state.radius
-        gradient, hessian = derivatives(x)
+        hessian, slope = jax.jacfwd(lambda x: (gradient(x),) * 2, has_aux=True)(x)
+        hessian = hessian * spacing
         curvature, axes = _eigen(hessian)
-        floor = eps * (jnp.max(jnp.abs(curvature)) + jnp.max(jnp.abs(gradient)))
-        move = axes @ (-(axes.T @ gradient) / jnp.maximum(jnp.abs(curvature), floor))
+        floor = eps * (jnp.max(jnp.abs(curvature)) + jnp.max(jnp.abs(slope)))
+        move = axes @ (-(axes.T @ slope) / jnp.maximum(jnp.abs(curvature), floor))
         length = jnp.linalg.norm(move)
         move = move * jnp.minimum(1.0, radius / jnp.maximum(length, eps * radius))
         new = jnp.clip(x + move * spacing, lower, upper)
@@ -210,31 +217,30 @@ def _newton(
         return _Step(
             x=jnp.where(accept, new, x),
             value=jnp.where(accept, new_value, value),
-            radius=jnp.where(accept, jnp.minimum(2 * radius, 4.0), 0.25 * radius),
-            moved=jnp.where(accept, jnp.linalg.norm((new - x) / spacing), jnp.inf),
+            hessian=hessian,
             newton=length,
+            moved=jnp.where(accept, jnp.linalg.norm((new - x) / spacing), jnp.inf),
+            radius=jnp.where(accept, jnp.minimum(2 * radius, 4.0), 0.25 * radius),
             count=state.count + 1,
         )
 
-    value = function(start)
-    infinite = jnp.full_like(value, jnp.inf)
-    first = _Step(start, value, jnp.ones_like(value), infinite, infinite, jnp.asarray(0, jnp.int32))
+    infinite, one = jnp.full_like(value, jnp.inf), jnp.ones_like(value)
+    first = _Step(start, value, jnp.diag(spacing), infinite, infinite, one, jnp.asarray(0, jnp.int32))
     last = lax.while_loop(unfinished, advance, first)
     x = last.x
     inside = jnp.all((x > lower + 1e-3 * spacing) & (x < upper - 1e-3 * spacing)) & jnp.isfinite(last.value)
     # A step that was small only because the radius cut it is not convergence.
-    settled = (last.newton <= 2 * small) & _is_smooth_minimum(derivatives, x, spacing)
+    settled = (last.newton <= 2 * small) & _is_smooth_minimum(gradient, last.hessian, x, spacing)
     status = jnp.where(settled, int(Status.converged), int(Status.not_converged))
     return x, jnp.where(inside, status, int(Status.no_interior_optimum)).astype(x.dtype)
 
 
-def _is_smooth_minimum(derivatives: Callable, x: jax.Array, spacing: jax.Array) -> jax.Array:
+def _is_smooth_minimum(gradient: Callable, hessian: jax.Array, x: jax.Array, spacing: jax.Array) -> jax.Array:
     """Whether the Hessian at ``x`` is positive and predicts the gradient near by."""
-    gradients, hessians = jax.vmap(derivatives)(jnp.stack([x, x + _SECANT * spacing]))
-    change = gradients[1] - gradients[0]
-    predicted = _SECANT * jnp.sum(hessians[0], axis=1)
-    error = jnp.linalg.norm(change - predicted) / jnp.linalg.norm(predicted)
-    return (_eigen(hessians[0])[0][0] > 0) & (error < _SECANT_ERROR)
+    here, near = jax.vmap(gradient)(jnp.stack([x, x + _SECANT * spacing]))
+    predicted = _SECANT * jnp.sum(hessian, axis=1)
+    error = jnp.linalg.norm(near - here - predicted) / jnp.linalg.norm(predicted)
+    return (_eigen(hessian)[0][0] > 0) & (error < _SECANT_ERROR)
 
 
 def _eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:

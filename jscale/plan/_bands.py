@@ -86,7 +86,9 @@ def bands(
         else:
             shown.append(_quantiles(leaf, probabilities))
     good = statuses or [~jnp.isnan(leaf) for _, leaf in leaves]
-    converged = jnp.mean(functools.reduce(jnp.logical_and, good), axis=0, dtype=jnp.result_type(float))
+    share = jnp.mean(functools.reduce(jnp.logical_and, good), axis=0, dtype=jnp.result_type(float))
+    # XLA divides by multiplying with the reciprocal, and all of 501 draws would be 1 - 1e-16 of them.
+    converged = jnp.round(share * count) / count
     return Bands(probabilities, structure.unflatten(shown), converged)
 
 

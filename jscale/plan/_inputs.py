@@ -138,8 +138,10 @@ def to_arrays(*trees: Any) -> Any:
     dtype = default if size == default.itemsize else np.dtype(np.float32)
     largest = float(jnp.finfo(dtype).max)
     for leaf in leaves:
-        if not is_traced(leaf) and np.any(np.isfinite(leaf) & (np.abs(leaf) > largest)):
-            raise JscaleError(f"{np.max(np.abs(leaf)):g} is too large for {dtype.name}: use JAX's float64 mode")
+        if not is_traced(leaf):
+            sizes = np.abs(np.asarray(leaf, np.float64))
+            if np.any(np.isfinite(sizes) & (sizes > largest)):
+                raise JscaleError(f"{np.max(sizes):g} is too large for {dtype.name}: use JAX's float64 mode")
     return structure.unflatten([jnp.asarray(as_float(leaf)).astype(dtype) for leaf in leaves])
 
 

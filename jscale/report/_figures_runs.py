@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jscale.report import _style as style
+from jscale.report import tables
 
 CHINCHILLA_RATIO = 20.0
 """Tokens per parameter that the field quotes as compute-optimal; drawn for orientation, never used."""
@@ -58,7 +59,7 @@ def _equal_compute(axes: Axes, x_ends: tuple[float, float], y_ends: tuple[float,
         axes.plot(x, product / x, color=style.FAINT, lw=0.7, zorder=1, label="_equal compute")
         at_edge = x[1] >= x_ends[1] * (1 - 1e-9)
         axes.annotate(
-            rf"$10^{{{exponent}}}$", (x[1], product / x[1]), xytext=(-2, 3) if at_edge else (3, 4),
+            tables.power_of_ten(10.0**exponent), (x[1], product / x[1]), xytext=(-2, 3) if at_edge else (3, 4),
             textcoords="offset points", ha="right" if at_edge else "left", fontsize=7.0, color=style.SOFT, zorder=2,
         )  # fmt: skip
 

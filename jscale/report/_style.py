@@ -110,6 +110,9 @@ def canvas(size: tuple[float, float] = PANEL, rows: int = 1, columns: int = 1, *
 @in_style
 def svg(figure: Figure) -> str:
     """The figure as SVG text, the same bytes every time."""
+    # Once is enough: saving alone would lay the figure out twice, which is most of its time.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
@@ -123,18 +126,12 @@ def count_ticks(axis: Axis) -> None:
 
 def power_ticks(axis: Axis) -> None:
     """Logarithmic axis of compute, with ticks such as 10²¹."""
-    _log_ticks(axis, FuncFormatter(_power))
+    _log_ticks(axis, FuncFormatter(lambda value, _: tables.power_of_ten(value, 2)))
 
 
 def number_ticks(axis: Axis) -> None:
     """Logarithmic axis of a number of ordinary size, with ticks such as 2.5 and 20."""
     _log_ticks(axis, FuncFormatter(lambda value, _: tables.number(value)))
-
-
-def _power(value: float, _: int | None = None) -> str:
-    exponent = math.floor(math.log10(value) + 1e-9)
-    mantissa = value / 10**exponent
-    return rf"$10^{{{exponent}}}$" if abs(mantissa - 1) < 1e-6 else rf"${mantissa:.2g}{{\times}}10^{{{exponent}}}$"
 
 
 def _log_ticks(axis: Axis, formatter: Formatter, most: int = 7) -> None:
