@@ -33,6 +33,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~mask)
         os.replace(temporary, target)
     except OSError as error:
+        # A full disk names no file; an error about another file is not one of writing this one.
+        if error.filename is not None and Path(error.filename) not in (temporary, target):
+            raise
         raise JscaleError(f"cannot write {str(target)!r}: {error.strerror or error}") from None
     finally:
         temporary.unlink(missing_ok=True)

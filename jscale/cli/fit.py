@@ -37,7 +37,7 @@ def fit(
         chosen = _inputs.law_of(law, fix, tie)
         from jscale import fit as room
 
-        with working(f"fitting {law} to {len(table):,} runs …", as_json):
+        with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
             point = room.point(chosen, table, objective=_objective(objective, delta), starts=starts)
     payload = summary(point, table)
     _output.deliver(payload, as_json, out)
@@ -92,12 +92,13 @@ def summary(point: "Point", table: "Runs") -> dict[str, Any]:
 def show(point: "Point", table: "Runs") -> None:
     """A fit for people."""
     from jscale.laws import describe
+    from jscale.report.tables import significant
 
     record, certificate = describe(point.law), point.certificate
     _output.show(f"{record.name} on {table.name}: {point.n_runs:,} runs\n  {record.formula}")
     units = {p.name: p.unit for p in record.parameters}
     rows = [
-        (name, _output.figures(value), _output.figures(point.stderr[name], 2), units[name])
+        (name, _output.figures(value), significant(point.stderr[name], 2), units[name])
         for name, value in point.params.items()
     ]
     _output.show(_output.table(("parameter", "value", "stderr", "unit"), rows, right="lrr"))

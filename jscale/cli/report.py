@@ -43,7 +43,7 @@ def report(
         from jscale import fit
         from jscale import report as room
 
-        with working(f"fitting {law} to {len(table):,} runs …", as_json):
+        with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
             point = fit.point(chosen, table)
         if posterior is None:
             settings = _inputs.Sampling(chains, warmup, draws, seed)

@@ -239,7 +239,7 @@ def _read(
     return Record(
         name=function.__name__,
         summary=summary,
-        subject=function.__module__.rsplit(".", 1)[-1],
+        subject=(function.__module__ or "user").rsplit(".", 1)[-1],
         inputs=tuple(inputs),
         parameters=tuple(parameters),
         output=_role(function, "return", hints.get("return")),

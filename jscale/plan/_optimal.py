@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from jscale._core.solve import argmin
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
 from jscale.plan._inputs import (
+    POST,
     Bound,
     bind,
     check_inputs,
@@ -84,12 +85,14 @@ def optimal(
     budget and the fixed inputs (by the implicit function theorem), under ``jit`` and ``vmap``.
 
     A single ``P`` is the training precision of every part of the model (weights, activations, KV cache) with no
-    quantisation after training, unless ``P_post`` is given too. With it the cost defaults to ``(6 / 16) N D P``,
-    else to ``6 N D``. The first-order conditions are those of the law itself: the optimum printed as equations 6, 7,
-    16, 17 and 28 of Kumar et al. 2024 is not used, since those equations have errors.
+    quantisation after training, unless ``P_post`` is given too: then the best of training in ``P_post`` bits, which
+    need no quantising, and of training in more counts. With ``P`` the cost defaults to ``(6 / 16) N D P``, else to
+    ``6 N D``. The conditions of the optimum are those of the law itself: the optimum printed as equations 6, 7, 16, 17
+    and 28 of Kumar et al. 2024 is not used, since those equations have errors.
 
-    Accuracy at the published constants, budgets from 1e18 to 1e26: 1e-9 in float64; in float32 5e-6 for N, D and P,
-    1e-6 for the loss and 1e-4 for first derivatives. Second derivatives need float64.
+    Accuracy at the published constants, budgets from 1e15 to 1e28: 1e-9 in float64; in float32 2e-5 for N, D and P,
+    5e-7 for the loss and 5e-5 for first derivatives. With the size given the optimal precision is flat at large
+    budgets: 5e-5 in float32 up to 1e24. Second derivatives of a plan need float64.
 
     Args:
         law: a law of N and D, and of bits where P is asked for.
@@ -145,6 +148,21 @@ def _solve(question: _Question, params: Any, inputs: Any, budget: jax.Array) -> 
 
 def _solve_one(question: _Question, params: Any, inputs: Any, budget: jax.Array) -> Plan:
     """The plan for scalar parameters, inputs and budget."""
+    best = _search(question, params, inputs, budget)
+    if "P" in question.free and POST in inputs:
+        # At P = P_post the degradation jumps to nothing: a minimum that no derivative and no grid can see.
+        finite = jnp.isfinite(inputs[POST])
+        given = {**inputs, "P": jnp.where(finite, inputs[POST], MIDDLE_BITS)}
+        edge = _search(replace(question, free=question.free - {"P"}), params, given, budget)
+        better = finite & (edge.status == int(Status.converged)) & (edge.loss <= best.loss)
+        best = jax.tree.map(lambda at_edge, inside: jnp.where(better, at_edge, inside), edge, best)
+    found = best.status == int(Status.converged)
+    hidden = jax.tree.map(lambda v: jnp.where(found, v, jnp.nan), replace(best, status=None, budget=None))
+    return replace(hidden, status=best.status, budget=budget)
+
+
+def _search(question: _Question, params: Any, inputs: Any, budget: jax.Array) -> Plan:
+    """The best point in the range of the search, whether or not it is an optimum."""
     cost, bound = question.cost, question.bound
     coordinates = [name for name in ("P", "N") if name in question.free]
     if "D" not in question.free:
@@ -168,16 +186,11 @@ def _solve_one(question: _Question, params: Any, inputs: Any, budget: jax.Array)
         points = {"P": BITS_POINTS, "N": _SIZE_POINTS}
         upper = jnp.asarray([ranges[name] for name in coordinates], budget.dtype)
         best = argmin(lambda x: bound.loss(at(x), params), -upper, upper, [points[name] for name in coordinates])
-    values = at(best.x if coordinates else jnp.zeros(0, budget.dtype))
-    loss = bound.loss(values, params)
-    status = best.status if coordinates else _status_of(loss)
-    found = status == int(Status.converged)
-    N, D, P, loss = (
-        None if v is None else jnp.where(found, v, jnp.nan) for v in (values["N"], values["D"], values.get("P"), loss)
-    )
-    return Plan(N, D, P, loss, budget, status)
-
-
-def _status_of(loss: jax.Array) -> jax.Array:
-    ended = jnp.where(jnp.isnan(loss), int(Status.not_converged), int(Status.no_interior_optimum))
-    return jnp.where(jnp.isfinite(loss), int(Status.converged), ended).astype(jnp.int32)
+        values, status = at(best.x), best.status
+        loss = bound.loss(values, params)
+    else:
+        values = at(jnp.zeros(0, budget.dtype))
+        loss = bound.loss(values, params)
+        failed = jnp.where(jnp.isnan(loss), int(Status.not_converged), int(Status.no_interior_optimum))
+        status = jnp.where(jnp.isfinite(loss), int(Status.converged), failed).astype(jnp.int32)
+    return Plan(values["N"], values["D"], values.get("P"), loss, budget, status)

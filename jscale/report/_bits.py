@@ -147,6 +147,8 @@ def _critical(study: Study, forecast: Forecast) -> Critical:
     curves, at_plans = {}, {}
     for bits in study.post_bits or DEFAULT_POST_BITS:
         points = {"N": every, "P_post": np.full(len(every), bits)}
+        if study.training_bits:
+            points["P"] = np.full(len(every), FULL_BITS)
         D = over_draws(tokens, stacked(study, _CURVE_DRAWS), points)["D"]
         curves[bits], at_plans[bits] = band(D[:, :_SIZE_POINTS]), band(D[:, _SIZE_POINTS:])
     return Critical(sizes, curves, at_plans)

@@ -114,7 +114,7 @@ def _point_plan(plans: Path, i: int) -> dict[str, str]:
 
 
 def _ratio(tokens_per_parameter: float) -> str:
-    return number(tokens_per_parameter, 2 if tokens_per_parameter < 100 else 3)
+    return human(tokens_per_parameter, 2 if tokens_per_parameter < 100 else 3)
 
 
 def column_rows(study: Study) -> list[tuple[str, str, str, str, str]]:

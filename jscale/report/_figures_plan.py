@@ -13,6 +13,9 @@ from jscale.report._figures_runs import CHINCHILLA_RATIO
 from jscale.report._profiles import Profile
 
 _FLOOR_MARGIN = 0.5
+"""The floor is drawn when it lengthens the axis by less than this share."""
+_APART = 0.35
+"""Decades between budgets below which only the first has its loss written beside it."""
 
 
 def draw_band(axes: Axes, x: np.ndarray, band: Band, colour: str, label: str) -> None:
@@ -73,14 +76,15 @@ def forecast(
     figure, axes = style.canvas(size)
     low, high = loss.ends()
     low, high = min(low, runs[1].min()), max(high, runs[1].max())
-    if floor is not None and 0 < floor < low and np.log(low / floor) < _FLOOR_MARGIN * np.log(high / low):
-        low = floor
-        axes.axhline(floor, color=style.GREEN, lw=1.1, ls=(0, (1, 2)), label=f"irreducible loss, {floor:.3g}", zorder=2)
+    shows_floor = floor is not None and 0 < floor < low and np.log(low / floor) < _FLOOR_MARGIN * np.log(high / low)
+    low = floor if floor is not None and shows_floor else low
     style.log_axis(axes, "x", style.power_ticks if compute_axis else style.count_ticks, (compute[0], compute[-1]))
     style.log_axis(axes, "y", style.number_ticks, style.pad_log(low, high, 0.05))
     shade_beyond(axes, runs[0].max())
-    _points(axes, *runs)
     draw_band(axes, compute, loss, style.BLUE, path + (", 50% and 90% bands" if loss.has_width else ""))
+    _points(axes, *runs)
+    if floor is not None and shows_floor:
+        axes.axhline(floor, color=style.GREEN, lw=1.1, ls=(0, (1, 2)), label=f"irreducible loss, {floor:.3g}", zorder=2)
     if marks is not None:
         _mark(axes, *marks)
     axes.set(xlabel=label, ylabel="Loss (nats per token)")
@@ -97,13 +101,15 @@ def _mark(axes: Axes, budgets: np.ndarray, loss: Band) -> None:
         ecolor=style.RED, elinewidth=1.2, capsize=2.5, zorder=4, label="budgets",
     )  # fmt: skip
     taken: list[float] = []
-    for budget, middle, top in sorted(zip(budgets, loss.q50, loss.q95, strict=True)):
-        if any(abs(np.log10(budget / other)) < 0.35 for other in taken):
+    bottom, top = axes.get_ylim()
+    for budget, middle, low, high in sorted(zip(budgets, loss.q50, loss.q05, loss.q95, strict=True)):
+        if not np.isfinite(middle) or any(abs(np.log10(budget / other)) < _APART for other in taken):
             continue
         taken.append(budget)
+        below = np.log(high / bottom) > 0.85 * np.log(top / bottom)  # no room above a bar that reaches the top
         axes.annotate(
-            tables.fixed(middle, 3), (budget, top), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8,
-            color=style.RED,
+            tables.fixed(middle, 3), (budget, low if below else high), xytext=(0, -12 if below else 5),
+            textcoords="offset points", ha="center", fontsize=8, color=style.RED,
         )  # fmt: skip
 
 
@@ -137,11 +143,11 @@ def path(
     ticks = style.number_ticks if name == "D/N" else style.count_ticks
     style.log_axis(axes, "y", ticks, style.pad_log(values.min(), values.max(), 0.06))
     shade_beyond(axes, runs[0].max())
+    draw_band(axes, compute, band, style.BLUE, "optimum, 50% and 90% bands" if band.has_width else "optimum")
     _points(axes, *runs)
     axes.plot(compute, twenty, color=style.SOFT, lw=1.1, ls=(0, (4, 3)), label="20 tokens per parameter", zorder=2)
     if other is not None:
         axes.plot(compute, other[1], color=style.RED, lw=1.4, ls=(0, (6, 2)), label=other[0], zorder=3)
-    draw_band(axes, compute, band, style.BLUE, "optimum, 50% and 90% bands" if band.has_width else "optimum")
     what = {"N": "Optimal parameters N*", "D": "Optimal tokens D*", "D/N": "Tokens per parameter D*/N*"}[name]
     axes.set(xlabel=label, ylabel=what)
     style.legend_above(figure, axes)

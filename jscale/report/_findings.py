@@ -123,7 +123,7 @@ def next_decade(forecast: Forecast) -> Finding:
 def split(forecast: Forecast) -> Finding:
     """How compute divides between parameters and tokens."""
     a, ratio = forecast.growth, forecast.decade.ratio
-    middle, low, high = (number(float(b[1]), 2) for b in (ratio.q50, ratio.q05, ratio.q95))
+    middle, low, high = (human(float(b[1]), 2) for b in (ratio.q50, ratio.q05, ratio.q95))
     text = (
         f"Compute-optimal size grows as the power {interval(a, 0, 2)} of compute, tokens as the remainder, with "
         f"{_with_ends(middle, low, high, ratio.has_width)} "

@@ -92,6 +92,8 @@ def _render(node: ast.expr, raised: bool = False) -> tuple[str, int]:
 
 def _binary(left: ast.expr, op: ast.operator, right: ast.expr, raised: bool) -> tuple[str, int]:
     match op:
+        case ast.Mult() | ast.Div() if isinstance(left, ast.UnaryOp) and isinstance(left.op, ast.USub):
+            return _row("<mo>−</mo>", _binary(left.operand, op, right, raised)[0]), _SUM
         case ast.Add():
             return _row(_render(left, raised)[0], "<mo>+</mo>", _render(right, raised)[0]), _SUM
         case ast.Sub():

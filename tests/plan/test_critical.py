@@ -39,7 +39,7 @@ def test_dcrit_bias(wide):
     """The other reading of the table, C_T exp(b), divides it by exp(b / (gamma_D + beta)) = 3.07711."""
     theta = laws.params(laws.precision, "kumar2024_bias")
     found = plan.critical_tokens(laws.precision, theta, N=SIZES, P_post=BITS, throw=True)
-    np.testing.assert_allclose(facts.DCRIT_NOBIAS / found.D_crit, np.full((8, 6), 3.07711), rtol=2e-6)
+    np.testing.assert_allclose(np.array(facts.DCRIT_NOBIAS) / found.D_crit, np.full((8, 6), 3.07711), rtol=2e-6)
 
 
 def test_the_printed_condition_is_not_used(wide):

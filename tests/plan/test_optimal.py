@@ -9,7 +9,7 @@ from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
-from jscale.plan.costs import precision_scaled_flops, training_flops
+from jscale.plan.costs import ProductCost, precision_scaled_flops, training_flops
 from tests.plan import facts
 from tests.plan.cases import (
     BESIROGLU,
@@ -357,6 +357,23 @@ def test_bits_may_be_given_one_by_one(wide):
     np.testing.assert_allclose(full.N_opt, plan.optimal(laws.chinchilla, dense, 1e22).N_opt, rtol=1e-12)
 
 
+@pytest.mark.parametrize("law", [laws.precision, laws.precision_robust], ids=["jump", "kink"])
+def test_bits_after_training_may_be_the_best_to_train_in(law, wide):
+    """Trained in P_post bits a model loses nothing; brute force decides between that and more bits."""
+    theta = KUMAR | ({"C_w": 3.0, "C_a": 3.0, "C_kv": 3.0} if law is laws.precision_robust else {})
+    post = np.array([4.0, 5.0, 6.9, 7.2])
+    best = plan.optimal(law, theta, 1e25, free=JOINT, P_post=post, throw=True)
+    N, P = np.geomspace(1e9, 1e14, 401)[:, None, None], np.append(np.geomspace(3.2, 20, 400), post)[:, None]
+    loss = law(N, precision_scaled_flops.tokens(1e25, N, P), P, P, P, post, **theta)
+    grid = np.asarray(loss).min(axis=(0, 1))
+    assert np.all(best.loss <= grid)
+    np.testing.assert_allclose(best.loss, grid, rtol=1e-6)
+    at_edge = np.asarray(best.P_opt) == post
+    assert at_edge.any()
+    assert not at_edge.all()
+    np.testing.assert_allclose(best.P_opt[3], facts.PSTAR["pstar_factorised_bias"], rtol=RTOL)
+
+
 def test_a_cost_may_be_chosen(wide):
     """At 6 N D more bits cost nothing, so there is no best number of them; at 16 bits both costs are the same."""
     free = plan.optimal(laws.precision, KUMAR, 1e21, free=JOINT, cost=training_flops)
@@ -375,15 +392,25 @@ def test_costs_are_each_others_inverse():
         precision_scaled_flops.flops(1e9, 2e10)
 
 
+class HalfPrice(ProductCost):
+    """From 6 bits down, bits cost nothing less: a kink in the cost, and the optimum in the kink."""
+
+    def __init__(self):
+        super().__init__("half_price", needs_bits=True)
+
+    def _rate(self, P):
+        return 6 / 16 * jnp.maximum(P, 6.0)
+
+
 @pytest.mark.parametrize(
     ("question", "status"),
     [
         (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT), Status.no_interior_optimum),
         (lambda: plan.optimal(laws.precision, KUMAR, 1e21, P=3), Status.no_interior_optimum),
         (lambda: plan.optimal(laws.precision, KUMAR, 1e21, free="D", N=1e9, P=3), Status.no_interior_optimum),
-        (lambda: plan.optimal(laws.precision, KUMAR, 1e24, free=JOINT, P_post=6.9), Status.not_converged),
+        (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT, cost=HalfPrice()), Status.not_converged),
     ],
-    ids=["one-factor", "below-the-domain", "below-the-domain-at-a-size", "jump-at-P_post"],
+    ids=["one-factor", "below-the-domain", "below-the-domain-at-a-size", "kink"],
 )
 def test_no_optimum_is_a_status_with_nan(question, status, wide):
     best = question()

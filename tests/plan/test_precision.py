@@ -55,7 +55,7 @@ def test_pstar_x(name, wide):
 
 
 def test_the_printed_condition_is_not_used(wide):
-    """Eq. 7 as printed has a spurious alpha and gives 1.461 bits; the law's own optimum is at 3.708, with biases 7.002."""
+    """Eq. 7 as printed has a spurious alpha and gives 1.461 bits; the optimum is at 3.708, with biases at 7.002."""
 
     def printed(P):
         x = P / MEAN_GAMMA

@@ -1,0 +1,189 @@
+"""The optimal path, plans and the next decade, against closed forms."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from jscale import laws, runs
+from jscale.report._bits import precision
+from jscale.report._forecast import best, forecast, grid, single_resource, stacked
+from jscale.report._profiles import profiles
+from jscale.report._study import Study, study
+from tests.report.stand_ins import dense_table, point_of, posterior_of
+
+QAT = ("E", "A", "B", "alpha", "beta", "gamma_w", "n_w")
+KEY = jax.random.key(3)
+
+
+def closed_form(theta: dict[str, Any], compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Optimal parameters and loss by Hoffmann et al. 2022, eq. 4; draws down, budgets across."""
+    E, A, B, alpha, beta = (np.asarray(theta[name])[:, None] for name in ("E", "A", "B", "alpha", "beta"))
+    N = (alpha * A / (beta * B)) ** (1 / (alpha + beta)) * (compute / 6) ** (beta / (alpha + beta))
+    return N, E + A * N**-alpha + B * (compute / 6 / N) ** -beta
+
+
+@pytest.fixture(scope="module")
+def ahead(dense: Study):
+    return forecast(dense)
+
+
+def test_plans_are_the_closed_form_at_every_draw(dense: Study, ahead):
+    N, loss = closed_form(stacked(dense), np.array(dense.budgets))
+    np.testing.assert_allclose(ahead.plans.N.point, N[0], rtol=1e-8)
+    np.testing.assert_allclose(ahead.plans.N.q05, np.quantile(N[1:], 0.05, axis=0), rtol=1e-8)
+    np.testing.assert_allclose(ahead.plans.loss.q95, np.quantile(loss[1:], 0.95, axis=0), rtol=1e-10)
+    np.testing.assert_allclose(ahead.plans.N.point * ahead.plans.D.point * 6, dense.budgets, rtol=1e-8)
+    np.testing.assert_array_equal(ahead.plans.solved, 1.0)
+    assert ahead.plans.P is None
+    assert ahead.full is None
+
+
+def test_the_next_decade_starts_at_the_largest_run(dense: Study, ahead):
+    largest = (6 * dense.table["N"] * dense.table["D"]).max()
+    np.testing.assert_allclose(ahead.decade.compute, [largest, 10 * largest])
+    theta = stacked(dense)
+    _, loss = closed_form(theta, ahead.decade.compute)
+    np.testing.assert_allclose(ahead.gain.q50, np.median(loss[1:, 0] - loss[1:, 1]), rtol=1e-8)
+    share = theta["beta"] / (theta["alpha"] + theta["beta"])
+    np.testing.assert_allclose(ahead.growth.q95, np.quantile(share[1:], 0.95), rtol=1e-8)
+
+
+def test_the_curve_spans_the_runs_and_the_budgets(dense: Study, ahead):
+    compute = ahead.curve.compute
+    assert compute[0] < dense.compute.min()
+    assert compute[-1] > max(dense.budgets)
+    assert compute[-1] >= 10**2.4 * dense.compute.max()
+    assert (np.diff(ahead.curve.loss.q50) < 0).all()
+    assert grid(np.array([1e20, 1e21]), (1e17, 1e26))[[0, -1]] == pytest.approx([1e17 / 1.6, 1.6e26])
+
+
+def test_without_draws_there_is_no_band(without_posterior):
+    ahead = forecast(without_posterior(laws.chinchilla, dense_table()))
+    assert ahead is not None
+    assert not ahead.curve.loss.has_width
+    assert ahead.curve_draws == 0
+    np.testing.assert_array_equal(ahead.plans.N.q50, ahead.plans.N.point)
+
+
+def test_thinning_takes_draws_of_every_chain(dense: Study):
+    some = stacked(dense, 10)
+    draws = dense.draws["alpha"]
+    assert len(some["alpha"]) == 11
+    assert some["alpha"][0] == dense.point.params["alpha"]
+    assert (some["alpha"][1], some["alpha"][-1]) == (draws[0], draws[-1])
+
+
+def test_laws_without_size_and_data_make_no_plan(without_posterior):
+    table = dense_table()
+    assert forecast(without_posterior(laws.power_size, table)) is None
+    assert single_resource(without_posterior(laws.chinchilla, table)) is None
+
+
+def test_one_resource_is_the_law_itself(without_posterior):
+    law, table = laws.fix(laws.power_compute, L_inf=1.7), dense_table()
+    subject = without_posterior(law, table)
+    subject = dataclasses.replace(subject, point=point_of(law, table, {"A": 1600.0, "alpha": 0.165}))
+    curve = single_resource(subject)
+    assert curve is not None
+    np.testing.assert_allclose(curve.loss.q50, 1.7 + 1600.0 * curve.x**-0.165, rtol=1e-12)
+    assert curve.at_budgets is not None
+    np.testing.assert_allclose(curve.at_budgets.q50, 1.7 + 1600.0 * 1e22**-0.165, rtol=1e-12)
+    last = table["C"].max()
+    np.testing.assert_allclose(curve.gain.q50, 1600.0 * (last**-0.165 - (10 * last) ** -0.165), rtol=1e-9)
+
+
+def test_profiles_are_least_at_the_plan(dense: Study, ahead):
+    first, last = profiles(dense, ahead)
+    assert (first.budget, last.budget) == dense.budgets
+    for profile in (first, last):
+        assert abs(np.log(profile.N[np.argmin(profile.loss.point)] / profile.best.q50[0])) < 0.2
+        assert profile.loss.point.min() == pytest.approx(profile.least.point[0], rel=1e-3)
+    assert profiles(dense, None) == []
+
+
+@pytest.fixture(scope="module")
+def bits_ahead(bits: Study):
+    return forecast(bits)
+
+
+def test_joint_plan_has_the_papers_precision(bits_ahead):
+    # Kumar et al. 2024 at its own constants: 7.00211 bits, whatever the budget.
+    np.testing.assert_allclose(bits_ahead.plans.P.point, 7.00211, atol=1e-5)
+    np.testing.assert_allclose(bits_ahead.curve.P.point, 7.00211, atol=1e-5)
+    assert bits_ahead.full is not None
+    assert (bits_ahead.full.loss.point > bits_ahead.curve.loss.point).all()
+
+
+def test_compute_of_runs_counts_their_bits(bits: Study):
+    widest = np.maximum(bits.table["P_w"], bits.table["P_a"])
+    np.testing.assert_allclose(bits.compute, 6 * bits.table["N"] * bits.table["D"] * widest / 16)
+
+
+def test_loss_by_bits_shows_the_runs_of_its_place(bits: Study, bits_ahead):
+    found = precision(bits, bits_ahead)
+    assert found is not None
+    cell = found.cell
+    assert cell is not None
+    assert (cell.N, cell.D) == (2e8, 1.3e10)  # all places have as many settings: the one with the most compute
+    assert list(cell.curves) == ["weights", "weights, activations and KV cache alike"]
+    weights, together = cell.runs.values()
+    assert sorted(weights[0]) == [4, 16]
+    assert sorted(together[0]) == [4, 8, 16]
+    at_8 = cell.curves["weights"].point[cell.bits == 8.0]
+    np.testing.assert_allclose(at_8, laws.qat(2e8, 1.3e10, 8.0, **{n: bits.point.params[n] for n in QAT}), rtol=1e-2)
+
+
+def test_critical_tokens_are_the_closed_form(bits: Study, bits_ahead):
+    critical = precision(bits, bits_ahead).critical
+    assert critical is not None
+    assert list(critical.curves) == [3.0, 4.0]
+    p = {name: np.asarray(value) for name, value in bits.point.params.items()}
+    # Trained in 16 bits, N counts as N_eff: eq. 13 with the factor of full precision.
+    N_eff = laws.effective_parameters(
+        critical.N, 16.0, 16.0, 16.0, **{n: p[n] for n in ("gamma_w", "n_w", "gamma_a", "n_a", "gamma_kv", "n_kv")}
+    )
+    for post, curve in critical.curves.items():
+        D = p["beta"] * p["B"] * np.asarray(N_eff) ** p["gamma_N"] * np.exp(post / p["gamma_post"])
+        D = (D / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
+        np.testing.assert_allclose(curve.point, D, rtol=1e-8)
+    assert critical.at_plans[4.0].q50.shape == (1,)
+
+
+def test_precision_of_a_given_size_grows_with_compute(bits: Study, bits_ahead):
+    at_size = precision(bits, bits_ahead).at_size
+    assert list(at_size) == ["200M parameters", "2B parameters"]
+    for curve in at_size.values():
+        seen = curve.q50[np.isfinite(curve.q50)]
+        assert len(seen) > 5
+        assert (np.diff(seen) > 0).all()
+        assert (np.isfinite(curve.q05) == np.isfinite(curve.q50)).all()
+
+
+def test_no_best_precision_falls_back_to_full_precision():
+    law = laws.fix(laws.qat, n_w=0.0)  # one factor without a bias: fewer bits are always better
+    N, D, P_w = (grid.ravel() for grid in np.meshgrid([6e7, 2e8], [3e9, 1e10], [3.0, 4.0, 16.0]))
+    params = {name: value for name, value in laws.params(laws.qat).items() if name != "n_w"}
+    table = runs.simulate(law, params, {"N": N, "D": D, "P_w": P_w}, noise=0.003, key=KEY)
+    point = point_of(law, table, params)
+    subject = study(table, point, posterior_of(point, table, draws=20), budgets=(1e20,), post_bits=())
+    ahead = forecast(subject)
+    assert ahead is not None
+    assert ahead.plans.P is None
+    assert ahead.full is None
+    np.testing.assert_allclose(ahead.plans.N.point * ahead.plans.D.point * 6, 1e20, rtol=1e-8)
+    assert precision(subject, ahead).critical is None
+
+
+def test_no_optimum_at_all_makes_no_forecast(dense: Study, monkeypatch):
+    nothing = {name: np.full((2, 3), np.nan) for name in ("N", "D", "loss")}
+    monkeypatch.setattr("jscale.report._forecast.best", lambda *a, **k: nothing)
+    assert forecast(dense) is None
+
+
+def test_a_fixed_input_reaches_the_plan(bits: Study):
+    found = best(bits, stacked(bits, 3), np.array([1e20]), ("N", "D"), P=16.0)
+    assert set(found) == {"N", "D", "loss"}
+    np.testing.assert_allclose(found["N"] * found["D"] * 6, 1e20, rtol=1e-8)
