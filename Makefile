@@ -1,7 +1,8 @@
 # What a person does here: make demo, test, lint, bench, notebooks. Each target makes the environment that it needs, once.
 
-# The table of the demo: the name of a data set, or a file of runs.
-DEMO_TABLE := chinchilla
+# The table of the demo (the name of a data set, or a file of runs) and the law that is fitted to it.
+DEMO_TABLE := precision-runs
+DEMO_LAW := precision
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -36,7 +37,7 @@ help:
 
 demo: $(VENV)/.runtime
 	@mkdir -p demo
-	$(BIN)/jscale report $(DEMO_TABLE) --law chinchilla --seed 0 --out demo/report.html
+	$(BIN)/jscale report $(DEMO_TABLE) --law $(DEMO_LAW) --seed 0 --out demo/report.html
 	@echo "The report: $(abspath demo/report.html)"
 
 test: $(VENV)/.dev

@@ -74,7 +74,7 @@ def _mode(potential: Callable[[jax.Array], jax.Array], key: jax.Array, size: int
 
     @jax.jit
     def search(starts: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found = jax.vmap(lambda start: newton(potential, widths, start, _MODE_RESOLUTION))(starts)
+        found = jax.lax.map(lambda start: newton(potential, widths, start, _MODE_RESOLUTION), starts)
         best = found.free[jnp.argmin(jnp.where(jnp.isfinite(found.value), found.value, jnp.inf))]
         return best, jax.hessian(potential)(best)
 

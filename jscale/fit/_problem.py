@@ -115,13 +115,17 @@ def _staged(
 
 @partial(jax.jit, static_argnames=("law", "objective"))
 def descend(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, starts: jax.Array) -> Descent:
-    """Newton descents from every start (starts, k) at once, by way of the deltas in ``stages``."""
+    """Newton descents from every start (starts, k), by way of the deltas in ``stages``.
+
+    One after another: side by side (``vmap``) every lane takes as many steps as the slowest. On 933 runs and the 16
+    parameters of the precision law 64 starts take 8.7 s in turn and 39 s side by side.
+    """
 
     def one(start: jax.Array) -> Descent:
         steps, descent = _staged(law, objective, tableau, stages, start)
         return descent._replace(steps=steps)
 
-    return jax.vmap(one)(starts)
+    return jax.lax.map(one, starts)
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))

@@ -1,4 +1,4 @@
-"""A damped Newton method for fits: every start at once, each stopping on its own.
+"""A damped Newton method for fits.
 
 Exact second derivatives, because the field's usual objective (a Huber loss with delta far below the residuals) is
 nearly an absolute value: on the Chinchilla table, 150 reweighted Gauss-Newton steps bring 95% of random starts to the
@@ -35,7 +35,7 @@ def newton(
     start: jax.Array,
     resolution: float,
 ) -> Descent:
-    """A local minimum of ``value`` from ``start``; vectorise with ``vmap``.
+    """A local minimum of ``value`` from ``start``.
 
     The Hessian is scaled by ``widths`` to unit size, negative curvature is reflected, and the damping is added to every
     eigenvalue (Levenberg). A step is taken only if it lowers the objective.

@@ -107,6 +107,7 @@ def _count_draws(params: Mapping[str, Any]) -> int:
     return count
 
 
+@functools.partial(jax.jit, static_argnums=1)
 def _quantiles(values: jax.Array, probabilities: tuple[float, ...]) -> jax.Array:
     """(draws, …) → (quantiles, …), of the entries that are not NaN; infinite ones are ordered like the others."""
     values = inexact(values)

@@ -41,7 +41,10 @@ def design(
         rasterized=many, label="_runs",
     )  # fmt: skip
     if len(out_N):
-        axes.scatter(out_N, out_D, marker="x", s=22, lw=1.1, color=style.RED, zorder=3, label="excluded")
+        axes.scatter(
+            out_N, out_D, marker="x", s=22, lw=1.1, color=style.RED, zorder=2, label="excluded",
+            rasterized=len(out_N) > style.MANY,
+        )  # fmt: skip
     bar = figure.colorbar(marks, ax=axes, pad=0.02, aspect=28)
     bar.set_label("Loss (nats per token)")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]

@@ -39,7 +39,7 @@ def findings(
     study: Study, forecast: Forecast | None, curve: Curve | None, precision: Precision | None
 ) -> list[Finding]:
     """All findings, the most important ones first."""
-    found = [fit_quality(study), certificate(study)]
+    found = [fit_quality(study), certificate(study), *_mixing(study)]
     if forecast is not None:
         found += [next_decade(forecast), split(forecast), *filter(None, [reach(study, forecast)])]
     elif curve is not None:
@@ -106,6 +106,12 @@ def certificate(study: Study) -> Finding:
     else:
         text = f"The fit did not converge ({agree} agree): the numbers below are not to be relied on."
     return Finding("Certificate", text[:1].upper() + text[1:], "doubt")
+
+
+def _mixing(study: Study) -> list[Finding]:
+    if study.posterior is None or study.posterior.status == Status.converged:
+        return []
+    return [Finding("Posterior", "The chains have not mixed: the intervals below are not to be relied on.", "doubt")]
 
 
 def next_decade(forecast: Forecast) -> Finding:

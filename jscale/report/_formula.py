@@ -25,8 +25,10 @@ def mathtext(name: str) -> str:
     if not name.isascii() or not name.replace("_", "").isalnum():
         return name.replace("$", r"\$")
     stem = rf"\{stem}" if stem in _GREEK else stem if len(stem) == 1 else rf"\mathrm{{{stem}}}"
+    if not index:
+        return f"${stem}$"
     index = r"\infty" if index == "∞" else rf"\mathrm{{{index}}}" if index.isascii() else index
-    return f"${stem}_{{{index}}}$" if index else f"${stem}$"
+    return f"${stem}_{{{index}}}$"
 
 
 def markup(name: str) -> str:

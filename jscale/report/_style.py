@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from jscale.report import tables
 
@@ -34,7 +34,7 @@ MAP = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, 128))
 PANEL = (4.7, 3.55)
 """Size in inches of a figure that shares its row with another: readable as it is on a phone, where it has the row."""
 WIDE, NARROW = (9.6, 4.3), (4.7, 4.3)
-MANY = 1500
+MANY = 400
 """Above this many marks, a figure carries them as pixels: the file stays small whatever the table holds."""
 
 _STYLE = {
@@ -121,23 +121,21 @@ def svg(figure: Figure) -> str:
 
 def count_ticks(axis: Axis) -> None:
     """Logarithmic axis of a count, with ticks such as 70M and 1.4T."""
-    _log_ticks(axis, FuncFormatter(lambda value, _: tables.human(value)))
+    _log_ticks(axis, tables.human)
 
 
 def power_ticks(axis: Axis) -> None:
     """Logarithmic axis of compute, with ticks such as 10²¹."""
-    _log_ticks(axis, FuncFormatter(lambda value, _: tables.power_of_ten(value, 2)))
+    _log_ticks(axis, tables.power_of_ten)
 
 
 def number_ticks(axis: Axis) -> None:
     """Logarithmic axis of a number of ordinary size, with ticks such as 2.5 and 20."""
-    _log_ticks(axis, FuncFormatter(lambda value, _: tables.number(value)))
+    _log_ticks(axis, tables.number)
 
 
-def _log_ticks(axis: Axis, formatter: Formatter, most: int = 7) -> None:
-    """Between three and ``most`` labelled ticks at round numbers, whatever the span of the axis."""
-    axis.set_major_formatter(formatter)
-    axis.set_minor_formatter(NullFormatter())
+def _log_ticks(axis: Axis, show: Callable[[float, int], str], most: int = 7) -> None:
+    """Between three and ``most`` ticks at round numbers, whatever the span of the axis, no two labels alike."""
     low, high = sorted(axis.get_view_interval())
     for multiples in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), _FINE):
         ticks = round_numbers(low, high, multiples)
@@ -147,7 +145,10 @@ def _log_ticks(axis: Axis, formatter: Formatter, most: int = 7) -> None:
         ticks = linear_steps(low, high)
     stride = math.ceil(len(ticks) / most)
     ticks = ticks[(len(ticks) - 1) % stride :: stride] if stride > 1 else ticks
+    digits = next((d for d in range(2, 7) if len({show(t, d) for t in ticks}) == len(ticks)), 7)
     axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value, digits)))
+    axis.set_minor_formatter(NullFormatter())
     decades = math.log10(high / low)
     axis.set_minor_locator(LogLocator(subs=tuple(range(2, 10)), numticks=99) if 0.5 < decades < 7 else NullLocator())
 

@@ -6,6 +6,8 @@ import pytest
 
 from jscale import laws
 from jscale.laws import LawFunction, describe
+from jscale.report._bits import Precision, precision
+from jscale.report._forecast import Forecast, forecast
 from jscale.report._study import Study, study
 from jscale.runs import Runs
 from tests.report.stand_ins import bits_table, dense_table, point_of, posterior_of
@@ -25,6 +27,30 @@ def bits() -> Study:
     table = bits_table()
     point = point_of(laws.precision, table, laws.params(laws.precision))
     return study(table, point, posterior_of(point, table, draws=40), budgets=(1e20,), post_bits=(3.0, 4.0))
+
+
+@pytest.fixture(scope="session")
+def dense_ahead(dense: Study) -> Forecast:
+    """The forecast of ``dense``."""
+    found = forecast(dense)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def bits_ahead(bits: Study) -> Forecast:
+    """The forecast of ``bits``."""
+    found = forecast(bits)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def bits_found(bits: Study, bits_ahead: Forecast) -> Precision:
+    """What ``bits`` says of precision."""
+    found = precision(bits, bits_ahead)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jscale import laws, runs
+from jscale._core.scope import float64
 from jscale._core.status import Status
 from jscale.fit import Certificate, Point, Posterior
 from jscale.laws import LawFunction
@@ -27,7 +28,8 @@ def certificate(**changes: Any) -> Certificate:
 def point_of(law: LawFunction, table: Runs, params: Mapping[str, float], **changes: Any) -> Point:
     """A point at given parameters, with a standard error of 2% each."""
     data = select(table, law)
-    predicted = np.asarray(law(**data.inputs, **params), dtype=np.float64)
+    with float64():
+        predicted = np.asarray(law(**data.inputs, **params))
     residuals = np.log(data.loss) - np.log(predicted)
     error = {name: 0.02 * abs(value) for name, value in params.items()}
     return Point(

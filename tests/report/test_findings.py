@@ -8,7 +8,6 @@ import pytest
 
 from jscale import laws, runs
 from jscale._core.status import Status
-from jscale.report._bits import precision
 from jscale.report._findings import Finding, beyond, digits_of, findings, separation
 from jscale.report._forecast import forecast, single_resource
 from jscale.report._study import Study
@@ -20,8 +19,8 @@ def by_lead(found: list[Finding]) -> dict[str, Finding]:
 
 
 @pytest.fixture(scope="module")
-def of_dense(dense: Study) -> dict[str, Finding]:
-    return by_lead(findings(dense, forecast(dense), None, None))
+def of_dense(dense: Study, dense_ahead) -> dict[str, Finding]:
+    return by_lead(findings(dense, dense_ahead, None, None))
 
 
 def test_fit_names_the_worst_run(dense: Study, of_dense):
@@ -31,19 +30,17 @@ def test_fit_names_the_worst_run(dense: Study, of_dense):
     assert of_dense["Certificate"].tone == "good"
 
 
-def test_next_decade_speaks_of_the_largest_run(dense: Study, of_dense):
+def test_next_decade_speaks_of_the_largest_run(dense_ahead, of_dense):
     text = of_dense["The next decade"].text
     assert "from 1.2×10²² to 1.2×10²³ FLOP" in text
-    ahead = forecast(dense)
-    assert f"{ahead.gain.q50[0]:.3f}" in text
+    assert f"{dense_ahead.gain.q50[0]:.3f}" in text
     assert "90%" in text
 
 
-def test_reach_counts_decades(dense: Study, of_dense):
-    ahead = forecast(dense)
-    far = beyond(dense, ahead, 1)
+def test_reach_counts_decades(dense: Study, dense_ahead, of_dense):
+    far = beyond(dense, dense_ahead, 1)
     assert far["compute"] == pytest.approx(np.log10(1e24 / dense.compute.max()))
-    assert far["size"] == pytest.approx(np.log10(ahead.plans.N.q50[1] / 1e10))
+    assert far["size"] == pytest.approx(np.log10(dense_ahead.plans.N.q50[1] / 1e10))
     assert far["tokens per parameter"] == 0.0
     assert "10²⁴ FLOP: 1.9 in compute" in of_dense["Reach"].text
     assert of_dense["Reach"].tone == "doubt"
@@ -51,11 +48,11 @@ def test_reach_counts_decades(dense: Study, of_dense):
     assert by_lead(findings(inside, forecast(inside), None, None))["Reach"].tone == "good"
 
 
-def test_a_plan_far_from_the_design_is_outside_whatever_its_compute(dense: Study):
-    """Six decades inside in compute, but at tokens per parameter that no run had."""
-    ahead = forecast(dense)
-    few = dataclasses.replace(ahead.plans, ratio=ahead.plans.ratio._replace(q50=np.array([1e-3, 1e6])))
-    moved = dataclasses.replace(ahead, plans=few)
+def test_a_plan_far_from_the_design_is_outside_whatever_its_compute(dense: Study, dense_ahead):
+    plans = dataclasses.replace(
+        dense_ahead.plans, ratio=dense_ahead.plans.ratio._replace(q50=np.array([1e-3, 1e6]))
+    )  # tokens per parameter that no run had
+    moved = dataclasses.replace(dense_ahead, plans=plans)
     ratio = dense.table["D"] / dense.table["N"]
     assert beyond(dense, moved, 0)["tokens per parameter"] == pytest.approx(np.log10(ratio.min() / 1e-3))
     assert beyond(dense, moved, 1)["tokens per parameter"] == pytest.approx(np.log10(1e6 / ratio.max()))
@@ -106,13 +103,12 @@ def test_unidentified_parameters_are_named(dense: Study):
     assert "do not determine A and B separately" in separation(dataclasses.replace(dense, point=point))[0].text
 
 
-def test_precision_and_too_much_data(bits: Study):
-    ahead = forecast(bits)
-    found = by_lead(findings(bits, ahead, None, precision(bits, ahead)))
+def test_precision_and_too_much_data(bits: Study, bits_ahead, bits_found):
+    found = by_lead(findings(bits, bits_ahead, None, bits_found))
     assert "best training precision is 7.0" in found["Precision"].text
     assert "tokens in 3 bits" in found["Too much data"].text
-    data = ahead.plans.D.q50[0]
-    short = precision(bits, ahead).critical.at_plans[3.0].q50[0] < data
+    data = bits_ahead.plans.D.q50[0]
+    short = bits_found.critical.at_plans[3.0].q50[0] < data
     assert ("better with less data" in found["Too much data"].text) == short
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jscale import laws, runs
+from jscale._core.scope import float64
 from jscale.report._bits import precision
 from jscale.report._forecast import best, forecast, grid, single_resource, stacked
 from jscale.report._profiles import profiles
@@ -25,38 +26,33 @@ def closed_form(theta: dict[str, Any], compute: np.ndarray) -> tuple[np.ndarray,
     return N, E + A * N**-alpha + B * (compute / 6 / N) ** -beta
 
 
-@pytest.fixture(scope="module")
-def ahead(dense: Study):
-    return forecast(dense)
-
-
-def test_plans_are_the_closed_form_at_every_draw(dense: Study, ahead):
+def test_plans_are_the_closed_form_at_every_draw(dense: Study, dense_ahead):
     N, loss = closed_form(stacked(dense), np.array(dense.budgets))
-    np.testing.assert_allclose(ahead.plans.N.point, N[0], rtol=1e-8)
-    np.testing.assert_allclose(ahead.plans.N.q05, np.quantile(N[1:], 0.05, axis=0), rtol=1e-8)
-    np.testing.assert_allclose(ahead.plans.loss.q95, np.quantile(loss[1:], 0.95, axis=0), rtol=1e-10)
-    np.testing.assert_allclose(ahead.plans.N.point * ahead.plans.D.point * 6, dense.budgets, rtol=1e-8)
-    np.testing.assert_array_equal(ahead.plans.solved, 1.0)
-    assert ahead.plans.P is None
-    assert ahead.full is None
+    np.testing.assert_allclose(dense_ahead.plans.N.point, N[0], rtol=1e-8)
+    np.testing.assert_allclose(dense_ahead.plans.N.q05, np.quantile(N[1:], 0.05, axis=0), rtol=1e-8)
+    np.testing.assert_allclose(dense_ahead.plans.loss.q95, np.quantile(loss[1:], 0.95, axis=0), rtol=1e-10)
+    np.testing.assert_allclose(dense_ahead.plans.N.point * dense_ahead.plans.D.point * 6, dense.budgets, rtol=1e-8)
+    np.testing.assert_array_equal(dense_ahead.plans.solved, 1.0)
+    assert dense_ahead.plans.P is None
+    assert dense_ahead.full is None
 
 
-def test_the_next_decade_starts_at_the_largest_run(dense: Study, ahead):
+def test_the_next_decade_starts_at_the_largest_run(dense: Study, dense_ahead):
     largest = (6 * dense.table["N"] * dense.table["D"]).max()
-    np.testing.assert_allclose(ahead.decade.compute, [largest, 10 * largest])
+    np.testing.assert_allclose(dense_ahead.decade.compute, [largest, 10 * largest])
     theta = stacked(dense)
-    _, loss = closed_form(theta, ahead.decade.compute)
-    np.testing.assert_allclose(ahead.gain.q50, np.median(loss[1:, 0] - loss[1:, 1]), rtol=1e-8)
+    _, loss = closed_form(theta, dense_ahead.decade.compute)
+    np.testing.assert_allclose(dense_ahead.gain.q50, np.median(loss[1:, 0] - loss[1:, 1]), rtol=1e-8)
     share = theta["beta"] / (theta["alpha"] + theta["beta"])
-    np.testing.assert_allclose(ahead.growth.q95, np.quantile(share[1:], 0.95), rtol=1e-8)
+    np.testing.assert_allclose(dense_ahead.growth.q95, np.quantile(share[1:], 0.95), rtol=1e-8)
 
 
-def test_the_curve_spans_the_runs_and_the_budgets(dense: Study, ahead):
-    compute = ahead.curve.compute
+def test_the_curve_spans_the_runs_and_the_budgets(dense: Study, dense_ahead):
+    compute = dense_ahead.curve.compute
     assert compute[0] < dense.compute.min()
     assert compute[-1] > max(dense.budgets)
     assert compute[-1] >= 10**2.4 * dense.compute.max()
-    assert (np.diff(ahead.curve.loss.q50) < 0).all()
+    assert (np.diff(dense_ahead.curve.loss.q50) < 0).all()
     assert grid(np.array([1e20, 1e21]), (1e17, 1e26))[[0, -1]] == pytest.approx([1e17 / 1.6, 1.6e26])
 
 
@@ -95,18 +91,13 @@ def test_one_resource_is_the_law_itself(without_posterior):
     np.testing.assert_allclose(curve.gain.q50, 1600.0 * (last**-0.165 - (10 * last) ** -0.165), rtol=1e-9)
 
 
-def test_profiles_are_least_at_the_plan(dense: Study, ahead):
-    first, last = profiles(dense, ahead)
+def test_profiles_are_least_at_the_plan(dense: Study, dense_ahead):
+    first, last = profiles(dense, dense_ahead)
     assert (first.budget, last.budget) == dense.budgets
     for profile in (first, last):
         assert abs(np.log(profile.N[np.argmin(profile.loss.point)] / profile.best.q50[0])) < 0.2
         assert profile.loss.point.min() == pytest.approx(profile.least.point[0], rel=1e-3)
     assert profiles(dense, None) == []
-
-
-@pytest.fixture(scope="module")
-def bits_ahead(bits: Study):
-    return forecast(bits)
 
 
 def test_joint_plan_has_the_papers_precision(bits_ahead):
@@ -122,10 +113,8 @@ def test_compute_of_runs_counts_their_bits(bits: Study):
     np.testing.assert_allclose(bits.compute, 6 * bits.table["N"] * bits.table["D"] * widest / 16)
 
 
-def test_loss_by_bits_shows_the_runs_of_its_place(bits: Study, bits_ahead):
-    found = precision(bits, bits_ahead)
-    assert found is not None
-    cell = found.cell
+def test_loss_by_bits_shows_the_runs_of_its_place(bits: Study, bits_found):
+    cell = bits_found.cell
     assert cell is not None
     assert (cell.N, cell.D) == (2e8, 1.3e10)  # all places have as many settings: the one with the most compute
     assert list(cell.curves) == ["weights", "weights, activations and KV cache alike"]
@@ -136,24 +125,24 @@ def test_loss_by_bits_shows_the_runs_of_its_place(bits: Study, bits_ahead):
     np.testing.assert_allclose(at_8, laws.qat(2e8, 1.3e10, 8.0, **{n: bits.point.params[n] for n in QAT}), rtol=1e-2)
 
 
-def test_critical_tokens_are_the_closed_form(bits: Study, bits_ahead):
-    critical = precision(bits, bits_ahead).critical
+def test_critical_tokens_are_the_closed_form(bits: Study, bits_found):
+    critical = bits_found.critical
     assert critical is not None
     assert list(critical.curves) == [3.0, 4.0]
     p = {name: np.asarray(value) for name, value in bits.point.params.items()}
     # Trained in 16 bits, N counts as N_eff: eq. 13 with the factor of full precision.
-    N_eff = laws.effective_parameters(
-        critical.N, 16.0, 16.0, 16.0, **{n: p[n] for n in ("gamma_w", "n_w", "gamma_a", "n_a", "gamma_kv", "n_kv")}
-    )
+    parts = {n: p[n] for n in ("gamma_w", "n_w", "gamma_a", "n_a", "gamma_kv", "n_kv")}
+    with float64():
+        N_eff = np.asarray(laws.effective_parameters(critical.N, 16.0, 16.0, 16.0, **parts))
     for post, curve in critical.curves.items():
-        D = p["beta"] * p["B"] * np.asarray(N_eff) ** p["gamma_N"] * np.exp(post / p["gamma_post"])
+        D = p["beta"] * p["B"] * N_eff ** p["gamma_N"] * np.exp(post / p["gamma_post"])
         D = (D / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
         np.testing.assert_allclose(curve.point, D, rtol=1e-8)
     assert critical.at_plans[4.0].q50.shape == (1,)
 
 
-def test_precision_of_a_given_size_grows_with_compute(bits: Study, bits_ahead):
-    at_size = precision(bits, bits_ahead).at_size
+def test_precision_of_a_given_size_grows_with_compute(bits_found):
+    at_size = bits_found.at_size
     assert list(at_size) == ["200M parameters", "2B parameters"]
     for curve in at_size.values():
         seen = curve.q50[np.isfinite(curve.q50)]

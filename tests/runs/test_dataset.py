@@ -50,7 +50,7 @@ def test_the_original_gives_the_tidy_table(name, data_dir):
 
 @pytest.mark.data
 def test_what_each_data_set_says_of_itself(data_dir):
-    for entry in runs.datasets():
+    for entry in runs.datasets()[1:]:
         table = runs.dataset(entry.name)
         assert len(table) == entry.rows
         assert table.name == entry.name
@@ -95,7 +95,7 @@ def test_clark_has_no_tokens():
 
 @pytest.mark.data
 def test_a_local_file_that_was_changed_is_refused(tmp_path, data_dir, monkeypatch):
-    upstream = runs.datasets()[0].upstream
+    upstream = runs.datasets()[1].upstream
     folder = tmp_path / upstream.folder / "original"
     folder.mkdir(parents=True)
     (folder / upstream.file).write_bytes((data_dir / upstream.folder / "original" / upstream.file).read_bytes() + b"\n")
@@ -110,8 +110,8 @@ def test_a_local_file_that_was_changed_is_refused(tmp_path, data_dir, monkeypatc
 
 def test_the_catalogue():
     entries = runs.datasets()
-    assert [e.name for e in entries] == ["chinchilla", "quest", "llama3-isoflop", "clark-moe"]
-    for entry in entries:
+    assert [e.name for e in entries] == ["precision-runs", "chinchilla", "quest", "llama3-isoflop", "clark-moe"]
+    for entry in entries[1:]:
         assert len(entry.upstream.sha256) == 64
         assert entry.upstream.url.startswith("https://raw.githubusercontent.com/")
         assert any(len(part) == 40 for part in entry.upstream.url.split("/")), "pinned to a commit"
@@ -119,9 +119,29 @@ def test_the_catalogue():
         assert entry.licence
         assert "arXiv" in entry.paper
     with pytest.raises(
-        JscaleError, match="no data set 'pile'; expected one of chinchilla, quest, llama3-isoflop, clark-moe"
+        JscaleError, match="no data set 'pile'; expected one of precision-runs, chinchilla, quest"
     ):
         runs.dataset("pile")
+
+
+@pytest.mark.smoke
+def test_the_packages_own_table_needs_no_network(monkeypatch):
+    monkeypatch.delenv("JSCALE_DATA", raising=False)
+    table = runs.dataset("precision-runs")
+    entry = runs.datasets()[0]
+    assert len(table) == entry.rows
+    trained = table["P_post"] == 16
+    assert trained.sum() >= 150
+    assert (~trained).sum() >= 1000
+    # A model and its quantised copies share everything that the training fixed.
+    for name in ("N", "D", "P_w", "P_a", "P_kv", "seed"):
+        assert len(np.unique(table[name][trained])) > 1
+    assert np.isin(table["P_post"][~trained], [2, 3, 4, 5, 6, 8]).all()
+    # What the laws know no loss for is kept and excluded, with a reason.
+    assert not (table.kept & (table["group"] == "gptq")).any()
+    assert not (table.kept & ~trained & (table["P_post"] > table["P_w"])).any()
+    assert (table["reason"][~table.kept] != "").all()
+    assert "diverged" in table["reason"]
 
 
 class Sender(BaseHTTPRequestHandler):
@@ -185,7 +205,7 @@ def test_a_download_is_kept_and_not_repeated(server, cache, capfd):
 
 def test_a_download_becomes_a_table(server, cache):
     entry = replace(
-        runs.datasets()[0],
+        runs.datasets()[1],
         name="toy",
         upstream=toy(server.server_port),
         tidy=lambda content: {"N": [1e8, 2e8], "loss": [3.0, float(len(content))]},

@@ -1,0 +1,313 @@
+"""The page as a whole."""
+
+import dataclasses
+import html.parser
+import importlib.resources
+import re
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from jscale import fit, laws, report, runs
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale._core.status import Status
+from jscale.report._study import Study
+from jscale.runs import Runs
+from tests.report.stand_ins import certificate, dense_table, point_of, posterior_of
+
+LIMIT = 3 * 2**20
+
+
+VOID = {"meta", "img", "source", "br"}
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would make of a page: its elements, its text, and whether the elements nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, Any]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, Any]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def written(path: Path, subject: Study, **options: Any) -> Page:
+    given = dict(budgets=subject.budgets, P_post=subject.post_bits, title=None) | options
+    report.write(path, subject.table, subject.point, subject.posterior, **given)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.open == []
+    return page
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("report")
+
+
+@pytest.fixture(scope="module")
+def dense_page(folder: Path, dense: Study) -> Page:
+    return written(folder / "dense.html", dense)
+
+
+@pytest.fixture(scope="module")
+def bits_page(folder: Path, bits: Study) -> Page:
+    return written(folder / "bits.html", bits)
+
+
+@pytest.mark.parametrize("which", ["dense_page", "bits_page"])
+def test_a_page_needs_nothing_else(which: str, request: pytest.FixtureRequest, folder: Path):
+    page = request.getfixturevalue(which)
+    assert page.all("script") == page.all("link") == page.all("iframe") == []
+    for tag, attributes in page.elements:
+        for name in ("src", "srcset", "href"):
+            assert str(attributes.get(name, "#")).startswith(("#", "data:image/svg+xml;base64,")), (tag, attributes)
+        assert not any(name.startswith("on") for name in attributes)
+    text = (folder / f"{which.removesuffix('_page')}.html").read_text()
+    assert "url(" not in text
+    assert "@import" not in text
+    assert len(text) < LIMIT
+
+
+@pytest.mark.parametrize("which", ["dense_page", "bits_page"])
+def test_a_page_can_be_heard_and_walked(which: str, request: pytest.FixtureRequest):
+    page = request.getfixturevalue(which)
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(len(image["alt"]) > 20 for image in page.all("img"))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert max(np.diff(levels)) <= 1
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert {a["href"] for a in page.all("a")} == {f"#{name}" for name in ids}
+    assert all("scope" in header for header in page.all("th"))
+
+
+def test_sections_come_in_order(dense_page: Page, bits_page: Page):
+    expected = ["findings", "runs", "fit", "posterior", "forecast", "precision", "plans", "made"]
+    assert [a["id"] for a in bits_page.all("section")] == expected
+    expected.remove("precision")
+    assert [a["id"] for a in dense_page.all("section")] == expected
+
+
+def test_a_page_holds_what_it_promises(dense: Study, dense_page: Page, dense_ahead):
+    text = dense_page.text
+    assert "The chinchilla law fitted to simulated chinchilla" in text
+    assert "64 of 64" in text
+    for name, values in dense.posterior.summary.items():
+        assert f"{values['q50']:.4g}" in text.replace(",", ""), name
+    plans = dense_ahead.plans
+    for budget, N in zip(("10²²", "10²⁴"), plans.N.q50, strict=True):
+        assert budget in text
+        assert report.tables.human(N, 2) in text
+    assert "1.9 decades in compute" in text
+    assert "losses drawn from 'chinchilla'" in text  # a note of the table
+
+
+def test_a_page_of_bits_holds_precision(bits_page: Page):
+    text = bits_page.text
+    assert "Bits P*" in text
+    assert "crit" in text
+    titles = {"Loss against bits", "Best training precision", "Critical tokens"}
+    assert all(title in text for title in titles)
+
+
+def test_without_a_posterior_there_are_no_intervals(tmp_path: Path, dense: Study):
+    page = written(tmp_path / "point.html", dataclasses.replace(dense, posterior=None))
+    assert "posterior" not in [a["id"] for a in page.all("section")]
+    assert "90%" not in page.text.replace("95%", "")
+    assert "credible" not in page.text
+
+
+def test_a_law_without_a_plan_is_reported_too(tmp_path: Path, without_posterior):
+    page = written(tmp_path / "power.html", without_posterior(laws.power_size, dense_table()))
+    assert [a["id"] for a in page.all("section")] == ["findings", "runs", "fit", "forecast", "made"]
+    assert "Loss against N" in page.text
+
+
+def test_no_budgets_make_no_plans(tmp_path: Path, dense: Study):
+    page = written(tmp_path / "none.html", dense, budgets=())
+    assert "plans" not in [a["id"] for a in page.all("section")]
+    assert "What to train" not in page.text
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def test_text_of_the_table_is_never_markup(tmp_path: Path):
+    marked = np.full(32, False)
+    marked[:3] = True
+    table = dense_table(
+        run_id=np.array([f"{HOSTILE}{i}" for i in range(32)]), exclude=marked, reason=np.full(32, "$\\frac{<b>"),
+        group=np.full(32, "&lt;i>"),
+    )  # fmt: skip
+    notes = (Note("odd", "warning", HOSTILE),)
+    table = Runs(table.columns, table.extras, notes, name=f"{HOSTILE} $x^{{ \u202e", source=HOSTILE)
+    point = point_of(laws.chinchilla, table, laws.params(laws.chinchilla, "besiroglu2024"))
+    path = tmp_path / "hostile.html"
+    report.write(path, table, point, posterior_of(point, table), budgets=[1e23], title='"><img src=x onerror=alert(1)>')
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.all("script") == page.all("b") == []
+    assert all("onerror" not in attributes for _, attributes in page.elements)
+    assert page.text.count(f"{HOSTILE}0") == 1
+    assert "onerror=alert(1)" in page.text  # as text, in the title
+    assert "3 excluded" in page.text
+
+
+def test_long_lists_of_excluded_runs_are_cut(tmp_path: Path):
+    N = np.geomspace(1e7, 1e10, 120)
+    keep = np.arange(120) >= 60
+    table = runs.simulate(
+        laws.chinchilla, laws.params(laws.chinchilla), {"N": N, "D": 20 * N * np.tile([0.5, 2], 60), "exclude": ~keep},
+        noise=0.01, key=jax.random.key(0),
+    )  # fmt: skip
+    point = point_of(laws.chinchilla, table, laws.params(laws.chinchilla))
+    path = tmp_path / "cut.html"
+    report.write(path, table, point, budgets=[])
+    assert "And 20 more." in Page(path.read_text()).text
+
+
+def test_doubts_are_marked(tmp_path: Path, dense: Study):
+    doubtful = certificate(
+        status=Status.collinear_design, unidentified=("A", "B"), condition=1e9, agreement=0.02, second_method=False
+    )
+    point = dataclasses.replace(dense.point, certificate=doubtful)
+    bad = {name: {**values, "ess_bulk": 12.0, "rhat": 1.3} for name, values in dense.posterior.summary.items()}
+    posterior = dataclasses.replace(dense.posterior, summary=bad, status=Status.not_converged)
+    page = written(tmp_path / "doubt.html", dataclasses.replace(dense, point=point, posterior=posterior))
+    tones = [a.get("class") for tag, a in page.elements if tag == "li"]
+    assert {"bad", "doubt"} <= set(tones)
+    assert "collinear design" in page.text
+    assert "The chains have not mixed" in page.text
+    assert len([a for a in page.all("td") if a.get("class") == "doubt"]) == 2 * len(bad)
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path, dense: Study, folder: Path, dense_page: Page):
+    written(tmp_path / "again.html", dense)
+    assert (tmp_path / "again.html").read_bytes() == (folder / "dense.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict(budgets=[0.0]), "budgets: 0.0 is not a positive number of FLOP"),
+        (dict(budgets=[float("nan")]), "budgets: nan"),
+        (dict(budgets=[1e22], P_post=[-4]), "P_post: -4 is not a positive number of bits"),
+    ],
+)
+def test_wrong_numbers_are_refused(tmp_path: Path, dense: Study, changes: dict, words: str):
+    with pytest.raises(JscaleError, match=re.escape(words)):
+        report.write(tmp_path / "no.html", dense.table, dense.point, **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_material_of_other_runs_is_refused(tmp_path: Path, dense: Study, bits: Study):
+    other = dense.table.where(np.arange(32) > 3)
+    with pytest.raises(JscaleError, match="point estimate is of other runs"):
+        report.write(tmp_path / "no.html", other, dense.point, budgets=[])
+    with pytest.raises(JscaleError, match="posterior is one of law 'precision'"):
+        report.write(tmp_path / "no.html", dense.table, dense.point, bits.posterior, budgets=[])
+    moved = dataclasses.replace(dense.posterior, table_digest=other.digest)
+    with pytest.raises(JscaleError, match="posterior is of other runs"):
+        report.write(tmp_path / "no.html", dense.table, dense.point, moved, budgets=[])
+
+
+def test_a_path_that_cannot_be_written_fails_before_the_work(tmp_path: Path, dense: Study):
+    began = time.perf_counter()
+    for path in (tmp_path / "none" / "report.html", tmp_path):
+        with pytest.raises(JscaleError) as error:
+            report.write(path, dense.table, dense.point, dense.posterior, budgets=[1e23])
+        assert "\n" not in str(error.value)
+    assert time.perf_counter() - began < 1.0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_report_stays_whole(tmp_path: Path, dense: Study, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    monkeypatch.setattr("jscale.report._page.findings", lambda *a: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        report.write(path, dense.table, dense.point, budgets=[])
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_others_may_read_the_report(folder: Path, dense_page: Page):
+    assert (folder / "dense.html").stat().st_mode & stat.S_IRGRP
+
+
+def test_settings_of_the_caller_stay(tmp_path: Path, dense: Study):
+    before = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+    written(tmp_path / "x.html", dense, budgets=())
+    assert jax.config.jax_enable_x64 == before  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_room_itself_is_light():
+    code = (
+        "import jscale.report, sys; "
+        "print(jscale.report.tables.human(7e10), {'jax', 'matplotlib', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "70B set()", done.stderr
+    assert dir(report) == ["tables", "write"]
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = report.nonsense
+
+
+def test_templates_are_part_of_the_package():
+    found = {f.name for f in importlib.resources.files("jscale.report").iterdir()}
+    assert {"page.html.j2", "parts.html.j2", "page.css"} <= found
+
+
+def test_a_real_fit_from_table_to_page(tmp_path: Path):
+    table = dense_table()
+    point = fit.point(laws.chinchilla, table, starts=8)
+    posterior = fit.posterior(laws.chinchilla, table, key=jax.random.key(0), chains=2, warmup=200, draws=150)
+    path = tmp_path / "real.html"
+    report.write(path, table, point, posterior, budgets=[1e23])
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "8 of 8" in page.text
+    assert "NUTS, 2 chains, 300 draws" in page.text
+    assert f"{point.params['alpha']:.5f}" in page.text
+
+
+@pytest.mark.data
+def test_chinchilla_runs(tmp_path: Path):
+    table = runs.dataset("chinchilla")
+    point = point_of(laws.chinchilla, table, laws.params(laws.chinchilla, "besiroglu2024"))
+    path = tmp_path / "chinchilla.html"
+    report.write(path, table, point, posterior_of(point, table, draws=4000), budgets=[1e22, 1e24])
+    text = Page(path.read_text(encoding="utf-8")).text
+    assert "240 of the 245 runs" in text
+    assert "show 1,000 of the 4,000 draws" in text
+    assert path.stat().st_size < LIMIT
