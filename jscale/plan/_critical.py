@@ -90,7 +90,7 @@ def _solve(bound: Bound, params: Any, inputs: Any) -> CriticalTokens:
 def _solve_one(bound: Bound, params: Any, inputs: Any) -> CriticalTokens:
     def slope(log_D: jax.Array, start: ArrayLike = 1.0) -> jax.Array:
         """``dL/dlnD`` at ``D = start * exp(log_D)``."""
-        return jax.grad(lambda y: bound.loss({**inputs, "D": start * jnp.exp(y)}, params))(log_D)
+        return jax.grad(lambda y: bound.loss({**inputs, "D": jnp.asarray(start * jnp.exp(y))}, params))(log_D)
 
     dtype = inputs["N"].dtype
     grid = jnp.linspace(0.0, math.log(_MOST_TOKENS[dtype.name]), _POINTS, dtype=dtype)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jscale._core.arrays import as_float
 from jscale._core.errors import JscaleError
@@ -19,7 +20,7 @@ POST = "P_post"
 
 def is_traced(*values: Any) -> bool:
     """Whether any leaf is inside a JAX transformation, so that its value cannot be looked at."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
 
 
 def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool = False) -> Any:

@@ -80,9 +80,9 @@ def optimal_precision(
     Source: Kumar et al. 2024 (arXiv 2411.04330), section 4.3 and appendix E, with the corrected first-order condition.
     """
     if budget is not None:
-        sizes: dict[str, Any] = {} if N is None else {"N": N}
+        given: dict[str, Any] = {**fixed} if N is None else {"N": N, **fixed}
         free = ("N", "D", "P") if N is None else ("D", "P")
-        best = optimal(law, params, budget, free=free, throw=throw, **sizes, **fixed)
+        best = optimal(law, params, budget, free=free, throw=throw, **given)
         assert best.P_opt is not None  # P is free
         return PrecisionPlan(best.P_opt, best.N_opt, best.D_opt, best.loss, best.budget, best.status)
     if N is not None:

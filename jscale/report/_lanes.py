@@ -8,7 +8,8 @@ import numpy as np
 
 from jscale._core.scope import in_float64
 
-_LANES = 8192
+_FEW, _LANES = 64, 8192
+"""The two sizes: every shape costs a compilation of its own, a second or more, and solving 8,192 plans a tenth of that."""
 
 Columns = Mapping[str, np.ndarray]
 
@@ -31,7 +32,7 @@ def over_draws(
     """
     draws, count = (len(next(iter(columns.values()))) for columns in (params, points))
     total = draws * count
-    size = min(_LANES, 1 << max(total - 1, 1).bit_length())
+    size = _FEW if total <= _FEW else _LANES
     found: dict[str, list[np.ndarray]] = {}
     for start in range(0, total, size):
         # The last part is filled up with copies of its last lane, so that all parts have one shape.

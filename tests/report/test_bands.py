@@ -43,13 +43,14 @@ def test_over_draws_is_a_loop_over_draws_and_points():
     np.testing.assert_array_equal(found["y"], a[:, None] * x)
 
 
-def test_over_draws_sees_parts_of_one_size():
+def test_over_draws_knows_two_sizes_only():
     sizes = []
 
     def function(params, points):
         sizes.append(params["a"].shape)
         return {"y": params["a"] + points["x"]}
 
-    over_draws(function, {"a": np.zeros(100)}, {"x": np.zeros(100)})
-    assert len(sizes) == 2
-    assert len(set(sizes)) == 1
+    for draws, points in ((1, 1), (1, 41), (9, 100), (100, 100)):
+        found = over_draws(function, {"a": np.arange(draws)}, {"x": np.arange(points)})["y"]
+        np.testing.assert_array_equal(found, np.add.outer(np.arange(draws), np.arange(points)))
+    assert sizes == [(64,)] * 2 + [(8192,)] * 3

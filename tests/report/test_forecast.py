@@ -3,20 +3,17 @@
 import dataclasses
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
-from jscale import laws, runs
+from jscale import laws
 from jscale._core.scope import float64
-from jscale.report._bits import precision
 from jscale.report._forecast import best, forecast, grid, single_resource, stacked
 from jscale.report._profiles import profiles
-from jscale.report._study import Study, study
-from tests.report.stand_ins import dense_table, point_of, posterior_of
+from jscale.report._study import Study
+from tests.report.stand_ins import dense_table, point_of
 
 QAT = ("E", "A", "B", "alpha", "beta", "gamma_w", "n_w")
-KEY = jax.random.key(3)
 
 
 def closed_form(theta: dict[str, Any], compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,19 +148,19 @@ def test_precision_of_a_given_size_grows_with_compute(bits_found):
         assert (np.isfinite(curve.q05) == np.isfinite(curve.q50)).all()
 
 
-def test_no_best_precision_falls_back_to_full_precision():
-    law = laws.fix(laws.qat, n_w=0.0)  # one factor without a bias: fewer bits are always better
-    N, D, P_w = (grid.ravel() for grid in np.meshgrid([6e7, 2e8], [3e9, 1e10], [3.0, 4.0, 16.0]))
-    params = {name: value for name, value in laws.params(laws.qat).items() if name != "n_w"}
-    table = runs.simulate(law, params, {"N": N, "D": D, "P_w": P_w}, noise=0.003, key=KEY)
-    point = point_of(law, table, params)
-    subject = study(table, point, posterior_of(point, table, draws=20), budgets=(1e20,), post_bits=())
-    ahead = forecast(subject)
+def test_no_best_precision_falls_back_to_full_precision(bits: Study, monkeypatch):
+    """As with one factor and no bias, where fewer bits are always better."""
+
+    def without_interior(subject, params, compute, free, **fixed):
+        found = best(subject, params, compute, tuple(set(free) - {"P"}), P=16.0)
+        return {name: np.full_like(values, np.nan) for name, values in found.items()} if "P" in free else found
+
+    monkeypatch.setattr("jscale.report._forecast.best", without_interior)
+    ahead = forecast(bits)
     assert ahead is not None
     assert ahead.plans.P is None
     assert ahead.full is None
     np.testing.assert_allclose(ahead.plans.N.point * ahead.plans.D.point * 6, 1e20, rtol=1e-8)
-    assert precision(subject, ahead).critical is None
 
 
 def test_no_optimum_at_all_makes_no_forecast(dense: Study, monkeypatch):

@@ -291,8 +291,8 @@ def test_templates_are_part_of_the_package():
 
 def test_a_real_fit_from_table_to_page(tmp_path: Path):
     table = dense_table()
-    point = fit.point(laws.chinchilla, table, starts=8)
-    posterior = fit.posterior(laws.chinchilla, table, key=jax.random.key(0), chains=2, warmup=200, draws=150)
+    point = fit.point(laws.power_size, table, starts=8)
+    posterior = fit.posterior(laws.power_size, table, key=jax.random.key(0), chains=2, warmup=200, draws=150)
     path = tmp_path / "real.html"
     report.write(path, table, point, posterior, budgets=[1e23])
     page = Page(path.read_text(encoding="utf-8"))

@@ -118,9 +118,7 @@ def test_the_catalogue():
         assert entry.summary
         assert entry.licence
         assert "arXiv" in entry.paper
-    with pytest.raises(
-        JscaleError, match="no data set 'pile'; expected one of precision-runs, chinchilla, quest"
-    ):
+    with pytest.raises(JscaleError, match="no data set 'pile'; expected one of precision-runs, chinchilla, quest"):
         runs.dataset("pile")
 
 
