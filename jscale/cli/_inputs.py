@@ -121,7 +121,9 @@ def _from_file(law_name: str, file: str) -> dict[str, Any]:
         raise JscaleError(f"--params {file!r}: this summarises a posterior; pass the draws with --posterior FILE.nc")
     law = content.get("law", law_name)
     if law != law_name:
-        raise JscaleError(f"--params {file!r}: fitted for law {law!r}, not {law_name!r}")
+        raise JscaleError(
+            f"--params {file!r}: fitted for law {law!r}, not {law_name!r}; give the same --law, --fix and --tie here"
+        )
     return params
 
 

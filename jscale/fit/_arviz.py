@@ -40,7 +40,12 @@ def write(tree: Any, path: Path) -> None:
 
 def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Bulk effective sample size and rank-normalised split R-hat of arrays (chain, draw)."""
-    tree = container({"posterior": draws}, {})
+    # The two halves of a single chain must agree as two chains would.
+    halved = {
+        name: np.stack(np.array_split(values[0, : values.shape[1] // 2 * 2], 2)) for name, values in draws.items()
+    }
+    single = next(iter(draws.values())).shape[0] == 1
+    tree = container({"posterior": halved if single else draws}, {})
     ess, rhat = (_dataset(f) for f in (arviz.ess(tree, method="bulk"), arviz.rhat(tree, method="rank")))
     return {name: {"ess_bulk": float(ess[name].values), "rhat": float(rhat[name].values)} for name in draws}
 

@@ -146,6 +146,8 @@ def posterior(
     """
     from jscale.fit import _model, _nuts
 
+    if not isinstance(key, jax.Array):
+        raise JscaleError(f"key must be a JAX random key such as jax.random.key(0), not {key!r}")
     for name, count, least in (("chains", chains, 1), ("warmup", warmup, 10), ("draws", draws, 10)):
         if count < least:
             raise JscaleError(f"{name} must be at least {least}, not {count}")

@@ -64,7 +64,13 @@ def check_params(law: LawFunction, params: Mapping[str, Any]) -> dict[str, Any]:
         wrong = " and ".join(f"{verb} {', '.join(names)}" for verb, names in lists.items() if names)
         known = ", ".join(record.parameter_names) or "none"
         raise JscaleError(f"law {record.name!r}: params {wrong} (its parameters: {known})")
-    return {n: check_number(f"parameter {n}", params[n]) for n in record.parameter_names}
+    checked = {n: check_number(f"parameter {n}", params[n]) for n in record.parameter_names}
+    for p in record.parameters:
+        # Draws outside have a status of their own. The ends are allowed: they switch a term off.
+        value = checked[p.name]
+        if np.ndim(value) == 0 and not is_traced(value) and not p.support.lower <= float(value) <= p.support.upper:
+            raise JscaleError(f"law {record.name!r}: {p.name} = {value:g} lies outside its support, {p.support}")
+    return checked
 
 
 @dataclass(frozen=True)

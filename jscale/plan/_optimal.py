@@ -34,8 +34,9 @@ MIDDLE_BITS = 4.0
 BITS_RANGE = float(np.log(64.0))
 """Half the range of ln P searched, about 4 bits: from 1/16 to 256 bits."""
 BITS_POINTS = 48
-"""A spacing of 19% in P. With 32 for N, 64 x 64 points give the same optima, bit for bit, in three times the time."""
 _SIZE_POINTS = 32
+"""A spacing of 19% in P and of a factor 10 in N, which Newton's method then closes: on 3,000 laws with widely scattered
+constants a grid of 1,200 x 700 points found nothing better. 64 x 64 take three times as long."""
 
 
 @jax.tree_util.register_dataclass

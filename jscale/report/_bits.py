@@ -14,7 +14,6 @@ from jscale.report._study import FULL_BITS, Study
 
 DEFAULT_POST_BITS = (3.0, 4.0, 6.0)
 _SIZE_POINTS = 25
-_CURVE_DRAWS = 400
 _BITS = np.concatenate([np.arange(0.5, 8.0, 0.125), np.arange(8.0, 16.01, 0.5)])
 _RATIOS = (1.0, 1e4)
 """Tokens per parameter between which the best precision of a given size is shown."""
@@ -75,13 +74,13 @@ def precision(study: Study, forecast: Forecast | None) -> Precision | None:
         return None
     training = bool(study.training_bits)
     return Precision(
-        cell=_cell(study) if training else None,
+        cell=_cell(study, forecast) if training else None,
         at_size=_at_size(study, forecast) if training else {},
         critical=_critical(study, forecast) if "P_post" in study.record.bit_inputs else None,
     )
 
 
-def _cell(study: Study) -> Cell:
+def _cell(study: Study, forecast: Forecast) -> Cell:
     inputs = study.data.inputs
     places = np.stack([inputs["N"], inputs["D"]], axis=1)
     bits = np.stack([inputs[name] for name in study.training_bits], axis=1)
@@ -100,7 +99,7 @@ def _cell(study: Study) -> Cell:
         def loss(theta: Any, point: Any) -> dict[str, Any]:
             return {"loss": study.law(**point, **theta)}
 
-        curves[label] = band(over_draws(loss, stacked(study, _CURVE_DRAWS), points)["loss"])
+        curves[label] = band(over_draws(loss, stacked(study, forecast.curve_draws), points)["loss"])
         at = [study.training_bits.index(name) for name in moved]
         rest = [i for i in range(bits.shape[1]) if i not in at]
         same = here & (bits[:, at] == bits[:, at[:1]]).all(axis=1) & (bits[:, rest] == FULL_BITS).all(axis=1)
@@ -125,7 +124,7 @@ def _at_size(study: Study, forecast: Forecast) -> dict[str, Band]:
     found = {}
     compute = forecast.curve.compute
     for N in (largest, 10 * largest):
-        solved = best(study, stacked(study, _CURVE_DRAWS), compute, ("D", "P"), N=N)
+        solved = best(study, stacked(study, forecast.curve_draws), compute, ("D", "P"), N=N)
         ratio = band(solved["D"] / N).q50
         # All draws or none: a band of those that happen to lie inside would bend at its ends.
         with np.errstate(invalid="ignore"):
@@ -149,6 +148,6 @@ def _critical(study: Study, forecast: Forecast) -> Critical:
         points = {"N": every, "P_post": np.full(len(every), bits)}
         if study.training_bits:
             points["P"] = np.full(len(every), FULL_BITS)
-        D = over_draws(tokens, stacked(study, _CURVE_DRAWS), points)["D"]
+        D = over_draws(tokens, stacked(study, forecast.curve_draws), points)["D"]
         curves[bits], at_plans[bits] = band(D[:, :_SIZE_POINTS]), band(D[:, _SIZE_POINTS:])
     return Critical(sizes, curves, at_plans)

@@ -121,7 +121,7 @@ def _call(name: str, args: list[ast.expr], raised: bool) -> tuple[str, int]:
             return _render(value, raised)
         case "where", [condition, value, other]:
             yes, no = (_render(n, raised)[0] for n in (value, other))
-            when = f"<mtext>&#160;if </mtext>{_render(condition, raised)[0]}<mtext>, else </mtext>"
+            when = f"<mtext>&#160;if&#160;</mtext>{_render(condition, raised)[0]}<mtext>, else&#160;</mtext>"
             return _row("<mo>(</mo>", yes, when, no, "<mo>)</mo>"), _ATOM
     listed = "<mo>,</mo>".join(_render(a, raised)[0] for a in args)
     return _row(f"<mi>{escape(name)}</mi>", "<mo>(</mo>", listed, "<mo>)</mo>"), _ATOM

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jscale.report._bands import Band, band
-from jscale.report._forecast import CURVE_DRAWS, Forecast, stacked
+from jscale.report._forecast import Forecast, stacked
 from jscale.report._lanes import over_draws
 from jscale.report._study import FULL_BITS, Study
 
@@ -54,5 +54,5 @@ def _profile(study: Study, forecast: Forecast, i: int) -> Profile:
     def loss(theta: Any, point: Any) -> dict[str, Any]:
         return {"loss": study.law(**point, **theta)}
 
-    values = over_draws(loss, stacked(study, CURVE_DRAWS), points)["loss"]
+    values = over_draws(loss, stacked(study, forecast.curve_draws), points)["loss"]
     return Profile(budget, N, band(values), plans.N.at(slice(i, i + 1)), plans.loss.at(slice(i, i + 1)))

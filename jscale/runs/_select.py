@@ -7,7 +7,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale.laws import Input, LawFunction, describe
-from jscale.runs._columns import OFF_BITS
+from jscale.runs._columns import BIT_COLUMNS, OFF_BITS
 from jscale.runs._table import Runs
 from jscale.runs._text import listing, quote
 
@@ -51,11 +51,14 @@ def select(table: Runs, law: LawFunction) -> Data:
         JscaleError: a column that the law needs is missing, is text, or has an empty or impossible cell; or every row
             is excluded.
     """
+    if not isinstance(table, Runs):
+        raise JscaleError(f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}")
     kept = table.kept
     if not kept.any():
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
     notes: list[Note] = []
     inputs = input_columns(table, law, kept, notes)
+    notes += _ignored(table, law, kept)
     return Data(
         inputs,
         loss=table["loss"][kept],
@@ -64,6 +67,20 @@ def select(table: Runs, law: LawFunction) -> Data:
         rows=np.flatnonzero(kept),
         notes=tuple(notes),
     )
+
+
+def _ignored(table: Runs, law: LawFunction, kept: np.ndarray) -> list[Note]:
+    """A warning where the runs differ in bits that the law knows nothing of."""
+    record = describe(law)
+    ignored = [
+        name
+        for name in BIT_COLUMNS
+        if name in table and name not in record.input_names and len(np.unique(table[name][kept])) > 1
+    ]
+    if not ignored:
+        return []
+    message = f"{table.name} varies {', '.join(ignored)}, which law {record.name!r} ignores: its fit mixes them"
+    return [Note("ignored-bits", "warning", message, {"columns": tuple(ignored)})]
 
 
 def input_columns(table: Runs, law: LawFunction, rows: np.ndarray, notes: list[Note]) -> dict[str, np.ndarray]:

@@ -225,9 +225,10 @@ def test_covariance_against_finite_differences():
         (laws.kaplan_steps, isoflop(), "needs column 'S'"),
         (laws.fix(laws.chinchilla, E=3.0), isoflop(), "at or below the floor E = 3"),
         (laws.effective_parameters, isoflop(), "not a loss"),
+        (laws.chinchilla, "runs.csv", "expected a table of runs"),
         (laws.fix(laws.chinchilla, **HOFFMANN), isoflop(), "no free parameter"),
     ],
-    ids=["few", "column", "floor", "no-loss", "nothing"],
+    ids=["few", "column", "floor", "no-loss", "path", "nothing"],
 )
 def test_bad_input_is_one_line(law, table, message):
     with pytest.raises(JscaleError, match=message) as caught:
@@ -268,3 +269,9 @@ def test_start_points_fill_the_declared_ranges():
             assert ((fractions >= 0) & (fractions <= 1)).all()
             # A uniform sample of 256 has a largest gap near log(256)/256 = .022; the sequence does better.
             assert np.diff(np.sort(fractions)).max() < 0.02
+
+
+def test_bits_that_the_law_ignores_are_said():
+    N = np.geomspace(1e7, 1e9, 12)
+    table = runs.read({"N": N, "loss": 1.7 + 300 * N**-0.3, "P_w": np.tile([4.0, 16.0], 6)})
+    assert "ignored-bits" in {note.code for note in fit.point(laws.power_size, table, starts=8).notes}

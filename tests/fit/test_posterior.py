@@ -177,3 +177,13 @@ def test_an_error_in_one_chain_ends_all():
         whitened = _nuts.whiten(_model.model(laws.chinchilla, isoflop()), jax.random.key(0))
         with pytest.raises(RuntimeError, match="stop"):
             _nuts.sample(whitened, jax.random.key(0), chains=2, warmup=20, draws=10, advanced=fail)
+
+
+def test_a_single_chain_is_judged_by_its_halves():
+    drawn = fit.posterior(laws.power_size, isoflop(), key=jax.random.key(0), chains=1, warmup=300, draws=400)
+    assert all(np.isfinite(row["rhat"]) for row in drawn.summary.values())
+
+
+def test_a_key_must_be_a_key():
+    with pytest.raises(JscaleError, match="key must be a JAX random key"):
+        fit.posterior(laws.chinchilla, isoflop(), key=0)

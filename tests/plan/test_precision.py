@@ -148,9 +148,17 @@ def test_draws_and_vmap_agree(wide):
 
 
 def test_float32():
+    """At a given size the optimum is flat where the budget is large: right to 5e-5, or said not to be found."""
     best = plan.optimal_precision(laws.precision, KUMAR)
     assert best.P_opt.dtype == jnp.float32
     np.testing.assert_allclose(best.P_opt, facts.PSTAR["pstar_factorised_bias"], rtol=1e-6)
+    rows = np.array(facts.FIXEDN_FACTORISED_BIAS, np.float64)
+    N, budget, P, D = rows[rows[:, 1] < 1e38].T
+    best = plan.optimal_precision(laws.precision, KUMAR, N=N, budget=budget)
+    converged = np.asarray(best.status) == Status.converged
+    assert np.all(converged | (budget > 1e24))
+    np.testing.assert_allclose(best.P_opt[converged], P[converged], rtol=5e-5)
+    np.testing.assert_allclose(best.D_opt[converged], D[converged], rtol=5e-5)
 
 
 def test_one_factor_without_bias_has_no_optimum(wide):

@@ -46,7 +46,7 @@ def test_every_formula_of_the_catalogue_is_well_formed(formula: str, name: str):
         ("a - -b * c", "y=a−(−bc)"),
         ("a * 2", "y=a×2"),
         ("where(P < inf, 1 - x, 1)", "y=1−x"),
-        ("where(a < b, c, 0)", "y=(c\u00a0if a<b, else 0)"),
+        ("where(a < b, c, 0)", "y=(c\u00a0if\u00a0a<b, else\u00a00)"),
         ("minimum(a, log(b))", "y=minimum(a,log(b))"),
     ],
 )

@@ -1,0 +1,178 @@
+"""What may be asked of a plan: given inputs, other costs, problems without an optimum, and bad questions."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale import laws, plan
+from jscale._core.errors import JscaleError
+from jscale._core.scope import float64
+from jscale._core.status import Status
+from jscale.plan.costs import precision_scaled_flops, training_flops
+from tests.plan import facts
+from tests.plan.cases import (
+    BESIROGLU,
+    JOINT,
+    KUMAR,
+    POWERS,
+    RTOL,
+    draws,
+    powers,
+)
+
+
+@pytest.fixture
+def wide():
+    with float64():
+        yield
+
+
+def test_given_size_or_tokens_leave_the_other_to_the_budget(wide):
+    by_size = plan.optimal(laws.chinchilla, BESIROGLU, 6e21, free="D", N=1e9)
+    by_tokens = plan.optimal(laws.chinchilla, BESIROGLU, 6e21, free="N", D=1e12)
+    for best in (by_size, by_tokens):
+        np.testing.assert_allclose([best.N_opt, best.D_opt], [1e9, 1e12], rtol=1e-14)
+        np.testing.assert_allclose(best.loss, laws.chinchilla(1e9, 1e12, **BESIROGLU), rtol=1e-14)
+        assert int(best.status) == Status.converged
+
+
+def test_bits_may_be_given_one_by_one(wide):
+    """The cost then is 6 N D, and bits that are not given mean full precision."""
+    best = plan.optimal(laws.precision, KUMAR, 1e22, P_w=4, P_post=5, throw=True)
+    assert best.P_opt is None
+    np.testing.assert_allclose(training_flops.flops(best.N_opt, best.D_opt), 1e22, rtol=1e-13)
+    np.testing.assert_allclose(
+        best.loss, laws.precision(best.N_opt, best.D_opt, P_w=4.0, P_post=5.0, **KUMAR), rtol=1e-13
+    )
+    full = plan.optimal(laws.precision, KUMAR, 1e22)
+    dense = {name: KUMAR[name] for name in ("E", "A", "B", "alpha", "beta")}
+    np.testing.assert_allclose(full.N_opt, plan.optimal(laws.chinchilla, dense, 1e22).N_opt, rtol=1e-12)
+
+
+def test_bits_after_training_may_be_the_best_to_train_in(wide):
+    """Trained in P_post bits a model loses nothing; brute force decides between that and more bits."""
+    post = np.array([4.0, 5.0, 6.9, 7.2])
+    best = plan.optimal(laws.precision, KUMAR, 1e25, free=JOINT, P_post=post, throw=True)
+    N, P = np.geomspace(1e9, 1e14, 401)[:, None, None], np.append(np.geomspace(3.2, 20, 400), post)[:, None]
+    loss = laws.precision(N, precision_scaled_flops.tokens(1e25, N, P), P, P, P, post, **KUMAR)
+    grid = np.asarray(loss).min(axis=(0, 1))
+    assert np.all(best.loss <= grid)
+    np.testing.assert_allclose(best.loss, grid, rtol=1e-6)
+    np.testing.assert_array_equal(np.asarray(best.P_opt) == post, [True, True, True, False])
+    np.testing.assert_allclose(best.P_opt[3], facts.PSTAR["pstar_factorised_bias"], rtol=RTOL)
+
+
+def test_a_cost_may_be_chosen(wide):
+    """At 6 N D more bits cost nothing, so there is no best number of them; at 16 bits both costs are the same."""
+    free = plan.optimal(laws.qat, laws.params(laws.qat), 1e21, free=JOINT, cost=training_flops)
+    assert int(free.status) != Status.converged
+    same = plan.optimal(laws.precision, KUMAR, 1e21, P=16, cost=training_flops)
+    np.testing.assert_allclose(same.N_opt, plan.optimal(laws.precision, KUMAR, 1e21, P=16).N_opt, rtol=1e-12)
+
+
+def test_costs_are_each_others_inverse():
+    for cost, bits in ((training_flops, None), (precision_scaled_flops, 4)):
+        budget = cost.flops(10**9, 2 * 10**10, bits)
+        assert cost.tokens(budget, 10**9, bits) == pytest.approx(2e10, rel=1e-14)
+        assert cost.parameters(budget, 2 * 10**10, bits) == pytest.approx(1e9, rel=1e-14)
+    assert training_flops.flops(1e9, 2e10) == precision_scaled_flops.flops(1e9, 2e10, 16) == 1.2e20
+    with pytest.raises(JscaleError, match="give P"):
+        precision_scaled_flops.flops(1e9, 2e10)
+
+
+@dataclass(frozen=True)
+class FloorPrice:
+    """A user's own cost: below 6 bits nothing gets cheaper, which puts a kink, and the optimum, at 6 bits."""
+
+    name: str = "floor_price"
+    needs_bits: bool = True
+
+    def rate(self, P):
+        return 6 / 16 * jnp.maximum(P, 6.0)
+
+    def flops(self, N, D, P=None):
+        return self.rate(P) * N * D
+
+    def tokens(self, budget, N, P=None):
+        return budget / self.rate(P) / N
+
+    def parameters(self, budget, D, P=None):
+        return budget / self.rate(P) / D
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT), Status.no_interior_optimum),
+        (lambda: plan.optimal(laws.precision, KUMAR, 1e21, P=3), Status.no_interior_optimum),
+        (lambda: plan.optimal(laws.precision, KUMAR, 1e21, free="D", N=1e9, P=3), Status.no_interior_optimum),
+        (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT, cost=FloorPrice()), Status.not_converged),
+    ],
+    ids=["one-factor", "below-the-domain", "below-the-domain-at-a-size", "kink"],
+)
+def test_no_optimum_is_a_status_with_nan(question, status, wide):
+    best = question()
+    assert int(best.status) == status
+    assert np.isnan([best.N_opt, best.D_opt, best.P_opt, best.loss]).all()
+
+
+def test_throw_turns_a_status_into_an_error(wide):
+    with pytest.raises(JscaleError, match=r"optimal plan of 'precision': no_interior_optimum \(1 of 2 solves\)"):
+        plan.optimal(laws.precision, KUMAR, 1e21, P=[3.0, 8.0], throw=True)
+    with pytest.raises(JscaleError, match="outside of jit"):
+        jax.jit(lambda C: plan.optimal(laws.chinchilla, BESIROGLU, C, throw=True))(1e21)
+
+
+BAD = {
+    "zero": ({"budget": 0}, "budget must be a finite number above 0, not 0"),
+    "negative": ({"budget": [1e21, -1e21]}, r"budget\[1\] must be a finite number above 0, not -1e\+21"),
+    "nan": ({"budget": float("nan")}, "budget must be a finite number above 0, not nan"),
+    "infinite": ({"budget": np.inf}, "budget must be a finite number"),
+    "text": ({"budget": "abc"}, "budget must be a number, not 'abc'"),
+    "list": ({"budget": [10**21, "x"]}, "budget must be a number"),
+    "boolean": ({"budget": True}, "budget must be a number"),
+    "none": ({"budget": None}, "budget must be a number"),
+    "free-unknown": ({"free": ("N", "T")}, "free holds T: only N, D and P"),
+    "free-and-given": ({"N": 1e9}, "N cannot be both free and given"),
+    "both-given": ({"free": (), "N": 1e9, "D": 1e10}, "N and D are both given"),
+    "neither": ({"free": ("N",)}, "D is neither free nor given"),
+    "P-and-part": ({"P": 8, "P_w": 4}, "P stands for P_w, P_a, P_kv: give either P or P_w, not both"),
+    "P-free-and-part": ({"free": JOINT, "P_a": 4}, "give either P or P_a, not both"),
+    "P-zero": ({"P": 0}, "P must be a finite number above 0"),
+    "P-infinite": ({"P": np.inf}, "P must be a finite number above 0"),
+    "size-zero": ({"free": "D", "N": 0}, "N must be a finite number above 0"),
+    "bits-nan": ({"P_post": float("nan")}, "P_post must be a number above 0"),
+    "unknown-input": ({"P_wt": 4}, "law 'precision' has no input P_wt"),
+    "cost-without-bits": ({"cost": precision_scaled_flops}, "depends on the training precision: free P, or give P="),
+    "missing": ({"params": {k: v for k, v in KUMAR.items() if k not in ("E", "n_a")}}, "params miss E, n_a"),
+    "unknown": ({"params": KUMAR | {"delta": 1.0}}, "params have unknown delta"),
+    "nan-draw": ({"params": KUMAR | {"A": np.array([1.0, np.nan])}}, r"parameter A\[1\] must be a finite number"),
+    "text-parameter": ({"params": KUMAR | {"A": "4e3"}}, "parameter A must be a number, not '4e3'"),
+    "no-mapping": ({"params": [1.0]}, "params must map the names of parameters to values"),
+    "shapes": ({"params": draws(KUMAR, 3), "budget": [1e20, 1e21]}, r"write budget\[:, None\]"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_questions_are_one_clear_line(name):
+    change, message = BAD[name]
+    question = {"params": KUMAR, "budget": 1e21} | change
+    with pytest.raises(JscaleError, match=message) as error:
+        plan.optimal(laws.precision, question.pop("params"), question.pop("budget"), **question)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_laws_are_one_clear_line():
+    for question, message in (
+        (lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, free=JOINT), "'chinchilla' has no training precision"),
+        (lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, P=8), "'chinchilla' has no training precision"),
+        (lambda: plan.optimal(laws.kaplan_size, {}, 1e21), "'kaplan_size' has no input D"),
+        (lambda: plan.optimal(powers(3), POWERS, 1e21), "'tied' also needs P_w"),
+        (lambda: plan.optimal(len, {}, 1e21), "not a declared law"),
+    ):
+        with pytest.raises(JscaleError, match=message) as error:
+            question()
+        assert "\n" not in str(error.value)
