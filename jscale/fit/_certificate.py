@@ -76,7 +76,7 @@ def conditioning(jacobian: np.ndarray) -> tuple[float, np.ndarray]:
     silent = norms <= 1e-9 * norms.max() if norms.max() > 0 else np.ones(len(norms), bool)
     scaled = jacobian[:, ~silent] / norms[~silent]
     _, singular, directions = np.linalg.svd(scaled, full_matrices=False) if scaled.size else (None, np.ones(1), None)
-    ratio = (singular[0] / np.maximum(singular, 1e-300)) ** 2
+    ratio = (singular[0] / np.maximum(singular, 1e-150)) ** 2
     share = silent.astype(float)
     if directions is not None:
         empty = directions[ratio > COLLINEAR]

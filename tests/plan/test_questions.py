@@ -150,6 +150,7 @@ BAD = {
     "missing": ({"params": {k: v for k, v in KUMAR.items() if k not in ("E", "n_a")}}, "params miss E, n_a"),
     "unknown": ({"params": KUMAR | {"delta": 1.0}}, "params have unknown delta"),
     "nan-draw": ({"params": KUMAR | {"A": np.array([1.0, np.nan])}}, r"parameter A\[1\] must be a finite number"),
+    "out-of-support": ({"params": KUMAR | {"alpha": -0.5}}, "alpha = -0.5 lies outside its support, positive"),
     "text-parameter": ({"params": KUMAR | {"A": "4e3"}}, "parameter A must be a number, not '4e3'"),
     "no-mapping": ({"params": [1.0]}, "params must map the names of parameters to values"),
     "shapes": ({"params": draws(KUMAR, 3), "budget": [1e20, 1e21]}, r"write budget\[:, None\]"),

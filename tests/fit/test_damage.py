@@ -1,0 +1,77 @@
+"""A thousand damaged tables, read and fitted: an error of one line, or a result whose claims hold."""
+
+import numpy as np
+import pytest
+
+from jscale import fit, laws, runs
+from jscale._core.errors import JscaleError
+
+TABLES, ROWS = 1000, 12
+CELLS = ["", "nan", "inf", "-1", "0", "1e-300", "1e300", "3.0", "many", "1e8", "70M", "0x10", "1,000", " 2.5 ", "-inf"]
+SIZES = np.geomspace(1e7, 1e10, ROWS)
+
+
+def damaged(rng: np.random.Generator) -> dict[str, list[str]]:
+    """A small table with a few cells, a column, or an order of magnitude spoilt; always of the same length."""
+    columns = {
+        "N": [repr(float(n)) for n in SIZES],
+        "loss": [repr(float(1.7 + 400 * n**-0.34)) for n in SIZES * np.exp(0.1 * rng.normal(size=ROWS))],
+    }
+    for _ in range(rng.integers(0, 4)):
+        name = str(rng.choice(["N", "loss"]))
+        match rng.integers(0, 6):
+            case 0:
+                columns[name][rng.integers(ROWS)] = str(rng.choice(CELLS))
+            case 1:
+                columns[name] = [columns[name][0]] * ROWS
+            case 2:
+                columns[name] = list(rng.permutation(columns[name]))
+            case 3:
+                columns[name] = rescaled(columns[name], 10.0 ** rng.integers(-30, 30))
+            case 4:
+                first = rng.integers(ROWS)
+                columns[name][first] = columns[name][rng.integers(ROWS)]
+            case 5:
+                columns["exclude"] = ["1" if row == 3 else "0" for row in range(ROWS)]
+    return columns
+
+
+def rescaled(cells: list[str], factor: float) -> list[str]:
+    """The cells multiplied by a factor, where they are numbers."""
+    scaled = []
+    for cell in cells:
+        try:
+            scaled.append(repr(float(cell) * factor))
+        except ValueError:
+            scaled.append(cell)
+    return scaled
+
+
+def test_no_damage_is_a_traceback_or_a_false_claim():
+    rng = np.random.default_rng(0)
+    ends = {"refused": 0, "converged": 0, "doubted": 0}
+    for _ in range(TABLES):
+        columns = damaged(rng)
+        try:
+            point = fit.point(laws.power_size, runs.read(columns), starts=8)
+        except JscaleError as error:
+            assert "\n" not in str(error)
+            ends["refused"] += 1
+            continue
+        if not point.certificate.converged:
+            assert point.notes, "a doubt comes with a sentence"
+            ends["doubted"] += 1
+            continue
+        ends["converged"] += 1
+        assert np.isfinite([*point.params.values(), *point.stderr.values(), point.objective]).all()
+        assert point.objective == pytest.approx(objective(columns, point.params), rel=1e-6, abs=1e-15)
+    # The damage is neither so mild nor so wild that one of the three ends is not met.
+    assert min(ends.values()) > TABLES / 50, ends
+
+
+def objective(columns: dict[str, list[str]], params: dict[str, float]) -> float:
+    """The summed Huber loss at the reported parameters, in plain numpy."""
+    kept = np.array([cell != "1" for cell in columns.get("exclude", ["0"] * ROWS)])
+    table = runs.read(columns)
+    residual = np.abs(np.log(table["loss"]) - np.log(laws.power_size(table["N"], **params)))[kept]
+    return float(np.where(residual <= 1e-3, 0.5 * residual**2, 1e-3 * (residual - 0.5e-3)).sum())
