@@ -42,7 +42,7 @@ def design(
     )  # fmt: skip
     if len(out_N):
         axes.scatter(
-            out_N, out_D, marker="x", s=22, lw=1.1, color=style.RED, zorder=2, label="excluded",
+            out_N, out_D, marker="x", s=22, lw=1.1, color=style.RED, zorder=1, label="excluded",
             rasterized=len(out_N) > style.MANY,
         )  # fmt: skip
     bar = figure.colorbar(marks, ax=axes, pad=0.02, aspect=28)

@@ -63,11 +63,12 @@ def _excluded(columns: Columns, kept: np.ndarray) -> Note | None:
 
 
 def _duplicates(columns: Columns) -> Note | None:
-    """Rows that agree in everything that makes a run, and in its result to the last digit."""
+    """Rows, of those kept, that agree in everything that makes a run, and in its result to the last digit."""
     keys = [n for n in ("N", "D", "C", *BIT_COLUMNS, "seed", "group", "family", "loss") if n in columns]
     # Only rows that share a loss can be equal, and in most tables few do.
     _, inverse, counts = np.unique(columns["loss"], return_inverse=True, return_counts=True)
-    candidates = np.flatnonzero(counts[inverse] > 1)
+    repeated = counts[inverse] > 1
+    candidates = np.flatnonzero(repeated & ~columns["exclude"] if "exclude" in columns else repeated)
     if not len(candidates):
         return None
     codes = np.stack([np.unique(columns[k][candidates], return_inverse=True)[1] for k in keys])
