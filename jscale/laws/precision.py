@@ -76,8 +76,11 @@ def _kept(P: ArrayLike, gamma: ArrayLike, n: ArrayLike) -> jax.Array:
     exponent = n - jnp.where(full, 1.0, P) / gamma
     # The operand is made safe first: a plain ``where`` would send the NaN of the branch not taken into the gradient.
     none = exponent >= 0
-    kept = jnp.where(none, 0.0, -jnp.expm1(jnp.where(none, -1.0, exponent)))
-    return jnp.where(full, 1.0, kept)
+    exponent = jnp.where(none, -1.0, exponent)
+    # The derivative of expm1 is formed as expm1 + 1, which has no digits left where the exponent is large and negative.
+    few = exponent > -0.7
+    kept = jnp.where(few, -jnp.expm1(jnp.where(few, exponent, -0.5)), 1 - jnp.exp(jnp.where(few, -1.0, exponent)))
+    return jnp.where(full, 1.0, jnp.where(none, 0.0, kept))
 
 
 def _degradation(D: ArrayLike, N: ArrayLike, P_post: ArrayLike, **theta: Any) -> jax.Array:
