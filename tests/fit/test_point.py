@@ -112,12 +112,16 @@ def test_bits_that_do_not_vary_are_named():
 
 
 def test_floor_at_its_edge_is_said():
-    N, ratio = (m.ravel() for m in np.meshgrid(np.geomspace(1e7, 1e9, 8), [10.0, 100.0]))
-    truth = {"N_c": 1e14, "D_c": 1e13, "alpha_N": 0.08, "alpha_D": 0.1}
-    table = runs.simulate(laws.kaplan, truth, {"N": N, "D": ratio * N}, noise=1e-4, key=jax.random.key(3))
-    certificate = fit.point(laws.chinchilla, table).certificate
-    assert not certificate.converged or certificate.at_bound == ()
-    assert certificate.status in (Status.at_bound, Status.converged, Status.collinear_design)
+    """A loss that falls faster and faster in a log-log plot: a floor can only bend it the other way."""
+    N = np.geomspace(1e7, 1e10, 30)
+    x = np.log(N / 1e7)
+    table = runs.read({"N": N, "loss": 4 * np.exp(-0.05 * x - 0.004 * x**2)})
+    point = fit.point(laws.power_size, table, objective="log-squares")
+    assert point.certificate.status == Status.at_bound
+    assert point.certificate.at_bound == ("L_inf",)
+    assert not point.certificate.converged
+    assert point.params["L_inf"] < 1e-6
+    assert "at-bound" in {note.code for note in point.notes}
 
 
 @pytest.mark.parametrize(
