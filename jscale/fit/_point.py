@@ -9,7 +9,7 @@ import numpy as np
 from jscale._core import status
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.scope import in_float64
+from jscale._core.scope import in_float64, to_numpy
 from jscale._core.status import Status
 from jscale.fit import _certificate as certify
 from jscale.fit._certificate import Certificate
@@ -105,15 +105,14 @@ def point(
     begin = spread(record, starts)
     descents = descend(law, goal, tableau, stages, begin)
     best = int(np.nanargmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
-    local = examine(law, goal, tableau, descents.free[best])
+    local = to_numpy(examine(law, goal, tableau, descents.free[best]))
     rival = float(challenge(law, goal, tableau, begin[0]))
     certificate = _certificate(law, local, descents, best, rival)
     covariance = sandwich(
-        np.asarray(local.residuals), np.asarray(local.jacobian), np.asarray(local.params_jacobian),
+        local.residuals, local.jacobian, local.params_jacobian,
         lambda r: np.asarray(slopes(law, goal, tableau, descents.free[best], jnp.asarray(r))),
     )  # fmt: skip
-    predicted = np.asarray(local.predicted)
-    residual = np.log(data.loss) - np.log(predicted)
+    residual = np.log(data.loss) - np.log(local.predicted)
     result = Point(
         law=law,
         params={name: float(local.params[name]) for name in record.parameter_names},
@@ -122,7 +121,7 @@ def point(
         objective=float(descents.value[best]),
         objective_name=str(goal),
         scale=float(1.4826 * np.median(np.abs(residual))),
-        predicted=predicted,
+        predicted=local.predicted,
         residuals=residual,
         rows=data.rows,
         certificate=certificate,
@@ -172,16 +171,16 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
 
 def _certificate(law: LawFunction, local: Local, descents: Descent, best: int, rival: float) -> Certificate:
     record = describe(law)
-    values, jacobian = np.asarray(descents.value), np.asarray(local.jacobian)
+    values, jacobian = np.asarray(descents.value), local.jacobian
     value, size = float(values[best]), float(local.size)
     slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(jacobian))
     agreement = float(np.mean(values <= value + slack))
     # A parameter at its edge pulls against the edge and says nothing about the others.
     bounds = certify.at_bound(record, np.asarray(descents.free[best]))
     inner = np.array([name not in bounds for name in record.parameter_names])
-    gradient = certify.slant(jacobian[:, inner], np.asarray(local.slopes))
+    gradient = certify.slant(jacobian[:, inner], local.slopes)
     condition, shares = certify.conditioning(jacobian[:, inner])
-    condition_raw, _ = certify.conditioning(np.asarray(local.raw_jacobian)[:, inner])
+    condition_raw, _ = certify.conditioning(local.raw_jacobian[:, inner])
     exact = size <= 1e-16 * len(jacobian)
     beaten = rival < value - slack
     settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)
