@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jscale.fit._jacobian import value_and_columns
 from jscale.fit._lanes import Model, Solved, solve
 from jscale.fit._objective import Objective
 from jscale.fit._powers import by_logarithm
@@ -15,9 +16,10 @@ from jscale.laws import LawFunction, describe
 
 MAX_STEPS = 100
 """Evaluations of one problem in one stage: bootstrap refits of the Chinchilla runs take 9 on average and 30 at most."""
-_CACHE = 2**19
-"""Numbers that a step over all lanes may hold: what it computes stays near a core's second-level cache."""
-_MOST_LANES = 64
+_LANES, _NUMBERS = {"cpu": 16}, {"cpu": 2**19}
+"""By kind of device: lanes at most, and numbers that a step over all of them may hold, so that it stays near a core's
+second-level cache. 8 to 32 lanes are equally fast on a CPU, 64 take 15% longer; other devices want thousands."""
+_MANY_LANES, _MANY_NUMBERS = 4096, 2**27
 
 
 class Batch(NamedTuple):
@@ -43,7 +45,8 @@ class Batch(NamedTuple):
 
 def lanes_for(rows: int, k: int) -> int:
     """Problems in hand at once for a table of ``rows`` runs and ``k`` parameters."""
-    return max(1, min(_MOST_LANES, _CACHE // (rows * (k + 6))))
+    device = jax.default_backend()
+    return max(1, min(_LANES.get(device, _MANY_LANES), _NUMBERS.get(device, _MANY_NUMBERS) // (rows * (k + 6))))
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
@@ -99,14 +102,10 @@ def _evaluator(
 
     def evaluate(free: jax.Array, data: tuple[jax.Array, jax.Array], stage: jax.Array) -> Model:
         weights, observed = data
-        z = [free[i] for i in range(count)]
-        # One coordinate at a time: what does not depend on it costs nothing, unlike with dense tangents.
-        pairs = [
-            jax.jvp(lambda zi, i=i: predicted(*z[:i], zi, *z[i + 1 :]), (z[i],), (jnp.ones(()),)) for i in range(count)
-        ]
+        predictions, columns = value_and_columns(predicted, [free[i] for i in range(count)])
         present = weights > 0
-        jacobian = jnp.where(present, -jnp.stack([column for _, column in pairs]), 0.0)
-        residual = jnp.where(present, observed - pairs[0][0], 0.0)
+        jacobian = jnp.where(present, -jnp.stack(columns), 0.0)
+        residual = jnp.where(present, observed - predictions, 0.0)
         scale = free[-1] if objective.has_scale else jnp.zeros(())
         return _model(objective, residual, jacobian, weights=weights, scale=scale, delta=stages[stage])
 
