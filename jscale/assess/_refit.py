@@ -5,7 +5,7 @@ another delta costs no compilation: on the Chinchilla table a first fit takes so
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +24,8 @@ from jscale.runs import Data, Runs
 _ALL_SQUARES = 1e3
 """A Huber delta that no log residual reaches: the loss is half the square everywhere."""
 _STAGES = {Huber: 3, HuberLikelihood: 7, Squares: 1}
-"""Stages of the program, enough for every delta from 1e-4 and from 1e-3 on; a stage too many costs a step."""
+"""Stages of the program, enough for every delta from 1e-4 and from 1e-3 on; a stage too many costs a step. Objectives
+that are not here are compiled for themselves."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,6 @@ class Refit:
         return self.certificate.status
 
 
-def restrict(data: Data, keep: np.ndarray) -> Data:
-    """The rows of ``data`` where ``keep`` (booleans, shape (rows,)) is true."""
-    return replace(
-        data,
-        inputs={name: column[keep] for name, column in data.inputs.items()},
-        loss=data.loss[keep],
-        loss_se=None if data.loss_se is None else data.loss_se[keep],
-        group=None if data.group is None else data.group[keep],
-        rows=data.rows[keep],
-    )
-
-
 def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Objective, *, starts: int) -> Refit:
     """What :func:`jscale.fit.point` finds for the rows of ``data`` where ``keep`` is true; in a float64 scope.
 
@@ -77,7 +66,7 @@ def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Obj
     Raises:
         JscaleError: as :func:`jscale.fit.point`.
     """
-    record, part = describe(law), restrict(data, keep)
+    record, part = describe(law), data.only(keep)
     require_enough(law, table, part)
     program, stages = _program(goal)
     tableau = Tableau(
@@ -93,7 +82,8 @@ def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Obj
     free = descents.free[best]
     every = to_numpy(examine(law, program, tableau, free))
     local = every._replace(**{
-        name: getattr(every, name)[keep] for name in ("predicted", "residuals", "jacobian", "raw_jacobian", "slopes")
+        name: getattr(every, name)[keep]
+        for name in ("predicted", "residuals", "jacobian", "raw_jacobian", "slopes", "weights")
     })  # fmt: skip
     rival = float(challenge(law, program, tableau, begin[0]))
 
@@ -115,6 +105,8 @@ def _program(goal: Objective) -> tuple[Objective, jnp.ndarray]:
     """The objective that is compiled for ``goal``, one of each kind, and the deltas that make it ``goal``."""
     stages = goal.stages()
     kind = type(goal)
+    if kind not in _STAGES:
+        return goal, jnp.asarray(stages)
     if goal == Squares("log"):
         kind, stages = Huber, (_ALL_SQUARES,)
     padded = (*(stages[:1] * (_STAGES[kind] - len(stages))), *stages)

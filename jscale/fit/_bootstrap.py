@@ -15,6 +15,7 @@ from jscale.fit import _resample
 from jscale.fit._objective import Objective, resolve
 from jscale.fit._point import Point, optimum
 from jscale.fit._refits import Refits
+from jscale.fit._weights import Weights, weigh
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
@@ -98,6 +99,7 @@ def bootstrap(
     kind: Literal["rows", "cluster", "wild", "parametric"] = "rows",
     by: str | None = None,
     objective: str | Objective = "huber",
+    weights: Weights = None,
     starts: int = 64,
     multipliers: Literal["rademacher", "mammen"] = "rademacher",
     progress: bool = False,
@@ -119,6 +121,8 @@ def bootstrap(
         kind: how the runs are drawn again.
         by: column whose equal values make a cluster; "cluster" takes ``group`` without it.
         objective: as for :func:`jscale.fit.point`.
+        weights: as for :func:`jscale.fit.point`; those of the drawn runs multiply them, and the parametric bootstrap
+            takes them for inverse variances.
         starts: number of starting points of the fit to the whole table.
         multipliers: of the wild bootstrap: "rademacher" (±1) or "mammen" (two points of skewness 1).
         progress: show a progress bar on stderr.
@@ -128,11 +132,15 @@ def bootstrap(
     """
     _resample.check(draws, key, kind, multipliers)
     goal = resolve(objective)
-    best, free = optimum(law, table, goal, starts)
-    data = select(table, law)
+    if kind == "parametric" and not goal.symmetric:
+        raise JscaleError(
+            f"the parametric bootstrap draws symmetric noise, which {goal} does not fit; choose another kind"
+        )
+    best, free = optimum(law, table, goal, starts, weights)
+    data = weigh(table, select(table, law), weights, goal.on)
     labels = _resample.clusters(table, data, kind, by)
     draw = _resample.drawing(
-        kind, data.loss, best.predicted, on=goal.on, labels=labels, multipliers=multipliers
+        kind, data.loss, best.predicted, on=goal.on, labels=labels, multipliers=multipliers, weights=data.weights
     )  # fmt: skip
     refits = Refits(law, goal, data, free, draw)
     refits.compile(key)

@@ -19,6 +19,7 @@ from jscale.fit._objective import Objective, resolve
 from jscale.fit._problem import Local, Tableau, challenge, descend, examine, slopes
 from jscale.fit._solver import Descent
 from jscale.fit._starts import spread
+from jscale.fit._weights import Weights, weigh
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
@@ -73,6 +74,7 @@ def point(
     table: Runs,
     *,
     objective: str | Objective = "huber",
+    weights: Weights = None,
     starts: int = 64,
     throw: bool = False,
 ) -> Point:
@@ -85,7 +87,11 @@ def point(
         law: a declared law.
         table: validated runs; rows marked ``exclude`` are left out.
         objective: "huber" (summed Huber loss of the log residuals, delta 1e-3), "huber-likelihood" (the same with a
-            free scale, as a likelihood), "log-squares", "raw-squares", or an instance of one of their classes.
+            free scale, as a likelihood), "student-likelihood" (Student-t with 4 degrees of freedom and a free scale),
+            "asymmetric-huber" (runs above the law, which may be under-tuned, count a quarter), "log-squares",
+            "raw-squares", or an instance of one of their classes.
+        weights: how much each run counts: "loss_se" (inverse variances from that column), another column's name, or one
+            number for every row of the table. A run of weight 0 is left out.
         starts: number of starting points.
         throw: raise when the fit is not certified.
 
@@ -96,18 +102,20 @@ def point(
         JscaleError: a column that the law needs is missing, fewer runs than parameters, a loss below a fixed floor, or,
             with ``throw``, a fit that did not converge.
     """
-    result, _ = optimum(law, table, resolve(objective), starts)
+    result, _ = optimum(law, table, resolve(objective), starts, weights)
     if throw:
         status.check(result.certificate.status, f"fit of {describe(law).name} to {table.name}")
     return result
 
 
-def optimum(law: LawFunction, table: Runs, goal: Objective, starts: int) -> tuple[Point, np.ndarray]:
+def optimum(
+    law: LawFunction, table: Runs, goal: Objective, starts: int, weights: Weights = None
+) -> tuple[Point, np.ndarray]:
     """What :func:`point` gives, and the free vector of the optimum, with the log scale where the objective has one."""
     record = describe(law)
     if starts < 1:
         raise JscaleError(f"starts must be at least 1, not {starts}")
-    data = select(table, law)
+    data = weigh(table, select(table, law), weights, goal.on)
     require_enough(law, table, data)
     tableau, stages = tabulate(law, data, goal)
     begin = spread(record, starts)
@@ -168,13 +176,15 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
     coordinates = at_runs(describe(law), data.inputs, data.loss)
     stages = jnp.asarray(objective.stages())
     inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
-    return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1]), stages
+    weights = None if data.weights is None else jnp.asarray(data.weights)
+    return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1], weights), stages
 
 
 def certified(law: LawFunction, local: Local, descents: Descent, best: int, rival: float) -> Certificate:
     """The certificate of the best of some descents; ``rival`` is the objective that a second method reached."""
     record = describe(law)
     values, jacobian = np.asarray(descents.value), local.jacobian
+    root = np.sqrt(local.weights)[:, None]
     value, size = float(values[best]), float(local.size)
     slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(jacobian))
     agreement = float(np.mean(values <= value + slack))
@@ -182,8 +192,8 @@ def certified(law: LawFunction, local: Local, descents: Descent, best: int, riva
     bounds = certify.at_bound(record, np.asarray(descents.free[best]))
     inner = np.array([name not in bounds for name in record.parameter_names])
     gradient = certify.slant(jacobian[:, inner], local.slopes)
-    condition, shares = certify.conditioning(jacobian[:, inner])
-    condition_raw, _ = certify.conditioning(local.raw_jacobian[:, inner])
+    condition, shares = certify.conditioning((root * jacobian)[:, inner])
+    condition_raw, _ = certify.conditioning((root * local.raw_jacobian)[:, inner])
     exact = size <= 1e-16 * len(jacobian)
     beaten = rival < value - slack
     settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)

@@ -179,6 +179,7 @@ class Local(NamedTuple):
     params_jacobian: Any
     slopes: Any
     size: Any
+    weights: Any
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
@@ -208,6 +209,7 @@ def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.
         params_jacobian=jax.jacfwd(stacked)(free[:k]),
         slopes=problem.slopes(free, problem.residuals(free)),
         size=jnp.sum(jnp.abs(problem.rows(free))),
+        weights=jnp.ones_like(tableau.loss) if tableau.weights is None else tableau.weights,
     )
 
 

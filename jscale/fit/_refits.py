@@ -33,6 +33,7 @@ class Refits:
         self._law, self._objective, self._draw = law, objective, draw
         self._tableau, self._stages = tabulate(law, data, objective)
         self._observed = jnp.asarray(np.log(data.loss) if objective.on == "log" else data.loss)
+        self._weights = jnp.ones(len(data)) if self._tableau.weights is None else self._tableau.weights
         self._start = jnp.asarray(free)
         self._size = max(1, min(_CHUNK, _CELLS // len(data)))
         self._tables = jax.jit(lambda key, first: jax.vmap(partial(self._table, key))(first + jnp.arange(self._size)))
@@ -43,9 +44,9 @@ class Refits:
 
     def _chunk(self, key: jax.Array, first: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Free vectors, objectives, and which settled, of ``count`` tables from number ``first`` on."""
-        weights, observed = self._tables(key, first)
+        drawn, observed = self._tables(key, first)
         batch = Batch(
-            weights=jnp.ones((1, len(self._observed))) if weights is None else weights,
+            weights=self._weights[None] if drawn is None else self._weights * drawn,
             observed=self._observed[None] if observed is None else observed,
             starts=self._start[None],
             count=jnp.asarray(count),
@@ -94,9 +95,9 @@ class Refits:
 
     def _again(self, key: jax.Array, index: int, free: np.ndarray, value: float) -> tuple[np.ndarray, bool]:
         """The fit of one table by exact Newton steps, from the optimum of all runs and from elsewhere."""
-        weights, observed = self._table(key, jnp.asarray(index))
+        drawn, observed = self._table(key, jnp.asarray(index))
         record = describe(self._law)
-        tableau = self._tableau._replace(weights=weights)
+        tableau = self._tableau._replace(weights=self._weights if drawn is None else self._weights * drawn)
         if observed is not None:
             tableau = tableau._replace(loss=jnp.exp(observed) if self._objective.on == "log" else observed)
         k = len(record.parameters)

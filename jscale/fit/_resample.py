@@ -48,14 +48,15 @@ def clusters(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray |
 
 def drawing(
     kind: str,
-    observed: np.ndarray,
-    predicted: np.ndarray,
+    observed: np.ndarray | jax.Array,
+    predicted: np.ndarray | jax.Array,
     *,
     on: str,
     labels: np.ndarray | None,
     multipliers: str,
+    weights: np.ndarray | None = None,
 ) -> Draw:
-    """The function that draws one table.
+    """The function that draws one table; losses may be traced.
 
     Args:
         kind: one of :data:`KINDS`.
@@ -64,12 +65,15 @@ def drawing(
         on: "log" or "raw", the scale on which the objective compares losses.
         labels: (rows,) clusters, or None.
         multipliers: one of :data:`MULTIPLIERS`, for the wild bootstrap.
+        weights: (rows,) of the runs, by which the noise of the parametric bootstrap differs; None where all are alike.
     """
-    rows = len(observed)
+    rows = observed.shape[0]
+    observed, predicted = jnp.asarray(observed), jnp.asarray(predicted)
     units = rows if labels is None else int(labels.max()) + 1
     ours = jnp.arange(rows) if labels is None else jnp.asarray(labels)
-    seen, fitted = (jnp.asarray(np.log(v) if on == "log" else v) for v in (observed, predicted))
-    log_fitted, spread = jnp.asarray(np.log(predicted)), float(np.median(np.abs(np.log(observed / predicted))))
+    seen, fitted = (jnp.log(v) if on == "log" else v for v in (observed, predicted))
+    precision = jnp.ones(rows) if weights is None else jnp.sqrt(jnp.asarray(weights))
+    log_fitted, spread = jnp.log(predicted), jnp.median(precision * jnp.abs(jnp.log(observed / predicted)))
 
     def counted(key: jax.Array) -> tuple[jax.Array, None]:
         chosen = jax.random.randint(key, (units,), 0, units, jnp.int32)
@@ -83,7 +87,7 @@ def drawing(
         return None, fitted + factor[ours] * (seen - fitted)
 
     def simulated(key: jax.Array) -> tuple[None, jax.Array]:
-        log_loss = log_fitted + spread / _MEDIAN_T4 * jax.random.t(key, STUDENT_NU, (rows,))
+        log_loss = log_fitted + spread / _MEDIAN_T4 / precision * jax.random.t(key, STUDENT_NU, (rows,))
         return None, log_loss if on == "log" else jnp.exp(log_loss)
 
     return {"rows": counted, "cluster": counted, "wild": wild, "parametric": simulated}[kind]

@@ -24,6 +24,7 @@ class Data:
         group: label of each run, shape (kept,), or None.
         rows: where each kept row stands in the table, counted from 0, shape (kept,).
         notes: what was filled in for the law.
+        weights: how much each run counts in a fit, shape (kept,), or None where all count once.
     """
 
     inputs: dict[str, np.ndarray]
@@ -32,9 +33,22 @@ class Data:
     group: np.ndarray | None
     rows: np.ndarray
     notes: tuple[Note, ...]
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
+
+    def only(self, keep: np.ndarray) -> "Data":
+        """The runs where ``keep`` (booleans, shape (kept,)) is true."""
+        return Data(
+            inputs={name: column[keep] for name, column in self.inputs.items()},
+            loss=self.loss[keep],
+            loss_se=None if self.loss_se is None else self.loss_se[keep],
+            group=None if self.group is None else self.group[keep],
+            rows=self.rows[keep],
+            notes=self.notes,
+            weights=None if self.weights is None else self.weights[keep],
+        )
 
 
 def select(table: Runs, law: LawFunction) -> Data:

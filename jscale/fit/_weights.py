@@ -1,0 +1,77 @@
+"""How much each run counts in a fit."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale.runs import Data, Runs
+
+STANDARD_ERROR = "loss_se"
+Weights = str | ArrayLike | None
+"""Name of a column, one number for every row of the table, or None where all runs count once."""
+
+
+def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
+    """``data`` with the weights of its runs; those that weigh nothing are left out, with a note.
+
+    Args:
+        table: where the data are from.
+        data: what a law needs of it.
+        weights: "loss_se" for inverse variances, scaled to a mean of 1, of the loss or of its logarithm, as ``on``
+            says; any other name of a column, or one number for every row of the table, for weights as they are.
+        on: "log" or "raw", the scale on which the objective compares losses.
+
+    Raises:
+        JscaleError: no such column, a weight that is negative or no number, or nothing but zeros.
+    """
+    if weights is None:
+        return data
+    by_error = isinstance(weights, str) and weights == STANDARD_ERROR
+    if isinstance(weights, str):
+        values, what = _column(table, data, weights), f"column {weights!r}"
+    else:
+        values, what = _array(table, weights)[data.rows], "weights"
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if bad.size:
+        value, row = values[bad[0]], int(data.rows[bad[0]]) + 1
+        cell = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
+        raise JscaleError(f"{table.name}: {what}, row {row}: {cell}; expected a weight of 0 or above")
+    if by_error:  # tables hold no standard error of 0
+        error = values / data.loss if on == "log" else values
+        precision = (error.min() / error) ** 2
+        return replace(data, weights=precision / precision.mean())
+    if not values.any():
+        raise JscaleError(f"{table.name}: {what}: every run weighs 0; expected some weight above 0")
+    present = values > 0
+    left_out = int((~present).sum())
+    if not left_out:
+        return replace(data, weights=values)
+    message = (
+        f"{left_out} run{'s weigh' if left_out > 1 else ' weighs'} 0 and {'are' if left_out > 1 else 'is'} left out"
+    )
+    note = Note("weightless-runs", "info", message, {"rows": data.rows[~present].tolist()})
+    kept = data.only(present)
+    return replace(kept, weights=values[present], notes=(*data.notes, note))
+
+
+def _column(table: Runs, data: Data, name: str) -> np.ndarray:
+    values = table[name]
+    if values.dtype.kind not in "fiub":
+        raise JscaleError(f"{table.name}: column {name!r} holds text; expected a number in every row")
+    return values[data.rows].astype(float)
+
+
+def _array(table: Runs, weights: Any) -> np.ndarray:
+    try:
+        values = np.asarray(weights, dtype=float)
+    except (TypeError, ValueError):
+        raise JscaleError(f"weights must be a column's name or numbers, not {type(weights).__name__}") from None
+    if values.shape != (len(table),):
+        raise JscaleError(
+            f"weights have shape {values.shape}; expected ({len(table)},), one for every row of {table.name}"
+        )
+    return values
