@@ -1,6 +1,7 @@
 """Whether a fit may be believed: did it converge, do others find the same, can the runs tell the parameters apart?"""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ Chinchilla's law: 1.1e3 on the published runs, 2e3 to 5e3 on three token-to-para
 _EDGE = 1e-3
 """Distance from an edge, as a share of that of the nearest start, at which a parameter counts as lying on it."""
 _NAMED = 0.1
+_SAME_RATIO = 0.05
+"""Spread of log(D/N) over the runs below which they count as one ratio."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,21 @@ def at_bound(record: Record, free: np.ndarray) -> tuple[str, ...]:
     return tuple(found)
 
 
-def notes(certificate: Certificate, record: Record) -> tuple[Note, ...]:
-    """The certificate's doubts in sentences."""
+def _poor(inputs: Mapping[str, np.ndarray]) -> str:
+    """What is poor about a design, in brackets; nothing where it is not plain to see."""
+    levels = {name: np.unique(column) for name, column in inputs.items()}
+    found = [f"{name} is {values[0]:g} in all runs" for name, values in levels.items() if len(values) == 1]
+    found += [f"{name} takes two values only" for name, values in levels.items() if len(values) == 2]
+    for (one, x), (other, y) in itertools.combinations(inputs.items(), 2):
+        if len(levels[one]) > 2 and (x > 0).all() and (y > 0).all():
+            ratio = np.log(y) - np.log(x)
+            if np.ptp(ratio) < _SAME_RATIO:
+                found.append(f"{other}/{one} is about {np.exp(ratio.mean()):.3g} in all runs")
+    return f" ({', '.join(found)})" if found else ""
+
+
+def notes(certificate: Certificate, record: Record, inputs: Mapping[str, np.ndarray]) -> tuple[Note, ...]:
+    """The certificate's doubts in sentences; ``inputs`` are those of the runs, name → (rows,)."""
     found = []
     if certificate.status == Status.not_converged:
         message = (
@@ -125,7 +141,7 @@ def notes(certificate: Certificate, record: Record) -> tuple[Note, ...]:
         found.append(Note("not-converged", "error", message, {"agreement": certificate.agreement}))
     if certificate.unidentified:
         names = ", ".join(certificate.unidentified)
-        message = f"these runs cannot separate {names}: their values and errors mean little on their own"
+        message = f"these runs cannot separate {names}: their values and errors mean little on their own{_poor(inputs)}"
         found.append(Note("collinear-design", "warning", message, {"condition": certificate.condition}))
     if certificate.at_bound:
         names = ", ".join(certificate.at_bound)

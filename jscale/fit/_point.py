@@ -16,7 +16,8 @@ from jscale.fit._certificate import Certificate
 from jscale.fit._coordinates import at_runs
 from jscale.fit._covariance import sandwich
 from jscale.fit._objective import Objective, resolve
-from jscale.fit._problem import Local, Tableau, challenge, descend, examine, slopes
+from jscale.fit._problem import Local, Tableau, challenge, examine, slopes
+from jscale.fit._search import search
 from jscale.fit._solver import Descent
 from jscale.fit._starts import spread
 from jscale.fit._weights import Weights, weigh
@@ -91,7 +92,7 @@ def point(
             "asymmetric-huber" (runs above the law, which may be under-tuned, count a quarter), "log-squares",
             "raw-squares", or an instance of one of their classes.
         weights: how much each run counts: "loss_se" (inverse variances from that column), another column's name, or one
-            number for every row of the table. A run of weight 0 is left out.
+            number for every row of the table. Only ratios matter; a run of weight 0 is left out.
         starts: number of starting points.
         throw: raise when the fit is not certified.
 
@@ -119,7 +120,7 @@ def optimum(
     require_enough(law, table, data)
     tableau, stages = tabulate(law, data, goal)
     begin = spread(record, starts)
-    descents = descend(law, goal, tableau, stages, begin)
+    descents = search(law, goal, tableau, stages, begin)
     best = int(np.nanargmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
     local = to_numpy(examine(law, goal, tableau, descents.free[best]))
     rival = float(challenge(law, goal, tableau, begin[0]))
@@ -141,7 +142,7 @@ def optimum(
         residuals=residual,
         rows=data.rows,
         certificate=certificate,
-        notes=(*data.notes, *certify.notes(certificate, record)),
+        notes=(*data.notes, *certify.notes(certificate, record, data.inputs)),
         table_digest=table.digest,
     )
     return result, np.asarray(descents.free[best])

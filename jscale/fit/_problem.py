@@ -15,7 +15,8 @@ from jscale.fit._starts import longest
 from jscale.laws import LawFunction, describe
 
 _SMALLEST_WIDTH = 1e-12
-_LBFGS_STEPS = 300
+_LBFGS_STEPS, _LBFGS_IDLE, _LBFGS_GAIN = 300, 20, 1e-12
+"""At most so many steps, and no more after so many in turn that gain less than this share of the objective."""
 _SCALE_REACH = 3.0
 
 
@@ -155,16 +156,23 @@ def challenge(law: LawFunction, objective: Objective, tableau: Tableau, start: j
     optimiser = optax.lbfgs(memory_size=20)
     value_and_grad = optax.value_and_grad_from_state(problem.value)
 
-    def advance(_, carry):
-        free, state = carry
+    def unfinished(carry):
+        _, _, steps, idle, _ = carry
+        return (steps < _LBFGS_STEPS) & (idle < _LBFGS_IDLE)
+
+    def advance(carry):
+        free, state, steps, idle, before = carry
         f, g = value_and_grad(free, state=state)
+        idle = jnp.where(before - f > _LBFGS_GAIN * jnp.abs(f), 0, idle + 1)
         updates, state = optimiser.update(g, state, free, value=f, grad=g, value_fn=problem.value)
-        return optax.apply_updates(free, updates), state
+        return optax.apply_updates(free, updates), state, steps + 1, idle, f
 
     first = _first_guess(problem, start)
+    none = jnp.asarray(0, jnp.int32)
     # optax mixes int32 and int64 in a float64 scope, which a caller's strict promotion would refuse.
     with jax.numpy_dtype_promotion("standard"):
-        free, _ = jax.lax.fori_loop(0, _LBFGS_STEPS, advance, (first, optimiser.init(first)))
+        initial = (first, optimiser.init(first), none, none, jnp.asarray(jnp.inf))
+        free, *_ = jax.lax.while_loop(unfinished, advance, initial)
     return problem.value(free)
 
 

@@ -21,8 +21,8 @@ def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
     Args:
         table: where the data are from.
         data: what a law needs of it.
-        weights: "loss_se" for inverse variances, scaled to a mean of 1, of the loss or of its logarithm, as ``on``
-            says; any other name of a column, or one number for every row of the table, for weights as they are.
+        weights: "loss_se" for inverse variances of the loss or of its logarithm, as ``on`` says; the name of another
+            column, or one number for every row of the table. Only their ratios matter: they are scaled to a mean of 1.
         on: "log" or "raw", the scale on which the objective compares losses.
 
     Raises:
@@ -40,22 +40,18 @@ def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
         value, row = values[bad[0]], int(data.rows[bad[0]]) + 1
         cell = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
         raise JscaleError(f"{table.name}: {what}, row {row}: {cell}; expected a weight of 0 or above")
-    if by_error:  # tables hold no standard error of 0
-        error = values / data.loss if on == "log" else values
-        precision = (error.min() / error) ** 2
-        return replace(data, weights=precision / precision.mean())
+    if by_error:
+        values = (1.0 / values if on == "raw" else data.loss / values) ** 2
     if not values.any():
         raise JscaleError(f"{table.name}: {what}: every run weighs 0; expected some weight above 0")
+    values = values / values.max()
     present = values > 0
     left_out = int((~present).sum())
-    if not left_out:
-        return replace(data, weights=values)
-    message = (
-        f"{left_out} run{'s weigh' if left_out > 1 else ' weighs'} 0 and {'are' if left_out > 1 else 'is'} left out"
-    )
-    note = Note("weightless-runs", "info", message, {"rows": data.rows[~present].tolist()})
-    kept = data.only(present)
-    return replace(kept, weights=values[present], notes=(*data.notes, note))
+    notes = data.notes
+    if left_out:
+        subject = f"{left_out} runs weigh 0 and are" if left_out > 1 else "1 run weighs 0 and is"
+        notes = (*notes, Note("weightless-runs", "info", f"{subject} left out", {"rows": data.rows[~present].tolist()}))
+    return replace(data.only(present), weights=values[present] / values[present].mean(), notes=notes)
 
 
 def _column(table: Runs, data: Data, name: str) -> np.ndarray:

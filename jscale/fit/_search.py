@@ -1,0 +1,60 @@
+"""Every start of a fit, at a cost that does not grow with their number where there are many runs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale.fit._certificate import AGREEMENT
+from jscale.fit._objective import Objective
+from jscale.fit._problem import Tableau, descend
+from jscale.fit._solver import Descent
+from jscale.laws import LawFunction
+
+MANY = 20_000
+"""Rows from which on the starts are first sorted out on a part of the runs: 64 starts on a million runs would take some
+20 minutes, one takes 10 s."""
+_PART = 8_000
+_MOST_ENDS = 8
+
+
+def search(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, starts: jax.Array) -> Descent:
+    """Where the descents from all ``starts`` (starts, k) end.
+
+    With many runs the starts go down on a part of the runs, drawn once and for all, and only the different ends go on
+    with all of them: starts that meet on the part share the end that they reach from there. The ends of all but the
+    best few are left where they were, at an infinite objective.
+    """
+    rows = tableau.loss.shape[0]
+    if rows < MANY:
+        return descend(law, objective, tableau, stages, starts)
+    part = descend(law, objective, thinned(tableau, _PART), stages, starts)
+    values = np.where(np.isfinite(part.value), part.value, np.inf)
+    ends = distinct(values)[:_MOST_ENDS]
+    k = starts.shape[1]
+    whole = [descend(law, objective, tableau, stages, part.free[group[:1], :k]) for group in ends]
+    found = Descent(part.free, np.full(len(values), np.inf), np.array(part.steps), np.zeros(len(values), bool))
+    free, value, steps, settled = (np.array(leaf) for leaf in found)
+    for group, end in zip(ends, whole, strict=True):
+        free[group], value[group], settled[group] = end.free[0], end.value[0], end.settled[0]
+        steps[group] += int(end.steps[0])
+    return Descent(jnp.asarray(free), jnp.asarray(value), jnp.asarray(steps), jnp.asarray(settled))
+
+
+def thinned(tableau: Tableau, rows: int) -> Tableau:
+    """``rows`` of the runs, the same in every call."""
+    chosen = np.sort(np.random.default_rng(0).choice(tableau.loss.shape[0], rows, replace=False))
+    return tableau._replace(
+        inputs={name: column[chosen] for name, column in tableau.inputs.items()},
+        loss=tableau.loss[chosen],
+        weights=None if tableau.weights is None else tableau.weights[chosen],
+    )
+
+
+def distinct(values: np.ndarray) -> list[np.ndarray]:
+    """The finite ``values`` (starts,) that agree, as lists of their places, lowest first."""
+    order = np.argsort(values, kind="stable")
+    order = order[np.isfinite(values[order])]
+    if not order.size:
+        return [np.arange(len(values))]
+    gaps = np.diff(values[order]) > AGREEMENT * np.abs(values[order][:-1])
+    return np.split(order, np.flatnonzero(gaps) + 1)

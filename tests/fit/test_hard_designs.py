@@ -1,0 +1,126 @@
+"""Tables that cannot, or can hardly, determine a law: a status and a sentence, never a number called certain."""
+
+import jax
+import numpy as np
+import pytest
+
+from jscale import fit, laws, runs
+from jscale._core.errors import JscaleError
+from jscale._core.status import Status
+from jscale.fit import _search
+from tests.fit.tables import HOFFMANN, isoflop
+
+ROWS = 40
+SIZES, RATIOS = np.geomspace(1e8, 1e10, ROWS), np.random.default_rng(0).uniform(3, 300, ROWS)
+
+
+def simulated(N, D):
+    return runs.simulate(laws.chinchilla, HOFFMANN, {"N": N, "D": D}, noise=0.01, key=jax.random.key(0))
+
+
+def told(loss, **columns):
+    return runs.read({"N": SIZES, "D": RATIOS * SIZES, "loss": loss, **columns})
+
+
+@pytest.mark.parametrize(
+    ("N", "D", "unidentified", "why"),
+    [
+        (np.full(ROWS, 1e9), RATIOS * SIZES, {"E", "A", "alpha"}, "(N is 1e+09 in all runs)"),
+        (SIZES, np.full(ROWS, 2e10), {"E", "B", "beta"}, "(D is 2e+10 in all runs)"),
+        (np.full(ROWS, 1e9), np.full(ROWS, 2e10), {"E", "A", "B", "alpha", "beta"},
+         "(N is 1e+09 in all runs, D is 2e+10 in all runs)"),
+        (np.resize([1e8, 1e9, 1e10], ROWS), np.repeat([1e10, 1e11], ROWS // 2), {"E", "B", "beta"},
+         "(D takes two values only)"),
+        (SIZES, 20 * SIZES, {"A", "B", "alpha", "beta"}, "(D/N is about 20 in all runs)"),
+    ],
+    ids=["one N", "one D", "one of each", "two D", "one ratio"],
+)  # fmt: skip
+def test_what_cannot_be_separated_is_named_with_its_cause(N, D, unidentified, why):
+    point = fit.point(laws.chinchilla, simulated(N, D))
+    assert point.certificate.status == Status.collinear_design
+    assert not point.certificate.converged
+    assert set(point.certificate.unidentified) == unidentified
+    assert all(np.isinf(point.stderr[name]) for name in unidentified)
+    (note,) = [n for n in point.notes if n.code == "collinear-design"]
+    assert note.message.endswith(why)
+
+
+@pytest.mark.parametrize(
+    "loss", [np.full(ROWS, 3.0), np.linspace(2, 4, ROWS), np.random.default_rng(1).uniform(2, 4, ROWS)],
+    ids=["constant", "rising", "random"],
+)  # fmt: skip
+def test_losses_that_no_law_describes_are_never_converged(loss):
+    point = fit.point(laws.chinchilla, told(loss))
+    assert not point.certificate.converged
+    assert {n.code for n in point.notes} & {"collinear-design", "at-bound", "not-converged"}
+    assert all(np.isfinite(value) for value in point.params.values())
+
+
+def test_runs_listed_twice_are_runs_of_weight_two():
+    once = isoflop()
+    twice = runs.read({name: np.repeat(once[name], 2) for name in ("N", "D", "loss")})
+    assert "duplicate-runs" in {n.code for n in twice.notes}
+    one, two = (fit.point(laws.chinchilla, table) for table in (once, twice))
+    assert two.objective == pytest.approx(2 * one.objective, rel=1e-8)
+    assert two.params == pytest.approx(one.params, rel=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "error"), [(3, True), (5, False), (6, False)])
+def test_a_handful_of_runs_is_refused_or_doubted(rows, error):
+    table = simulated(SIZES[:: ROWS // rows][:rows], (RATIOS * SIZES)[:: ROWS // rows][:rows])
+    if error:
+        with pytest.raises(JscaleError, match="3 runs cannot determine the 5 parameters of law 'chinchilla'"):
+            fit.point(laws.chinchilla, table)
+    else:
+        assert not fit.point(laws.chinchilla, table).certificate.converged
+
+
+def test_a_floor_that_excludes_the_runs_is_refused():
+    table = simulated(SIZES, RATIOS * SIZES)
+    floored = laws.fix(laws.chinchilla, E=3.0)
+    with pytest.raises(JscaleError, match=r"column 'loss', row 1: .* is at or below the floor E = 3 that was fixed"):
+        fit.point(floored, table)
+
+
+def test_a_law_without_a_loss_at_every_start_is_not_converged():
+    table = simulated(SIZES, RATIOS * SIZES)
+    point = fit.point(laws.fix(laws.chinchilla, alpha=1e3), table)
+    assert point.certificate.status == Status.not_converged
+    assert all(np.isinf(error) for error in point.stderr.values())
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-300])
+def test_units_of_any_size_are_fitted(factor):
+    table = simulated(SIZES, RATIOS * SIZES)
+    point = fit.point(laws.chinchilla, runs.read({"N": factor * SIZES, "D": table["D"], "loss": table["loss"]}))
+    plain = fit.point(laws.chinchilla, table)
+    assert point.certificate.converged
+    assert point.params["alpha"] == pytest.approx(plain.params["alpha"], rel=1e-6)
+
+
+def test_one_wild_loss_moves_little():
+    table = simulated(SIZES, RATIOS * SIZES)
+    loss = table["loss"].copy()
+    loss[7] = 1e30
+    wild, plain = fit.point(laws.chinchilla, told(loss)), fit.point(laws.chinchilla, told(table["loss"]))
+    assert wild.certificate.converged
+    assert wild.params["E"] == pytest.approx(plain.params["E"], abs=2 * plain.stderr["E"])
+
+
+def test_many_runs_are_searched_in_part_and_fitted_whole(monkeypatch):
+    table = isoflop(sizes=60)
+    whole = fit.point(laws.chinchilla, table)
+    monkeypatch.setattr(_search, "MANY", 200)
+    monkeypatch.setattr(_search, "_PART", 60)
+    parted = fit.point(laws.chinchilla, table)
+    assert parted.n_runs == whole.n_runs == 300
+    assert parted.params == pytest.approx(whole.params, rel=1e-5)
+    assert parted.objective == pytest.approx(whole.objective, rel=1e-10)
+    assert parted.certificate.converged
+    assert parted.certificate.agreement == 1.0
+
+
+def test_ends_are_told_apart_by_their_objectives():
+    values = np.array([2.0, 1.0, np.inf, 1.0 + 1e-9, 2.0 - 1e-8, 3.0])
+    assert [group.tolist() for group in _search.distinct(values)] == [[1, 3], [4, 0], [5]]
+    assert [group.tolist() for group in _search.distinct(np.full(2, np.inf))] == [[0, 1]]
