@@ -32,8 +32,8 @@ def search(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax
     ends = distinct(values)[:_MOST_ENDS]
     k = starts.shape[1]
     whole = [descend(law, objective, tableau, stages, part.free[group[:1], :k]) for group in ends]
-    found = Descent(part.free, np.full(len(values), np.inf), np.array(part.steps), np.zeros(len(values), bool))
-    free, value, steps, settled = (np.array(leaf) for leaf in found)
+    free, steps = np.array(part.free), np.array(part.steps)
+    value, settled = np.full(len(values), np.inf), np.zeros(len(values), bool)
     for group, end in zip(ends, whole, strict=True):
         free[group], value[group], settled[group] = end.free[0], end.value[0], end.settled[0]
         steps[group] += int(end.steps[0])
