@@ -22,11 +22,16 @@ def latex_lines(record: "Record") -> list[str]:
     names = (*record.input_names, *record.parameter_names, *(name for name, _ in record.definitions))
     # Symbols by name, since E, N, S, beta, gamma … are constants and functions to SymPy.
     scope = {**_functions(sympy), **{name: sympy.Symbol(name) for name in names}}
+    starred = {
+        sympy.Symbol(name): sympy.latex(sympy.Symbol(name.removesuffix("_star"))) + "^{*}"
+        for name in names
+        if name.endswith("_star")
+    }
 
     def line(name: str, text: str) -> str:
         expression = sympy.sympify(text, locals=scope, evaluate=False)
-        written = sympy.latex(expression, order="none").replace(r"\left(-1\right) ", "- ")
-        return f"{sympy.latex(sympy.Symbol(name))} = {written}"
+        written = sympy.latex(expression, order="none", symbol_names=starred).replace(r"\left(-1\right) ", "- ")
+        return f"{sympy.latex(sympy.Symbol(name), symbol_names=starred)} = {written}"
 
     letters = {"loss": "L", "loss change": "Delta", "share": "f", "effective count": "N_eff"}
     letter = letters.get(record.output.name, "y")

@@ -33,9 +33,13 @@ def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool =
     """
     if is_traced(value):
         return value
-    array = np.asarray(value)
-    if array.dtype == object and all(type(entry) in (int, float) for entry in array.ravel()):
-        array = array.astype(np.float64)  # Python integers beyond 64 bits
+    try:
+        array = np.asarray(value)
+        if array.dtype == object and all(type(entry) in (int, float) for entry in array.ravel()):
+            array = array.astype(np.float64)  # Python integers beyond 64 bits
+    except (ValueError, OverflowError) as error:
+        found = "an integer beyond 1.8e308" if isinstance(error, OverflowError) else "lists of different lengths"
+        raise JscaleError(f"{name} must be a number or an array of numbers, not {found}") from None
     if array.dtype == bool or not (jnp.issubdtype(array.dtype, jnp.number) and jnp.isrealobj(array)):
         raise JscaleError(f"{name} must be a number, not {value!r}"[:200])
     wide = array.astype(np.float64)

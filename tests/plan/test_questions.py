@@ -128,6 +128,14 @@ def test_throw_turns_a_status_into_an_error(wide):
 
 BAD = {
     "zero": ({"budget": 0}, "budget must be a finite number above 0, not 0"),
+    "beyond float64": (
+        {"budget": 10**400},
+        "budget must be a number or an array of numbers, not an integer beyond 1.8e308",
+    ),
+    "ragged": (
+        {"budget": [1e21, [1e21]]},
+        "budget must be a number or an array of numbers, not lists of different lengths",
+    ),
     "negative": ({"budget": [1e21, -1e21]}, r"budget\[1\] must be a finite number above 0, not -1e\+21"),
     "nan": ({"budget": float("nan")}, "budget must be a finite number above 0, not nan"),
     "infinite": ({"budget": np.inf}, "budget must be a finite number"),
