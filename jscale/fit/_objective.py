@@ -36,6 +36,7 @@ class Huber:
     on: Literal["log", "raw"] = "log"
     has_scale = False
     symmetric = True
+    kinked = True
 
     def stages(self) -> tuple[float, ...]:
         """Deltas of decreasing size to solve for in turn, the last being the objective's own."""
@@ -72,6 +73,7 @@ class AsymmetricHuber:
     on: Literal["log", "raw"] = "log"
     has_scale = False
     symmetric = False
+    kinked = True
 
     def stages(self) -> tuple[float, ...]:
         """Deltas of decreasing size to solve for in turn, the last being the objective's own."""
@@ -104,6 +106,7 @@ class HuberLikelihood:
     on: Literal["log", "raw"] = "log"
     has_scale = True
     symmetric = True
+    kinked = False
 
     def stages(self) -> tuple[float, ...]:
         """Deltas of decreasing size to solve for in turn, the last being the objective's own.
@@ -139,6 +142,7 @@ class StudentLikelihood:
     on: Literal["log", "raw"] = "log"
     has_scale = True
     symmetric = True
+    kinked = False
 
     def stages(self) -> tuple[float, ...]:
         """One stage; there is no delta."""
@@ -166,6 +170,7 @@ class Squares:
     on: Literal["log", "raw"] = "log"
     has_scale = False
     symmetric = True
+    kinked = False
 
     def stages(self) -> tuple[float, ...]:
         """One stage; there is no delta."""

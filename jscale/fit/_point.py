@@ -198,7 +198,9 @@ def certified(law: LawFunction, local: Local, descents: Descent, best: int, riva
     exact = size <= 1e-16 * len(jacobian)
     beaten = rival < value - slack
     settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)
-    sound = settled and agreement >= certify.AGREEING_STARTS and not beaten
+    # One start of several that ends lower than all others may be luck, however many a tenth of them is.
+    alone = len(values) > 1 and np.sum(values <= value + slack) < 2
+    sound = settled and agreement >= certify.AGREEING_STARTS and not alone and not beaten
     collinear = not condition <= certify.COLLINEAR
     # On a ridge descents crawl and starts end in different places: the design is the cause, so it is named first.
     ended = (

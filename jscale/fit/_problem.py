@@ -18,6 +18,9 @@ _SMALLEST_WIDTH = 1e-12
 _LBFGS_STEPS, _LBFGS_IDLE, _LBFGS_GAIN = 300, 20, 1e-12
 """At most so many steps, and no more after so many in turn that gain less than this share of the objective."""
 _SCALE_REACH = 3.0
+_ROUND = 1.0
+"""A Huber delta that few log residuals reach, for the way from a far start: on simulated runs of the precision law 99%
+of the starts find the optimum by way of squares, in 36 steps, and 94% without, in 125."""
 
 
 class Tableau(NamedTuple):
@@ -138,9 +141,12 @@ def _staged(
 def descend(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, starts: jax.Array) -> Descent:
     """Newton descents from every start (starts, k), by way of the deltas in ``stages``.
 
-    One after another: side by side (``vmap``) every lane takes as many steps as the slowest. On 933 runs and the 15
-    parameters of the precision law 64 starts take 8.7 s in turn and 39 s side by side.
+    Objectives with kinks begin as squares. One after another: side by side (``vmap``) every lane takes as many steps
+    as the slowest. On 933 runs and the 15 parameters of the precision law 64 starts take 8.7 s in turn and 39 s side by
+    side.
     """
+    if objective.kinked:
+        stages = jnp.concatenate([jnp.full_like(stages[:1], _ROUND), stages])
 
     def one(start: jax.Array) -> Descent:
         steps, descent = _staged(law, objective, tableau, stages, start)
