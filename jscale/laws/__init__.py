@@ -71,6 +71,7 @@ from jscale.laws.hyper import (
     step_law_learning_rate,
     weight_decay,
 )
+from jscale.laws.methods import compressed_methods
 from jscale.laws.mixture import Mixture, best_mixture, data_mixing, data_mixing_total, data_utility, mixture_tokens
 from jscale.laws.mixture_scaling import best_additive_mixture, mixture_additive, mixture_joint
 from jscale.laws.modalities import interaction, mixed_modal, unimodal
@@ -147,6 +148,7 @@ __all__ = [
     "catalogue",
     "chinchilla",
     "compressed",
+    "compressed_methods",
     "compute_gain",
     "constants",
     "coupled",

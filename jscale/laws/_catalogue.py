@@ -17,6 +17,7 @@ CHAPTERS: tuple[str, ...] = (
     "precision_forms",
     "quantised",
     "compressed",
+    "methods",
     "float_precision",
     "sparse",
     "saturating",

@@ -5,8 +5,8 @@ from difflib import get_close_matches
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale.runs import _tidy
-from jscale.runs._fetch import Shipped, Upstream, obtain
+from jscale.runs import _tidy, _tidy_gathered
+from jscale.runs._fetch import Gathered, Shipped, Upstream, obtain
 from jscale.runs._read import read
 from jscale.runs._table import Runs
 from jscale.runs._text import quote
@@ -23,7 +23,7 @@ class Dataset:
         summary: one line.
         licence: of the data, as far as the source states one.
         paper: citation.
-        upstream: the original file, or the files of the package.
+        upstream: the original file, the files of the package, or a table gathered from a repository.
         caveats: what to know before a fit.
         published_rows: how many runs the original file gives.
     """
@@ -32,7 +32,7 @@ class Dataset:
     summary: str
     licence: str
     paper: str
-    upstream: Upstream | Shipped
+    upstream: Upstream | Shipped | Gathered
     tidy: _tidy.Tidy
     caveats: tuple[str, ...] = ()
     published_rows: int | None = None
@@ -121,6 +121,141 @@ _CATALOGUE = (
             "all models saw the same tokens, about 1.3e11 by the paper, so there is no D; N counts active parameters",
         ),
     ),
+    Dataset(
+        name="datablations",
+        summary="Models on C4 that read their data up to thousands of times; the 182 runs of the paper's fit kept",
+        published_rows=296,
+        licence="Apache-2.0",
+        paper="Muennighoff et al. 2023, Scaling Data-Constrained Language Models, arXiv 2305.16264",
+        upstream=Gathered(
+            "datablations",
+            "datablations.csv",
+            "24ea7db91efde12bc8466a4c7625c422cc4d77c9ac7fa6b2ebe5d711a817fe4c",
+            "huggingface/datablations",
+            "13701315b163f1c54642b94ad237b2699187c3ee",
+            "utils/parametric_fit.ipynb",
+        ),
+        tidy=_tidy_gathered.datablations,
+        caveats=(
+            "the authors left out runs in which repetition hurts, so a fit to the kept ones never says that it does; "
+            "64 runs are 4 seeds of 16 configurations",
+        ),
+    ),
+    Dataset(
+        name="gadre",
+        summary="Models on C4 and RefinedWeb, 5 to 640 tokens per parameter, with errors on 46 tasks",
+        published_rows=69,
+        licence="MIT",
+        paper="Gadre et al. 2024, Language Models Scale Reliably with Over-Training and on Downstream Tasks, "
+        "arXiv 2403.08540",
+        upstream=Gathered(
+            "gadre_overtraining",
+            "gadre_overtraining_c4_rw.csv",
+            "c355cb3323f174a6162dd1dc50b4d03d58bc92c490fff694b4833a12ae08118c",
+            "mlfoundations/scaling",
+            "a003c4913793ac2ae7ef87b28ecb562955d026d5",
+            "exp_data",
+        ),
+        tidy=_tidy_gathered.gadre,
+        caveats=(
+            "two corpora (column group): fit them one at a time; learning rates were tuned at 20 tokens per parameter",
+        ),
+    ),
+    Dataset(
+        name="gemstones",
+        summary="22 model shapes, narrow and wide, at successive checkpoints, hot and cooled down",
+        published_rows=419,
+        licence="MIT",
+        paper="McLeish et al. 2025, Gemstones: A Model Suite for Multi-Faceted Scaling Laws, arXiv 2502.06857",
+        upstream=Gathered(
+            "gemstones",
+            "gemstones_hot_cool_end.csv",
+            "9498bd86d906804c698c07d9507d39500ad2e0c5feadcbd8ed264da15ad1b657",
+            "mcleish7/gemstone-scaling-laws",
+            "5f420478f6057b0cbb4d13405fb10ca64675bccb",
+            "wandb_dfs",
+        ),
+        tidy=_tidy_gathered.gemstones,
+        caveats=(
+            "hot and cool_end (column subset) are two sets of losses of the same models: fit one at a time; rows of "
+            "one shape are checkpoints of one run, and D spans a factor 11",
+        ),
+    ),
+    Dataset(
+        name="porian",
+        summary="IsoFLOP points on RefinedWeb under several protocols of training and of counting parameters",
+        published_rows=1164,
+        licence="MIT style",
+        paper="Porian et al. 2024, Resolving Discrepancies in Compute-Optimal Scaling of Language Models, "
+        "arXiv 2406.19146",
+        upstream=Gathered(
+            "porian_isoflop",
+            "porian_isoflop_rw.csv",
+            "9a37cbf1913c77955386b25d748c633bd01f3374d17d5982a242df5858e92a0c",
+            "formll/resolving-scaling-law-discrepancies",
+            "0dc60d91b8a525858a3067fc9e4a46ff5374cc6f",
+            "data",
+        ),
+        tidy=_tidy_gathered.porian,
+        caveats=(
+            "choose one protocol (hparams, warmup, decay, param_count, eval): the same runs stand in several; points "
+            "of one model at successive budgets are read from one training curve",
+        ),
+    ),
+    Dataset(
+        name="isoflops",
+        summary="IsoFLOP points of Chinchilla and Llama 3 as others digitised them, with flags of what is amiss",
+        published_rows=513,
+        licence="none stated (points read off published figures)",
+        paper="Open-Athena, scaling-law-analysis; after arXiv 2203.15556 and 2407.21783",
+        upstream=Gathered(
+            "isoflops_open_athena",
+            "isoflops.csv",
+            "7d33a2e1e08eab2a686b0a7c05211d178f7c43da2f00e4152c409080e9cc9065",
+            "Open-Athena/scaling-law-analysis",
+            "3e0656ee3dce1a2c89aa67691920f5eb9d30f0fc",
+            "data/isoflops/transform/isoflops.csv",
+        ),
+        tidy=_tidy_gathered.isoflops,
+        caveats=(
+            "choose one source and condition (columns of that name): their losses are not in one unit, and Llama 3's "
+            "points stand in two of them",
+        ),
+    ),
+    Dataset(
+        name="steplaw",
+        summary="Grids over learning rate and batch in 17 cells of model size and tokens",
+        published_rows=1911,
+        licence="none stated",
+        paper="Li et al. 2025, Predictable Scale: Part I, Optimal Hyperparameter Scaling Law, arXiv 2503.04715",
+        upstream=Gathered(
+            "steplaw",
+            "steplaw_dense.csv",
+            "b32eaf89c3ca1b824614312590cbadf3292806257d2ac6d62332d002dcc74fbf",
+            "step-law/steplaw",
+            "32a8f4cc50247695fb56cc6c9117abdf67c97763",
+            "data/dense_lr_bs_loss.csv",
+        ),
+        tidy=_tidy_gathered.steplaw,
+        caveats=("most runs are far from the best learning rate and batch, and some diverged: no fit of loss to N, D",),
+    ),
+    Dataset(
+        name="vocab",
+        summary="Models with vocabularies of 4 to 96 thousand entries, each at 20 lengths of training",
+        published_rows=1200,
+        licence="none stated",
+        paper="Tao et al. 2024, Scaling Laws with Vocabulary, arXiv 2407.13623",
+        upstream=Gathered(
+            "vocab_scaling",
+            "vocab_scaling.csv",
+            "1cfe9e2742e57d3371e9617dd7425d44a31ec3739e5ad16c97b023bdf9329355",
+            "sail-sg/scaling-with-vocab",
+            "6701cc202af8b075a46eef8e9d263b3f2ebe012c",
+            "exp_data.csv",
+        ),
+        tidy=_tidy_gathered.vocab,
+        caveats=("loss_u counts from a unigram model's loss and is negative; D is computed from the characters read",),
+    ),
 )
 
 
@@ -130,10 +265,11 @@ def datasets() -> tuple[Dataset, ...]:
 
 
 def dataset(name: str) -> Runs:
-    """A public table of runs, downloaded once.
+    """A public table of runs, downloaded once where it can be.
 
     A folder named by the environment variable ``JSCALE_DATA`` is looked at first, then the user's cache, then the
-    source; the file must have the SHA-256 of the catalogue.
+    source; the file must have the SHA-256 of the catalogue. Tables that were gathered from notebooks, pickles and many
+    small files have no source to download and are read from that folder alone.
 
     Args:
         name: one of :func:`datasets`.

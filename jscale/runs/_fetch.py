@@ -12,7 +12,8 @@ from jscale._core.errors import JscaleError
 from jscale.runs._text import inline
 
 VARIABLE = "JSCALE_DATA"
-"""Environment variable that names a folder with ``<folder>/original/<file>`` for each data set."""
+"""Environment variable that names a folder with ``<folder>/original/<file>`` for each data set, and
+``<folder>/<file>`` for each that was gathered."""
 _SECONDS = 30
 
 
@@ -52,12 +53,43 @@ class Shipped:
         return f"jscale/runs/tables/{self.files[0]}"
 
 
-def obtain(source: Upstream | Shipped) -> tuple[tuple[bytes, ...], str]:
+@dataclass(frozen=True)
+class Gathered:
+    """A table gathered from files of a repository that are no table: notebooks, pickles, hundreds of records.
+
+    There is nothing to download: it is read from the folder that ``JSCALE_DATA`` names, or not at all.
+
+    Attributes:
+        folder: name of the folder that holds it below ``JSCALE_DATA``.
+        file: its name.
+        sha256: of its bytes.
+        repository: owner and name of the source on GitHub.
+        commit: of the source.
+        path: of the files in the source.
+    """
+
+    folder: str
+    file: str
+    sha256: str
+    repository: str
+    commit: str
+    path: str
+
+    @property
+    def url(self) -> str:
+        """Where the numbers come from, for people."""
+        return f"https://github.com/{self.repository}/tree/{self.commit}/{self.path}"
+
+
+def obtain(source: Upstream | Shipped | Gathered) -> tuple[tuple[bytes, ...], str]:
     """The bytes of a data set's files, and where they came from.
 
     Raises:
-        JscaleError: a published file cannot be had, see :func:`fetch`.
+        JscaleError: a published file cannot be had, see :func:`fetch`; or a gathered table is not at hand.
     """
+    if isinstance(source, Gathered):
+        content, origin = _at_hand(source)
+        return (content,), origin
     if isinstance(source, Upstream):
         content, origin = fetch(source)
         return (content,), origin
@@ -93,16 +125,34 @@ def fetch(upstream: Upstream) -> tuple[bytes, str]:
         raise JscaleError(f"{where}: {error.strerror or error}; {_way_out(upstream)}") from None
 
 
-def _checked(path: Path, upstream: Upstream) -> bytes:
+def _at_hand(source: Gathered) -> tuple[bytes, str]:
+    """The bytes of a gathered table, and its path.
+
+    Raises:
+        JscaleError: it is not in the local folder, or is another one.
+    """
+    local = os.environ.get(VARIABLE)
+    path = Path(local or "") / source.folder / source.file
+    if local and path.is_file():
+        return _checked(path, source), str(path)
+    where = f"no {inline(str(path))}" if local else f"{VARIABLE} is not set"
+    raise JscaleError(
+        f"{where}; set {VARIABLE} to a folder that holds {source.folder}/{source.file}, a table gathered from "
+        f"{source.repository} @ {source.commit[:12]}, {source.path}: there is no one file to download"
+    )
+
+
+def _checked(path: Path, upstream: Upstream | Gathered) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise JscaleError(f"{inline(str(path))}: cannot be read: {error.strerror}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != upstream.sha256:
+        right = "the published file" if isinstance(upstream, Upstream) else "the table that was gathered"
         raise JscaleError(
-            f"{inline(str(path))} is not the published file: its SHA-256 is {found[:12]}…, expected "
-            f"{upstream.sha256[:12]}…; replace it with {upstream.url}"
+            f"{inline(str(path))} is not {right}: its SHA-256 is {found[:12]}…, expected {upstream.sha256[:12]}…; "
+            f"replace it with {upstream.url}"
         )
     return content
 

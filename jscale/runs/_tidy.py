@@ -12,24 +12,25 @@ Tidy = Callable[..., Columns]
 """The files of a data set (bytes each) → columns."""
 
 
-def _records(text: str) -> list[dict[str, str]]:
+def records(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def _columns(records: Iterable[dict[str, Any]]) -> Columns:
-    records = list(records)
-    return {name: [record[name] for record in records] for name in records[0]}
+def _columns(rows: Iterable[dict[str, Any]]) -> Columns:
+    rows = list(rows)
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def chinchilla(content: bytes) -> Columns:
     """Points of Hoffmann et al.'s Figure 4, with Besiroglu et al.'s five outliers excluded; D = C / (6N)."""
-    records = _records(content.decode())
-    highest = sorted((float(r["loss"]) for r in records), reverse=True)[:5]
-    excluded = [float(r["loss"]) >= highest[-1] for r in records]
+    points = records(content.decode())
+    highest = sorted((float(r["loss"]) for r in points), reverse=True)[:5]
+    excluded = [float(r["loss"]) >= highest[-1] for r in points]
     return {
-        "N": [float(r["Model Size"]) for r in records],
-        "C": [float(r["Training FLOP"]) for r in records],
-        "loss": [float(r["loss"]) for r in records],
+        "N": [float(r["Model Size"]) for r in points],
+        "C": [float(r["Training FLOP"]) for r in points],
+        "loss": [float(r["loss"]) for r in points],
         "exclude": excluded,
         "reason": ["besiroglu: outlier, very low D/N" if out else "" for out in excluded],
     }
@@ -86,10 +87,10 @@ def quest(content: bytes) -> Columns:
 
 def llama3_isoflop(content: bytes) -> Columns:
     """Points of the Llama 3 paper's Figure 2, as digitised, ordered by budget and size."""
-    records = [r for r in _records(content.decode()) if r["condition"] == "raw_loss"]
+    points = [r for r in records(content.decode()) if r["condition"] == "raw_loss"]
     runs = [
         {"N": float(r["params"]), "D": float(r["tokens"]), "C": float(r["budget"]), "loss": float(r["loss"])}
-        for r in records
+        for r in points
     ]
     return _columns(sorted(runs, key=lambda r: (r["C"], r["N"])))
 
@@ -113,7 +114,7 @@ def _clark_model(row: dict[str, str]) -> dict[str, Any]:
 def clark_moe(content: bytes) -> Columns:
     """The last evaluation of each of Clark et al.'s routed models, ordered by router, size and experts."""
     last: dict[str, dict[str, str]] = {}
-    for row in _records(gzip.decompress(content).decode()):
+    for row in records(gzip.decompress(content).decode()):
         if row["hyper_id"] not in last or int(row["step"]) > int(last[row["hyper_id"]]["step"]):
             last[row["hyper_id"]] = row
     models = [_clark_model(row) for row in last.values()]
@@ -152,6 +153,6 @@ def precision_runs(trained: bytes, quantised: bytes) -> Columns:
     the squared miss of the law of degradation; runs with activations in 2 bits, half of which diverge and the rest of
     which end within 0.1 nats of byte frequencies. Runs without a finite loss are in the files alone.
     """
-    runs = [_precision_run(row, "trained", "16") for row in _records(trained.decode()) if row["loss"]]
-    copies = [_precision_run(row, row["method"], row["P_post"]) for row in _records(quantised.decode()) if row["loss"]]
+    runs = [_precision_run(row, "trained", "16") for row in records(trained.decode()) if row["loss"]]
+    copies = [_precision_run(row, row["method"], row["P_post"]) for row in records(quantised.decode()) if row["loss"]]
     return _columns([*runs, *copies])

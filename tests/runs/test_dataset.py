@@ -15,7 +15,7 @@ import pytest
 from jscale import runs
 from jscale._core.errors import JscaleError
 from jscale.runs import _dataset
-from jscale.runs._fetch import Upstream, fetch
+from jscale.runs._fetch import Gathered, Upstream, fetch
 
 CONTENT = b"N,D,loss\n1e8,2e9,3.0\n2e8,9e9,2.5\n" * 100
 TIDY = {
@@ -26,7 +26,24 @@ TIDY = {
     ),
     "llama3-isoflop": ("llama3_isoflop/llama3_isoflop.csv", {"outlier": None, "outlier_reason": None}),
     "clark-moe": ("moe_routing_clark/moe_routing_final.csv", {"D": None, "C": None, "hyper_id": "run_id"}),
-}
+    "datablations": (
+        "datablations/datablations.csv",
+        {"D_unique": "U", "run": "run_id", "config": "group", "in_paper_fit_182": None},
+    ),
+    "gadre": (
+        "gadre_overtraining/gadre_overtraining_c4_rw.csv",
+        {"name": "run_id", "train_set": "group", "model": "shape"},
+    ),
+    "gemstones": ("gemstones/gemstones_hot_cool_end.csv", {"run": "shape"}),
+    "porian": ("porian_isoflop/porian_isoflop_rw.csv", {"file": None, "dataset": None}),
+    "isoflops": ("isoflops_open_athena/isoflops.csv", {"outlier": "exclude", "outlier_reason": None}),
+    "steplaw": ("steplaw/steplaw_dense.csv", {"bs": "batch_sequences", "ti": "steps"}),
+    "vocab": (
+        "vocab_scaling/vocab_scaling.csv",
+        {"loss": "loss_u", "N_nonvocab": "N_nv", "N_vocab": "N_v", "vocab_size": "vocab", "embed_dim": "d_model",
+         "num_characters": "characters", "sld_split": "split", "used_in_paper_fit": None},
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.data
@@ -54,7 +71,9 @@ def test_what_each_data_set_says_of_itself(data_dir):
         table = runs.dataset(entry.name)
         assert len(table) == entry.rows
         assert table.name == entry.name
-        assert table.source == str(data_dir / entry.upstream.folder / "original" / entry.upstream.file)
+        folder = data_dir / entry.upstream.folder
+        gathered = isinstance(entry.upstream, Gathered)
+        assert table.source == str((folder if gathered else folder / "original") / entry.upstream.file)
         assert {"source", "caveat"} <= {note.code for note in table.notes}
         assert not [note for note in table.notes if note.severity != "info"]
 
@@ -86,6 +105,46 @@ def test_quest_bits_and_series():
 
 
 @pytest.mark.data
+def test_what_papers_left_out_of_their_fits_is_excluded():
+    for name, kept in {"datablations": 182, "vocab": 1054, "isoflops": 405}.items():
+        table = runs.dataset(name)
+        assert table.kept.sum() == kept, name
+        assert (table["reason"][~table.kept] != "").all()
+        assert set(table["reason"][table.kept]) == {""}
+
+
+@pytest.mark.data
+def test_step_law_batches_in_tokens_and_cells():
+    table = runs.dataset("steplaw")
+    np.testing.assert_array_equal(table["batch_tokens"], 2048 * table["batch_sequences"])
+    assert len(np.unique(table["group"])) == 17
+    assert len({(group, n, d) for group, n, d in zip(table["group"], table["N"], table["D"], strict=True)}) == 17
+
+
+@pytest.mark.data
+def test_gemstones_have_22_shapes():
+    table = runs.dataset("gemstones")
+    assert len(np.unique(table["group"])) == len(np.unique(table["shape"])) == 22
+
+
+def test_a_gathered_table_that_is_not_at_hand(tmp_path, monkeypatch):
+    """There is nothing to download: the message says which table is wanted, where, and what it was gathered from."""
+    origin = r"gadre_overtraining_c4_rw\.csv, a table gathered from mlfoundations/scaling @ a003c4913793, exp_data"
+    monkeypatch.delenv("JSCALE_DATA", raising=False)
+    with pytest.raises(JscaleError, match=rf"data set gadre: JSCALE_DATA is not set; set JSCALE_DATA .*{origin}"):
+        runs.dataset("gadre")
+    monkeypatch.setenv("JSCALE_DATA", str(tmp_path))
+    with pytest.raises(JscaleError, match=rf"data set gadre: no {tmp_path}/gadre_overtraining/.*{origin}") as caught:
+        runs.dataset("gadre")
+    assert str(caught.value).isprintable()
+    folder = tmp_path / "gadre_overtraining"
+    folder.mkdir()
+    (folder / "gadre_overtraining_c4_rw.csv").write_bytes(CONTENT)
+    with pytest.raises(JscaleError, match="is not the table that was gathered: its SHA-256 is"):
+        runs.dataset("gadre")
+
+
+@pytest.mark.data
 def test_clark_has_no_tokens():
     table = runs.dataset("clark-moe")
     assert "D" not in table
@@ -110,10 +169,14 @@ def test_a_local_file_that_was_changed_is_refused(tmp_path, data_dir, monkeypatc
 
 def test_the_catalogue():
     entries = runs.datasets()
-    assert [e.name for e in entries] == ["precision-runs", "chinchilla", "quest", "llama3-isoflop", "clark-moe"]
+    assert [e.name for e in entries] == [
+        "precision-runs", "chinchilla", "quest", "llama3-isoflop", "clark-moe",
+        "datablations", "gadre", "gemstones", "porian", "isoflops", "steplaw", "vocab",
+    ]  # fmt: skip
     for entry in entries[1:]:
         assert len(entry.upstream.sha256) == 64
-        assert entry.upstream.url.startswith("https://raw.githubusercontent.com/")
+        host = "github.com" if isinstance(entry.upstream, Gathered) else "raw.githubusercontent.com"
+        assert entry.upstream.url.startswith(f"https://{host}/")
         assert any(len(part) == 40 for part in entry.upstream.url.split("/")), "pinned to a commit"
         assert entry.summary
         assert entry.licence

@@ -1,0 +1,44 @@
+"""Clark et al. 2022: the law of routed models, one router at a time."""
+
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from jscale.assess._refit import Refit, refit
+from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.fit import Squares
+from jscale.laws import params, routed
+from jscale.runs import Runs, select
+
+NAME = "clark-moe"
+ROUTERS = {"S-Base": "clark2022_sbase", "RL-R": "clark2022_rlr", "Hash": "clark2022_hash"}
+_ERRORS = 2.0
+"""Of our standard errors; the paper prints none."""
+_STARTS = 64
+
+
+def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
+    table = tables[NAME]
+    data = select(table, routed)
+    standard = (table["routing_frequency"] == 0.5) & (table["k"] == 1) & (table["seed"] == 42)
+    rows: list[Row] = []
+    for router, source in ROUTERS.items():
+        chosen = standard & np.isin(table["router"], ["Dense", router])
+        # By weights of one table: three tables of different length would be three compilations.
+        fitted = refit(routed, table, data, chosen, Squares("log"), starts=_STARTS)
+        rows += _of(f"{router} and dense, {chosen.sum()} runs", params(routed, source), fitted)
+    return tuple(rows)
+
+
+def _of(told: str, published: dict[str, float], fitted: Refit) -> tuple[Row, ...]:
+    sheet = Sheet(NAME, f"{told}, squares of log residuals")
+    errors = dict(zip(fitted.params, np.sqrt(np.diag(fitted.covariance)), strict=True))
+    why = "which runs the paper fitted is not said to the last one"
+    return tuple(
+        sheet.in_our_errors(name, value, fitted.params[name], error=errors[name], within=_ERRORS, why=why)
+        for name, value in published.items()
+    )
+
+
+paper = Paper(NAME, "Clark et al. 2022, arXiv 2202.01169, Table 3", _rows, (NAME,))

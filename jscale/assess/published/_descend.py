@@ -1,0 +1,54 @@
+"""The optimum nearest to published constants, and what a law says at them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jscale.fit import Objective
+from jscale.fit._coordinates import at_runs
+from jscale.fit._point import tabulate
+from jscale.fit._problem import Problem, descend
+from jscale.laws import LawFunction, describe
+from jscale.runs import Runs, select
+
+
+class Optimum(NamedTuple):
+    """A place in parameter space.
+
+    Attributes:
+        params: parameter → value.
+        objective: its value there.
+    """
+
+    params: dict[str, float]
+    objective: float
+
+
+def value_at(law: LawFunction, table: Runs, params: Mapping[str, float], goal: Objective) -> float:
+    """The objective at given parameters."""
+    data = select(table, law)
+    tableau, _ = tabulate(law, data, goal)
+    return float(Problem(law, goal, tableau).value(_free(law, table, params)))
+
+
+def nearest(law: LawFunction, table: Runs, params: Mapping[str, float], goal: Objective) -> Optimum:
+    """Where a descent from ``params`` ends: the published optimum, if that is one."""
+    data = select(table, law)
+    tableau, stages = tabulate(law, data, goal)
+    start = _free(law, table, params)
+    # The last stage alone: a detour by way of a larger delta may end in another valley.
+    end = descend(law, goal, tableau, stages[-1:], start[None])
+    found = Problem(law, goal, tableau).coordinates.to_params(end.free[0])
+    return Optimum({name: float(value) for name, value in found.items()}, float(end.value[0]))
+
+
+def _free(law: LawFunction, table: Runs, params: Mapping[str, float]) -> jnp.ndarray:
+    data = select(table, law)
+    return at_runs(describe(law), data.inputs, data.loss).to_free(params)
+
+
+def r_squared(observed: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of the variance of ``observed`` (rows,) that ``predicted`` explains."""
+    return float(1 - np.sum((observed - predicted) ** 2) / np.sum((observed - observed.mean()) ** 2))

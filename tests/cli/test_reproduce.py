@@ -1,0 +1,72 @@
+"""``jscale reproduce``."""
+
+import json
+
+import pytest
+
+from jscale import assess
+from jscale.assess import Reproduction
+from jscale.assess.published import NotRun
+from jscale.assess.published._row import Sheet
+
+SHEET = Sheet("chinchilla", "240 runs, [bold]squares")
+
+
+def stand_in(name: str | None, *, key) -> Reproduction:
+    """A paper with one number that comes out, one that does not, and one data set that is not at hand."""
+    assert name is not None
+    if name == "quest":
+        return Reproduction((), (NotRun("quest", "data set quest: no such file"),), {"quest": "Panferov"}, {})
+    rows = (
+        SHEET.in_errors("E", 1.81686, 1.816864, error=0.02566, within=0.01),
+        SHEET.interval("a", (0.49, 0.5, 0.51), (0.48, 0.6, 0.62), within=0.01, why="the runs differ"),
+    )
+    return Reproduction(rows if name == "chinchilla" else (), (), {name: "Besiroglu"}, {name: 0.5})
+
+
+@pytest.fixture
+def papers(monkeypatch):
+    monkeypatch.setattr(assess, "reproduce", stand_in)
+
+
+def test_everything_as_json(answer, papers, tmp_path):
+    found = answer("reproduce", "--out", tmp_path / "all.json")
+    assert json.loads((tmp_path / "all.json").read_text()) == found
+    assert (found["numbers"], found["agreeing"], found["complete"]) == (2, 1, False)
+    assert found["not_run"] == [{"dataset": "quest", "why": "data set quest: no such file"}]
+    assert set(found["sources"]) == set(assess.reproducible())
+    first, second = found["rows"]
+    assert {"dataset", "fit", "quantity", "published", "ours", "difference", "unit", "within", "why"} <= set(first)
+    assert (first["agrees"], second["agrees"]) == (True, False)
+    assert second["published_interval"] == [0.49, 0.51]
+
+
+def test_for_people(jscale, papers):
+    shown = jscale("reproduce")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    for text in (
+        "chinchilla: Besiroglu", "a  240 runs, [bold]squares", "1.81686 ± 0.0257", "<0.01 s.e.", "agrees",
+        "0.49 to 0.51", "+0.11", "differs [1]", "[1] the runs differ", "quest: not run", "data set quest: no such file",
+        "1 of 2 published numbers come out; where one differs, the reason is given; not run: quest",
+    ):  # fmt: skip
+        assert text in shown.stdout, text
+
+
+@pytest.mark.parametrize(("name", "code"), [("chinchilla", 1), ("quest", 1), ("gadre", 0)])
+def test_require_agreement(jscale, papers, name, code):
+    assert jscale("reproduce", name, "--require-agreement").exit_code == code
+    assert jscale("reproduce", name).exit_code == 0
+
+
+def test_an_unknown_name(jscale):
+    result = jscale("reproduce", "gadree")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "jscale: error: no data set 'gadree'; did you mean 'gadre'?\n"
+
+
+@pytest.mark.data
+def test_a_paper_of_its_own(answer):
+    found = answer("reproduce", "llama3-isoflop", "--seed", 3)
+    assert found["numbers"] == 4
+    assert found["agreeing"] == 2
+    assert found["seconds"]["llama3-isoflop"] > 0
