@@ -65,18 +65,24 @@ def target_of(name: str, law: LawFunction, budget: float | None, at: Mapping[str
         return Target(name, _differentiated(lambda params: _planned(name, law, params, budget, at)))
     if budget is not None or at:
         raise JscaleError(f"a budget and inputs belong to the targets {' and '.join(PLANNED)}, not to {name!r}")
-    if name in record.parameter_names or _tied(law, name):
-        return Target(name, _differentiated(lambda params: _parameter(law, name, params)))
-    if name == EXPONENT and all(n in record.parameter_names or _tied(law, n) for n in ("alpha", "beta")):
-        return Target(name, _differentiated(lambda params: _exponent(law, params)))
-    known = [*record.parameter_names, *_derived(law)]
-    raise JscaleError(f"law {record.name!r} has no target {name!r} (it has: {', '.join(known)})")
+    if has(law, name):
+        return Target(name, _differentiated(lambda params: parameter(law, name, params)))
+    if name == EXPONENT and has(law, "alpha") and has(law, "beta"):
+        return Target(name, _differentiated(lambda params: exponent(law, params)))
+    raise JscaleError(f"law {record.name!r} has no target {name!r} (it has: {', '.join(known(law))})")
 
 
-def _derived(law: LawFunction) -> list[str]:
+def known(law: LawFunction) -> list[str]:
+    """The names of a law's targets."""
     record = describe(law)
-    both = all(n in record.parameter_names or _tied(law, n) for n in ("alpha", "beta"))
-    return ([EXPONENT] if both else []) + (list(PLANNED) if {"N", "D"} <= set(record.input_names) else [])
+    both = has(law, "alpha") and has(law, "beta")
+    planned = list(PLANNED) if {"N", "D"} <= set(record.input_names) else []
+    return [*record.parameter_names, *([EXPONENT] if both else []), *planned]
+
+
+def has(law: LawFunction, name: str) -> bool:
+    """Whether a law has this parameter, free or tied to others."""
+    return name in describe(law).parameter_names or _tied(law, name) is not None
 
 
 def _tied(law: LawFunction, name: str) -> str | None:
@@ -87,13 +93,15 @@ def _tied(law: LawFunction, name: str) -> str | None:
     return text if found and found <= set(record.parameter_names) else None
 
 
-def _parameter(law: LawFunction, name: str, params: Mapping[str, Any]) -> Any:
+def parameter(law: LawFunction, name: str, params: Mapping[str, Any]) -> Any:
+    """A parameter, free or tied."""
     text = None if name in params else _tied(law, name)
     return params[name] if text is None else expressions.evaluate(text, dict(params))
 
 
-def _exponent(law: LawFunction, params: Mapping[str, Any]) -> Any:
-    alpha, beta = (_parameter(law, name, params) for name in ("alpha", "beta"))
+def exponent(law: LawFunction, params: Mapping[str, Any]) -> Any:
+    """The exponent with which the best size grows with compute."""
+    alpha, beta = (parameter(law, name, params) for name in ("alpha", "beta"))
     return beta / (alpha + beta)
 
 

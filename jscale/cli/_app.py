@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from jscale import __version__
-from jscale.cli import compare, data, fit, isoflop, laws, plan, report, sample, sensitivity
+from jscale.cli import calibrate, compare, data, fit, isoflop, laws, plan, report, reproduce, sample, sensitivity
 from jscale.cli._verbs import Verbs
 
 app = typer.Typer(
@@ -41,6 +41,6 @@ def _jscale(
 
 for _verb in (
     laws.laws, data.data, fit.fit, isoflop.isoflop, sample.sample, plan.plan,
-    compare.compare, sensitivity.sensitivity, report.report,
+    compare.compare, calibrate.calibrate, sensitivity.sensitivity, reproduce.reproduce, report.report,
 ):  # fmt: skip
     app.command()(_verb)

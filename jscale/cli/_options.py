@@ -61,6 +61,44 @@ FIT_CONVERGED = Annotated[
     bool, typer.Option("--require-converged", help="Exit 1 unless the certificate says 'converged'.")
 ]
 
+# --- intervals ---
+INTERVALS = Annotated[bool, typer.Option("--intervals", help="Also give intervals of every kind, side by side.")]
+TARGETS = Annotated[
+    list[str] | None,
+    _option(
+        "--target",
+        help="A parameter, a, N_opt@1e24, D_opt@1e24, P_opt@1e21, loss@1e24, loss@N=7e10,D=1.4e12 or "
+        "D_crit@N=8e9,P_post=4; several times (all parameters unless given).",
+        metavar="TARGET",
+    ),
+]
+KINDS = Annotated[
+    list[str] | None,
+    _option(
+        "--kinds",
+        help="Only these kinds of intervals: fisher, sandwich, cluster-sandwich, bootstrap-rows, bootstrap-cluster, "
+        "bootstrap-wild, bootstrap-wild-cluster, bootstrap-parametric, profile, cluster-profile.",
+        metavar="NAME",
+    ),
+]
+LEVEL = Annotated[float, typer.Option("--level", help="Coverage that the intervals are made for.", metavar="X")]
+BY = Annotated[
+    str | None,
+    _option("--by", help="Column whose equal values make a cluster (group, or N, unless given).", metavar="COLUMN"),
+]
+REFITS = Annotated[int, typer.Option("--draws", help="Refits of each bootstrap.", metavar="INT")]
+SIMULATIONS = Annotated[int, typer.Option("--simulations", help="Number of simulated tables.", metavar="INT")]
+NOISE = Annotated[
+    str,
+    typer.Option("--noise", help="Errors: normal, student-t, residuals, unequal (sizes) or cluster.", metavar="NAME"),
+]
+SHARED = Annotated[
+    float, typer.Option("--shared", help="Share of the variance within a cluster, for cluster noise.", metavar="X")
+]
+COVERAGE_FIGURE = Annotated[
+    str | None, _option("--figure", help="Also draw the coverage to FILE: .png, .pdf or .svg.", metavar="FILE")
+]
+
 # --- the posterior ---
 CHAINS = Annotated[int, typer.Option("--chains", help="Chains of the sampler.", metavar="INT")]
 WARMUP = Annotated[int, typer.Option("--warmup", help="Warm-up steps of each chain.", metavar="INT")]

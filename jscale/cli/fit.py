@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale.cli import _inputs, _options, _output
+from jscale.cli import _inputs, _intervals, _options, _output
 from jscale.cli._session import session, shows_progress, working
 from jscale.cli._verbs import CHECK_FAILED
 
@@ -27,6 +27,12 @@ def fit(
     bootstrap: _options.BOOTSTRAP = None,
     bootstrap_kind: _options.BOOTSTRAP_KIND = None,
     bootstrap_by: _options.BOOTSTRAP_BY = None,
+    intervals: _options.INTERVALS = False,
+    target: _options.TARGETS = None,
+    kinds: _options.KINDS = None,
+    level: _options.LEVEL = 0.9,
+    by: _options.BY = None,
+    draws: _options.REFITS = 1000,
     require_converged: _options.FIT_CONVERGED = False,
     as_json: _options.AS_JSON = False,
     seed: _options.BOOTSTRAP_SEED = 0,
@@ -39,24 +45,38 @@ def fit(
         table = _inputs.table_of(source, include_excluded)
         chosen = _inputs.law_of(law, fix, tie)
         goal = _objective(objective, delta)
+        if not intervals and (target or kinds or by):
+            raise JscaleError("--target, --kinds and --by belong to --intervals, which was not given")
         settings = _resampling(bootstrap, bootstrap_kind, bootstrap_by, seed)
         from jscale import fit as room
 
-        resampled = None
+        resampled, beside, progress = None, None, shows_progress(as_json)
+        if intervals:
+            asked = {**_intervals.settings(chosen, target, kinds, level, by), "key": _intervals.key_of(seed)}
+            beside = room.intervals(
+                chosen, table, objective=goal, starts=starts, draws=draws, progress=progress, **asked
+            )
         if settings:
-            progress = shows_progress(as_json)
             resampled = room.bootstrap(chosen, table, objective=goal, starts=starts, progress=progress, **settings)
-        else:
+        made = resampled or beside
+        if made is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
                 point = room.point(chosen, table, objective=goal, starts=starts)
-        point = resampled.point if resampled else point
+        else:
+            point = made.point
     payload = summary(point, table)
     if resampled is not None:
         payload["bootstrap"] = bootstrap_summary(resampled)
         payload["notes"] = _output.notes((*table.notes, *resampled.notes))
+    if beside is not None:
+        payload["intervals"] = _intervals.summary(beside)
+        more = [note for note in _output.notes(beside.notes) if note not in payload["notes"]]
+        payload["notes"] = [*payload["notes"], *more]
     _output.deliver(payload, as_json, out)
     if not as_json:
         show(point, table, resampled)
+        if beside is not None:
+            _intervals.show(beside)
         _output.show_notes(payload["notes"])
     if require_converged and not point.certificate.converged:
         raise typer.Exit(CHECK_FAILED)

@@ -4,9 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from jscale.fit._bootstrap import Bootstrap, bootstrap
 from jscale.fit._certificate import Certificate
-from jscale.fit._objective import Huber, HuberLikelihood, Objective, Squares
+from jscale.fit._intervals import KINDS as INTERVAL_KINDS
+from jscale.fit._intervals import Interval, Intervals, intervals
+from jscale.fit._intervals_covariance import Covariance, covariance
+from jscale.fit._objective import AsymmetricHuber, Huber, HuberLikelihood, Objective, Squares, StudentLikelihood
 from jscale.fit._point import Point, point
 from jscale.fit._posterior import Posterior, load, posterior, predict
+from jscale.fit._profile import Profile, profile
 from jscale.fit.approaches import (
     IsoFlop,
     PowerLaw,
@@ -21,9 +25,10 @@ if TYPE_CHECKING:
     from jscale.fit._model import model
 
 __all__ = [
-    "Bootstrap", "Certificate", "Huber", "HuberLikelihood", "IsoFlop", "Objective", "Point", "Posterior", "PowerLaw",
-    "Squares", "ThreeApproaches", "TrainingCurves", "bootstrap", "isoflop", "load", "model", "point", "posterior",
-    "predict", "three_approaches", "training_curves",
+    "INTERVAL_KINDS", "AsymmetricHuber", "Bootstrap", "Certificate", "Covariance", "Huber", "HuberLikelihood",
+    "Interval", "Intervals", "IsoFlop", "Objective", "Point", "Posterior", "PowerLaw", "Profile", "Squares",
+    "StudentLikelihood", "ThreeApproaches", "TrainingCurves", "bootstrap", "covariance", "intervals", "isoflop",
+    "load", "model", "point", "posterior", "predict", "profile", "three_approaches", "training_curves",
 ]  # fmt: skip
 
 

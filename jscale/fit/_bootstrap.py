@@ -22,7 +22,7 @@ from jscale.runs import Data, Runs, select
 FEW_CLUSTERS = 20
 """Below this, the spread between clusters is itself hardly known."""
 _SHARE_FAILED = 0.01
-_COMPANY = 1.2
+COMPANY = 1.2
 """Runs per cluster above which there is something to share; the Chinchilla runs have 1.7 a size."""
 
 
@@ -178,7 +178,7 @@ def _shared(table: Runs, data: Data, kind: str) -> tuple[Note, ...]:
     if kind != "rows" or column is None:
         return ()
     together = len(data) / len(np.unique(table[column][data.rows]))
-    if together < _COMPANY:
+    if together < COMPANY:
         return ()
     message = (
         f"runs were drawn one by one: errors that runs of one {column} share ({together:.1f} of them on average) are "

@@ -31,7 +31,7 @@ def search(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax
     values = np.where(np.isfinite(part.value), part.value, np.inf)
     ends = distinct(values)[:_MOST_ENDS]
     k = starts.shape[1]
-    whole = [descend(law, objective, tableau, stages, part.free[group[:1], :k]) for group in ends]
+    whole = [descend(law, objective, tableau, stages, part.free[group[:1], :k], near=True) for group in ends]
     free, steps = np.array(part.free), np.array(part.steps)
     value, settled = np.full(len(values), np.inf), np.zeros(len(values), bool)
     for group, end in zip(ends, whole, strict=True):

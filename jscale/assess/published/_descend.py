@@ -39,7 +39,7 @@ def nearest(law: LawFunction, table: Runs, params: Mapping[str, float], goal: Ob
     tableau, stages = tabulate(law, data, goal)
     start = _free(law, table, params)
     # The last stage alone: a detour by way of a larger delta may end in another valley.
-    end = descend(law, goal, tableau, stages[-1:], start[None])
+    end = descend(law, goal, tableau, stages[-1:], start[None], near=True)
     found = Problem(law, goal, tableau).coordinates.to_params(end.free[0])
     return Optimum({name: float(value) for name, value in found.items()}, float(end.value[0]))
 

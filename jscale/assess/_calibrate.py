@@ -1,0 +1,291 @@
+"""``calibrate``: how often each kind of interval covers the truth, measured on simulated tables."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale._core.scope import in_float64
+from jscale.assess._calibrate_draws import NOISES, Nested, natural, nested, noise_of, refitted, simulated, workers
+from jscale.fit import _intervals as room
+from jscale.fit._intervals_covariance import few
+from jscale.fit._intervals_ends import estimate, percentiles, pushed, wald
+from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, fitted, labels_of, named
+from jscale.fit._objective import Objective
+from jscale.fit._point import Point
+from jscale.fit._profile import default_scaling, profiled
+from jscale.fit._profile_aim import Aim, aim_at
+from jscale.fit._progress import Progress
+from jscale.fit._weights import Weights
+from jscale.laws import LawFunction, describe
+from jscale.runs import Runs
+
+_TOO_MANY_FAILED = 0.01
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What one kind of interval is worth for one target.
+
+    Attributes:
+        target: name of the number.
+        kind: of the interval, one of :data:`jscale.fit.INTERVAL_KINDS`.
+        truth: the number in the law that the tables were simulated from.
+        coverage: share of the simulations whose interval holds it.
+        stderr: binomial standard error of that share, at the share with one hit and one miss added.
+        width: median width.
+        simulations: number of simulations counted.
+    """
+
+    target: str
+    kind: str
+    truth: float
+    coverage: float
+    stderr: float
+    width: float
+    simulations: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Coverage of every kind of interval, measured.
+
+    Attributes:
+        rows: target by target, in the order of the kinds.
+        law: its name.
+        level: coverage that the intervals are made for.
+        noise: how the losses scattered.
+        scale: robust standard deviation of that scatter, in log loss.
+        shared: share of its variance that runs of a cluster had in common; 0 without clusters.
+        by: column of the clusters, or None.
+        simulations: number of tables.
+        draws: refits of each bootstrap.
+        seconds: kind → wall time, compilation included.
+        notes: doubts and remarks.
+        table_digest: hash of the table.
+    """
+
+    rows: tuple[Coverage, ...]
+    law: str
+    level: float
+    noise: str
+    scale: float
+    shared: float
+    by: str | None
+    simulations: int
+    draws: int
+    seconds: Mapping[str, float]
+    notes: tuple[Note, ...]
+    table_digest: str
+
+    def of(self, target: str, kind: str) -> Coverage:
+        """The coverage of this target and kind.
+
+        Raises:
+            JscaleError: there is none.
+        """
+        for row in self.rows:
+            if (row.target, row.kind) == (target, kind):
+                return row
+        raise JscaleError(f"there is no coverage of {kind!r} intervals of {target!r}")
+
+
+@in_float64
+def calibrate(
+    law: LawFunction,
+    table: Runs,
+    *,
+    key: jax.Array,
+    simulations: int = 200,
+    targets: str | Sequence[str | Quantity] | Mapping[str, Quantity] | None = None,
+    kinds: Sequence[str] | None = None,
+    level: float = 0.9,
+    noise: Literal["normal", "student-t", "residuals", "unequal", "cluster"] = "normal",
+    shared: float = 0.5,
+    draws: int = 200,
+    by: str | None = None,
+    objective: str | Objective = "huber",
+    weights: Weights = None,
+    starts: int = 64,
+    progress: bool = False,
+) -> Calibration:
+    """The share of simulated tables in which an interval holds the truth, for every kind and target.
+
+    Losses are drawn at the table's own inputs from the law fitted to it, with errors of the runs' own robust size; the
+    law is fitted to them, every kind of interval is built, and the truth, which is known here, lies in it or not. A
+    bootstrap is itself run in every simulation.
+
+    Args:
+        law: a declared law.
+        table: validated runs.
+        key: a JAX random key; the same key gives the same bytes.
+        simulations: number of tables.
+        targets: parameters, or JAX functions of the parameters such as :func:`jscale.assess.quantity` gives; all
+            parameters for None.
+        kinds: as for :func:`jscale.fit.intervals`.
+        level: coverage that the intervals are made for.
+        noise: "normal"; "student-t" with 4 degrees of freedom; "residuals", drawn from those of the fit, with their
+            tails and outliers; "unequal", normal and as large as the residuals of the 15 runs of the nearest predicted
+            loss; "cluster", normal with a part that runs of one cluster share.
+        shared: share of the variance that they share, for "cluster".
+        draws: refits of each bootstrap.
+        by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for None.
+        objective: as for :func:`jscale.fit.point`.
+        weights: as for :func:`jscale.fit.point`; errors are simulated as inverse to their roots.
+        starts: number of starting points of the fit to the table.
+        progress: show progress bars on stderr.
+
+    Raises:
+        JscaleError: as :func:`jscale.fit.intervals`, or a number or a noise that does not make sense.
+    """
+    _check(key, simulations, draws, noise, shared)
+    check_level(level)
+    wanted = named(law, targets)
+    best, state, data = fit_once(law, table, objective, starts, weights)
+    if not state.goal.symmetric and noise != "residuals":
+        raise JscaleError(f"noise {noise!r} is symmetric, which {state.goal} does not fit; expected noise 'residuals'")
+    chosen, column, notes = room.settle(table, data, kinds, by, state.goal, clustered=noise == "cluster")
+    labels = None if column is None else labels_of(table, data, column)
+    scatter = noise_of(state, noise, labels, shared)
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(simulations))
+    losses = simulated(state, scatter, keys)
+    free, settled = refitted(state, losses)
+    losses, free, keys = losses[settled], free[settled], keys[settled]
+    notes = [*best.notes, *notes, *few(labels), *_failures(settled), *_uncertified(best)]
+    if not settled.any():
+        raise JscaleError(
+            f"{table.name}: none of {simulations} simulated tables could be fitted; the fit to the table itself ended "
+            f"as {best.certificate.status}"
+        )
+    aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
+    study = _Study(state, wanted, aims, level, labels, draws, losses, free, keys, progress)
+    seconds: dict[str, float] = {}
+    covered: dict[tuple[str, str], np.ndarray] = {}
+    for kind in chosen:
+        began = time.perf_counter()
+        covered |= {(name, kind): ends for name, ends in study.ends(kind).items()}
+        seconds[kind] = time.perf_counter() - began
+    truths = {name: estimate(aim, best.params) for name, aim in aims.items()}
+    rows = [_row(name, kind, truths[name], covered[name, kind]) for name in wanted for kind in chosen]
+    return Calibration(
+        rows=tuple(rows), law=describe(law).name, level=level, noise=noise, scale=scatter.scale,
+        shared=shared if noise == "cluster" else 0.0, by=column, simulations=simulations,
+        draws=draws, seconds=seconds, notes=tuple({(n.code, n.message): n for n in notes}.values()),
+        table_digest=table.digest,
+    )  # fmt: skip
+
+
+def _check(key: Any, simulations: Any, draws: Any, noise: Any, shared: Any) -> None:
+    for name, value in (("simulations", simulations), ("draws", draws)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
+            raise JscaleError(f"{name} must be a whole number of at least 2, not {value!r}")
+    if noise not in NOISES:
+        raise JscaleError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
+    if isinstance(shared, bool) or not isinstance(shared, int | float) or not 0 <= shared <= 1:
+        raise JscaleError(f"shared must lie between 0 and 1, not {shared!r}")
+    if not isinstance(key, jax.Array):
+        raise JscaleError(f"key must be a JAX random key such as jax.random.key(0), not {key!r}")
+
+
+def _failures(settled: np.ndarray) -> list[Note]:
+    count = int((~settled).sum())
+    if not count:
+        return []
+    share = count / len(settled)
+    message = f"{count} of {len(settled)} fits of simulated tables did not settle and are left out"
+    severity = "info" if share <= _TOO_MANY_FAILED else "warning"
+    return [Note("simulations-failed", severity, message, {"share": share})]
+
+
+def _uncertified(best: Point) -> list[Note]:
+    if best.certificate.converged:
+        return []
+    message = f"the fit that tables are simulated from is not certified: {best.certificate.status}"
+    return [Note("calibrate-uncertified", "warning", message, {})]
+
+
+def _row(name: str, kind: str, truth: float, ends: np.ndarray) -> Coverage:
+    """Coverage from the ends (simulations, 2) of intervals."""
+    count = len(ends)
+    hits = int(((ends[:, 0] <= truth) & (truth <= ends[:, 1])).sum())
+    near = (hits + 1) / (count + 2)
+    stderr = float(np.sqrt(near * (1 - near) / count))
+    return Coverage(name, kind, truth, hits / count, stderr, float(np.median(ends[:, 1] - ends[:, 0])), count)
+
+
+@dataclass(frozen=True)
+class _Study:
+    """The simulated tables and their fits."""
+
+    state: Fitted
+    wanted: Mapping[str, Any]
+    aims: Mapping[str, Aim]
+    level: float
+    labels: np.ndarray | None
+    draws: int
+    losses: np.ndarray
+    free: np.ndarray
+    keys: jax.Array
+    progress: bool
+
+    def ends(self, kind: str) -> dict[str, np.ndarray]:
+        """Target → (simulations, 2) ends of the intervals of this kind."""
+        if kind in room.BOOTSTRAPS:
+            return self._resampled(kind)
+        params, _ = natural(self.state, self.free)
+        one = self._profiled if kind in room.PROFILES else partial(self._wald, params=params)
+        return self._by_simulation(kind, partial(one, kind=kind))
+
+    def _by_simulation(
+        self, kind: str, one: Callable[[int, Fitted], list[tuple[float, float]]]
+    ) -> dict[str, np.ndarray]:
+        state, count = self.state, len(self.losses)
+        with Progress(count, f"{kind} intervals", self.progress) as bar:
+
+            def work(i: int) -> list[tuple[float, float]]:
+                tableau = state.tableau._replace(loss=jnp.asarray(self.losses[i]))
+                found = one(i, fitted(state.law, state.goal, tableau, state.stages, self.free[i]))
+                bar.advance(1)
+                return found
+
+            found = [work(0)]  # compiles, so that the threads need not wait for each other
+            if count > 1:
+                with workers(count - 1) as run:
+                    found += run(work, range(1, count))
+        return {name: np.array([ends[j] for ends in found]) for j, name in enumerate(self.aims)}
+
+    def _wald(self, i: int, state: Fitted, *, kind: str, params: Mapping[str, np.ndarray]) -> list[tuple[float, float]]:
+        covariance = state.covariance(kind, self.labels if kind in room.BY_CLUSTER else None)
+        here = {name: float(column[i]) for name, column in params.items()}
+        return [wald(aim, here, covariance, self.level) for aim in self.aims.values()]
+
+    def _profiled(self, i: int, state: Fitted, *, kind: str) -> list[tuple[float, float]]:
+        del i
+        clustered = kind in room.BY_CLUSTER
+        scaling = "cluster-sandwich" if clustered else default_scaling(state.goal)
+        labels = self.labels if clustered else None
+        return [
+            profiled(state, name, target, self.level, scaling=scaling, labels=labels).interval
+            for name, target in self.wanted.items()
+        ]
+
+    def _resampled(self, kind: str) -> dict[str, np.ndarray]:
+        clustered = kind in room.BY_CLUSTER
+        job = Nested(self.state, room.BOOTSTRAP[kind], self.labels if clustered else None, self.draws)
+        at = room.KINDS.index(kind)
+        keys = jax.vmap(lambda k: jax.random.fold_in(k, at))(self.keys)
+        with Progress(len(self.losses) * self.draws, f"{kind} intervals", self.progress) as bar:
+            params, settled = nested(job, keys, self.losses, self.free, bar.advance)
+        found = {}
+        flat = {name: column.ravel() for name, column in params.items()}
+        for name, aim in self.aims.items():
+            values = np.where(settled, pushed(aim, flat).reshape(settled.shape), np.nan)
+            found[name] = np.array([percentiles(row, self.level) for row in values])
+        return found

@@ -1,0 +1,224 @@
+"""Simulated tables, their fits, and bootstraps of those fits: batches of many tables by one compiled program."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.scope import float64
+from jscale.fit._batch import Batch, refit
+from jscale.fit._intervals_fit import Fitted
+from jscale.fit._problem import Problem
+from jscale.fit._resample import drawing
+from jscale.laws import describe
+
+_CHUNK = 512
+"""Refits at a time; does not follow the machine, so that the same key gives the same bytes everywhere."""
+_MEDIAN_NORMAL, _MEDIAN_T4, _NU = 0.6744897502, 0.7406970841, 4.0
+_NEIGHBOURS = 15
+NOISES = ("normal", "student-t", "residuals", "unequal", "cluster")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How simulated losses scatter about the law.
+
+    Attributes:
+        kind: one of :data:`NOISES`.
+        scale: robust standard deviation of the log residuals of runs of weight 1.
+        sizes: (rows,) of the errors of every run, relative to that.
+        residuals: (rows,) of the fit, as those of runs of weight 1, for "residuals".
+        labels: (rows,) clusters, for "cluster".
+        shared: share of the variance that runs of a cluster have in common, for "cluster".
+    """
+
+    kind: str
+    scale: float
+    sizes: np.ndarray
+    residuals: np.ndarray
+    labels: np.ndarray | None
+    shared: float
+
+    def draw(self, key: jax.Array) -> jax.Array:
+        """Errors (rows,) of the log loss."""
+        rows, sizes = (len(self.sizes),), jnp.asarray(self.sizes)
+        if self.kind == "residuals":
+            return sizes * jax.random.choice(key, jnp.asarray(self.residuals), rows)
+        if self.kind == "student-t":
+            return self.scale * _MEDIAN_NORMAL / _MEDIAN_T4 * sizes * jax.random.t(key, _NU, rows)
+        own = jax.random.normal(key, rows)
+        if self.labels is not None and self.kind == "cluster":
+            common = jax.random.normal(jax.random.fold_in(key, 1), (int(self.labels.max()) + 1,))[self.labels]
+            own = float(np.sqrt(1 - self.shared)) * own + float(np.sqrt(self.shared)) * common
+        return self.scale * sizes * own
+
+
+def noise_of(state: Fitted, kind: str, labels: np.ndarray | None, shared: float) -> Noise:
+    """Noise of the size that the runs of a fit show."""
+    n, k = state.local.jacobian.shape
+    root = np.ones(n) if state.weights is None else np.sqrt(state.weights)
+    log_residuals = np.log(np.asarray(state.tableau.loss) / state.local.predicted)
+    # Residuals are smaller than errors by what the parameters have taken up.
+    residuals = root * log_residuals * (n / max(n - k, 1)) ** 0.5
+    scale = float(np.median(np.abs(residuals))) / _MEDIAN_NORMAL
+    sizes = 1 / root
+    if kind == "unequal" and scale > 0:
+        sizes = sizes * _neighbours(np.abs(residuals), state.local.predicted) / _MEDIAN_NORMAL / scale
+    return Noise(kind, scale, sizes, residuals, labels, float(shared))
+
+
+def _neighbours(sizes: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Median (rows,) of sizes (rows,) among the runs nearest in order of ``along``."""
+    order, found = np.argsort(along, kind="stable"), np.empty_like(sizes)
+    half = min(_NEIGHBOURS, len(sizes)) // 2
+    for place, run in enumerate(order):
+        first = min(max(place - half, 0), max(len(sizes) - 2 * half - 1, 0))
+        found[run] = np.median(sizes[order[first : first + 2 * half + 1]])
+    return found
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Bootstraps of many simulated tables.
+
+    Attributes:
+        state: the fit that tables are simulated from.
+        kind: of the bootstrap, as :func:`jscale.fit.bootstrap` calls it.
+        labels: (rows,) clusters, or None.
+        draws: refits of each table.
+    """
+
+    state: Fitted
+    kind: str
+    labels: np.ndarray | None
+    draws: int
+
+    def tables(self) -> Callable[..., Batch]:
+        """Keys, losses, predictions and free vectors of all tables, and the number of the first refit → a batch."""
+        state, on, size = self.state, self.state.goal.on, chunk_of(self.state)
+        drawn = partial(drawing, self.kind, on=on, labels=self.labels, multipliers="rademacher", weights=state.weights)
+        base = jnp.ones(state.tableau.loss.shape) if state.weights is None else jnp.asarray(state.weights)
+
+        @jax.jit
+        def make(keys: jax.Array, losses: jax.Array, predicted: jax.Array, free: jax.Array, first: Any) -> Batch:
+            number = first + jnp.arange(size)
+            table = jnp.minimum(number // self.draws, len(losses) - 1)
+
+            def one(i: jax.Array, number: jax.Array) -> tuple[jax.Array, jax.Array]:
+                draw = drawn(losses[i], predicted[i])
+                weights, observed = draw(jax.random.fold_in(keys[i], number % self.draws))
+                seen = jnp.log(losses[i]) if on == "log" else losses[i]
+                return (base if weights is None else base * weights), (seen if observed is None else observed)
+
+            weights, observed = jax.vmap(one)(table, number)
+            left = jnp.maximum(len(losses) * self.draws - first, 0)
+            return Batch(weights, observed, free[table], jnp.minimum(left, size))
+
+        return make
+
+
+def chunk_of(state: Fitted) -> int:
+    """Refits at a time for a table of this size."""
+    return max(1, min(_CHUNK, 2**21 // state.tableau.loss.shape[0]))
+
+
+def simulated(state: Fitted, noise: Noise, keys: jax.Array) -> np.ndarray:
+    """Losses (simulations, rows) of the fitted law with errors drawn anew."""
+    predicted = jnp.asarray(state.local.predicted)
+    return np.asarray(jax.jit(jax.vmap(lambda key: predicted * jnp.exp(noise.draw(key))))(keys))
+
+
+def refitted(state: Fitted, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Free vectors (simulations, k) of the fits of simulated losses, from the truth, and which settled."""
+    seen = np.log(losses) if state.goal.on == "log" else losses
+    base = np.ones((1, losses.shape[1])) if state.weights is None else state.weights[None]
+    size, parts = chunk_of(state), []
+    for first in range(0, len(losses), size):
+        rows = np.resize(seen[first : first + size], (size, losses.shape[1]))
+        count = min(size, len(losses) - first)
+        batch = Batch(jnp.asarray(base), jnp.asarray(rows), jnp.asarray(state.free)[None], jnp.asarray(count))
+        solved = refit(state.law, state.goal, state.tableau, state.stages, batch)
+        parts.append((np.asarray(solved.free)[:count], np.asarray(solved.settled)[:count]))
+    free, settled = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return free, settled
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def _natural(law: Any, objective: Any, tableau: Any, free: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+    problem = Problem(law, objective, tableau)
+    return jax.vmap(problem.coordinates.to_params)(free), jax.vmap(problem.predict)(free)
+
+
+def natural(state: Fitted, free: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Parameters, name → (points,), and predictions (points, rows) at free vectors (points, k)."""
+    params, predicted = _natural(state.law, state.goal, state.tableau, jnp.asarray(free))
+    # JAX hands a dictionary back in the order of its keys.
+    return {name: np.asarray(params[name]) for name in describe(state.law).parameter_names}, np.asarray(predicted)
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Callable[[Callable[[int], T], Iterable[int]], list[T]]]:
+    """All cores: a map of a function over numbers, in order, that an interrupt ends after the jobs in hand."""
+    cancelled = threading.Event()
+    with ThreadPoolExecutor(max_workers=max(1, min(jobs, os.cpu_count() or 1))) as pool:
+
+        def guarded(work: Callable[[int], T], number: int) -> T:
+            if cancelled.is_set():
+                raise KeyboardInterrupt
+            with float64():
+                return work(number)
+
+        def run(work: Callable[[int], T], numbers: Iterable[int]) -> list[T]:
+            futures = [pool.submit(guarded, work, number) for number in numbers]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                cancelled.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+        yield run
+
+
+def nested(
+    job: Nested, keys: jax.Array, losses: np.ndarray, free: np.ndarray, advance: Callable[[int], None]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Parameters, name → (simulations, draws), of bootstraps of every simulated table, and which refits settled."""
+    state, size, total = job.state, chunk_of(job.state), len(losses) * job.draws
+    make = job.tables()
+    _, predicted = natural(state, free)
+    arrays = (keys, jnp.asarray(losses), jnp.asarray(predicted), jnp.asarray(free))
+
+    def work(first: int) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
+        batch = make(*arrays, jnp.asarray(first))
+        solved = refit(state.law, state.goal, state.tableau, state.stages, batch)
+        params = _params(state.law, state.goal, state.tableau, solved.free)
+        settled = np.asarray(solved.settled)
+        advance(min(size, total - first))
+        return {name: np.asarray(value) for name, value in params.items()}, settled
+
+    firsts = range(0, total, size)
+    work_of = [work(0)]  # compiles, so that the threads need not wait for each other
+    if len(firsts) > 1:
+        with workers(len(firsts) - 1) as run:
+            work_of += run(work, firsts[1:])
+    shape = (len(losses), job.draws)
+    params = {
+        name: np.concatenate([part[name] for part, _ in work_of])[:total].reshape(shape) for name in work_of[0][0]
+    }
+    return params, np.concatenate([settled for _, settled in work_of])[:total].reshape(shape)
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def _params(law: Any, objective: Any, tableau: Any, free: jax.Array) -> dict[str, jax.Array]:
+    return jax.vmap(Problem(law, objective, tableau).coordinates.to_params)(free)

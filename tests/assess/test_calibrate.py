@@ -1,0 +1,209 @@
+"""Coverage by simulation: it finds what is known of the kinds, and says nothing about tables that cannot be."""
+
+import jax
+import numpy as np
+import pytest
+
+from jscale import assess, fit, laws, plan, runs
+from jscale._core.errors import JscaleError
+from jscale.assess import _calibrate_draws as draws
+from jscale.assess._calibrate import _row
+from jscale.fit._intervals_fit import fit_once
+from tests.fit.lines import LINE, line
+from tests.fit.tables import frontier
+
+KEY = jax.random.key(0)
+SETTINGS = {"key": KEY, "objective": "log-squares", "starts": 4, "draws": 100, "simulations": 200}
+QUICK = ("fisher", "sandwich", "cluster-sandwich")
+INDEPENDENT = tuple(kind for kind in fit.INTERVAL_KINDS if "cluster" not in kind)
+
+
+def test_where_the_beliefs_hold_every_kind_covers():
+    found = assess.calibrate(LINE, line(), kinds=INDEPENDENT, targets="b", **SETTINGS)
+    assert [row.kind for row in found.rows] == list(INDEPENDENT)
+    for row in found.rows:
+        assert row.simulations == 200
+        # Percentiles of few runs, and the sandwich, are short by some points; binomial errors are 2.
+        assert 0.9 - 0.05 - 3 * row.stderr < row.coverage <= 1.0, row
+    fisher = found.of("b", "fisher")
+    assert abs(fisher.coverage - 0.9) < 3 * fisher.stderr
+    assert fisher.stderr == pytest.approx((fisher.coverage * (1 - fisher.coverage) / 200) ** 0.5, rel=0.1)
+    covariance = fit.covariance(LINE, line(), "fisher", objective="log-squares", starts=4)
+    assert fisher.truth == covariance.point.params["b"]
+    assert fisher.width == pytest.approx(2 * 1.645 * covariance.stderr["b"] * found.scale / 0.02, rel=0.35)
+
+
+def test_shared_errors_show_in_clusters_alone():
+    many = {name: np.tile(np.asarray(column), 4) for name, column in line().columns.items()}
+    many["group"] = np.array([f"{g}{i // 30}" for i, g in enumerate(many["group"])])
+    many["loss"] = many["loss"] * np.exp(np.random.default_rng(0).normal(0, 0.01, 120))
+    table = runs.read(many)
+    found = assess.calibrate(LINE, table, kinds=QUICK, targets="b", noise="cluster", shared=0.8, **SETTINGS)
+    assert (found.by, found.shared) == ("group", 0.8)
+    for kind in ("fisher", "sandwich"):
+        assert found.of("b", kind).coverage < 0.72, kind
+    assert found.of("b", "cluster-sandwich").coverage > 0.82
+    plain = assess.calibrate(LINE, table, kinds=QUICK, targets="b", noise="cluster", shared=0.0, **SETTINGS)
+    assert plain.of("b", "fisher").coverage > 0.82
+
+
+def test_errors_of_unequal_size_show_in_fisher_alone():
+    N = np.geomspace(1e8, 1e10, 120)
+    size = np.where(np.abs(np.log(N / 1e9)) > 1.5, 0.05, 0.002)
+    loss = np.asarray(LINE(N, a=0.9, b=0.08)) * np.exp(size * np.random.default_rng(0).normal(0, 1, 120))
+    table = runs.read({"N": N, "D": 20 * N, "loss": loss})
+    found = assess.calibrate(LINE, table, kinds=("fisher", "sandwich"), targets="b", noise="unequal", **SETTINGS)
+    assert found.of("b", "fisher").coverage < found.of("b", "sandwich").coverage - 0.04
+    assert found.of("b", "sandwich").coverage > 0.82
+
+
+@pytest.mark.parametrize("noise", ["normal", "student-t", "residuals", "unequal", "cluster"])
+def test_noise_is_of_the_runs_own_robust_size(noise):
+    table = line()
+    with jax.enable_x64(True):
+        best, state, _ = fit_once(LINE, table, "log-squares", 4, None)
+        labels = np.repeat(np.arange(6), 5)
+        made = draws.noise_of(state, noise, labels, 0.5)
+        errors = np.asarray(jax.vmap(made.draw)(jax.random.split(KEY, 4000)))
+    size = np.median(np.abs(errors)) * 1.4826
+    assert size == pytest.approx(best.scale * (30 / 28) ** 0.5, rel=0.3 if noise in ("residuals", "unequal") else 0.03)
+    together, apart = (np.corrcoef(errors[:, 0], errors[:, i])[0, 1] for i in (1, 29))
+    assert together == pytest.approx(0.5 if noise == "cluster" else 0.0, abs=0.06)
+    assert apart == pytest.approx(0.0, abs=0.06)
+
+
+def test_weights_are_inverse_variances():
+    weights = np.where(np.arange(30) % 2, 4.0, 1.0)
+    with jax.enable_x64(True):
+        _, state, _ = fit_once(LINE, line(), "log-squares", 4, weights)
+        made = draws.noise_of(state, "normal", None, 0.0)
+        errors = np.asarray(jax.vmap(made.draw)(jax.random.split(KEY, 2000)))
+    assert errors[:, ::2].std() / errors[:, 1::2].std() == pytest.approx(2.0, rel=0.05)
+    found = assess.calibrate(LINE, line(), kinds=["fisher", "bootstrap-rows"], weights=weights, targets="b", **SETTINGS)
+    assert all(row.coverage > 0.78 for row in found.rows)
+
+
+def test_what_is_calibrated_is_what_is_reported():
+    """The bootstrap of one simulated table is the bootstrap of that table."""
+    with jax.enable_x64(True):
+        _, state, _ = fit_once(LINE, line(), "log-squares", 4, None)
+        keys = jax.vmap(lambda i: jax.random.fold_in(KEY, i))(np.arange(3))
+        losses = draws.simulated(state, draws.noise_of(state, "normal", None, 0.0), keys)
+        free, settled = draws.refitted(state, losses)
+        again, _ = draws.nested(draws.Nested(state, "rows", None, 40), keys, losses, free, lambda count: None)
+        table = runs.read({**line().columns, "loss": losses[1]})
+    assert settled.all()
+    alone = fit.bootstrap(LINE, table, draws=40, key=keys[1], objective="log-squares", starts=4)
+    np.testing.assert_allclose(again["b"][1], alone.draws["b"], rtol=1e-6)
+
+
+def test_same_key_same_bytes():
+    settings = {**SETTINGS, "simulations": 20, "kinds": ("bootstrap-wild", "profile")}
+    one, two = (assess.calibrate(LINE, line(), **settings) for _ in range(2))
+    assert one.rows == two.rows
+    assert assess.calibrate(LINE, line(), **{**settings, "key": jax.random.key(1)}).rows != one.rows
+
+
+def test_a_row_counts_the_ends_too():
+    ends = np.array([[0.0, 1.0], [1.0, 2.0], [1.5, 3.0], [-np.inf, np.inf]])
+    found = _row("b", "profile", 1.0, ends)
+    assert (found.coverage, found.simulations) == (0.75, 4)
+    assert found.stderr == pytest.approx((4 / 6 * 2 / 6 / 4) ** 0.5)
+    assert found.width == pytest.approx(1.25)
+
+
+def test_an_interrupt_ends_it(monkeypatch):
+    def interrupted(self, count):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jscale.fit._progress.Progress.advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        assess.calibrate(LINE, line(), kinds=["fisher"], **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"simulations": 1}, "simulations must be a whole number of at least 2, not 1"),
+        ({"draws": 1.5}, "draws must be a whole number"),
+        ({"noise": "cauchy"}, "noise must be one of normal, student-t, residuals, unequal, cluster, not 'cauchy'"),
+        ({"shared": 1.5}, "shared must lie between 0 and 1, not 1.5"),
+        ({"key": 3}, "key must be a JAX random key"),
+        ({"level": 1.5}, "level must lie between 0 and 1"),
+        ({"targets": "c"}, "has no parameter 'c'"),
+        ({"by": "one"}, "no column 'one'"),
+        ({"kinds": ["wald"]}, "kinds: 'wald' is none of"),
+        ({"objective": "asymmetric-huber"}, "noise 'normal' is symmetric, which asymmetric-huber"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_line(settings, message):
+    with pytest.raises(JscaleError, match=message) as caught:
+        assess.calibrate(LINE, line(), **{**SETTINGS, **settings})
+    assert "\n" not in str(caught.value)
+
+
+def test_cluster_noise_needs_clusters():
+    columns = {name: values for name, values in line().columns.items() if name != "group"}
+    with pytest.raises(JscaleError, match="noise 'cluster' needs clusters"):
+        assess.calibrate(LINE, runs.read(columns), noise="cluster", **SETTINGS)
+    found = assess.calibrate(LINE, line(), noise="cluster", kinds=["fisher"], **{**SETTINGS, "simulations": 5})
+    assert found.by == "group"
+
+
+def test_runs_that_cannot_tell():
+    with pytest.raises(
+        JscaleError, match="none of 3 simulated tables could be fitted; the fit to the table itself ended"
+    ):
+        assess.calibrate(laws.chinchilla, frontier(), **{**SETTINGS, "simulations": 3, "starts": 8}, kinds=["fisher"])
+
+
+def test_quantities_are_the_plans():
+    law, theta = laws.chinchilla, laws.params(laws.chinchilla)
+    best = plan.optimal(law, theta, 1e24)
+    expected = {
+        "a": theta["beta"] / (theta["alpha"] + theta["beta"]),
+        "N_opt@1e24": best.N_opt, "D_opt@C=1e24": best.D_opt, "loss@1e24": best.loss,
+        "loss@N=7e10,D=1.4e12": law(7e10, 1.4e12, **theta), "beta": theta["beta"],
+    }  # fmt: skip
+    for text, value in expected.items():
+        asked = assess.quantity(law, text)
+        assert (asked.__name__, asked.positive) == (text, True)
+        assert float(asked(theta)) == pytest.approx(float(value), rel=1e-6), text
+        assert asked == assess.quantity(law, text)
+        assert hash(asked) == hash(assess.quantity(law, text))
+    theta = laws.params(laws.precision)
+    crit = assess.quantity(laws.precision, "D_crit@N=8e9,P_post=4")(theta)
+    known = plan.critical_tokens(laws.precision, theta, N=8e9, P_post=4).D_crit
+    assert float(crit) == pytest.approx(float(known), rel=1e-6)
+    bits = assess.quantity(laws.precision, "P_opt@1e21")(theta)
+    assert float(bits) == pytest.approx(
+        float(plan.optimal_precision(laws.precision, theta, budget=1e21).P_opt), rel=1e-4
+    )
+    tied = laws.tie(laws.chinchilla, beta="alpha")
+    assert float(assess.quantity(tied, "a")({"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.3})) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gamma", "has no target 'gamma'"),
+        ("alpha@1e24", "alpha takes neither a budget nor inputs"),
+        ("N_opt", "target 'N_opt': needs a budget, in FLOP .such as N_opt@1e24"),
+        ("N_opt@-1", "the budget must be a finite number above 0"),
+        ("N_opt@many", "expected a number such as 1e24 or N=8e9, not 'many'"),
+        ("N_opt@1e24,C=1e23", "C is given twice"),
+        ("N_opt@1e24,P_w=4", "has no input P_w"),
+        ("P_opt@1e21", "has no training precision"),
+        ("loss@N=7e10", "also needs D"),
+        ("D_crit@1e24", "takes no budget"),
+        ("D_crit@P_post=4", "needs N"),
+        ("D_crit@N=8e9,P_post=4", "has no input P_post"),
+        ("loss@", "expected a number"),
+    ],
+    ids=str,
+)
+def test_quantities_that_are_not(text, message):
+    with pytest.raises(JscaleError, match=message) as caught:
+        assess.quantity(laws.chinchilla, text)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,153 @@
+"""Intervals of every kind, side by side."""
+
+from statistics import NormalDist
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale import fit, runs
+from jscale._core.errors import JscaleError
+from jscale.fit._intervals_ends import missing, percentiles
+from tests.fit.lines import LINE, line
+
+SETTINGS = {"objective": "log-squares", "starts": 4, "draws": 60}
+KEY = jax.random.key(0)
+
+
+def level_at(params):
+    """The loss at a billion parameters."""
+    return jnp.exp(params["a"] - params["b"] * jnp.log(5.0))
+
+
+level_at.positive = True
+
+
+@pytest.fixture(scope="module")
+def made() -> fit.Intervals:
+    return fit.intervals(LINE, line(), key=KEY, targets={"b": "b", "loss": level_at}, **SETTINGS)
+
+
+def test_every_kind_of_every_target(made):
+    assert [(row.target, row.kind) for row in made.rows] == [(t, k) for t in ("b", "loss") for k in fit.INTERVAL_KINDS]
+    assert (made.by, made.level, made.draws) == ("group", 0.9, 60)
+    assert set(made.seconds) == set(fit.INTERVAL_KINDS)
+    for row in made.rows:
+        assert row.low < row.estimate < row.high
+        assert row.width == row.high - row.low
+    assert made.of("b", "profile") is made.rows[fit.INTERVAL_KINDS.index("profile")]
+    codes = {note.code for note in made.notes}
+    assert {"few-clusters", "rows-resampled"} <= codes
+
+
+def test_wald_intervals_are_the_errors_and_the_delta_method(made):
+    z = NormalDist().inv_cdf(0.95)
+    for kind in ("fisher", "sandwich", "cluster-sandwich"):
+        covariance = fit.covariance(LINE, line(), kind, objective="log-squares", starts=4)
+        value, error = covariance.point.params["b"], covariance.stderr["b"]
+        row = made.of("b", kind)
+        np.testing.assert_allclose((row.low, row.high), (value - z * error, value + z * error), rtol=1e-9)
+        slope = np.array([1.0, -np.log(5.0)])  # of the logarithm, which is linear here
+        spread = z * np.sqrt(slope @ covariance.matrix @ slope)
+        row = made.of("loss", kind)
+        ends = row.estimate * np.exp(np.array([-spread, spread]))
+        np.testing.assert_allclose((row.low, row.high), ends, rtol=1e-9)
+
+
+def test_linear_profiles_are_the_sandwich(made):
+    for target in ("b", "loss"):
+        for profile, wald in (("profile", "sandwich"), ("cluster-profile", "cluster-sandwich")):
+            ours, theirs = made.of(target, profile), made.of(target, wald)
+            np.testing.assert_allclose((ours.low, ours.high), (theirs.low, theirs.high), rtol=1e-6)
+
+
+def test_bootstraps_are_percentiles_of_the_refits(made):
+    for kind, by in (("rows", None), ("cluster", "group"), ("wild", None), ("parametric", None)):
+        key = jax.random.fold_in(KEY, fit.INTERVAL_KINDS.index(f"bootstrap-{kind}"))
+        alone = fit.bootstrap(LINE, line(), kind=kind, by=by, key=key, **SETTINGS)
+        row = made.of("b", f"bootstrap-{kind}")
+        assert (row.low, row.high) == pytest.approx(alone.interval(0.9)["b"], rel=1e-12)
+        losses = np.exp(alone.draws["a"] - alone.draws["b"] * np.log(5.0))
+        row = made.of("loss", f"bootstrap-{kind}")
+        np.testing.assert_allclose((row.low, row.high), np.quantile(losses, (0.05, 0.95)), rtol=1e-9)
+
+
+def test_same_key_same_bytes(made):
+    again = fit.intervals(LINE, line(), key=KEY, targets={"b": "b", "loss": level_at}, **SETTINGS)
+    assert again.rows == made.rows
+
+
+def test_chosen_kinds_and_levels():
+    found = fit.intervals(LINE, line(), key=KEY, kinds=["profile", "fisher"], level=0.5, **SETTINGS)
+    assert [(row.target, row.kind) for row in found.rows] == [
+        ("a", "profile"), ("a", "fisher"), ("b", "profile"), ("b", "fisher"),
+    ]  # fmt: skip
+    assert found.by is None
+    wide = fit.intervals(LINE, line(), key=KEY, kinds="fisher", level=0.99, targets="b", **SETTINGS)
+    assert wide.of("b", "fisher").width > 3 * found.of("b", "fisher").width
+    with pytest.raises(JscaleError, match="there is no 'sandwich' interval of 'b'"):
+        found.of("b", "sandwich")
+
+
+def test_without_clusters_those_kinds_are_left_out():
+    columns = {name: values for name, values in line().columns.items() if name != "group"}
+    found = fit.intervals(LINE, runs.read(columns), key=KEY, targets="b", **SETTINGS)
+    assert [row.kind for row in found.rows] == [k for k in fit.INTERVAL_KINDS if "cluster" not in k]
+    assert "no-clusters" in {note.code for note in found.notes}
+
+
+def test_an_objective_of_one_side_has_no_parametric_bootstrap():
+    settings = {**SETTINGS, "objective": fit.AsymmetricHuber(delta=0.01)}
+    found = fit.intervals(LINE, line(), key=KEY, targets="b", **settings)
+    assert "bootstrap-parametric" not in {row.kind for row in found.rows}
+    assert "no-parametric" in {note.code for note in found.notes}
+    with pytest.raises(JscaleError, match="'bootstrap-parametric' draws symmetric noise"):
+        fit.intervals(LINE, line(), key=KEY, kinds=["bootstrap-parametric"], **settings)
+
+
+def test_wild_signs_and_absolute_losses_do_not_go_together(made):
+    assert "wild-short" not in {note.code for note in made.notes}
+    settings = {"kinds": ["bootstrap-wild"], "targets": "b", "draws": 20, "starts": 4, "key": KEY}
+    for objective, told in ((fit.Huber(1e-3), True), (fit.Huber(0.1), False)):
+        found = fit.intervals(LINE, line(), objective=objective, **settings)
+        assert ("wild-short" in {note.code for note in found.notes}) == told
+
+
+def test_percentiles_of_what_is_not_finite():
+    values = np.arange(101.0)
+    assert percentiles(values, 0.9) == pytest.approx((5, 95))
+    assert percentiles(np.append(values, np.nan), 0.9) == pytest.approx((5, 95))
+    some = np.where(values > 90, np.inf, values)
+    assert percentiles(some, 0.9) == (5, np.inf)
+    assert percentiles(np.full(3, np.nan), 0.9) == (-np.inf, np.inf)
+    assert missing("P_opt", "bootstrap-rows", values) == []
+    (note,) = missing("P_opt", "bootstrap-rows", np.array([1.0, np.nan]))
+    assert note.message.startswith("P_opt has no value at 1 of 2 draws")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kinds": ["hessian"]}, "kinds: 'hessian' is none of fisher, sandwich"),
+        ({"kinds": []}, "kinds is empty"),
+        ({"targets": []}, "targets is empty"),
+        ({"targets": "c"}, "has no parameter 'c'"),
+        ({"targets": [level_at, level_at]}, "two targets have one name"),
+        ({"level": 1.0}, "level must lie between 0 and 1"),
+        ({"by": "one"}, "no column 'one'"),
+        ({"by": "group", "kinds": ["fisher"]}, "by='group' belongs to the kinds cluster-sandwich"),
+        ({"draws": 1}, "draws must be a whole number of at least 2"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_line(settings, message):
+    with pytest.raises(JscaleError, match=message) as caught:
+        fit.intervals(LINE, line(), key=KEY, **{**SETTINGS, **settings})
+    assert "\n" not in str(caught.value)
+
+
+def test_clusters_that_are_not_there():
+    columns = {name: values for name, values in line().columns.items() if name != "group"}
+    with pytest.raises(JscaleError, match="kind 'cluster-profile' needs clusters, and no runs share"):
+        fit.intervals(LINE, runs.read(columns), key=KEY, kinds=["cluster-profile"], **SETTINGS)
