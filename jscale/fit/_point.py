@@ -1,7 +1,7 @@
 """The best parameters of a law for a table of runs, with a certificate."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,12 +17,15 @@ from jscale.fit._coordinates import at_runs
 from jscale.fit._covariance import sandwich
 from jscale.fit._objective import Objective, resolve
 from jscale.fit._problem import Local, Tableau, challenge, examine, slopes
-from jscale.fit._search import search
+from jscale.fit._search import distinct, search
 from jscale.fit._solver import Descent
 from jscale.fit._starts import spread
 from jscale.fit._weights import Weights, weigh
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
+
+_HARDLY = 0.02
+"""Share of the objective by which a ridge may lie above the best end."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def optimum(
     local = to_numpy(examine(law, goal, tableau, descents.free[best]))
     rival = float(challenge(law, goal, tableau, begin[0]))
     certificate = certified(law, local, descents, best, rival)
+    if certificate.status == Status.not_converged:
+        certificate = _on_a_ridge(certificate, law, goal, tableau, descents) or certificate
     covariance = sandwich(
         local.residuals, local.jacobian, local.params_jacobian,
         lambda r: np.asarray(slopes(law, goal, tableau, descents.free[best], jnp.asarray(r))),
@@ -179,6 +184,24 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
     inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
     weights = None if data.weights is None else jnp.asarray(data.weights)
     return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1], weights), stages
+
+
+def _on_a_ridge(
+    certificate: Certificate, law: LawFunction, goal: Objective, tableau: Tableau, descents: Descent
+) -> Certificate | None:
+    """The certificate as it reads where most starts end, if that is a ridge and hardly higher than the best end.
+
+    Of a design that cannot tell parameters apart one start in many falls into a corner below the ridge, and there the
+    design does not look poor.
+    """
+    values = np.asarray(descents.value)
+    common = int(max(distinct(values), key=len)[0])
+    if not values[common] - values.min() <= _HARDLY * abs(values.min()):
+        return None
+    usual = certified(law, to_numpy(examine(law, goal, tableau, descents.free[common])), descents, common, np.inf)
+    if usual.status != Status.collinear_design:
+        return None
+    return replace(certificate, status=usual.status, condition=usual.condition, unidentified=usual.unidentified)
 
 
 def certified(law: LawFunction, local: Local, descents: Descent, best: int, rival: float) -> Certificate:
