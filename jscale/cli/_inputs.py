@@ -13,7 +13,7 @@ from jscale.cli import _parse
 from jscale.cli._session import shows_progress
 
 if TYPE_CHECKING:
-    from jscale.fit import Posterior
+    from jscale.fit import Objective, Posterior
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
@@ -158,3 +158,22 @@ def posterior_of(law: "LawFunction", table: "Runs", settings: Sampling, as_json:
         draws=settings.draws,
         progress=shows_progress(as_json),
     )
+
+
+def objective_of(text: str, delta: float | None = None) -> "str | Objective":
+    """An objective by name, a Huber loss also with its delta: ``huber:0.01``, or ``delta`` apart.
+
+    Raises:
+        JscaleError: the delta is no number above 0, or belongs to no Huber loss.
+    """
+    name, colon, said = text.partition(":")
+    if colon:
+        delta = _parse.above_zero(said, "--objective", "huber:0.01")
+    if delta is None:
+        return name
+    from jscale.fit import AsymmetricHuber, Huber, HuberLikelihood
+
+    kinds = {"huber": Huber, "asymmetric-huber": AsymmetricHuber, "huber-likelihood": HuberLikelihood}
+    if name not in kinds:
+        raise JscaleError(f"--objective: a delta belongs to {', '.join(kinds)}, not to {name!r}")
+    return kinds[name](delta=delta)

@@ -36,7 +36,17 @@ POSTERIOR = Annotated[
 
 # --- the point ---
 OBJECTIVE = Annotated[
-    str, typer.Option("--objective", help="huber, huber-likelihood, log-squares or raw-squares.", metavar="NAME")
+    str,
+    typer.Option(
+        "--objective",
+        help="huber, asymmetric-huber (runs above the law may be under-tuned), huber-likelihood, student-likelihood, "
+        "log-squares or raw-squares.",
+        metavar="NAME",
+    ),
+]
+WEIGHTS = Annotated[
+    str | None,
+    _option("--weights", help="Column that weighs the runs; loss_se for inverse variances.", metavar="COLUMN"),
 ]
 DELTA = Annotated[
     float | None, _option("--delta", help="Where the Huber loss turns linear (0.001 unless given).", metavar="X")

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _intervals, _options, _output
 from jscale.cli._session import session, shows_progress
-from jscale.cli.sensitivity import objective_from
 
 if TYPE_CHECKING:
     from jscale.assess import Calibration
@@ -46,7 +45,7 @@ def calibrate(
         from jscale import assess
 
         found = assess.calibrate(
-            chosen, table, key=_intervals.key_of(seed), objective=objective_from(objective),
+            chosen, table, key=_intervals.key_of(seed), objective=_inputs.objective_of(objective),
             simulations=simulations, draws=draws, starts=starts, progress=shows_progress(as_json), **asked,
         )  # fmt: skip
         if figure is not None:

@@ -10,7 +10,7 @@ from jscale.cli._session import session, shows_progress, working
 from jscale.cli._verbs import CHECK_FAILED
 
 if TYPE_CHECKING:
-    from jscale.fit import Bootstrap, Objective, Point
+    from jscale.fit import Bootstrap, Point
     from jscale.runs import Runs
 
 
@@ -20,6 +20,7 @@ def fit(
     law: _options.LAW = "chinchilla",
     objective: _options.OBJECTIVE = "huber",
     delta: _options.DELTA = None,
+    weights: _options.WEIGHTS = None,
     starts: _options.STARTS = 64,
     fix: _options.FIX = None,
     tie: _options.TIE = None,
@@ -44,24 +45,23 @@ def fit(
     with session():
         table = _inputs.table_of(source, include_excluded)
         chosen = _inputs.law_of(law, fix, tie)
-        goal = _objective(objective, delta)
+        goal = _inputs.objective_of(objective, delta)
         if not intervals and (target or kinds or by):
             raise JscaleError("--target, --kinds and --by belong to --intervals, which was not given")
         settings = _resampling(bootstrap, bootstrap_kind, bootstrap_by, seed)
         from jscale import fit as room
 
+        common: dict[str, Any] = {"objective": goal, "weights": weights, "starts": starts}
         resampled, beside, progress = None, None, shows_progress(as_json)
         if intervals:
             asked = {**_intervals.settings(chosen, target, kinds, level, by), "key": _intervals.key_of(seed)}
-            beside = room.intervals(
-                chosen, table, objective=goal, starts=starts, draws=draws, progress=progress, **asked
-            )
+            beside = room.intervals(chosen, table, progress=progress, draws=draws, **common, **asked)
         if settings:
-            resampled = room.bootstrap(chosen, table, objective=goal, starts=starts, progress=progress, **settings)
+            resampled = room.bootstrap(chosen, table, progress=progress, **common, **settings)
         made = resampled or beside
         if made is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
-                point = room.point(chosen, table, objective=goal, starts=starts)
+                point = room.point(chosen, table, **common)
         else:
             point = made.point
     payload = summary(point, table)
@@ -80,17 +80,6 @@ def fit(
         _output.show_notes(payload["notes"])
     if require_converged and not point.certificate.converged:
         raise typer.Exit(CHECK_FAILED)
-
-
-def _objective(name: str, delta: float | None) -> "str | Objective":
-    from jscale.fit import Huber, HuberLikelihood
-
-    if delta is None:
-        return name
-    kinds = {"huber": Huber, "huber-likelihood": HuberLikelihood}
-    if name not in kinds:
-        raise JscaleError(f"--delta belongs to {' and '.join(kinds)}, not to {name!r}")
-    return kinds[name](delta=delta)
 
 
 def _resampling(draws: int | None, kind: str | None, by: str | None, seed: int) -> dict[str, Any]:

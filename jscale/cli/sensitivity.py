@@ -9,7 +9,6 @@ from jscale.cli.compare import law_from
 
 if TYPE_CHECKING:
     from jscale.assess import Sensitivity
-    from jscale.fit import Objective
     from jscale.runs import Runs
 
 
@@ -45,7 +44,7 @@ def sensitivity(
         from jscale import assess
 
         asked: dict[str, Any] = {
-            "objectives": [objective_from(text) for text in _parse.many(objective)] or assess.OBJECTIVES,
+            "objectives": [_inputs.objective_of(text) for text in _parse.many(objective)] or assess.OBJECTIVES,
             "exclusions": None if vary is None else _parse.many(vary),
             "variants": [law_from(text) for text in variant or ()],
             "columns": _columns(column),
@@ -67,23 +66,6 @@ def sensitivity(
         _output.show_notes(payload["notes"])
         if figure is not None:
             _output.show(f"figure: {figure}")
-
-
-def objective_from(text: str) -> "str | Objective":
-    """An objective by name, a Huber loss also with its delta: ``huber:0.01``.
-
-    Raises:
-        JscaleError: the delta is no number above 0, or belongs to no Huber loss.
-    """
-    from jscale.fit import Huber, HuberLikelihood
-
-    name, colon, delta = text.partition(":")
-    if not colon:
-        return name
-    kinds = {"huber": Huber, "huber-likelihood": HuberLikelihood}
-    if name not in kinds:
-        raise JscaleError(f"--objective: a delta belongs to {' and '.join(kinds)}, not to {name!r}")
-    return kinds[name](delta=_parse.above_zero(delta, "--objective", "huber:0.01"))
 
 
 def _columns(texts: list[str] | None) -> dict[str, list[str]]:

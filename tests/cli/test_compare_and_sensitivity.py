@@ -10,8 +10,8 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.assess import Sensitivity, Specification
 from jscale.cli import compare as verb
+from jscale.cli._inputs import objective_of
 from jscale.cli.compare import law_from
-from jscale.cli.sensitivity import objective_from
 from tests.assess.tables import FIXED, FREE, simulated
 from tests.cli.tables import write_table
 
@@ -64,8 +64,8 @@ def test_sensitivity(answer, jscale, sizes: Path, tmp_path: Path):
 
 def test_laws_and_objectives_as_typed():
     assert laws.describe(law_from("chinchilla[beta=alpha, E=1.7]")).parameter_names == ("A", "B", "alpha")
-    assert str(objective_from("huber-likelihood:0.5")) == "huber-likelihood(delta=0.5)"
-    assert objective_from("raw-squares") == "raw-squares"
+    assert str(objective_of("huber-likelihood:0.5")) == "huber-likelihood(delta=0.5)"
+    assert objective_of("raw-squares") == "raw-squares"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,10 @@ def test_laws_and_objectives_as_typed():
         (("compare", *COMPARE, "--nested", "power_size<kaplan"), "'kaplan' is not one of the laws given with --law"),
         (("sensitivity",), "missing option '--target'"),
         (("sensitivity", *CURVE, "--target", "gamma"), "has no target 'gamma'"),
-        (("sensitivity", *CURVE, "--objective", "raw-squares:2"), "a delta belongs to huber and huber-likelihood"),
+        (
+            ("sensitivity", *CURVE, "--objective", "raw-squares:2"),
+            "a delta belongs to huber, asymmetric-huber, huber-likelihood",
+        ),
         (("sensitivity", *CURVE, "--vary", "groups"), "needs column 'group'"),
         (("sensitivity", *CURVE, "--column", "N"), "--column: expected NAME=VALUE"),
         (("sensitivity", *CURVE, "--figure", "curve.gif"), "expected a file that ends in .png, .pdf or .svg"),

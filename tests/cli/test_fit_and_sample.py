@@ -13,7 +13,7 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.status import Status
 from jscale.cli import _inputs
-from jscale.cli.fit import _objective
+from jscale.cli._inputs import objective_of
 
 NOTE = {"code", "severity", "message"}
 
@@ -89,9 +89,9 @@ def test_fixed_and_tied_together():
 
 
 def test_objectives():
-    assert _objective("log-squares", None) == "log-squares"
-    assert _objective("huber", 0.01) == fit.Huber(delta=0.01)
-    assert _objective("huber-likelihood", 0.5) == fit.HuberLikelihood(delta=0.5)
+    assert objective_of("log-squares", None) == "log-squares"
+    assert objective_of("huber", 0.01) == fit.Huber(delta=0.01)
+    assert objective_of("huber-likelihood", 0.5) == fit.HuberLikelihood(delta=0.5)
 
 
 def test_excluded_rows_count_when_asked(answer, table: Path):
@@ -192,3 +192,15 @@ def test_a_failed_write_leaves_the_old_file(jscale, table: Path, asked: dict[str
     assert result.stderr.endswith("No space left on device\n")
     assert result.stderr.count("\n") == 1
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"draws.nc": "old"}
+
+
+def test_weights_name_a_column(answer, jscale, table: Path):
+    plain, weighted = (
+        answer("fit", table),
+        answer("fit", table, "--weights", "D", "--objective", "asymmetric-huber:0.1"),
+    )
+    assert weighted["objective_name"] == "asymmetric-huber(above=0.25, delta=0.1)"
+    assert weighted["params"] != plain["params"]
+    wrong = jscale("fit", table, "--weights", "trust")
+    assert wrong.exit_code == 2
+    assert "has no column 'trust'" in wrong.stderr
