@@ -139,7 +139,7 @@ def test_percentiles_of_what_is_not_finite():
         ({"by": "group", "kinds": ["fisher"]}, "by='group' belongs to the kinds cluster-sandwich"),
         ({"draws": 1}, "draws must be a whole number of at least 2"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bad_input_is_one_line(settings, message):
     with pytest.raises(JscaleError, match=message) as caught:

@@ -188,7 +188,7 @@ def test_published_runs():
         ("a", {"scaling": "sandwich", "by": "group"}, "by='group' belongs to the scaling 'cluster-sandwich'"),
         ("a", {"by": "one"}, "no column 'one'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bad_input_is_one_line(target, settings, message):
     with pytest.raises(JscaleError, match=message) as caught:
