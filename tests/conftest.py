@@ -44,6 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # Neither a table nor compiled code that an earlier use of jscale left on this machine may decide a test.
         config.stash[CACHE] = tempfile.mkdtemp(prefix="jscale-tests-")
         os.environ.update(XDG_CACHE_HOME=config.stash[CACHE], JSCALE_CACHE=config.stash[CACHE])
+    # Four fifths of the time of most tests of fits go to the compiler: what one worker compiled serves the others.
+    jax.config.update("jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
