@@ -15,6 +15,7 @@ from jscale.assess._nested import NestedTest, nested_tests, pairs
 from jscale.assess._refit import Refit, refit
 from jscale.fit import Objective, Squares
 from jscale.fit._objective import resolve
+from jscale.fit._starts import check_count
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
@@ -136,8 +137,7 @@ def compare(
     Source: Hurvich & Tsai 1989 (AICc); Schwarz 1978 (BIC); Wilks 1938 (likelihood ratio).
     """
     goal = resolve(objective)
-    if starts < 1:
-        raise JscaleError(f"starts must be at least 1, not {starts}")
+    check_count(starts)
     data = _data(laws, table)
     first = data[0]
     kept = _training(table, first, holdout, share)

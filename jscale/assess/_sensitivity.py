@@ -15,6 +15,7 @@ from jscale.assess._refit import refit
 from jscale.assess._target import Target, target_of, turning_point
 from jscale.fit import Huber, HuberLikelihood, Objective, Squares
 from jscale.fit._objective import resolve
+from jscale.fit._starts import check_count
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
@@ -171,8 +172,7 @@ def sensitivity(
     goals = [resolve(objective) for objective in objectives]
     if not goals:
         raise JscaleError("objectives is empty; expected at least one")
-    if starts < 1:
-        raise JscaleError(f"starts must be at least 1, not {starts}")
+    check_count(starts)
     laws = list(dict.fromkeys((law, *variants)))
     targets = [target_of(target, each, budget, at or {}) for each in laws]
     picked, notes = choices(table, exclusions, drop=drop, share=share)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, get_args
 
 import jax
@@ -215,7 +216,7 @@ def resolve(objective: str | Objective) -> Objective:
         raise JscaleError(f"objective must be a name or one of {kinds}, not {objective!r}")
     for name in ("delta", "above", "df"):
         value = getattr(objective, name, 1.0)
-        if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+        if isinstance(value, bool) or not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
             raise JscaleError(f"{name} must be a positive number, not {value!r}")
     if objective.on not in ("log", "raw"):
         raise JscaleError(f"on must be 'log' or 'raw', not {objective.on!r}")

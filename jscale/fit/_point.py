@@ -19,7 +19,7 @@ from jscale.fit._objective import Objective, resolve
 from jscale.fit._problem import Local, Tableau, challenge, examine, slopes
 from jscale.fit._search import distinct, search
 from jscale.fit._solver import Descent
-from jscale.fit._starts import spread
+from jscale.fit._starts import check_count, spread
 from jscale.fit._weights import Weights, weigh
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
@@ -39,7 +39,8 @@ class Point:
         covariance: (k, k) in the order of ``params``; a sandwich estimate that holds for robust objectives as well.
         objective: its value at the optimum.
         objective_name: what was minimised.
-        scale: robust standard deviation of the residuals (1.4826 times their median absolute value).
+        scale: robust standard deviation of the residuals (1.4826 times their median absolute value; about their median,
+            where the objective lets the law pass below the runs).
         predicted: (rows,) loss by the law.
         residuals: (rows,) observed minus predicted, of the logarithm of the loss.
         rows: (rows,) where the runs stand in the table, counted from 0.
@@ -117,8 +118,7 @@ def optimum(
 ) -> tuple[Point, np.ndarray]:
     """What :func:`point` gives, and the free vector of the optimum, with the log scale where the objective has one."""
     record = describe(law)
-    if starts < 1:
-        raise JscaleError(f"starts must be at least 1, not {starts}")
+    check_count(starts)
     data = weigh(table, select(table, law), weights, goal.on)
     require_enough(law, table, data)
     tableau, stages = tabulate(law, data, goal)
@@ -134,7 +134,12 @@ def optimum(
         local.residuals, local.jacobian, local.params_jacobian,
         lambda r: np.asarray(slopes(law, goal, tableau, descents.free[best], jnp.asarray(r))),
     )  # fmt: skip
+    notes = (*data.notes, *certify.notes(certificate, record, data.inputs))
+    if len(data) == len(record.parameters):
+        covariance = np.full_like(covariance, np.inf)
+        notes = (*notes, _saturated(len(data)))
     residual = np.log(data.loss) - np.log(local.predicted)
+    centre = 0.0 if goal.symmetric else np.median(residual)
     result = Point(
         law=law,
         params={name: float(local.params[name]) for name in record.parameter_names},
@@ -142,12 +147,12 @@ def optimum(
         covariance=covariance,
         objective=float(descents.value[best]),
         objective_name=str(goal),
-        scale=float(1.4826 * np.median(np.abs(residual))),
+        scale=float(1.4826 * np.median(np.abs(residual - centre))),
         predicted=local.predicted,
         residuals=residual,
         rows=data.rows,
         certificate=certificate,
-        notes=(*data.notes, *certify.notes(certificate, record, data.inputs)),
+        notes=notes,
         table_digest=table.digest,
     )
     return result, np.asarray(descents.free[best])
@@ -184,6 +189,11 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
     inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
     weights = None if data.weights is None else jnp.asarray(data.weights)
     return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1], weights), stages
+
+
+def _saturated(runs: int) -> Note:
+    message = f"{runs} runs, {runs} parameters: no degree of freedom is left to tell how far off they are"
+    return Note("saturated", "warning", message, {"runs": runs})
 
 
 def _on_a_ridge(

@@ -1,14 +1,27 @@
 """Where fits begin: points spread evenly over the declared start ranges."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jscale._core.errors import JscaleError
 from jscale.laws import Record
 
 _REACH = 0.5
 """Of the range: steps of 1, 1/2 and 1/4 of it all bring 1,000 of 1,000 starts to the optimum of the Chinchilla table,
 under every objective, in as many steps as without."""
+
+
+def check_count(starts: Any) -> None:
+    """Refuse what is no number of starts.
+
+    Raises:
+        JscaleError: not a whole number of at least 1.
+    """
+    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
+        raise JscaleError(f"starts must be a whole number of at least 1, not {starts!r}")
 
 
 def spread(record: Record, count: int) -> jax.Array:

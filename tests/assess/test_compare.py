@@ -197,7 +197,7 @@ def test_what_fits_better_is_no_special_case():
         ([FREE, FIXED], {"share": 1.0}, "share must be above 0 and below 1, not 1"),
         ([FREE, FIXED], {"share": 0.95}, "38 held out, 2 of 40 runs are left to fit"),
         ([FREE, FIXED], {"holdout": "last"}, "holdout must be 'largest-compute' or None, not 'last'"),
-        ([FREE, FIXED], {"starts": 0}, "starts must be at least 1, not 0"),
+        ([FREE, FIXED], {"starts": 0}, "starts must be a whole number of at least 1, not 0"),
         ([FREE, FIXED], {"nested": [(FREE, FIXED)]}, "'power_size' (3 parameters; inputs N) is no special case of law"),
         ([FREE, FIXED], {"nested": [(laws.power_data, FREE)]}, "'power_data' is not one of the laws"),
         ([FREE, laws.chinchilla, laws.power_data], {"nested": [(laws.chinchilla, FREE)]}, "is no special case of law"),

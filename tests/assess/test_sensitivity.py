@@ -141,7 +141,7 @@ def test_the_headline_counts_certified_rows_alone():
         ),
         ({"target": "alpha", "drop": 0}, "drop must be at least 1 run, not 0"),
         ({"target": "alpha", "share": 1.0}, "share must be above 0 and below 1, not 1"),
-        ({"target": "alpha", "starts": 0}, "starts must be at least 1, not 0"),
+        ({"target": "alpha", "starts": 0}, "starts must be a whole number of at least 1, not 0"),
         ({"target": "alpha", "columns": {"D": ["n_total"]}}, "law 'power_size' has no input 'D'"),
         ({"target": "alpha", "columns": {"N": ["size"]}}, "has no column 'size'"),
         ({"target": "L_inf", "variants": [FIXED]}, "has no target 'L_inf'"),

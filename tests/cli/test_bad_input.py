@@ -76,7 +76,7 @@ LAWS = {
     "objective": (("--objective", "hubert"), "objective must be one of"),
     "delta": (("--delta", "0"), "delta must be a positive number"),
     "delta-squares": (("--delta", "1", "--objective", "raw-squares"), "a delta belongs to huber"),
-    "starts": (("--starts", "0"), "starts must be at least 1"),
+    "starts": (("--starts", "0"), "starts must be a whole number of at least 1"),
     "starts-text": (("--starts", "many"), "'--starts'"),
     "not-a-loss": (("--law", "effective_parameters"), "it needs column 'N_effective'"),
     "option": (("--objetive", "huber"), "no such option: --objetive", "--objective"),

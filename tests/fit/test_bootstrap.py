@@ -183,7 +183,7 @@ def test_an_interrupt_ends_it(monkeypatch):
         ({"multipliers": "normal"}, "multipliers must be one of rademacher, mammen"),
         ({"key": 3}, "key must be a JAX random key"),
         ({"objective": "huberr"}, "objective must be one of"),
-        ({"starts": 0}, "starts must be at least 1"),
+        ({"starts": 0}, "starts must be a whole number of at least 1"),
     ],
     ids=str,
 )

@@ -76,6 +76,17 @@ def test_a_handful_of_runs_is_refused_or_doubted(rows, error):
         assert not fit.point(laws.chinchilla, table).certificate.converged
 
 
+def test_as_many_runs_as_parameters_leave_no_error_to_tell():
+    table = isoflop(sizes=3)
+    few = np.zeros(len(table))
+    few[[0, 4, 7, 10, 14]] = 1
+    point = fit.point(laws.chinchilla, table, weights=few)
+    assert point.n_runs == 5
+    assert all(np.isinf(error) for error in point.stderr.values())
+    (note,) = [n for n in point.notes if n.code == "saturated"]
+    assert note.message.startswith("5 runs, 5 parameters: no degree of freedom")
+
+
 def test_a_floor_that_excludes_the_runs_is_refused():
     table = simulated(SIZES, RATIOS * SIZES)
     floored = laws.fix(laws.chinchilla, E=3.0)
