@@ -15,9 +15,10 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.assess._calibrate_draws import NOISES, Nested, natural, nested, noise_of, refitted, simulated, workers
 from jscale.fit import _intervals as room
-from jscale.fit._intervals_covariance import few
+from jscale.fit._bootstrap import blindness
+from jscale.fit._clusters import few, labels_of
 from jscale.fit._intervals_ends import estimate, percentiles, pushed, wald
-from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, fitted, labels_of, named
+from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, fitted, named
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
 from jscale.fit._profile import default_scaling, profiled
@@ -96,6 +97,11 @@ class Calibration:
                 return row
         raise JscaleError(f"there is no coverage of {kind!r} intervals of {target!r}")
 
+    def __repr__(self) -> str:
+        targets, kinds = ({getattr(row, name) for row in self.rows} for name in ("target", "kind"))
+        size = f"{len(targets)} targets x {len(kinds)} kinds at {self.level:.4g}"
+        return f"<Calibration {self.law}: {size}, {self.noise} noise; {self.simulations} simulations>"
+
 
 @in_float64
 def calibrate(
@@ -145,20 +151,27 @@ def calibrate(
     Raises:
         JscaleError: as :func:`jscale.fit.intervals`, or a number or a noise that does not make sense.
     """
-    _check(key, simulations, draws, noise, shared)
+    _check(key, simulations, noise, shared)
     check_level(level)
     wanted = named(law, targets)
     best, state, data = fit_once(law, table, objective, starts, weights)
     if not state.goal.symmetric and noise != "residuals":
         raise JscaleError(f"noise {noise!r} is symmetric, which {state.goal} does not fit; expected noise 'residuals'")
+    if state.degrees() <= 0:
+        raise JscaleError(
+            f"{table.name}: {len(data)} runs, {len(data)} parameters: no degree of freedom is left to tell the size of "
+            "errors to simulate"
+        )
     chosen, column, notes = room.settle(table, data, kinds, by, state.goal, clustered=noise == "cluster")
+    if any(kind in room.BOOTSTRAPS for kind in chosen):
+        _check_count("draws", draws)
     labels = None if column is None else labels_of(table, data, column)
     scatter = noise_of(state, noise, labels, shared)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(simulations))
     losses = simulated(state, scatter, keys)
     free, settled = refitted(state, losses)
     losses, free, keys = losses[settled], free[settled], keys[settled]
-    notes = [*best.notes, *notes, *few(labels), *_failures(settled), *_uncertified(best)]
+    notes = [*best.notes, *notes, *few(labels), *_failures(settled), *_uncertified(best), *blindness(best)]
     if not settled.any():
         raise JscaleError(
             f"{table.name}: none of {simulations} simulated tables could be fitted; the fit to the table itself ended "
@@ -170,8 +183,13 @@ def calibrate(
     covered: dict[tuple[str, str], np.ndarray] = {}
     for kind in chosen:
         began = time.perf_counter()
-        covered |= {(name, kind): ends for name, ends in study.ends(kind).items()}
+        ends, remarks = study.ends(kind)
+        covered |= {(name, kind): both for name, both in ends.items()}
+        notes += remarks
         seconds[kind] = time.perf_counter() - began
+    for name in room.whole_range(best, wanted):
+        everywhere = np.tile([aims[name].lower, aims[name].upper], (len(losses), 1))
+        covered |= {(name, kind): everywhere for kind in chosen}
     truths = {name: estimate(aim, best.params) for name, aim in aims.items()}
     rows = [_row(name, kind, truths[name], covered[name, kind]) for name in wanted for kind in chosen]
     return Calibration(
@@ -182,10 +200,13 @@ def calibrate(
     )  # fmt: skip
 
 
-def _check(key: Any, simulations: Any, draws: Any, noise: Any, shared: Any) -> None:
-    for name, value in (("simulations", simulations), ("draws", draws)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
-            raise JscaleError(f"{name} must be a whole number of at least 2, not {value!r}")
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 2:
+        raise JscaleError(f"{name} must be a whole number of at least 2, not {value!r}")
+
+
+def _check(key: Any, simulations: Any, noise: Any, shared: Any) -> None:
+    _check_count("simulations", simulations)
     if noise not in NOISES:
         raise JscaleError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
     if isinstance(shared, bool) or not isinstance(shared, int | float) or not 0 <= shared <= 1:
@@ -202,6 +223,16 @@ def _failures(settled: np.ndarray) -> list[Note]:
     message = f"{count} of {len(settled)} fits of simulated tables did not settle and are left out"
     severity = "info" if share <= _TOO_MANY_FAILED else "warning"
     return [Note("simulations-failed", severity, message, {"share": share})]
+
+
+def _unsettled(kind: str, settled: np.ndarray) -> list[Note]:
+    """A note where refits of bootstraps (simulations, draws) were dropped."""
+    share = float(1 - settled.mean())
+    if not share:
+        return []
+    message = f"{share:.2%} of the refits of {kind} did not settle and are left out of its intervals"
+    severity = "info" if share <= _TOO_MANY_FAILED else "warning"
+    return [Note("refits-failed", severity, message, {"kind": kind, "share": share})]
 
 
 def _uncertified(best: Point) -> list[Note]:
@@ -235,13 +266,13 @@ class _Study:
     keys: jax.Array
     progress: bool
 
-    def ends(self, kind: str) -> dict[str, np.ndarray]:
-        """Target → (simulations, 2) ends of the intervals of this kind."""
+    def ends(self, kind: str) -> tuple[dict[str, np.ndarray], list[Note]]:
+        """Target → (simulations, 2) ends of the intervals of this kind, and what to remark of them."""
         if kind in room.BOOTSTRAPS:
             return self._resampled(kind)
         params, _ = natural(self.state, self.free)
         one = self._profiled if kind in room.PROFILES else partial(self._wald, params=params)
-        return self._by_simulation(kind, partial(one, kind=kind))
+        return self._by_simulation(kind, partial(one, kind=kind)), []
 
     def _by_simulation(
         self, kind: str, one: Callable[[int, Fitted], list[tuple[float, float]]]
@@ -262,21 +293,22 @@ class _Study:
         return {name: np.array([ends[j] for ends in found]) for j, name in enumerate(self.aims)}
 
     def _wald(self, i: int, state: Fitted, *, kind: str, params: Mapping[str, np.ndarray]) -> list[tuple[float, float]]:
-        covariance = state.covariance(kind, self.labels if kind in room.BY_CLUSTER else None)
+        labels = self.labels if kind in room.BY_CLUSTER else None
+        covariance, df = state.covariance(kind, labels), state.degrees(labels)
         here = {name: float(column[i]) for name, column in params.items()}
-        return [wald(aim, here, covariance, self.level) for aim in self.aims.values()]
+        return [wald(aim, here, covariance, self.level, df) for aim in self.aims.values()]
 
     def _profiled(self, i: int, state: Fitted, *, kind: str) -> list[tuple[float, float]]:
         del i
         clustered = kind in room.BY_CLUSTER
-        scaling = "cluster-sandwich" if clustered else default_scaling(state.goal)
+        scaling = "cluster-sandwich" if clustered else default_scaling(state)
         labels = self.labels if clustered else None
         return [
             profiled(state, name, target, self.level, scaling=scaling, labels=labels).interval
             for name, target in self.wanted.items()
         ]
 
-    def _resampled(self, kind: str) -> dict[str, np.ndarray]:
+    def _resampled(self, kind: str) -> tuple[dict[str, np.ndarray], list[Note]]:
         clustered = kind in room.BY_CLUSTER
         job = Nested(self.state, room.BOOTSTRAP[kind], self.labels if clustered else None, self.draws)
         at = room.KINDS.index(kind)
@@ -288,4 +320,4 @@ class _Study:
         for name, aim in self.aims.items():
             values = np.where(settled, pushed(aim, flat).reshape(settled.shape), np.nan)
             found[name] = np.array([percentiles(row, self.level) for row in values])
-        return found
+        return found, _unsettled(kind, settled)

@@ -106,7 +106,10 @@ class Nested:
     def tables(self) -> Callable[..., Batch]:
         """Keys, losses, predictions and free vectors of all tables, and the number of the first refit → a batch."""
         state, on, size = self.state, self.state.goal.on, chunk_of(self.state)
-        drawn = partial(drawing, self.kind, on=on, labels=self.labels, multipliers="rademacher", weights=state.weights)
+        drawn = partial(
+            drawing, self.kind, goal=state.goal, parameters=state.local.jacobian.shape[1], labels=self.labels,
+            multipliers="rademacher", weights=state.weights,
+        )  # fmt: skip
         base = jnp.ones(state.tableau.loss.shape) if state.weights is None else jnp.asarray(state.weights)
 
         @jax.jit

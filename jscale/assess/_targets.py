@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,14 +13,15 @@ from jscale import plan
 from jscale._core.errors import JscaleError
 from jscale.assess._target import EXPONENT, exponent, has, known, parameter
 from jscale.laws import LawFunction, describe
-from jscale.plan._inputs import bind, check_inputs, check_number
+from jscale.plan._inputs import POST, bind, check_inputs, check_number
 from jscale.plan._optimal import ask
 
-_AT_BUDGET = {"N_opt": "N", "D_opt": "D", "P_opt": "P"}
-_EXAMPLES = {
-    "N_opt": "N_opt@1e24", "D_opt": "D_opt@1e24", "P_opt": "P_opt@1e21", "loss": "loss@1e24 or loss@N=7e10,D=1.4e12",
-    "D_crit": "D_crit@N=8e9,P_post=4",
-}  # fmt: skip
+_AT_BUDGET = ("N_opt", "D_opt", "P_opt")
+_DERIVED = (*_AT_BUDGET, "loss", "D_crit")
+_LEAST_BUDGET = 6.0
+"""FLOP of one parameter and one token; plans for less mean nothing, and come out as NaN."""
+_SHOWN = {"N": "7e10", "D": "1.4e12"}
+"""Inputs in examples."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+]?inf", re.IGNORECASE | re.ASCII)
 
 
@@ -29,7 +31,7 @@ class Quantity:
 
     Attributes:
         law: the law.
-        name: as it was asked for.
+        name: as it was asked for, without spaces.
         kind: a parameter, "a", "N_opt", "D_opt", "P_opt", "loss" or "D_crit".
         budget: FLOP, or None.
         at: inputs by name.
@@ -45,7 +47,7 @@ class Quantity:
     def positive(self) -> bool:
         """Whether it is above zero whatever the parameters, so that errors belong to its logarithm."""
         supports = {p.name: p.support for p in describe(self.law).parameters}
-        return supports[self.kind].lower >= 0 if self.kind in supports else self.kind in (EXPONENT, *_EXAMPLES)
+        return supports[self.kind].lower >= 0 if self.kind in supports else self.kind in (EXPONENT, *_DERIVED)
 
     @property
     def __name__(self) -> str:
@@ -79,29 +81,56 @@ def quantity(law: LawFunction, text: str) -> Quantity:
     Raises:
         JscaleError: the law has no such number, or a budget or an input is missing, unknown or no number.
     """
-    kind, mark, rest = text.partition("@")
-    kind = kind.strip()
+    names = _names(law)
+    if not isinstance(text, str):
+        raise JscaleError(f"a target is a text such as {names[0]!r}, not {text!r:.60}")
+    text = ",".join("=".join(piece.strip() for piece in part.split("=")) for part in text.split(","))
+    kind, mark, rest = (piece.strip() for piece in text.partition("@"))
+    text = f"{kind}{mark}{rest}"
     budget, at = _places(text, rest) if mark else (None, {})
     if has(law, kind) or (kind == EXPONENT and has(law, "alpha") and has(law, "beta")):
         if mark:
             raise JscaleError(f"target {text!r}: {kind} takes neither a budget nor inputs")
-    elif kind in _EXAMPLES:
+    elif kind in _DERIVED:
         _check(law, text, kind, budget, at)
     else:
-        several = ", ".join([*known(law), *(name for name in _EXAMPLES if name not in known(law))])
-        raise JscaleError(f"law {describe(law).name!r} has no target {text!r} (there are: {several})")
+        near = get_close_matches(kind.casefold(), {name.casefold(): name for name in names}, 1)
+        meant = next((name for name in names if near and name.casefold() == near[0]), None)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        raise JscaleError(f"law {describe(law).name!r} has no target {text!r} (it has: {', '.join(names)}){hint}")
     return Quantity(law, text, kind, budget, tuple(sorted(at.items())))
+
+
+def _names(law: LawFunction) -> list[str]:
+    """The targets of a law, those beyond its parameters without their budgets and inputs."""
+    record = describe(law)
+    plans, bits = {"N", "D"} <= set(record.input_names), any(name != POST for name in record.bit_inputs)
+    turns = plans and "D" not in record.decreasing
+    return [*known(law), *(["P_opt"] if plans and bits else []), "loss", *(["D_crit"] if turns else [])]
+
+
+def _example(law: LawFunction, kind: str) -> str:
+    """How a target of this law is written."""
+    record = describe(law)
+    if kind in _AT_BUDGET:
+        return f"{kind}@1e24"
+    if kind == "D_crit":
+        return "D_crit@N=8e9" + (f",{POST}=4" if POST in record.input_names else "")
+    places = ",".join(f"{i.name}={_SHOWN.get(i.name, '…')}" for i in record.inputs if i.default is None)
+    return f"loss@1e24 or loss@{places}" if {"N", "D"} <= set(record.input_names) else f"loss@{places}"
 
 
 def _places(text: str, rest: str) -> tuple[float | None, dict[str, float]]:
     """The budget and the inputs after the ``@``."""
     budget, at = None, {}
     for part in rest.split(","):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
+        name, equals, value = part.partition("=")
+        if equals and not name:
+            raise JscaleError(f"target {text!r}: no name before {part!r}; expected a number such as 1e24 or N=8e9")
         if not equals:
             name, value = "", name
         if not _NUMBER.fullmatch(value):
-            raise JscaleError(f"target {text!r}: expected a number such as 1e24 or N=8e9, not {part.strip()!r}")
+            raise JscaleError(f"target {text!r}: expected a number such as 1e24 or N=8e9, not {part!r}")
         if name in at or (name in ("", "C") and budget is not None):
             raise JscaleError(f"target {text!r}: {name or 'the budget'} is given twice")
         if name in ("", "C"):
@@ -111,29 +140,36 @@ def _places(text: str, rest: str) -> tuple[float | None, dict[str, float]]:
     return budget, at
 
 
+class _Incomplete(JscaleError):
+    """Something is missing, so that an example helps."""
+
+
 def _check(law: LawFunction, text: str, kind: str, budget: float | None, at: Mapping[str, float]) -> None:
     """Refuse what the planner would refuse later, with the text that was typed."""
     try:
-        if budget is not None and (kind in _AT_BUDGET or kind == "loss"):
+        if kind in _AT_BUDGET or (kind == "loss" and budget is not None):
+            ask(law, ("N", "D", "P") if kind == "P_opt" else ("N", "D"), at, None)
+            if budget is None:
+                raise _Incomplete("needs a budget, in FLOP")
             check_number("the budget", budget, above=0.0)
-            free = ("N", "D", "P") if kind == "P_opt" else ("N", "D")
-            ask(law, free, at, None)
+            if budget < _LEAST_BUDGET:
+                raise JscaleError(f"the budget must be at least {_LEAST_BUDGET:g} FLOP, not {budget:g}")
         elif kind == "loss":
             if not at:
-                raise JscaleError("needs a budget or inputs")
+                raise _Incomplete("needs a budget or inputs" if "D_opt" in known(law) else "needs inputs")
             bind(law, at, ())
-        elif kind == "D_crit":
-            if budget is not None:
-                raise JscaleError("takes no budget")
-            if "N" not in at:
-                raise JscaleError("needs N")
+        else:
             if "D" not in describe(law).input_names:
                 raise JscaleError("the law has no input D")
+            if budget is not None:
+                raise _Incomplete("takes no budget")
+            if "N" not in at:
+                raise _Incomplete("needs N")
             bind(law, at, ("D",))
-        else:
-            raise JscaleError("needs a budget, in FLOP")
         check_inputs(law, at)
+    except _Incomplete as error:
+        raise JscaleError(f"target {text!r}: {error} (such as {_example(law, kind)})") from None
     except JscaleError as error:
-        raise JscaleError(f"target {text!r}: {error} (such as {_EXAMPLES[kind]})") from None
-    if any(math.isinf(value) and describe(law).input_names and name in ("N", "D") for name, value in at.items()):
+        raise JscaleError(f"target {text!r}: {error}") from None
+    if any(math.isinf(value) and name in ("N", "D") for name, value in at.items()):
         raise JscaleError(f"target {text!r}: N and D must be finite")

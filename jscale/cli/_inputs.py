@@ -127,6 +127,19 @@ def _from_file(law_name: str, file: str) -> dict[str, Any]:
     return params
 
 
+def key_of(seed: int) -> Any:
+    """The random key of a seed.
+
+    Raises:
+        JscaleError: the seed is out of range.
+    """
+    if not 0 <= seed < 2**63:
+        raise JscaleError(f"--seed: expected a whole number from 0 to 2**63 - 1, not {seed}")
+    import jax
+
+    return jax.random.key(seed)
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How to sample: chains, steps of each chain, seed."""
@@ -143,16 +156,13 @@ def posterior_of(law: "LawFunction", table: "Runs", settings: Sampling, as_json:
     Raises:
         JscaleError: the runs cannot determine the law, or a seed out of range.
     """
-    import jax
-
+    key = key_of(settings.seed)
     from jscale import fit
 
-    if not 0 <= settings.seed < 2**63:
-        raise JscaleError(f"--seed: expected a whole number from 0 to 2**63 - 1, not {settings.seed}")
     return fit.posterior(
         law,
         table,
-        key=jax.random.key(settings.seed),
+        key=key,
         chains=settings.chains,
         warmup=settings.warmup,
         draws=settings.draws,

@@ -23,7 +23,15 @@ def targets_of(law: "LawFunction", texts: list[str] | None) -> list[Any] | None:
     from jscale.laws import describe
 
     names = describe(law).parameter_names
-    return [text if text in names else quantity(law, text) for text in texts]
+    for text in texts:
+        head, *more = text.split(",")
+        if any("@" in part or "=" not in part for part in more) or (more and "@" not in head):
+            raise JscaleError(
+                f"--target {text!r}: one target at a time, since commas separate the inputs of one; give --target "
+                "several times"
+            )
+    stripped = [text.strip() for text in texts]
+    return [text if text in names else quantity(law, text) for text in stripped]
 
 
 def settings(law: "LawFunction", texts: list[str] | None, kinds: list[str] | None, level: float, by: str | None) -> Any:
@@ -32,17 +40,9 @@ def settings(law: "LawFunction", texts: list[str] | None, kinds: list[str] | Non
     return {"targets": targets_of(law, texts), "kinds": chosen, "level": level, "by": by}
 
 
-def key_of(seed: int) -> Any:
-    """The random key of a seed.
-
-    Raises:
-        JscaleError: the seed is out of range.
-    """
-    if not 0 <= seed < 2**63:
-        raise JscaleError(f"--seed: expected a whole number from 0 to 2**63 - 1, not {seed}")
-    import jax
-
-    return jax.random.key(seed)
+def resampled(found: "Intervals | Calibration") -> bool:
+    """Whether any of the intervals is a bootstrap's."""
+    return any(row.kind.startswith("bootstrap") for row in found.rows)
 
 
 def summary(found: "Intervals") -> dict[str, Any]:
@@ -52,37 +52,39 @@ def summary(found: "Intervals") -> dict[str, Any]:
     return {
         "level": found.level,
         "by": found.by,
-        "draws": found.draws,
+        "draws": found.draws if resampled(found) else None,
         "rows": [{**asdict(row), "width": row.width} for row in found.rows],
         "seconds": found.seconds,
     }
 
 
 def show(found: "Intervals") -> None:
-    """Intervals for people, target by target."""
+    """Intervals for people, target by target: a line with its name and value, and under it a line a kind."""
     rows, last = [], None
     for row in found.rows:
-        first = row.target != last
-        last = row.target
-        name, value = (row.target, _output.figures(row.estimate)) if first else ("", "")
-        rows.append((name, value, row.kind, *(_output.figures(x, 5) for x in (row.low, row.high)), f"{row.width:.3g}"))
-    clusters = f", clusters by {found.by}" if found.by else ""
-    title = f"intervals at level {found.level:g}: {found.draws:,} refits a bootstrap{clusters}"
-    _output.show(_output.table(("target", "value", "kind", "low", "high", "width"), rows, title=title, right="lrlrrr"))
+        if row.target != last:
+            rows.append((row.target, _output.figures(row.estimate), "", "", ""))
+            last = row.target
+        ends = (_output.figures(x, 5) for x in (row.low, row.high))
+        rows.append((f"  {row.kind}", "", *ends, f"{row.width:.3g}"))
+    details = [f"{found.draws:,} refits a bootstrap"] if resampled(found) else []
+    details += [f"clusters by {found.by}"] if found.by else []
+    title = f"intervals at level {found.level:g}" + (f": {', '.join(details)}" if details else "")
+    headers = ("interval", "value", "low", "high", "width")
+    _output.show(_output.table(headers, rows, title=title, right="lrrrr", whole=headers[1:]))
 
 
 def show_coverage(found: "Calibration") -> None:
-    """Coverage for people: a line a kind, a column a target."""
-    targets = list(dict.fromkeys(row.target for row in found.rows))
-    kinds = list(dict.fromkeys(row.kind for row in found.rows))
+    """Coverage for people, target by target."""
     shared = f", {found.shared:.0%} of the variance shared by {found.by}" if found.shared else ""
     _output.show(
         f"coverage of {found.level:.0%} intervals over {found.simulations:,} simulated tables of {found.law}, "
         f"{found.noise} noise of {found.scale:.2%}{shared}; beside each share its binomial standard error and the "
         "median width"
     )
-    rows = []
-    for kind in kinds:
-        cells = [found.of(target, kind) for target in targets]
-        rows.append((kind, *(f"{c.coverage:.3f}±{c.stderr:.3f} ({c.width:.3g})" for c in cells)))
-    _output.show(_output.table(("kind", *targets), rows, right="l" + "r" * len(targets)))
+    rows, last = [], None
+    for row in found.rows:
+        name, last = ("" if row.target == last else row.target), row.target
+        rows.append((name, row.kind, f"{row.coverage:.3f}", f"±{row.stderr:.3f}", f"{row.width:.3g}"))
+    headers = ("target", "kind", "coverage", "s.e.", "width")
+    _output.show(_output.table(headers, rows, right="llrrr", whole=headers[1:]))

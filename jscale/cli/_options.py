@@ -35,15 +35,11 @@ POSTERIOR = Annotated[
 ]
 
 # --- the point ---
-OBJECTIVE = Annotated[
-    str,
-    typer.Option(
-        "--objective",
-        help="huber, asymmetric-huber (runs above the law may be under-tuned), huber-likelihood, student-likelihood, "
-        "log-squares or raw-squares.",
-        metavar="NAME",
-    ),
-]
+_OBJECTIVE_NAMES = (
+    "huber (huber:0.01 with a delta), asymmetric-huber (runs above the law may be under-tuned), huber-likelihood, "
+    "student-likelihood, log-squares or raw-squares"
+)
+OBJECTIVE = Annotated[str, typer.Option("--objective", help=f"{_OBJECTIVE_NAMES}.", metavar="NAME")]
 WEIGHTS = Annotated[
     str | None,
     _option("--weights", help="Column that weighs the runs; loss_se for inverse variances.", metavar="COLUMN"),
@@ -78,7 +74,7 @@ TARGETS = Annotated[
     _option(
         "--target",
         help="A parameter, a, N_opt@1e24, D_opt@1e24, P_opt@1e21, loss@1e24, loss@N=7e10,D=1.4e12 or "
-        "D_crit@N=8e9,P_post=4; several times (all parameters unless given).",
+        "D_crit@N=8e9,P_post=4; give it several times for several (all parameters unless given).",
         metavar="TARGET",
     ),
 ]
@@ -92,11 +88,18 @@ KINDS = Annotated[
     ),
 ]
 LEVEL = Annotated[float, typer.Option("--level", help="Coverage that the intervals are made for.", metavar="X")]
+FIT_LEVEL = Annotated[
+    float | None, _option("--level", help="Coverage that the intervals are made for (0.9 unless given).", metavar="X")
+]
 BY = Annotated[
     str | None,
     _option("--by", help="Column whose equal values make a cluster (group, or N, unless given).", metavar="COLUMN"),
 ]
 REFITS = Annotated[int, typer.Option("--draws", help="Refits of each bootstrap.", metavar="INT")]
+FIT_REFITS = Annotated[
+    int | None,
+    _option("--draws", help="Refits of each bootstrap among the intervals (1000 unless given).", metavar="INT"),
+]
 SIMULATIONS = Annotated[int, typer.Option("--simulations", help="Number of simulated tables.", metavar="INT")]
 NOISE = Annotated[
     str,
@@ -158,9 +161,7 @@ TARGET = Annotated[
 ]
 OBJECTIVES = Annotated[
     list[str] | None,
-    _option(
-        "--objective", help="Only these objectives: huber, huber:0.01, raw-squares; several times.", metavar="NAME"
-    ),
+    _option("--objective", help=f"Only these objectives: {_OBJECTIVE_NAMES}; several times.", metavar="NAME"),
 ]
 EXCLUSIONS = Annotated[
     list[str] | None,

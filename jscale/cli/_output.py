@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
@@ -103,6 +103,15 @@ def figures(value: float | None, digits: int = 6) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
+def error(size: float, value: float) -> str:
+    """A standard error beside its value, to two digits: with an exponent where the value has one, or else too long."""
+    from jscale.report.tables import significant
+
+    if size == 0 or not math.isfinite(size) or ("e" not in figures(value) and 1e-6 <= size < 1e9):
+        return significant(size, 2)
+    return f"{size:.1e}"
+
+
 def show(*blocks: Any) -> None:
     """Print text and rich tables on stdout; into a pipe they come plain, and wide enough not to be cut."""
     from rich.console import Console
@@ -114,7 +123,14 @@ def show(*blocks: Any) -> None:
         console.print(block, markup=False)
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, right: str = "") -> Any:
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str | None = None,
+    right: str = "",
+    whole: Sequence[str] = (),
+) -> Any:
     """A rich table of plain text.
 
     Args:
@@ -122,6 +138,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
         rows: cells as text, taken literally.
         title: above the table.
         right: one letter a column, "r" for those aligned to the right, as numbers are; may be shorter than the table.
+        whole: headers of the columns whose cells are never broken.
     """
     from rich import box
     from rich.table import Table
@@ -131,7 +148,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str |
     heading = Text(title, style="bold") if title else None
     grid = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, header in enumerate(headers):
-        grid.add_column(Text(header), justify="right" if right[i : i + 1] == "r" else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if right[i : i + 1] == "r" else "left"
+        grid.add_column(Text(header), justify=justify, overflow="fold", no_wrap=header in whole)
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     return grid

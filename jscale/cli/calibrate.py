@@ -24,6 +24,7 @@ def calibrate(
     simulations: _options.SIMULATIONS = 200,
     draws: _options.REFITS = 200,
     objective: _options.OBJECTIVE = "huber",
+    weights: _options.WEIGHTS = None,
     starts: _options.STARTS = 64,
     fix: _options.FIX = None,
     tie: _options.TIE = None,
@@ -45,8 +46,9 @@ def calibrate(
         from jscale import assess
 
         found = assess.calibrate(
-            chosen, table, key=_intervals.key_of(seed), objective=_inputs.objective_of(objective),
-            simulations=simulations, draws=draws, starts=starts, progress=shows_progress(as_json), **asked,
+            chosen, table, key=_inputs.key_of(seed), objective=_inputs.objective_of(objective),
+            weights=weights, simulations=simulations, draws=draws, starts=starts, progress=shows_progress(as_json),
+            **asked,
         )  # fmt: skip
         if figure is not None:
             from jscale.report import write_coverage
@@ -73,7 +75,7 @@ def summary(found: "Calibration", table: "Runs", seed: int) -> dict[str, Any]:
         "shared": found.shared,
         "by": found.by,
         "simulations": found.simulations,
-        "draws": found.draws,
+        "draws": found.draws if _intervals.resampled(found) else None,
         "seed": seed,
         "rows": [asdict(row) for row in found.rows],
         "seconds": found.seconds,

@@ -43,7 +43,7 @@ def compare(
                 table,
                 holdout="largest-compute" if holdout else None,
                 share=holdout or 0.2,
-                objective=objective,
+                objective=_inputs.objective_of(objective),
                 nested=pairs,
                 starts=starts,
             )

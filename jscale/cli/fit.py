@@ -31,9 +31,9 @@ def fit(
     intervals: _options.INTERVALS = False,
     target: _options.TARGETS = None,
     kinds: _options.KINDS = None,
-    level: _options.LEVEL = 0.9,
+    level: _options.FIT_LEVEL = None,
     by: _options.BY = None,
-    draws: _options.REFITS = 1000,
+    draws: _options.FIT_REFITS = None,
     require_converged: _options.FIT_CONVERGED = False,
     as_json: _options.AS_JSON = False,
     seed: _options.BOOTSTRAP_SEED = 0,
@@ -46,18 +46,21 @@ def fit(
         table = _inputs.table_of(source, include_excluded)
         chosen = _inputs.law_of(law, fix, tie)
         goal = _inputs.objective_of(objective, delta)
-        if not intervals and (target or kinds or by):
-            raise JscaleError("--target, --kinds and --by belong to --intervals, which was not given")
-        settings = _resampling(bootstrap, bootstrap_kind, bootstrap_by, seed)
+        if not intervals and (target or kinds or by or level is not None or draws is not None):
+            raise JscaleError("--target, --kinds, --by, --level and --draws belong to --intervals, which was not given")
+        key = _inputs.key_of(seed)
+        settings = _resampling(bootstrap, bootstrap_kind, bootstrap_by)
         from jscale import fit as room
 
         common: dict[str, Any] = {"objective": goal, "weights": weights, "starts": starts}
         resampled, beside, progress = None, None, shows_progress(as_json)
         if intervals:
-            asked = {**_intervals.settings(chosen, target, kinds, level, by), "key": _intervals.key_of(seed)}
-            beside = room.intervals(chosen, table, progress=progress, draws=draws, **common, **asked)
+            beside = room.intervals(
+                chosen, table, key=key, progress=progress, draws=1000 if draws is None else draws, **common,
+                **_intervals.settings(chosen, target, kinds, 0.9 if level is None else level, by),
+            )  # fmt: skip
         if settings:
-            resampled = room.bootstrap(chosen, table, progress=progress, **common, **settings)
+            resampled = room.bootstrap(chosen, table, key=key, progress=progress, **common, **settings)
         made = resampled or beside
         if made is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
@@ -82,17 +85,13 @@ def fit(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _resampling(draws: int | None, kind: str | None, by: str | None, seed: int) -> dict[str, Any]:
+def _resampling(draws: int | None, kind: str | None, by: str | None) -> dict[str, Any]:
     """The bootstrap that was asked for; empty for none."""
     if draws is None:
         if kind or by:
             raise JscaleError("--bootstrap-kind and --bootstrap-by belong to --bootstrap R, which was not given")
         return {}
-    if not 0 <= seed < 2**63:
-        raise JscaleError(f"--seed: expected a whole number from 0 to 2**63 - 1, not {seed}")
-    import jax
-
-    return {"draws": draws, "kind": kind or "rows", "by": by, "key": jax.random.key(seed)}
+    return {"draws": draws, "kind": kind or "rows", "by": by}
 
 
 def summary(point: "Point", table: "Runs") -> dict[str, Any]:
@@ -140,14 +139,13 @@ def bootstrap_summary(resampled: "Bootstrap") -> dict[str, Any]:
 def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) -> None:
     """A fit for people."""
     from jscale.laws import describe
-    from jscale.report.tables import significant
 
     record, certificate = describe(point.law), point.certificate
     _output.show(f"{record.name} on {table.name}: {point.n_runs:,} runs\n  {record.formula}")
     units = {p.name: p.unit for p in record.parameters}
     errors = {"stderr": point.stderr} | ({f"by {resampled.kind}": resampled.stderr} if resampled else {})
     rows = [
-        (name, _output.figures(value), *(significant(column[name], 2) for column in errors.values()), units[name])
+        (name, _output.figures(value), *(_output.error(c[name], value) for c in errors.values()), units[name])
         for name, value in point.params.items()
     ]
     _output.show(_output.table(("parameter", "value", *errors, "unit"), rows, right="lr" + "r" * len(errors)))

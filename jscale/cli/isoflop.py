@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _options, _output
 from jscale.cli._session import session, working
 from jscale.cli._verbs import CHECK_FAILED
@@ -54,13 +53,10 @@ def isoflop(
     """Find the best size at each budget of a table, with flags, bias, and power laws in compute."""
     if out is not None:
         _output.target(out)
-    if not 0 <= seed < 2**63:
-        raise JscaleError(f"--seed: expected a whole number from 0 to 2**63 - 1, not {seed}")
     with session():
+        key = _inputs.key_of(seed)
         table = _inputs.table_of(source, include_excluded)
         truth = None if law == "none" else _inputs.law_of(law)
-        import jax
-
         from jscale import fit as room
 
         with working(f"fitting the valleys of {table.kept.sum():,} runs …", as_json):
@@ -72,7 +68,7 @@ def isoflop(
                 tolerance=tolerance,
                 resample=cast(Literal["rows"], resample),
                 draws=bootstrap,
-                key=jax.random.key(seed) if bootstrap else None,
+                key=key if bootstrap else None,
             )
     payload = summary(result, table)
     _output.deliver(payload, as_json, out)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jscale.cli import _options, _output
+from jscale.cli import _inputs, _options, _output
 from jscale.cli._session import session, working
 from jscale.cli._verbs import CHECK_FAILED
 
@@ -36,14 +36,13 @@ def reproduce(
     if out is not None:
         _output.target(out)
     with session():
-        import jax
-
+        key = _inputs.key_of(seed)
         from jscale import assess
 
         parts, names = [], assess.reproducible() if name is None else (name,)
         for i, one in enumerate(names, 1):
             with working(f"{one} ({i} of {len(names)}): refitting what was published …", as_json):
-                parts.append(assess.reproduce(one, key=jax.random.key(seed)))
+                parts.append(assess.reproduce(one, key=key))
             if not as_json:
                 _show(parts[-1])
     payload = summary(parts)
@@ -60,10 +59,11 @@ def summary(parts: "Sequence[Reproduction]") -> dict[str, Any]:
 
     rows = [row for part in parts for row in part.rows]
     return {
-        "rows": [{**asdict(row), "agrees": row.agrees} for row in rows],
+        "rows": [{**asdict(row), "agrees": row.agrees, "verdict": row.verdict} for row in rows],
         "not_run": [asdict(missing) for part in parts for missing in part.not_run],
         "numbers": len(rows),
         "agreeing": sum(row.agrees for row in rows),
+        "not_identified": sum(not row.identified for row in rows),
         "complete": all(part.complete for part in parts),
         "sources": {name: source for part in parts for name, source in part.sources.items()},
         "seconds": {name: value for part in parts for name, value in part.seconds.items()},
@@ -76,7 +76,9 @@ def _closing(payload: dict[str, Any]) -> str:
     parts, numbers, agreeing = [], payload["numbers"], payload["agreeing"]
     if numbers:
         parts.append(f"{agreeing} of {plural(numbers, 'published number')} come out")
-    if agreeing < numbers:
+    if unknown := payload["not_identified"]:
+        parts.append(f"{unknown} {'is' if unknown == 1 else 'are'} not identified by the runs")
+    if agreeing + unknown < numbers:
         parts.append("where one differs, the reason is given")
     if payload["not_run"]:
         parts.append(f"not run: {', '.join(missing['dataset'] for missing in payload['not_run'])}")

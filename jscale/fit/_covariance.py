@@ -22,6 +22,8 @@ wide."""
 
 Slope = Callable[[np.ndarray], np.ndarray]
 """Residuals (rows,) → derivative of the objective by each residual (rows,), weighted."""
+_POOLED = 1000
+"""Residuals at most whose mean is taken at every weight; of more, as many quantiles."""
 
 
 class Bread(NamedTuple):
@@ -52,13 +54,19 @@ def bread(jacobian: np.ndarray, stiffness: np.ndarray) -> Bread:
     return Bread(inverse / scale[:, None] / scale, np.abs(axes[:, empty]).max(axis=1, initial=0.0) > 1e-3)
 
 
-def stiffness(residual: np.ndarray, slope: Slope) -> np.ndarray:
+def _bandwidth(errors: np.ndarray) -> float:
+    return 1.06 * max(1.4826 * float(np.median(np.abs(errors))), 1e-300) * len(errors) ** -0.2
+
+
+def stiffness(residual: np.ndarray, slope: Slope, weights: np.ndarray | None = None) -> np.ndarray:
     """Second derivative (rows,) of every run's contribution by its residual.
 
     With a Huber delta far below the residuals the slope jumps at zero, and its derivative is taken as a difference
-    over a bandwidth of the residuals' own size instead of from the few runs that happen to lie inside delta.
+    over a bandwidth of the residuals' own size instead of from the few runs that happen to lie inside delta. With
+    ``weights`` (rows,) the bandwidth follows the size of each run's own error.
     """
-    width = 1.06 * max(1.4826 * float(np.median(np.abs(residual))), 1e-300) * len(residual) ** -0.2
+    root = np.ones(len(residual)) if weights is None else np.sqrt(weights)
+    width = _bandwidth(root * residual) / root
     return (slope(residual + width) - slope(residual - width)) / (2 * width)
 
 
@@ -91,6 +99,8 @@ def sandwich(
     to_params: np.ndarray,
     slope: Slope,
     labels: np.ndarray | None = None,
+    *,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Covariance of the parameters (k, k), robust to residuals of unequal size, and with labels to shared errors.
 
@@ -100,6 +110,7 @@ def sandwich(
         to_params: (k, k) derivative of the parameters by the free coordinates.
         slope: residuals (rows,) → derivative of the objective by each residual (rows,).
         labels: (rows,) clusters counted from 0, or None.
+        weights: (rows,) of the runs, or None; ``slope`` has them in it.
 
     Returns:
         (k, k); infinite variance for parameters that the runs say nothing about.
@@ -108,7 +119,7 @@ def sandwich(
     """
     if not _finite(residual, jacobian, to_params):
         return np.full(to_params.shape, np.inf)
-    inner = bread(jacobian, stiffness(residual, slope))
+    inner = bread(jacobian, stiffness(residual, slope, weights))
     return _by_params(inner.inverse @ meat(residual, jacobian, slope, labels) @ inner.inverse, inner, to_params)
 
 
@@ -116,36 +127,44 @@ def fisher(
     residual: np.ndarray,
     jacobian: np.ndarray,
     to_params: np.ndarray,
-    slope: Slope,
+    psi: Slope,
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Covariance of the parameters (k, k) where residuals are independent and of one size: the classical one.
+    """Covariance of the parameters (k, k) where residuals are independent and of one size but for the weights.
 
-    ``phi * inv(J' W J)``. For squares ``phi`` is the variance of the residuals, ``sum(w r**2) / (n - k)``; for a Huber
-    sum ``E[psi**2] / E[psi']**2``, which is that variance over the efficiency of the loss (Huber 1981, section 7.6).
+    A sandwich whose filling and bread are means over all residuals, as those of runs of weight 1: with
+    ``e = sqrt(w) r``, a run of weight w has errors distributed as ``e / sqrt(w)``. Without weights that is
+    ``phi * inv(J'J)``; for squares ``phi`` is the variance of the residuals, ``sum(r**2) / (n - k)``, for a Huber sum
+    ``E[psi**2] / E[psi']**2``, which is that variance over the efficiency of the loss (Huber 1981, section 7.6). A
+    weighted Huber sum or likelihood is no likelihood of errors of those sizes, and so has no shorter formula.
 
     Args:
         residual: (rows,).
         jacobian: (rows, k) derivative of the residuals by the free coordinates.
         to_params: (k, k) derivative of the parameters by the free coordinates.
-        slope: residuals (rows,) → derivative of the objective by each residual (rows,), weighted.
+        psi: residuals → derivative of the objective by each residual of a run of weight 1.
         weights: (rows,) of the runs, inverse to the variances of their errors; None for equal ones.
     """
     if not _finite(residual, jacobian, to_params):
         return np.full(to_params.shape, np.inf)
     n, k = jacobian.shape
     w = np.ones(n) if weights is None else weights
-    present = w > 0
-    inner = bread(jacobian, w)
-    noise = np.sum(slope(residual)[present] ** 2 / w[present]) / max(int(present.sum()) - k, 1)
-    bend = stiffness(residual, slope).sum() / w.sum()
-    phi = noise / bend**2 if bend > 0 else np.inf
-    return _by_params(phi * inner.inverse, inner, to_params) if np.isfinite(phi) else np.full((k, k), np.inf)
+    pooled = np.sqrt(w) * residual
+    width = _bandwidth(pooled)
+    if n > _POOLED:
+        pooled = np.quantile(pooled, (np.arange(_POOLED) + 0.5) / _POOLED)
+    levels, which = np.unique(w, return_inverse=True)
+    bend, noise = np.empty(len(levels)), np.empty(len(levels))
+    for i, level in enumerate(np.sqrt(levels)):
+        rise = psi((pooled + width) / level) - psi((pooled - width) / level)
+        bend[i] = rise.mean() / (2 * width / level)
+        noise[i] = np.mean(psi(pooled / level) ** 2) * n / max(n - k, 1)
+    inner = bread(jacobian, w * bend[which])
+    filling = (jacobian * (w**2 * noise[which])[:, None]).T @ jacobian
+    return _by_params(inner.inverse @ filling @ inner.inverse, inner, to_params)
 
 
-def inverse_information(
-    jacobian: np.ndarray, to_params: np.ndarray, information: np.ndarray, weights: np.ndarray | None = None
-) -> np.ndarray:
+def inverse_information(jacobian: np.ndarray, to_params: np.ndarray, information: np.ndarray) -> np.ndarray:
     """Covariance of the parameters (k, k) of a likelihood: its Fisher information, with that of the scale, inverted.
 
     The expected information, not the observed: a density that is all but Laplace's has no curvature at most runs.
@@ -154,15 +173,14 @@ def inverse_information(
         jacobian: (rows, k) derivative of the residuals by the free coordinates.
         to_params: (k, k) derivative of the parameters by the free coordinates.
         information: (2, 2) of one residual about its location and the log scale, see :func:`of_one_residual`.
-        weights: (rows,) of the runs, or None.
     """
     if not _finite(jacobian, to_params):
         return np.full(to_params.shape, np.inf)
-    w = np.ones(len(jacobian)) if weights is None else weights
     # The scale is eliminated: nothing is left of it where the density is symmetric.
-    mean = w @ jacobian / w.sum()
+    mean = jacobian.mean(axis=0)
     lost = information[0, 1] ** 2 / (information[0, 0] * information[1, 1])
-    inner = bread(jacobian - (1 - np.sqrt(max(1 - lost, 0.0))) * mean, information[0, 0] * w)
+    centred = jacobian - (1 - np.sqrt(max(1 - lost, 0.0))) * mean
+    inner = bread(centred, np.full(len(jacobian), information[0, 0]))
     return _by_params(inner.inverse, inner, to_params)
 
 

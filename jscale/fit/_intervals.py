@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit._bootstrap import bootstrap
-from jscale.fit._intervals_covariance import COVARIANCES, few
+from jscale.fit import _resample
+from jscale.fit._bootstrap import SYMMETRIC, Resampling, blindness, resampled, shared, untold
+from jscale.fit._clusters import company, few, labels_of
+from jscale.fit._intervals_covariance import COVARIANCES
 from jscale.fit._intervals_ends import estimate, missing, percentiles, pushed, wald
-from jscale.fit._intervals_fit import Quantity, check_level, company, fit_once, labels_of, named
+from jscale.fit._intervals_fit import Quantity, check_level, fit_once, named
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
 from jscale.fit._profile import default_scaling, profiled
 from jscale.fit._profile_aim import aim_at
 from jscale.fit._weights import Weights
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
 
 BOOTSTRAPS = (
@@ -88,6 +89,11 @@ class Intervals:
                 return row
         raise JscaleError(f"there is no {kind!r} interval of {target!r}")
 
+    def __repr__(self) -> str:
+        targets, kinds = ({getattr(row, name) for row in self.rows} for name in ("target", "kind"))
+        size = f"{len(targets)} targets x {len(kinds)} kinds at {self.level:.4g}"
+        return f"<Intervals {describe(self.point.law).name}: {size}; {self.point.certificate.status}>"
+
 
 @in_float64
 def intervals(
@@ -113,6 +119,12 @@ def intervals(
     "bootstrap-parametric" take them as independent and of one size, the sandwich, rows and wild as independent, the
     cluster kinds as independent between clusters.
 
+    Standard errors and profiles go by Student's t, with n - k degrees of freedom or one less than there are clusters;
+    the profile of a likelihood by chi-squared. A parameter that the runs do not tell has its whole range in every kind,
+    and so has every target where there are as many parameters as runs.
+
+    Source: of the degrees of freedom by cluster, Cameron & Miller 2015.
+
     Args:
         law: a declared law.
         table: validated runs.
@@ -137,34 +149,40 @@ def intervals(
     best, state, data = fit_once(law, table, objective, starts, weights)
     chosen, column, notes = settle(table, data, kinds, by, state.goal)
     labels = None if column is None else labels_of(table, data, column)
-    notes = [*best.notes, *notes, *few(labels), *_short(chosen, state.goal, best.scale)]
+    if any(kind in BOOTSTRAPS for kind in chosen):
+        _resample.check(draws, key, "rows", "rademacher")
+    notes = [*best.notes, *notes, *few(labels), *blindness(best)]
+    whole = whole_range(best, wanted)
+    told = {name: target for name, target in wanted.items() if name not in whole}
     aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
     found: dict[tuple[str, str], tuple[float, float]] = {}
     seconds: dict[str, float] = {}
     for kind in chosen:
         began = time.perf_counter()
         clustered = labels if kind in BY_CLUSTER else None
-        if kind in COVARIANCES:
-            ends = {n: wald(aim, best.params, state.covariance(kind, clustered), level) for n, aim in aims.items()}
-        elif kind in PROFILES:
-            scaling = default_scaling(state.goal) if kind == "profile" else "cluster-sandwich"
+        if not told:
             ends = {}
-            for name, target in wanted.items():
+        elif kind in COVARIANCES:
+            spread, df = state.covariance(kind, clustered), state.degrees(clustered)
+            ends = {n: wald(aims[n], best.params, spread, level, df) for n in told}
+        elif kind in PROFILES:
+            scaling = default_scaling(state) if kind == "profile" else "cluster-sandwich"
+            ends = {}
+            for name, target in told.items():
                 made = profiled(state, name, target, level, scaling=scaling, labels=clustered)
                 ends[name] = made.interval
                 notes += made.notes
         else:
-            made = bootstrap(
-                law, table, draws=draws, key=jax.random.fold_in(key, KINDS.index(kind)), objective=objective,
-                kind=BOOTSTRAP[kind], by=column if kind in BY_CLUSTER else None, starts=starts, weights=weights,
-                progress=progress,
-            )  # fmt: skip
-            notes += [note for note in made.notes if note.code != "few-clusters"]  # said once, for all kinds
-            columns = {n: pushed(aim, {p: d[made.settled] for p, d in made.draws.items()}) for n, aim in aims.items()}
+            own = jax.random.fold_in(key, KINDS.index(kind))
+            job = Resampling(BOOTSTRAP[kind], clustered, int(draws), own, "rademacher", progress)
+            made = resampled(best, state.free, state.goal, data, job)
+            notes += [*made.notes, *shared(table, data, job.kind)]
+            columns = {n: pushed(aims[n], {p: d[made.settled] for p, d in made.draws.items()}) for n in told}
             ends = {n: percentiles(values, level) for n, values in columns.items()}
             notes += [note for n, values in columns.items() for note in missing(n, kind, values)]
         seconds[kind] = time.perf_counter() - began
         found |= {(name, kind): pair for name, pair in ends.items()}
+        found |= {(name, kind): (aims[name].lower, aims[name].upper) for name in whole}
     rows = [
         Interval(name, kind, estimate(aims[name], best.params), *found[name, kind])
         for name in wanted
@@ -174,11 +192,18 @@ def intervals(
     return Intervals(tuple(rows), level, best, column, draws, seconds, unique)
 
 
+def whole_range(best: Point, wanted: Mapping[str, str | Quantity]) -> frozenset[str]:
+    """The targets of which every interval is the whole range: the runs do not tell them, or nothing at all."""
+    saturated = best.n_runs == len(best.params)
+    return frozenset(n for n, t in wanted.items() if saturated or (isinstance(t, str) and t in untold(best)))
+
+
 BOOTSTRAP: Mapping[str, Any] = {
     "bootstrap-rows": "rows", "bootstrap-cluster": "cluster", "bootstrap-wild": "wild",
     "bootstrap-wild-cluster": "wild", "bootstrap-parametric": "parametric",
 }  # fmt: skip
 """The names of the same for :func:`jscale.fit.bootstrap`."""
+_SYMMETRIC = tuple(kind for kind, name in BOOTSTRAP.items() if name in SYMMETRIC)
 
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
@@ -209,7 +234,8 @@ def settle(
         clustered: whether clusters are needed in any case.
 
     Raises:
-        JscaleError: an unknown kind, clusters where there are none, or a column for kinds that need none.
+        JscaleError: an unknown kind or one that the objective does not fit, clusters where there are none, or a column
+            for kinds that need none.
     """
     asked = None if kinds is None else check_kinds(kinds)
     needs = [f"kind {kind!r}" for kind in asked or () if kind in BY_CLUSTER]
@@ -223,8 +249,8 @@ def settle(
     if asked is not None:
         if by is not None and not needs:
             raise JscaleError(f"by={by!r} belongs to the kinds {', '.join(BY_CLUSTER)}, none of which is asked for")
-        if "bootstrap-parametric" in asked and not goal.symmetric:
-            raise JscaleError(f"kind 'bootstrap-parametric' draws symmetric noise, which {goal} does not fit")
+        if not goal.symmetric and (unfit := [kind for kind in asked if kind in _SYMMETRIC]):
+            raise JscaleError(f"kind {unfit[0]!r} draws symmetric noise, which {goal} does not fit")
         return asked, column if needs else None, []
     notes, left_out = [], set()
     if column is None:
@@ -232,20 +258,7 @@ def settle(
         message = "no runs share a group or a size: intervals by cluster are left out"
         notes.append(Note("no-clusters", "info", message, {}))
     if not goal.symmetric:
-        left_out.add("bootstrap-parametric")
-        message = f"{goal} does not fit symmetric noise: the parametric bootstrap is left out"
-        notes.append(Note("no-parametric", "info", message, {}))
+        left_out |= set(_SYMMETRIC)
+        message = f"{goal} does not fit symmetric noise: the parametric bootstrap and the wild ones are left out"
+        notes.append(Note("no-symmetric", "info", message, {}))
     return tuple(kind for kind in KINDS if kind not in left_out), column, notes
-
-
-def _short(kinds: Sequence[str], goal: Objective, scale: float) -> list[Note]:
-    """A warning where random signs do not move a fit as far as new errors would."""
-    wild = [kind for kind in kinds if "wild" in kind]
-    turn = getattr(goal, "delta", np.inf) * (scale if goal.has_scale else 1.0)
-    if not wild or turn >= scale:
-        return []
-    message = (
-        f"{goal} is nearly the absolute value of residuals: wild bootstraps of it are too short (in simulations of 90% "
-        "intervals on the Chinchilla runs they covered 80% to 86%)"
-    )
-    return [Note("wild-short", "warning", message, {"delta": turn, "scale": scale})]

@@ -9,8 +9,8 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit._bootstrap import FEW_CLUSTERS
-from jscale.fit._intervals_fit import company, fit_once, labels_of
+from jscale.fit._clusters import column_of, few, labels_of
+from jscale.fit._intervals_fit import fit_once
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
 from jscale.fit._weights import Weights
@@ -83,18 +83,7 @@ def covariance(
     best, state, data = fit_once(law, table, objective, starts, weights)
     labels, column, notes = None, None, list(best.notes)
     if kind == "cluster-sandwich":
-        column = by or company(table, data)
-        if column is None:
-            raise JscaleError(f"{table.name}: no runs share a group or a size; expected by= with the name of a column")
+        column = column_of(table, data, by)
         labels = labels_of(table, data, column)
         notes += few(labels)
     return Covariance(kind, state.covariance(kind, labels), column, best, tuple(notes))
-
-
-def few(labels: np.ndarray | None) -> list[Note]:
-    """A warning where there are too few clusters to tell how much they differ."""
-    if labels is None or labels.max() + 1 >= FEW_CLUSTERS:
-        return []
-    count = int(labels.max()) + 1
-    message = f"the runs form only {count} clusters: intervals by cluster are themselves rough, and tend to be short"
-    return [Note("few-clusters", "warning", message, {"clusters": count})]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from statistics import NormalDist
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale.fit._profile_aim import Aim
+from jscale.fit._quantiles import reach_of
 
 
 @partial(jax.jit, static_argnames="function")
@@ -29,7 +29,9 @@ def estimate(aim: Aim, params: Mapping[str, float]) -> float:
     return float(aim.natural(level))
 
 
-def wald(aim: Aim, params: Mapping[str, float], covariance: np.ndarray, level: float) -> tuple[float, float]:
+def wald(
+    aim: Aim, params: Mapping[str, float], covariance: np.ndarray, level: float, df: float = np.inf
+) -> tuple[float, float]:
     """The interval of an estimate and its standard error; the range of the target where the runs do not tell it.
 
     Args:
@@ -37,6 +39,7 @@ def wald(aim: Aim, params: Mapping[str, float], covariance: np.ndarray, level: f
         params: at the best fit, in the order of the covariance.
         covariance: (k, k) of the parameters.
         level: coverage.
+        df: degrees of freedom of the standard error.
     """
     place, gradient = _graded(aim.function, {n: jnp.asarray(v) for n, v in params.items()}, aim.choice)
     slope = np.array([float(gradient[name]) for name in params])
@@ -44,7 +47,7 @@ def wald(aim: Aim, params: Mapping[str, float], covariance: np.ndarray, level: f
     inner = covariance[np.ix_(used, used)]
     if not (np.isfinite(inner).all() and np.isfinite(slope).all() and np.isfinite(place)):
         return aim.lower, aim.upper
-    reach = NormalDist().inv_cdf(0.5 + level / 2) * float(np.sqrt(max(slope[used] @ inner @ slope[used], 0.0)))
+    reach = reach_of(level, df) * float(np.sqrt(max(slope[used] @ inner @ slope[used], 0.0)))
     return float(aim.natural(float(place) - reach)), float(aim.natural(float(place) + reach))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.scope import to_numpy
 from jscale.fit import _covariance
-from jscale.fit._bootstrap import COMPANY
 from jscale.fit._objective import Objective, resolve
 from jscale.fit._point import Point, optimum, tabulate
 from jscale.fit._problem import Local, Tableau, examine, slopes
@@ -58,20 +57,34 @@ class Fitted:
 
     def _covariance(self, kind: str, labels: np.ndarray | None, to_params: np.ndarray) -> np.ndarray:
         residual, jacobian = self.local.residuals, self.local.jacobian
+        if self.degrees() <= 0:
+            return np.full((len(to_params),) * 2, np.inf)
         if kind != "fisher":
-            return _covariance.sandwich(residual, jacobian, to_params, self.slope, labels)
-        if self.goal.has_scale:
+            return _covariance.sandwich(residual, jacobian, to_params, self.slope, labels, weights=self.weights)
+        if self.goal.has_scale and self.weights is None:
             delta = float(self.tableau.delta)
             information = _covariance.of_one_residual(self.goal, float(self.free[-1]), delta)
-            return _covariance.inverse_information(jacobian, to_params, information, self.weights)
-        return _covariance.fisher(residual, jacobian, to_params, self.slope, self.weights)
+            return _covariance.inverse_information(jacobian, to_params, information)
+        return _covariance.fisher(residual, jacobian, to_params, self._psi, self.weights)
+
+    def _psi(self, residual: np.ndarray) -> np.ndarray:
+        """Derivative of the objective by residuals of any number, of runs of weight 1."""
+        log_scale = self.free[-1] if self.goal.has_scale else 0.0
+        return np.asarray(self.goal.slope(jnp.asarray(residual), jnp.asarray(log_scale), self.tableau.delta))
+
+    def degrees(self, labels: np.ndarray | None = None) -> int:
+        """Degrees of freedom of a standard error: n - k, or one less than the clusters by labels (rows,)."""
+        n, k = self.local.jacobian.shape
+        return n - k if labels is None or n <= k else int(labels.max())
 
     def stiff_inverse(self) -> np.ndarray:
         """Inverse (k, k) of the objective's stiffness in free coordinates, without directions of no information."""
         jacobian = self.local.jacobian
         if not np.isfinite(jacobian).all():
             return np.full((jacobian.shape[1],) * 2, np.inf)
-        return _covariance.bread(jacobian, _covariance.stiffness(self.local.residuals, self.slope)).inverse
+        return _covariance.bread(
+            jacobian, _covariance.stiffness(self.local.residuals, self.slope, self.weights)
+        ).inverse
 
 
 def fitted(law: LawFunction, goal: Objective, tableau: Tableau, stages: Any, free: np.ndarray) -> Fitted:
@@ -105,28 +118,6 @@ def check_level(level: Any) -> float:
     return float(level)
 
 
-def company(table: Runs, data: Data) -> str | None:
-    """The column whose equal values may share errors: ``group``, or the sizes where they repeat; None for none."""
-    for name in ("group", "N"):
-        if name in table:
-            count = len(np.unique(table[name][data.rows]))
-            if count > 1 and len(data) >= COMPANY * count:
-                return name
-    return None
-
-
-def labels_of(table: Runs, data: Data, by: str) -> np.ndarray:
-    """The cluster of every run (rows,), counted from 0.
-
-    Raises:
-        JscaleError: there is no such column, or it has a single value.
-    """
-    _, labels = np.unique(table[by][data.rows], return_inverse=True)
-    if labels.max() == 0:
-        raise JscaleError(f"{table.name}: column {by!r} has one value in all runs; clusters need at least two")
-    return labels
-
-
 Quantity = Callable[[Mapping[str, Any]], Any]
 """A number made of the parameters, in JAX: parameters by name → scalar."""
 
@@ -157,7 +148,7 @@ def named(law: LawFunction, targets: Any) -> dict[str, str | Quantity]:
         if isinstance(target, str) and target not in known:
             raise JscaleError(
                 f"law {describe(law).name!r} has no parameter {target!r} (it has: {', '.join(known)}); any other "
-                "target is a function of the parameters"
+                f"target is a function of the parameters, such as assess.quantity(law, {target!r}) gives"
             )
         if not (isinstance(target, str) or callable(target)):
             raise JscaleError(f"target {name!r} must be a parameter or a function of the parameters, not {target!r}")

@@ -132,7 +132,7 @@ def optimum(
         certificate = _on_a_ridge(certificate, law, goal, tableau, descents) or certificate
     covariance = sandwich(
         local.residuals, local.jacobian, local.params_jacobian,
-        lambda r: np.asarray(slopes(law, goal, tableau, descents.free[best], jnp.asarray(r))),
+        lambda r: np.asarray(slopes(law, goal, tableau, descents.free[best], jnp.asarray(r))), weights=data.weights,
     )  # fmt: skip
     notes = (*data.notes, *certify.notes(certificate, record, data.inputs))
     if len(data) == len(record.parameters):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from statistics import NormalDist
 from typing import Any, Literal
 
 import jax
@@ -14,12 +13,16 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale.fit._bootstrap import blindness, untold
+from jscale.fit._clusters import column_of, few, labels_of
 from jscale.fit._covariance import stiffness
-from jscale.fit._intervals_fit import Fitted, Quantity, check_level, company, fit_once, labels_of, named
+from jscale.fit._intervals_ends import estimate
+from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, named
 from jscale.fit._objective import Objective
 from jscale.fit._problem import Problem, Tableau
 from jscale.fit._profile_aim import Aim, aim_at
 from jscale.fit._profile_walk import FAILED, OPEN, REACHED, STEPS, Side, Walk, locate, walk
+from jscale.fit._quantiles import reach_of
 from jscale.fit._weights import Weights
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
@@ -30,6 +33,8 @@ _FARTHEST, _FARTHEST_LOG = 1e6, 60.0
 _MISS = 1e-5
 _LOWER = 1e-6
 """Share of the threshold by which a point of the profile must lie below the fit to say that the fit was no optimum."""
+_ROUNDING = 1e-13
+"""Of the objective's value, relative."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Profile:
         deviance: (points,) twice the rise of the objective over its scale; the interval is where it is below
             ``threshold``.
         params: parameter → (points,) the best parameters at every value.
-        threshold: quantile of chi-squared with one degree of freedom.
+        threshold: quantile of chi-squared with one degree of freedom; where the objective's scale is estimated, of F
+            with 1 and n - k degrees of freedom, or by cluster 1 and one less than there are clusters.
         scaling: what the objective is measured by: "likelihood" for itself, or the variance that it is brought to.
         scale: the number that the objective is divided by.
         stderr: standard error of the target, or of its logarithm, by that variance.
@@ -98,9 +104,9 @@ def profile(
     The interval of a function of a target is the function of its interval; nothing is linearised.
 
     A likelihood is compared with its least by chi-squared. Another objective (squares, a Huber sum) has no scale of its
-    own: its rise is divided by the ratio of the target's variance, by default the sandwich, to the one that its
-    curvature implies (Rotnitzky & Jewell 1990; Pace, Salvan & Sartori 2011), so that the interval holds for robust
-    objectives and, by cluster, for errors that runs share.
+    own, nor has a likelihood whose runs are weighted: its rise is divided by the ratio of the target's variance, by
+    default the sandwich, to the one that its curvature implies (Rotnitzky & Jewell 1990; Pace, Salvan & Sartori 2011),
+    so that the interval holds for robust objectives and, by cluster, for errors that runs share.
 
     Args:
         law: a declared law.
@@ -110,7 +116,7 @@ def profile(
         level: coverage of the interval.
         objective: as for :func:`jscale.fit.point`.
         scaling: what the objective is measured by: "likelihood", "fisher", "sandwich" or "cluster-sandwich"; by default
-            "likelihood" where it is one, else "sandwich", and with ``by`` "cluster-sandwich".
+            "likelihood" where it is one without weights, else "sandwich", and with ``by`` "cluster-sandwich".
         by: column whose equal values make a cluster; "cluster-sandwich" takes ``group``, or the sizes, without it.
         weights: as for :func:`jscale.fit.point`.
         starts: number of starting points of the fit.
@@ -123,29 +129,38 @@ def profile(
     if len(wanted) != 1:
         raise JscaleError(f"profile takes one target, not {len(wanted)}: {', '.join(wanted)}")
     best, state, data = fit_once(law, table, objective, starts, weights)
-    measure = str(scaling or ("cluster-sandwich" if by else default_scaling(state.goal)))
-    _check_scaling(measure, state.goal, by)
+    measure = str(scaling or ("cluster-sandwich" if by else default_scaling(state)))
+    _check_scaling(measure, state, by)
     labels = None
     if measure == "cluster-sandwich":
-        column = by or company(table, data)
-        if column is None:
-            raise JscaleError(f"{table.name}: no runs share a group or a size; expected by= with the name of a column")
-        labels = labels_of(table, data, column)
+        labels = labels_of(table, data, column_of(table, data, by))
     ((name, what),) = wanted.items()
+    if state.degrees() <= 0:
+        aim, said = aim_at(law, name, what), tuple(note for note in best.notes if note.code == "saturated")
+        return _blank(aim, estimate(aim, best.params), level, measure, said)
     found = profiled(state, name, what, level, scaling=measure, labels=labels)
+    found = replace(found, notes=(*found.notes, *few(labels)))
+    if isinstance(what, str) and what in untold(best):
+        aim = aim_at(law, name, what)
+        found = replace(found, low=aim.lower, high=aim.upper, notes=(*found.notes, *blindness(best)))
     return found if best.certificate.converged else _uncertified(found, str(best.certificate.status))
 
 
-def default_scaling(goal: Objective) -> str:
+def default_scaling(state: Fitted) -> str:
     """What an objective is measured by unless somebody says otherwise."""
-    return "likelihood" if goal.has_scale else "sandwich"
+    return "likelihood" if state.goal.has_scale and state.weights is None else "sandwich"
 
 
-def _check_scaling(scaling: Any, goal: Objective, by: str | None) -> None:
+def _check_scaling(scaling: Any, state: Fitted, by: str | None) -> None:
+    goal = state.goal
     if scaling not in SCALINGS:
         raise JscaleError(f"scaling must be one of {', '.join(SCALINGS)}, not {scaling!r}")
     if scaling == "likelihood" and not goal.has_scale:
         raise JscaleError(f"{goal} is no likelihood; expected scaling 'fisher', 'sandwich' or 'cluster-sandwich'")
+    if scaling == "likelihood" and state.weights is not None:
+        raise JscaleError(
+            f"{goal} of weighted runs is no likelihood; expected scaling 'fisher', 'sandwich' or 'cluster-sandwich'"
+        )
     if by is not None and scaling != "cluster-sandwich":
         raise JscaleError(f"by={by!r} belongs to the scaling 'cluster-sandwich', not to {scaling!r}")
 
@@ -172,7 +187,7 @@ def profiled(
     if not (np.isfinite(place) and np.isfinite(gradient).all()):
         return _nowhere(aim, float(aim.natural(place)), level, scaling)
     spread, unit, known = _scale(state, np.asarray(gradient), scaling, labels, float(place))
-    goal = NormalDist().inv_cdf(0.5 + level / 2)
+    goal = reach_of(level, np.inf if scaling == "likelihood" else state.degrees(labels))
     farthest = _FARTHEST_LOG if aim.log else _FARTHEST * spread
     request = Walk(state.stages, aim.choice, start, *(jnp.asarray(x) for x in (spread, unit, goal, farthest)))
     sides = walk(state.law, state.goal, aim.function, state.tableau, request)
@@ -181,7 +196,7 @@ def profiled(
     path = _along(state, free)
     ends, notes = _ends(aim, (low, high), goal, level)
     lowest = float(rises.min())
-    lower = lowest < -_LOWER * 0.5 * unit * goal**2
+    lower = lowest < -_LOWER * 0.5 * unit * goal**2 and lowest < -_rounding(state)
     if lower:
         message = f"the profile of {name} passes an objective {-lowest:.3g} below the fit's: the fit was no optimum"
         notes.append(Note("profile-below-fit", "error", message, {"rise": lowest}))
@@ -203,6 +218,12 @@ def profiled(
         status=Status.not_converged if broken else Status.converged,
         notes=tuple(notes),
     )
+
+
+def _rounding(state: Fitted) -> float:
+    """Change of the objective at the fit that arithmetic alone may make."""
+    problem = Problem(state.law, state.goal, state.tableau)
+    return problem.resolution + _ROUNDING * abs(float(problem.value(jnp.asarray(state.free))))
 
 
 def _scale(
@@ -272,9 +293,13 @@ def _ends(aim: Aim, sides: tuple[Side, Side], goal: float, level: float) -> tupl
 def _nowhere(aim: Aim, estimate: float, level: float, scaling: str) -> Profile:
     """The profile of a target that has no finite value, or no derivative, at the best fit."""
     message = f"{aim.name} is {estimate:g} at the best fit, or has no derivative there: it has no profile"
-    blank = np.zeros(0)
+    return _blank(aim, estimate, level, scaling, (Note("profile-failed", "warning", message, {"target": aim.name}),))
+
+
+def _blank(aim: Aim, estimate: float, level: float, scaling: str, notes: tuple[Note, ...]) -> Profile:
+    """A profile without a walk, of which the interval is the whole range."""
+    none = np.zeros(0)
     return Profile(
-        aim.name, estimate, level, aim.lower, aim.upper, blank, blank, {}, NormalDist().inv_cdf(0.5 + level / 2) ** 2,
-        scaling, np.inf, np.inf, aim.log, Status.not_converged,
-        (Note("profile-failed", "warning", message, {"target": aim.name}),),
+        aim.name, estimate, level, aim.lower, aim.upper, none, none, {}, reach_of(level, np.inf) ** 2,
+        scaling, np.inf, np.inf, aim.log, Status.not_converged, notes,
     )  # fmt: skip

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale.fit._clusters import labels_of
+from jscale.fit._objective import Objective, Squares, StudentLikelihood
+from jscale.fit._quantiles import reach_of
 from jscale.runs import Data, Runs
 
 KINDS = ("rows", "cluster", "wild", "parametric")
 MULTIPLIERS = ("rademacher", "mammen")
 STUDENT_NU = 4.0
-"""Degrees of freedom of the parametric bootstrap's noise, those of the posterior's."""
-_MEDIAN_T4 = 0.7406970841
-"""Median size of a Student-t variable with 4 degrees of freedom."""
+"""Degrees of freedom of the parametric bootstrap's noise for Huber losses, those of the posterior's."""
 _GOLDEN = (1 + 5**0.5) / 2
 
 Draw = Callable[[jax.Array], tuple[jax.Array | None, jax.Array | None]]
@@ -27,7 +28,7 @@ def clusters(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray |
     """The number of every run's cluster (rows,), counted from 0; None where every run stands for itself.
 
     Raises:
-        JscaleError: clusters are asked for that the table does not name, or there is only one.
+        JscaleError: clusters are asked for that the table does not name, or that are none.
     """
     if kind not in ("cluster", "wild"):
         if by is not None:
@@ -40,10 +41,7 @@ def clusters(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray |
             f"{table.name} has no column 'group' to resample by; expected one, or by= with the name of another column"
         )
     column = by or "group"
-    _, labels = np.unique(table[column][data.rows], return_inverse=True)
-    if labels.max() == 0:
-        raise JscaleError(f"{table.name}: column {column!r} has one value in all runs; clusters need at least two")
-    return labels
+    return labels_of(table, data, column)
 
 
 def drawing(
@@ -51,7 +49,8 @@ def drawing(
     observed: np.ndarray | jax.Array,
     predicted: np.ndarray | jax.Array,
     *,
-    on: str,
+    goal: Objective,
+    parameters: int,
     labels: np.ndarray | None,
     multipliers: str,
     weights: np.ndarray | None = None,
@@ -62,7 +61,8 @@ def drawing(
         kind: one of :data:`KINDS`.
         observed: (rows,) losses.
         predicted: (rows,) the same by the fitted law.
-        on: "log" or "raw", the scale on which the objective compares losses.
+        goal: the objective: the scale on which it compares losses, and the noise that suits it.
+        parameters: number of parameters, which have taken up some of the residuals' size.
         labels: (rows,) clusters, or None.
         multipliers: one of :data:`MULTIPLIERS`, for the wild bootstrap.
         weights: (rows,) of the runs, by which the noise of the parametric bootstrap differs; None where all are alike.
@@ -71,9 +71,15 @@ def drawing(
     observed, predicted = jnp.asarray(observed), jnp.asarray(predicted)
     units = rows if labels is None else int(labels.max()) + 1
     ours = jnp.arange(rows) if labels is None else jnp.asarray(labels)
-    seen, fitted = (jnp.log(v) if on == "log" else v for v in (observed, predicted))
+    seen, fitted = (jnp.log(v) if goal.on == "log" else v for v in (observed, predicted))
+    left = max(rows - parameters, 1)
     precision = jnp.ones(rows) if weights is None else jnp.sqrt(jnp.asarray(weights))
-    log_fitted, spread = jnp.log(predicted), jnp.median(precision * jnp.abs(jnp.log(observed / predicted)))
+    sizes, normal = precision * jnp.abs(seen - fitted), isinstance(goal, Squares)
+    df = goal.df if isinstance(goal, StudentLikelihood) else STUDENT_NU
+    if normal:
+        spread = jnp.sqrt(jnp.sum(sizes**2) / left)
+    else:
+        spread = jnp.median(sizes) / reach_of(0.5, df) * (rows / left) ** 0.5
 
     def counted(key: jax.Array) -> tuple[jax.Array, None]:
         chosen = jax.random.randint(key, (units,), 0, units, jnp.int32)
@@ -87,8 +93,8 @@ def drawing(
         return None, fitted + factor[ours] * (seen - fitted)
 
     def simulated(key: jax.Array) -> tuple[None, jax.Array]:
-        log_loss = log_fitted + spread / _MEDIAN_T4 / precision * jax.random.t(key, STUDENT_NU, (rows,))
-        return None, log_loss if on == "log" else jnp.exp(log_loss)
+        noise = jax.random.normal(key, (rows,)) if normal else jax.random.t(key, df, (rows,))
+        return None, fitted + spread / precision * noise
 
     return {"rows": counted, "cluster": counted, "wild": wild, "parametric": simulated}[kind]
 

@@ -138,7 +138,7 @@ def _at_hand(source: Gathered) -> tuple[bytes, str]:
     where = f"no {inline(str(path))}" if local else f"{VARIABLE} is not set"
     raise JscaleError(
         f"{where}; set {VARIABLE} to a folder that holds {source.folder}/{source.file}, a table gathered from "
-        f"{source.repository} @ {source.commit[:12]}, {source.path}: there is no one file to download"
+        f"{source.repository} @ {source.commit[:12]}, {source.path}; no loader from there is here yet"
     )
 
 

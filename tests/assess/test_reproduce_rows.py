@@ -37,6 +37,11 @@ def test_no_number_never_agrees():
     assert not SHEET.interval("x", (1.0, 2.0, 3.0), (-math.inf, 2.0, math.inf), within=1e9).agrees
 
 
+def test_what_the_runs_leave_open_does_not_agree():
+    row = SHEET.absolute("E", 0.001, 0.0, within=0.01, why="w", remark="r", identified=False)
+    assert (row.agrees, row.verdict, row.why) == (False, "not identified", "r")
+
+
 def test_a_row_per_constant():
     made = SHEET.constants(
         {"A": 1.0, "B": 2.0}, {"A": 1.0, "B": 3.0}, within=0.1, why=lambda name: f"because of {name}"
@@ -88,3 +93,4 @@ def test_complete_means_that_all_was_run_and_agrees():
     off = replace(row, difference=0.2)
     assert replace(whole, rows=(row, off)).differing == (off,)
     assert not replace(whole, rows=(row, off)).complete
+    assert repr(replace(whole, rows=(row, off))) == "<Reproduction toy: 1 of 2 numbers agree>"

@@ -1,10 +1,16 @@
 """``jscale fit --intervals`` and ``jscale calibrate``."""
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from rich.console import Console
 
+from jscale.cli import _intervals, _output
+from jscale.fit import INTERVAL_KINDS, Interval, Intervals
 from tests.assess.tables import simulated
 from tests.cli.tables import write_table
 
@@ -36,8 +42,8 @@ def test_intervals_side_by_side(answer, jscale, sizes: Path, tmp_path: Path):
     assert len({note["message"] for note in found["notes"]}) == len(found["notes"])
     shown = jscale("fit", sizes, *FIT, *targets, "--seed", 3, "--kinds", "fisher,profile")
     assert (shown.exit_code, shown.stderr) == (0, "")
-    assert "intervals at level 0.9: 40 refits a bootstrap" in shown.stdout
-    assert shown.stdout.count("profile") == 2
+    assert "intervals at level 0.9\n" in shown.stdout  # no bootstrap, so no refits
+    assert shown.stdout.count("  profile ") == 2
 
 
 def test_coverage(answer, jscale, sizes: Path, tmp_path: Path):
@@ -53,20 +59,49 @@ def test_coverage(answer, jscale, sizes: Path, tmp_path: Path):
     assert (found["noise"], found["shared"], found["by"], found["seed"]) == ("cluster", 0.5, "group", 0)
     shown = jscale("calibrate", sizes, *CALIBRATE, *kinds)
     assert (shown.exit_code, shown.stderr) == (0, "")
+    assert found["draws"] == 20
     assert shown.stdout.startswith("coverage of 90% intervals over 10 simulated tables of power_size, normal noise")
     assert "bootstrap-cluster" in shown.stdout
+
+
+def test_no_bootstrap_needs_no_refits(answer, sizes: Path):
+    weighed = ("--kinds", "fisher", "--target", "alpha", "--draws", 0, "--weights", "D")
+    assert answer("calibrate", sizes, *CALIBRATE, *weighed)["draws"] is None
+
+
+def test_tables_fit_eighty_columns(monkeypatch):
+    rows = [
+        Interval(target, kind, 1.23456789e10, 1.1e-10, 1.4e10)
+        for target in ("loss@N=123456789,D=1.2345e12", "N_opt@1e24,P_w=4,P_a=4,P_kv=4")
+        for kind in INTERVAL_KINDS
+    ]
+    found = SimpleNamespace(rows=rows, level=0.9, draws=1000, by="group")
+    screen = io.StringIO()
+    monkeypatch.setattr(_output, "show", lambda *blocks: Console(file=screen, width=80).print(*blocks))
+    _intervals.show(cast(Intervals, found))
+    shown = [line.split() for line in screen.getvalue().splitlines() if line.startswith("  ") and line.strip()]
+    assert [words[0] for words in shown] == list(INTERVAL_KINDS) * 2
+    assert {tuple(words[1:]) for words in shown} == {("1.1000e-10", "1.4000e+10", "1.4e+10")}
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fit", "--target", "alpha"), "--target, --kinds and --by belong to --intervals"),
+        (("fit", "--target", "alpha"), "--target, --kinds, --by, --level and --draws belong to --intervals"),
+        (("fit", "--level", 0.5), "--level and --draws belong to --intervals"),
+        (("fit", "--draws", 10), "--level and --draws belong to --intervals"),
+        (("fit", *FIT, "--target", "alpha,A"), "give --target several times"),
+        (("fit", *FIT, "--target", "loss@N=1,alpha"), "give --target several times"),
+        (("fit", *FIT, "--target", "loss@N=1,loss@N=2"), "give --target several times"),
+        (("calibrate", *CALIBRATE, "--draws", 0), "draws must be a whole number of at least 2"),
+        (("calibrate", *CALIBRATE, "--weights", "colour"), "'colour'"),
         (("fit", *FIT, "--target", "N_opt@1e24"), "has no input D"),
         (("fit", *FIT, "--target", "gamma"), "has no target 'gamma'"),
         (("fit", *FIT, "--kinds", "wald"), "kinds: 'wald' is none of"),
         (("fit", *FIT, "--level", 1.5), "level must lie between 0 and 1, not 1.5"),
         (("fit", *FIT, "--by", "colour"), "has no column 'colour'"),
         (("fit", *FIT, "--seed", -1), "--seed: expected a whole number"),
+        (("fit", "--seed", -1), "--seed: expected a whole number"),
         (("calibrate", *CALIBRATE, "--noise", "pink"), "noise must be one of normal"),
         (("calibrate", *CALIBRATE, "--simulations", 0), "simulations must be a whole number of at least 2"),
         (("calibrate", *CALIBRATE, "--figure", "c.gif"), "expected a file that ends in .png, .pdf or .svg"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -126,3 +127,28 @@ def test_a_link_stays_a_link(tmp_path):
         temporary.write_text("new")
     assert link.is_symlink()
     assert real.read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("size", "value", "shown"),
+    [
+        (0.0123456, 1.8, "0.012"),
+        (130.0, 482.0, "130"),
+        (6001053079434.0, 1.20667e13, "6.0e+12"),
+        (1.2e-14, 1.78537e-12, "1.2e-14"),
+        (1.2e-14, 1.8, "1.2e-14"),
+        (6e12, 482.0, "6.0e+12"),
+        (0.0, 1e30, "0"),
+        (math.inf, 1e30, "∞"),
+    ],
+)
+def test_errors_are_written_as_their_values_are(size: float, value: float, shown: str):
+    assert _output.error(size, value) == shown
+
+
+def test_every_verb_names_the_same_objectives():
+    from jscale.cli import _options
+
+    helps = [get_args(option)[1].help for option in (_options.OBJECTIVE, _options.OBJECTIVES)]
+    for name in ("huber:", "asymmetric-huber", "huber-likelihood", "student-likelihood", "log-squares", "raw-squares"):
+        assert all(name in text for text in helps)

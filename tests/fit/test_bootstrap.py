@@ -1,11 +1,13 @@
 import jax
 import numpy as np
 import pytest
+import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit import _refits
-from tests.fit.tables import HOFFMANN, isoflop
+from jscale.fit import _refits, _resample
+from tests.fit.lines import LINE, line
+from tests.fit.tables import HOFFMANN, frontier, isoflop
 
 PUBLISHED = {"E": 0.0257, "alpha": 0.0154, "beta": 0.0206}
 """Besiroglu et al. 2024: standard deviations of 4,000 bootstrap refits of the summed Huber loss, by runs."""
@@ -85,11 +87,52 @@ def test_kinds_agree_where_noise_is_plain(settings):
         laws.chinchilla, table, draws=400, key=jax.random.key(3), objective="log-squares", starts=8, **settings
     )
     assert made.kind == settings["kind"]
-    expected = fit.point(laws.chinchilla, table, objective="log-squares", starts=8).stderr
-    # Student-t noise of the residuals' median size has a standard deviation 1.29 times the normal's.
-    factor = 2**0.5 * 0.6745 / 0.7407 if settings["kind"] == "parametric" else 1.0
+    # What errors of one size make, and what the residuals themselves tell.
+    kind = "fisher" if made.kind == "parametric" else "sandwich"
+    expected = fit.covariance(laws.chinchilla, table, kind, objective="log-squares", starts=8).stderr
     for name in ("E", "alpha", "beta"):
-        assert made.stderr[name] == pytest.approx(factor * expected[name], rel=0.25), name
+        assert made.stderr[name] == pytest.approx(expected[name], rel=0.25), name
+
+
+@pytest.mark.parametrize(
+    ("goal", "size"),
+    [
+        (fit.Squares(), lambda r: np.sqrt(np.sum(r**2) / 7)),
+        (fit.Squares("raw"), lambda r: np.sqrt(np.sum(r**2) / 7)),
+        (fit.Huber(), lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 4)),
+        (fit.StudentLikelihood(9.0), lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 9)),
+    ],
+    ids=str,
+)
+def test_parametric_noise_suits_the_objective(goal, size):
+    loss = 2 + np.random.default_rng(0).normal(0, 0.1, 10)
+    with jax.enable_x64(True):
+        draw = _resample.drawing(
+            "parametric", loss, np.full(10, 2.0), goal=goal, parameters=3, labels=None, multipliers="rademacher"
+        )
+        losses = np.asarray(jax.vmap(lambda key: draw(key)[1])(jax.random.split(jax.random.key(0), 4000)))
+    change = (lambda x: x) if goal.on == "raw" else np.log
+    errors = (losses - change(2.0)) / size(change(loss) - change(2.0))
+    df = {"Squares": np.inf, "Huber": 4.0, "StudentLikelihood": 9.0}[type(goal).__name__]
+    assert scipy.stats.kstest(errors.ravel(), scipy.stats.t(df).cdf).statistic < 1.63 / 200
+
+
+def test_an_interval_along_a_ridge_is_the_whole_range():
+    made = fit.bootstrap(laws.chinchilla, frontier(), draws=8, key=jax.random.key(0), objective="log-squares", starts=8)
+    blind = made.point.certificate.unidentified
+    assert blind
+    told = made.interval(0.9)
+    for at, name in enumerate(made.draws):
+        assert (told[name] == (0.0, np.inf)) == (name in blind), name
+        assert np.isinf(made.stderr[name]) == np.isinf(made.covariance[at, at]) == (name in blind), name
+    assert "unidentified" in {note.code for note in made.notes}
+
+
+@pytest.mark.parametrize(("multipliers", "said"), [("rademacher", "80% to 86%"), ("mammen", "30% to 40% too short")])
+def test_wild_multipliers_and_absolute_losses_do_not_go_together(multipliers, said):
+    settings = {"draws": 4, "key": jax.random.key(0), "kind": "wild", "multipliers": multipliers, "starts": 4}
+    (note,) = [note for note in fit.bootstrap(LINE, line(), **settings).notes if note.code == "wild-short"]
+    assert said in note.message
 
 
 def test_raw_losses_are_simulated_too():
@@ -179,6 +222,9 @@ def test_an_interrupt_ends_it(monkeypatch):
         ({"kind": "cluster"}, "no column 'group' to resample by"),
         ({"kind": "cluster", "by": "seed"}, "no column 'seed'"),
         ({"kind": "cluster", "by": "one"}, "column 'one' has one value in all runs"),
+        ({"kind": "cluster", "by": "own"}, "no two runs share a value of 'own'; clusters need some that do"),
+        ({"kind": "wild", "by": "gap"}, "column 'gap', row 4: the cell is empty; clusters need a value in every row"),
+        ({"kind": "wild", "by": "text"}, "column 'text', row 2: the cell is empty"),
         ({"by": "N"}, "by='N' belongs to the kinds cluster and wild, not to 'rows'"),
         ({"multipliers": "normal"}, "multipliers must be one of rademacher, mammen"),
         ({"key": 3}, "key must be a JAX random key"),
@@ -188,7 +234,10 @@ def test_an_interrupt_ends_it(monkeypatch):
     ids=str,
 )
 def test_bad_input_is_one_line(settings, message):
-    table = runs.read({**isoflop().columns, "one": np.ones(40)})
+    gap, text = np.arange(40) % 8.0, ["a", "", *"ab" * 19]
+    gap[3] = np.nan
+    extra = {"one": np.ones(40), "own": np.arange(40.0), "gap": gap, "text": text}
+    table = runs.read({**isoflop().columns, **extra})
     with pytest.raises(JscaleError, match=message) as caught:
         fit.bootstrap(laws.chinchilla, table, **{"draws": 10, "key": jax.random.key(0), **settings})
     assert "\n" not in str(caught.value)

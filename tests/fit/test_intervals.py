@@ -1,16 +1,16 @@
 """Intervals of every kind, side by side."""
 
-from statistics import NormalDist
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
-from jscale import fit, runs
+from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale.fit._intervals_ends import missing, percentiles
 from tests.fit.lines import LINE, line
+from tests.fit.tables import frontier
 
 SETTINGS = {"objective": "log-squares", "starts": 4, "draws": 60}
 KEY = jax.random.key(0)
@@ -42,8 +42,9 @@ def test_every_kind_of_every_target(made):
 
 
 def test_wald_intervals_are_the_errors_and_the_delta_method(made):
-    z = NormalDist().inv_cdf(0.95)
     for kind in ("fisher", "sandwich", "cluster-sandwich"):
+        # 28 degrees of freedom, and one less than the six groups.
+        z = scipy.stats.t.ppf(0.95, 5 if kind == "cluster-sandwich" else 28)
         covariance = fit.covariance(LINE, line(), kind, objective="log-squares", starts=4)
         value, error = covariance.point.params["b"], covariance.stderr["b"]
         row = made.of("b", kind)
@@ -97,13 +98,15 @@ def test_without_clusters_those_kinds_are_left_out():
     assert "no-clusters" in {note.code for note in found.notes}
 
 
-def test_an_objective_of_one_side_has_no_parametric_bootstrap():
+def test_an_objective_of_one_side_has_no_symmetric_bootstraps():
     settings = {**SETTINGS, "objective": fit.AsymmetricHuber(delta=0.01)}
     found = fit.intervals(LINE, line(), key=KEY, targets="b", **settings)
-    assert "bootstrap-parametric" not in {row.kind for row in found.rows}
-    assert "no-parametric" in {note.code for note in found.notes}
-    with pytest.raises(JscaleError, match="'bootstrap-parametric' draws symmetric noise"):
-        fit.intervals(LINE, line(), key=KEY, kinds=["bootstrap-parametric"], **settings)
+    left_out = {"bootstrap-parametric", "bootstrap-wild", "bootstrap-wild-cluster"}
+    assert {row.kind for row in found.rows} == set(fit.INTERVAL_KINDS) - left_out
+    assert [note.code for note in found.notes].count("no-symmetric") == 1
+    for kind in left_out:
+        with pytest.raises(JscaleError, match=f"'{kind}' draws symmetric noise"):
+            fit.intervals(LINE, line(), key=KEY, kinds=[kind], **settings)
 
 
 def test_wild_signs_and_absolute_losses_do_not_go_together(made):
@@ -112,6 +115,32 @@ def test_wild_signs_and_absolute_losses_do_not_go_together(made):
     for objective, told in ((fit.Huber(1e-3), True), (fit.Huber(0.1), False)):
         found = fit.intervals(LINE, line(), objective=objective, **settings)
         assert ("wild-short" in {note.code for note in found.notes}) == told
+
+
+def test_without_a_degree_of_freedom_every_interval_is_the_whole_range():
+    two = line().where(np.isin(np.arange(30), (3, 20)))
+    with_level = {"b": "b", "loss": level_at}
+    found = fit.intervals(LINE, two, key=KEY, targets=with_level, **SETTINGS)
+    for row in found.rows:
+        assert (row.low, row.high) == ((0.0, np.inf) if row.target == "loss" else (-np.inf, np.inf)), row
+    assert [note.code for note in found.notes].count("saturated") == 1
+    profile = fit.profile(LINE, two, "b", objective="log-squares", starts=4)
+    assert profile.interval == (-np.inf, np.inf)
+    assert [note.code for note in profile.notes] == ["saturated"]
+    assert fit.bootstrap(LINE, two, key=KEY, kind="wild", **SETTINGS).interval()["b"] == (-np.inf, np.inf)
+
+
+def test_what_the_runs_do_not_tell_has_its_whole_range_in_every_kind():
+    kinds = ("fisher", "sandwich", "bootstrap-rows", "bootstrap-parametric", "profile")
+    found = fit.intervals(
+        laws.chinchilla, frontier(), key=KEY, kinds=kinds, objective="log-squares", starts=8, draws=8
+    )  # fmt: skip
+    blind = found.point.certificate.unidentified
+    assert blind
+    assert set(blind) < set(found.point.params)
+    for row in found.rows:
+        assert ((row.low, row.high) == (0.0, np.inf)) == (row.target in blind), row
+    assert [note.code for note in found.notes].count("unidentified") == 1
 
 
 def test_percentiles_of_what_is_not_finite():

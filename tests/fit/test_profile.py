@@ -15,6 +15,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.fit._intervals_fit import fit_once
 from jscale.fit._profile import profiled
+from jscale.fit._quantiles import reach_of
 from tests.fit.lines import LINE, line
 from tests.fit.tables import isoflop
 
@@ -52,10 +53,12 @@ def test_where_all_is_linear_the_profile_is_the_estimate_and_its_error(kind, set
     for name in ("a", "b"):
         found = fit.profile(LINE, line(), name, scaling=kind, **settings)
         value, error = expected.point.params[name], expected.stderr[name]
-        np.testing.assert_allclose(found.interval, (value - Z90 * error, value + Z90 * error), atol=1e-6 * error)
+        t90 = scipy.stats.t.ppf(0.95, 5 if kind == "cluster-sandwich" else 28)
+        np.testing.assert_allclose(found.interval, (value - t90 * error, value + t90 * error), atol=1e-6 * error)
         assert found.estimate == pytest.approx(value, rel=1e-12)
         assert found.stderr == pytest.approx(error, rel=1e-6)
-        assert (found.status, found.notes) == (Status.converged, ())
+        assert found.status == Status.converged
+        assert [note.code for note in found.notes] == (["few-clusters"] if kind == "cluster-sandwich" else [])
         np.testing.assert_allclose(found.deviance, ((found.levels - value) / error) ** 2, rtol=1e-4, atol=1e-9)
 
 
@@ -89,7 +92,8 @@ def test_ends_are_where_the_best_objective_meets_the_threshold(objective):
         rise = 2 * (least - point.objective) / found.scale
         threshold = 0.0 if alpha == found.estimate else found.threshold
         assert rise == pytest.approx(threshold, rel=1e-5, abs=1e-6)
-    assert found.threshold == pytest.approx(Z90**2)
+    reach = Z90 if objective == "student-likelihood" else scipy.stats.t.ppf(0.95, 37)
+    assert found.threshold == pytest.approx(reach**2)
     inside = (found.levels >= found.low) & (found.levels <= found.high)
     assert (found.deviance[inside] <= found.threshold * (1 + 1e-6)).all()
     assert (found.deviance[~inside] >= found.threshold * (1 - 1e-6)).all()
@@ -135,7 +139,7 @@ def test_a_profile_that_never_rises_is_open_and_says_so():
     codes = [note.code for note in found.notes]
     assert codes[0] == "profile-open"
     assert codes[1] in ("profile-open", "profile-failed")
-    assert codes[2] == "profile-uncertified"
+    assert codes[2:] == ["unidentified", "profile-uncertified"]
     assert "has no lower end at level 0.9" in found.notes[0].message
 
 
@@ -159,6 +163,26 @@ def test_a_better_optimum_on_the_way_is_told():
     assert "the fit was no optimum" in note.message
 
 
+def test_weighted_likelihoods_are_measured_by_the_sandwich():
+    settings = {"objective": "student-likelihood", "starts": 4, "weights": np.linspace(0.2, 3.0, 30)}
+    found = fit.profile(LINE, line(), "b", **settings)
+    assert found.scaling == "sandwich"
+    assert found.stderr == pytest.approx(fit.covariance(LINE, line(), "sandwich", **settings).stderr["b"], rel=1e-6)
+
+
+def test_rounding_is_no_better_optimum():
+    found = fit.profile(LINE, line(noise=0.0), "b", objective="log-squares", starts=4)
+    assert "profile-below-fit" not in {note.code for note in found.notes}
+
+
+@pytest.mark.parametrize("df", [1, 3, 28, 235, 1e7])
+@pytest.mark.parametrize("inside", [0.5, 0.9, 0.99])
+def test_quantiles_of_students_t(inside, df):
+    with jax.enable_x64(True):
+        assert reach_of(inside, df) == pytest.approx(scipy.stats.t.ppf(0.5 + inside / 2, df), rel=1e-6)
+        assert reach_of(inside, 0) == np.inf
+
+
 def test_a_target_without_a_value_has_no_profile():
     found = fit.profile(LINE, line(), {"nothing": lambda params: params["a"] * jnp.nan}, objective="log-squares")
     assert found.status == Status.not_converged
@@ -172,7 +196,7 @@ def test_published_runs():
     found = fit.profile(
         laws.chinchilla, runs.dataset("chinchilla"), {"a": lambda p: p["beta"] / (p["alpha"] + p["beta"])}
     )
-    np.testing.assert_allclose((found.low, found.estimate, found.high), (0.48270, 0.51390, 0.54764), atol=2e-5)
+    np.testing.assert_allclose((found.low, found.estimate, found.high), (0.48258, 0.51390, 0.54777), atol=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +209,11 @@ def test_published_runs():
         ({"x": square, "y": square}, {}, "profile takes one target, not 2"),
         ("a", {"scaling": "hessian"}, "scaling must be one of likelihood, fisher, sandwich, cluster-sandwich"),
         ("a", {"scaling": "likelihood"}, r"log-squares is no likelihood"),
+        (
+            "a",
+            {"scaling": "likelihood", "objective": "student-likelihood", "weights": np.linspace(1, 2, 30)},
+            "of weighted runs is no likelihood",
+        ),
         ("a", {"scaling": "sandwich", "by": "group"}, "by='group' belongs to the scaling 'cluster-sandwich'"),
         ("a", {"by": "one"}, "no column 'one'"),
     ],

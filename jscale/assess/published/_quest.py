@@ -47,11 +47,12 @@ def _evaluated(table: Runs) -> tuple[Row, ...]:
 
 def _fitted(point: fit.Point) -> tuple[Row, ...]:
     sheet, p = Sheet(NAME, "104 runs, squares of log residuals"), point.params
+    known = "E" not in point.certificate.at_bound
     found = {"ln A": math.log(p["A"]), "alpha": p["alpha"], "ln B": math.log(p["B"]), "beta": p["beta"]}
     shares = {f"eff {name}": (QUEST_FORMATS[name].share, p[f"eff_{i}"]) for i, name in enumerate(FORMATS, 1)}
     return (
         *sheet.constants(DENSE, found, within=1e-3),
-        sheet.absolute("E, nats/token", E, p["E"], within=0.01, remark=_NO_FLOOR),
+        sheet.absolute("E, nats/token", E, p["E"], within=0.01, remark=_NO_FLOOR, identified=known),
         *sheet.constants({k: v[0] for k, v in shares.items()}, {k: v[1] for k, v in shares.items()}, within=1e-3),
     )  # fmt: skip
 

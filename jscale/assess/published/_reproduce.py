@@ -60,7 +60,7 @@ class Reproduction:
 
     @property
     def differing(self) -> tuple[Row, ...]:
-        """The rows whose published number does not come out."""
+        """The rows whose published number does not come out, or that the runs do not determine."""
         return tuple(row for row in self.rows if not row.agrees)
 
     @property
@@ -71,6 +71,11 @@ class Reproduction:
     def of(self, dataset: str) -> tuple[Row, ...]:
         """The rows of one data set."""
         return tuple(row for row in self.rows if row.dataset == dataset)
+
+    def __repr__(self) -> str:
+        missing = f"; not run: {', '.join(each.dataset for each in self.not_run)}" if self.not_run else ""
+        agreeing = sum(row.agrees for row in self.rows)
+        return f"<Reproduction {', '.join(self.sources)}: {agreeing} of {len(self.rows)} numbers agree{missing}>"
 
 
 def reproducible() -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from jscale.runs import Runs
 
 
 class Words(TypedDict, total=False):
-    """What is said of a row: ``why`` where the numbers differ, ``remark`` where they agree."""
+    """What is said of a row: ``why`` where the numbers differ, ``remark`` elsewhere; whether it is identified."""
 
     why: str
     remark: str
+    identified: bool
 
 
 Unit = Literal["relative", "published errors", "our errors", "absolute"]
@@ -38,6 +39,7 @@ class Row:
             were published, or "absolute".
         within: the difference up to which the two agree.
         why: one sentence; where they differ, what makes them differ.
+        identified: whether these runs determine the number; what they leave open cannot agree.
     """
 
     dataset: str
@@ -52,16 +54,17 @@ class Row:
     unit: Unit
     within: float
     why: str
+    identified: bool = True
 
     @property
     def agrees(self) -> bool:
         """Whether the published number comes out."""
-        return abs(self.difference) <= self.within
+        return self.identified and abs(self.difference) <= self.within
 
     @property
     def verdict(self) -> str:
-        """One word: agrees, or differs."""
-        return "agrees" if self.agrees else "differs"
+        """In a word: agrees, differs, or not identified."""
+        return "not identified" if not self.identified else "agrees" if self.agrees else "differs"
 
 
 @dataclass(frozen=True)
@@ -166,9 +169,10 @@ class Sheet:
         intervals: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None),
         why: str = "",
         remark: str = "",
+        identified: bool = True,
     ) -> Row:
-        agrees = abs(difference) <= within
+        said = remark if not identified or abs(difference) <= within else why
         return Row(
             self.dataset, self.fit, quantity, float(published), float(ours), error, *intervals,
-            difference=float(difference), unit=unit, within=within, why=remark if agrees else why,
+            difference=float(difference), unit=unit, within=within, why=said, identified=identified,
         )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Targets as text, and as functions: what is asked for, and what is refused."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale import assess, fit, laws
+from jscale._core.errors import JscaleError
+from tests.assess.tables import simulated
+
+
+def refused(law, text) -> str:
+    with pytest.raises(JscaleError) as caught:
+        assess.quantity(law, text)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", [3, None, ["a"], b"a"], ids=str)
+def test_a_target_is_a_text(text):
+    assert refused(laws.chinchilla, text) == f"a target is a text such as 'E', not {text!r}"
+
+
+def test_spaces_do_not_make_another_target():
+    law = laws.chinchilla
+    assert assess.quantity(law, " N_opt @ 1e24") == assess.quantity(law, "N_opt@1e24")
+    assert assess.quantity(law, "loss @ N = 7e10 , D = 1e12").name == "loss@N=7e10,D=1e12"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("P_opt", "target 'P_opt': law 'chinchilla' has no training precision, so there is no P to plan with"),
+        ("N_opt@1e24,N=3", "target 'N_opt@1e24,N=3': N cannot be both free and given"),
+        ("D_crit@P_post=4", "target 'D_crit@P_post=4': needs N (such as D_crit@N=8e9)"),
+        ("loss@=7,D=1", "target 'loss@=7,D=1': no name before '=7'; expected a number such as 1e24 or N=8e9"),
+        ("N_opt@1e-30", "target 'N_opt@1e-30': the budget must be at least 6 FLOP, not 1e-30"),
+        (
+            "n_opt@1e24",
+            "law 'chinchilla' has no target 'n_opt@1e24' (it has: E, A, B, alpha, beta, a, N_opt, D_opt, loss); did "
+            "you mean 'N_opt'?",
+        ),
+    ],
+    ids=str,
+)
+def test_a_refusal_recommends_nothing_that_is_refused(text, message):
+    assert refused(laws.chinchilla, text) == message
+
+
+def test_examples_are_of_the_law():
+    assert refused(laws.power_size, "loss") == "target 'loss': needs inputs (such as loss@N=7e10)"
+    assert refused(laws.power_size, "zz").endswith("(it has: L_inf, A, alpha, loss)")
+    assert refused(laws.precision, "zz").endswith("a, N_opt, D_opt, P_opt, loss, D_crit)")
+    assert refused(laws.precision, "D_crit@P_post=4").endswith("needs N (such as D_crit@N=8e9,P_post=4)")
+
+
+FUNCTIONS = {
+    "raised KeyError: 'alhpa'": lambda t: t["alhpa"],
+    "raised TracerArrayConversionError": lambda t: np.log(t["alpha"]),
+    "raised ConcretizationTypeError": lambda t: float(t["alpha"]),
+    "raised TypeError": lambda: 1.0,
+    "not to a tuple": lambda t: (t["alpha"], t["A"]),
+    "not to an array of shape (1,)": lambda t: jnp.ones(1) * t["alpha"],
+    "valid JAX type": lambda t: "alpha",
+    "not to one of type bool": lambda t: t["alpha"] > 0,
+    "not to one of type complex128": lambda t: jax.lax.complex(t["alpha"], t["A"]),
+}
+
+
+@pytest.mark.parametrize(("words", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
+def test_functions_that_are_no_targets(words, function):
+    with pytest.raises(JscaleError) as caught:
+        fit.profile(laws.power_size, simulated(), {"mine": function}, objective="log-squares", starts=8)
+    assert str(caught.value).startswith(
+        "target 'mine' must be a JAX function from a dict of the parameters (L_inf, A, alpha) to one real number"
+    )
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_quantity_by_name_alone_points_to_its_function():
+    with pytest.raises(JscaleError, match=r"no parameter 'a' .*assess.quantity\(law, 'a'\)"):
+        fit.profile(laws.chinchilla, simulated(), "a")
+
+
+def test_intervals_print_in_a_line():
+    settings: Any = {"kinds": ["fisher", "sandwich"], "objective": "log-squares", "starts": 8}
+    found = fit.intervals(laws.power_size, simulated(), key=jax.random.key(0), **settings)
+    assert repr(found) == f"<Intervals power_size: 3 targets x 2 kinds at 0.9; {found.point.certificate.status}>"
