@@ -206,7 +206,7 @@ def _on_a_ridge(
     """
     values = np.asarray(descents.value)
     common = int(max(distinct(values), key=len)[0])
-    if not values[common] - values.min() <= _HARDLY * abs(values.min()):
+    if not np.isfinite(values[common]) or values[common] - values.min() > _HARDLY * abs(values.min()):
         return None
     usual = certified(law, to_numpy(examine(law, goal, tableau, descents.free[common])), descents, common, np.inf)
     if usual.status != Status.collinear_design:

@@ -129,8 +129,8 @@ def test_refits_in_batch_find_what_point_finds(objective):
 @pytest.mark.parametrize(
     "objective",
     [
-        fit.AsymmetricHuber(above=0.0), fit.Huber(True), fit.AsymmetricHuber(delta=-1.0), fit.StudentLikelihood(df=float("inf")),
-        fit.StudentLikelihood(df=None), fit.Huber(on="both"), "student",
+        fit.AsymmetricHuber(above=0.0), fit.Huber(True), fit.AsymmetricHuber(delta=-1.0), fit.Huber(on="both"),
+        fit.StudentLikelihood(df=float("inf")), fit.StudentLikelihood(df=None), "student",
     ],
     ids=repr,
 )  # fmt: skip
