@@ -165,7 +165,7 @@ def fisher(
 
 
 def inverse_information(jacobian: np.ndarray, to_params: np.ndarray, information: np.ndarray) -> np.ndarray:
-    """Covariance of the parameters (k, k) of a likelihood: its Fisher information, with that of the scale, inverted.
+    """Covariance of the parameters (k, k) of a likelihood: its Fisher information, inverted.
 
     The expected information, not the observed: a density that is all but Laplace's has no curvature at most runs.
 
@@ -176,11 +176,8 @@ def inverse_information(jacobian: np.ndarray, to_params: np.ndarray, information
     """
     if not _finite(jacobian, to_params):
         return np.full(to_params.shape, np.inf)
-    # The scale is eliminated: nothing is left of it where the density is symmetric.
-    mean = jacobian.mean(axis=0)
-    lost = information[0, 1] ** 2 / (information[0, 0] * information[1, 1])
-    centred = jacobian - (1 - np.sqrt(max(1 - lost, 0.0))) * mean
-    inner = bread(centred, np.full(len(jacobian), information[0, 0]))
+    # Densities here are symmetric: location and scale do not covary, and a free scale costs the location nothing.
+    inner = bread(jacobian, np.full(len(jacobian), information[0, 0]))
     return _by_params(inner.inverse, inner, to_params)
 
 

@@ -191,8 +191,8 @@ def challenge(law: LawFunction, objective: Objective, tableau: Tableau, start: j
     # optax mixes int32 and int64 in a float64 scope, which a caller's strict promotion would refuse.
     with jax.numpy_dtype_promotion("standard"):
         initial = (first, optimiser.init(first), none, none, jnp.asarray(jnp.inf))
-        free, *_ = jax.lax.while_loop(unfinished, advance, initial)
-    return problem.value(free)
+        ended: Any = jax.lax.while_loop(unfinished, advance, initial)
+    return problem.value(ended[0])
 
 
 class Local(NamedTuple):
