@@ -102,7 +102,7 @@ def test_kinds_agree_where_noise_is_plain(settings):
         (fit.Huber(), lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 4)),
         (fit.StudentLikelihood(9.0), lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 9)),
     ],
-    ids=str,
+    ids=["log-squares", "raw-squares", "huber", "student"],
 )
 def test_parametric_noise_suits_the_objective(goal, size):
     loss = 2 + np.random.default_rng(0).normal(0, 0.1, 10)
