@@ -50,9 +50,9 @@ def test_bootstrap(answer, jscale, table: Path):
     assert found["bootstrap"]["stderr"] == resampled.stderr
     assert found["bootstrap"]["seconds"] > 0
     assert found["params"] == resampled.point.params
-    shown = jscale("fit", table, "--bootstrap", 30, "--bootstrap-kind", "cluster", "--bootstrap-by", "N")
+    shown = jscale("fit", table, "--bootstrap", 30, "--bootstrap-kind", "parametric")
     assert (shown.exit_code, shown.stderr) == (0, "")
-    assert "by cluster" in shown.stdout
+    assert "by parametric" in shown.stdout
     assert "30 refits" in shown.stdout
 
 

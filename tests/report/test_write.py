@@ -279,7 +279,10 @@ def test_the_room_itself_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "70B set()", done.stderr
-    assert dir(report) == ["sensitivity_figure", "tables", "write", "write_sensitivity"]
+    assert dir(report) == [
+        "coverage_figure", "profile_figure", "sensitivity_figure", "tables", "write", "write_coverage",
+        "write_profile", "write_sensitivity",
+    ]  # fmt: skip
     with pytest.raises(AttributeError, match="nonsense"):
         _ = report.nonsense
 
