@@ -10,7 +10,7 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale.fit._profile_aim import Aim
-from jscale.fit._quantiles import reach_of
+from jscale.fit._quantiles import student_quantile
 
 
 @partial(jax.jit, static_argnames="function")
@@ -47,7 +47,7 @@ def wald(
     inner = covariance[np.ix_(used, used)]
     if not (np.isfinite(inner).all() and np.isfinite(slope).all() and np.isfinite(place)):
         return aim.lower, aim.upper
-    reach = reach_of(level, df) * float(np.sqrt(max(slope[used] @ inner @ slope[used], 0.0)))
+    reach = student_quantile(level, df) * float(np.sqrt(max(slope[used] @ inner @ slope[used], 0.0)))
     return float(aim.natural(float(place) - reach)), float(aim.natural(float(place) + reach))
 
 

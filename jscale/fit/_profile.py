@@ -22,7 +22,7 @@ from jscale.fit._objective import Objective
 from jscale.fit._problem import Problem, Tableau
 from jscale.fit._profile_aim import Aim, aim_at
 from jscale.fit._profile_walk import FAILED, OPEN, REACHED, STEPS, Side, Walk, locate, walk
-from jscale.fit._quantiles import reach_of
+from jscale.fit._quantiles import student_quantile
 from jscale.fit._weights import Weights
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
@@ -187,7 +187,7 @@ def profiled(
     if not (np.isfinite(place) and np.isfinite(gradient).all()):
         return _nowhere(aim, float(aim.natural(place)), level, scaling)
     spread, unit, known = _scale(state, np.asarray(gradient), scaling, labels, float(place))
-    goal = reach_of(level, np.inf if scaling == "likelihood" else state.degrees(labels))
+    goal = student_quantile(level, np.inf if scaling == "likelihood" else state.degrees(labels))
     farthest = _FARTHEST_LOG if aim.log else _FARTHEST * spread
     request = Walk(state.stages, aim.choice, start, *(jnp.asarray(x) for x in (spread, unit, goal, farthest)))
     sides = walk(state.law, state.goal, aim.function, state.tableau, request)
@@ -300,6 +300,6 @@ def _blank(aim: Aim, estimate: float, level: float, scaling: str, notes: tuple[N
     """A profile without a walk, of which the interval is the whole range."""
     none = np.zeros(0)
     return Profile(
-        aim.name, estimate, level, aim.lower, aim.upper, none, none, {}, reach_of(level, np.inf) ** 2,
+        aim.name, estimate, level, aim.lower, aim.upper, none, none, {}, student_quantile(level, np.inf) ** 2,
         scaling, np.inf, np.inf, aim.log, Status.not_converged, notes,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale.fit._clusters import labels_of
 from jscale.fit._objective import Objective, Squares, StudentLikelihood
-from jscale.fit._quantiles import reach_of
+from jscale.fit._quantiles import student_quantile
 from jscale.runs import Data, Runs
 
 KINDS = ("rows", "cluster", "wild", "parametric")
@@ -79,7 +79,7 @@ def drawing(
     if normal:
         spread = jnp.sqrt(jnp.sum(sizes**2) / left)
     else:
-        spread = jnp.median(sizes) / reach_of(0.5, df) * (rows / left) ** 0.5
+        spread = jnp.median(sizes) / student_quantile(0.5, df) * (rows / left) ** 0.5
 
     def counted(key: jax.Array) -> tuple[jax.Array, None]:
         chosen = jax.random.randint(key, (units,), 0, units, jnp.int32)

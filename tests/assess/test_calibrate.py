@@ -33,6 +33,15 @@ def test_where_the_beliefs_hold_every_kind_covers():
     assert fisher.width == pytest.approx(2 * 1.645 * covariance.stderr["b"] * found.scale / 0.02, rel=0.35)
 
 
+@pytest.mark.parametrize("objective", ["huber", "huber-likelihood", fit.StudentLikelihood(df=7.0)], ids=str)
+def test_noise_of_every_objective_is_drawn(objective):
+    settings = {**SETTINGS, "objective": objective, "simulations": 40, "draws": 40}
+    found = assess.calibrate(LINE, line(), kinds=["bootstrap-parametric"], targets="b", **settings)
+    row = found.of("b", "bootstrap-parametric")
+    assert row.simulations == 40
+    assert row.coverage > 0.6
+
+
 def test_refits_that_are_dropped_are_told(monkeypatch):
     refit = draws.refit
 

@@ -7,20 +7,11 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.fit.approaches import _least_squares as squares
 from jscale.fit.approaches._curves import akima, polynomial, slice_of_law
 from jscale.fit.approaches._powerlaw import power_law
 from tests.fit.tables import HOFFMANN
 
 A_EXPONENT = HOFFMANN["beta"] / (HOFFMANN["alpha"] + HOFFMANN["beta"])
-
-
-@pytest.mark.parametrize(
-    ("level", "df", "value"),
-    [(0.95, 1, 12.7062), (0.95, 3, 3.18245), (0.95, 10, 2.22814), (0.9, 5, 2.01505), (0.95, 1000, 1.96234)],
-)
-def test_student_quantiles_of_the_printed_tables(level: float, df: int, value: float):
-    assert squares.student_quantile(level, df) == pytest.approx(value, rel=1e-5)
 
 
 @pytest.mark.parametrize(

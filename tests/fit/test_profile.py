@@ -15,7 +15,6 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.fit._intervals_fit import fit_once
 from jscale.fit._profile import profiled
-from jscale.fit._quantiles import reach_of
 from tests.fit.lines import LINE, line
 from tests.fit.tables import isoflop
 
@@ -173,14 +172,6 @@ def test_weighted_likelihoods_are_measured_by_the_sandwich():
 def test_rounding_is_no_better_optimum():
     found = fit.profile(LINE, line(noise=0.0), "b", objective="log-squares", starts=4)
     assert "profile-below-fit" not in {note.code for note in found.notes}
-
-
-@pytest.mark.parametrize("df", [1, 3, 28, 235, 1e7])
-@pytest.mark.parametrize("inside", [0.5, 0.9, 0.99])
-def test_quantiles_of_students_t(inside, df):
-    with jax.enable_x64(True):
-        assert reach_of(inside, df) == pytest.approx(scipy.stats.t.ppf(0.5 + inside / 2, df), rel=1e-6)
-        assert reach_of(inside, 0) == np.inf
 
 
 def test_a_target_without_a_value_has_no_profile():

@@ -3,8 +3,8 @@
 import numpy as np
 
 from jscale._core.status import Status
+from jscale.fit._quantiles import student_quantile
 from jscale.fit.approaches._budgets import Group
-from jscale.fit.approaches._least_squares import student_quantile
 from jscale.fit.approaches._valleys import SIZES, Bottom
 
 FEW_POINTS = "few_points"

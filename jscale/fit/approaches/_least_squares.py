@@ -1,12 +1,6 @@
 """Least squares of a few columns, with errors that hold for few runs of unequal noise."""
 
-import functools
-
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import betainc
-
-from jscale._core.scope import in_float64
 
 _RANK = 1e-10
 """Share of the largest singular value below which a direction of the design carries nothing."""
@@ -36,20 +30,3 @@ def covariance(design: np.ndarray, residual: np.ndarray) -> np.ndarray:
     if n <= k or (room < 1e-9).any():
         return np.full((k, k), np.inf)
     return (inverse * residual**2 / room) @ inverse.T
-
-
-@functools.cache  # a flag for every valley of every table asks for the same few
-@in_float64
-def student_quantile(level: float, df: int) -> float:
-    """How many standard errors hold the share ``level`` of Student's t with ``df`` degrees of freedom."""
-
-    def outside(t: float) -> float:
-        return float(betainc(jnp.float64(df / 2), jnp.float64(0.5), jnp.float64(df / (df + t * t))))
-
-    low, high = 0.0, 1.0
-    while outside(high) > 1 - level:
-        high *= 2
-    for _ in range(50):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if outside(middle) > 1 - level else (low, middle)
-    return high

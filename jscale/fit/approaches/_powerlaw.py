@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jscale.fit.approaches import _least_squares as squares
+from jscale.fit._quantiles import student_quantile
 
 LEVEL = 0.95
 
@@ -70,6 +70,6 @@ def power_law(C: np.ndarray, y: np.ndarray, errors: np.ndarray | None = None) ->
         if errors is not None:
             scatter = max(scatter, 1.0)  # less scatter than the errors allow is luck
         error = float(np.sqrt(scatter / spread.sum()))
-        half = error * squares.student_quantile(LEVEL, len(C) - 2)
+        half = error * student_quantile(LEVEL, len(C) - 2)
     ends = (float(exponent) - half, float(exponent) + half)
     return PowerLaw(float(np.exp(intercept)), float(exponent), error, ends, len(C), errors is not None)
