@@ -2,8 +2,8 @@
 
 from jscale.assess._calibrate import Calibration, Coverage, calibrate
 from jscale.assess._compare import Comparison, Contender, NestedTest, compare
+from jscale.assess._quantity import Quantity, quantity
 from jscale.assess._sensitivity import OBJECTIVES, Sensitivity, Specification, sensitivity
-from jscale.assess._targets import Quantity, quantity
 from jscale.assess.published import Reproduction, reproduce, reproducible
 
 __all__ = [

@@ -12,8 +12,8 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.scope import in_float64
-from jscale.assess._calibrate_draws import NOISES, Nested, natural, nested, noise_of, refitted, simulated, workers
+from jscale._core.scope import in_float64, to_numpy
+from jscale.assess._calibrate_draws import NOISES, Nested, nested, noise_of, refitted, simulated
 from jscale.fit import _intervals as room
 from jscale.fit._bootstrap import blindness
 from jscale.fit._clusters import few, labels_of
@@ -21,10 +21,12 @@ from jscale.fit._intervals_ends import estimate, percentiles, pushed, wald
 from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, fitted, named
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
+from jscale.fit._problem import params_at
 from jscale.fit._profile import default_scaling, profiled
 from jscale.fit._profile_aim import Aim, aim_at
 from jscale.fit._progress import Progress
 from jscale.fit._weights import Weights
+from jscale.fit._workers import workers
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
 
@@ -270,7 +272,8 @@ class _Study:
         """Target → (simulations, 2) ends of the intervals of this kind, and what to remark of them."""
         if kind in room.BOOTSTRAPS:
             return self._resampled(kind)
-        params, _ = natural(self.state, self.free)
+        state = self.state
+        params = to_numpy(params_at(state.law, state.goal, state.tableau, jnp.asarray(self.free)))
         one = self._profiled if kind in room.PROFILES else partial(self._wald, params=params)
         return self._by_simulation(kind, partial(one, kind=kind)), []
 
@@ -288,8 +291,8 @@ class _Study:
 
             found = [work(0)]  # compiles, so that the threads need not wait for each other
             if count > 1:
-                with workers(count - 1) as run:
-                    found += run(work, range(1, count))
+                with workers(count - 1) as pool:
+                    found += pool.map(work, range(1, count))
         return {name: np.array([ends[j] for ends in found]) for j, name in enumerate(self.aims)}
 
     def _wald(self, i: int, state: Fitted, *, kind: str, params: Mapping[str, np.ndarray]) -> list[tuple[float, float]]:

@@ -1,32 +1,26 @@
 """Simulated tables, their fits, and bootstraps of those fits: batches of many tables by one compiled program."""
 
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.scope import float64
-from jscale.fit._batch import Batch, refit
+from jscale.fit._batch import Batch, chunk_for, refit
 from jscale.fit._intervals_fit import Fitted
-from jscale.fit._problem import Problem
-from jscale.fit._resample import drawing
-from jscale.laws import describe
+from jscale.fit._problem import Problem, params_at
+from jscale.fit._quantiles import student_quantile
+from jscale.fit._resample import STUDENT_NU, drawing
+from jscale.fit._workers import workers
 
-_CHUNK = 512
-"""Refits at a time; does not follow the machine, so that the same key gives the same bytes everywhere."""
-_MEDIAN_NORMAL, _MEDIAN_T4, _NU = 0.6744897502, 0.7406970841, 4.0
+_MEDIAN_NORMAL = student_quantile(0.5, math.inf)
+"""Median size of a standard normal error."""
 _NEIGHBOURS = 15
 NOISES = ("normal", "student-t", "residuals", "unequal", "cluster")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,8 @@ class Noise:
         if self.kind == "residuals":
             return sizes * jax.random.choice(key, jnp.asarray(self.residuals), rows)
         if self.kind == "student-t":
-            return self.scale * _MEDIAN_NORMAL / _MEDIAN_T4 * sizes * jax.random.t(key, _NU, rows)
+            ratio = _MEDIAN_NORMAL / student_quantile(0.5, STUDENT_NU)
+            return self.scale * ratio * sizes * jax.random.t(key, STUDENT_NU, rows)
         own = jax.random.normal(key, rows)
         if self.labels is not None and self.kind == "cluster":
             common = jax.random.normal(jax.random.fold_in(key, 1), (int(self.labels.max()) + 1,))[self.labels]
@@ -105,7 +100,7 @@ class Nested:
 
     def tables(self) -> Callable[..., Batch]:
         """Keys, losses, predictions and free vectors of all tables, and the number of the first refit → a batch."""
-        state, on, size = self.state, self.state.goal.on, chunk_of(self.state)
+        state, on, size = self.state, self.state.goal.on, chunk_for(self.state.tableau.loss.shape[0])
         drawn = partial(
             drawing, self.kind, goal=state.goal, parameters=state.local.jacobian.shape[1], labels=self.labels,
             multipliers="rademacher", weights=state.weights,
@@ -130,11 +125,6 @@ class Nested:
         return make
 
 
-def chunk_of(state: Fitted) -> int:
-    """Refits at a time for a table of this size."""
-    return max(1, min(_CHUNK, 2**21 // state.tableau.loss.shape[0]))
-
-
 def simulated(state: Fitted, noise: Noise, keys: jax.Array) -> np.ndarray:
     """Losses (simulations, rows) of the fitted law with errors drawn anew."""
     predicted = jnp.asarray(state.local.predicted)
@@ -145,7 +135,7 @@ def refitted(state: Fitted, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Free vectors (simulations, k) of the fits of simulated losses, from the truth, and which settled."""
     seen = np.log(losses) if state.goal.on == "log" else losses
     base = np.ones((1, losses.shape[1])) if state.weights is None else state.weights[None]
-    size, parts = chunk_of(state), []
+    size, parts = chunk_for(losses.shape[1]), []
     for first in range(0, len(losses), size):
         rows = np.resize(seen[first : first + size], (size, losses.shape[1]))
         count = min(size, len(losses) - first)
@@ -157,55 +147,24 @@ def refitted(state: Fitted, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
-def _natural(law: Any, objective: Any, tableau: Any, free: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
-    problem = Problem(law, objective, tableau)
-    return jax.vmap(problem.coordinates.to_params)(free), jax.vmap(problem.predict)(free)
-
-
-def natural(state: Fitted, free: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Parameters, name → (points,), and predictions (points, rows) at free vectors (points, k)."""
-    params, predicted = _natural(state.law, state.goal, state.tableau, jnp.asarray(free))
-    # JAX hands a dictionary back in the order of its keys.
-    return {name: np.asarray(params[name]) for name in describe(state.law).parameter_names}, np.asarray(predicted)
-
-
-@contextmanager
-def workers(jobs: int) -> Iterator[Callable[[Callable[[int], T], Iterable[int]], list[T]]]:
-    """All cores: a map of a function over numbers, in order, that an interrupt ends after the jobs in hand."""
-    cancelled = threading.Event()
-    with ThreadPoolExecutor(max_workers=max(1, min(jobs, os.cpu_count() or 1))) as pool:
-
-        def guarded(work: Callable[[int], T], number: int) -> T:
-            if cancelled.is_set():
-                raise KeyboardInterrupt
-            with float64():
-                return work(number)
-
-        def run(work: Callable[[int], T], numbers: Iterable[int]) -> list[T]:
-            futures = [pool.submit(guarded, work, number) for number in numbers]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                cancelled.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-
-        yield run
+def _predicted(law: Any, objective: Any, tableau: Any, free: jax.Array) -> jax.Array:
+    """Predictions (points, rows) at free vectors (points, k)."""
+    return jax.vmap(Problem(law, objective, tableau).predict)(free)
 
 
 def nested(
     job: Nested, keys: jax.Array, losses: np.ndarray, free: np.ndarray, advance: Callable[[int], None]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Parameters, name → (simulations, draws), of bootstraps of every simulated table, and which refits settled."""
-    state, size, total = job.state, chunk_of(job.state), len(losses) * job.draws
+    state, size, total = job.state, chunk_for(job.state.tableau.loss.shape[0]), len(losses) * job.draws
     make = job.tables()
-    _, predicted = natural(state, free)
-    arrays = (keys, jnp.asarray(losses), jnp.asarray(predicted), jnp.asarray(free))
+    predicted = _predicted(state.law, state.goal, state.tableau, jnp.asarray(free))
+    arrays = (keys, jnp.asarray(losses), predicted, jnp.asarray(free))
 
     def work(first: int) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
         batch = make(*arrays, jnp.asarray(first))
         solved = refit(state.law, state.goal, state.tableau, state.stages, batch)
-        params = _params(state.law, state.goal, state.tableau, solved.free)
+        params = params_at(state.law, state.goal, state.tableau, solved.free)
         settled = np.asarray(solved.settled)
         advance(min(size, total - first))
         return {name: np.asarray(value) for name, value in params.items()}, settled
@@ -213,15 +172,10 @@ def nested(
     firsts = range(0, total, size)
     work_of = [work(0)]  # compiles, so that the threads need not wait for each other
     if len(firsts) > 1:
-        with workers(len(firsts) - 1) as run:
-            work_of += run(work, firsts[1:])
+        with workers(len(firsts) - 1) as pool:
+            work_of += pool.map(work, firsts[1:])
     shape = (len(losses), job.draws)
     params = {
         name: np.concatenate([part[name] for part, _ in work_of])[:total].reshape(shape) for name in work_of[0][0]
     }
     return params, np.concatenate([settled for _, settled in work_of])[:total].reshape(shape)
-
-
-@partial(jax.jit, static_argnames=("law", "objective"))
-def _params(law: Any, objective: Any, tableau: Any, free: jax.Array) -> dict[str, jax.Array]:
-    return jax.vmap(Problem(law, objective, tableau).coordinates.to_params)(free)

@@ -54,8 +54,8 @@ def notes(found: Iterable["Note"]) -> list[dict[str, str]]:
     return [{"code": n.code, "severity": n.severity, "message": n.message} for n in found]
 
 
-def target(out: str) -> Path:
-    """The file that ``--out`` means, checked before any work is done for it.
+def target(out: str, option: str = "--out") -> Path:
+    """The file that an option means, checked before any work is done for it.
 
     Raises:
         JscaleError: its folder does not exist or cannot be written to, or it is no regular file.
@@ -68,19 +68,33 @@ def target(out: str) -> Path:
         folder, special = path.parent, path.exists() and not path.is_file()
         missing = not folder.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long a name, a NUL, a loop of links
-        raise JscaleError(f"--out {out!r}: not a path that can be written: {error}") from None
+        raise JscaleError(f"{option} {out!r}: not a path that can be written: {error}") from None
     if missing:
-        raise JscaleError(f"--out {out!r}: there is no folder {str(folder)!r}")
+        raise JscaleError(f"{option} {out!r}: there is no folder {str(folder)!r}")
     if special:
         what = "folder" if path.is_dir() else "device or pipe"
-        raise JscaleError(f"--out {out!r}: this is a {what}; expected a file")
+        raise JscaleError(f"{option} {out!r}: this is a {what}; expected a file")
     try:
         # A trial in its own folder: access rights alone do not tell of read-only and virtual file systems.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise JscaleError(f"--out {out!r}: cannot be written: {error.strerror or error}") from None
+        raise JscaleError(f"{option} {out!r}: cannot be written: {error.strerror or error}") from None
     return path
+
+
+def targets(out: str | None, figure: str | None) -> None:
+    """Check the files of ``--out`` and ``--figure`` before any work is done for them.
+
+    Raises:
+        JscaleError: as :func:`target`, or a figure of another kind than those that are drawn.
+    """
+    if out is not None:
+        target(out)
+    if figure is not None:
+        target(figure, "--figure")
+        if not figure.lower().endswith((".png", ".pdf", ".svg")):
+            raise JscaleError(f"--figure {figure!r}: expected a file that ends in .png, .pdf or .svg")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _intervals, _options, _output
 from jscale.cli._session import session, shows_progress
 
@@ -34,11 +33,7 @@ def calibrate(
     figure: _options.COVERAGE_FIGURE = None,
 ) -> None:
     """Simulate runs like yours many times: which intervals keep their promise."""
-    for file in (out, figure):
-        if file is not None:
-            _output.target(file)
-    if figure is not None and not figure.lower().endswith((".png", ".pdf", ".svg")):
-        raise JscaleError(f"--figure {figure!r}: expected a file that ends in .png, .pdf or .svg")
+    _output.targets(out, figure)
     with session():
         table = _inputs.table_of(source)
         chosen = _inputs.law_of(law, fix, tie)

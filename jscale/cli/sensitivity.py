@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _options, _output, _parse
 from jscale.cli._session import session, working
 from jscale.cli.compare import law_from
@@ -33,11 +32,7 @@ def sensitivity(
     figure: _options.FIGURE = None,
 ) -> None:
     """Refit under every objective and choice of runs: how far a number depends on them."""
-    for file in (out, figure):
-        if file is not None:
-            _output.target(file)
-    if figure is not None and not figure.lower().endswith((".png", ".pdf", ".svg")):
-        raise JscaleError(f"--figure {figure!r}: expected a file that ends in .png, .pdf or .svg")
+    _output.targets(out, figure)
     with session():
         table = _inputs.table_of(source)
         chosen = _inputs.law_of(law, fix, tie)

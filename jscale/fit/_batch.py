@@ -18,8 +18,13 @@ MAX_STEPS = 100
 """Evaluations of one problem in one stage: bootstrap refits of the Chinchilla runs take 9 on average and 30 at most."""
 _LANES, _NUMBERS = {"cpu": 16}, {"cpu": 2**19}
 """By kind of device: lanes at most, and numbers that a step over all of them may hold, so that it stays near a core's
-second-level cache. 8 to 32 lanes are equally fast on a CPU, 64 take 15% longer; other devices want thousands."""
+second-level cache. 8 to 32 lanes differ by 7% in time on a CPU, and 64 take 18% more than 16. Other devices are
+given thousands, which nobody has measured."""
 _MANY_LANES, _MANY_NUMBERS = 4096, 2**27
+
+_CHUNK, _CELLS = 512, 2**21
+"""Problems at a time, and the largest number of weights that a chunk may hold. Neither follows the machine: the same
+key gives the same bytes on any number of cores."""
 
 
 class Batch(NamedTuple):
@@ -47,6 +52,11 @@ def lanes_for(rows: int, k: int) -> int:
     """Problems in hand at once for a table of ``rows`` runs and ``k`` parameters."""
     device = jax.default_backend()
     return max(1, min(_LANES.get(device, _MANY_LANES), _NUMBERS.get(device, _MANY_NUMBERS) // (rows * (k + 6))))
+
+
+def chunk_for(rows: int) -> int:
+    """Problems to hand over at once for tables of ``rows`` runs."""
+    return max(1, min(_CHUNK, _CELLS // rows))
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))

@@ -12,7 +12,9 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.fit import _resample
-from jscale.fit._clusters import COMPANY, few
+from jscale.fit._clusters import company, few
+from jscale.fit._intervals_ends import percentiles
+from jscale.fit._intervals_fit import check_level
 from jscale.fit._objective import Objective, resolve
 from jscale.fit._point import Point, optimum
 from jscale.fit._refits import Refits
@@ -83,14 +85,11 @@ class Bootstrap:
         Raises:
             JscaleError: a level outside (0, 1).
         """
-        if not 0 < level < 1:
-            raise JscaleError(f"level must lie between 0 and 1, not {level!r}")
-        ends = (0.5 - level / 2, 0.5 + level / 2)
+        check_level(level)
         ranges = {p.name: (float(p.support.lower), float(p.support.upper)) for p in describe(self.law).parameters}
         return {
-            name: ranges[name] if name in untold(self.point) else (float(low), float(high))
+            name: ranges[name] if name in untold(self.point) else percentiles(column[self.settled], level)
             for name, column in self.draws.items()
-            for low, high in [np.quantile(column[self.settled], ends)]
         }
 
     def __repr__(self) -> str:
@@ -230,12 +229,10 @@ def _short(goal: Objective, scale: float, multipliers: str) -> list[Note]:
 
 def shared(table: Runs, data: Data, kind: str) -> tuple[Note, ...]:
     """What drawing runs one by one cannot see, where runs have company."""
-    column = next((name for name in ("group", "N") if name in table), None)
+    column = company(table, data)
     if kind != "rows" or column is None:
         return ()
     together = len(data) / len(np.unique(table[column][data.rows]))
-    if together < COMPANY:
-        return ()
     message = (
         f"runs were drawn one by one: errors that runs of one {column} share ({together:.1f} of them on average) are "
         f"not in these standard errors; kind 'cluster' by {column} shows them"

@@ -107,15 +107,14 @@ def fit_once(
     return best, fitted(law, goal, tableau, stages, free), data
 
 
-def check_level(level: Any) -> float:
-    """``level`` as a float.
+def check_level(level: Any) -> None:
+    """Refuse what is no coverage.
 
     Raises:
         JscaleError: it does not lie between 0 and 1.
     """
     if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise JscaleError(f"level must lie between 0 and 1, not {level!r}")
-    return float(level)
 
 
 Quantity = Callable[[Mapping[str, Any]], Any]

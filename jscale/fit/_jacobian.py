@@ -45,8 +45,8 @@ def _evaluate(jaxpr: Jaxpr, constants: Sequence[Any], tangents: Sequence[Any]) -
     def read(atom: Any) -> Any:
         return atom.val if isinstance(atom, Literal) else known[atom]
 
-    def zeros(atom: Any) -> jax.Array:
-        return jnp.zeros(atom.aval.shape, atom.aval.dtype)
+    def kind(atom: Any) -> Any:
+        return atom.aval
 
     for equation in jaxpr.eqns:
         operands = [read(atom) for atom in equation.invars]
@@ -57,9 +57,12 @@ def _evaluate(jaxpr: Jaxpr, constants: Sequence[Any], tangents: Sequence[Any]) -
         if any(linear) and not present:
             results = [_NOTHING] * len(equation.outvars)
         elif equation.primitive.name in _SUMS and all(linear) and len(present) == 1:
-            results = [jnp.broadcast_to(present[0], zeros(equation.outvars[0]).shape)]
+            results = [jnp.broadcast_to(present[0], kind(equation.outvars[0]).shape)]
         else:
-            filled = [zeros(atom) if x is _NOTHING else x for x, atom in zip(operands, equation.invars, strict=True)]
+            filled = [
+                jnp.zeros(kind(atom).shape, kind(atom).dtype) if x is _NOTHING else x
+                for x, atom in zip(operands, equation.invars, strict=True)
+            ]
             made = equation.primitive.bind(*filled, **equation.primitive.get_bind_params(equation.params))
             results = made if equation.primitive.multiple_results else [made]
         known.update(zip(equation.outvars, results, strict=True))

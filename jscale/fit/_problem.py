@@ -195,6 +195,18 @@ def challenge(law: LawFunction, objective: Objective, tableau: Tableau, start: j
     return problem.value(ended[0])
 
 
+def params_at(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array) -> dict[str, jax.Array]:
+    """Parameters, name → (points,) in the law's order, at free vectors (points, k)."""
+    found = _params_at(law, objective, tableau, free)
+    # JAX hands a dictionary back in the order of its keys.
+    return {name: found[name] for name in describe(law).parameter_names}
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def _params_at(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array) -> dict[str, jax.Array]:
+    return jax.vmap(Problem(law, objective, tableau).coordinates.to_params)(free)
+
+
 class Local(NamedTuple):
     """What is known at the optimum: predictions, residuals, the objective's slopes and Jacobians (JAX or numpy)."""
 

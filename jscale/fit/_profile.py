@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -19,12 +18,12 @@ from jscale.fit._covariance import stiffness
 from jscale.fit._intervals_ends import estimate
 from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, named
 from jscale.fit._objective import Objective
-from jscale.fit._problem import Problem, Tableau
+from jscale.fit._problem import Problem, params_at
 from jscale.fit._profile_aim import Aim, aim_at
 from jscale.fit._profile_walk import FAILED, OPEN, REACHED, STEPS, Side, Walk, locate, walk
 from jscale.fit._quantiles import student_quantile
 from jscale.fit._weights import Weights
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction
 from jscale.runs import Runs
 
 SCALINGS = ("likelihood", "fisher", "sandwich", "cluster-sandwich")
@@ -252,13 +251,8 @@ def _dispersion(state: Fitted) -> float:
 def _along(state: Fitted, free: np.ndarray) -> dict[str, np.ndarray]:
     """Parameters, name → (points,), at free vectors (points, k)."""
     padded = np.resize(free, (2 * STEPS + 1, free.shape[1]))  # always of one shape, so that it is compiled once
-    found = _params(state.law, state.goal, state.tableau, jnp.asarray(padded))
-    return {name: np.asarray(found[name])[: len(free)] for name in describe(state.law).parameter_names}
-
-
-@partial(jax.jit, static_argnames=("law", "objective"))
-def _params(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array) -> dict[str, jax.Array]:
-    return jax.vmap(Problem(law, objective, tableau).coordinates.to_params)(free)
+    found = params_at(state.law, state.goal, state.tableau, jnp.asarray(padded))
+    return {name: np.asarray(column)[: len(free)] for name, column in found.items()}
 
 
 def _joined(low: Side, high: Side, place: float, free: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,28 +1,22 @@
 """Refits of one law to many resampled tables: in chunks, on all cores, and once more where one did not settle."""
 
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.scope import float64
-from jscale.fit._batch import Batch, refit
+from jscale.fit._batch import Batch, chunk_for, refit
 from jscale.fit._objective import Objective
 from jscale.fit._point import tabulate
-from jscale.fit._problem import Problem, descend
+from jscale.fit._problem import descend, params_at
 from jscale.fit._progress import Progress
 from jscale.fit._resample import Draw
 from jscale.fit._starts import spread
+from jscale.fit._workers import workers
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data
 
-_CHUNK, _CELLS = 512, 2**21
-"""Refits at a time, and the largest number of weights that a chunk may hold. Neither follows the machine: the same key
-gives the same bytes on any number of cores."""
 _SECOND_STARTS = 4
 
 
@@ -35,9 +29,11 @@ class Refits:
         self._observed = jnp.asarray(np.log(data.loss) if objective.on == "log" else data.loss)
         self._weights = jnp.ones(len(data)) if self._tableau.weights is None else self._tableau.weights
         self._start = jnp.asarray(free)
-        self._size = max(1, min(_CHUNK, _CELLS // len(data)))
+        self._size = chunk_for(len(data))
         self._tables = jax.jit(lambda key, first: jax.vmap(partial(self._table, key))(first + jnp.arange(self._size)))
-        self._params = jax.jit(jax.vmap(Problem(law, objective, self._tableau).coordinates.to_params))
+
+    def _params(self, free: jax.Array) -> dict[str, jax.Array]:
+        return params_at(self._law, self._objective, self._tableau, free)
 
     def _table(self, key: jax.Array, index: jax.Array) -> tuple[jax.Array | None, jax.Array | None]:
         return self._draw(jax.random.fold_in(key, index))
@@ -62,36 +58,25 @@ class Refits:
 
     def run(self, draws: int, key: jax.Array, shown: bool) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Parameters, name → (draws,), and which refits settled (draws,)."""
-        cancelled = threading.Event()
 
         def work(first: int) -> tuple[np.ndarray, np.ndarray]:
-            with float64():
-                count = min(self._size, draws - first)
-                free, value, settled = self._chunk(key, first, count)
-                for i in np.flatnonzero(~settled):
-                    if cancelled.is_set():
-                        break
-                    free[i], settled[i] = self._again(key, first + int(i), free[i], value[i])
-                bar.advance(count)
-                return free, settled
+            count = min(self._size, draws - first)
+            free, value, settled = self._chunk(key, first, count)
+            for i in np.flatnonzero(~settled):
+                if pool.cancelled:
+                    break
+                free[i], settled[i] = self._again(key, first + int(i), free[i], value[i])
+            bar.advance(count)
+            return free, settled
 
         firsts = range(0, draws, self._size)
-        with (
-            Progress(draws, f"refitting {describe(self._law).name}", shown) as bar,
-            ThreadPoolExecutor(max_workers=max(1, min(len(firsts), os.cpu_count() or 1))) as pool,
-        ):
-            futures = [pool.submit(work, first) for first in firsts]
-            try:
-                parts = [future.result() for future in futures]
-            except BaseException:
-                cancelled.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        with Progress(draws, f"refitting {describe(self._law).name}", shown) as bar, workers(len(firsts)) as pool:
+            parts = pool.map(work, firsts)
         free, settled = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         padded = np.resize(free, (-(-draws // self._size) * self._size, free.shape[1]))
-        columns = [self._params(padded[i : i + self._size]) for i in range(0, draws, self._size)]
-        names = describe(self._law).parameter_names
-        return {name: np.concatenate([np.asarray(part[name]) for part in columns])[:draws] for name in names}, settled
+        columns = [self._params(jnp.asarray(padded[i : i + self._size])) for i in range(0, draws, self._size)]
+        params = {name: np.concatenate([np.asarray(part[name]) for part in columns])[:draws] for name in columns[0]}
+        return params, settled
 
     def _again(self, key: jax.Array, index: int, free: np.ndarray, value: float) -> tuple[np.ndarray, bool]:
         """The fit of one table by exact Newton steps, from the optimum of all runs and from elsewhere."""

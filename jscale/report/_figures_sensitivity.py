@@ -2,19 +2,17 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jscale._core.errors import JscaleError
-from jscale._core.files import replacing
 from jscale.assess import Sensitivity, Specification
 from jscale.report import _style as style
 from jscale.report import tables
+from jscale.report._figure_file import write_figure
 
-_FORMATS = (".pdf", ".png", ".svg")
 _CHOICES = {"law": "Law", "inputs": "Inputs", "runs": "Runs", "objective": "Objective"}
 _REACH = 1.959963984540054
 
@@ -25,13 +23,7 @@ def write_sensitivity(path: str | os.PathLike[str], result: Sensitivity) -> None
     Raises:
         JscaleError: another kind of file, a path that cannot be written, or no specification has a value.
     """
-    kind = Path(path).suffix.lower()
-    if kind not in _FORMATS:
-        raise JscaleError(f"cannot write {str(path)!r}: expected a file that ends in {', '.join(_FORMATS)}")
-    figure = sensitivity(result)
-    undated = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[kind]
-    with replacing(path) as temporary, style.styled():
-        figure.savefig(temporary, format=kind[1:], metadata=undated)
+    write_figure(path, lambda: sensitivity(result))
 
 
 @style.in_style

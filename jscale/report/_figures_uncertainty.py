@@ -1,21 +1,18 @@
 """Profiles with their threshold, and measured coverage with its binomial errors."""
 
 import os
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jscale._core.errors import JscaleError
-from jscale._core.files import replacing
 from jscale.assess import Calibration
 from jscale.fit import Profile
 from jscale.report import _style as style
 from jscale.report import tables
+from jscale.report._figure_file import write_figure
 
-_FORMATS = (".pdf", ".png", ".svg")
 _ABOVE = 1.6
 """Height of a profile's panel, in thresholds."""
 
@@ -26,7 +23,7 @@ def write_profile(path: str | os.PathLike[str], result: Profile) -> None:
     Raises:
         JscaleError: another kind of file, a path that cannot be written, or a profile without points.
     """
-    _write(path, lambda: profile(result))
+    write_figure(path, lambda: profile(result))
 
 
 def write_coverage(path: str | os.PathLike[str], result: Calibration) -> None:
@@ -35,17 +32,7 @@ def write_coverage(path: str | os.PathLike[str], result: Calibration) -> None:
     Raises:
         JscaleError: another kind of file, or a path that cannot be written.
     """
-    _write(path, lambda: coverage(result))
-
-
-def _write(path: str | os.PathLike[str], draw: Callable[[], Figure]) -> None:
-    kind = Path(path).suffix.lower()
-    if kind not in _FORMATS:
-        raise JscaleError(f"cannot write {str(path)!r}: expected a file that ends in {', '.join(_FORMATS)}")
-    figure = draw()
-    undated = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}[kind]
-    with replacing(path) as temporary, style.styled():
-        figure.savefig(temporary, format=kind[1:], metadata=undated)
+    write_figure(path, lambda: coverage(result))
 
 
 @style.in_style
