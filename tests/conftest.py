@@ -15,6 +15,9 @@ import pytest
 DATA_VARIABLE = "JSCALE_DATA"
 MOST_GROWTH = 1.5 * 2**30
 """Bytes by which compiled programs may swell a process: JAX keeps each one, and the catalogue has thousands."""
+QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+"""Most of the time goes to the compiler: with these flags 98 tests of fits took 90 s instead of 149, and a compiled
+descent ran as fast. JAX 0.12 does not know the first one; what users run (demo, notebooks, benchmarks) goes without."""
 LEFT_OUT = pytest.StashKey[int]()
 RESIDENT = pytest.StashKey[int]()
 CACHE = pytest.StashKey[str]()
@@ -44,7 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
         # Neither a table nor compiled code that an earlier use of jscale left on this machine may decide a test.
         config.stash[CACHE] = tempfile.mkdtemp(prefix="jscale-tests-")
         os.environ.update(XDG_CACHE_HOME=config.stash[CACHE], JSCALE_CACHE=config.stash[CACHE])
-    # Four fifths of the time of most tests of fits go to the compiler: what one worker compiled serves the others.
+        if jax.__version_info__ < (0, 11):
+            os.environ.setdefault("XLA_FLAGS", QUICK)
+    gc.set_threshold(100_000)  # traces are many small objects: at the usual threshold 5% of the time went to looking
+    # What one worker compiled serves the others.
     jax.config.update("jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 

@@ -29,9 +29,9 @@ class Noise:
 
     Attributes:
         kind: one of :data:`NOISES`.
-        scale: robust standard deviation of the log residuals of runs of weight 1.
+        scale: robust standard deviation of the log residuals of runs of size 1.
         sizes: (rows,) of the errors of every run, relative to that.
-        residuals: (rows,) of the fit, as those of runs of weight 1, for "residuals".
+        residuals: (rows,) of the fit, as those of runs of size 1, for "residuals".
         labels: (rows,) clusters, for "cluster".
         shared: share of the variance that runs of a cluster have in common, for "cluster".
     """
@@ -61,12 +61,11 @@ class Noise:
 def noise_of(state: Fitted, kind: str, labels: np.ndarray | None, shared: float) -> Noise:
     """Noise of the size that the runs of a fit show."""
     n, k = state.local.jacobian.shape
-    root = np.ones(n) if state.weights is None else np.sqrt(state.weights)
+    sizes = np.ones(n) if state.sizes is None else state.sizes
     log_residuals = np.log(np.asarray(state.tableau.loss) / state.local.predicted)
     # Residuals are smaller than errors by what the parameters have taken up.
-    residuals = root * log_residuals * (n / max(n - k, 1)) ** 0.5
+    residuals = log_residuals / sizes * (n / max(n - k, 1)) ** 0.5
     scale = float(np.median(np.abs(residuals))) / _MEDIAN_NORMAL
-    sizes = 1 / root
     if kind == "unequal" and scale > 0:
         sizes = sizes * _neighbours(np.abs(residuals), state.local.predicted) / _MEDIAN_NORMAL / scale
     return Noise(kind, scale, sizes, residuals, labels, float(shared))
@@ -103,7 +102,7 @@ class Nested:
         state, on, size = self.state, self.state.goal.on, chunk_for(self.state.tableau.loss.shape[0])
         drawn = partial(
             drawing, self.kind, goal=state.goal, parameters=state.local.jacobian.shape[1], labels=self.labels,
-            multipliers="rademacher", weights=state.weights,
+            multipliers="rademacher", sizes=state.sizes,
         )  # fmt: skip
         base = jnp.ones(state.tableau.loss.shape) if state.weights is None else jnp.asarray(state.weights)
 

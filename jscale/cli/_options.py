@@ -42,7 +42,7 @@ _OBJECTIVE_NAMES = (
 OBJECTIVE = Annotated[str, typer.Option("--objective", help=f"{_OBJECTIVE_NAMES}.", metavar="NAME")]
 WEIGHTS = Annotated[
     str | None,
-    _option("--weights", help="Column that weighs the runs; loss_se for inverse variances.", metavar="COLUMN"),
+    _option("--weights", help="Column that weighs the runs; loss_se: residuals in its units.", metavar="COLUMN"),
 ]
 DELTA = Annotated[
     float | None, _option("--delta", help="Where the Huber loss turns linear (0.001 unless given).", metavar="X")

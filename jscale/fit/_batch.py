@@ -114,8 +114,8 @@ def _evaluator(
         weights, observed = data
         predictions, columns = value_and_columns(predicted, [free[i] for i in range(count)])
         present = weights > 0
-        jacobian = jnp.where(present, -jnp.stack(columns), 0.0)
-        residual = jnp.where(present, observed - predictions, 0.0)
+        jacobian = jnp.where(present, -problem.in_errors(jnp.stack(columns)), 0.0)
+        residual = jnp.where(present, problem.in_errors(observed - predictions), 0.0)
         scale = free[-1] if objective.has_scale else jnp.zeros(())
         return _model(objective, residual, jacobian, weights=weights, scale=scale, delta=stages[stage])
 

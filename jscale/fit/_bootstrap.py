@@ -132,8 +132,7 @@ def bootstrap(
         kind: how the runs are drawn again.
         by: column whose equal values make a cluster; "cluster" takes ``group`` without it.
         objective: as for :func:`jscale.fit.point`.
-        weights: as for :func:`jscale.fit.point`; those of the drawn runs multiply them, and the parametric bootstrap
-            takes them for inverse variances.
+        weights: as for :func:`jscale.fit.point`; the parametric bootstrap takes them for inverse variances.
         starts: number of starting points of the fit to the whole table.
         multipliers: of the wild bootstrap: "rademacher" (±1) or "mammen" (two points of skewness 1).
         progress: show a progress bar on stderr.
@@ -168,7 +167,7 @@ def resampled(best: Point, free: np.ndarray, goal: Objective, data: Data, job: R
     """The bootstrap of a fit that is there already; in a float64 scope."""
     draw = _resample.drawing(
         job.kind, data.loss, best.predicted, goal=goal, parameters=len(best.params), labels=job.labels,
-        multipliers=job.multipliers, weights=data.weights,
+        multipliers=job.multipliers, sizes=data.sizes,
     )  # fmt: skip
     refits = Refits(best.law, goal, data, free, draw)
     refits.compile(job.key)

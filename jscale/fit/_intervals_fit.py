@@ -43,6 +43,13 @@ class Fitted:
         """Of the runs (rows,), or None where all count once."""
         return None if self.tableau.weights is None else np.asarray(self.tableau.weights)
 
+    @property
+    def sizes(self) -> np.ndarray | None:
+        """How the runs' errors are taken to differ in size (rows,), or None where all are alike."""
+        if self.weights is not None:
+            return self.weights**-0.5
+        return None if self.tableau.errors is None else np.asarray(self.tableau.errors)
+
     def slope(self, residual: np.ndarray) -> np.ndarray:
         """Derivative of the objective by each residual (rows,), at residuals of the caller's choice."""
         return np.asarray(slopes(self.law, self.goal, self.tableau, jnp.asarray(self.free), jnp.asarray(residual)))

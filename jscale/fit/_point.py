@@ -95,8 +95,9 @@ def point(
             free scale, as a likelihood), "student-likelihood" (Student-t with 4 degrees of freedom and a free scale),
             "asymmetric-huber" (runs above the law, which may be under-tuned, count a quarter), "log-squares",
             "raw-squares", or an instance of one of their classes.
-        weights: how much each run counts: "loss_se" (inverse variances from that column), another column's name, or one
-            number for every row of the table. Only ratios matter; a run of weight 0 is left out.
+        weights: how much each run counts: a column's name, or one number for every row of the table; a run of weight 0
+            is left out. "loss_se" counts every residual in units of its run's own standard error (for squares a weight
+            of the inverse variance). Only ratios matter.
         starts: number of starting points.
         throw: raise when the fit is not certified.
 
@@ -187,8 +188,8 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
     coordinates = at_runs(describe(law), data.inputs, data.loss)
     stages = jnp.asarray(objective.stages())
     inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
-    weights = None if data.weights is None else jnp.asarray(data.weights)
-    return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1], weights), stages
+    weights, errors = (None if column is None else jnp.asarray(column) for column in (data.weights, data.errors))
+    return Tableau(inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1], weights, errors), stages
 
 
 def _saturated(runs: int) -> Note:

@@ -33,6 +33,7 @@ class Tableau(NamedTuple):
         centre: of the coordinates.
         delta: the Huber delta.
         weights: (rows,) of the runs' contributions, or None where all count once.
+        errors: (rows,) sizes in whose units residuals are counted, or None where all are alike.
     """
 
     inputs: Mapping[str, Any]
@@ -40,6 +41,7 @@ class Tableau(NamedTuple):
     centre: Mapping[str, Any]
     delta: Any
     weights: Any = None
+    errors: Any = None
 
 
 class Problem(NamedTuple):
@@ -59,8 +61,12 @@ class Problem(NamedTuple):
         return jnp.broadcast_to(self.law(**self.tableau.inputs, **params), self.tableau.loss.shape)
 
     def residuals(self, free: jax.Array) -> jax.Array:
-        """Observed minus predicted (rows,), on the objective's scale."""
-        return residuals(self.objective, self.tableau.loss, self.predict(free))
+        """Observed minus predicted (rows,), on the objective's scale and in units of the runs' own errors."""
+        return self.in_errors(residuals(self.objective, self.tableau.loss, self.predict(free)))
+
+    def in_errors(self, residual: jax.Array) -> jax.Array:
+        """``residual`` (..., rows) in units of the runs' own errors."""
+        return residual if self.tableau.errors is None else residual / self.tableau.errors
 
     def rows(self, free: jax.Array) -> jax.Array:
         """Contribution of every run (rows,)."""
@@ -235,7 +241,7 @@ def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.
     def raw_residuals(raw: jax.Array) -> jax.Array:
         params = {p.name: p.support.to_natural(raw[i]) for i, p in enumerate(record.parameters)}
         predicted = jnp.broadcast_to(law(**tableau.inputs, **params), tableau.loss.shape)
-        return residuals(objective, tableau.loss, predicted)
+        return problem.in_errors(residuals(objective, tableau.loss, predicted))
 
     natural = stacked(free[:k])
     raw = jnp.stack([p.support.to_free(natural[i]) for i, p in enumerate(record.parameters)])

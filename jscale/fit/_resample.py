@@ -53,7 +53,7 @@ def drawing(
     parameters: int,
     labels: np.ndarray | None,
     multipliers: str,
-    weights: np.ndarray | None = None,
+    sizes: np.ndarray | None = None,
 ) -> Draw:
     """The function that draws one table; losses may be traced.
 
@@ -65,7 +65,8 @@ def drawing(
         parameters: number of parameters, which have taken up some of the residuals' size.
         labels: (rows,) clusters, or None.
         multipliers: one of :data:`MULTIPLIERS`, for the wild bootstrap.
-        weights: (rows,) of the runs, by which the noise of the parametric bootstrap differs; None where all are alike.
+        sizes: (rows,) of the runs' errors relative to each other, for the parametric bootstrap; None where all are
+            alike.
     """
     rows = observed.shape[0]
     observed, predicted = jnp.asarray(observed), jnp.asarray(predicted)
@@ -73,13 +74,13 @@ def drawing(
     ours = jnp.arange(rows) if labels is None else jnp.asarray(labels)
     seen, fitted = (jnp.log(v) if goal.on == "log" else v for v in (observed, predicted))
     left = max(rows - parameters, 1)
-    precision = jnp.ones(rows) if weights is None else jnp.sqrt(jnp.asarray(weights))
-    sizes, normal = precision * jnp.abs(seen - fitted), isinstance(goal, Squares)
+    relative = jnp.ones(rows) if sizes is None else jnp.asarray(sizes)
+    errors, normal = jnp.abs(seen - fitted) / relative, isinstance(goal, Squares)
     df = goal.df if isinstance(goal, StudentLikelihood) else STUDENT_NU
     if normal:
-        spread = jnp.sqrt(jnp.sum(sizes**2) / left)
+        spread = jnp.sqrt(jnp.sum(errors**2) / left)
     else:
-        spread = jnp.median(sizes) / student_quantile(0.5, df) * (rows / left) ** 0.5
+        spread = jnp.median(errors) / student_quantile(0.5, df) * (rows / left) ** 0.5
 
     def counted(key: jax.Array) -> tuple[jax.Array, None]:
         chosen = jax.random.randint(key, (units,), 0, units, jnp.int32)
@@ -94,7 +95,7 @@ def drawing(
 
     def simulated(key: jax.Array) -> tuple[None, jax.Array]:
         noise = jax.random.normal(key, (rows,)) if normal else jax.random.t(key, df, (rows,))
-        return None, fitted + spread / precision * noise
+        return None, fitted + spread * relative * noise
 
     return {"rows": counted, "cluster": counted, "wild": wild, "parametric": simulated}[kind]
 

@@ -47,6 +47,7 @@ def thinned(tableau: Tableau, rows: int) -> Tableau:
         inputs={name: column[chosen] for name, column in tableau.inputs.items()},
         loss=tableau.loss[chosen],
         weights=None if tableau.weights is None else tableau.weights[chosen],
+        errors=None if tableau.errors is None else tableau.errors[chosen],
     )
 
 

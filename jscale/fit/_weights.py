@@ -1,4 +1,4 @@
-"""How much each run counts in a fit."""
+"""How much each run counts in a fit, and how large its error is."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,21 +16,27 @@ Weights = str | ArrayLike | None
 
 
 def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
-    """``data`` with the weights of its runs; those that weigh nothing are left out, with a note.
+    """``data`` with the weights or the errors of its runs; those that weigh nothing are left out, with a note.
+
+    A weight multiplies what a run adds to the objective. Standard errors divide the residuals instead: for squares that
+    is a weight of the inverse variance, but a Huber sum weighted so would rest on the few runs of the smallest errors.
 
     Args:
         table: where the data are from.
         data: what a law needs of it.
-        weights: "loss_se" for inverse variances of the loss or of its logarithm, as ``on`` says; the name of another
-            column, or one number for every row of the table. Only their ratios matter: they are scaled to a mean of 1.
+        weights: "loss_se" for errors of the loss or of its logarithm, as ``on`` says, of which only ratios matter: they
+            are divided by their median; the name of another column, or one number for every row of the table, scaled
+            to a mean of 1.
         on: "log" or "raw", the scale on which the objective compares losses.
 
     Raises:
-        JscaleError: no such column, a weight that is negative or no number, or nothing but zeros.
+        JscaleError: no such column, a weight that is negative or no number, nothing but zeros, or errors of the loss
+            for a law of something else.
     """
     if weights is None:
         return data
-    by_error = isinstance(weights, str) and weights == STANDARD_ERROR
+    if isinstance(weights, str) and weights == STANDARD_ERROR:
+        return replace(data, errors=_errors(table, data, on))
     if isinstance(weights, str):
         values, what = _column(table, data, weights), f"column {weights!r}"
     else:
@@ -40,8 +46,6 @@ def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
         value, row = values[bad[0]], int(data.rows[bad[0]]) + 1
         cell = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
         raise JscaleError(f"{table.name}: {what}, row {row}: {cell}; expected a weight of 0 or above")
-    if by_error:
-        values = (1.0 / values if on == "raw" else data.loss / values) ** 2
     if not values.any():
         raise JscaleError(f"{table.name}: {what}: every run weighs 0; expected some weight above 0")
     values = values / values.max()
@@ -52,6 +56,14 @@ def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
         subject = f"{left_out} runs weigh 0 and are" if left_out > 1 else "1 run weighs 0 and is"
         notes = (*notes, Note("weightless-runs", "info", f"{subject} left out", {"rows": data.rows[~present].tolist()}))
     return replace(data.only(present), weights=values[present] / values[present].mean(), notes=notes)
+
+
+def _errors(table: Runs, data: Data, on: str) -> np.ndarray:
+    sizes = _column(table, data, STANDARD_ERROR)
+    if data.loss_se is None:
+        raise JscaleError(f"{table.name}: column {STANDARD_ERROR!r} is of the loss, which this law does not predict")
+    sizes = sizes if on == "raw" else sizes / data.loss
+    return sizes / np.median(sizes)
 
 
 def _column(table: Runs, data: Data, name: str) -> np.ndarray:

@@ -25,6 +25,7 @@ class Data:
         rows: where each kept row stands in the table, counted from 0, shape (kept,).
         notes: what was filled in for the law.
         weights: how much each run counts in a fit, shape (kept,), or None where all count once.
+        errors: size of each run's error relative to the median one, shape (kept,), or None where all are alike.
     """
 
     inputs: dict[str, np.ndarray]
@@ -34,9 +35,15 @@ class Data:
     rows: np.ndarray
     notes: tuple[Note, ...]
     weights: np.ndarray | None = None
+    errors: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
+
+    @property
+    def sizes(self) -> np.ndarray | None:
+        """How the runs' errors are taken to differ in size, shape (kept,); None where all are alike."""
+        return self.errors if self.weights is None else self.weights**-0.5
 
     def only(self, keep: np.ndarray) -> "Data":
         """The runs where ``keep`` (booleans, shape (kept,)) is true."""
@@ -48,6 +55,7 @@ class Data:
             rows=self.rows[keep],
             notes=self.notes,
             weights=None if self.weights is None else self.weights[keep],
+            errors=None if self.errors is None else self.errors[keep],
         )
 
 

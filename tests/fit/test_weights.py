@@ -3,6 +3,8 @@
 import jax
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
@@ -37,6 +39,59 @@ def test_standard_errors_weigh_as_in_linear_regression():
     slope, intercept = np.polyfit(np.log(N), np.log(loss), 1, w=1 / error)
     assert point.params["alpha_N"] == pytest.approx(-slope, rel=1e-9)
     assert np.log(point.params["N_c"]) == pytest.approx(-intercept / slope, rel=1e-9)
+
+
+def _student(r):
+    return -scipy.stats.t.logpdf(r, 3, scale=scipy.stats.t.fit(r, f0=3, floc=0)[2]).sum()
+
+
+OBJECTIVES = {
+    fit.Huber(delta=1e-6): lambda r: np.abs(r).sum(),
+    fit.Huber(delta=10.0): lambda r: np.sum(r**2),
+    fit.StudentLikelihood(df=3): _student,
+}
+
+
+@pytest.mark.parametrize("goal", OBJECTIVES, ids=str)
+def test_residuals_count_in_units_of_their_errors(goal):
+    rng = np.random.default_rng(2)
+    N, error = np.geomspace(1e6, 1e9, 30), rng.uniform(0.001, 0.05, 30)
+    loss = (8.8e13 / N) ** 0.076 * np.exp(error * rng.standard_t(3, size=30))
+    table = runs.read({"N": N, "loss": loss, "loss_se": error * loss})
+    point = fit.point(laws.kaplan_size, table, weights="loss_se", objective=goal)
+    x = np.log(N) - np.log(N).mean()
+
+    def brute(line):
+        return OBJECTIVES[goal]((np.log(loss) - line[0] + line[1] * x) / error)
+
+    begin = np.array([np.log(loss).mean(), 0.076])
+    tight = {"xatol": 1e-12, "fatol": 1e-14, "maxiter": 10_000}
+    found = scipy.optimize.minimize(brute, begin, method="Nelder-Mead", options=tight)
+    assert point.params["alpha_N"] == pytest.approx(found.x[1], rel=1e-5)
+    assert point.certificate.converged
+
+
+def test_errors_hold_at_every_step_of_the_uncertainty():
+    rng = np.random.default_rng(3)
+    N, error = np.geomspace(1e6, 1e9, 600), np.exp(rng.normal(-5, 1.0, 600))
+    loss = (8.8e13 / N) ** 0.076 * np.exp(error * rng.standard_t(4, size=600))
+    table = runs.read({"N": N, "loss": loss, "loss_se": error * loss})
+    settings = {"weights": "loss_se", "objective": "student-likelihood"}
+    likelihood = fit.profile(laws.kaplan_size, table, "alpha_N", **settings)
+    assert likelihood.scaling == "likelihood"
+    fisher = fit.covariance(laws.kaplan_size, table, kind="fisher", **settings)
+    sandwich = fit.covariance(laws.kaplan_size, table, kind="sandwich", **settings)
+    drawn = fit.bootstrap(laws.kaplan_size, table, draws=300, key=jax.random.key(0), kind="parametric", **settings)
+    told = (likelihood.high - likelihood.low) / 2 / 1.645
+    assert fisher.stderr["alpha_N"] == pytest.approx(told, rel=0.1)
+    assert sandwich.stderr["alpha_N"] == pytest.approx(told, rel=0.1)
+    assert drawn.stderr["alpha_N"] == pytest.approx(told, rel=0.1)
+
+
+def test_errors_of_the_loss_say_nothing_of_another_output():
+    accuracy = runs.read({"loss": np.linspace(2, 4, 9), "loss_se": np.full(9, 0.01), "error": np.linspace(0.2, 0.7, 9)})
+    with pytest.raises(JscaleError, match="column 'loss_se' is of the loss, which this law does not predict"):
+        fit.point(laws.error_from_loss, accuracy, weights="loss_se")
 
 
 def test_errors_that_are_all_alike_change_nothing():
