@@ -1,9 +1,8 @@
 """``calibrate``: how often each kind of interval covers the truth, measured on simulated tables."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -12,25 +11,20 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.scope import in_float64, to_numpy
-from jscale.assess._calibrate_draws import NOISES, Nested, nested, noise_of, refitted, simulated
-from jscale.fit import _intervals as room
+from jscale._core.scope import in_float64
+from jscale.assess._calibrate_draws import NOISES, noise_of, refitted, simulated
+from jscale.assess._calibrate_study import TOO_MANY_FAILED, Study
+from jscale.fit import _intervals_kinds as room
 from jscale.fit._bootstrap import blindness
 from jscale.fit._clusters import few, labels_of
-from jscale.fit._intervals_ends import estimate, percentiles, pushed, wald
-from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, fitted, named
+from jscale.fit._intervals_ends import estimate
+from jscale.fit._intervals_fit import Quantity, check_level, fit_once, named
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
-from jscale.fit._problem import params_at
-from jscale.fit._profile import default_scaling, profiled
-from jscale.fit._profile_aim import Aim, aim_at
-from jscale.fit._progress import Progress
+from jscale.fit._profile_aim import aim_at
 from jscale.fit._weights import Weights
-from jscale.fit._workers import workers
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
-
-_TOO_MANY_FAILED = 0.01
 
 
 @dataclass(frozen=True)
@@ -180,7 +174,7 @@ def calibrate(
             f"as {best.certificate.status}"
         )
     aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
-    study = _Study(state, wanted, aims, level, labels, draws, losses, free, keys, progress)
+    study = Study(state, wanted, aims, level, labels, draws, losses, free, keys, progress)
     seconds: dict[str, float] = {}
     covered: dict[tuple[str, str], np.ndarray] = {}
     for kind in chosen:
@@ -223,18 +217,8 @@ def _failures(settled: np.ndarray) -> list[Note]:
         return []
     share = count / len(settled)
     message = f"{count} of {len(settled)} fits of simulated tables did not settle and are left out"
-    severity = "info" if share <= _TOO_MANY_FAILED else "warning"
+    severity = "info" if share <= TOO_MANY_FAILED else "warning"
     return [Note("simulations-failed", severity, message, {"share": share})]
-
-
-def _unsettled(kind: str, settled: np.ndarray) -> list[Note]:
-    """A note where refits of bootstraps (simulations, draws) were dropped."""
-    share = float(1 - settled.mean())
-    if not share:
-        return []
-    message = f"{share:.2%} of the refits of {kind} did not settle and are left out of its intervals"
-    severity = "info" if share <= _TOO_MANY_FAILED else "warning"
-    return [Note("refits-failed", severity, message, {"kind": kind, "share": share})]
 
 
 def _uncertified(best: Point) -> list[Note]:
@@ -251,76 +235,3 @@ def _row(name: str, kind: str, truth: float, ends: np.ndarray) -> Coverage:
     near = (hits + 1) / (count + 2)
     stderr = float(np.sqrt(near * (1 - near) / count))
     return Coverage(name, kind, truth, hits / count, stderr, float(np.median(ends[:, 1] - ends[:, 0])), count)
-
-
-@dataclass(frozen=True)
-class _Study:
-    """The simulated tables and their fits."""
-
-    state: Fitted
-    wanted: Mapping[str, Any]
-    aims: Mapping[str, Aim]
-    level: float
-    labels: np.ndarray | None
-    draws: int
-    losses: np.ndarray
-    free: np.ndarray
-    keys: jax.Array
-    progress: bool
-
-    def ends(self, kind: str) -> tuple[dict[str, np.ndarray], list[Note]]:
-        """Target → (simulations, 2) ends of the intervals of this kind, and what to remark of them."""
-        if kind in room.BOOTSTRAPS:
-            return self._resampled(kind)
-        state = self.state
-        params = to_numpy(params_at(state.law, state.goal, state.tableau, jnp.asarray(self.free)))
-        one = self._profiled if kind in room.PROFILES else partial(self._wald, params=params)
-        return self._by_simulation(kind, partial(one, kind=kind)), []
-
-    def _by_simulation(
-        self, kind: str, one: Callable[[int, Fitted], list[tuple[float, float]]]
-    ) -> dict[str, np.ndarray]:
-        state, count = self.state, len(self.losses)
-        with Progress(count, f"{kind} intervals", self.progress) as bar:
-
-            def work(i: int) -> list[tuple[float, float]]:
-                tableau = state.tableau._replace(loss=jnp.asarray(self.losses[i]))
-                found = one(i, fitted(state.law, state.goal, tableau, state.stages, self.free[i]))
-                bar.advance(1)
-                return found
-
-            found = [work(0)]  # compiles, so that the threads need not wait for each other
-            if count > 1:
-                with workers(count - 1) as pool:
-                    found += pool.map(work, range(1, count))
-        return {name: np.array([ends[j] for ends in found]) for j, name in enumerate(self.aims)}
-
-    def _wald(self, i: int, state: Fitted, *, kind: str, params: Mapping[str, np.ndarray]) -> list[tuple[float, float]]:
-        labels = self.labels if kind in room.BY_CLUSTER else None
-        covariance, df = state.covariance(kind, labels), state.degrees(labels)
-        here = {name: float(column[i]) for name, column in params.items()}
-        return [wald(aim, here, covariance, self.level, df) for aim in self.aims.values()]
-
-    def _profiled(self, i: int, state: Fitted, *, kind: str) -> list[tuple[float, float]]:
-        del i
-        clustered = kind in room.BY_CLUSTER
-        scaling = "cluster-sandwich" if clustered else default_scaling(state)
-        labels = self.labels if clustered else None
-        return [
-            profiled(state, name, target, self.level, scaling=scaling, labels=labels).interval
-            for name, target in self.wanted.items()
-        ]
-
-    def _resampled(self, kind: str) -> tuple[dict[str, np.ndarray], list[Note]]:
-        clustered = kind in room.BY_CLUSTER
-        job = Nested(self.state, room.BOOTSTRAP[kind], self.labels if clustered else None, self.draws)
-        at = room.KINDS.index(kind)
-        keys = jax.vmap(lambda k: jax.random.fold_in(k, at))(self.keys)
-        with Progress(len(self.losses) * self.draws, f"{kind} intervals", self.progress) as bar:
-            params, settled = nested(job, keys, self.losses, self.free, bar.advance)
-        found = {}
-        flat = {name: column.ravel() for name, column in params.items()}
-        for name, aim in self.aims.items():
-            values = np.where(settled, pushed(aim, flat).reshape(settled.shape), np.nan)
-            found[name] = np.array([percentiles(row, self.level) for row in values])
-        return found, _unsettled(kind, settled)

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from jscale import plan
 from jscale._core.errors import JscaleError
-from jscale.assess._target import EXPONENT, exponent, has, known, parameter
+from jscale._core.status import Status
+from jscale.assess._names import EXPONENT, exponent, has, known, parameter
 from jscale.laws import LawFunction, describe
 from jscale.plan._inputs import POST, bind, check_inputs, check_number
 from jscale.plan._optimal import ask
@@ -55,16 +56,26 @@ class Quantity:
 
     def __call__(self, params: Mapping[str, Any]) -> Any:
         """The number at parameters by name, in JAX; NaN where there is none."""
+        return self.with_status(params)[0]
+
+    def with_status(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The number, and how the plan behind it ended, as the code of a :class:`~jscale._core.status.Status`."""
         at: dict[str, Any] = dict(self.at)
-        if self.kind == EXPONENT:
-            return exponent(self.law, params)
         if self.kind == "D_crit":
-            return plan.critical_tokens(self.law, params, **at).D_crit
+            found = plan.critical_tokens(self.law, params, **at)
+            return found.D_crit, found.status
         if self.budget is not None:
             free = ("N", "D", "P") if self.kind == "P_opt" else ("N", "D")
-            return getattr(plan.optimal(self.law, params, self.budget, free=free, **at), self.kind)
+            best = plan.optimal(self.law, params, self.budget, free=free, **at)
+            return getattr(best, self.kind), best.status
+        return self._closed(params), jnp.asarray(int(Status.converged))
+
+    def _closed(self, params: Mapping[str, Any]) -> Any:
+        """A number that needs no plan."""
+        if self.kind == EXPONENT:
+            return exponent(self.law, params)
         if self.kind == "loss":
-            return self.law(**{name: jnp.asarray(value) for name, value in at.items()}, **params)
+            return self.law(**{name: jnp.asarray(value) for name, value in self.at}, **params)
         return parameter(self.law, self.kind, params)
 
 

@@ -10,9 +10,11 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale.assess._estimate import Estimator, estimator
 from jscale.assess._exclusions import Choice, choices, unmarked
+from jscale.assess._names import EXPONENT
+from jscale.assess._quantity import Quantity, quantity
 from jscale.assess._refit import refit
-from jscale.assess._target import Target, target_of, turning_point
 from jscale.fit import Huber, HuberLikelihood, Objective, Squares
 from jscale.fit._objective import resolve
 from jscale.fit._starts import check_count
@@ -135,8 +137,6 @@ def sensitivity(
     exclusions: Sequence[str] | None = None,
     variants: Sequence[LawFunction] = (),
     columns: Mapping[str, Sequence[str]] | None = None,
-    budget: float | None = None,
-    at: Mapping[str, float] | None = None,
     turns_at: float | None = None,
     drop: int = 5,
     share: float = 0.1,
@@ -149,16 +149,13 @@ def sensitivity(
     Args:
         law: a declared law.
         table: validated runs.
-        target: a parameter; "a", the exponent ``beta / (alpha + beta)`` with which the best size grows with compute;
-            or "N_opt" or "D_opt", the best size or data for ``budget``.
+        target: a parameter or any other number that :func:`jscale.assess.quantity` knows, such as "a" or "N_opt@1e24".
         objectives: as for :func:`jscale.fit.point`.
         exclusions: choices of runs beside the table's own: "excluded" (with the rows marked so), "ratio" (without the
             ``drop`` smallest D/N), "compute" (without the ``share`` of least compute), "groups" (without each group in
             turn); None for all that the table allows.
         variants: more laws with the same target.
         columns: input → other columns of the table that may stand for it, such as ``{"N": ["N_total"]}``.
-        budget: FLOP, for "N_opt" and "D_opt".
-        at: other inputs of the law by name, for the same.
         turns_at: value at which a conclusion turns; by default 1/2 for "a", 0 for a parameter of either sign.
         drop: number of runs.
         share: of the runs.
@@ -174,26 +171,35 @@ def sensitivity(
         raise JscaleError("objectives is empty; expected at least one")
     check_count(starts)
     laws = list(dict.fromkeys((law, *variants)))
-    targets = [target_of(target, each, budget, at or {}) for each in laws]
+    targets = [quantity(each, target) for each in laws]
     picked, notes = choices(table, exclusions, drop=drop, share=share)
     swaps: list[tuple[str, str] | None] = [None]
     swaps += [(name, other) for name, others in (columns or {}).items() for other in others]
     settings = []
     for each, wanted in zip(laws, targets, strict=True):
+        estimate = estimator(wanted)
         for swap in swaps:
             inputs = "as given" if swap is None else f"{swap[0]} = {swap[1]}"
-            settings.append(_Setting(each, table, _data(each, table, picked, swap), wanted, inputs, starts))
+            settings.append(_Setting(each, table, _data(each, table, picked, swap), estimate, inputs, starts))
     rows = []
     for setting in settings:
         notes += setting.data.notes
         rows += _curve(setting, goals, _enough(setting.law, setting.data, picked, notes))
     return Sensitivity(
-        target=target,
+        target=targets[0].name,
         rows=tuple(rows),
-        turns_at=turning_point(target, law) if turns_at is None else turns_at,
+        turns_at=_turning_point(targets[0]) if turns_at is None else turns_at,
         notes=tuple({(n.code, n.message): n for n in notes}.values()),
         table_digest=table.digest,
     )
+
+
+def _turning_point(wanted: Quantity) -> float | None:
+    """Where a conclusion turns: 1/2 for the exponent of size (above it size grows faster than data), 0 for signs."""
+    supports = {p.name: p.support for p in describe(wanted.law).parameters}
+    if wanted.kind in supports:
+        return 0.0 if supports[wanted.kind].lower < 0 < supports[wanted.kind].upper else None
+    return 0.5 if wanted.kind == EXPONENT else None
 
 
 @dataclass(frozen=True)
@@ -203,7 +209,7 @@ class _Setting:
     law: LawFunction
     table: Runs
     data: Data
-    target: Target
+    estimate: Estimator
     inputs: str
     starts: int
 
@@ -236,7 +242,7 @@ def _curve(setting: _Setting, goals: Sequence[Objective], picked: Sequence[Choic
         keep = choice.keep[setting.data.rows]
         for goal in goals:
             fitted = refit(setting.law, setting.table, setting.data, keep, goal, starts=setting.starts)
-            value, stderr, status = setting.target.at(fitted.params, fitted.covariance)
+            value, stderr, status = setting.estimate(fitted.params, fitted.covariance)
             rows.append(
                 Specification(
                     law=describe(setting.law).name,

@@ -59,24 +59,19 @@ BOOTSTRAP_KIND = Annotated[
         metavar="NAME",
     ),
 ]
-BOOTSTRAP_BY = Annotated[
-    str | None,
-    _option("--bootstrap-by", help="Column whose equal values make a group (group unless given): N.", metavar="COLUMN"),
-]
 FIT_CONVERGED = Annotated[
     bool, typer.Option("--require-converged", help="Exit 1 unless the certificate says 'converged'.")
 ]
 
 # --- intervals ---
 INTERVALS = Annotated[bool, typer.Option("--intervals", help="Also give intervals of every kind, side by side.")]
+_TARGET_HELP = (
+    "A parameter, a (exponent of the best size), N_opt@1e24, D_opt@1e24, P_opt@1e21, loss@1e24, "
+    "loss@N=7e10,D=1.4e12 or D_crit@N=8e9,P_post=4"
+)
 TARGETS = Annotated[
     list[str] | None,
-    _option(
-        "--target",
-        help="A parameter, a, N_opt@1e24, D_opt@1e24, P_opt@1e21, loss@1e24, loss@N=7e10,D=1.4e12 or "
-        "D_crit@N=8e9,P_post=4; give it several times for several (all parameters unless given).",
-        metavar="TARGET",
-    ),
+    _option("--target", help=f"{_TARGET_HELP}; several times (all parameters unless given).", metavar="TARGET"),
 ]
 KINDS = Annotated[
     list[str] | None,
@@ -156,9 +151,7 @@ HOLDOUT = Annotated[
 NESTED = Annotated[
     list[str] | None, _option("--nested", help="Also test SMALL as a special case of LARGE.", metavar="SMALL<LARGE")
 ]
-TARGET = Annotated[
-    str, _option("--target", help="A parameter; a (exponent of the best size); N_opt or D_opt.", metavar="NAME")
-]
+TARGET = Annotated[str, _option("--target", help=f"{_TARGET_HELP}.", metavar="TARGET")]
 OBJECTIVES = Annotated[
     list[str] | None,
     _option("--objective", help=f"Only these objectives: {_OBJECTIVE_NAMES}; several times.", metavar="NAME"),
@@ -173,10 +166,6 @@ VARIANTS = Annotated[
 COLUMNS = Annotated[
     list[str] | None,
     _option("--column", help="A column that may stand for an input: N=N_total; several times.", metavar="NAME=COLUMN"),
-]
-ONE_BUDGET = Annotated[str | None, _option("--budget", help="Compute in FLOP, for N_opt and D_opt.", metavar="FLOP")]
-OTHER_INPUTS = Annotated[
-    list[str] | None, _option("--at", help="Other inputs of the law, for N_opt and D_opt: P_w=4.", metavar="NAME=VALUE")
 ]
 TURNS_AT = Annotated[float | None, _option("--turns-at", help="Where your conclusion turns (for a: 0.5).", metavar="X")]
 FIGURE = Annotated[

@@ -27,7 +27,6 @@ def fit(
     include_excluded: _options.INCLUDE_EXCLUDED = False,
     bootstrap: _options.BOOTSTRAP = None,
     bootstrap_kind: _options.BOOTSTRAP_KIND = None,
-    bootstrap_by: _options.BOOTSTRAP_BY = None,
     intervals: _options.INTERVALS = False,
     target: _options.TARGETS = None,
     kinds: _options.KINDS = None,
@@ -46,10 +45,10 @@ def fit(
         table = _inputs.table_of(source, include_excluded)
         chosen = _inputs.law_of(law, fix, tie)
         goal = _inputs.objective_of(objective, delta)
-        if not intervals and (target or kinds or by or level is not None or draws is not None):
-            raise JscaleError("--target, --kinds, --by, --level and --draws belong to --intervals, which was not given")
+        if not intervals and (target or kinds or level is not None or draws is not None):
+            raise JscaleError("--target, --kinds, --level and --draws belong to --intervals, which was not given")
         key = _inputs.key_of(seed)
-        settings = _resampling(bootstrap, bootstrap_kind, bootstrap_by)
+        settings = _resampling(bootstrap, bootstrap_kind, by, intervals=intervals)
         from jscale import fit as room
 
         common: dict[str, Any] = {"objective": goal, "weights": weights, "starts": starts}
@@ -85,13 +84,17 @@ def fit(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _resampling(draws: int | None, kind: str | None, by: str | None) -> dict[str, Any]:
+def _resampling(draws: int | None, kind: str | None, by: str | None, *, intervals: bool) -> dict[str, Any]:
     """The bootstrap that was asked for; empty for none."""
     if draws is None:
-        if kind or by:
-            raise JscaleError("--bootstrap-kind and --bootstrap-by belong to --bootstrap R, which was not given")
+        if kind:
+            raise JscaleError("--bootstrap-kind belongs to --bootstrap R, which was not given")
+        if by and not intervals:
+            raise JscaleError("--by belongs to --bootstrap R or --intervals, neither of which was given")
         return {}
-    return {"draws": draws, "kind": kind or "rows", "by": by}
+    # Beside intervals the column may be meant for them alone.
+    clustered = kind in ("cluster", "wild") or not intervals
+    return {"draws": draws, "kind": kind or "rows", "by": by if clustered else None}
 
 
 def summary(point: "Point", table: "Runs") -> dict[str, Any]:

@@ -20,8 +20,6 @@ def sensitivity(
     objective: _options.OBJECTIVES = None,
     vary: _options.EXCLUSIONS = None,
     column: _options.COLUMNS = None,
-    budget: _options.ONE_BUDGET = None,
-    at: _options.OTHER_INPUTS = None,
     turns_at: _options.TURNS_AT = None,
     starts: _options.STARTS = 32,
     fix: _options.FIX = None,
@@ -43,8 +41,6 @@ def sensitivity(
             "exclusions": None if vary is None else _parse.many(vary),
             "variants": [law_from(text) for text in variant or ()],
             "columns": _columns(column),
-            "budget": None if budget is None else _parse.above_zero(budget, "--budget", "1e21"),
-            "at": _parse.values(at, "--at", "P_w=4"),
             "turns_at": turns_at,
             "starts": starts,
         }

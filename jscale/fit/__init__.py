@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from jscale.fit._bootstrap import Bootstrap, bootstrap
 from jscale.fit._certificate import Certificate
-from jscale.fit._intervals import KINDS as INTERVAL_KINDS
 from jscale.fit._intervals import Interval, Intervals, intervals
 from jscale.fit._intervals_covariance import Covariance, covariance
+from jscale.fit._intervals_kinds import KINDS as INTERVAL_KINDS
 from jscale.fit._objective import AsymmetricHuber, Huber, HuberLikelihood, Objective, Squares, StudentLikelihood
 from jscale.fit._point import Point, point
 from jscale.fit._posterior import Posterior, load, posterior, predict

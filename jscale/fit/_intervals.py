@@ -3,33 +3,35 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
+import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.fit import _resample
-from jscale.fit._bootstrap import SYMMETRIC, Resampling, blindness, resampled, shared, untold
-from jscale.fit._clusters import company, few, labels_of
+from jscale.fit._bootstrap import Resampling, blindness, resampled, shared
+from jscale.fit._clusters import few, labels_of
 from jscale.fit._intervals_covariance import COVARIANCES
 from jscale.fit._intervals_ends import estimate, missing, percentiles, pushed, wald
-from jscale.fit._intervals_fit import Quantity, check_level, fit_once, named
+from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, named
+from jscale.fit._intervals_kinds import (
+    BOOTSTRAP,
+    BOOTSTRAPS,
+    BY_CLUSTER,
+    KINDS,
+    PROFILES,
+    settle,
+    whole_range,
+)  # fmt: skip
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
 from jscale.fit._profile import default_scaling, profiled
-from jscale.fit._profile_aim import aim_at
+from jscale.fit._profile_aim import Aim, aim_at
 from jscale.fit._weights import Weights
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
-
-BOOTSTRAPS = (
-    "bootstrap-rows", "bootstrap-cluster", "bootstrap-wild", "bootstrap-wild-cluster", "bootstrap-parametric",
-)  # fmt: skip
-PROFILES = ("profile", "cluster-profile")
-KINDS = (*COVARIANCES, *BOOTSTRAPS, *PROFILES)
-BY_CLUSTER = ("cluster-sandwich", "bootstrap-cluster", "bootstrap-wild-cluster", "cluster-profile")
 
 
 @dataclass(frozen=True)
@@ -153,34 +155,16 @@ def intervals(
         _resample.check(draws, key, "rows", "rademacher")
     notes = [*best.notes, *notes, *few(labels), *blindness(best)]
     whole = whole_range(best, wanted)
-    told = {name: target for name, target in wanted.items() if name not in whole}
     aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
+    told = {name: target for name, target in wanted.items() if name not in whole}
+    job = _Job(table, best, state, data, told, aims, level, labels, key, draws, progress)
     found: dict[tuple[str, str], tuple[float, float]] = {}
     seconds: dict[str, float] = {}
     for kind in chosen:
         began = time.perf_counter()
-        clustered = labels if kind in BY_CLUSTER else None
-        if not told:
-            ends = {}
-        elif kind in COVARIANCES:
-            spread, df = state.covariance(kind, clustered), state.degrees(clustered)
-            ends = {n: wald(aims[n], best.params, spread, level, df) for n in told}
-        elif kind in PROFILES:
-            scaling = default_scaling(state) if kind == "profile" else "cluster-sandwich"
-            ends = {}
-            for name, target in told.items():
-                made = profiled(state, name, target, level, scaling=scaling, labels=clustered)
-                ends[name] = made.interval
-                notes += made.notes
-        else:
-            own = jax.random.fold_in(key, KINDS.index(kind))
-            job = Resampling(BOOTSTRAP[kind], clustered, int(draws), own, "rademacher", progress)
-            made = resampled(best, state.free, state.goal, data, job)
-            notes += [*made.notes, *shared(table, data, job.kind)]
-            columns = {n: pushed(aims[n], {p: d[made.settled] for p, d in made.draws.items()}) for n in told}
-            ends = {n: percentiles(values, level) for n, values in columns.items()}
-            notes += [note for n, values in columns.items() for note in missing(n, kind, values)]
+        ends, remarks = job.ends(kind) if told else ({}, [])
         seconds[kind] = time.perf_counter() - began
+        notes += remarks
         found |= {(name, kind): pair for name, pair in ends.items()}
         found |= {(name, kind): (aims[name].lower, aims[name].upper) for name in whole}
     rows = [
@@ -192,73 +176,51 @@ def intervals(
     return Intervals(tuple(rows), level, best, column, draws, seconds, unique)
 
 
-def whole_range(best: Point, wanted: Mapping[str, str | Quantity]) -> frozenset[str]:
-    """The targets of which every interval is the whole range: the runs do not tell them, or nothing at all."""
-    saturated = best.n_runs == len(best.params)
-    return frozenset(n for n, t in wanted.items() if saturated or (isinstance(t, str) and t in untold(best)))
+_Ends = tuple[dict[str, tuple[float, float]], Sequence[Note]]
+"""Target → both ends, and what to remark."""
 
 
-BOOTSTRAP: Mapping[str, Any] = {
-    "bootstrap-rows": "rows", "bootstrap-cluster": "cluster", "bootstrap-wild": "wild",
-    "bootstrap-wild-cluster": "wild", "bootstrap-parametric": "parametric",
-}  # fmt: skip
-"""The names of the same for :func:`jscale.fit.bootstrap`."""
-_SYMMETRIC = tuple(kind for kind, name in BOOTSTRAP.items() if name in SYMMETRIC)
+@dataclass(frozen=True)
+class _Job:
+    """A fit and what is asked of it: the targets that the runs tell, and their aims."""
 
+    table: Runs
+    best: Point
+    state: Fitted
+    data: Data
+    told: Mapping[str, str | Quantity]
+    aims: Mapping[str, Aim]
+    level: float
+    labels: np.ndarray | None
+    key: jax.Array
+    draws: int
+    progress: bool
 
-def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
-    """``kinds`` without repetitions.
+    def ends(self, kind: str) -> _Ends:
+        """The intervals of one kind."""
+        labels = self.labels if kind in BY_CLUSTER else None
+        if kind in COVARIANCES:
+            return self._wald(kind, labels)
+        return self._profiled(kind, labels) if kind in PROFILES else self._resampled(kind, labels)
 
-    Raises:
-        JscaleError: one that does not exist, or none at all.
-    """
-    several = (kinds,) if isinstance(kinds, str) else tuple(dict.fromkeys(kinds))
-    if unknown := [kind for kind in several if kind not in KINDS]:
-        raise JscaleError(f"kinds: {unknown[0]!r} is none of {', '.join(KINDS)}")
-    if not several:
-        raise JscaleError("kinds is empty; expected at least one, or None for all that the table allows")
-    return several
+    def _wald(self, kind: str, labels: np.ndarray | None) -> _Ends:
+        spread, df = self.state.covariance(kind, labels), self.state.degrees(labels)
+        return {n: wald(self.aims[n], self.best.params, spread, self.level, df) for n in self.told}, []
 
+    def _profiled(self, kind: str, labels: np.ndarray | None) -> _Ends:
+        scaling = default_scaling(self.state) if kind == "profile" else "cluster-sandwich"
+        made = {
+            name: profiled(self.state, name, target, self.level, scaling=scaling, labels=labels)
+            for name, target in self.told.items()
+        }
+        return {n: one.interval for n, one in made.items()}, [note for one in made.values() for note in one.notes]
 
-def settle(
-    table: Runs, data: Data, kinds: Sequence[str] | None, by: str | None, goal: Objective, *, clustered: bool = False
-) -> tuple[tuple[str, ...], str | None, list[Note]]:
-    """The kinds, the column of the clusters where there are any, and notes where kinds are left out.
-
-    Args:
-        table: the runs.
-        data: those that are fitted.
-        kinds: asked for, or None for all that the table and the objective allow.
-        by: column of the clusters, or None.
-        goal: the objective.
-        clustered: whether clusters are needed in any case.
-
-    Raises:
-        JscaleError: an unknown kind or one that the objective does not fit, clusters where there are none, or a column
-            for kinds that need none.
-    """
-    asked = None if kinds is None else check_kinds(kinds)
-    needs = [f"kind {kind!r}" for kind in asked or () if kind in BY_CLUSTER]
-    needs += ["noise 'cluster'"] if clustered else []
-    column = by or company(table, data)
-    if column is None and needs:
-        raise JscaleError(
-            f"{table.name}: {needs[0]} needs clusters, and no runs share a group or a size; expected by= with the name "
-            "of a column"
-        )
-    if asked is not None:
-        if by is not None and not needs:
-            raise JscaleError(f"by={by!r} belongs to the kinds {', '.join(BY_CLUSTER)}, none of which is asked for")
-        if not goal.symmetric and (unfit := [kind for kind in asked if kind in _SYMMETRIC]):
-            raise JscaleError(f"kind {unfit[0]!r} draws symmetric noise, which {goal} does not fit")
-        return asked, column if needs else None, []
-    notes, left_out = [], set()
-    if column is None:
-        left_out |= set(BY_CLUSTER)
-        message = "no runs share a group or a size: intervals by cluster are left out"
-        notes.append(Note("no-clusters", "info", message, {}))
-    if not goal.symmetric:
-        left_out |= set(_SYMMETRIC)
-        message = f"{goal} does not fit symmetric noise: the parametric bootstrap and the wild ones are left out"
-        notes.append(Note("no-symmetric", "info", message, {}))
-    return tuple(kind for kind in KINDS if kind not in left_out), column, notes
+    def _resampled(self, kind: str, labels: np.ndarray | None) -> _Ends:
+        own = jax.random.fold_in(self.key, KINDS.index(kind))
+        job = Resampling(BOOTSTRAP[kind], labels, int(self.draws), own, "rademacher", self.progress)
+        made = resampled(self.best, self.state.free, self.state.goal, self.data, job)
+        settled = {name: column[made.settled] for name, column in made.draws.items()}
+        values = {name: pushed(self.aims[name], settled) for name in self.told}
+        lost = [note for name, column in values.items() for note in missing(name, kind, column)]
+        notes = [*made.notes, *shared(self.table, self.data, job.kind), *lost]
+        return {name: percentiles(column, self.level) for name, column in values.items()}, notes

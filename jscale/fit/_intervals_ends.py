@@ -32,7 +32,9 @@ def estimate(aim: Aim, params: Mapping[str, float]) -> float:
 def wald(
     aim: Aim, params: Mapping[str, float], covariance: np.ndarray, level: float, df: float = np.inf
 ) -> tuple[float, float]:
-    """The interval of an estimate and its standard error; the range of the target where the runs do not tell it.
+    """The interval of an estimate and its standard error, within the range of the target.
+
+    It is the whole range where the runs do not tell the target.
 
     Args:
         aim: the target, with the scale on which the errors are taken as normal.
@@ -48,7 +50,8 @@ def wald(
     if not (np.isfinite(inner).all() and np.isfinite(slope).all() and np.isfinite(place)):
         return aim.lower, aim.upper
     reach = student_quantile(level, df) * float(np.sqrt(max(slope[used] @ inner @ slope[used], 0.0)))
-    return float(aim.natural(float(place) - reach)), float(aim.natural(float(place) + reach))
+    low, high = (float(aim.natural(float(place) + side * reach)) for side in (-1, 1))
+    return max(low, aim.lower), min(high, aim.upper)
 
 
 def pushed(aim: Aim, draws: Mapping[str, np.ndarray]) -> np.ndarray:

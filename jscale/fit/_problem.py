@@ -125,6 +125,20 @@ def _first_guess(problem: Problem, start: jax.Array) -> jax.Array:
     return jnp.append(start, jnp.log(jnp.clip(size, 1e-8, 1e2)))
 
 
+def next_stage(objective: Objective, free: jax.Array, ratio: jax.Array) -> jax.Array:
+    """Where a descent goes on when delta has become ``ratio`` times what it was.
+
+    The scale of a nearly Laplacian density shrinks with its delta.
+    """
+    return free.at[-1].add(jnp.log(jnp.minimum(ratio, 1.0))) if objective.has_scale else free
+
+
+def longest_steps(law: LawFunction, objective: Objective) -> jax.Array:
+    """The longest step along every free coordinate, (k,) or with a free scale (k + 1,)."""
+    reach = longest(describe(law))
+    return jnp.append(reach, _SCALE_REACH) if objective.has_scale else reach
+
+
 def _staged(
     law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, start: jax.Array
 ) -> tuple[jax.Array, Descent]:
@@ -132,14 +146,12 @@ def _staged(
 
     def stage(carry, delta):
         free, previous = carry
-        if objective.has_scale:  # the scale of a nearly Laplacian density shrinks with its delta
-            free = free.at[-1].add(jnp.log(jnp.minimum(delta / previous, 1.0)))
+        free = next_stage(objective, free, delta / previous)
         problem = Problem(law, objective, tableau._replace(delta=delta))
         descent = newton(problem.value, problem.widths, free, problem.resolution, reach)
         return (descent.free, delta), descent
 
-    first = _first_guess(Problem(law, objective, tableau), start)
-    reach = jnp.append(longest(describe(law)), jnp.full(first.shape[0] - start.shape[0], _SCALE_REACH))
+    first, reach = _first_guess(Problem(law, objective, tableau), start), longest_steps(law, objective)
     _, descents = jax.lax.scan(stage, (first, stages[0]), stages)
     return descents.steps.sum(), jax.tree.map(lambda leaf: leaf[-1], descents)
 

@@ -17,9 +17,8 @@ from jax import lax
 
 from jscale.fit._objective import Objective
 from jscale.fit._powers import by_logarithm
-from jscale.fit._problem import Problem, Tableau
+from jscale.fit._problem import Problem, Tableau, longest_steps, next_stage
 from jscale.fit._solver import newton
-from jscale.fit._starts import longest
 from jscale.laws import LawFunction, describe
 
 STEPS = 48
@@ -237,10 +236,9 @@ def _solver(
     It also says whether the minimum settled.
     """
     objective, coordinates = final.objective, final.coordinates
-    record, stages = describe(final.law), request.stages
-    count = len(record.parameters)
+    stages, count = request.stages, len(describe(final.law).parameters)
     weight = _STIFFNESS * request.unit / request.spread**2
-    reach = jnp.append(longest(record), jnp.full(request.start.shape[0] - count, 3.0))
+    reach = longest_steps(final.law, objective)
 
     def aim(z: jax.Array) -> jax.Array:
         return target(coordinates.to_params(z[:count]), request.choice)
@@ -248,8 +246,7 @@ def _solver(
     def solve(c: jax.Array, start: jax.Array) -> tuple[jax.Array, jax.Array]:
         def stage(carry, delta):
             free, previous = carry
-            if objective.has_scale:  # the scale of a nearly Laplacian density shrinks with its delta
-                free = free.at[-1].add(jnp.log(jnp.minimum(delta / previous, 1.0)))
+            free = next_stage(objective, free, delta / previous)
             problem = final._replace(tableau=final.tableau._replace(delta=delta))
             smooth = by_logarithm(problem.value)
 
@@ -265,7 +262,7 @@ def _solver(
             descent = newton(value, widths, free, problem.resolution, reach)
             return (descent.free, delta), descent.settled
 
-        if objective.has_scale:
+        if objective.has_scale:  # the stages end at the scale of the start
             start = start.at[-1].add(-jnp.log(jnp.minimum(stages[1:] / stages[:-1], 1.0)).sum())
         (free, _), settled = lax.scan(stage, (start, stages[0]), stages)
         return free, settled[-1]

@@ -9,8 +9,8 @@ import scipy.optimize
 from jscale import assess, fit, laws, plan, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
+from jscale.assess._estimate import estimator
 from jscale.assess._sensitivity import Sensitivity, Specification
-from jscale.assess._target import target_of
 from tests.assess.tables import FIXED, FREE, simulated
 
 SQUARES = {"objectives": ["log-squares", "huber"], "starts": 8}
@@ -89,19 +89,23 @@ def test_variants_and_columns(found, table):
 def test_derived_targets_have_the_errors_of_the_delta_method():
     theta = laws.params(laws.chinchilla, "hoffmann2022")
     spread = np.diag([1e-4, 1.0, 1.0, 4e-4, 9e-4])  # E, A, B, alpha, beta
-    value, stderr, status = target_of("a", laws.chinchilla, None, {}).at(theta, spread)
+
+    def estimate(law, text, params, covariance):
+        return estimator(assess.quantity(law, text))(params, covariance)
+
+    value, stderr, status = estimate(laws.chinchilla, "a", theta, spread)
     alpha, beta = theta["alpha"], theta["beta"]
     total = (alpha + beta) ** 2
     assert value == pytest.approx(beta / (alpha + beta), rel=1e-6)
     assert stderr == pytest.approx(np.hypot(beta * 0.02, alpha * 0.03) / total, rel=1e-5)
     assert status == Status.converged
-    value, stderr, status = target_of("N_opt", laws.chinchilla, 1e24, {}).at(theta, spread)
+    value, stderr, status = estimate(laws.chinchilla, "N_opt@1e24", theta, spread)
     assert value == pytest.approx(float(plan.optimal(laws.chinchilla, theta, 1e24).N_opt), rel=1e-6)
     assert 0 < stderr < 10 * value
     tied = laws.tie(laws.chinchilla, beta="alpha")
     params = {name: theta[name] for name in ("E", "A", "B", "alpha")}
-    assert target_of("a", tied, None, {}).at(params, spread[:4, :4])[:2] == pytest.approx((0.5, 0.0))
-    assert target_of("beta", tied, None, {}).at(params, spread[:4, :4])[:2] == pytest.approx((alpha, 0.02))
+    assert estimate(tied, "a", params, spread[:4, :4])[:2] == pytest.approx((0.5, 0.0))
+    assert estimate(tied, "beta", params, spread[:4, :4])[:2] == pytest.approx((alpha, 0.02))
 
 
 def row(value: float, stderr: float = 0.01, status: Status = Status.converged) -> Specification:
@@ -128,11 +132,11 @@ def test_the_headline_counts_certified_rows_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": "gamma"}, "law 'power_size' has no target 'gamma' (it has: L_inf, A, alpha)"),
+        ({"target": "gamma"}, "law 'power_size' has no target 'gamma' (it has: L_inf, A, alpha, loss)"),
         ({"target": "a"}, "has no target 'a'"),
-        ({"target": "N_opt"}, "target 'N_opt' needs a budget, in FLOP"),
-        ({"target": "N_opt", "budget": 1e21}, "law 'power_size' has no input D"),
-        ({"target": "alpha", "budget": 1e21}, "belong to the targets N_opt and D_opt, not to 'alpha'"),
+        ({"target": "loss"}, "target 'loss': needs inputs (such as loss@N=7e10)"),
+        ({"target": "N_opt@1e21"}, "target 'N_opt@1e21': law 'power_size' has no input D"),
+        ({"target": "alpha@1e21"}, "target 'alpha@1e21': alpha takes neither a budget nor inputs"),
         ({"target": "alpha", "objectives": []}, "objectives is empty"),
         ({"target": "alpha", "objectives": ["hubert"]}, "objective must be one of"),
         (

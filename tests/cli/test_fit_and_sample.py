@@ -14,6 +14,7 @@ from jscale import fit, laws, runs
 from jscale._core.status import Status
 from jscale.cli import _inputs
 from jscale.cli._inputs import objective_of
+from tests.cli.tables import chinchilla_rows, write_table
 
 NOTE = {"code", "severity", "message"}
 
@@ -42,6 +43,13 @@ def test_fit_for_people(jscale, table: Path):
     assert "converged: " in result.stdout
 
 
+def test_bootstrap_by_a_column(answer, tmp_path: Path):
+    shared = write_table(tmp_path / "shared.csv", {**chinchilla_rows((20.0, 60.0)), "corpus": np.repeat(range(10), 3)})
+    found = answer("fit", shared, "--bootstrap", 30, "--bootstrap-kind", "cluster", "--by", "corpus", "--seed", 5)
+    settings = {"draws": 30, "key": jax.random.key(5), "kind": "cluster", "by": "corpus"}
+    assert found["bootstrap"]["stderr"] == fit.bootstrap(laws.chinchilla, runs.read(shared), **settings).stderr
+
+
 def test_bootstrap(answer, jscale, table: Path):
     found = answer("fit", table, "--bootstrap", 30, "--seed", 5)
     resampled = fit.bootstrap(laws.chinchilla, runs.read(table), draws=30, key=jax.random.key(5))
@@ -62,7 +70,8 @@ def test_bootstrap(answer, jscale, table: Path):
         (("--bootstrap", 0), "draws must be a whole number of at least 2, not 0"),
         (("--bootstrap", 9, "--bootstrap-kind", "cluster"), "no column 'group'"),
         (("--bootstrap", 9, "--seed", -1), "--seed: expected a whole number"),
-        (("--bootstrap-kind", "wild"), "belong to --bootstrap R"),
+        (("--bootstrap-kind", "wild"), "belongs to --bootstrap R"),
+        (("--by", "N"), "--by belongs to --bootstrap R or --intervals"),
     ],
 )
 def test_bad_bootstrap(jscale, table: Path, options, message):

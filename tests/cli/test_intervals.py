@@ -87,7 +87,7 @@ def test_tables_fit_eighty_columns(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fit", "--target", "alpha"), "--target, --kinds, --by, --level and --draws belong to --intervals"),
+        (("fit", "--target", "alpha"), "--target, --kinds, --level and --draws belong to --intervals"),
         (("fit", "--level", 0.5), "--level and --draws belong to --intervals"),
         (("fit", "--draws", 10), "--level and --draws belong to --intervals"),
         (("fit", *FIT, "--target", "alpha,A"), "give --target several times"),

@@ -8,7 +8,9 @@ import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit._intervals_ends import missing, percentiles
+from jscale.fit._intervals_ends import missing, percentiles, wald
+from jscale.fit._profile_aim import Aim
+from jscale.fit._profile_walk import Chosen
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
 
@@ -56,10 +58,16 @@ def test_wald_intervals_are_the_errors_and_the_delta_method(made):
         np.testing.assert_allclose((row.low, row.high), ends, rtol=1e-9)
 
 
+def test_wald_intervals_end_where_the_range_ends():
+    aim = Aim("share", Chosen(("share",), (False,)), jnp.ones(1), log=False, lower=0.0, upper=1.0)
+    assert wald(aim, {"share": 0.95}, np.array([[0.01]]), 0.9) == pytest.approx((0.95 - 0.1645, 1.0), abs=1e-4)
+    assert wald(aim, {"share": 0.05}, np.array([[0.01]]), 0.9) == pytest.approx((0.0, 0.05 + 0.1645), abs=1e-4)
+
+
 def test_linear_profiles_are_the_sandwich(made):
     for target in ("b", "loss"):
-        for profile, wald in (("profile", "sandwich"), ("cluster-profile", "cluster-sandwich")):
-            ours, theirs = made.of(target, profile), made.of(target, wald)
+        for profile, sandwich in (("profile", "sandwich"), ("cluster-profile", "cluster-sandwich")):
+            ours, theirs = made.of(target, profile), made.of(target, sandwich)
             np.testing.assert_allclose((ours.low, ours.high), (theirs.low, theirs.high), rtol=1e-6)
 
 

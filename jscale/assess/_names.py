@@ -1,0 +1,43 @@
+"""The names of numbers that follow from a law's parameters, and those that need nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jscale._core import expressions
+from jscale.laws import LawFunction, describe
+
+EXPONENT = "a"
+PLANNED = ("N_opt", "D_opt")
+
+
+def known(law: LawFunction) -> list[str]:
+    """The names of a law's targets."""
+    record = describe(law)
+    both = has(law, "alpha") and has(law, "beta")
+    planned = list(PLANNED) if {"N", "D"} <= set(record.input_names) else []
+    return [*record.parameter_names, *([EXPONENT] if both else []), *planned]
+
+
+def has(law: LawFunction, name: str) -> bool:
+    """Whether a law has this parameter, free or tied to others."""
+    return name in describe(law).parameter_names or _tied(law, name) is not None
+
+
+def _tied(law: LawFunction, name: str) -> str | None:
+    """What a parameter is tied to, as a formula of parameters; None where it is not tied."""
+    record = describe(law)
+    text = dict(record.definitions).get(name)
+    found = set(expressions.names(text)) if text is not None else set()
+    return text if found and found <= set(record.parameter_names) else None
+
+
+def parameter(law: LawFunction, name: str, params: Mapping[str, Any]) -> Any:
+    """A parameter, free or tied."""
+    text = None if name in params else _tied(law, name)
+    return params[name] if text is None else expressions.evaluate(text, dict(params))
+
+
+def exponent(law: LawFunction, params: Mapping[str, Any]) -> Any:
+    """The exponent with which the best size grows with compute."""
+    alpha, beta = (parameter(law, name, params) for name in ("alpha", "beta"))
+    return beta / (alpha + beta)
