@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jscale import fit, laws, runs
@@ -20,7 +21,7 @@ from jscale._core.scope import float64
 from jscale.fit._coordinates import at_runs
 from jscale.laws.roles import Role
 
-ROWS, NOISE, REACH = 240, 0.003, 40.0
+ROWS, NOISE, REACH = 240, 0.0003, 40.0
 """Runs of a table, their relative noise, and how far inputs lie from the typical ones, as a factor."""
 _BITS = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 16.0)
 _LOSS = 3.0
@@ -57,8 +58,15 @@ def truth(law: laws.LawFunction, inputs: dict[str, np.ndarray]) -> dict[str, flo
         return laws.params(law)
     with float64():
         coordinates = at_runs(record, inputs, np.full(1, _LOSS))
-        middle = {p.name: float(np.mean(p.role.start or ())) for p in record.parameters}
+        middle = {p.name: float(_middle(p.role)) for p in record.parameters}
         return {name: float(value) for name, value in coordinates.from_coordinates(middle).items()}
+
+
+def _middle(role: Role) -> jax.Array:
+    """The middle of the start range, in the coordinate in which starts are spread evenly."""
+    assert role.start is not None
+    low, high = (role.support.to_free(jnp.asarray(edge)) for edge in role.start)
+    return role.support.to_natural((low + high) / 2)
 
 
 def table(law: laws.LawFunction) -> runs.Runs:

@@ -22,6 +22,7 @@ from jscale.fit._intervals_fit import Quantity, check_level, fit_once, named
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
 from jscale.fit._profile_aim import aim_at
+from jscale.fit._resample import check_key
 from jscale.fit._weights import Weights
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
@@ -35,7 +36,7 @@ class Coverage:
         target: name of the number.
         kind: of the interval, one of :data:`jscale.fit.INTERVAL_KINDS`.
         truth: the number in the law that the tables were simulated from.
-        coverage: share of the simulations whose interval holds it.
+        coverage: share of the simulations whose interval holds it; NaN where none has an interval.
         stderr: binomial standard error of that share, at the share with one hit and one miss added.
         width: median width.
         simulations: number of simulations counted.
@@ -59,7 +60,9 @@ class Calibration:
         law: its name.
         level: coverage that the intervals are made for.
         noise: how the losses scattered.
-        scale: robust standard deviation of that scatter, in log loss.
+        scale: robust standard deviation of that scatter, in log loss, for a run of the usual size of error.
+        objective_name: what was minimised.
+        weights: column that weighed the runs, "given" for an array, None for none.
         shared: share of its variance that runs of a cluster had in common; 0 without clusters.
         by: column of the clusters, or None.
         simulations: number of tables.
@@ -74,6 +77,8 @@ class Calibration:
     level: float
     noise: str
     scale: float
+    objective_name: str
+    weights: str | None
     shared: float
     by: str | None
     simulations: int
@@ -140,7 +145,8 @@ def calibrate(
         draws: refits of each bootstrap.
         by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for None.
         objective: as for :func:`jscale.fit.point`.
-        weights: as for :func:`jscale.fit.point`; errors are simulated as inverse to their roots.
+        weights: as for :func:`jscale.fit.point`; errors are simulated in proportion to ``loss_se``, or as inverse to
+            the roots of other weights.
         starts: number of starting points of the fit to the table.
         progress: show progress bars on stderr.
 
@@ -158,6 +164,10 @@ def calibrate(
             f"{table.name}: {len(data)} runs, {len(data)} parameters: no degree of freedom is left to tell the size of "
             "errors to simulate"
         )
+    aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
+    truths = {name: estimate(aim, best.params) for name, aim in aims.items()}
+    if lost := [name for name, truth in truths.items() if np.isnan(truth)]:
+        raise JscaleError(f"{table.name}: {lost[0]} has no value at the fit: there is no truth to cover")
     chosen, column, notes = room.settle(table, data, kinds, by, state.goal, clustered=noise == "cluster")
     if any(kind in room.BOOTSTRAPS for kind in chosen):
         _check_count("draws", draws)
@@ -173,7 +183,6 @@ def calibrate(
             f"{table.name}: none of {simulations} simulated tables could be fitted; the fit to the table itself ended "
             f"as {best.certificate.status}"
         )
-    aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
     study = Study(state, wanted, aims, level, labels, draws, losses, free, keys, progress)
     seconds: dict[str, float] = {}
     covered: dict[tuple[str, str], np.ndarray] = {}
@@ -186,10 +195,10 @@ def calibrate(
     for name in room.whole_range(best, wanted):
         everywhere = np.tile([aims[name].lower, aims[name].upper], (len(losses), 1))
         covered |= {(name, kind): everywhere for kind in chosen}
-    truths = {name: estimate(aim, best.params) for name, aim in aims.items()}
     rows = [_row(name, kind, truths[name], covered[name, kind]) for name in wanted for kind in chosen]
     return Calibration(
         rows=tuple(rows), law=describe(law).name, level=level, noise=noise, scale=scatter.scale,
+        objective_name=best.objective_name, weights=best.weights,
         shared=shared if noise == "cluster" else 0.0, by=column, simulations=simulations,
         draws=draws, seconds=seconds, notes=tuple({(n.code, n.message): n for n in notes}.values()),
         table_digest=table.digest,
@@ -207,8 +216,7 @@ def _check(key: Any, simulations: Any, noise: Any, shared: Any) -> None:
         raise JscaleError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
     if isinstance(shared, bool) or not isinstance(shared, int | float) or not 0 <= shared <= 1:
         raise JscaleError(f"shared must lie between 0 and 1, not {shared!r}")
-    if not isinstance(key, jax.Array):
-        raise JscaleError(f"key must be a JAX random key such as jax.random.key(0), not {key!r}")
+    check_key(key)
 
 
 def _failures(settled: np.ndarray) -> list[Note]:
@@ -229,8 +237,11 @@ def _uncertified(best: Point) -> list[Note]:
 
 
 def _row(name: str, kind: str, truth: float, ends: np.ndarray) -> Coverage:
-    """Coverage from the ends (simulations, 2) of intervals."""
+    """Coverage from the ends (simulations, 2) of intervals; where there are none (NaN), a simulation does not count."""
+    ends = ends[~np.isnan(ends).any(axis=1)]
     count = len(ends)
+    if not count:
+        return Coverage(name, kind, truth, np.nan, np.nan, np.nan, 0)
     hits = int(((ends[:, 0] <= truth) & (truth <= ends[:, 1])).sum())
     near = (hits + 1) / (count + 2)
     stderr = float(np.sqrt(near * (1 - near) / count))

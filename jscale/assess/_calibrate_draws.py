@@ -14,6 +14,7 @@ from jscale.fit._batch import Batch, chunk_for, refit
 from jscale.fit._intervals_fit import Fitted
 from jscale.fit._problem import Problem, params_at
 from jscale.fit._quantiles import student_quantile
+from jscale.fit._refits import again
 from jscale.fit._resample import STUDENT_NU, drawing
 from jscale.fit._workers import workers
 
@@ -59,13 +60,16 @@ class Noise:
 
 
 def noise_of(state: Fitted, kind: str, labels: np.ndarray | None, shared: float) -> Noise:
-    """Noise of the size that the runs of a fit show."""
+    """Noise of the size that the runs of a fit show; of one size where the objective takes them for that."""
     n, k = state.local.jacobian.shape
     sizes = np.ones(n) if state.sizes is None else state.sizes
+    if state.goal.on == "raw":  # equal errors of the loss are unequal ones of its logarithm
+        sizes = sizes * np.median(state.local.predicted) / state.local.predicted
     log_residuals = np.log(np.asarray(state.tableau.loss) / state.local.predicted)
     # Residuals are smaller than errors by what the parameters have taken up.
     residuals = log_residuals / sizes * (n / max(n - k, 1)) ** 0.5
-    scale = float(np.median(np.abs(residuals))) / _MEDIAN_NORMAL
+    centre = 0.0 if state.goal.symmetric else np.median(residuals)
+    scale = float(np.median(np.abs(residuals - centre))) / _MEDIAN_NORMAL
     if kind == "unequal" and scale > 0:
         sizes = sizes * _neighbours(np.abs(residuals), state.local.predicted) / _MEDIAN_NORMAL / scale
     return Noise(kind, scale, sizes, residuals, labels, float(shared))
@@ -139,9 +143,24 @@ def refitted(state: Fitted, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         rows = np.resize(seen[first : first + size], (size, losses.shape[1]))
         count = min(size, len(losses) - first)
         batch = Batch(jnp.asarray(base), jnp.asarray(rows), jnp.asarray(state.free)[None], jnp.asarray(count))
-        solved = refit(state.law, state.goal, state.tableau, state.stages, batch)
-        parts.append((np.asarray(solved.free)[:count], np.asarray(solved.settled)[:count]))
+        parts.append(_settled(state, batch, count))
     free, settled = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return free, settled
+
+
+def _settled(state: Fitted, batch: Batch, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Free vectors (count, k) of the first fits of a batch and which settled, at a second attempt if need be."""
+    solved = refit(state.law, state.goal, state.tableau, state.stages, batch)
+    free, value, settled = (np.array(part)[:count] for part in (solved.free, solved.value, solved.settled))
+
+    def pick(leaf: jax.Array, i: int) -> jax.Array:
+        return leaf[0] if leaf.shape[0] == 1 else leaf[i]
+
+    for i in np.flatnonzero(~settled).tolist():
+        free[i], settled[i] = again(
+            state.law, state.goal, state.tableau, state.stages, (free[i], float(value[i])),
+            start=pick(batch.starts, i), weights=pick(batch.weights, i), observed=pick(batch.observed, i),
+        )  # fmt: skip
     return free, settled
 
 
@@ -161,12 +180,12 @@ def nested(
     arrays = (keys, jnp.asarray(losses), predicted, jnp.asarray(free))
 
     def work(first: int) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
-        batch = make(*arrays, jnp.asarray(first))
-        solved = refit(state.law, state.goal, state.tableau, state.stages, batch)
-        params = params_at(state.law, state.goal, state.tableau, solved.free)
-        settled = np.asarray(solved.settled)
-        advance(min(size, total - first))
-        return {name: np.asarray(value) for name, value in params.items()}, settled
+        count = min(size, total - first)
+        free, settled = _settled(state, make(*arrays, jnp.asarray(first)), count)
+        padded = jnp.asarray(np.resize(free, (size, free.shape[1])))  # of one shape, so that it is compiled once
+        params = params_at(state.law, state.goal, state.tableau, padded)
+        advance(count)
+        return {name: np.asarray(value)[:count] for name, value in params.items()}, settled
 
     firsts = range(0, total, size)
     work_of = [work(0)]  # compiles, so that the threads need not wait for each other
@@ -174,7 +193,5 @@ def nested(
         with workers(len(firsts) - 1) as pool:
             work_of += pool.map(work, firsts[1:])
     shape = (len(losses), job.draws)
-    params = {
-        name: np.concatenate([part[name] for part, _ in work_of])[:total].reshape(shape) for name in work_of[0][0]
-    }
-    return params, np.concatenate([settled for _, settled in work_of])[:total].reshape(shape)
+    params = {name: np.concatenate([part[name] for part, _ in work_of]).reshape(shape) for name in work_of[0][0]}
+    return params, np.concatenate([settled for _, settled in work_of]).reshape(shape)

@@ -29,6 +29,7 @@ def estimator(wanted: Quantity) -> Estimator:
         used = slope != 0
         inner = covariance[np.ix_(used, used)]
         variance = float(slope[used] @ inner @ slope[used]) if np.isfinite(inner).all() else np.inf
-        return float(value), float(np.sqrt(variance)), Status(int(status))
+        stderr = float(np.sqrt(max(variance, 0.0))) if np.isfinite(value) else np.nan
+        return float(value), stderr, Status(int(status))
 
     return estimate

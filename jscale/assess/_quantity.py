@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jscale import plan
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.assess._names import EXPONENT, exponent, has, known, parameter
+from jscale.assess._names import EXPONENT, exponent, has, has_exponent, known, parameter, support_of
 from jscale.laws import LawFunction, describe
 from jscale.plan._inputs import POST, bind, check_inputs, check_number
 from jscale.plan._optimal import ask
@@ -47,8 +47,10 @@ class Quantity:
     @property
     def positive(self) -> bool:
         """Whether it is above zero whatever the parameters, so that errors belong to its logarithm."""
-        supports = {p.name: p.support for p in describe(self.law).parameters}
-        return supports[self.kind].lower >= 0 if self.kind in supports else self.kind in (EXPONENT, *_DERIVED)
+        support = support_of(self.law, self.kind)
+        if support is not None:  # as for the parameter itself: a share of 1 at most has no business on a logarithm
+            return support.lower == 0 and support.upper == math.inf
+        return self.kind in (EXPONENT, *_DERIVED)
 
     @property
     def __name__(self) -> str:
@@ -99,7 +101,7 @@ def quantity(law: LawFunction, text: str) -> Quantity:
     kind, mark, rest = (piece.strip() for piece in text.partition("@"))
     text = f"{kind}{mark}{rest}"
     budget, at = _places(text, rest) if mark else (None, {})
-    if has(law, kind) or (kind == EXPONENT and has(law, "alpha") and has(law, "beta")):
+    if has(law, kind) or (kind == EXPONENT and has_exponent(law)):
         if mark:
             raise JscaleError(f"target {text!r}: {kind} takes neither a budget nor inputs")
     elif kind in _DERIVED:

@@ -5,7 +5,7 @@ another delta costs no compilation: on the Chinchilla table a first fit takes so
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -92,9 +92,10 @@ def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Obj
         wide[keep] = residual
         return np.asarray(slopes(law, program, tableau, free, jnp.asarray(wide)))[keep]
 
+    covariance = sandwich(local.residuals, local.jacobian, local.params_jacobian, slope)
     return Refit(
         params={name: float(local.params[name]) for name in record.parameter_names},
-        covariance=sandwich(local.residuals, local.jacobian, local.params_jacobian, slope),
+        covariance=np.full_like(covariance, np.inf) if len(part) == len(record.parameters) else covariance,
         objective=float(descents.value[best]),
         certificate=certified(law, local, descents, best, rival),
         residuals=np.log(data.loss) - np.log(every.predicted),
@@ -104,10 +105,13 @@ def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Obj
 def _program(goal: Objective) -> tuple[Objective, jnp.ndarray]:
     """The objective that is compiled for ``goal``, one of each kind, and the deltas that make it ``goal``."""
     stages = goal.stages()
-    kind = type(goal)
-    if kind not in _STAGES:
+    if type(goal) not in _STAGES:
         return goal, jnp.asarray(stages)
     if goal == Squares("log"):
-        kind, stages = Huber, (_ALL_SQUARES,)
-    padded = (*(stages[:1] * (_STAGES[kind] - len(stages))), *stages)
-    return (goal if kind is Squares else kind()), jnp.asarray(padded)
+        program, stages = Huber(), (_ALL_SQUARES,)
+    elif isinstance(goal, Huber | HuberLikelihood):
+        program = replace(goal, delta=type(goal).delta)
+    else:
+        program = goal
+    padded = (*(stages[:1] * (_STAGES[type(program)] - len(stages))), *stages)
+    return program, jnp.asarray(padded)

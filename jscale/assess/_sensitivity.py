@@ -166,7 +166,10 @@ def sensitivity(
 
     Source: Simonsohn, Simmons & Nelson 2020, Specification curve analysis, Nature Human Behaviour 4.
     """
-    goals = [resolve(objective) for objective in objectives]
+    several = [objectives] if isinstance(objectives, str) else objectives
+    goals = list(dict.fromkeys(resolve(objective) for objective in several))
+    if turns_at is not None and not (isinstance(turns_at, int | float) and math.isfinite(turns_at)):
+        raise JscaleError(f"turns_at must be a finite number, not {turns_at!r}")
     if not goals:
         raise JscaleError("objectives is empty; expected at least one")
     check_count(starts)
@@ -222,7 +225,11 @@ def _data(law: LawFunction, table: Runs, picked: Sequence[Choice], swap: tuple[s
         name, other = swap
         if name not in describe(law).input_names:
             raise JscaleError(f"columns: law {describe(law).name!r} has no input {name!r}")
-        table = replace(table, columns={**table.columns, name: table[other]})
+        swapped = replace(table, columns={**table.columns, name: table[other]})
+        try:
+            return select(swapped, law)
+        except JscaleError as error:
+            raise JscaleError(f"{error} ({other!r} stands for {name!r} here)") from None
     return select(table, law)
 
 

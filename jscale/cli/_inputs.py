@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
-from jscale.cli import _parse
+from jscale.cli import _output, _parse
 from jscale.cli._session import shows_progress
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from jscale.runs import Runs
 
 
-def table_of(source: str, include_excluded: bool = False) -> "Runs":
-    """The data set of this name, or the table in this file.
+def table_of(source: str, include_excluded: bool = False, *, out: str | None = None) -> "Runs":
+    """The data set of this name, or the table in this file, which ``--out`` may not name.
 
     Raises:
-        JscaleError: neither is there, or the table is not valid.
+        JscaleError: neither is there, the table is not valid, or the result would be written over it.
     """
     from jscale import runs
 
@@ -35,6 +35,8 @@ def table_of(source: str, include_excluded: bool = False) -> "Runs":
         hint = f"; did you mean {close[0]!r}?" if close else f" (data sets: {', '.join(names)})"
         raise JscaleError(f"no data set and no file named {source!r}{hint}")
     else:
+        if out is not None and _exists(path) and path.resolve() == _output.target(out):
+            raise JscaleError(f"--out {out!r}: this is the table of runs; expected another file")
         table = runs.read(path)
     if include_excluded and "exclude" in table:
         columns = {name: values for name, values in table.columns.items() if name != "exclude"}
@@ -177,6 +179,8 @@ def objective_of(text: str, delta: float | None = None) -> "str | Objective":
         JscaleError: the delta is no number above 0, or belongs to no Huber loss.
     """
     name, colon, said = text.partition(":")
+    if colon and delta is not None:
+        raise JscaleError(f"--delta: the objective {text!r} has a delta already")
     if colon:
         delta = _parse.above_zero(said, "--objective", "huber:0.01")
     if delta is None:

@@ -69,7 +69,7 @@ def show(found: "Intervals") -> None:
         rows.append((f"  {row.kind}", "", *ends, f"{row.width:.3g}"))
     details = [f"{found.draws:,} refits a bootstrap"] if resampled(found) else []
     details += [f"clusters by {found.by}"] if found.by else []
-    title = f"intervals at level {found.level:g}" + (f": {', '.join(details)}" if details else "")
+    title = f"intervals at level {found.level:.10g}" + (f": {', '.join(details)}" if details else "")
     headers = ("interval", "value", "low", "high", "width")
     _output.show(_output.table(headers, rows, title=title, right="lrrrr", whole=headers[1:]))
 
@@ -78,9 +78,9 @@ def show_coverage(found: "Calibration") -> None:
     """Coverage for people, target by target."""
     shared = f", {found.shared:.0%} of the variance shared by {found.by}" if found.shared else ""
     _output.show(
-        f"coverage of {found.level:.0%} intervals over {found.simulations:,} simulated tables of {found.law}, "
-        f"{found.noise} noise of {found.scale:.2%}{shared}; beside each share its binomial standard error and the "
-        "median width"
+        f"coverage of {100 * found.level:.10g}% intervals over {found.simulations:,} simulated tables of {found.law} "
+        f"by {found.objective_name}, {found.noise} noise of {found.scale:.2%}{shared}; beside each share its binomial "
+        "standard error and the median width"
     )
     rows, last = [], None
     for row in found.rows:

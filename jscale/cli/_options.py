@@ -42,7 +42,7 @@ _OBJECTIVE_NAMES = (
 OBJECTIVE = Annotated[str, typer.Option("--objective", help=f"{_OBJECTIVE_NAMES}.", metavar="NAME")]
 WEIGHTS = Annotated[
     str | None,
-    _option("--weights", help="Column that weighs the runs; loss_se: residuals in its units.", metavar="COLUMN"),
+    _option("--weights", help="Column that weighs the runs; loss_se divides residuals by it.", metavar="COLUMN"),
 ]
 DELTA = Annotated[
     float | None, _option("--delta", help="Where the Huber loss turns linear (0.001 unless given).", metavar="X")
@@ -88,7 +88,7 @@ FIT_LEVEL = Annotated[
 ]
 BY = Annotated[
     str | None,
-    _option("--by", help="Column whose equal values make a cluster (group, or N, unless given).", metavar="COLUMN"),
+    _option("--by", help="Column whose equal values make a cluster (unless given group, or N).", metavar="COLUMN"),
 ]
 REFITS = Annotated[int, typer.Option("--draws", help="Refits of each bootstrap.", metavar="INT")]
 FIT_REFITS = Annotated[
@@ -151,7 +151,7 @@ HOLDOUT = Annotated[
 NESTED = Annotated[
     list[str] | None, _option("--nested", help="Also test SMALL as a special case of LARGE.", metavar="SMALL<LARGE")
 ]
-TARGET = Annotated[str, _option("--target", help=f"{_TARGET_HELP}.", metavar="TARGET")]
+TARGET = Annotated[list[str], _option("--target", help=f"{_TARGET_HELP}.", metavar="TARGET")]
 OBJECTIVES = Annotated[
     list[str] | None,
     _option("--objective", help=f"Only these objectives: {_OBJECTIVE_NAMES}; several times.", metavar="NAME"),

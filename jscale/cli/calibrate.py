@@ -35,7 +35,7 @@ def calibrate(
     """Simulate runs like yours many times: which intervals keep their promise."""
     _output.targets(out, figure)
     with session():
-        table = _inputs.table_of(source)
+        table = _inputs.table_of(source, out=out)
         chosen = _inputs.law_of(law, fix, tie)
         asked: Any = {**_intervals.settings(chosen, target, kinds, level, by), "noise": noise, "shared": shared}
         from jscale import assess
@@ -65,6 +65,8 @@ def summary(found: "Calibration", table: "Runs", seed: int) -> dict[str, Any]:
     return {
         "law": found.law,
         "level": found.level,
+        "objective_name": found.objective_name,
+        "weights": found.weights,
         "noise": found.noise,
         "scale": found.scale,
         "shared": found.shared,

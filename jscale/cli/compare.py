@@ -32,7 +32,7 @@ def compare(
     if out is not None:
         _output.target(out)
     with session():
-        table = _inputs.table_of(source, include_excluded)
+        table = _inputs.table_of(source, include_excluded, out=out)
         chosen = {text: law_from(text) for text in law or ()}
         pairs = [_pair(text, chosen) for text in nested or ()]
         from jscale import assess

@@ -42,7 +42,7 @@ def fit(
     if out is not None:
         _output.target(out)
     with session():
-        table = _inputs.table_of(source, include_excluded)
+        table = _inputs.table_of(source, include_excluded, out=out)
         chosen = _inputs.law_of(law, fix, tie)
         goal = _inputs.objective_of(objective, delta)
         if not intervals and (target or kinds or level is not None or draws is not None):
@@ -109,6 +109,7 @@ def summary(point: "Point", table: "Runs") -> dict[str, Any]:
         "stderr": point.stderr,
         "objective": point.objective,
         "objective_name": point.objective_name,
+        "weights": point.weights,
         "scale": point.scale,
         "certificate": {
             "status": str(certificate.status),

@@ -55,7 +55,7 @@ def isoflop(
         _output.target(out)
     with session():
         key = _inputs.key_of(seed)
-        table = _inputs.table_of(source, include_excluded)
+        table = _inputs.table_of(source, include_excluded, out=out)
         truth = None if law == "none" else _inputs.law_of(law)
         from jscale import fit as room
 

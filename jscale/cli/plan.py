@@ -56,7 +56,7 @@ def plan(
             values, payload = _loaded(chosen, posterior)
         else:
             assert source is not None
-            table = _inputs.table_of(source, include_excluded)
+            table = _inputs.table_of(source, include_excluded, out=out)
             values, payload = _sampled(chosen, table, settings, as_json)
         payload = {"law": _name(chosen), **payload}
         wanted = _plans.Wanted(chosen, values, width, count, post)

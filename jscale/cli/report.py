@@ -36,7 +36,7 @@ def report(
     budgets = budgets_of(budget)
     post = [_parse.above_zero(text, "--post-bits", "4") for text in _parse.many(post_bits)]
     with session():
-        table = _inputs.table_of(source, include_excluded)
+        table = _inputs.table_of(source, include_excluded, out=out)
         chosen = _inputs.law_of(law, fix, tie)
         if budgets or post:
             _plans.check(chosen, post_bits=post)

@@ -32,7 +32,7 @@ def sample(
     if out is not None:
         _output.target(out)
     with session():
-        table = _inputs.table_of(source, include_excluded)
+        table = _inputs.table_of(source, include_excluded, out=out)
         chosen = _inputs.law_of(law, fix, tie)
         settings = _inputs.Sampling(chains, warmup, draws, seed)
         posterior = _inputs.posterior_of(chosen, table, settings, as_json)

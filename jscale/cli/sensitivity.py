@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _options, _output, _parse
 from jscale.cli._session import session, working
 from jscale.cli.compare import law_from
@@ -32,7 +33,9 @@ def sensitivity(
     """Refit under every objective and choice of runs: how far a number depends on them."""
     _output.targets(out, figure)
     with session():
-        table = _inputs.table_of(source)
+        if len(target) > 1:
+            raise JscaleError(f"--target: one at a time, not {len(target)}")
+        table = _inputs.table_of(source, out=out)
         chosen = _inputs.law_of(law, fix, tie)
         from jscale import assess
 
@@ -45,7 +48,7 @@ def sensitivity(
             "starts": starts,
         }
         with working(f"fitting {law} to {table.kept.sum():,} runs in many ways …", as_json):
-            found = assess.sensitivity(chosen, table, target=target, **asked)
+            found = assess.sensitivity(chosen, table, target=target[0], **asked)
         if figure is not None:
             from jscale.report import write_sensitivity
 

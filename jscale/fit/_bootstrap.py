@@ -40,7 +40,7 @@ class Bootstrap:
         point: the fit to the runs as they are.
         draws: parameter → (draws,).
         settled: (draws,) which refits ended at an optimum.
-        seconds: wall time of the refits alone, compiled before.
+        seconds: wall time of the refits alone, compiled before but for second attempts.
         notes: doubts and remarks, those of the point among them.
     """
 
@@ -60,6 +60,8 @@ class Bootstrap:
     @property
     def covariance(self) -> np.ndarray:
         """Covariance (k, k) of the settled refits, in the order of ``draws``."""
+        if self.settled.sum() < 2:
+            return np.full((len(self.draws),) * 2, np.inf)
         spread = np.atleast_2d(np.cov(np.stack([column[self.settled] for column in self.draws.values()])))
         at = [i for i, name in enumerate(self.draws) if name in untold(self.point)]
         spread[at, at] = np.inf
@@ -68,7 +70,7 @@ class Bootstrap:
     @property
     def stderr(self) -> dict[str, float]:
         """Parameter → standard deviation over the settled refits; infinite where the runs do not tell the parameter."""
-        blind = untold(self.point)
+        blind = untold(self.point) if self.settled.sum() > 1 else frozenset(self.draws)
         return {
             name: np.inf if name in blind else float(column[self.settled].std(ddof=1))
             for name, column in self.draws.items()
@@ -132,7 +134,8 @@ def bootstrap(
         kind: how the runs are drawn again.
         by: column whose equal values make a cluster; "cluster" takes ``group`` without it.
         objective: as for :func:`jscale.fit.point`.
-        weights: as for :func:`jscale.fit.point`; the parametric bootstrap takes them for inverse variances.
+        weights: as for :func:`jscale.fit.point`; the parametric bootstrap takes them for inverse variances,
+            and draws errors in proportion to ``loss_se``.
         starts: number of starting points of the fit to the whole table.
         multipliers: of the wild bootstrap: "rademacher" (±1) or "mammen" (two points of skewness 1).
         progress: show a progress bar on stderr.
@@ -174,7 +177,9 @@ def resampled(best: Point, free: np.ndarray, goal: Objective, data: Data, job: R
     began = time.perf_counter()
     params, settled = refits.run(job.draws, job.key, job.progress)
     seconds = time.perf_counter() - began
-    notes = (*best.notes, *_notes(settled, best, goal, job), *blindness(best))
+    residual = np.log(data.loss / best.predicted) if goal.on == "log" else data.loss - best.predicted
+    scale = 1.4826 * float(np.median(np.abs(residual if data.errors is None else residual / data.errors)))
+    notes = (*best.notes, *_notes(settled, best, goal, job, scale), *blindness(best))
     return Bootstrap(best.law, job.kind, best, params, settled, seconds, notes)
 
 
@@ -192,9 +197,10 @@ def blindness(best: Point) -> tuple[Note, ...]:
     return (Note("unidentified", "warning", message, {"parameters": sorted(names)}),)
 
 
-def _notes(settled: np.ndarray, best: Point, goal: Objective, job: Resampling) -> tuple[Note, ...]:
+def _notes(settled: np.ndarray, best: Point, goal: Objective, job: Resampling, scale: float) -> tuple[Note, ...]:
+    """What to remark; ``scale`` is that of the residuals as the objective sees them."""
     found = few(job.labels)
-    found += _short(goal, best.scale, job.multipliers) if job.kind == "wild" else []
+    found += _short(goal, scale, job.multipliers) if job.kind == "wild" else []
     failures = int((~settled).sum())
     if failures:
         share = failures / len(settled)

@@ -33,12 +33,11 @@ class Coordinates(NamedTuple):
 
     def from_coordinates(self, coordinates: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters from their coordinates (plain ones are their own coordinate)."""
-        plain = {p.name: coordinates[p.name] for p in self.record.parameters if p.role.anchor is None}
-        scope = {**self.centre, **plain}
-        return {
-            p.name: plain[p.name] if p.name in plain else self.value(p, coordinates[p.name], scope)
-            for p in self.record.parameters
-        }
+        scope = dict(self.centre)
+        for p in self.record.in_order_of_anchors:
+            coordinate = coordinates[p.name]
+            scope[p.name] = coordinate if p.role.anchor is None else self.value(p, coordinate, scope)
+        return {name: scope[name] for name in self.record.parameter_names}
 
     def to_free(self, params: Mapping[str, Any]) -> jax.Array:
         """The free vector (k,) of the parameters."""
@@ -49,7 +48,7 @@ class Coordinates(NamedTuple):
 
     @staticmethod
     def value(parameter: Parameter, coordinate: Any, scope: Mapping[str, Any]) -> Any:
-        """An anchored parameter from its coordinate; ``scope`` has the centre and the plain parameters."""
+        """An anchored parameter from its coordinate; ``scope`` has the centre and all that its anchor names."""
         multiplies, plus, power = _evaluated(parameter, scope)
         return ((coordinate if power is None else coordinate ** (1 / power)) - plus) / multiplies
 

@@ -165,9 +165,10 @@ def fisher(
 
 
 def inverse_information(jacobian: np.ndarray, to_params: np.ndarray, information: np.ndarray) -> np.ndarray:
-    """Covariance of the parameters (k, k) of a likelihood: its Fisher information, inverted.
+    """Covariance of the parameters (k, k) of a likelihood: its Fisher information, inverted, times ``n / (n - k)``.
 
-    The expected information, not the observed: a density that is all but Laplace's has no curvature at most runs.
+    The expected information, not the observed: a density that is all but Laplace's has no curvature at most runs. The
+    factor is for the scale, of which k parameters have taken up their share, as everywhere else.
 
     Args:
         jacobian: (rows, k) derivative of the residuals by the free coordinates.
@@ -177,8 +178,9 @@ def inverse_information(jacobian: np.ndarray, to_params: np.ndarray, information
     if not _finite(jacobian, to_params):
         return np.full(to_params.shape, np.inf)
     # Densities here are symmetric: location and scale do not covary, and a free scale costs the location nothing.
-    inner = bread(jacobian, np.full(len(jacobian), information[0, 0]))
-    return _by_params(inner.inverse, inner, to_params)
+    n, k = jacobian.shape
+    inner = bread(jacobian, np.full(n, information[0, 0]))
+    return _by_params(inner.inverse * n / max(n - k, 1), inner, to_params)
 
 
 def of_one_residual(objective: Objective, log_scale: float, delta: float) -> np.ndarray:

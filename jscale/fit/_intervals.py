@@ -118,8 +118,8 @@ def intervals(
     "fisher", "sandwich" and "cluster-sandwich" are the estimate and its standard error (delta method), on the logarithm
     of what is positive; the bootstraps are percentiles of refits; "profile" and "cluster-profile" are those of
     :func:`jscale.fit.profile`. Where kinds differ, a belief about the errors makes the difference: "fisher" and
-    "bootstrap-parametric" take them as independent and of one size, the sandwich, rows and wild as independent, the
-    cluster kinds as independent between clusters.
+    "bootstrap-parametric" take them as independent and of one size, or of the sizes that weights say, the sandwich,
+    rows and wild as independent, the cluster kinds as independent between clusters.
 
     Standard errors and profiles go by Student's t, with n - k degrees of freedom or one less than there are clusters;
     the profile of a likelihood by chi-squared. A parameter that the runs do not tell has its whole range in every kind,
@@ -172,8 +172,16 @@ def intervals(
         for name in wanted
         for kind in chosen
     ]
+    notes += valueless(rows)
     unique = tuple({(n.code, n.message): n for n in notes}.values())
     return Intervals(tuple(rows), level, best, column, draws, seconds, unique)
+
+
+def valueless(rows: Sequence[Interval]) -> list[Note]:
+    """A warning where a target has no value at the fit."""
+    names = dict.fromkeys(row.target for row in rows if np.isnan(row.estimate))
+    message = "has no value at the best fit: its intervals mean nothing"
+    return [Note("target-without-value", "warning", f"{name} {message}", {"target": name}) for name in names]
 
 
 _Ends = tuple[dict[str, tuple[float, float]], Sequence[Note]]
@@ -223,4 +231,5 @@ class _Job:
         values = {name: pushed(self.aims[name], settled) for name in self.told}
         lost = [note for name, column in values.items() for note in missing(name, kind, column)]
         notes = [*made.notes, *shared(self.table, self.data, job.kind), *lost]
-        return {name: percentiles(column, self.level) for name, column in values.items()}, notes
+        ranges = {name: (aim.lower, aim.upper) for name, aim in self.aims.items()}
+        return {name: percentiles(column, self.level, ranges[name]) for name, column in values.items()}, notes

@@ -59,11 +59,16 @@ def pushed(aim: Aim, draws: Mapping[str, np.ndarray]) -> np.ndarray:
     return aim.natural(np.asarray(_mapped(aim.function, {n: jnp.asarray(d) for n, d in draws.items()}, aim.choice)))
 
 
-def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Both ends of the percentile interval of values (draws,), without those that are no numbers."""
+def percentiles(
+    values: np.ndarray, level: float, unknown: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """Both ends of the percentile interval of values (draws,), without those that are no numbers.
+
+    ``unknown`` is the interval where none is a number.
+    """
     sound = values[~np.isnan(values)]
     if not len(sound):
-        return -np.inf, np.inf
+        return unknown
     # Between a number and infinity there is no middle.
     method = "linear" if np.isfinite(sound).all() else "nearest"
     low, high = np.quantile(sound, (0.5 - level / 2, 0.5 + level / 2), method=method)

@@ -80,9 +80,9 @@ class Fitted:
         return np.asarray(self.goal.slope(jnp.asarray(residual), jnp.asarray(log_scale), self.tableau.delta))
 
     def degrees(self, labels: np.ndarray | None = None) -> int:
-        """Degrees of freedom of a standard error: n - k, or one less than the clusters by labels (rows,)."""
+        """Degrees of freedom of a standard error: n - k, or one less than the clusters by labels (rows,) if fewer."""
         n, k = self.local.jacobian.shape
-        return n - k if labels is None or n <= k else int(labels.max())
+        return n - k if labels is None or n <= k else min(int(labels.max()), n - k)
 
     def stiff_inverse(self) -> np.ndarray:
         """Inverse (k, k) of the objective's stiffness in free coordinates, without directions of no information."""

@@ -66,9 +66,9 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
 
 
 def _sample_params(coordinates: Coordinates, priors: Priors) -> dict[str, Any]:
-    """Sites for all parameters, the plain ones first: anchors are written in terms of them."""
+    """Sites for all parameters, each after those that its anchor is written in."""
     params: dict[str, Any] = {}
-    for p in sorted(coordinates.record.parameters, key=lambda p: p.role.anchor is not None):
+    for p in coordinates.record.in_order_of_anchors:
         given = priors.get(p.name)
         if given is not None:
             params[p.name] = numpyro.sample(p.name, _given(given, p.support))

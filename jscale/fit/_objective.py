@@ -12,6 +12,8 @@ from jax.scipy.special import ndtr
 from jscale._core.errors import JscaleError
 
 _LADDER = 10**0.5
+SMALLEST_DELTA = 1e-9
+"""Below it the objective of usual runs drowns in its own rounding, and a certificate would mean nothing."""
 
 
 def _ladder(first: float, last: float) -> tuple[float, ...]:
@@ -25,12 +27,18 @@ def _huber(r: jax.Array, delta: jax.Array) -> jax.Array:
     return jnp.where(size <= delta, 0.5 * r**2, delta * (size - 0.5 * delta))
 
 
+def _raw(on: str) -> str:
+    return "" if on == "log" else f", on={on}"
+
+
 @dataclass(frozen=True)
 class Huber:
     """Summed Huber loss of the log residuals (Hoffmann et al. 2022, eq. 3).
 
     Attributes:
-        delta: residual at which the loss turns from quadratic to linear, in log loss.
+        delta: residual at which the loss turns from quadratic to linear, in log loss, or with ``on="raw"`` in the
+            loss's own unit; with standard errors, that of a run of the median one.
+        on: "log" or "raw", the scale on which losses are compared.
     """
 
     delta: float = 1e-3
@@ -52,7 +60,7 @@ class Huber:
         return jnp.clip(residual, -delta, delta)
 
     def __str__(self) -> str:
-        return f"huber(delta={self.delta:g})"
+        return f"huber(delta={self.delta:g}{_raw(self.on)})"
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ class AsymmetricHuber:
         return self._side(residual) * jnp.clip(residual, -delta, delta)
 
     def __str__(self) -> str:
-        return f"asymmetric-huber(above={self.above:g}, delta={self.delta:g})"
+        return f"asymmetric-huber(above={self.above:g}, delta={self.delta:g}{_raw(self.on)})"
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ class HuberLikelihood:
         return jnp.clip(residual * jnp.exp(-log_scale), -delta, delta) * jnp.exp(-log_scale)
 
     def __str__(self) -> str:
-        return f"huber-likelihood(delta={self.delta:g})"
+        return f"huber-likelihood(delta={self.delta:g}{_raw(self.on)})"
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,7 @@ class StudentLikelihood:
         return (self.df + 1) * z / (self.df + z**2) * jnp.exp(-log_scale)
 
     def __str__(self) -> str:
-        return f"student-likelihood(df={self.df:g})"
+        return f"student-likelihood(df={self.df:g}{_raw(self.on)})"
 
 
 @dataclass(frozen=True)
@@ -218,6 +226,8 @@ def resolve(objective: str | Objective) -> Objective:
         value = getattr(objective, name, 1.0)
         if isinstance(value, bool) or not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
             raise JscaleError(f"{name} must be a positive number, not {value!r}")
+    if getattr(objective, "delta", 1.0) < SMALLEST_DELTA:
+        raise JscaleError(f"delta must be at least {SMALLEST_DELTA:g}, where a Huber loss is an absolute value already")
     if objective.on not in ("log", "raw"):
         raise JscaleError(f"on must be 'log' or 'raw', not {objective.on!r}")
     return objective

@@ -24,6 +24,8 @@ from jscale.fit._weights import Weights, weigh
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
+_EXACT = 1.5e-8
+"""Root mean square of residuals that are nothing but rounding, so that a gradient has no scale."""
 _HARDLY = 0.02
 """Share of the objective by which a ridge may lie above the best end."""
 
@@ -39,14 +41,15 @@ class Point:
         covariance: (k, k) in the order of ``params``; a sandwich estimate that holds for robust objectives as well.
         objective: its value at the optimum.
         objective_name: what was minimised.
-        scale: robust standard deviation of the residuals (1.4826 times their median absolute value; about their median,
-            where the objective lets the law pass below the runs).
+        scale: robust standard deviation of the log residuals, not in units of errors (1.4826 times their median
+            absolute value; about their median, where the objective lets the law pass below the runs).
         predicted: (rows,) loss by the law.
         residuals: (rows,) observed minus predicted, of the logarithm of the loss.
         rows: (rows,) where the runs stand in the table, counted from 0.
         certificate: why to believe it.
         notes: doubts and remarks.
         table_digest: hash of the table that was fitted.
+        weights: column that weighed the runs, "given" for an array, None for none.
     """
 
     law: LawFunction
@@ -62,6 +65,7 @@ class Point:
     certificate: Certificate
     notes: tuple[Note, ...]
     table_digest: str
+    weights: str | None = None
 
     @property
     def n_runs(self) -> int:
@@ -96,8 +100,8 @@ def point(
             "asymmetric-huber" (runs above the law, which may be under-tuned, count a quarter), "log-squares",
             "raw-squares", or an instance of one of their classes.
         weights: how much each run counts: a column's name, or one number for every row of the table; a run of weight 0
-            is left out. "loss_se" counts every residual in units of its run's own standard error (for squares a weight
-            of the inverse variance). Only ratios matter.
+            is left out. "loss_se" divides every residual by its run's standard error over the median one (for squares
+            a weight of the inverse variance; a Huber delta is that of a median run). Only ratios matter.
         starts: number of starting points.
         throw: raise when the fit is not certified.
 
@@ -155,6 +159,7 @@ def optimum(
         certificate=certificate,
         notes=notes,
         table_digest=table.digest,
+        weights=weights if weights is None or isinstance(weights, str) else "given",
     )
     return result, np.asarray(descents.free[best])
 
@@ -220,7 +225,7 @@ def certified(law: LawFunction, local: Local, descents: Descent, best: int, riva
     record = describe(law)
     values, jacobian = np.asarray(descents.value), local.jacobian
     root = np.sqrt(local.weights)[:, None]
-    value, size = float(values[best]), float(local.size)
+    value = float(values[best])
     slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(jacobian))
     agreement = float(np.mean(values <= value + slack))
     # A parameter at its edge pulls against the edge and says nothing about the others.
@@ -229,7 +234,7 @@ def certified(law: LawFunction, local: Local, descents: Descent, best: int, riva
     gradient = certify.slant(jacobian[:, inner], local.slopes)
     condition, shares = certify.conditioning((root * jacobian)[:, inner])
     condition_raw, _ = certify.conditioning((root * local.raw_jacobian)[:, inner])
-    exact = size <= 1e-16 * len(jacobian)
+    exact = float(np.sqrt(np.mean(np.square(local.residuals)))) <= _EXACT
     beaten = rival < value - slack
     settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)
     # One start of several that ends lower than all others may be luck, however many a tenth of them is.

@@ -235,7 +235,6 @@ class Local(NamedTuple):
     params: dict[str, Any]
     params_jacobian: Any
     slopes: Any
-    size: Any
     weights: Any
 
 
@@ -265,7 +264,6 @@ def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.
         params=dict(zip(record.parameter_names, natural, strict=True)),
         params_jacobian=jax.jacfwd(stacked)(free[:k]),
         slopes=problem.slopes(free, problem.residuals(free)),
-        size=jnp.sum(jnp.abs(problem.rows(free))),
         weights=jnp.ones_like(tableau.loss) if tableau.weights is None else tableau.weights,
     )
 

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale.fit._batch import Batch, chunk_for, refit
+from jscale.fit._certificate import AGREEMENT
 from jscale.fit._objective import Objective
 from jscale.fit._point import tabulate
-from jscale.fit._problem import descend, params_at
+from jscale.fit._problem import Tableau, descend, params_at
 from jscale.fit._progress import Progress
 from jscale.fit._resample import Draw
 from jscale.fit._starts import spread
@@ -79,16 +80,43 @@ class Refits:
         return params, settled
 
     def _again(self, key: jax.Array, index: int, free: np.ndarray, value: float) -> tuple[np.ndarray, bool]:
-        """The fit of one table by exact Newton steps, from the optimum of all runs and from elsewhere."""
         drawn, observed = self._table(key, jnp.asarray(index))
-        record = describe(self._law)
-        tableau = self._tableau._replace(weights=self._weights if drawn is None else self._weights * drawn)
-        if observed is not None:
-            tableau = tableau._replace(loss=jnp.exp(observed) if self._objective.on == "log" else observed)
-        k = len(record.parameters)
-        starts = jnp.concatenate([self._start[None, :k], spread(record, _SECOND_STARTS)])
-        found = descend(self._law, self._objective, tableau, self._stages, starts)
-        best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
-        if not found.value[best] <= value and np.isfinite(value):
-            return free, False
-        return np.asarray(found.free[best]), bool(found.settled[best])
+        return again(
+            self._law, self._objective, self._tableau, self._stages, (free, value), start=self._start,
+            weights=self._weights if drawn is None else self._weights * drawn,
+            observed=self._observed if observed is None else observed,
+        )  # fmt: skip
+
+
+def again(
+    law: LawFunction,
+    objective: Objective,
+    tableau: Tableau,
+    stages: jax.Array,
+    reached: tuple[np.ndarray, float],
+    *,
+    start: jax.Array,
+    weights: jax.Array,
+    observed: jax.Array,
+) -> tuple[np.ndarray, bool]:
+    """The fit of one table by exact Newton steps, from a start nearby and from elsewhere, and whether it settled.
+
+    Args:
+        law: a declared law.
+        objective: what is minimised.
+        tableau: inputs, centre and delta.
+        stages: (stages,) deltas to go through.
+        reached: free vector and objective where the batched solver gave up.
+        start: free vector nearby.
+        weights: (rows,) of the runs.
+        observed: (rows,) losses or their logarithms, as the objective compares them.
+    """
+    free, value = reached
+    record, loss = describe(law), jnp.exp(observed) if objective.on == "log" else observed
+    starts = jnp.concatenate([start[None, : len(record.parameters)], spread(record, _SECOND_STARTS)])
+    found = descend(law, objective, tableau._replace(weights=weights, loss=loss), stages, starts)
+    best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
+    # Both compute powers in their own way: the same optimum differs in its last digits.
+    if np.isfinite(value) and not found.value[best] <= value + AGREEMENT * abs(value):
+        return free, False
+    return np.asarray(found.free[best]), bool(found.settled[best])

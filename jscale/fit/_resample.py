@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
-from jscale.fit._clusters import labels_of
+from jscale.fit._clusters import column_of, labels_of
 from jscale.fit._objective import Objective, Squares, StudentLikelihood
 from jscale.fit._quantiles import student_quantile
 from jscale.runs import Data, Runs
 
 KINDS = ("rows", "cluster", "wild", "parametric")
 MULTIPLIERS = ("rademacher", "mammen")
+MOST_DRAWS = 10_000_000
 STUDENT_NU = 4.0
 """Degrees of freedom of the parametric bootstrap's noise for Huber losses, those of the posterior's."""
 _GOLDEN = (1 + 5**0.5) / 2
@@ -36,12 +37,7 @@ def clusters(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray |
         return None
     if by is None and kind == "wild":
         return None
-    if by is None and "group" not in table:
-        raise JscaleError(
-            f"{table.name} has no column 'group' to resample by; expected one, or by= with the name of another column"
-        )
-    column = by or "group"
-    return labels_of(table, data, column)
+    return labels_of(table, data, column_of(table, data, by))
 
 
 def drawing(
@@ -112,5 +108,22 @@ def check(draws: Any, key: Any, kind: str, multipliers: str) -> None:
         raise JscaleError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     if multipliers not in MULTIPLIERS:
         raise JscaleError(f"multipliers must be one of {', '.join(MULTIPLIERS)}, not {multipliers!r}")
+    if draws > MOST_DRAWS:
+        raise JscaleError(f"draws must be at most {MOST_DRAWS:,}, not {draws:,}")
+    if multipliers != MULTIPLIERS[0] and kind != "wild":
+        raise JscaleError(f"multipliers={multipliers!r} belongs to the kind 'wild', not to {kind!r}")
+    check_key(key)
+
+
+def check_key(key: Any) -> None:
+    """Refuse what is no single random key.
+
+    Raises:
+        JscaleError: no JAX array, or an array of keys.
+    """
     if not isinstance(key, jax.Array):
         raise JscaleError(f"key must be a JAX random key such as jax.random.key(0), not {key!r}")
+    if key.shape != (() if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else (2,)):
+        raise JscaleError(
+            f"key must be one JAX random key such as jax.random.key(0), not an array of shape {key.shape}"
+        )

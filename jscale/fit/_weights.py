@@ -55,7 +55,9 @@ def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
     if left_out:
         subject = f"{left_out} runs weigh 0 and are" if left_out > 1 else "1 run weighs 0 and is"
         notes = (*notes, Note("weightless-runs", "info", f"{subject} left out", {"rows": data.rows[~present].tolist()}))
-    return replace(data.only(present), weights=values[present] / values[present].mean(), notes=notes)
+    kept = values[present] / values[present].mean()
+    # A likelihood of runs that all count alike is one.
+    return replace(data.only(present), weights=None if (kept == kept[0]).all() else kept, notes=notes)
 
 
 def _errors(table: Runs, data: Data, on: str) -> np.ndarray:
@@ -69,8 +71,17 @@ def _errors(table: Runs, data: Data, on: str) -> np.ndarray:
 def _column(table: Runs, data: Data, name: str) -> np.ndarray:
     values = table[name]
     if values.dtype.kind not in "fiub":
-        raise JscaleError(f"{table.name}: column {name!r} holds text; expected a number in every row")
+        row, text = next((int(i) + 1, str(values[i])) for i in data.rows if not _is_number(str(values[i])))
+        raise JscaleError(f"{table.name}: column {name!r}, row {row}: {text!r:.40} is no number; expected a weight")
     return values[data.rows].astype(float)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _array(table: Runs, weights: Any) -> np.ndarray:

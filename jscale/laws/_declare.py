@@ -289,14 +289,16 @@ def _check_limits(record: Record, known: set[str]) -> None:
 
 def check_parameters(record: Record) -> None:
     """Raise JscaleError unless every parameter has a prior, a start range and an anchor that can be evaluated."""
-    anchored = {p.name for p in record.parameters if p.role.anchor}
     at_centre = {n + s for n in record.input_names for s in ("", "_low")} | {"loss_min"}
-    for p in record.parameters:
+    before: set[str] = set()
+    for p in record.in_order_of_anchors:
         anchor = p.role.anchor
         if p.role.prior is None or p.role.start is None:
             raise JscaleError(f"law {record.name!r}: {p.name!r} needs a role with a prior and a start range")
         if anchor is None:
+            before.add(p.name)
             continue
         used = frozenset().union(*(expressions.names(t) for t in (anchor.multiplies, anchor.plus, anchor.power)))
-        if unknown := used - at_centre - (set(record.parameter_names) - anchored):
+        if unknown := used - at_centre - before:
             raise JscaleError(f"law {record.name!r}: the anchor of {p.name!r} uses {', '.join(sorted(unknown))}")
+        before.add(p.name)

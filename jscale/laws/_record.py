@@ -142,6 +142,11 @@ class Record:
         return tuple(p.name for p in self.parameters)
 
     @property
+    def in_order_of_anchors(self) -> tuple[Parameter, ...]:
+        """The parameters, each after those that its anchor may name: plain ones, then the others as declared."""
+        return tuple(sorted(self.parameters, key=lambda p: p.role.anchor is not None))
+
+    @property
     def bit_inputs(self) -> tuple[str, ...]:
         """The inputs that count bits."""
         return tuple(i.name for i in self.inputs if i.role.name == "bits")

@@ -17,30 +17,35 @@ from jscale.laws.roles import Anchor, Count, Exponent, Loss, Prior, SignedExpone
 _FARSEER = "Li et al. 2025 (arXiv 2506.10972)"
 
 
-def _slope(name: str, power: str, location: float, start: tuple[float, float]) -> adjust:
-    # As its contribution to a logarithm at the typical model: the slope itself spans decades.
+def _slope(name: str, power: str, prior: tuple[float, float], start: tuple[float, float]) -> adjust:
+    # As a size at the typical model: the slope itself spans decades.
     return adjust(
-        meaning=f"change of the logarithm of the {name} with size", prior=Prior("normal", (location, 4.0)),
-        start=start, anchor=Anchor(f"N**{power}"),
+        meaning=f"change of the logarithm of the {name} with size", prior=Prior("normal", prior), start=start,
+        anchor=Anchor(power),
     )  # fmt: skip
 
 
-def _intercept(name: str, start: tuple[float, float]) -> adjust:
+def _intercept(name: str, plus: str, start: tuple[float, float]) -> adjust:
+    # Started as the logarithm at the typical model.
     return adjust(
-        name="intercept", meaning=f"logarithm of the {name}, size aside", prior=Prior("normal", (0.0, 4.0)), start=start
-    )
+        name="intercept", meaning=f"logarithm of the {name}, size aside", prior=Prior("normal", (0.0, 4.0)),
+        start=start, anchor=Anchor(plus=plus),
+    )  # fmt: skip
 
 
-_SizePower = Annotated[Exponent, adjust(meaning="power of size", prior=lognormal(0.15, 0.4), start=(0.03, 0.3))]
+_SizePower = Annotated[Exponent, adjust(meaning="power of size", prior=lognormal(0.15, 0.4), start=(0.06, 0.3))]
 _SignedPower = Annotated[
-    SignedExponent, adjust(meaning="power of size", prior=Prior("normal", (0.0, 0.2)), start=(-0.2, 0.05))
+    SignedExponent, adjust(meaning="power of size", prior=Prior("normal", (0.0, 0.2)), start=(-0.2, -0.02))
 ]
-_ExponentSlope = Annotated[Slope, _slope("data exponent", "alpha", -1.0, (-2.0, 0.5))]
-_ExponentLevel = Annotated[Slope, _intercept("data exponent", (-1.0, 1.0))]
-_CoefficientSlope = Annotated[Slope, _slope("data coefficient", "beta", 5.0, (0.0, 12.0))]
-_CoefficientLevel = Annotated[Slope, _intercept("data coefficient", (-6.0, 4.0))]
-_FloorSlope = Annotated[Slope, _slope("floor", "gamma", 0.0, (-2.0, 1.0))]
-_FloorLevel = Annotated[Slope, _intercept("floor", (-1.0, 1.5))]
+# Starts are surfaces that fall with size: of those that rise, few descents return.
+_ExponentSlope = Annotated[Slope, _slope("data exponent", "alpha * N**alpha", (-0.2, 0.5), (-0.4, -0.02))]
+_ExponentLevel = Annotated[Slope, _intercept("data exponent", "a_1 * N**alpha", (-1.8, -0.4))]
+_CoefficientSlope = Annotated[Slope, _slope("data coefficient", "N**beta", (5.0, 4.0), (2.0, 12.0))]
+_CoefficientLevel = Annotated[
+    Slope, _intercept("data coefficient", "a_2 * N**beta - exp(a_1 * N**alpha + b_1) * log(D)", (-3.5, 0.4))
+]
+_FloorSlope = Annotated[Slope, _slope("floor", "gamma * N**gamma", (-0.1, 0.5), (-0.4, -0.02))]
+_FloorLevel = Annotated[Slope, _intercept("floor", "a_3 * N**gamma - log(loss_min)", (-2.3, -0.05))]
 
 
 @law(

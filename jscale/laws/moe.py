@@ -247,7 +247,7 @@ def sparse_moe(
     *,
     e: Irreducible,
     a: SizeCoefficient,
-    alpha: Exponent,
+    alpha: Annotated[Exponent, adjust(start=(0.3, 1.0))],
     b: DataCoefficient,
     beta: Exponent,
     c: Annotated[
@@ -278,7 +278,7 @@ def sparse_moe(
     delta: Annotated[
         Exponent, adjust(meaning="power of the active share", prior=lognormal(0.2, 0.5), start=(0.05, 0.5))
     ],
-    gamma: Annotated[Exponent, adjust(prior=lognormal(0.2, 0.5), start=(0.05, 0.6))],
+    gamma: Annotated[Exponent, adjust(prior=lognormal(0.2, 0.5), start=(0.05, 0.3))],
 ) -> Loss:
     """Loss of a mixture of experts that leaves a share of its N parameters idle, nats per token.
 

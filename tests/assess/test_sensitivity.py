@@ -108,6 +108,27 @@ def test_derived_targets_have_the_errors_of_the_delta_method():
     assert estimate(tied, "beta", params, spread[:4, :4])[:2] == pytest.approx((alpha, 0.02))
 
 
+def test_objectives_on_the_raw_scale_are_fitted_on_it(table):
+    for goal in (fit.Huber(0.01, on="raw"), fit.HuberLikelihood(on="raw")):
+        found = assess.sensitivity(FREE, table, target="alpha", objectives=[goal], exclusions=["excluded"], starts=8)
+        assert found.rows[0].value == pytest.approx(fit.point(FREE, table, objective=goal).params["alpha"], rel=1e-6)
+        assert found.rows[0].objective.endswith("on=raw)")
+
+
+def test_as_many_runs_as_parameters_have_no_standard_error():
+    three = runs.read({"N": [1e7, 1e8, 1e9], "loss": [4.0, 3.2, 2.7]})
+    found = assess.sensitivity(FREE, three, target="alpha", objectives=["log-squares"], exclusions=[], starts=8)
+    assert found.rows[0].stderr == np.inf
+
+
+def test_a_fixed_exponent_is_part_of_the_best_size():
+    held = laws.fix(laws.chinchilla, alpha=0.3)
+    theta = {name: value for name, value in laws.params(laws.chinchilla).items() if name != "alpha"}
+    assert assess.quantity(held, "a")(theta) == pytest.approx(theta["beta"] / (0.3 + theta["beta"]))
+    tied = laws.tie(laws.chinchilla, beta="alpha")
+    assert assess.quantity(tied, "beta").positive
+
+
 def row(value: float, stderr: float = 0.01, status: Status = Status.converged) -> Specification:
     return Specification("chinchilla", "huber(delta=0.001)", "all runs", "as given", 30, value, stderr, status)
 
@@ -138,6 +159,7 @@ def test_the_headline_counts_certified_rows_alone():
         ({"target": "N_opt@1e21"}, "target 'N_opt@1e21': law 'power_size' has no input D"),
         ({"target": "alpha@1e21"}, "target 'alpha@1e21': alpha takes neither a budget nor inputs"),
         ({"target": "alpha", "objectives": []}, "objectives is empty"),
+        ({"target": "alpha", "turns_at": float("nan")}, "turns_at must be a finite number, not nan"),
         ({"target": "alpha", "objectives": ["hubert"]}, "objective must be one of"),
         (
             {"target": "alpha", "exclusions": ["rows"]},

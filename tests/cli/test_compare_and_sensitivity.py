@@ -79,7 +79,7 @@ def test_laws_and_objectives_as_typed():
         (("compare", *COMPARE, "--nested", "power_size"), "--nested: expected SMALL<LARGE"),
         (("compare", *COMPARE, "--nested", "power_size<kaplan"), "'kaplan' is not one of the laws given with --law"),
         (("sensitivity",), "missing option '--target'"),
-        (("sensitivity", *CURVE, "--target", "gamma"), "has no target 'gamma'"),
+        (("sensitivity", *CURVE, "--target", "gamma"), "--target: one at a time, not 2"),
         (
             ("sensitivity", *CURVE, "--objective", "raw-squares:2"),
             "a delta belongs to huber, asymmetric-huber, huber-likelihood",

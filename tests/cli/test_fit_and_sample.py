@@ -68,7 +68,10 @@ def test_bootstrap(answer, jscale, table: Path):
     ("options", "message"),
     [
         (("--bootstrap", 0), "draws must be a whole number of at least 2, not 0"),
-        (("--bootstrap", 9, "--bootstrap-kind", "cluster"), "no column 'group'"),
+        (("--bootstrap", 9, "--bootstrap-kind", "cluster"), "no runs share a group or a size"),
+        (("--bootstrap", 99999999999), "draws must be at most 10,000,000"),
+        (("--objective", "huber:0.01", "--delta", 0.1), "the objective 'huber:0.01' has a delta already"),
+        (("--delta", 1e-20), "delta must be at least 1e-09"),
         (("--bootstrap", 9, "--seed", -1), "--seed: expected a whole number"),
         (("--bootstrap-kind", "wild"), "belongs to --bootstrap R"),
         (("--by", "N"), "--by belongs to --bootstrap R or --intervals"),
@@ -213,3 +216,12 @@ def test_weights_name_a_column(answer, jscale, table: Path):
     wrong = jscale("fit", table, "--weights", "trust")
     assert wrong.exit_code == 2
     assert "has no column 'trust'" in wrong.stderr
+
+
+@pytest.mark.parametrize("verb", [("fit",), ("sensitivity", "--target", "a")], ids=lambda verb: verb[0])
+def test_results_are_not_written_over_the_runs(jscale, table: Path, verb):
+    before = table.read_bytes()
+    result = jscale(verb[0], table, *verb[1:], "--out", table)
+    assert result.exit_code == 2
+    assert "this is the table of runs; expected another file" in result.stderr
+    assert table.read_bytes() == before

@@ -60,7 +60,9 @@ def test_coverage(answer, jscale, sizes: Path, tmp_path: Path):
     shown = jscale("calibrate", sizes, *CALIBRATE, *kinds)
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert found["draws"] == 20
-    assert shown.stdout.startswith("coverage of 90% intervals over 10 simulated tables of power_size, normal noise")
+    assert shown.stdout.startswith(
+        "coverage of 90% intervals over 10 simulated tables of power_size by log-squares, normal noise"
+    )
     assert "bootstrap-cluster" in shown.stdout
 
 

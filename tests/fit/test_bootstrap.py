@@ -219,7 +219,7 @@ def test_an_interrupt_ends_it(monkeypatch):
         ({"draws": 0}, "draws must be a whole number of at least 2, not 0"),
         ({"draws": 2.5}, "draws must be a whole number"),
         ({"kind": "jackknife"}, "kind must be one of rows, cluster, wild, parametric, not 'jackknife'"),
-        ({"kind": "cluster"}, "no column 'group' to resample by"),
+        ({"kind": "cluster"}, "no runs share a group or a size; expected by= with the name of a column"),
         ({"kind": "cluster", "by": "seed"}, "no column 'seed'"),
         ({"kind": "cluster", "by": "one"}, "column 'one' has one value in all runs"),
         ({"kind": "cluster", "by": "own"}, "no two runs share a value of 'own'; clusters need some that do"),
@@ -241,3 +241,14 @@ def test_bad_input_is_one_line(settings, message):
     with pytest.raises(JscaleError, match=message) as caught:
         fit.bootstrap(laws.chinchilla, table, **{"draws": 10, "key": jax.random.key(0), **settings})
     assert "\n" not in str(caught.value)
+
+
+def test_wild_is_short_by_the_scale_that_the_objective_sees():
+    table = isoflop()
+    error = np.where(np.arange(len(table)) % 2, 0.0003, 0.03)
+    told = runs.read({**{n: table[n] for n in ("N", "D", "loss")}, "loss_se": error * table["loss"]})
+    settings = {"draws": 20, "key": jax.random.key(0), "kind": "wild", "starts": 8}
+    raw = fit.bootstrap(laws.chinchilla, table, objective=fit.Huber(1e-2, on="raw"), **settings)
+    assert "wild-short" not in {note.code for note in raw.notes}
+    tiny = fit.bootstrap(laws.chinchilla, told, weights="loss_se", objective=fit.Huber(1e-7), **settings)
+    assert "wild-short" in {note.code for note in tiny.notes}

@@ -21,6 +21,7 @@ from jscale.assess.published import (
     _vocab,
 )
 from jscale.assess.published._row import Paper, Row
+from jscale.fit._resample import check_key
 from jscale.runs import dataset, datasets
 
 PAPERS: tuple[Paper, ...] = (
@@ -98,6 +99,7 @@ def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
     Raises:
         JscaleError: there is no data set of this name, or nothing published about it.
     """
+    check_key(key)
     rows: list[Row] = []
     missing: list[NotRun] = []
     seconds: dict[str, float] = {}
@@ -115,6 +117,8 @@ def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
 
 
 def _paper(name: str) -> Paper:
+    if not isinstance(name, str):
+        raise JscaleError(f"name must be the name of a data set, or None for all, not {name!r:.60}")
     found = next((paper for paper in PAPERS if paper.name == name), None)
     if found is not None:
         return found
