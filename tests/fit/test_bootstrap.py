@@ -219,7 +219,9 @@ def test_an_interrupt_ends_it(monkeypatch):
         ({"draws": 0}, "draws must be a whole number of at least 2, not 0"),
         ({"draws": 2.5}, "draws must be a whole number"),
         ({"kind": "jackknife"}, "kind must be one of rows, cluster, wild, parametric, not 'jackknife'"),
-        ({"kind": "cluster"}, "no runs share a group or a size; expected by= with the name of a column"),
+        ({"kind": "cluster", "by": "group"}, "table has no column 'group'"),
+        ({"multipliers": "mammen"}, "multipliers='mammen' belongs to the kind 'wild', not to 'rows'"),
+        ({"key": jax.random.split(jax.random.key(0), 3)}, "key must be one JAX random key"),
         ({"kind": "cluster", "by": "seed"}, "no column 'seed'"),
         ({"kind": "cluster", "by": "one"}, "column 'one' has one value in all runs"),
         ({"kind": "cluster", "by": "own"}, "no two runs share a value of 'own'; clusters need some that do"),
@@ -248,7 +250,11 @@ def test_wild_is_short_by_the_scale_that_the_objective_sees():
     error = np.where(np.arange(len(table)) % 2, 0.0003, 0.03)
     told = runs.read({**{n: table[n] for n in ("N", "D", "loss")}, "loss_se": error * table["loss"]})
     settings = {"draws": 20, "key": jax.random.key(0), "kind": "wild", "starts": 8}
-    raw = fit.bootstrap(laws.chinchilla, table, objective=fit.Huber(1e-2, on="raw"), **settings)
-    assert "wild-short" not in {note.code for note in raw.notes}
+    point = fit.point(laws.chinchilla, table, objective=fit.Huber(0.01, on="raw"))
+    spread = 1.4826 * np.median(np.abs(table["loss"] - point.predicted))
+    assert point.scale < 0.7 * spread  # of the logarithm, which is not what the objective sees
+    for delta, short in ((np.sqrt(point.scale * spread), True), (2 * spread, False)):
+        made = fit.bootstrap(laws.chinchilla, table, objective=fit.Huber(float(delta), on="raw"), **settings)
+        assert ("wild-short" in {note.code for note in made.notes}) is short
     tiny = fit.bootstrap(laws.chinchilla, told, weights="loss_se", objective=fit.Huber(1e-7), **settings)
     assert "wild-short" in {note.code for note in tiny.notes}
