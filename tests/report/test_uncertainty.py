@@ -53,7 +53,10 @@ def measured() -> Calibration:
         for target, shares in {"a": (0.80, 0.89), "E": (0.91, 0.9)}.items()
         for kind, share in zip(("fisher", "sandwich"), shares, strict=True)
     ]
-    return Calibration(tuple(rows), "chinchilla", 0.9, "normal", 0.005, 0.0, None, 200, 100, {}, (), "")
+    return Calibration(
+        rows=tuple(rows), law="chinchilla", level=0.9, noise="normal", scale=0.005, objective_name="log-squares",
+        weights=None, shared=0.0, by=None, simulations=200, draws=100, seconds={}, notes=(), table_digest="",
+    )  # fmt: skip
 
 
 def test_coverage_is_shown_kind_by_kind():
