@@ -105,7 +105,7 @@ Robustness = Annotated[
         "how fast training in few bits buys robustness to fewer",
         positive,
         lognormal(1.0, 1.0),
-        (0.3, 2.0),
+        (0.5, 2.0),
     ),
 ]
 
