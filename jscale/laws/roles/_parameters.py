@@ -59,7 +59,7 @@ def _bit_bias(part: str) -> Role:
     # The coordinate is the logarithm of the share of parameters lost at the fewest bits in the runs. It is negative
     # wherever every run has some effective parameters left, so no fit can walk out of the law's domain.
     return Role(
-        "bit bias", "1", "shift of the bit exponent", negative, Prior("normal", (0.5, 1.0)), (-2.5, -0.05),
+        "bit bias", "1", "shift of the bit exponent", negative, Prior("normal", (0.5, 1.0)), (-3.0, -0.05),
         Anchor(plus=f"-P_{part}_low / gamma_{part}"),
     )  # fmt: skip
 
