@@ -18,7 +18,7 @@ from jscale.fit import _intervals_kinds as room
 from jscale.fit._bootstrap import blindness
 from jscale.fit._clusters import few, labels_of
 from jscale.fit._intervals_ends import estimate
-from jscale.fit._intervals_fit import Quantity, check_level, fit_once, named
+from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, named
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
 from jscale.fit._profile_aim import aim_at
@@ -157,13 +157,7 @@ def calibrate(
     check_level(level)
     wanted = named(law, targets)
     best, state, data = fit_once(law, table, objective, starts, weights)
-    if not state.goal.symmetric and noise != "residuals":
-        raise JscaleError(f"noise {noise!r} is symmetric, which {state.goal} does not fit; expected noise 'residuals'")
-    if state.degrees() <= 0:
-        raise JscaleError(
-            f"{table.name}: {len(data)} runs, {len(data)} parameters: no degree of freedom is left to tell the size of "
-            "errors to simulate"
-        )
+    _check_fit(state, table, noise)
     aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
     truths = {name: estimate(aim, best.params) for name, aim in aims.items()}
     if lost := [name for name, truth in truths.items() if np.isnan(truth)]:
@@ -184,18 +178,18 @@ def calibrate(
             f"as {best.certificate.status}"
         )
     study = Study(state, wanted, aims, level, labels, draws, losses, free, keys, progress)
+    whole = {
+        name: np.tile([aims[name].lower, aims[name].upper], (len(losses), 1)) for name in room.whole_range(best, wanted)
+    }
     seconds: dict[str, float] = {}
-    covered: dict[tuple[str, str], np.ndarray] = {}
+    covered: dict[str, dict[str, np.ndarray]] = {}
     for kind in chosen:
         began = time.perf_counter()
         ends, remarks = study.ends(kind)
-        covered |= {(name, kind): both for name, both in ends.items()}
-        notes += remarks
         seconds[kind] = time.perf_counter() - began
-    for name in room.whole_range(best, wanted):
-        everywhere = np.tile([aims[name].lower, aims[name].upper], (len(losses), 1))
-        covered |= {(name, kind): everywhere for kind in chosen}
-    rows = [_row(name, kind, truths[name], covered[name, kind]) for name in wanted for kind in chosen]
+        covered[kind] = {**ends, **whole}
+        notes += remarks
+    rows = [_row(name, kind, truths[name], covered[kind][name]) for name in wanted for kind in chosen]
     return Calibration(
         rows=tuple(rows), law=describe(law).name, level=level, noise=noise, scale=scatter.scale,
         objective_name=best.objective_name, weights=best.weights,
@@ -217,6 +211,18 @@ def _check(key: Any, simulations: Any, noise: Any, shared: Any) -> None:
     if isinstance(shared, bool) or not isinstance(shared, int | float) or not 0 <= shared <= 1:
         raise JscaleError(f"shared must lie between 0 and 1, not {shared!r}")
     check_key(key)
+
+
+def _check_fit(state: Fitted, table: Runs, noise: str) -> None:
+    """Refuse a fit that no errors can be simulated from."""
+    if not state.goal.symmetric and noise != "residuals":
+        raise JscaleError(f"noise {noise!r} is symmetric, which {state.goal} does not fit; expected noise 'residuals'")
+    n, k = state.local.jacobian.shape
+    if n <= k:
+        raise JscaleError(
+            f"{table.name}: {n} runs, {k} parameters: no degree of freedom is left to tell the size of errors to "
+            "simulate"
+        )
 
 
 def _failures(settled: np.ndarray) -> list[Note]:

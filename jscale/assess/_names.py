@@ -8,14 +8,13 @@ from jscale._core.supports import Support
 from jscale.laws import LawFunction, describe
 
 EXPONENT = "a"
-PLANNED = ("N_opt", "D_opt")
 
 
 def known(law: LawFunction) -> list[str]:
     """The names of a law's targets."""
     record = describe(law)
     both = has_exponent(law)
-    planned = list(PLANNED) if {"N", "D"} <= set(record.input_names) else []
+    planned = ["N_opt", "D_opt"] if {"N", "D"} <= set(record.input_names) else []
     return [*record.parameter_names, *([EXPONENT] if both else []), *planned]
 
 

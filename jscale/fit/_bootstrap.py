@@ -132,7 +132,8 @@ def bootstrap(
         draws: number of resampled tables.
         key: a JAX random key; the same key gives the same bytes.
         kind: how the runs are drawn again.
-        by: column whose equal values make a cluster; "cluster" takes ``group`` without it.
+        by: column whose equal values make a cluster; "cluster" takes ``group``, or the sizes where they repeat, without
+            it.
         objective: as for :func:`jscale.fit.point`.
         weights: as for :func:`jscale.fit.point`; the parametric bootstrap takes them for inverse variances,
             and draws errors in proportion to ``loss_se``.

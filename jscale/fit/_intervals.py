@@ -16,15 +16,7 @@ from jscale.fit._clusters import few, labels_of
 from jscale.fit._intervals_covariance import COVARIANCES
 from jscale.fit._intervals_ends import estimate, missing, percentiles, pushed, wald
 from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, named
-from jscale.fit._intervals_kinds import (
-    BOOTSTRAP,
-    BOOTSTRAPS,
-    BY_CLUSTER,
-    KINDS,
-    PROFILES,
-    settle,
-    whole_range,
-)  # fmt: skip
+from jscale.fit._intervals_kinds import BOOTSTRAP, BOOTSTRAPS, BY_CLUSTER, KINDS, PROFILES, settle, whole_range
 from jscale.fit._objective import Objective
 from jscale.fit._point import Point
 from jscale.fit._profile import default_scaling, profiled

@@ -37,7 +37,7 @@ _SizePower = Annotated[Exponent, adjust(meaning="power of size", prior=lognormal
 _SignedPower = Annotated[
     SignedExponent, adjust(meaning="power of size", prior=Prior("normal", (0.0, 0.2)), start=(-0.2, -0.02))
 ]
-# Starts are surfaces that fall with size: of those that rise, few descents return.
+# Starts are surfaces that fall with size: with others among them, two descents in three agreed, not 96%.
 _ExponentSlope = Annotated[Slope, _slope("data exponent", "alpha * N**alpha", (-0.2, 0.5), (-0.4, -0.02))]
 _ExponentLevel = Annotated[Slope, _intercept("data exponent", "a_1 * N**alpha", (-1.8, -0.4))]
 _CoefficientSlope = Annotated[Slope, _slope("data coefficient", "N**beta", (5.0, 4.0), (2.0, 12.0))]
