@@ -92,12 +92,13 @@ def _coverage(axes: Axes, result: Calibration, target: str, kinds: list[str]) ->
     rows = [result.of(target, kind) for kind in kinds]
     shares, errors = (np.array([getattr(row, name) for row in rows]) for name in ("coverage", "stderr"))
     short = shares + 2 * errors < result.level
+    bars = np.minimum(2 * errors, [shares, 1 - shares])  # a share of more than all there are is none
     axes.axvline(result.level, color=style.SOFT, lw=0.9, ls="--", label="promised")
     for label, chosen, colour in (("covers", ~short, style.BLUE), ("too short", short, style.RED)):
         at = np.flatnonzero(chosen)
         if len(at):
             axes.errorbar(
-                shares[at], at, xerr=2 * errors[at], fmt="o", ms=4, color=colour, elinewidth=1.0, label=label, zorder=3
+                shares[at], at, xerr=bars[:, at], fmt="o", ms=4, color=colour, elinewidth=1.0, label=label, zorder=3
             )
     axes.set_title(target, fontsize=9.0)
     axes.set_xlabel("Coverage")

@@ -50,7 +50,7 @@ def test_an_open_end_is_not_drawn():
 def measured() -> Calibration:
     rows = [
         Coverage(target, kind, 0.5, share, 0.02, 0.1, 200)
-        for target, shares in {"a": (0.80, 0.89), "E": (0.91, 0.9)}.items()
+        for target, shares in {"a": (0.80, 0.89), "E": (0.99, 0.9)}.items()
         for kind, share in zip(("fisher", "sandwich"), shares, strict=True)
     ]
     return Calibration(
@@ -67,6 +67,8 @@ def test_coverage_is_shown_kind_by_kind():
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["fisher", "sandwich"]
     assert tuple(axes.get_title(loc="left") for axes in (left, right)) == ("a", "E")
     assert left.lines[0].get_xdata()[0] == 0.9
+    (bars,) = right.containers[0].lines[2]
+    assert max(x for segment in bars.get_segments() for x, _ in segment) <= 1.0
 
 
 @pytest.mark.parametrize(("kind", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])
