@@ -3,6 +3,7 @@
 0: fine. 1: a check that the user asked to gate on failed. 2: a mistake in what the user gave. 130: interrupted.
 """
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -26,15 +27,27 @@ class Verbs(TyperGroup):
         extra["standalone_mode"] = False
         try:
             outcome = super().main(args, prog_name="jscale", **extra)
+            sys.stdout.flush()  # what is still in the buffer may not fit on the disk
         except (JscaleError, _UsageError) as error:
             outcome = _refuse(_sentence(error))
         except (KeyboardInterrupt, typer.Abort):
             outcome = _interrupt.CODE
         except OSError as error:  # such as a full disk under stdout
+            _drop_output()
             outcome = _refuse(f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else ""))
         if outcome == _interrupt.CODE:  # Typer may have caught it on its way, without a word
             _interrupt.say_so()
         sys.exit(outcome if isinstance(outcome, int) else OK)
+
+
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere, where it cannot be written: at exit Python would try again, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _refuse(message: str) -> int:

@@ -106,7 +106,8 @@ def test_a_mistake_is_one_line(command: Process, tmp_path: Path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_under_stdout_is_one_line(tmp_path: Path):
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_full_disk_under_stdout_is_one_line(unbuffered):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "jscale", "data", "--json"],
@@ -114,6 +115,7 @@ def test_a_full_disk_under_stdout_is_one_line(tmp_path: Path):
             stderr=subprocess.PIPE,
             text=True,
             timeout=300,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
     assert done.returncode == 2
     assert done.stderr == "jscale: error: No space left on device\n"

@@ -112,13 +112,15 @@ def test_own_kernel_gives_the_same_posterior(drawn):
 
 def test_a_ridge_is_sampled_and_shown(drawn):
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SHORT)
-    assert ridge.summary["alpha"]["rhat"] < 1.05
-    for name in ("alpha", "beta"):
-        assert ridge.summary[name]["sd"] > 2 * drawn.summary[name]["sd"], name
+    # With eight other keys R-hat was up to 1.04, alpha 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, and the correlation
+    # -0.89 to -0.93: last digits of a machine's linear algebra make other chains, as keys do.
+    assert ridge.summary["alpha"]["rhat"] < 1.1
+    for name, wider in {"alpha": 1.5, "beta": 4.0}.items():
+        assert ridge.summary[name]["sd"] > wider * drawn.summary[name]["sd"], name
     # What one ratio fixes is the sum of the two terms: what one gains the other loses.
     size = ridge.draws["A"] * 1e9 ** -ridge.draws["alpha"]
     data = ridge.draws["B"] * 2e10 ** -ridge.draws["beta"]
-    assert np.corrcoef(size, data)[0, 1] < -0.5
+    assert np.corrcoef(size, data)[0, 1] < -0.8
 
 
 def test_without_data_the_prior_comes_back():
