@@ -41,7 +41,7 @@ class Verbs(TyperGroup):
 
 
 def _drop_output() -> None:
-    """Send what stdout still holds nowhere, where it cannot be written: at exit Python would try again, and complain."""
+    """Send what stdout cannot write nowhere: at exit Python would try again, and complain."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -112,7 +112,7 @@ def test_own_kernel_gives_the_same_posterior(drawn):
 
 def test_a_ridge_is_sampled_and_shown(drawn):
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SHORT)
-    # With eight other keys R-hat was up to 1.04, alpha 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, and the correlation
+    # With eight other keys R-hat was up to 1.04, alpha 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation
     # -0.89 to -0.93: last digits of a machine's linear algebra make other chains, as keys do.
     assert ridge.summary["alpha"]["rhat"] < 1.1
     for name, wider in {"alpha": 1.5, "beta": 4.0}.items():
