@@ -59,6 +59,11 @@ def chunk_for(rows: int) -> int:
     return max(1, min(_CHUNK, _CELLS // rows))
 
 
+def _pick(leaf: jax.Array, index: jax.Array) -> jax.Array:
+    """A problem's row of a leaf of a batch."""
+    return leaf[0] if leaf.shape[0] == 1 else leaf[index]
+
+
 @partial(jax.jit, static_argnames=("law", "objective"))
 def refit(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, batch: Batch) -> Solved:
     """Fits of the problems of a batch by Gauss-Newton steps, from starts near their optima.
@@ -75,33 +80,40 @@ def refit(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.
     # The scale of a nearly Laplacian density shrinks with its delta.
     shifts = jnp.log(jnp.minimum(stages[1:] / stages[:-1], 1.0)) if objective.has_scale else jnp.zeros_like(stages[1:])
 
-    def pick(leaf: jax.Array, index: jax.Array) -> jax.Array:
-        return leaf[0] if leaf.shape[0] == 1 else leaf[index]
+    begun = batch._replace(starts=batch.starts.at[:, -1].add(-shifts.sum()))
 
     def begin(index: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        start = pick(batch.starts, index).at[-1].add(-shifts.sum())
-        return start, (pick(batch.weights, index), pick(batch.observed, index))
+        return _pick(begun.starts, index), (_pick(batch.weights, index), _pick(batch.observed, index))
 
     def rescale(free: jax.Array, stage: jax.Array) -> jax.Array:
         return free.at[-1].add(shifts[jnp.minimum(stage, len(shifts) - 1)]) if len(shifts) else free
 
+    lanes = min(lanes_for(rows, k), batch.problems)
+    linearise, model = _parts(law, objective, tableau)
     return solve(
-        _evaluator(law, objective, tableau, stages),
+        lambda free, data, stage: model(free, linearise(free), *data, stages[stage]),
         rescale,
         begin,
+        _openings(begun, linearise, partial(model, delta=stages[0]), lanes),
         jnp.asarray(batch.count),
-        problems=batch.problems,
-        lanes=min(lanes_for(rows, k), batch.problems),
+        lanes=lanes,
         stages=len(stages),
         resolution=jnp.asarray(problem.resolution),
         max_steps=MAX_STEPS * len(stages),
     )
 
 
-def _evaluator(
-    law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array
-) -> Callable[[jax.Array, Any, jax.Array], Model]:
-    """The function that models one problem about a point: (free, (weights, observed), stage) → Model."""
+class _Linear(NamedTuple):
+    """A law about one point, on the objective's scale: ``predictions`` (rows,) and their derivatives (k, rows)."""
+
+    predictions: jax.Array
+    columns: jax.Array
+
+
+def _parts(
+    law: LawFunction, objective: Objective, tableau: Tableau
+) -> tuple[Callable[[jax.Array], _Linear], Callable[..., Model]]:
+    """The law about a point, and from that the objective of one problem: what depends on no problem stands alone."""
     problem = Problem(law, objective, tableau)
     count = len(describe(law).parameters)
 
@@ -110,16 +122,36 @@ def _evaluator(
         loss = problem.predict(free)
         return jnp.log(loss) if objective.on == "log" else loss
 
-    def evaluate(free: jax.Array, data: tuple[jax.Array, jax.Array], stage: jax.Array) -> Model:
-        weights, observed = data
+    def linearise(free: jax.Array) -> _Linear:
         predictions, columns = value_and_columns(predicted, [free[i] for i in range(count)])
-        present = weights > 0
-        jacobian = jnp.where(present, -problem.in_errors(jnp.stack(columns)), 0.0)
-        residual = jnp.where(present, problem.in_errors(observed - predictions), 0.0)
-        scale = free[-1] if objective.has_scale else jnp.zeros(())
-        return _model(objective, residual, jacobian, weights=weights, scale=scale, delta=stages[stage])
+        return _Linear(predictions, jnp.stack(columns))
 
-    return evaluate
+    def model(free: jax.Array, about: _Linear, weights: jax.Array, observed: jax.Array, delta: jax.Array) -> Model:
+        present = weights > 0
+        jacobian = jnp.where(present, -problem.in_errors(about.columns), 0.0)
+        residual = jnp.where(present, problem.in_errors(observed - about.predictions), 0.0)
+        scale = free[-1] if objective.has_scale else jnp.zeros(())
+        return _model(objective, residual, jacobian, weights=weights, scale=scale, delta=delta)
+
+    return linearise, model
+
+
+def _openings(
+    batch: Batch, linearise: Callable[[jax.Array], _Linear], model: Callable[..., Model], lanes: int
+) -> Model:
+    """The objectives of all problems at their starts, a few at a time.
+
+    Refits that all begin at one point, as those of a bootstrap do, share the law there: a fit of 9 evaluations saves
+    one of them.
+    """
+    shared = linearise(batch.starts[0]) if batch.starts.shape[0] == 1 else None
+
+    def one(index: jax.Array) -> Model:
+        free = _pick(batch.starts, index)
+        about = linearise(free) if shared is None else shared
+        return model(free, about, _pick(batch.weights, index), _pick(batch.observed, index))
+
+    return jax.lax.map(one, jnp.arange(batch.problems), batch_size=lanes)
 
 
 def _model(

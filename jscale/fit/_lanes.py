@@ -42,13 +42,30 @@ class Solved(NamedTuple):
 
 
 class _Lane(NamedTuple):
+    """A problem in hand: ``fresh`` where the model belongs to another stage or point than ``x``.
+
+    ``move`` is the step proposed from ``x`` and ``promised`` what an undamped one would gain; ``settled`` and ``stuck``
+    say that it ends here.
+    """
+
     problem: jax.Array
     x: jax.Array
     model: Model
+    move: jax.Array
+    promised: jax.Array
     damping: jax.Array
     fresh: jax.Array
+    settled: jax.Array
+    stuck: jax.Array
     stage: jax.Array
     steps: jax.Array
+
+
+class _Queue(NamedTuple):
+    """Rows of ``answers`` by problem, with a last one for nobody, and the number of the ``following`` problem."""
+
+    answers: jax.Array
+    following: jax.Array
 
 
 def eliminate(matrix: jax.Array, right: jax.Array) -> jax.Array:
@@ -78,47 +95,85 @@ def propose(model: Model, damping: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 class _Limits(NamedTuple):
+    count: jax.Array
     stages: int
     resolution: jax.Array
     max_steps: int
 
 
-class _Verdict(NamedTuple):
-    """Where a step left every lane, and whether it goes on to its next stage, is done, or has ended either way."""
-
-    x: jax.Array
-    model: Model
-    damping: jax.Array
-    onward: jax.Array
-    done: jax.Array
-    ended: jax.Array
+def _select(which: jax.Array, new: Any, old: Any) -> Any:
+    """Leaves (lanes, ...) of ``new`` where ``which`` (lanes,) holds, else of ``old``."""
+    return jax.tree.map(lambda a, b: jnp.where(which.reshape(-1, *[1] * (a.ndim - 1)), a, b), new, old)
 
 
-def _judge(lane: _Lane, trial: jax.Array, model: Model, promised: jax.Array, limits: _Limits) -> _Verdict:
-    """Take the trial points (lanes, k) that are better, and see which lanes have settled or are stuck."""
+def _sound(model: Model) -> jax.Array:
+    return jnp.isfinite(model.value) & jnp.isfinite(model.gradient.sum(-1) + model.curvature.sum((-1, -2)))
+
+
+def _hand_over(
+    lane: _Lane,
+    queue: _Queue,
+    opened: Callable[[jax.Array], _Lane],
+    rescale: Callable[[jax.Array, jax.Array], jax.Array],
+    limits: _Limits,
+) -> tuple[_Lane, _Queue]:
+    """Lanes that ended write down answers and take new problems; those that settled early go to the next stage."""
+    last = lane.stage == limits.stages - 1
+    slack = limits.resolution + jnp.where(last, DECREASE, _STAGE) * jnp.abs(lane.model.value)
+    settled = lane.settled | (~lane.fresh & (lane.promised <= slack))
+    done, onward = settled & last, settled & ~last & ~lane.stuck
+    ended = done | lane.stuck
+    ends = (lane.model.value, lane.steps.astype(lane.x.dtype), done.astype(lane.x.dtype))
+    answer = jnp.concatenate([lane.x, jnp.stack(ends, axis=1)], axis=1)
+    # Answers leave through an index that points nowhere for lanes still at work or without a problem.
+    nowhere = queue.answers.shape[0]
+    where = jnp.where(ended & (lane.problem < limits.count), lane.problem, nowhere)
+    answers = queue.answers.at[where].set(answer, mode="drop")
+    index = jnp.arange(len(ended))
+    taken = queue.following + (ended & (index[:, None] >= index)).sum(1) - 1
+    moved = lane._replace(
+        x=jnp.where(onward[:, None], jax.vmap(rescale)(lane.x, lane.stage), lane.x),
+        damping=jnp.where(onward, _DAMPING_START, lane.damping),
+        fresh=lane.fresh | onward,
+        settled=jnp.zeros_like(settled),
+        stage=jnp.where(onward, lane.stage + 1, lane.stage),
+    )
+    lane = _select(ended, opened(jnp.where(ended, taken, lane.problem)), moved)
+    return lane, _Queue(answers, queue.following + ended.sum())
+
+
+def _judge(lane: _Lane, trial: jax.Array, model: Model, limits: _Limits) -> _Lane:
+    """Take the trial points (lanes, k) that are better, see which lanes are stuck, and plan the next steps."""
     size, last = jnp.abs(lane.model.value), lane.stage == limits.stages - 1
-    sound = jnp.isfinite(model.value) & jnp.isfinite(model.gradient.sum(-1) + model.curvature.sum((-1, -2)))
+    sound = _sound(model)
     better = sound & (lane.fresh | (model.value <= lane.model.value))
-    share = jnp.where(last, DECREASE, _STAGE)
-    slack = limits.resolution + jnp.where(better, share, jnp.maximum(share, ROUNDING)) * size
-    settled = ~lane.fresh & (promised <= slack)
+    # A step that promised next to nothing and does not deliver has met rounding.
+    slack = limits.resolution + jnp.where(last, ROUNDING, _STAGE) * size
     damping = jnp.where(better, jnp.maximum(lane.damping * _DAMPING_DOWN, 1e-15), lane.damping * _DAMPING_UP)
     damping = jnp.where(lane.fresh, _DAMPING_START, damping)
-    stuck = (damping > _DAMPING_MAX) | (lane.steps + 1 >= limits.max_steps) | (lane.fresh & ~sound)
-    kept = jax.tree.map(
-        lambda new, old: jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old), model, lane.model
+    steps = lane.steps + 1
+    kept = _select(better, model, lane.model)
+    move, promised = jax.vmap(propose)(kept, damping)
+    return lane._replace(
+        x=jnp.where(better[:, None], trial, lane.x),
+        model=kept,
+        move=move,
+        promised=promised,
+        damping=damping,
+        fresh=jnp.zeros_like(lane.fresh),
+        settled=~lane.fresh & ~better & (lane.promised <= slack),
+        stuck=lane.stuck | (damping > _DAMPING_MAX) | (steps >= limits.max_steps) | (lane.fresh & ~sound),
+        steps=steps,
     )
-    x, done = jnp.where(better[:, None], trial, lane.x), settled & last
-    return _Verdict(x, kept, damping, settled & ~last, done, done | stuck)
 
 
 def solve(
     evaluate: Callable[[jax.Array, Any, jax.Array], Model],
     rescale: Callable[[jax.Array, jax.Array], jax.Array],
     begin: Callable[[jax.Array], tuple[jax.Array, Any]],
+    opening: Model,
     count: jax.Array,
     *,
-    problems: int,
     lanes: int,
     stages: int,
     resolution: jax.Array,
@@ -130,56 +185,35 @@ def solve(
         evaluate: point (k,), the problem's data, stage () → the objective there; traced for one lane.
         rescale: point (k,) and the stage that was settled → where the next stage starts.
         begin: index of a problem → its start (k,) and its data, whatever it is.
-        count: number of problems to solve.
-        problems: number of rows of the answer; those from ``count`` on are not settled.
+        opening: the objectives at the starts in the first stage, with a leading axis of all problems there is room for.
+        count: number of problems to solve; the answers of the others are not settled.
         lanes: number of problems in hand at any time.
         stages: number of stages that every problem goes through.
         resolution: a decrease of the objective that does not matter.
-        max_steps: evaluations a problem may take, over all its stages.
+        max_steps: evaluations a problem may take, over all its stages and beside that at its start.
     """
-    index = jnp.arange(lanes)
-    evaluate_all, propose_all = jax.vmap(evaluate), jax.vmap(propose)
+    limits, problems = _Limits(count, stages, resolution, max_steps), opening.value.shape[0]
+    plans = jax.vmap(propose)(opening, jnp.full((problems,), _DAMPING_START))
 
-    limits = _Limits(stages, resolution, max_steps)
+    def opened(index: jax.Array) -> _Lane:
+        at = jnp.minimum(index, problems - 1)
+        start, _ = jax.vmap(begin)(at)
+        model, move, promised = jax.tree.map(lambda leaf: leaf[at], (opening, *plans))
+        no, zero = jnp.zeros(index.shape, bool), jnp.zeros_like(index)
+        damping = jnp.full(index.shape, _DAMPING_START)
+        return _Lane(index, start, model, move, promised, damping, no, no, ~_sound(model), zero, zero)
 
-    def advance(carry: tuple[_Lane, jax.Array, jax.Array]) -> tuple[_Lane, jax.Array, jax.Array]:
-        lane, answers, following = carry
-        move, promised = propose_all(lane.model, lane.damping)
+    def advance(carry: tuple[_Lane, _Queue]) -> tuple[_Lane, _Queue]:
+        lane, queue = _hand_over(*carry, opened, rescale, limits)
         _, data = jax.vmap(begin)(jnp.minimum(lane.problem, problems - 1))
-        trial = jnp.where(lane.fresh[:, None], lane.x, lane.x + move)
-        now = _judge(lane, trial, evaluate_all(trial, data, lane.stage), promised, limits)
-        steps = lane.steps + 1
-        ends = (now.model.value, steps.astype(trial.dtype), now.done.astype(trial.dtype))
-        answer = jnp.concatenate([now.x, jnp.stack(ends, axis=1)], axis=1)
-        # Answers leave through an index that points nowhere for lanes still at work or without a problem.
-        where = jnp.where(now.ended & (lane.problem < count), lane.problem, problems)
-        answers = answers.at[where].set(answer, mode="drop")
-        taken = following + (now.ended & (index[:, None] >= index)).sum(1) - 1
-        problem = jnp.where(now.ended, taken, lane.problem)
-        starts, _ = jax.vmap(begin)(jnp.minimum(problem, problems - 1))
-        shifted = jax.vmap(rescale)(now.x, lane.stage)
-        lane = _Lane(
-            problem,
-            jnp.where(now.ended[:, None], starts, jnp.where(now.onward[:, None], shifted, now.x)),
-            now.model,
-            now.damping,
-            now.ended | now.onward,
-            jnp.where(now.ended, 0, jnp.where(now.onward, lane.stage + 1, lane.stage)),
-            jnp.where(now.ended, 0, steps),
-        )
-        return lane, answers, following + now.ended.sum()
+        trial = jnp.where(lane.fresh[:, None], lane.x, lane.x + lane.move)
+        return _judge(lane, trial, jax.vmap(evaluate)(trial, data, lane.stage), limits), queue
 
-    def unfinished(carry: tuple[_Lane, jax.Array, jax.Array]) -> jax.Array:
+    def unfinished(carry: tuple[_Lane, _Queue]) -> jax.Array:
         return jnp.any(carry[0].problem < count)
 
-    starts, _ = jax.vmap(begin)(jnp.minimum(index, problems - 1))
-    k = starts.shape[1]
-    one = jnp.ones((lanes,))
-    model = Model(
-        jnp.inf * one, jnp.zeros((lanes, k)), jnp.broadcast_to(jnp.eye(k), (lanes, k, k)), jnp.ones((lanes, k))
-    )
-    zero = jnp.zeros((lanes,), index.dtype)
-    first = _Lane(index, starts, model, _DAMPING_START * one, jnp.ones((lanes,), bool), zero, zero)
+    first = opened(jnp.arange(lanes))
+    k = first.x.shape[1]
     blank = jnp.zeros((problems, k + 3)).at[:, : k + 1].set(jnp.nan)
-    _, answers, _ = lax.while_loop(unfinished, advance, (first, blank, jnp.asarray(lanes)))
+    _, (answers, _) = lax.while_loop(unfinished, advance, (first, _Queue(blank, jnp.asarray(lanes))))
     return Solved(answers[:, :k], answers[:, k], answers[:, k + 1].astype(int), answers[:, k + 2] > 0)
