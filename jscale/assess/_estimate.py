@@ -9,6 +9,7 @@ import numpy as np
 
 from jscale._core.status import Status
 from jscale.assess._quantity import Quantity
+from jscale.fit._covariance import of_number
 
 Estimator = Callable[[Mapping[str, float], np.ndarray], tuple[float, float, Status]]
 """Parameters by name and their covariance (k, k) → value, standard error by the delta method, status."""
@@ -26,10 +27,7 @@ def estimator(wanted: Quantity) -> Estimator:
     def estimate(params: Mapping[str, float], covariance: np.ndarray) -> tuple[float, float, Status]:
         (value, status), gradient = compiled({name: jnp.asarray(number) for name, number in params.items()})
         slope = np.array([float(gradient[name]) for name in params])
-        used = slope != 0
-        inner = covariance[np.ix_(used, used)]
-        variance = float(slope[used] @ inner @ slope[used]) if np.isfinite(inner).all() else np.inf
-        stderr = float(np.sqrt(max(variance, 0.0))) if np.isfinite(value) else np.nan
+        stderr = float(np.sqrt(of_number(slope, covariance))) if np.isfinite(value) else np.nan
         return float(value), stderr, Status(int(status))
 
     return estimate

@@ -1,7 +1,6 @@
 """Numbers that people read off a fit, as functions of its parameters: exponents, plans, losses."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 
 from jscale import plan
 from jscale._core.errors import JscaleError
+from jscale._core.numbers import written_number
 from jscale._core.status import Status
 from jscale.assess._names import EXPONENT, exponent, has, has_exponent, known, parameter, support_of
 from jscale.laws import LawFunction, describe
@@ -23,7 +23,6 @@ _LEAST_BUDGET = 6.0
 """FLOP of one parameter and one token; plans for less mean nothing, and come out as NaN."""
 _SHOWN = {"N": "7e10", "D": "1.4e12"}
 """Inputs in examples."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+]?inf", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,9 @@ def quantity(law: LawFunction, text: str) -> Quantity:
         law: a declared law.
         text: a parameter; ``a``, the exponent ``beta / (alpha + beta)`` of the best size; ``N_opt@1e24``,
             ``D_opt@1e24`` and ``loss@1e24``, the best size, tokens and loss for a budget in FLOP; ``P_opt@1e21``, the
-            best training precision; ``loss@N=7e10,D=1.4e12``, the loss there; ``D_crit@N=8e9,P_post=4``, the tokens
-            beyond which more data hurt. Other inputs of the law follow after commas: ``N_opt@1e24,P_w=4``.
+            best training precision; ``loss@N=70B,D=1.4T``, the loss there; ``D_crit@N=8B,P_post=4``, the tokens
+            beyond which more data hurt. Other inputs of the law follow after commas: ``N_opt@1e24,P_w=4``. K, M, B and
+            T after a number stand for 1e3, 1e6, 1e9 and 1e12.
 
     Raises:
         JscaleError: the law has no such number, or a budget or an input is missing, unknown or no number.
@@ -142,14 +142,15 @@ def _places(text: str, rest: str) -> tuple[float | None, dict[str, float]]:
             raise JscaleError(f"target {text!r}: no name before {part!r}; expected a number such as 1e24 or N=8e9")
         if not equals:
             name, value = "", name
-        if not _NUMBER.fullmatch(value):
+        number = written_number(value)
+        if number is None:
             raise JscaleError(f"target {text!r}: expected a number such as 1e24 or N=8e9, not {part!r}")
         if name in at or (name in ("", "C") and budget is not None):
             raise JscaleError(f"target {text!r}: {name or 'the budget'} is given twice")
         if name in ("", "C"):
-            budget = float(value)
+            budget = number
         else:
-            at[name] = float(value)
+            at[name] = number
     return budget, at
 
 

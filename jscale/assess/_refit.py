@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.scope import to_numpy
 from jscale._core.status import Status
 from jscale.fit import Certificate, Huber, HuberLikelihood, Objective, Squares
 from jscale.fit._coordinates import at_runs
-from jscale.fit._covariance import sandwich
-from jscale.fit._point import certified, require_enough
-from jscale.fit._problem import Tableau, challenge, descend, examine, slopes
-from jscale.fit._starts import spread
+from jscale.fit._found import find
+from jscale.fit._point import require_enough
+from jscale.fit._problem import Tableau
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
 
@@ -67,7 +65,7 @@ def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Obj
         JscaleError: as :func:`jscale.fit.point`.
     """
     record, part = describe(law), data.only(keep)
-    require_enough(law, table, part)
+    require_enough(law, table, part, goal.on)
     program, stages = _program(goal)
     tableau = Tableau(
         inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},
@@ -76,29 +74,13 @@ def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Obj
         delta=stages[-1],
         weights=jnp.asarray(keep, dtype=float),
     )
-    begin = spread(record, starts)
-    descents = descend(law, program, tableau, stages, begin)
-    best = int(np.argmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
-    free = descents.free[best]
-    every = to_numpy(examine(law, program, tableau, free))
-    local = every._replace(**{
-        name: getattr(every, name)[keep]
-        for name in ("predicted", "residuals", "jacobian", "raw_jacobian", "slopes", "weights")
-    })  # fmt: skip
-    rival = float(challenge(law, program, tableau, begin[0]))
-
-    def slope(residual: np.ndarray) -> np.ndarray:
-        wide = every.residuals.copy()
-        wide[keep] = residual
-        return np.asarray(slopes(law, program, tableau, free, jnp.asarray(wide)))[keep]
-
-    covariance = sandwich(local.residuals, local.jacobian, local.params_jacobian, slope)
+    found = find(law, program, tableau, stages, starts=starts, keep=keep)
     return Refit(
-        params={name: float(local.params[name]) for name in record.parameter_names},
-        covariance=np.full_like(covariance, np.inf) if len(part) == len(record.parameters) else covariance,
-        objective=float(descents.value[best]),
-        certificate=certified(law, local, descents, best, rival),
-        residuals=np.log(data.loss) - np.log(every.predicted),
+        params=found.params,
+        covariance=found.covariance,
+        objective=found.value,
+        certificate=found.certificate,
+        residuals=found.residuals,
     )
 
 

@@ -6,6 +6,7 @@ import typer
 
 from jscale import __version__
 from jscale.cli import calibrate, compare, data, fit, isoflop, laws, plan, report, reproduce, sample, sensitivity
+from jscale.cli._flags import Verb
 from jscale.cli._verbs import Verbs
 
 app = typer.Typer(
@@ -43,4 +44,4 @@ for _verb in (
     laws.laws, data.data, fit.fit, isoflop.isoflop, sample.sample, plan.plan,
     compare.compare, calibrate.calibrate, sensitivity.sensitivity, reproduce.reproduce, report.report,
 ):  # fmt: skip
-    app.command()(_verb)
+    app.command(cls=Verb)(_verb)

@@ -67,7 +67,7 @@ FIT_CONVERGED = Annotated[
 INTERVALS = Annotated[bool, typer.Option("--intervals", help="Also give intervals of every kind, side by side.")]
 _TARGET_HELP = (
     "A parameter, a (exponent of the best size), N_opt@1e24, D_opt@1e24, P_opt@1e21, loss@1e24, "
-    "loss@N=7e10,D=1.4e12 or D_crit@N=8e9,P_post=4"
+    "loss@N=70B,D=1.4T or D_crit@N=8B,P_post=4"
 )
 TARGETS = Annotated[
     list[str] | None,
@@ -101,7 +101,10 @@ NOISE = Annotated[
     typer.Option("--noise", help="Errors: normal, student-t, residuals, unequal (sizes) or cluster.", metavar="NAME"),
 ]
 SHARED = Annotated[
-    float, typer.Option("--shared", help="Share of the variance within a cluster, for cluster noise.", metavar="X")
+    float | None,
+    _option(
+        "--shared", help="Share of the variance within a cluster, for cluster noise (0.5 unless given).", metavar="X"
+    ),
 ]
 COVERAGE_FIGURE = Annotated[
     str | None, _option("--figure", help="Also draw the coverage to FILE: .png, .pdf or .svg.", metavar="FILE")
@@ -176,7 +179,7 @@ FIGURE = Annotated[
 LAW_NAME = Annotated[str | None, typer.Argument(help="Show the card of this law.", metavar="NAME", show_default=False)]
 AT = Annotated[
     list[str] | None,
-    _option("--at", help="Print value and gradient at these inputs: N=7e10,D=1.4e12.", metavar="NAME=VALUE"),
+    _option("--at", help="Print value and gradient at these inputs: N=70B,D=1.4T.", metavar="NAME=VALUE"),
 ]
 LATEX = Annotated[bool, typer.Option("--latex", help="Print the formula as LaTeX (needs SymPy).")]
 TABLE = Annotated[

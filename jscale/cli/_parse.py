@@ -1,14 +1,12 @@
 """Numbers and name=value pairs as people type them."""
 
 import math
-import re
 from collections.abc import Iterable
 
 from jscale._core.errors import JscaleError
+from jscale._core.numbers import written_number
 
-_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kmbt])?", re.IGNORECASE | re.ASCII)
-_INFINITE = re.compile(r"[+]?inf(?:inity)?", re.IGNORECASE)
-_SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_INFINITE = ("inf", "infinity")
 
 
 def number(text: str, what: str) -> float:
@@ -21,9 +19,8 @@ def number(text: str, what: str) -> float:
     Raises:
         JscaleError: it is not one.
     """
-    matched = _NUMBER.fullmatch(text.strip())
-    value = float(matched[1]) * _SUFFIXES[(matched[2] or "").lower()] if matched else math.nan
-    if not math.isfinite(value):
+    value = written_number(text.strip())
+    if value is None or not math.isfinite(value):
         raise JscaleError(f"{what}: expected a number such as 7e10 or 70B, not {_shown(text)}")
     return value
 
@@ -34,9 +31,8 @@ def above_zero(text: str, what: str, example: str) -> float:
     Raises:
         JscaleError: it is not one; the message gives the example.
     """
-    matched = _NUMBER.fullmatch(text.strip())
-    value = float(matched[1]) * _SUFFIXES[(matched[2] or "").lower()] if matched else math.nan
-    if not (math.isfinite(value) and value > 0):
+    value = written_number(text.strip())
+    if value is None or not 0 < value < math.inf:
         raise JscaleError(f"{what}: expected a number above 0 such as {example}, not {_shown(text)}")
     return value
 
@@ -70,7 +66,7 @@ def values(texts: Iterable[str] | None, what: str, example: str) -> dict[str, fl
         JscaleError: as :func:`pairs`, or a value that is no number.
     """
     return {
-        name: math.inf if _INFINITE.fullmatch(text) else number(text, f"{what}: {name}")
+        name: math.inf if text.lower().lstrip("+") in _INFINITE else number(text, f"{what}: {name}")
         for name, text in pairs(texts, what, example).items()
     }
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _intervals, _options, _output
 from jscale.cli._session import session, shows_progress
 
@@ -19,7 +20,7 @@ def calibrate(
     level: _options.LEVEL = 0.9,
     by: _options.BY = None,
     noise: _options.NOISE = "normal",
-    shared: _options.SHARED = 0.5,
+    shared: _options.SHARED = None,
     simulations: _options.SIMULATIONS = 200,
     draws: _options.REFITS = 200,
     objective: _options.OBJECTIVE = "huber",
@@ -35,9 +36,13 @@ def calibrate(
     """Simulate runs like yours many times: which intervals keep their promise."""
     _output.targets(out, figure)
     with session():
+        if shared is not None and noise != "cluster":
+            raise JscaleError(f"--shared belongs to --noise cluster, not to --noise {noise}")
         table = _inputs.table_of(source, out=out)
         chosen = _inputs.law_of(law, fix, tie)
-        asked: Any = {**_intervals.settings(chosen, target, kinds, level, by), "noise": noise, "shared": shared}
+        asked: Any = {**_intervals.settings(chosen, target, kinds, level, by), "noise": noise}
+        if shared is not None:
+            asked["shared"] = shared
         from jscale import assess
 
         found = assess.calibrate(

@@ -6,6 +6,7 @@ import typer
 
 from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _intervals, _options, _output
+from jscale.cli._flags import speaking
 from jscale.cli._session import session, shows_progress, working
 from jscale.cli._verbs import CHECK_FAILED
 
@@ -45,8 +46,7 @@ def fit(
         table = _inputs.table_of(source, include_excluded, out=out)
         chosen = _inputs.law_of(law, fix, tie)
         goal = _inputs.objective_of(objective, delta)
-        if not intervals and (target or kinds or level is not None or draws is not None):
-            raise JscaleError("--target, --kinds, --level and --draws belong to --intervals, which was not given")
+        _check_intervals(intervals, target, kinds, level, draws)
         key = _inputs.key_of(seed)
         settings = _resampling(bootstrap, bootstrap_kind, by, intervals=intervals)
         from jscale import fit as room
@@ -59,7 +59,8 @@ def fit(
                 **_intervals.settings(chosen, target, kinds, 0.9 if level is None else level, by),
             )  # fmt: skip
         if settings:
-            resampled = room.bootstrap(chosen, table, key=key, progress=progress, **common, **settings)
+            with speaking({"draws": "--bootstrap"}):  # --draws is the number of refits of the intervals
+                resampled = room.bootstrap(chosen, table, key=key, progress=progress, **common, **settings)
         made = resampled or beside
         if made is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
@@ -82,6 +83,12 @@ def fit(
         _output.show_notes(payload["notes"])
     if require_converged and not point.certificate.converged:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _check_intervals(intervals: bool, *settings: object) -> None:
+    """Refuse settings of intervals that were not asked for."""
+    if not intervals and any(setting not in (None, []) for setting in settings):
+        raise JscaleError("--target, --kinds, --level and --draws belong to --intervals, which was not given")
 
 
 def _resampling(draws: int | None, kind: str | None, by: str | None, *, intervals: bool) -> dict[str, Any]:

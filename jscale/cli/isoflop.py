@@ -162,10 +162,10 @@ def show(result: "IsoFlop", table: "Runs") -> None:
         for which, law in (("N*", lines.N), ("D*", lines.D))
         if law is not None
     ]
-    _output.show(
-        _output.table(("power law", "coefficient", "exponent", "95% interval", "budgets"), cells, right="lrrrr")
-    )
-    _output.show(f"headline     {result.headline}; {result.status}", "")
+    if cells:
+        headers = ("power law", "coefficient", "exponent", "95% interval", "budgets")
+        _output.show(_output.table(headers, cells, right="lrrrr"))
+    _output.show(f"headline     {result.headline if result.N else 'none'}; {result.status}", "")
 
 
 def _known(value: float, form: str) -> str:

@@ -103,6 +103,7 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
     from jscale.cli._latex import latex_lines
     from jscale.laws import CONFIDENCE, describe
     from jscale.report.cards import details
+    from jscale.runs._select import columns_of
 
     record = describe(law)
     payload = summary(record)
@@ -118,8 +119,14 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
     _output.show(*(f"  {symbol} = {text}" for symbol, text in record.definitions))
     if more := details(law):
         _output.show(f"\n{more}")
+    columns = columns_of(law)
     inputs = [
-        (i.name, i.unit, i.role.meaning, "" if i.default is None else f"{i.default:g} when left out")
+        (
+            " or ".join(columns[i.name]),
+            i.unit,
+            i.role.meaning,
+            "" if i.default is None else f"{i.default:g} when left out",
+        )
         for i in record.inputs
     ]
     headers = ("column", "unit", "meaning", "")
@@ -186,6 +193,8 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
     Raises:
         JscaleError: an input is missing, unknown, or cannot be what was given.
     """
+    from jscale.laws._parts import added, sum_of_parts
+
     given = _parse.values(at, "--at", "N=7e10,D=1.4e12")
     if unknown := [name for name in given if name not in record.input_names]:
         raise JscaleError(
@@ -196,9 +205,11 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
         value = given.get(wanted.name, wanted.default)
         if value is None:
             raise JscaleError(f"--at: law {record.name!r} also needs {wanted.name}, in {wanted.unit}")
-        lower, infinite = wanted.role.support.lower, float("inf") in (wanted.default, *wanted.role.ends)
-        if not (lower < value and (infinite or value != float("inf"))):
-            kind = "" if infinite else "a finite number of "
-            raise JscaleError(f"--at: {wanted.name} = {value:g}: expected {kind}{wanted.unit}, above {lower:g}")
+        if value != wanted.default and not wanted.role.allows(value):
+            raise JscaleError(f"--at: {wanted.name} = {value:g}: expected {wanted.role.expected}")
         point[wanted.name] = value
+    if (found := sum_of_parts(record, point)) and found.wrong:
+        raise JscaleError(
+            f"--at: {added(found.names)} = {found.total:g}: expected parts of one whole, together {found.expected}"
+        )
     return point

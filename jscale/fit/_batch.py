@@ -151,7 +151,10 @@ def _openings(
         about = linearise(free) if shared is None else shared
         return model(free, about, _pick(batch.weights, index), _pick(batch.observed, index))
 
-    return jax.lax.map(one, jnp.arange(batch.problems), batch_size=lanes)
+    # In whole blocks: a shorter last one would be compiled a second time.
+    blocks = jnp.arange(-(-batch.problems // lanes) * lanes).reshape(-1, lanes)
+    found = jax.lax.map(jax.vmap(one), jnp.minimum(blocks, batch.problems - 1))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: batch.problems], found)
 
 
 def _model(

@@ -11,7 +11,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit import _resample
+from jscale.fit import _covariance, _resample
 from jscale.fit._clusters import company, few
 from jscale.fit._intervals_ends import percentiles
 from jscale.fit._intervals_fit import check_level
@@ -63,9 +63,7 @@ class Bootstrap:
         if self.settled.sum() < 2:
             return np.full((len(self.draws),) * 2, np.inf)
         spread = np.atleast_2d(np.cov(np.stack([column[self.settled] for column in self.draws.values()])))
-        at = [i for i, name in enumerate(self.draws) if name in untold(self.point)]
-        spread[at, at] = np.inf
-        return spread
+        return _covariance.untold(spread, tuple(self.draws), untold(self.point))
 
     @property
     def stderr(self) -> dict[str, float]:

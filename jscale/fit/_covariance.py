@@ -5,7 +5,7 @@ they differ in what they believe of the residuals: of one size and independent (
 (:func:`sandwich`), or independent between clusters alone (:func:`sandwich` with labels).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import jax
@@ -200,6 +200,28 @@ def of_one_residual(objective: Objective, log_scale: float, delta: float) -> np.
     by_scale = jax.jvp(lambda s: objective.rows(r, s, wide), (scale,), (jnp.ones(()),))[1]
     scores = jnp.stack([objective.slope(r, scale, wide), by_scale])
     return np.asarray((scores * mass) @ scores.T / mass.sum())
+
+
+def of_number(slope: np.ndarray, covariance: np.ndarray) -> float:
+    """Variance of a number by its derivatives (k,) by the parameters: the delta method.
+
+    Infinite where it rests on a parameter of infinite variance.
+    """
+    used = np.abs(slope) > 1e-12 * np.abs(slope).max(initial=0.0)
+    inner, part = covariance[np.ix_(used, used)], slope[used]
+    return max(float(part @ inner @ part), 0.0) if np.isfinite(inner).all() and np.isfinite(part).all() else np.inf
+
+
+def untold(covariance: np.ndarray, names: Sequence[str], blind: Collection[str]) -> np.ndarray:
+    """A covariance (k, k) of the parameters ``names``, with infinite variance for those that the runs do not tell.
+
+    A design that is all but rank deficient still has an inverse: its numbers say how far the best fit of a ridge would
+    move, not how far along the ridge the truth may lie.
+    """
+    at = [i for i, name in enumerate(names) if name in blind]
+    covariance = covariance.copy()
+    covariance[at, at] = np.inf
+    return covariance
 
 
 def _finite(*arrays: np.ndarray) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
+from jscale.fit import _covariance
+from jscale.fit._bootstrap import untold
 from jscale.fit._clusters import column_of, few, labels_of
 from jscale.fit._intervals_fit import fit_once
 from jscale.fit._objective import Objective
@@ -26,7 +28,7 @@ class Covariance:
 
     Attributes:
         kind: "fisher", "sandwich" or "cluster-sandwich".
-        matrix: (k, k) in the order of ``point.params``; infinite variance where the runs say nothing.
+        matrix: (k, k) in the order of ``point.params``; infinite variance where the runs do not tell the parameter.
         by: column of the clusters, or None.
         point: the fit.
         notes: doubts and remarks.
@@ -86,4 +88,5 @@ def covariance(
         column = column_of(table, data, by)
         labels = labels_of(table, data, column)
         notes += few(labels)
-    return Covariance(kind, state.covariance(kind, labels), column, best, tuple(notes))
+    matrix = _covariance.untold(state.covariance(kind, labels), tuple(best.params), untold(best))
+    return Covariance(kind, matrix, column, best, tuple(notes))

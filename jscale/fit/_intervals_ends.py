@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.notes import Note
+from jscale.fit._covariance import of_number
 from jscale.fit._profile_aim import Aim
 from jscale.fit._quantiles import student_quantile
 
@@ -45,11 +46,9 @@ def wald(
     """
     place, gradient = _graded(aim.function, {n: jnp.asarray(v) for n, v in params.items()}, aim.choice)
     slope = np.array([float(gradient[name]) for name in params])
-    used = slope != 0
-    inner = covariance[np.ix_(used, used)]
-    if not (np.isfinite(inner).all() and np.isfinite(slope).all() and np.isfinite(place)):
+    reach = student_quantile(level, df) * float(np.sqrt(of_number(slope, covariance)))
+    if not (np.isfinite(reach) and np.isfinite(place)):
         return aim.lower, aim.upper
-    reach = student_quantile(level, df) * float(np.sqrt(max(slope[used] @ inner @ slope[used], 0.0)))
     low, high = (float(aim.natural(float(place) + side * reach)) for side in (-1, 1))
     return max(low, aim.lower), min(high, aim.upper)
 

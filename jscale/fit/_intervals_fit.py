@@ -147,7 +147,9 @@ def named(law: LawFunction, targets: Any) -> dict[str, str | Quantity]:
         several = [targets] if isinstance(targets, str) or callable(targets) else list(targets)
         found = {each if isinstance(each, str) else str(getattr(each, "__name__", each)): each for each in several}
         if len(found) < len(several):
-            raise JscaleError("two targets have one name; expected names → functions")
+            names = [str(getattr(each, "__name__", each)) for each in several]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise JscaleError(f"targets: two are named {twice!r}; expected each under a name of its own")
     if not found:
         raise JscaleError("targets is empty; expected at least one, or None for all parameters")
     for name, target in found.items():

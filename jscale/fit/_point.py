@@ -1,7 +1,7 @@
 """The best parameters of a law for a table of runs, with a certificate."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,25 +9,18 @@ import numpy as np
 from jscale._core import status
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.scope import in_float64, to_numpy
-from jscale._core.status import Status
+from jscale._core.scope import in_float64
 from jscale.fit import _certificate as certify
 from jscale.fit._certificate import Certificate
 from jscale.fit._coordinates import at_runs
-from jscale.fit._covariance import sandwich
+from jscale.fit._covariance import untold
+from jscale.fit._found import find
 from jscale.fit._objective import Objective, resolve
-from jscale.fit._problem import Local, Tableau, challenge, examine, slopes
-from jscale.fit._search import distinct, search
-from jscale.fit._solver import Descent
-from jscale.fit._starts import check_count, spread
-from jscale.fit._weights import Weights, weigh
+from jscale.fit._problem import Tableau
+from jscale.fit._starts import check_count
+from jscale.fit._weights import Weights, called, weigh
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
-
-_EXACT = 1.5e-8
-"""Root mean square of residuals that are nothing but rounding, so that a gradient has no scale."""
-_HARDLY = 0.02
-"""Share of the objective by which a ridge may lie above the best end."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +30,15 @@ class Point:
     Attributes:
         law: the law that was fitted.
         params: parameter → value.
-        stderr: parameter → standard error, from ``covariance``.
+        stderr: parameter → standard error, from ``covariance``; infinite where the runs do not tell the parameter.
         covariance: (k, k) in the order of ``params``; a sandwich estimate that holds for robust objectives as well.
         objective: its value at the optimum.
         objective_name: what was minimised.
         scale: robust standard deviation of the log residuals, not in units of errors (1.4826 times their median
             absolute value; about their median, where the objective lets the law pass below the runs).
         predicted: (rows,) loss by the law.
-        residuals: (rows,) observed minus predicted, of the logarithm of the loss.
+        residuals: (rows,) observed minus predicted, of the logarithm of the loss; of the values themselves where some
+            have none.
         rows: (rows,) where the runs stand in the table, counted from 0.
         certificate: why to believe it.
         notes: doubts and remarks.
@@ -125,52 +119,48 @@ def optimum(
     record = describe(law)
     check_count(starts)
     data = weigh(table, select(table, law), weights, goal.on)
-    require_enough(law, table, data)
+    require_enough(law, table, data, goal.on)
     tableau, stages = tabulate(law, data, goal)
-    begin = spread(record, starts)
-    descents = search(law, goal, tableau, stages, begin)
-    best = int(np.nanargmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
-    local = to_numpy(examine(law, goal, tableau, descents.free[best]))
-    rival = float(challenge(law, goal, tableau, begin[0]))
-    certificate = certified(law, local, descents, best, rival)
-    if certificate.status == Status.not_converged:
-        certificate = _on_a_ridge(certificate, law, goal, tableau, descents) or certificate
-    covariance = sandwich(
-        local.residuals, local.jacobian, local.params_jacobian,
-        lambda r: np.asarray(slopes(law, goal, tableau, descents.free[best], jnp.asarray(r))), weights=data.weights,
-    )  # fmt: skip
+    found = find(law, goal, tableau, stages, starts=starts)
+    certificate, residual = found.certificate, found.residuals
+    covariance = untold(found.covariance, record.parameter_names, certificate.unidentified)
     notes = (*data.notes, *certify.notes(certificate, record, data.inputs))
     if len(data) == len(record.parameters):
-        covariance = np.full_like(covariance, np.inf)
         notes = (*notes, _saturated(len(data)))
-    residual = np.log(data.loss) - np.log(local.predicted)
     centre = 0.0 if goal.symmetric else np.median(residual)
     result = Point(
         law=law,
-        params={name: float(local.params[name]) for name in record.parameter_names},
+        params=found.params,
         stderr=dict(zip(record.parameter_names, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
         covariance=covariance,
-        objective=float(descents.value[best]),
+        objective=found.value,
         objective_name=str(goal),
         scale=float(1.4826 * np.median(np.abs(residual - centre))),
-        predicted=local.predicted,
+        predicted=found.predicted,
         residuals=residual,
         rows=data.rows,
         certificate=certificate,
         notes=notes,
         table_digest=table.digest,
-        weights=weights if weights is None or isinstance(weights, str) else "given",
+        weights=called(table, weights),
     )
-    return result, np.asarray(descents.free[best])
+    return result, found.free
 
 
-def require_enough(law: LawFunction, table: Runs, data: Data) -> None:
-    """Check that the runs can determine the law at all.
+def require_enough(law: LawFunction, table: Runs, data: Data, on: str = "log") -> None:
+    """Check that the runs can determine the law at all, compared as they are or, ``on`` "log", by their logarithms.
 
     Raises:
-        JscaleError: fewer runs than parameters, no parameter left to fit, or a loss at or below a floor that was fixed.
+        JscaleError: fewer runs than parameters, no parameter left to fit, a loss at or below a floor that was fixed, or
+            a value that has no logarithm.
     """
     record = describe(law)
+    low = np.flatnonzero(data.loss <= 0)
+    if on == "log" and low.size:
+        raise JscaleError(
+            f"{table.name}: column {record.output.column!r}, row {int(data.rows[low[0]]) + 1}: {data.loss[low[0]]:g} "
+            f"has no logarithm; expected values above 0, or an objective of the values themselves such as raw-squares"
+        )
     if not record.parameters:
         raise JscaleError(f"law {record.name!r} has no free parameter left to fit")
     if len(data) < len(record.parameters):
@@ -200,62 +190,3 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
 def _saturated(runs: int) -> Note:
     message = f"{runs} runs, {runs} parameters: no degree of freedom is left to tell how far off they are"
     return Note("saturated", "warning", message, {"runs": runs})
-
-
-def _on_a_ridge(
-    certificate: Certificate, law: LawFunction, goal: Objective, tableau: Tableau, descents: Descent
-) -> Certificate | None:
-    """The certificate as it reads where most starts end, if that is a ridge and hardly higher than the best end.
-
-    Of a design that cannot tell parameters apart one start in many falls into a corner below the ridge, and there the
-    design does not look poor.
-    """
-    values = np.asarray(descents.value)
-    common = int(max(distinct(values), key=len)[0])
-    if not np.isfinite(values[common]) or values[common] - values.min() > _HARDLY * abs(values.min()):
-        return None
-    usual = certified(law, to_numpy(examine(law, goal, tableau, descents.free[common])), descents, common, np.inf)
-    if usual.status != Status.collinear_design:
-        return None
-    return replace(certificate, status=usual.status, condition=usual.condition, unidentified=usual.unidentified)
-
-
-def certified(law: LawFunction, local: Local, descents: Descent, best: int, rival: float) -> Certificate:
-    """The certificate of the best of some descents; ``rival`` is the objective that a second method reached."""
-    record = describe(law)
-    values, jacobian = np.asarray(descents.value), local.jacobian
-    root = np.sqrt(local.weights)[:, None]
-    value = float(values[best])
-    slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(jacobian))
-    agreement = float(np.mean(values <= value + slack))
-    # A parameter at its edge pulls against the edge and says nothing about the others.
-    bounds = certify.at_bound(record, np.asarray(descents.free[best]))
-    inner = np.array([name not in bounds for name in record.parameter_names])
-    gradient = certify.slant(jacobian[:, inner], local.slopes)
-    condition, shares = certify.conditioning((root * jacobian)[:, inner])
-    condition_raw, _ = certify.conditioning((root * local.raw_jacobian)[:, inner])
-    exact = float(np.sqrt(np.mean(np.square(local.residuals)))) <= _EXACT
-    beaten = rival < value - slack
-    settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)
-    # One start of several that ends lower than all others may be luck, however many a tenth of them is.
-    alone = len(values) > 1 and np.sum(values <= value + slack) < 2
-    sound = settled and agreement >= certify.AGREEING_STARTS and not alone and not beaten
-    collinear = not condition <= certify.COLLINEAR
-    # On a ridge descents crawl and starts end in different places: the design is the cause, so it is named first.
-    ended = (
-        Status.collinear_design if collinear and np.isfinite(value)
-        else Status.not_converged if not sound
-        else Status.at_bound if bounds
-        else Status.converged
-    )  # fmt: skip
-    return Certificate(
-        status=ended,
-        agreement=agreement,
-        gradient_norm=gradient,
-        condition=condition,
-        condition_raw=condition_raw,
-        starts=len(values),
-        second_method=bool(abs(rival - value) <= certify.CHALLENGE * abs(value) + slack),
-        unidentified=certify.unidentified([n for n, k in zip(record.parameter_names, inner, strict=True) if k], shares),
-        at_bound=bounds,
-    )

@@ -10,7 +10,6 @@ import optax
 
 from jscale.fit._coordinates import Coordinates
 from jscale.fit._objective import Objective, residuals
-from jscale.fit._solver import Descent, newton
 from jscale.fit._starts import longest
 from jscale.laws import LawFunction, describe
 
@@ -18,10 +17,6 @@ _SMALLEST_WIDTH = 1e-12
 _LBFGS_STEPS, _LBFGS_IDLE, _LBFGS_GAIN = 300, 20, 1e-12
 """At most so many steps, and no more after so many in turn that gain less than this share of the objective."""
 _SCALE_REACH = 3.0
-_ROUND = 1.0
-"""A Huber delta that few log residuals reach: on simulated runs of the precision law 99% of the starts find the optimum
-by way of squares, in 36 steps, and 94% without, in 125. On Muennighoff et al.'s runs of repeated data all of them find
-one minimum by way of squares, and without four, of which one is deeper."""
 
 
 class Tableau(NamedTuple):
@@ -70,9 +65,10 @@ class Problem(NamedTuple):
 
     def rows(self, free: jax.Array) -> jax.Array:
         """Contribution of every run (rows,)."""
-        return self._weighted(self.objective.rows(self.residuals(free), self._log_scale(free), self.tableau.delta))
+        return self.weighted(self.objective.rows(self.residuals(free), self._log_scale(free), self.tableau.delta))
 
-    def _weighted(self, rows: jax.Array) -> jax.Array:
+    def weighted(self, rows: jax.Array) -> jax.Array:
+        """Contributions of the runs (rows,) as they count."""
         return rows if self.tableau.weights is None else self.tableau.weights * rows
 
     def _log_scale(self, free: jax.Array) -> jax.Array:
@@ -85,7 +81,7 @@ class Problem(NamedTuple):
 
     def slopes(self, free: jax.Array, residual: jax.Array) -> jax.Array:
         """Derivative of every run's contribution by its residual (rows,)."""
-        return self._weighted(self.objective.slope(residual, self._log_scale(free), self.tableau.delta))
+        return self.weighted(self.objective.slope(residual, self._log_scale(free), self.tableau.delta))
 
     @property
     def resolution(self) -> float:
@@ -117,7 +113,7 @@ def floored(widths: jax.Array) -> jax.Array:
     return jnp.where(widths > _SMALLEST_WIDTH * largest, widths, jnp.maximum(largest, _SMALLEST_WIDTH))
 
 
-def _first_guess(problem: Problem, start: jax.Array) -> jax.Array:
+def first_guess(problem: Problem, start: jax.Array) -> jax.Array:
     """The start with, where the scale is free, one appended that suits its residuals: their median size."""
     if not problem.objective.has_scale:
         return start
@@ -139,53 +135,6 @@ def longest_steps(law: LawFunction, objective: Objective) -> jax.Array:
     return jnp.append(reach, _SCALE_REACH) if objective.has_scale else reach
 
 
-def _staged(
-    law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, start: jax.Array
-) -> tuple[jax.Array, Descent]:
-    """A Newton descent through the objective's stages, each beginning where the one before ended."""
-
-    def stage(carry, delta):
-        free, previous = carry
-        free = next_stage(objective, free, delta / previous)
-        problem = Problem(law, objective, tableau._replace(delta=delta))
-        descent = newton(problem.value, problem.widths, free, problem.resolution, reach)
-        return (descent.free, delta), descent
-
-    first, reach = _first_guess(Problem(law, objective, tableau), start), longest_steps(law, objective)
-    _, descents = jax.lax.scan(stage, (first, stages[0]), stages)
-    return descents.steps.sum(), jax.tree.map(lambda leaf: leaf[-1], descents)
-
-
-@partial(jax.jit, static_argnames=("law", "objective", "near"))
-def descend(
-    law: LawFunction,
-    objective: Objective,
-    tableau: Tableau,
-    stages: jax.Array,
-    starts: jax.Array,
-    *,
-    near: bool = False,
-) -> Descent:
-    """Newton descents from every start (starts, k), by way of the deltas in ``stages``.
-
-    Of an objective with kinks every other start, unless all are ``near`` the optimum that is wanted, begins as squares:
-    more of those find the optimum, but where there are several of nearly the same depth they all find one.
-
-    One after another: side by side (``vmap``) every lane takes as many steps as the slowest. On 933 runs and the 15
-    parameters of the precision law 64 starts take 8.7 s in turn and 39 s side by side.
-    """
-    first = jnp.full(starts.shape[:1], stages[0])
-    if objective.kinked and not near:
-        first = first.at[::2].set(_ROUND)
-
-    def one(begin: tuple[jax.Array, jax.Array]) -> Descent:
-        start, rounder = begin
-        steps, descent = _staged(law, objective, tableau, jnp.append(rounder, stages), start)
-        return descent._replace(steps=steps)
-
-    return jax.lax.map(one, (starts, first))
-
-
 @partial(jax.jit, static_argnames=("law", "objective"))
 def challenge(law: LawFunction, objective: Objective, tableau: Tableau, start: jax.Array) -> jax.Array:
     """The objective that optax's L-BFGS reaches from a start (k,) of its own."""
@@ -204,7 +153,7 @@ def challenge(law: LawFunction, objective: Objective, tableau: Tableau, start: j
         updates, state = optimiser.update(g, state, free, value=f, grad=g, value_fn=problem.value)
         return optax.apply_updates(free, updates), state, steps + 1, idle, f
 
-    first = _first_guess(problem, start)
+    first = first_guess(problem, start)
     none = jnp.asarray(0, jnp.int32)
     # optax mixes int32 and int64 in a float64 scope, which a caller's strict promotion would refuse.
     with jax.numpy_dtype_promotion("standard"):

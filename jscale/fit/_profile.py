@@ -14,7 +14,7 @@ from jscale._core.scope import in_float64
 from jscale._core.status import Status
 from jscale.fit._bootstrap import blindness, untold
 from jscale.fit._clusters import column_of, few, labels_of
-from jscale.fit._covariance import stiffness
+from jscale.fit._covariance import of_number, stiffness
 from jscale.fit._intervals_ends import estimate
 from jscale.fit._intervals_fit import Fitted, Quantity, check_level, fit_once, named
 from jscale.fit._objective import Objective
@@ -141,7 +141,8 @@ def profile(
     found = replace(found, notes=(*found.notes, *few(labels)))
     if isinstance(what, str) and what in untold(best):
         aim = aim_at(law, name, what)
-        found = replace(found, low=aim.lower, high=aim.upper, notes=(*found.notes, *blindness(best)))
+        notes = (*found.notes, *blindness(best))
+        found = replace(found, low=aim.lower, high=aim.upper, stderr=np.inf, notes=notes)
     return found if best.certificate.converged else _uncertified(found, str(best.certificate.status))
 
 
@@ -231,10 +232,7 @@ def _scale(
     """Standard error of the target, the objective's unit, and whether the runs determine them at all."""
     stiff = float(gradient @ state.stiff_inverse() @ gradient)
     kind = "fisher" if scaling == "likelihood" else scaling
-    covariance = state.free_covariance(kind, labels)
-    used = np.abs(gradient) > 1e-12 * np.abs(gradient).max(initial=0.0)
-    inner, slope = covariance[np.ix_(used, used)], gradient[used]
-    variance = float(slope @ inner @ slope) if np.isfinite(inner).all() else np.inf
+    variance = of_number(gradient, state.free_covariance(kind, labels))
     known = 0 < variance < np.inf and 0 < stiff < np.inf
     unit = 1.0 if scaling == "likelihood" else variance / stiff if known else _dispersion(state)
     return (float(np.sqrt(variance)) if known else 0.1 * max(abs(place), 1.0)), unit, known

@@ -8,9 +8,10 @@ import numpy as np
 
 from jscale.fit._batch import Batch, chunk_for, refit
 from jscale.fit._certificate import AGREEMENT
+from jscale.fit._descent import descend
 from jscale.fit._objective import Objective
 from jscale.fit._point import tabulate
-from jscale.fit._problem import Tableau, descend, params_at
+from jscale.fit._problem import Tableau, params_at
 from jscale.fit._progress import Progress
 from jscale.fit._resample import Draw
 from jscale.fit._starts import spread

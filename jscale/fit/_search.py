@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale.fit._certificate import AGREEMENT
+from jscale.fit._descent import descend
 from jscale.fit._objective import Objective
-from jscale.fit._problem import Tableau, descend
+from jscale.fit._problem import Tableau
 from jscale.fit._solver import Descent
 from jscale.laws import LawFunction
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale.laws import Record
+from jscale.laws.roles import Role
 
 _REACH = 0.5
 """Of the range: steps of 1, 1/2 and 1/4 of it all bring 1,000 of 1,000 starts to the optimum of the Chinchilla table,
@@ -35,8 +36,17 @@ def spread(record: Record, count: int) -> jax.Array:
     for _ in range(64):
         golden = (1 + golden) ** (1 / (k + 1))
     fractions = (0.5 + np.outer(np.arange(1, count + 1), golden ** -np.arange(1.0, k + 1))) % 1.0
-    corners = jnp.stack([_range(p.role) for p in record.parameters])
-    return corners[:, 0] + jnp.asarray(fractions) * (corners[:, 1] - corners[:, 0])
+    low, high = ranges(record).T
+    return low + jnp.asarray(fractions) * (high - low)
+
+
+def elsewhere(start: jax.Array, low: jax.Array, high: jax.Array, chance: jax.Array) -> jax.Array:
+    """A point (k,) of the ranges far from ``start``: the opposite one for odd chances, its axes turned for later ones.
+
+    Every start that fails gets points of its own, so that starts stay independent of each other.
+    """
+    share = jnp.roll((start - low) / (high - low), chance // 2)
+    return low + jnp.where(chance % 2 == 1, 1 - share, share) * (high - low)
 
 
 def longest(record: Record) -> jax.Array:
@@ -45,10 +55,15 @@ def longest(record: Record) -> jax.Array:
     Without it 1 to 8 of 1,000 starts on the Chinchilla table leap to where an exponent is 0 or the floor touches the
     best run, flat country from which no descent returns.
     """
-    corners = jnp.stack([_range(p.role) for p in record.parameters])
-    return _REACH * jnp.abs(corners[:, 1] - corners[:, 0])
+    low, high = ranges(record).T
+    return _REACH * (high - low)
 
 
-def _range(role) -> jax.Array:
+def ranges(record: Record) -> jax.Array:
+    """Lower and upper end (k, 2) of every free coordinate's start range."""
+    return jnp.sort(jnp.stack([_range(p.role) for p in record.parameters]), axis=1)
+
+
+def _range(role: Role) -> jax.Array:
     assert role.start is not None
     return jnp.stack([jnp.asarray(role.support.to_free(jnp.asarray(edge))) for edge in role.start])

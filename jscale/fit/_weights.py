@@ -35,7 +35,7 @@ def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
     """
     if weights is None:
         return data
-    if isinstance(weights, str) and weights == STANDARD_ERROR:
+    if called(table, weights) == STANDARD_ERROR:
         return replace(data, errors=_errors(table, data, on))
     if isinstance(weights, str):
         values, what = _column(table, data, weights), f"column {weights!r}"
@@ -58,6 +58,13 @@ def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
     kept = values[present] / values[present].mean()
     # A likelihood of runs that all count alike is one.
     return replace(data.only(present), weights=None if (kept == kept[0]).all() else kept, notes=notes)
+
+
+def called(table: Runs, weights: Weights) -> str | None:
+    """What weighed the runs: a column by its canonical name, "given" for numbers, None for nothing."""
+    if weights is None or not isinstance(weights, str):
+        return None if weights is None else "given"
+    return table.find(weights) or weights
 
 
 def _errors(table: Runs, data: Data, on: str) -> np.ndarray:

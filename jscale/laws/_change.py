@@ -1,5 +1,6 @@
 """Laws made from laws: constants fixed, parameters tied, an input replaced by another law."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -78,25 +79,85 @@ def tie(law: LawFunction, **names: str) -> LawFunction:
 
 
 def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
-    """The law with an input computed by another law.
+    """The law with inputs computed by other laws.
 
     ``substitute(chinchilla, N=effective_parameters)`` is Chinchilla's law at low precision: it takes the inputs and
-    parameters of both, and ``N`` of the outer law is the value of the inner one.
+    parameters of both, and ``N`` of the outer law is the value of the inner one. Several pairs are put in at once:
+    an inner law that takes ``D`` is given the ``D`` of the runs, whatever stands for ``D`` in the outer law.
 
     Args:
         law: the outer law.
-        **laws: one ``input=inner`` pair.
+        **laws: ``input=inner`` pairs, one or more.
 
     Raises:
-        JscaleError: not exactly one pair, an unknown input, an inner law of another unit, or a name that means
-            something else in the other law.
+        JscaleError: no pair, an unknown input, an inner law of another unit, a name that means something else in
+            another of the laws, or inner laws each of which takes what the other one computes.
     """
     record = describe(law)
-    if len(laws) != 1:
-        raise JscaleError("substitute takes exactly one input=law pair")
-    ((name, inner_law),) = laws.items()
-    inner = describe(inner_law)
-    _check_substitution(record, name, inner)
+    if not laws:
+        raise JscaleError("substitute takes one input=law pair or more")
+    inners = {name: describe(inner) for name, inner in laws.items()}
+    for name, inner in inners.items():
+        _check_input(record, name, inner)
+    _check_together(inners)
+    combined = law
+    for name in _in_order(inners):
+        combined = _substituted(combined, name, laws[name])
+    return combined if len(laws) == 1 else _as_asked(combined, record, inners)
+
+
+def _as_asked(combined: LawFunction, record: Record, inners: Mapping[str, Record]) -> LawFunction:
+    """The law with name, source, inputs and parameters in the order of the pairs, in whichever they were put in."""
+    made = describe(combined)
+    inputs = {i.name: i for i in made.inputs}
+    wanted = dict.fromkeys(name for inner in inners.values() for name in inner.input_names)
+    parameters = {p.name: p for p in made.parameters}
+    shown = ", ".join(f"{name}={inner.name}" for name, inner in inners.items())
+    whole = replace(
+        made,
+        name=f"{record.name}[{shown}]",
+        source="; ".join(dict.fromkeys((record.source, *(inner.source for inner in inners.values())))),
+        inputs=tuple(sorted((inputs[n] for n in {**wanted, **inputs}), key=lambda i: i.default is not None)),
+        parameters=tuple(parameters[n] for part in (record, *inners.values()) for n in part.parameter_names),
+    )
+    return bound(lambda given: combined(**given), whole, whole.summary)
+
+
+def _in_order(inners: Mapping[str, Record]) -> list[str]:
+    """The inputs in an order in which each inner law comes after those for what it takes, and so is given the runs'.
+
+    Raises:
+        JscaleError: there is no such order.
+    """
+    order, left = [], dict(inners)
+    while left:
+        free = next((n for n, inner in left.items() if not (set(left) - {n}) & set(inner.input_names)), None)
+        if free is None:
+            pairs = " and ".join(f"{inner.name!r} for {name}" for name, inner in left.items())
+            raise JscaleError(f"substitute: {pairs} each take what another of them computes; write one law of them")
+        order.append(free)
+        del left[free]
+    return order
+
+
+def _check_together(inners: Mapping[str, Record]) -> None:
+    """Refuse inner laws that bring one name with two meanings."""
+    for (one, a), (other, b) in itertools.combinations(inners.items(), 2):
+        ours, theirs = ({*each.parameter_names, *(n for n, _ in each.definitions)} for each in (a, b))
+        units = {i.name: i.unit for i in a.inputs}
+        clash = ours & {*theirs, *b.input_names, other} | theirs & {*a.input_names, one}
+        clash |= {i.name for i in b.inputs if units.get(i.name, i.unit) != i.unit}
+        if clash:
+            raise JscaleError(
+                f"substitute: {a.name!r} for {one} and {b.name!r} for {other} both bring {', '.join(sorted(clash))}; "
+                "expected names of their own"
+            )
+
+
+def _substituted(law: LawFunction, name: str, inner_law: LawFunction) -> LawFunction:
+    """The law with one input computed by another law."""
+    record, inner = describe(law), describe(inner_law)
+    _check_names(record, name, inner)
     others = tuple(i for i in record.inputs if i.name not in {name, *inner.input_names})
     combined = replace(
         record,
@@ -123,8 +184,7 @@ def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
     return _rebuild(composed, combined, f"{name}={inner.name}", definitions, anchors)
 
 
-def _check_substitution(record: Record, name: str, inner: Record) -> None:
-    pair = f"{record.name!r} and {inner.name!r}"
+def _check_input(record: Record, name: str, inner: Record) -> None:
     outer = {i.name: i for i in record.inputs}
     if name not in outer:
         raise JscaleError(f"law {record.name!r} has no input {name!r} (it has: {', '.join(record.input_names)})")
@@ -132,6 +192,10 @@ def _check_substitution(record: Record, name: str, inner: Record) -> None:
         raise JscaleError(
             f"law {record.name!r} takes {name} in {outer[name].unit}, law {inner.name!r} gives {inner.output.unit}"
         )
+
+
+def _check_names(record: Record, name: str, inner: Record) -> None:
+    pair, outer = f"{record.name!r} and {inner.name!r}", record.input_names
     if shared := set(record.parameter_names) & set(inner.parameter_names):
         raise JscaleError(f"{pair} share the parameter names {sorted(shared)}")
     # A name that one of them fixes, ties or abbreviates must not be an argument of the other.

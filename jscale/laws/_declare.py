@@ -298,7 +298,6 @@ def check_parameters(record: Record) -> None:
         if anchor is None:
             before.add(p.name)
             continue
-        used = frozenset().union(*(expressions.names(t) for t in (anchor.multiplies, anchor.plus, anchor.power)))
-        if unknown := used - at_centre - before:
+        if unknown := anchor.names - at_centre - before:
             raise JscaleError(f"law {record.name!r}: the anchor of {p.name!r} uses {', '.join(sorted(unknown))}")
         before.add(p.name)

@@ -63,6 +63,12 @@ class Parameter:
         return text if anchor.power == "1" else f"({text})**{anchor.power}"
 
 
+def _named(parameter: Parameter) -> frozenset[str]:
+    """The names in a parameter's anchor."""
+    anchor = parameter.role.anchor
+    return frozenset() if anchor is None else anchor.names
+
+
 @dataclass(frozen=True)
 class Constants:
     """A published set of constants.
@@ -143,8 +149,18 @@ class Record:
 
     @property
     def in_order_of_anchors(self) -> tuple[Parameter, ...]:
-        """The parameters, each after those that its anchor may name: plain ones, then the others as declared."""
-        return tuple(sorted(self.parameters, key=lambda p: p.role.anchor is not None))
+        """The parameters, each after those that its anchor names: plain ones, then the others as declared.
+
+        Anchors that name each other in a circle come last.
+        """
+        order: list[Parameter] = []
+        left = list(self.parameters)
+        while left:
+            unknown = {p.name for p in left}
+            ready = [p for p in left if p.role.anchor is None] or [p for p in left if not unknown & _named(p)] or left
+            order += ready
+            left = [p for p in left if p not in ready]
+        return tuple(order)
 
     @property
     def bit_inputs(self) -> tuple[str, ...]:

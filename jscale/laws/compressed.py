@@ -38,8 +38,10 @@ Share = Annotated[
     ),
 ]  # fmt: skip
 Indicator = Annotated[
-    ArrayLike, Role("indicator", "1", "1 for compressed models, 0 for dense ones", real, ends=(0.0, 1.0), typical=1.0)
-]
+    ArrayLike,
+    Role("indicator", "1", "1 for compressed models, 0 for dense ones", real, ends=(0.0, 1.0), typical=1.0,
+         limits=(0.0, 1.0)),
+]  # fmt: skip
 ShareOfMethod = Annotated[
     ArrayLike,
     # Above 1 as well: QuEST's 8-bit models come out at 1.016.

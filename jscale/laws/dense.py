@@ -186,7 +186,7 @@ _EnoughData = Annotated[
 )
 def kaplan_enough_data(
     N: Count, *, k: _EnoughData, p: Annotated[Exponent, adjust(meaning="power of size", prior=lognormal(0.7, 0.35))]
-) -> Tokens:
+) -> Annotated[Tokens, adjust(column="D_enough")]:
     """Tokens from which an N-parameter model does not overfit by more than the noise between seeds, tokens.
 
     ``D = k * N**p`` (Kaplan et al. 2020, eq. 4.4).

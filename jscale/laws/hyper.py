@@ -39,7 +39,7 @@ _STEP_LAW = "Li et al. 2025 (arXiv 2503.04715), the authors' code and bootstrap 
 Power = Annotated[Exponent, adjust(prior=lognormal(0.35, 0.7))]
 ModelScale = Annotated[
     Any,
-    Role("model scale", "flops/token", "non-embedding FLOPs per token", ends=(1e7, 1e14), typical=1e10),
+    Role("model scale", "flops/token", "non-embedding FLOPs per token", ends=(1e7, 1e14), typical=1e10, column="M"),
 ]
 
 
@@ -120,7 +120,7 @@ def deepseek_model_scale(C: Flops, *, k: _ScaleInCompute, p: Power) -> ModelScal
     ridges=_RIDGE,
     traps=("The exponent moves with the quality of the text: better text is worth a larger model.",),
 )
-def deepseek_tokens(C: Flops, *, k: _TokensInCompute, p: Power) -> Tokens:
+def deepseek_tokens(C: Flops, *, k: _TokensInCompute, p: Power) -> Annotated[Tokens, adjust(column="D_opt")]:
     """Training tokens of the compute-optimal model for C = M * D FLOP, tokens.
 
     ``D = k * C**p`` (Bi et al. 2024, eq. 4).

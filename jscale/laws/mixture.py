@@ -5,11 +5,12 @@ one domain, exponential in the shares. Their constants belong to one collection 
 length; none were published in a form that carries over, so all are to be fitted. Laws that add size and data are in
 ``mixture_scaling``.
 
-Every family calls its shares ``mix_1`` … ``mix_K``, so that one table of runs serves them all. A law checks no sum;
-shares that do not sum to 1 are taken at their word.
+Every family calls its shares ``mix_1`` … ``mix_K``, so that one table of runs serves them all. A law checks no sum and
+takes shares at their word; tables of runs, plans and the command line refuse those that do not sum to 1.
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
 
@@ -42,6 +43,7 @@ Quality = Annotated[
     Coefficient, adjust(name="quality", meaning="worth of a token", prior=lognormal(1.0, 0.7), start=(0.3, 3.0))
 ]
 Interaction = Annotated[Slope, adjust(name="interaction", prior=Prior("normal", (0.0, 2.0)), start=(-3.0, 3.0))]
+Share = Annotated[Proportion, adjust(parts="all")]
 _YE = "Ye et al. 2024 (arXiv 2403.16952), authors' code"
 SUM_TRAP = "Shares must sum to 1; only then do the constants mean what the runs say."
 
@@ -77,7 +79,7 @@ def mixture_tokens(sources: int = 3) -> LawFunction:
         "turns B of Chinchilla's law into B * q**-beta and leaves every exponent, and so the way in which compute is "
         "shared out, as it was. Bi et al. 2024 (Section 3.3) find that the better the data, the larger the best model: "
         "this form cannot say that.",
-        inputs={"D": Tokens, **{f"mix_{i}": Proportion for i in numbers}},
+        inputs={"D": Tokens, **{f"mix_{i}": Share for i in numbers}},
         parameters={f"q_{i}": Quality for i in numbers},
         output=EffectiveTokens,
         formula=f"D * ({weighted('q', numbers)})",
@@ -175,8 +177,9 @@ def _mixing_scale(exponent: str) -> Any:
 
 Seen = Annotated[
     ArrayLike,
-    Role("times seen", "repetitions", "how often the data were seen before", real, ends=(0.0, 50.0), typical=4.0),
-]
+    Role("times seen", "repetitions", "how often the data were seen before", real, ends=(0.0, 50.0), typical=4.0,
+         limits=(0.0, math.inf)),
+]  # fmt: skip
 Utility = Annotated[Any, Role("exponent", "1", "power by which more data lower the loss", column="exponent")]
 HalfLife = Annotated[
     ArrayLike,

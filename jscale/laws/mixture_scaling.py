@@ -37,7 +37,7 @@ SourceScale = Annotated[
     Coefficient, adjust(name="source scale", unit="tokens/nat", prior=lognormal(4.0, 1.0), start=(1.0, 15.0))
 ]
 SourcePower = Annotated[Exponent, adjust(name="source power", prior=lognormal(0.5, 0.5), start=(0.2, 0.9))]
-PresentShare = Annotated[Proportion, adjust(ends=(0.01, 1.0))]
+PresentShare = Annotated[Proportion, adjust(ends=(0.01, 1.0), parts="all")]
 """A share above 0: where it enters as a power below 1 its derivative is infinite at 0."""
 MixedExponent = Annotated[Exponent, adjust(start=(0.1, 0.6))]
 MixedPower = Annotated[Exponent, adjust(name="mixed power", prior=lognormal(1.0, 0.5), start=(0.5, 2.0))]

@@ -39,7 +39,7 @@ from jscale.laws.roles import (
 ContextLength = Annotated[
     Tokens,
     adjust(name="context", meaning="tokens that the model sees before the one it predicts", ends=(16.0, 1e6),
-           typical=8192.0, column=""),
+           typical=8192.0, column="context"),
 ]  # fmt: skip
 
 _RIDGES = (

@@ -23,7 +23,7 @@ Growth = Annotated[
     adjust(name="growth", unit="1/days", meaning="rate of growth of the effective resource",
            prior=lognormal(0.002, 0.8), start=(0.0005, 0.006)),
 ]  # fmt: skip
-Gain = Annotated[Fraction, adjust(name="gain", meaning="effective compute over compute", column="")]
+Gain = Annotated[Fraction, adjust(name="gain", meaning="effective compute over compute", column="gain")]
 DoublingTime = Annotated[
     Coefficient,
     adjust(name="doubling time", unit="months", meaning="time in which effective compute doubles",

@@ -7,6 +7,7 @@ plateau of their own. The tokens of a compute-optimal model are the first rung o
 """
 
 import functools
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -105,7 +106,9 @@ def observational(components: int = 1) -> LawFunction:
     )
 
 
-Samples = Annotated[ArrayLike, Role("samples", "samples", "answers drawn", ends=(1.0, 1e4), typical=100.0)]
+Samples = Annotated[
+    ArrayLike, Role("samples", "samples", "answers drawn", ends=(1.0, 1e4), typical=100.0, limits=(1.0, math.inf))
+]
 
 
 @law(
@@ -190,7 +193,7 @@ def optimal_tokens(
         ),
     ],
     alpha: Annotated[Exponent, adjust(support=unit, prior=Prior("beta", (10.0, 10.0)), start=(0.3, 0.7))],
-) -> Tokens:
+) -> Annotated[Tokens, adjust(column="D_opt")]:
     """Tokens on which a compute-optimal model of C FLOP is trained.
 
     ``D = A * C**alpha`` (Grattafiori et al. 2024, Section 3.2.1).

@@ -136,7 +136,7 @@ def transfer_loss(
     N: Count,
     *,
     N_c: Annotated[SizeScale, adjust(anchor=Anchor("1 / N", power="alpha_N"))],
-    D_c: Annotated[DataScale, adjust(anchor=Anchor("1 / D_F", power="alpha_D"))],
+    D_c: Annotated[DataScale, adjust(anchor=Anchor("1 / (k * D_F**alpha * N**beta)", power="alpha_D"))],
     alpha_N: SlowExponent,
     alpha_D: SlowExponent,
     k: TransferCoefficient,

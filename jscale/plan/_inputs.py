@@ -13,6 +13,7 @@ from jscale._core.arrays import as_float
 from jscale._core.errors import JscaleError
 from jscale._core.status import check
 from jscale.laws import LawFunction, describe
+from jscale.laws._parts import added, sum_of_parts
 
 POST = "P_post"
 """The input that counts bits after training; all other bit inputs are the training precision."""
@@ -45,11 +46,15 @@ def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool =
     wide = array.astype(np.float64)
     wrong = np.isnan(wide) | (wide <= above) | (np.isinf(wide) & (not infinite))
     if wrong.any():
-        entry = "" if wide.ndim == 0 else f"[{', '.join(map(str, np.argwhere(wrong)[0]))}]"
         bound = "" if above == -np.inf else f" above {above:g}"
         kind = "number" if infinite else "finite number"
-        raise JscaleError(f"{name}{entry} must be a {kind}{bound}, not {wide[wrong][0]:g}")
+        raise JscaleError(f"{name}{_entry(wrong)} must be a {kind}{bound}, not {wide[wrong][0]:g}")
     return as_float(value if isinstance(value, jax.Array | int | float) else array)
+
+
+def _entry(wrong: np.ndarray) -> str:
+    """Where the first true entry is, such as ``[2]``; empty for a scalar."""
+    return "" if wrong.ndim == 0 else f"[{', '.join(map(str, np.argwhere(wrong)[0]))}]"
 
 
 def check_params(law: LawFunction, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,12 +131,20 @@ def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         JscaleError: text, NaN, or a value out of range.
     """
-    roles = {i.name: i.role for i in describe(law).inputs}
+    record = describe(law)
+    roles = {i.name: i.role for i in record.inputs}
     checked = {}
     for name, value in values.items():
-        bits = name != "P" and roles[name].name == "bits"
-        lower = 0.0 if name == "P" else roles[name].support.lower
-        checked[name] = check_number(name, value, above=lower, infinite=bits)
+        role = roles.get(name)  # P, one precision for several inputs, has none
+        lower = 0.0 if role is None else role.support.lower if role.limits is None else -np.inf
+        checked[name] = check_number(name, value, above=lower, infinite=role is not None and np.inf in role.ends)
+        if role is not None and role.limits is not None and not is_traced(value):
+            wide = np.asarray(checked[name], dtype=np.float64)
+            if (wrong := ~role.allows(wide)).any():
+                raise JscaleError(f"{name}{_entry(wrong)} must be {role.expected}, not {wide[wrong][0]:g}")
+    if not is_traced(checked) and (found := sum_of_parts(record, checked)) and found.wrong.any():
+        total = f"{added(found.names)}{_entry(found.wrong)}"
+        raise JscaleError(f"{total} must be {found.expected}, not {found.total[found.wrong][0]:g}")
     return checked
 
 

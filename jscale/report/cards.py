@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jscale._core.files import replacing
 from jscale.laws import CONFIDENCE, LawFunction, Record, catalogue, describe
+from jscale.runs._select import columns_of
 
 _SIGNS = {"inf": "∞", "-inf": "−∞"}
 
@@ -70,7 +71,7 @@ def details(law: LawFunction) -> str:
 
 def card(law: LawFunction) -> str:
     """Everything that is known of a law: formula, columns, parameters, published constants, limits, ridges, traps."""
-    record = describe(law)
+    record, columns = describe(law), columns_of(law)
     lines = [f"### {record.name}", "", record.summary, "", "```", record.formula]
     lines += [f"{name} = {text}" for name, text in record.definitions]
     lines += ["```", ""]
@@ -79,7 +80,7 @@ def card(law: LawFunction) -> str:
         ("column", "unit", "meaning", "left out"),
         [
             (
-                _code(i.name),
+                " or ".join(map(_code, columns[i.name])),
                 i.unit,
                 i.role.meaning,
                 "–" if i.default is None else f"{_SIGNS.get(str(i.default), i.default)}",

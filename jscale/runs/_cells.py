@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from jscale._core.numbers import plain_number, written_number
 from jscale.runs._columns import Kind
 from jscale.runs._text import text_of
 
 EMPTY = frozenset({"", "nan", "na", "n/a", "<na>", "null", "none", "-"})
 """Texts (in lower case) that stand for an empty cell."""
 
-_PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
-_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
-_SUFFIXED = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*([kmbt])", re.IGNORECASE)
-_SUFFIXES = {"k": 3, "m": 6, "b": 9, "t": 12}
 _YES = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 _NO = frozenset({"0", "0.0", "false", "f", "no", "n"})
 
@@ -61,15 +58,12 @@ def number(cell: Any, kind: Kind) -> float:
 
 
 def _from_text(text: str, kind: Kind) -> float:
-    if _PLAIN.fullmatch(text) or _INFINITE.fullmatch(text):
-        return float(text)
-    if kind is Kind.COUNT:
-        if _THOUSANDS.fullmatch(text):
-            return float(text.replace(",", ""))
-        if suffixed := _SUFFIXED.fullmatch(text):
-            # Through the decimal text, so that 1.1B is the float nearest to 1.1e9.
-            return float(f"{suffixed[1]}e{_SUFFIXES[suffixed[2].lower()]}")
-    raise BadCell("not a number")
+    if kind is Kind.COUNT and _THOUSANDS.fullmatch(text):
+        return float(text.replace(",", ""))
+    found = written_number(text) if kind is Kind.COUNT else plain_number(text)
+    if found is None:
+        raise BadCell("not a number")
+    return found
 
 
 def flag(cell: Any) -> bool:

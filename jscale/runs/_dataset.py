@@ -1,6 +1,6 @@
 """The public tables of runs: where each comes from, under which licence, and how it is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from jscale._core.errors import JscaleError
@@ -298,4 +298,4 @@ def load(entry: Dataset) -> Runs:
     table = read(entry.tidy(*contents), name=entry.name)
     told = (Note("source", "info", f"{entry.paper}; licence: {entry.licence}"),)
     told += tuple(Note("caveat", "info", caveat) for caveat in entry.caveats)
-    return Runs(table.columns, table.extras, (*told, *table.notes), entry.name, source=origin)
+    return replace(table, notes=(*told, *table.notes), source=origin)

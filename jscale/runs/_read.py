@@ -8,7 +8,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale.runs._columns import COLUMNS
+from jscale.runs._columns import COLUMNS, TIED_BITS, TRAINING_BITS
 from jscale.runs._fill import fill_bits, fill_resources
 from jscale.runs._raw import Raw
 from jscale.runs._remarks import remarks
@@ -28,8 +28,9 @@ def read(
     ``seed``, ``group``, ``family``, ``run_id``, ``exclude`` with ``reason``, and ``n_kind`` (what N counts). ``loss``
     is required, and one other number. Two of N, D and C give the third by C = 6ND. An empty bit cell counts as 16 bits,
     which means not quantised, and so does a bit column that is missing beside one that is there. Unknown columns are
-    kept as extras. Counts may be written ``70M``, ``1.4T`` or ``1,000,000`` (K, M, B, T for 1e3, 1e6, 1e9, 1e12);
-    losses and bits are plain numbers, since a comma may be a decimal sign.
+    kept as extras. A column is found by the name that it had in the source as well. Counts may be written ``70M``,
+    ``1.4T`` or ``1,000,000`` (K, M, B, T for 1e3, 1e6, 1e9, 1e12); losses and bits are plain numbers, since a comma may
+    be a decimal sign.
 
     A table for a law of something else may have that in place of the loss: ``error``, ``score``, ``lr`` …
 
@@ -74,4 +75,10 @@ def build(raw: Raw, name: str, origin: str) -> Runs:
             values.setflags(write=False)
     extras = tuple(table.extras)
     notes: list[Note] = [*table.notes, *remarks(columns, extras, table.match)]
-    return Runs(columns, extras=extras, notes=tuple(notes), name=name, source=origin)
+    return Runs(columns, extras, tuple(notes), name, origin, headers=_renamed(table.match.headers, columns))
+
+
+def _renamed(headers: Mapping[str, str], columns: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Column → header of those that have another name now; a header of tied bits stands for three columns."""
+    tied = dict.fromkeys(TRAINING_BITS, headers[TIED_BITS]) if TIED_BITS in headers else {}
+    return {name: header for name, header in {**headers, **tied}.items() if name in columns and name != header}

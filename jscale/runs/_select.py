@@ -1,16 +1,17 @@
 """The part of a table that a law asks for."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.supports import positive
 from jscale.laws import Input, LawFunction, describe
-from jscale.runs._columns import BIT_COLUMNS, OFF_BITS
+from jscale.laws._parts import added, sum_of_parts
+from jscale.runs._columns import BIT_COLUMNS, KNOWN, OFF_BITS
 from jscale.runs._table import Runs
-from jscale.runs._text import listing, quote
+from jscale.runs._text import quote
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +98,11 @@ def _observed(table: Runs, law: LawFunction, kept: np.ndarray) -> np.ndarray:
     if not output.column:
         raise JscaleError(f"law {record.name!r} returns {output.meaning}, which no column of a table holds")
     wanted = Input(output.column, output)
-    column = _find(table, wanted)
+    column = _find(table, (wanted.name,))
     if column is None:
         raise JscaleError(
             f"law {record.name!r} is fitted to {output.meaning}: it needs column {quote(output.column)}, which the "
-            f"table {quote(table.name)} does not have (it has: {listing(table)})"
+            f"table {quote(table.name)} does not have (it has: {table.listing})"
         )
     return table["loss"][kept] if column == "loss" else _checked(table, column, wanted, kept)
 
@@ -128,9 +129,10 @@ def input_columns(table: Runs, law: LawFunction, rows: np.ndarray, notes: list[N
     """
     record = describe(law)
     inputs: dict[str, np.ndarray] = {}
+    names = columns_of(law)
     off: list[str] = []
     for wanted in record.inputs:
-        column = _find(table, wanted)
+        column = _find(table, names[wanted.name])
         if column is not None:
             inputs[wanted.name] = _checked(table, column, wanted, rows)
         elif wanted.role.name == "bits":
@@ -140,21 +142,40 @@ def input_columns(table: Runs, law: LawFunction, rows: np.ndarray, notes: list[N
             inputs[wanted.name] = np.full(int(rows.sum()), wanted.default)
         else:
             raise JscaleError(
-                f"law {record.name!r} needs column {quote(wanted.name)}, which the table {quote(table.name)} "
-                f"does not have (it has: {listing(table)})"
+                f"law {record.name!r} needs column {' or '.join(map(quote, names[wanted.name]))}, which the table "
+                f"{quote(table.name)} does not have (it has: {table.listing})"
             )
     if off:
         message = f"{table.name} has no column for {', '.join(off)}: counted as 16 bits (off)"
         notes.append(Note("bits-off", "info", message, {"columns": tuple(off)}))
+    _check_sum(table, law, inputs, np.flatnonzero(rows))
     return inputs
 
 
-def _find(table: Runs, wanted: Input) -> str | None:
-    if wanted.name in table:
-        return wanted.name
-    # "E experts" serves a law that asks for E_experts; letter case counts, since E and e may be two things.
-    alike = [extra for extra in table.extras if _squeeze(extra) == _squeeze(wanted.name)]
-    return alike[0] if len(alike) == 1 else None
+def columns_of(law: LawFunction) -> dict[str, tuple[str, ...]]:
+    """Input of a law → the columns that it is found in: its own name, and that of its quantity where it has one.
+
+    N, D, C and loss go by the name of the input alone: active parameters are not to be taken from a column of all.
+    """
+    inputs = describe(law).inputs
+    quantities = [wanted.role.column for wanted in inputs]
+    found = {}
+    for wanted in inputs:
+        other = wanted.role.column
+        own = other and other not in KNOWN and other != wanted.name and quantities.count(other) == 1
+        found[wanted.name] = (wanted.name, other) if own else (wanted.name,)
+    return found
+
+
+def _find(table: Runs, names: Sequence[str]) -> str | None:
+    for name in names:
+        if name in table:
+            return name
+        # "E experts" serves a law that asks for E_experts; letter case counts, since E and e may be two things.
+        alike = [extra for extra in table.extras if _squeeze(extra) == _squeeze(name)]
+        if len(alike) == 1:
+            return alike[0]
+    return None
 
 
 def _squeeze(name: str) -> str:
@@ -162,14 +183,23 @@ def _squeeze(name: str) -> str:
 
 
 def _checked(table: Runs, column: str, wanted: Input, rows: np.ndarray) -> np.ndarray:
-    values = table[column]
+    values, expected, header = table[column], wanted.role.expected, table.headers.get(column, column)
     if values.dtype.kind != "f":
-        raise JscaleError(f"{table.name}: column {quote(column)} holds text; expected {wanted.unit} in every row")
-    above = wanted.role.support is positive
-    bad = np.flatnonzero(rows & ~(np.isfinite(values) & ((values > 0) | (not above))))
+        raise JscaleError(f"{table.name}: column {quote(header)} holds text; expected {wanted.unit} in every row")
+    bad = np.flatnonzero(rows & ~(np.isfinite(values) & wanted.role.allows(values)))
     if len(bad):
         value = values[bad[0]]
         what = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
-        expected = f"{wanted.unit}, above 0" if above else f"a finite number of {wanted.unit}"
-        raise JscaleError(f"{table.name}: column {quote(column)}, row {bad[0] + 1}: {what}; expected {expected}")
+        raise JscaleError(f"{table.name}: column {quote(header)}, row {bad[0] + 1}: {what}; expected {expected}")
     return values[rows]
+
+
+def _check_sum(table: Runs, law: LawFunction, inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> None:
+    """Refuse shares of one whole that do not add up; ``rows`` are where the inputs stand in the table."""
+    found = sum_of_parts(describe(law), inputs)
+    if found is not None and found.wrong.any():
+        at = int(np.flatnonzero(found.wrong)[0])
+        raise JscaleError(
+            f"{table.name}: columns {added(found.names)}, row {rows[at] + 1}: they sum to {found.total[at]:g}; "
+            f"expected parts of one whole, together {found.expected}"
+        )

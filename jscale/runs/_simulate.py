@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import float64
+from jscale._core.supports import positive
 from jscale.laws import LawFunction, describe
 from jscale.runs._read import read
 from jscale.runs._select import input_columns
@@ -38,7 +40,8 @@ def simulate(
         params: parameter → value, natural scale.
         design: column → array of shape (rows,) as :func:`jscale.runs.read` takes it, without losses; or a table, whose
             losses are replaced.
-        noise: standard deviation of the log loss for normal noise, scale of it for Student-t noise; 0 for none.
+        noise: standard deviation of the log loss (for values of either sign: relative) for normal noise, scale of it
+            for Student-t noise; 0 for none.
         key: a JAX random key.
         df: degrees of freedom of Student-t noise; None for normal noise.
 
@@ -56,8 +59,9 @@ def simulate(
     column, what = record.output.column, record.output.name
     if not column:
         raise JscaleError(f"law {record.name!r} returns {record.output.meaning}, which no column of a table holds")
+    headers: Mapping[str, str] = {}
     if isinstance(design, Runs):
-        columns, name = dict(design.columns), design.name
+        columns, name, headers = dict(design.columns), design.name, design.headers
     else:
         if not design:
             raise JscaleError("the design is empty; expected a column for each input of the law")
@@ -66,17 +70,24 @@ def simulate(
             raise JscaleError(f"the design has a column {quote(column)}, which simulate computes: leave it out")
     # Ones stand in until the law's own values are known: a design is checked by the rules of any other table.
     like = next(iter(columns.values()))
-    blank = read({**columns, column: np.ones(np.shape(like)[:1] or 1)}, name=name)
+    blank = _read({**columns, column: np.ones(np.shape(like)[:1] or 1)}, name, headers)
     inputs = input_columns(blank, law, np.ones(len(blank), dtype=bool), [])
     loss = _draw(law, inputs, params, noise=noise, df=df, key=key)
-    bad = np.flatnonzero(~(np.isfinite(loss) & (loss > 0)))
+    signed = record.output.support is not positive
+    bad = np.flatnonzero(~(np.isfinite(loss) & (signed | (loss > 0))))
     if len(bad):
         raise JscaleError(
             f"law {record.name!r} gives the {what} {loss[bad[0]]:g} in row {bad[0] + 1} of the design; "
-            f"expected a finite {what} above 0"
+            f"expected a finite {what}{'' if signed else ' above 0'}"
         )
-    table = read({**columns, column: loss}, name=name)
+    table = _read({**columns, column: loss}, name, headers)
     return _signed(table, record.name, noise, df)
+
+
+def _read(columns: Mapping[str, Any], name: str, headers: Mapping[str, str]) -> Runs:
+    """The table of some columns; ``headers`` are the names that those of another table had."""
+    table = read(columns, name=name)
+    return replace(table, headers={**table.headers, **headers})
 
 
 def _draw(
@@ -106,7 +117,7 @@ def _draw(
 def _signed(table: Runs, law: str, noise: float, df: float | None) -> Runs:
     tails = "normal" if df is None else f"Student-t ({df:g} degrees of freedom)"
     note = Note("simulated", "info", f"losses drawn from {quote(law)} with {tails} noise of {noise:g} on the log loss")
-    return Runs(table.columns, table.extras, (note, *table.notes), table.name, source=f"simulated {law}")
+    return replace(table, notes=(note, *table.notes), source=f"simulated {law}")
 
 
 def _check_noise(noise: float, df: float | None) -> None:

@@ -3,15 +3,15 @@
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale.runs._text import human, listing, plural, quote
+from jscale.runs._text import few, human, plural, quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,8 @@ class Runs:
         notes: what the reader should know of the table.
         name: of the table, short.
         source: where it came from.
+        headers: canonical name → the name under which the column was read, where that was another; a column is found
+            by either.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -38,6 +40,7 @@ class Runs:
     notes: tuple[Note, ...] = ()
     name: str = "table"
     source: str = "memory"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         frozen = {}
@@ -53,12 +56,13 @@ class Runs:
                 f"{self.name}: the columns of a table need one common length, got shapes {sorted(shapes)}"
             )
         object.__setattr__(self, "columns", MappingProxyType(frozen))
+        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def __contains__(self, column: object) -> bool:
-        return column in self.columns
+        return self.find(column) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
@@ -69,10 +73,23 @@ class Runs:
         Raises:
             JscaleError: the table does not have it.
         """
-        try:
-            return self.columns[column]
-        except KeyError:
-            raise JscaleError(f"{self.name} has no column {quote(column)} (it has: {listing(self.columns)})") from None
+        found = self.find(column)
+        if found is None:
+            raise JscaleError(f"{self.name} has no column {quote(column)} (it has: {self.listing})")
+        return self.columns[found]
+
+    def find(self, column: Any) -> str | None:
+        """The canonical name of a column, from that or from the name under which it was read; None for no column."""
+        if column in self.columns:
+            return column
+        return next((name for name, header in self.headers.items() if header == column and name in self.columns), None)
+
+    @property
+    def listing(self) -> str:
+        """The columns for messages, with the names under which they were read where those were others."""
+        return few(
+            [quote(n) + (f" (read from {quote(self.headers[n])})" if n in self.headers else "") for n in self.columns]
+        )
 
     @property
     def kept(self) -> np.ndarray:

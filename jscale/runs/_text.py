@@ -29,9 +29,13 @@ def inline(text: str, longest: int = 160) -> str:
 
 def listing(names: Iterable[object], most: int = 12) -> str:
     """Names in quotes, the first few of them."""
-    names = list(names)
-    shown = ", ".join(quote(name) for name in names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown or "none"
+    return few([quote(name) for name in names], most)
+
+
+def few(items: Sequence[str], most: int = 12) -> str:
+    """The first few of some texts, and how many more there are."""
+    shown = ", ".join(items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown or "none"
 
 
 def numbers(rows: Sequence[int] | np.ndarray, most: int = 5) -> str:

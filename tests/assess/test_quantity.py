@@ -90,3 +90,24 @@ def test_intervals_print_in_a_line():
     settings: Any = {"kinds": ["fisher", "sandwich"], "objective": "log-squares", "starts": 8}
     found = fit.intervals(laws.power_size, simulated(), key=jax.random.key(0), **settings)
     assert repr(found) == f"<Intervals power_size: 3 targets x 2 kinds at 0.9; {found.point.certificate.status}>"
+
+
+@pytest.mark.parametrize(
+    ("typed", "plain"),
+    [
+        ("loss@N=70B,D=1.4T", "loss@N=7e10,D=1.4e12"),
+        ("N_opt@1t", "N_opt@1e12"),
+        ("D_crit@N=8B,P_post=4", "D_crit@N=8e9,P_post=4"),
+    ],
+)
+def test_counts_are_written_with_suffixes(typed, plain):
+    with_suffix, without = (assess.quantity(laws.precision, text) for text in (typed, plain))
+    assert (with_suffix.at, with_suffix.budget) == (without.at, without.budget)
+    assert with_suffix.name == typed
+    assert "expected a number such as 1e24 or N=8e9, not 'N=70G'" in refused(laws.precision, "loss@N=70G,D=1e9")
+
+
+def test_inputs_outside_a_laws_definition_are_refused():
+    assert refused(laws.routed, "loss@N=1e9,E_experts=0.5") == (
+        "target 'loss@N=1e9,E_experts=0.5': E_experts must be a finite number of experts, 1 or more, not 0.5"
+    )

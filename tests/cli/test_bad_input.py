@@ -73,10 +73,10 @@ LAWS = {
     "fix-twice": (("--fix", "E=1,E=2"), "E is given twice"),
     "fix-outside": (("--fix", "alpha=-1"), "outside its support"),
     "tie": (("--tie", "beta=gamma"), "no parameter gamma"),
-    "objective": (("--objective", "hubert"), "objective must be one of"),
-    "delta": (("--delta", "0"), "delta must be a positive number"),
+    "objective": (("--objective", "hubert"), "error: --objective must be one of"),
+    "delta": (("--delta", "0"), "error: --delta must be a positive number"),
     "delta-squares": (("--delta", "1", "--objective", "raw-squares"), "a delta belongs to huber"),
-    "starts": (("--starts", "0"), "starts must be a whole number of at least 1"),
+    "starts": (("--starts", "0"), "error: --starts must be a whole number of at least 1"),
     "starts-text": (("--starts", "many"), "'--starts'"),
     "not-a-loss": (("--law", "effective_parameters"), "it needs column 'N_effective'"),
     "option": (("--objetive", "huber"), "no such option: --objetive", "--objective"),
@@ -140,7 +140,11 @@ def test_a_file_that_is_no_posterior(jscale, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(("--chains", 0), "chains must be"), (("--draws", 1), "draws must be"), (("--seed", -1), "--seed: expected")],
+    [
+        (("--chains", 0), "error: --chains must be"),
+        (("--draws", 1), "error: --draws must be"),
+        (("--seed", -1), "--seed: expected"),
+    ],
 )
 def test_sampling(jscale, table: Path, options, words: str):
     refused(jscale("sample", table, *options), words)
@@ -153,6 +157,12 @@ def test_evaluation(jscale):
     refused(jscale(*law, "--at", "N=inf,D=1e9"), "N = inf")
     refused(jscale(*law, "--at", "N=1e9,D=1e9,P=4"), "no input P")
     refused(jscale(*law, "--params", "hoffmann2022"), "--at")
+    refused(
+        jscale("laws", "routed", "--at", "N=1e9,E_experts=.5"), "= 0.5: expected a finite number of experts, 1 or more"
+    )
+    mixed = ("laws", "mixture_tokens(2)", "--params", "q_1=1,q_2=2", "--at")
+    refused(jscale(*mixed, "D=1B,mix_1=0.9,mix_2=0.9"), "mix_1 + mix_2 = 1.8: expected parts of one whole, together 1")
+    assert jscale(*mixed, "D=1B,mix_1=0.4,mix_2=0.6").exit_code == 0
     refused(jscale("laws", "--latex"), "need the name of a law")
     refused(jscale("laws", "power_size", "--at", "N=1e9"), "no published constants")
 

@@ -67,11 +67,11 @@ def test_bootstrap(answer, jscale, table: Path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--bootstrap", 0), "draws must be a whole number of at least 2, not 0"),
-        (("--bootstrap", 9, "--bootstrap-kind", "cluster"), "no runs share a group or a size"),
-        (("--bootstrap", 99999999999), "draws must be at most 10,000,000"),
+        (("--bootstrap", 0), "error: --bootstrap must be a whole number of at least 2, not 0"),
+        (("--bootstrap", 9, "--bootstrap-kind", "cluster"), "expected --by with the name of a column"),
+        (("--bootstrap", 99999999999), "error: --bootstrap must be at most 10,000,000"),
         (("--objective", "huber:0.01", "--delta", 0.1), "the objective 'huber:0.01' has a delta already"),
-        (("--delta", 1e-20), "delta must be at least 1e-09"),
+        (("--delta", 1e-20), "error: --delta must be at least 1e-09"),
         (("--bootstrap", 9, "--seed", -1), "--seed: expected a whole number"),
         (("--bootstrap-kind", "wild"), "belongs to --bootstrap R"),
         (("--by", "N"), "--by belongs to --bootstrap R or --intervals"),

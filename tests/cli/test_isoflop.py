@@ -68,7 +68,7 @@ def test_gate(jscale, valleys: Path, tmp_path: Path):
         (("--curve", "quartic"), "no curve 'quartic'"),
         (("--by", "sweep"), "no column 'sweep'"),
         (("--seed", "-1"), "--seed: expected a whole number"),
-        (("--bootstrap", "1"), "at least 2, not 1"),
+        (("--bootstrap", "1"), "error: --bootstrap must be 0 for none, or at least 2, not 1"),
         (("--resample", "runs"), "expected one of rows, noise"),
         (("--law", "kaplan_size"), "needs a law of N and D"),
     ],
@@ -79,3 +79,24 @@ def test_mistakes(jscale, valleys: Path, options: tuple[str, ...], words: str):
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
+
+
+def test_a_table_without_valleys_is_told_what_was_expected(jscale, answer, table: Path):
+    found = answer("isoflop", table, "--law", "none")
+    assert all(lines == {"N": None, "D": None} for lines in found["fits"].values())
+    messages = [note["message"] for note in found["notes"] if note["severity"] == "error"]
+    assert messages == [
+        "no valley and no power law: no budget has sizes enough for the curve (19 budgets of at most 2 runs); expected "
+        "3 or more sizes at equal compute, at two or more budgets"
+    ]
+    shown = jscale("isoflop", table, "--law", "none").stdout
+    assert "headline     none; no_interior_optimum" in shown
+    assert "power law   coefficient" not in shown
+
+
+def test_a_column_goes_by_its_old_name_too(answer, valleys: Path, tmp_path: Path):
+    file = tmp_path / "renamed.csv"
+    file.write_text(valleys.read_text(encoding="utf-8").replace("N,D,C,loss", "N,D,budget,loss"), encoding="utf-8")
+    by_name, by_old = (answer("isoflop", file, "--law", "none", "--by", name) for name in ("C", "budget"))
+    assert by_old == by_name
+    assert len(by_old["budgets"]) == 4

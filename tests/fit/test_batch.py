@@ -7,9 +7,10 @@ from jscale import laws, runs
 from jscale._core.scope import float64
 from jscale.fit import _lanes, _powers
 from jscale.fit._batch import Batch, refit
+from jscale.fit._descent import descend
 from jscale.fit._objective import Huber, resolve
 from jscale.fit._point import optimum, tabulate
-from jscale.fit._problem import Problem, descend
+from jscale.fit._problem import Problem
 from jscale.fit._starts import spread
 from jscale.runs import select
 from tests.fit.tables import isoflop

@@ -136,3 +136,22 @@ def test_ends_are_told_apart_by_their_objectives():
     values = np.array([2.0, 1.0, np.inf, 1.0 + 1e-9, 2.0 - 1e-8, 3.0])
     assert [group.tolist() for group in _search.distinct(values)] == [[1, 3], [4, 0], [5]]
     assert [group.tolist() for group in _search.distinct(np.full(2, np.inf))] == [[0, 1]]
+
+
+def test_an_unidentified_parameter_has_an_infinite_error_everywhere():
+    """Ratios that differ by 1% leave a curvature, and with it a number that says nothing of where the truth may be."""
+    N = np.geomspace(3e7, 3e9, 30)
+    design = {"N": N, "D": 20 * N * np.exp(0.01 * np.resize([-1, 0, 1], 30))}
+    table = runs.simulate(laws.chinchilla, HOFFMANN, design, noise=0.002, key=jax.random.key(0))
+    settings = {"objective": "log-squares", "starts": 16}
+    point = fit.point(laws.chinchilla, table, **settings)
+    blind = set(point.certificate.unidentified)
+    assert point.certificate.condition < 1e10
+    assert {"A", "B"} <= blind
+    made = fit.bootstrap(laws.chinchilla, table, draws=8, key=jax.random.key(0), **settings)
+    covariances = [fit.covariance(laws.chinchilla, table, kind, **settings) for kind in ("fisher", "sandwich")]
+    for errors in (point.stderr, made.stderr, *(each.stderr for each in covariances)):
+        assert {name for name, error in errors.items() if np.isinf(error)} == blind
+    for matrix in (point.covariance, made.covariance, *(each.matrix for each in covariances)):
+        assert {n for n, variance in zip(point.params, np.diag(matrix), strict=True) if np.isinf(variance)} == blind
+    assert np.isinf(fit.profile(laws.chinchilla, table, min(blind), **settings).stderr)

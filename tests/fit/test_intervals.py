@@ -170,7 +170,7 @@ def test_percentiles_of_what_is_not_finite():
         ({"kinds": []}, "kinds is empty"),
         ({"targets": []}, "targets is empty"),
         ({"targets": "c"}, "has no parameter 'c'"),
-        ({"targets": [level_at, level_at]}, "two targets have one name"),
+        ({"targets": [level_at, level_at]}, "targets: two are named 'level_at'"),
         ({"level": 1.0}, "level must lie between 0 and 1"),
         ({"by": "one"}, "no column 'one'"),
         ({"by": "group", "kinds": ["fisher"]}, "by='group' belongs to the kinds cluster-sandwich"),

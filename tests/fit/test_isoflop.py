@@ -164,7 +164,11 @@ def test_flags(loss: np.ndarray, flags: set[str], status: Status | None, found: 
     assert result.status != Status.converged
     assert result.N is None
     codes = {note.code for note in result.notes}
-    assert {flag.replace("_", "-") for flag in budget.flags} | {"headline-flagged"} <= codes
+    assert {flag.replace("_", "-") for flag in budget.flags} | {"no-power-law"} <= codes
+    assert "headline-flagged" not in codes
+    (note,) = [note for note in result.notes if note.code == "no-power-law"]
+    has = "1 of 1 budgets has" if np.isfinite(budget.N_opt) else "0 of 1 budgets have"
+    assert note.message == f"no power law: {has} a minimum; expected two or more"
 
 
 @pytest.mark.parametrize("curve", ["parabola", "cubic", "akima"])
@@ -175,7 +179,12 @@ def test_two_sizes_are_no_valley(curve: str):
     assert budget.status == Status.collinear_design
     assert np.isnan(budget.N_opt)
     assert result.status == Status.no_interior_optimum
-    assert {"few-points", "no-minimum", "headline-flagged"} <= {note.code for note in result.notes}
+    assert {"few-points", "no-minimum", "no-power-law"} <= {note.code for note in result.notes}
+    (note,) = [note for note in result.notes if note.code == "no-power-law"]
+    assert note.message == (
+        "no valley and no power law: no budget has sizes enough for the curve (1 budget of at most 2 runs); expected "
+        f"{4 if curve == 'cubic' else 3} or more sizes at equal compute, at two or more budgets"
+    )
 
 
 def test_flagged_budgets_leave_the_headline():

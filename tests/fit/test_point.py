@@ -288,7 +288,7 @@ def test_bits_that_the_law_ignores_are_said():
 )
 def test_starts_that_leap_to_an_edge_come_back(chinchilla_runs, objective, strays):
     """Of 1,000 starts, those that a step of any length takes to where an exponent is 0 or the floor meets a run."""
-    from jscale.fit import _objective, _point, _problem, _starts
+    from jscale.fit import _descent, _objective, _point, _starts
     from jscale.runs import select
 
     goal, best = (
@@ -298,6 +298,6 @@ def test_starts_that_leap_to_an_edge_come_back(chinchilla_runs, objective, stray
     with float64():
         tableau, stages = _point.tabulate(laws.chinchilla, select(chinchilla_runs, laws.chinchilla), goal)
         starts = _starts.spread(laws.describe(laws.chinchilla), 1000)[np.asarray(strays)]
-        found = _problem.descend(laws.chinchilla, goal, tableau, stages, starts)
+        found = _descent.descend(laws.chinchilla, goal, tableau, stages, starts)
     assert np.asarray(found.settled).all()
     np.testing.assert_allclose(found.value, best.objective, rtol=1e-9)

@@ -187,3 +187,13 @@ def test_bad_weights_are_one_line(weights, message):
         fit.point(laws.chinchilla, full, weights=weights)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_of_weights_goes_by_its_old_name_too():
+    """Standard errors are errors under any name, not weights."""
+    table = isoflop()
+    sizes = np.random.default_rng(3).uniform(0.01, 0.05, len(table))
+    mine = runs.read({"N": table["N"], "D": table["D"], "loss": table["loss"], "stderr": sizes, "w": sizes})
+    found = {name: fit.point(laws.chinchilla, mine, weights=name, starts=8) for name in ("stderr", "loss_se", "w")}
+    assert found["stderr"].params == found["loss_se"].params != found["w"].params
+    assert found["stderr"].weights == "loss_se"

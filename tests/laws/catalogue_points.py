@@ -66,12 +66,11 @@ def to_coordinates(record: laws.Record, params: Mapping[str, Any]) -> dict[str, 
 
 
 def from_coordinates(record: laws.Record, coordinates: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters at given coordinates: those without an anchor first, since anchors name them, then in order."""
-    out = {p.name: coordinates[p.name] for p in record.parameters if p.role.anchor is None}
-    for p in record.parameters:
-        if p.role.anchor is not None:
-            multiplies, plus, power = anchored(record, p, out)
-            out[p.name] = (coordinates[p.name] ** (1 / power) - plus) / multiplies
+    """The parameters at given coordinates."""
+    out: dict[str, Any] = {}
+    for p in record.in_order_of_anchors:
+        multiplies, plus, power = anchored(record, p, out)
+        out[p.name] = (coordinates[p.name] ** (1 / power) - plus) / multiplies
     return {p.name: out[p.name] for p in record.parameters}
 
 

@@ -286,8 +286,8 @@ class TestSubstitute:
     def test_mistakes(self):
         effective, weights = laws.effective_parameters, laws.effective_parameters_weights
         for outer, inner, message in (
-            (laws.chinchilla, {}, "exactly one input=law pair"),
-            (laws.chinchilla, {"N": effective, "D": effective}, "exactly one input=law pair"),
+            (laws.chinchilla, {}, "one input=law pair or more"),
+            (laws.chinchilla, {"N": effective, "D": effective}, "takes D in tokens"),
             (laws.chinchilla, {"C": effective}, r"has no input 'C' \(it has: N, D\)"),
             (laws.chinchilla, {"D": effective}, "takes D in tokens, law 'effective_parameters' gives parameters"),
             (laws.qat, {"N": weights}, r"share the parameter names \['gamma_w', 'n_w'\]"),
@@ -296,6 +296,63 @@ class TestSubstitute:
         ):
             with pytest.raises(JscaleError, match=message):
                 laws.substitute(outer, **inner)
+
+    @pytest.mark.parametrize("first", ["N", "D"])
+    def test_several_at_once(self, first):
+        pairs = {"N": laws.effective_parameters, "D": laws.effective_tokens}
+        law = laws.substitute(laws.chinchilla, **{first: pairs[first]}, **without(pairs, first))
+        dense = laws.params(laws.chinchilla)
+        inner = {name: laws.params(each) for name, each in pairs.items()}
+        at = {"N": N, "D": D, "P_w": 8, "P_a": 7, "P_kv": 6, "U": D / 8}
+        expected = laws.chinchilla(
+            laws.effective_parameters(N, 8, 7, 6, **inner["N"]), laws.effective_tokens(D, D / 8, **inner["D"]), **dense
+        )
+        record = laws.describe(law)
+        theta = {name: {**dense, **inner["N"], **inner["D"]}[name] for name in record.parameter_names}
+        np.testing.assert_allclose(law(**at, **theta), expected, rtol=VALUE["float64"])
+        check_record(law, at, theta)
+        assert record.input_names[:2] == (("N", "D") if first == "N" else ("D", "N"))
+        assert set(record.input_names[2:]) == {"P_w", "P_a", "P_kv", "U"}
+        second = "D" if first == "N" else "N"
+        assert record.name == f"chinchilla[{first}={pairs[first].__name__}, {second}={pairs[second].__name__}]"
+
+    def test_an_inner_law_takes_what_the_runs_have(self):
+        """Of two inner laws one takes D as well: the tokens of the runs, not those that stand in their place."""
+
+        @laws.law(formula="N * (D / 1e9)**rate", source="nowhere")
+        def grown(N: Count, D: Tokens, *, rate: Exponent) -> Count:
+            """Parameters that are worth more with more data, parameters."""
+            return N * (D / 1e9) ** rate
+
+        @laws.law(formula="D * U_share", source="nowhere")
+        def fresh(D: Tokens, *, U_share: Exponent) -> Tokens:
+            """Tokens that are new, tokens."""
+            return D * U_share
+
+        at, theta = {"N": N, "D": D}, {**THETA, "rate": 0.1, "U_share": 0.4}
+        expected = laws.chinchilla(N * (D / 1e9) ** 0.1, D * 0.4, **THETA)
+        for pairs in ({"N": grown, "D": fresh}, {"D": fresh, "N": grown}):
+            law = laws.substitute(laws.chinchilla, **pairs)
+            ordered = {name: theta[name] for name in laws.describe(law).parameter_names}
+            np.testing.assert_allclose(law(**at, **ordered), expected, rtol=VALUE["float64"])
+            check_record(law, at, ordered)
+
+        @laws.law(formula="D + N**rest", source="nowhere")
+        def sized(D: Tokens, N: Count, *, rest: Exponent) -> Tokens:
+            """Tokens and some for size, tokens."""
+            return D + N**rest
+
+        @laws.law(formula="D * rate", source="nowhere")
+        def rated(D: Tokens, *, rate: Exponent) -> Tokens:
+            """Tokens at a rate, tokens."""
+            return D * rate
+
+        for other, message in (
+            (sized, "'grown' for N and 'sized' for D each take what another of them computes"),
+            (rated, "'grown' for N and 'rated' for D both bring rate; expected names of their own"),
+        ):
+            with pytest.raises(JscaleError, match=message):
+                laws.substitute(laws.chinchilla, N=grown, D=other)
 
     def test_a_name_with_two_meanings(self):
         @laws.law(formula="N * E", source="nowhere")

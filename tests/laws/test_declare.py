@@ -13,7 +13,9 @@ import pytest
 
 from jscale import laws
 from jscale._core.errors import JscaleError
+from jscale._core.scope import float64
 from jscale._core.supports import real
+from jscale.fit._coordinates import at_runs
 from jscale.laws._catalogue import CHAPTERS
 from jscale.laws.roles import (
     Anchor,
@@ -182,12 +184,31 @@ def test_anchors_that_do_not_fit():
         N: Count,
         *,
         A: Annotated[SizeCoefficient, adjust(anchor=Anchor("B"))],
-        B: Annotated[DataCoefficient, adjust(anchor=Anchor("1 / N_low"))],
+        B: Annotated[DataCoefficient, adjust(anchor=Anchor("A / N_low"))],
     ) -> Loss:
         """Nothing."""
 
     assert "the anchor of 'A' uses D" in refused(unknown, formula="A")
     assert "the anchor of 'A' uses B" in refused(circular, formula="A + B")
+
+
+def test_an_anchor_may_name_a_parameter_that_comes_later():
+    def later(
+        N: Count,
+        *,
+        A: Annotated[SizeCoefficient, adjust(anchor=Anchor("B"))],
+        B: Annotated[DataCoefficient, adjust(anchor=Anchor("1 / N_low"))],
+    ) -> Loss:
+        """Nothing."""
+        return A + B
+
+    record = laws.describe(laws.law(formula="A + B", source="nobody")(later))
+    assert [p.name for p in record.in_order_of_anchors] == ["B", "A"]
+    with float64():
+        coordinates = at_runs(record, {"N": np.array([2.0, 8.0])}, np.array([3.0]))
+        params = coordinates.from_coordinates({"A": 6.0, "B": 0.5})
+        assert params == {"A": 6.0, "B": 1.0}
+        np.testing.assert_allclose(coordinates.to_free(params), np.log([6.0, 0.5]), rtol=1e-15)
 
 
 def test_adjust_changes_one_role_in_place():
@@ -311,3 +332,22 @@ def test_tokens_and_sizes_are_not_mixed_up():
     assert roles["N"] == Count.__metadata__[0]
     assert roles["D"] == Tokens.__metadata__[0]
     assert jnp.isfinite(laws.chinchilla(1e9, 2e10, **laws.params(laws.chinchilla)))
+
+
+@pytest.mark.parametrize(
+    ("law", "name", "good", "bad", "expected"),
+    [
+        (laws.chinchilla, "N", (1e-3, 1e30), (0.0, -1.0, math.inf, math.nan), "a finite number of parameters, above 0"),
+        (laws.qat, "P_w", (0.1, math.inf), (0.0, -math.inf), "bits, above 0"),
+        (laws.routed, "E_experts", (1.0, 512.0), (0.5, math.inf), "a finite number of experts, 1 or more"),
+        (laws.compressed, "compressed", (0.0, 1.0), (-1e-9, 1.1), "a number from 0 to 1"),
+        (laws.density_trend, "t_days", (-5.0, 0.0), (math.inf, -math.inf), "a finite number of days"),
+    ],
+    ids=["count", "bits", "experts", "indicator", "days"],
+)
+def test_what_a_quantity_can_be(law, name, good, bad, expected):
+    (role,) = [i.role for i in laws.describe(law).inputs if i.name == name]
+    assert role.expected == expected
+    assert all(role.allows(value) for value in good)
+    assert not any(role.allows(value) for value in bad)
+    assert role.allows(np.array([*good, *bad])).tolist() == [True] * len(good) + [False] * len(bad)

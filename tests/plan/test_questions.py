@@ -175,6 +175,30 @@ def test_bad_questions_are_one_clear_line(name):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("law", "inputs", "message"),
+    [
+        (laws.joint_moe, {"E_experts": 0.5}, "E_experts must be a finite number of experts, 1 or more, not 0.5"),
+        (laws.joint_moe, {"E_experts": [8.0, 0.5]}, r"E_experts\[1\] must be a finite number of experts, 1 or more"),
+        (laws.sparse_moe, {"sparsity": -0.1}, "sparsity must be a number from 0 to 1, not -0.1"),
+        (laws.mixture_additive(2), {"mix_1": 0.9, "mix_2": 0.9}, r"^mix_1 \+ mix_2 must be 1, not 1.8$"),
+        (laws.mixture_additive(2), {"mix_1": [0.5, 0.3], "mix_2": 0.5}, r"^mix_1 \+ mix_2\[1\] must be 1, not 0.8$"),
+        (laws.mixture_additive(5), {f"mix_{i}": 0.3 for i in range(1, 6)}, r"^mix_1 \+ … \+ mix_5 must be 1, not 1.5$"),
+    ],
+    ids=str,
+)
+def test_inputs_outside_a_laws_definition_are_one_clear_line(law, inputs, message):
+    theta = {p.name: 0.5 for p in laws.describe(law).parameters}
+    with pytest.raises(JscaleError, match=message):
+        plan.optimal(law, theta, 1e21, **inputs)
+
+
+def test_an_input_is_not_looked_at_inside_of_a_transformation():
+    theta = {p.name: 0.5 for p in laws.describe(laws.joint_moe).parameters}
+    found = jax.jit(lambda E: plan.optimal(laws.joint_moe, theta, 1e21, E_experts=E).loss)(0.5)
+    assert found.shape == ()
+
+
 def test_bad_laws_are_one_clear_line():
     for question, message in (
         (lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, free=JOINT), "'chinchilla' has no training precision"),

@@ -1,5 +1,6 @@
 """What a law gets of a table."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -50,7 +51,9 @@ def test_select_names_what_a_law_misses():
         JscaleError, match=r"law 'chinchilla' needs column 'D', which the table 'moe\.csv' does not have"
     ):
         runs.select(table, laws.chinchilla)
-    with pytest.raises(JscaleError, match="column 'E experts', row 2: the cell is empty; expected parameters, above 0"):
+    with pytest.raises(
+        JscaleError, match="column 'E experts', row 2: the cell is empty; expected a finite number of par"
+    ):
         runs.select(table, routed)
     with pytest.raises(JscaleError, match="column 'router' holds text"):
         runs.select(table, by_router)
@@ -68,3 +71,80 @@ def test_select_uses_the_default_of_an_input():
     data = runs.select(runs.read({"N": [1e8, 2e8], "loss": [3.0, 2.5]}), repeated)
     assert data.inputs["epochs"].tolist() == [1.0, 1.0]
     assert data.notes == ()
+
+
+def test_a_law_may_name_a_column_as_the_table_did():
+    @laws.law(formula="a + 0 * tokens", source="test")
+    def of_tokens(tokens: laws.roles.Tokens, *, a: laws.roles.Irreducible) -> laws.roles.Loss:
+        """Loss, nats per token."""
+        return a + 0 * tokens
+
+    table = runs.read({"Tokens": [1e9, 2e9], "loss": [3.0, 2.5]}, name="t.csv")
+    with pytest.raises(JscaleError, match=r"needs column 'tokens', .* \(it has: 'D' \(read from 'Tokens'\), 'loss'\)"):
+        runs.select(table, of_tokens)
+    assert runs.select(runs.read({"tokens": [1e9, 2e9], "loss": [3.0, 2.5]}), of_tokens).inputs["tokens"][1] == 2e9
+
+
+@pytest.mark.parametrize("name", ["c", "context"])
+def test_context_is_not_compute(name):
+    c, theta = np.geomspace(64, 1e5, 12), laws.params(laws.power_context)
+    made = runs.simulate(laws.power_context, theta, {name: c}, noise=0.0, key=jax.random.key(0))
+    assert runs.select(made, laws.power_context).inputs["c"].tolist() == c.tolist()
+    np.testing.assert_allclose(made["loss"], laws.power_context(c, **theta), rtol=1e-6)
+    again = runs.simulate(laws.power_context, theta, made, noise=0.0, key=jax.random.key(0))
+    assert again["loss"].tolist() == made["loss"].tolist()
+
+
+def test_the_column_of_a_quantity_serves_the_one_input_that_is_it():
+    table = runs.read({"N": [1e8, 2e8], "steps": [1e4, 2e4], "loss": [3.0, 2.5]})
+    assert runs.select(table, laws.kaplan_steps).inputs["S"].tolist() == [1e4, 2e4]
+    with pytest.raises(JscaleError, match="needs column 'S' or 'steps'"):
+        runs.select(runs.read({"N": [1e8], "loss": [3.0]}), laws.kaplan_steps)
+
+    @laws.law(formula="a + 0 * first * last", source="test")
+    def two_rates(
+        first: laws.roles.LearningRate, last: laws.roles.LearningRate, *, a: laws.roles.Irreducible
+    ) -> laws.roles.Loss:
+        """Loss, nats per token."""
+        return a + 0 * first * last
+
+    with pytest.raises(JscaleError, match="needs column 'first', which"):
+        runs.select(runs.read({"lr": [1e-3], "loss": [3.0]}), two_rates)
+    # Active parameters are another number than all of them.
+    active = laws.substitute(laws.power_size, N=_active)
+    with pytest.raises(JscaleError, match="needs column 'N_active', which"):
+        runs.select(runs.read({"N": [1e8], "loss": [3.0]}), active)
+
+
+@laws.law(formula="N_active * share", source="test")
+def _active(N_active: laws.roles.Count, *, share: laws.roles.Exponent) -> laws.roles.Count:
+    """Parameters, parameters."""
+    return N_active * share
+
+
+@pytest.mark.parametrize(
+    ("law", "columns", "message"),
+    [
+        (laws.routed, {"E_experts": [8, 0.5]},
+         "column 'E_experts', row 2: 0.5 is out of range; expected a finite number of experts, 1 or more"),
+        (laws.sparse_moe, {"sparsity": [0.5, 1.2]},
+         "column 'sparsity', row 2: 1.2 is out of range; expected a number from 0 to 1"),
+        (laws.mixture_additive(2), {"mix_1": [0.4, 0.9], "mix 2": [0.6, 0.9]},
+         r"columns mix_1 \+ mix_2, row 2: they sum to 1.8; expected parts of one whole, together 1"),
+        (laws.mixture_additive(2), {"mix_1": [0.4, 0.3], "mix_2": [0.6, 0.3]}, "row 2: they sum to 0.6"),
+        (laws.data_mixing_total(3), {"mix_1": [0.4, 0.9], "mix_2": [0.1, 0.9]}, "1.8; .* together at most 1"),
+    ],
+    ids=["experts", "sparsity", "more than the whole", "less than the whole", "more than a part"],
+)  # fmt: skip
+def test_what_a_law_is_not_defined_for_names_column_and_row(law, columns, message):
+    table = runs.read({"N": [1e8, 2e8], "D": [1e9, 2e9], "loss": [3.0, 2.5], **columns})
+    with pytest.raises(JscaleError, match=message):
+        runs.select(table, law)
+    good = table.where(np.array([True, False]))
+    assert len(runs.select(good, law)) == 1
+
+
+def test_shares_may_be_rounded():
+    thirds = {f"mix_{i}": [0.33] for i in (1, 2, 3)}
+    table = runs.read({"N": [1e8], "D": [1e9], "loss": [3.0], **thirds})
+    assert runs.select(table, laws.mixture_additive(3)).inputs["mix_3"].tolist() == [0.33]

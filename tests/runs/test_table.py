@@ -23,7 +23,7 @@ def test_table_behaviour():
     assert part.digest != table.digest
     second = table.where(~table.kept)
     assert second.digest == runs.read(second.to_pandas()).digest
-    with pytest.raises(JscaleError, match="has no column 'E_experts' \\(it has: 'N', 'D'"):
+    with pytest.raises(JscaleError, match=r"has no column 'E_experts' \(it has: 'N' \(read from 'params'\), 'D'"):
         table["E_experts"]
     for mask in (np.array([1, 0, 1]), np.array([True]), np.zeros(3, dtype=bool)):
         with pytest.raises(JscaleError, match=r"^where: "):
@@ -47,3 +47,24 @@ def test_a_table_made_by_hand_owns_its_arrays():
         table["loss"][0] = 1.0
     loss[0] = 1.0
     assert table["loss"][0] == 3.0
+
+
+def test_a_column_is_found_by_the_name_under_which_it_was_read():
+    table = runs.read({**COLUMNS, "is excluded": [0, 0, 1]}, name="runs.csv")
+    assert table["params"] is table["N"]
+    assert "val_loss" in table
+    assert table.find("tokens") == "D"
+    assert table.find("N") == "N"
+    assert (table.find("Params"), table.find(None), table.find("nothing")) == (None, None, None)
+    with pytest.raises(
+        JscaleError, match=r"runs.csv has no column 'size' \(it has: 'N' \(read from 'params'\), 'D' \("
+    ):
+        table["size"]
+    part = table.where(table.kept)
+    assert part["params"].tolist() == [7e7, 2e8]
+    assert part.digest == runs.read(part.to_pandas()).digest
+
+
+def test_one_precision_for_all_is_found_as_each_of_them():
+    table = runs.read({"N": [1e8, 2e8], "bits": [4, 8], "loss": [3.0, 2.5]})
+    assert table["bits"].tolist() == table["P_a"].tolist() == [4, 8]

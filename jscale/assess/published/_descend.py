@@ -8,8 +8,9 @@ import numpy as np
 
 from jscale.fit import Objective
 from jscale.fit._coordinates import at_runs
+from jscale.fit._descent import descend
 from jscale.fit._point import tabulate
-from jscale.fit._problem import Problem, descend
+from jscale.fit._problem import Problem
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 

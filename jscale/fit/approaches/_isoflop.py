@@ -180,7 +180,7 @@ def isoflop(
     bias, told = _bias_of(law, params, curve, table, groups, used=used)
     notes = (
         *_remarks.of_budgets(budgets),
-        *_remarks.of_fits(fits, headline, ENOUGH),
+        *_remarks.of_fits(fits, headline, ENOUGH, budgets, curve),
         *_influence(budgets, used, fits[headline].N),
         *_remarks.of_shape(fitter),
         *told,

@@ -9,7 +9,7 @@ from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.fit.approaches._flags import SENTENCES
 from jscale.fit.approaches._powerlaw import line
-from jscale.fit.approaches._valleys import Fitter
+from jscale.fit.approaches._valleys import SIZES, Fitter
 
 if TYPE_CHECKING:
     from jscale.fit.approaches._isoflop import Budget, Lines
@@ -34,14 +34,17 @@ def of_budgets(budgets: Sequence["Budget"]) -> tuple[Note, ...]:
     return tuple(found)
 
 
-def of_fits(fits: Mapping[str, "Lines"], headline: str, enough: int) -> tuple[Note, ...]:
+def of_fits(
+    fits: Mapping[str, "Lines"], headline: str, enough: int, budgets: Sequence["Budget"], curve: str
+) -> tuple[Note, ...]:
     """Whether the headline stands, and whether the flagged budgets would change it."""
     every, sound = fits["all"].N, fits["unflagged"].N
+    if every is None:
+        return (_no_power_law(budgets, curve),)
     if headline == "all":
         left = sound.points if sound else 0
         message = f"fewer than {enough} budgets are free of flags: the power laws rest on flagged ones"
         return (Note("headline-flagged", "error", message, {"unflagged": left}),)
-    assert every is not None
     assert sound is not None
     if abs(every.exponent - sound.exponent) < _MOVED:
         return ()
@@ -51,6 +54,24 @@ def of_fits(fits: Mapping[str, "Lines"], headline: str, enough: int) -> tuple[No
     )
     evidence = {"unflagged": sound.exponent, "all": every.exponent}
     return (Note("flags-matter", "warning", message, evidence),)
+
+
+def _no_power_law(budgets: Sequence["Budget"], curve: str) -> Note:
+    """That no power law can be drawn, and what would make one."""
+    found = [b.C for b in budgets if np.isfinite(b.N_opt)]
+    if all(b.status == Status.collinear_design for b in budgets):
+        most = max(b.n_runs for b in budgets)
+        there = f"{len(budgets)} budget{'s' * (len(budgets) > 1)} of at most {most} run{'s' * (most > 1)}"
+        message = (
+            f"no valley and no power law: no budget has sizes enough for the curve ({there}); expected {SIZES[curve]} "
+            "or more sizes at equal compute, at two or more budgets"
+        )
+    else:
+        message = (
+            f"no power law: {len(found)} of {len(budgets)} budgets {'has' if len(found) == 1 else 'have'} a minimum; "
+            "expected two or more"
+        )
+    return Note("no-power-law", "error", message, {"budgets": tuple(found)})
 
 
 def of_influence(C: np.ndarray, log_N: np.ndarray, stderr: float) -> tuple[Note, ...]:

@@ -10,6 +10,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale.fit._covariance import of_number
 from jscale.fit._point import Point, point
 from jscale.fit.approaches._isoflop import IsoFlop, isoflop
 from jscale.fit.approaches._training import TrainingCurves, training_curves
@@ -125,8 +126,7 @@ def _by_law(fitted: Point | None, why: str) -> Exponents:
     at = [names.index("alpha"), names.index("beta")]
     alpha, beta = fitted.params["alpha"], fitted.params["beta"]
     slope = np.array([-beta, alpha]) / (alpha + beta) ** 2
-    half = _NORMAL * float(np.sqrt(slope @ fitted.covariance[np.ix_(at, at)] @ slope))
-    half = half if np.isfinite(half) else np.inf
+    half = _NORMAL * float(np.sqrt(of_number(slope, fitted.covariance[np.ix_(at, at)])))
     a, b = beta / (alpha + beta), alpha / (alpha + beta)
     return Exponents(3, "law", a, (a - half, a + half), b, (b - half, b + half), fitted.certificate.status)
 

@@ -23,7 +23,7 @@ Exponent = Annotated[
     ArrayLike, Role("exponent", "1", "power of a resource", positive, lognormal(0.35, 0.35), (0.05, 1.0))
 ]
 SlowExponent = Annotated[
-    ArrayLike, Role("exponent", "1", "power of a resource, no floor", positive, lognormal(0.08, 0.5), (0.01, 0.3))
+    ArrayLike, Role("exponent", "1", "power of a resource, no floor", positive, lognormal(0.08, 0.5), (0.03, 0.25))
 ]
 
 

@@ -36,22 +36,32 @@ MantissaBits = Annotated[
     ArrayLike, Role("mantissa bits", "bits", "bits of a float's mantissa", ends=(1.0, 10.0), typical=3.0)
 ]
 Block = Annotated[
-    ArrayLike, Role("block", "numbers", "numbers that share a scale", ends=(16.0, 16384.0), typical=128.0)
+    ArrayLike,
+    Role("block", "numbers", "numbers that share a scale", ends=(16.0, 16384.0), typical=128.0, limits=(1.0, math.inf)),
 ]
-Experts = Annotated[ArrayLike, Role("experts", "experts", "experts in a layer", ends=(1.0, 512.0), typical=64.0)]
+Experts = Annotated[
+    ArrayLike,
+    Role("experts", "experts", "experts in a layer", ends=(1.0, 512.0), typical=64.0, limits=(1.0, math.inf)),
+]
 Granularity = Annotated[
     ArrayLike, Role("granularity", "1", "width of a dense layer over that of an expert", ends=(1.0, 64.0), typical=8.0)
 ]
 Sparsity = Annotated[
-    ArrayLike, Role("sparsity", "1", "share of what is left out", real, ends=(0.0, 0.95), typical=0.25)
+    ArrayLike,
+    Role("sparsity", "1", "share of what is left out", real, ends=(0.0, 0.95), typical=0.25, limits=(0.0, 1.0)),
 ]
-Streams = Annotated[ArrayLike, Role("streams", "streams", "parallel streams", ends=(1.0, 64.0), typical=4.0)]
+Streams = Annotated[
+    ArrayLike, Role("streams", "streams", "parallel streams", ends=(1.0, 64.0), typical=4.0, limits=(1.0, math.inf))
+]
 Vocabulary = Annotated[
-    ArrayLike, Role("vocabulary", "entries", "entries of the vocabulary", ends=(1e3, 1e6), typical=32e3)
+    ArrayLike,
+    Role("vocabulary", "entries", "entries of the vocabulary", ends=(1e3, 1e6), typical=32e3, limits=(1.0, math.inf)),
 ]
 Proportion = Annotated[
-    ArrayLike, Role("proportion", "1", "share of a source in the training data", real, ends=(0.0, 1.0), typical=0.25)
-]
+    ArrayLike,
+    Role("proportion", "1", "share of a source in the training data", real, ends=(0.0, 1.0), typical=0.25,
+         limits=(0.0, 1.0), parts="some"),
+]  # fmt: skip
 
 # --- outcomes -------------------------------------------------------------------------------------------------------
 Loss = Annotated[Any, Role("loss", "nats/token", "cross-entropy", ends=(1.0, 8.0), typical=3.0, column="loss")]

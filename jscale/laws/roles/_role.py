@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale._core.supports import Support, positive
 
@@ -34,6 +35,11 @@ class Anchor:
     plus: str = "0"
     power: str = "1"
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Everything that the formulas name."""
+        return frozenset().union(*(expressions.names(text) for text in (self.multiplies, self.plus, self.power)))
+
 
 @dataclass(frozen=True)
 class Role:
@@ -49,7 +55,11 @@ class Role:
         anchor: coordinate of the argument, if other than itself.
         ends: the ends of what anyone trains, and values that are special (quantities only): a law holds at all of them.
         typical: a value in the middle (quantities only).
-        column: of a table of runs, in which a law that returns the quantity finds what was observed.
+        column: of a table of runs, in which a law that returns the quantity finds what was observed; a law that takes
+            it looks there as well, unless it is one that every table has.
+        limits: the least and the most that the quantity can be, where its support is wider (quantities only).
+        parts: "all" where the inputs of this role in a law are all parts of one whole and sum to 1, "some" where they
+            are some of its parts.
     """
 
     name: str
@@ -62,6 +72,27 @@ class Role:
     ends: tuple[float, ...] = ()
     typical: float | None = None
     column: str = ""
+    limits: tuple[float, float] | None = None
+    parts: Literal["", "some", "all"] = ""
+
+    def allows(self, value: Any) -> Any:
+        """Whether a number, or each of an array, can be the quantity."""
+        endless = (value == math.inf) & (math.inf in self.ends)
+        if self.limits is None:
+            return (value > self.support.lower) & (value < self.support.upper) | endless
+        return (value >= self.limits[0]) & (value <= self.limits[1]) & (value < math.inf) | endless
+
+    @property
+    def expected(self) -> str:
+        """What the quantity can be, for messages: ``a finite number of tokens, above 0``."""
+        low, high = self.limits or (self.support.lower, self.support.upper)
+        endless = math.inf in self.ends
+        number = "a number" if endless or high < math.inf else "a finite number"
+        noun = f"{number} " if self.unit == "1" else f"{self.unit}, " if endless else f"{number} of {self.unit}, "
+        if self.limits is not None:
+            return f"{noun}{low:g} or more" if high == math.inf else f"{noun}from {low:g} to {high:g}"
+        ends = [f"above {low:g}"] * (low > -math.inf) + [f"below {high:g}"] * (high < math.inf)
+        return (noun + " and ".join(ends)).rstrip(", ")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,29 @@
+"""Numbers as people write them."""
+
+import math
+
+import pytest
+
+from jscale._core.numbers import plain_number, written_number
+
+WRITTEN = {"70B": 7e10, "1.4T": 1.4e12, "1.1b": 1.1e9, "6k": 6e3, "1.4 M": 1.4e6, "-2K": -2e3, ".5k": 500.0}
+PLAIN = {"7e10": 7e10, "1E+9": 1e9, "2.": 2.0, "+3": 3.0, "inf": math.inf, "-Infinity": -math.inf}
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_plain_numbers(text: str):
+    assert plain_number(text) == written_number(text) == PLAIN[text]
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_suffixes_are_exact_and_never_plain(text: str):
+    assert written_number(text) == WRITTEN[text]
+    assert plain_number(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "B", "70G", "70MB", "1_000", "1,000", "0x10", "1e", "7e3k", "nan", "--1", "\u0661"]
+)
+def test_nothing_else_is_a_number(text: str):
+    assert written_number(text) is None
+    assert plain_number(text) is None
