@@ -29,7 +29,7 @@ _HELD = {
     "mixed_modal": ("E_i", "A_i", "B_i", "alpha_i", "beta_i", "E_j", "A_j", "B_j", "alpha_j", "beta_j"),
 }
 """Parameters that runs of these kinds leave open and other runs give, as the laws' cards say: held at their truth."""
-_SIGNED = {"vocabulary"}
+_SIGNED = {"capability", "vocabulary"}
 """Laws whose values are of either sign: fitted as they are."""
 _GOLDEN = 0.5 * (5**0.5 - 1)
 _SEEN = {

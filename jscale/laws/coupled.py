@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jscale._core.arrays import as_float, log
+from jscale._core.arrays import as_float, log, power_sum, term
 from jscale.laws._declare import law
 from jscale.laws.roles import (
     Coefficient,
@@ -30,10 +30,6 @@ Coupling = Annotated[
     adjust(name="coupling", meaning="1 where the terms add, 0 where the larger counts", prior=lognormal(0.5, 0.7),
            start=(0.1, 1.5)),
 ]  # fmt: skip
-
-
-def _log_term(coefficient: ArrayLike, resource: ArrayLike, exponent: ArrayLike) -> jax.Array:
-    return log(coefficient) - exponent * log(resource)
 
 
 @law(
@@ -66,7 +62,7 @@ def coupled(
     (Hoffmann et al. 2022, eq. 2); at ``q = beta``, ``E = 0``, ``A = N_c**alpha`` and ``B = D_c**beta`` Kaplan's
     (Kaplan et al. 2020, eq. 1.5).
     """
-    return E + jnp.exp(q * jnp.logaddexp(_log_term(A, N, alpha) / q, _log_term(B, D, beta) / q))
+    return E + power_sum(term(A, N, alpha), term(B, D, beta), q)
 
 
 class Allocation(NamedTuple):

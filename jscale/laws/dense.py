@@ -9,7 +9,7 @@ The form carries over to other texts; the floor and the coefficients do not, and
 import math
 from typing import Annotated
 
-from jscale._core.arrays import as_float, term
+from jscale._core.arrays import as_float, power_sum, term
 from jscale.laws._declare import law
 from jscale.laws._record import constants
 from jscale.laws.roles import (
@@ -131,9 +131,9 @@ def kaplan(
 
     ``L(N, D) = [(N_c / N)**(alpha_N / alpha_D) + D_c / D]**alpha_D`` (Kaplan et al. 2020, eq. 1.5, Table 2).
     """
-    size = term(1.0, as_float(N) / as_float(N_c), alpha_N / alpha_D)
-    # As a term of the inverse, so that gradients stay finite where another law sets N to 0 and the size is infinite.
-    return term(1.0, 1 / (size + as_float(D_c) / as_float(D)), alpha_D)
+    size = term(1.0, as_float(N) / as_float(N_c), alpha_N)
+    data = term(1.0, as_float(D) / as_float(D_c), alpha_D)
+    return power_sum(size, data, alpha_D)
 
 
 @law(

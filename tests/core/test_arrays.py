@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jscale._core.arrays import as_float, log, term
+from jscale._core.arrays import as_float, log, power_sum, term
 from jscale._core.scope import float64
 
 BIG = 10**15
@@ -61,6 +61,23 @@ def test_term_without_a_resource(resource):
     value, gradients = jax.value_and_grad(term, argnums=(0, 1, 2))(2.0, jnp.asarray(resource), 0.5)
     assert value == jnp.inf
     assert [float(g) for g in gradients] == [0.0, 0.0, 0.0]
+
+
+def test_power_sum_is_the_root_of_a_sum_of_powers():
+    for a, b, power in [(3.0, 2.0, 0.4), (2.0, 3.0, 0.4), (2.0, 2.0, 1.5), (5.0, 0.0, 0.7), (0.0, 0.0, 0.7)]:
+        expected = (a ** (1 / power) + b ** (1 / power)) ** power
+        assert power_sum(a, b, power) == pytest.approx(expected, rel=1e-14)
+        assert power_sum(*map(jnp.float32, (a, b, power))) == pytest.approx(expected, rel=1e-6)
+    assert power_sum(jnp.float32(40.0), jnp.float32(0.7), jnp.float32(0.03)) == pytest.approx(40.0)
+
+
+def test_power_sum_is_smooth_where_its_terms_are_equal_and_finite_at_the_ends():
+    with float64():
+        gradient = jax.grad(power_sum, argnums=(0, 1, 2))
+        np.testing.assert_allclose(gradient(2.0, 2.0, 0.5), [2**-0.5, 2**-0.5, 2**1.5 * np.log(2)], rtol=1e-12)
+        for a, b in [(np.inf, 1.0), (0.0, 0.0), (1.0, 0.0), (1e300, 1e-300)]:
+            assert np.isfinite(gradient(a, b, 0.3)).all()
+    assert power_sum(jnp.inf, jnp.float32(1.0), 0.3) == jnp.inf
 
 
 def test_term_at_the_ends():
