@@ -185,7 +185,6 @@ def test_bad_questions_are_one_clear_line(name):
         (laws.mixture_additive(2), {"mix_1": [0.5, 0.3], "mix_2": 0.5}, r"^mix_1 \+ mix_2\[1\] must be 1, not 0.8$"),
         (laws.mixture_additive(5), {f"mix_{i}": 0.3 for i in range(1, 6)}, r"^mix_1 \+ … \+ mix_5 must be 1, not 1.5$"),
     ],
-    ids=str,
 )
 def test_inputs_outside_a_laws_definition_are_one_clear_line(law, inputs, message):
     theta = {p.name: 0.5 for p in laws.describe(law).parameters}
