@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 
@@ -44,15 +45,20 @@ def term(coefficient: Any, resource: ArrayLike, exponent: Any) -> Any:
 def power_sum(a: Any, b: Any, power: Any) -> Any:
     """``(a**(1 / power) + b**(1 / power))**power`` for ``a`` and ``b`` of 0 or more.
 
-    By the share of the smaller in the larger: with a power of 0.03 each of the two overflows float32 from 14 on.
-    Infinite, with zero gradients beyond those of ``a`` and ``b``, where one of them is.
+    In units of the larger: with a power of 0.03 each of the two overflows float32 from 14 on. The unit is a constant
+    to derivatives, which a maximum would spoil where both are equal. Python numbers and numpy arrays stay what they
+    are. Where one is infinite or both are 0 the sum is the larger.
     """
-    numpy: Any = jnp if any(isinstance(x, jax.Array) for x in (a, b, power)) else np
-    high, low = numpy.maximum(a, b), numpy.minimum(a, b)
-    alone = (high == 0) | numpy.isinf(high)
-    safe = numpy.where(alone, 1.0, high)
-    share = numpy.where(alone, 0.0, low / safe)
-    return numpy.where(alone, high, safe * (1 + share ** (1 / power)) ** power)
+    if not any(isinstance(x, jax.Array) for x in (a, b, power)):
+        unit = np.maximum(a, b)
+        unit = np.where((unit == 0) | np.isinf(unit), 1.0, unit)[()]
+        found = unit * ((a / unit) ** (1 / power) + (b / unit) ** (1 / power)) ** power
+        return float(found) if all(isinstance(x, int | float) for x in (a, b, power)) else found
+    larger = jnp.maximum(a, b)
+    alone = (larger == 0) | jnp.isinf(larger)
+    unit = lax.stop_gradient(jnp.where(alone, 1.0, larger))
+    one, other = (jnp.where(alone, 1.0, x) / unit for x in (a, b))
+    return jnp.where(alone, larger, unit * (one ** (1 / power) + other ** (1 / power)) ** power)
 
 
 def inexact(x: ArrayLike) -> jax.Array:

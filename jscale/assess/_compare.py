@@ -15,6 +15,7 @@ from jscale.assess._nested import NestedTest, nested_tests, pairs
 from jscale.assess._refit import Refit, refit
 from jscale.fit import Objective, Squares
 from jscale.fit._objective import resolve
+from jscale.fit._point import require_logarithms
 from jscale.fit._starts import check_count
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
@@ -176,7 +177,10 @@ def _data(laws: Sequence[LawFunction], table: Runs) -> list[Data]:
             f"compare: law {names[0]!r} is fitted to {records[0].output.meaning}, law {other.name!r} to "
             f"{other.output.meaning}"
         )
-    return [select(table, law) for law in laws]
+    found = [select(table, law) for law in laws]
+    for law, data in zip(laws, found, strict=True):
+        require_logarithms(law, table, data, ", since laws are compared by their log residuals")
+    return found
 
 
 def _compute(table: Runs, data: Data) -> np.ndarray:

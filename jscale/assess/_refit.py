@@ -14,7 +14,7 @@ from jscale._core.status import Status
 from jscale.fit import Certificate, Huber, HuberLikelihood, Objective, Squares
 from jscale.fit._coordinates import at_runs
 from jscale.fit._found import find
-from jscale.fit._point import require_enough
+from jscale.fit._point import AS_THEY_ARE, require_enough, require_logarithms
 from jscale.fit._problem import Tableau
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
@@ -35,7 +35,7 @@ class Refit:
         covariance: (k, k), as that of :class:`jscale.fit.Point`.
         objective: its value.
         certificate: why to believe it.
-        residuals: (rows,) log observed minus log predicted, of all runs, those left out as well.
+        residuals: (rows,) of all runs, those left out as well; as those of :class:`jscale.fit.Point`.
     """
 
     params: Mapping[str, float]
@@ -65,7 +65,9 @@ def refit(law: LawFunction, table: Runs, data: Data, keep: np.ndarray, goal: Obj
         JscaleError: as :func:`jscale.fit.point`.
     """
     record, part = describe(law), data.only(keep)
-    require_enough(law, table, part, goal.on)
+    if goal.on == "log":
+        require_logarithms(law, table, part, AS_THEY_ARE)
+    require_enough(law, table, part)
     program, stages = _program(goal)
     tableau = Tableau(
         inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},

@@ -66,7 +66,7 @@ def values(texts: Iterable[str] | None, what: str, example: str) -> dict[str, fl
         JscaleError: as :func:`pairs`, or a value that is no number.
     """
     return {
-        name: math.inf if text.lower().lstrip("+") in _INFINITE else number(text, f"{what}: {name}")
+        name: math.inf if text.lower().removeprefix("+") in _INFINITE else number(text, f"{what}: {name}")
         for name, text in pairs(texts, what, example).items()
     }
 

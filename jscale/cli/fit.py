@@ -162,8 +162,7 @@ def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) ->
     _output.show(_output.table(("parameter", "value", *errors, "unit"), rows, right="lr" + "r" * len(errors)))
     agree = "agrees" if certificate.second_method else "does not agree"
     _output.show(
-        f"objective    {point.objective_name} = {_output.figures(point.objective, 8)}; "
-        f"log residuals scatter by {point.scale:.2%}",
+        f"objective    {point.objective_name} = {_output.figures(point.objective, 8)}; {_scatter(point)}",
         f"certificate  {certificate.status}: {certificate.agreement:.0%} of {certificate.starts} starts agree, "
         f"relative gradient {certificate.gradient_norm:.0e}, condition {certificate.condition:.1e} "
         f"(raw {certificate.condition_raw:.1e}), a second method {agree}",
@@ -172,3 +171,11 @@ def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) ->
     if resampled:
         rate = len(resampled.settled) / resampled.seconds
         _output.show(f"bootstrap    by {resampled.kind}: {len(resampled.settled):,} refits, {rate:,.0f} a second", "")
+
+
+def _scatter(point: "Point") -> str:
+    from jscale.laws import describe
+
+    if point.residuals_of == "log":
+        return f"log residuals scatter by {point.scale:.2%}"
+    return f"residuals scatter by {_output.figures(point.scale)} {describe(point.law).output.unit}"

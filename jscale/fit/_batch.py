@@ -15,7 +15,7 @@ from jscale.fit._problem import Problem, Tableau, floored
 from jscale.laws import LawFunction, describe
 
 MAX_STEPS = 100
-"""Evaluations of one problem in one stage: bootstrap refits of the Chinchilla runs take 9 on average and 30 at most."""
+"""Evaluations of one problem in one stage: bootstrap refits of the Chinchilla runs take 7 on average and 27 at most."""
 _LANES, _NUMBERS = {"cpu": 16}, {"cpu": 2**19}
 """By kind of device: lanes at most, and numbers that a step over all of them may hold, so that it stays near a core's
 second-level cache. 8 to 32 lanes differ by 7% in time on a CPU, and 64 take 18% more than 16. Other devices are
@@ -141,8 +141,8 @@ def _openings(
 ) -> Model:
     """The objectives of all problems at their starts, a few at a time.
 
-    Refits that all begin at one point, as those of a bootstrap do, share the law there: a fit of 9 evaluations saves
-    one of them.
+    Refits that all begin at one point, as those of a bootstrap do, share the law there: a fit of 7 evaluations saves
+    an eighth.
     """
     shared = linearise(batch.starts[0]) if batch.starts.shape[0] == 1 else None
 

@@ -34,7 +34,7 @@ class Found(NamedTuple):
         free: the free vector, with the log scale where the objective has one.
         value: the objective.
         predicted: (rows,) by the law, of all runs.
-        residuals: (rows,) observed minus predicted, of the logarithm where all runs have one.
+        residuals: (rows,) observed minus predicted; of the logarithm if all runs have one, NaN where the law has none.
         certificate: why to believe it.
         covariance: (k, k) of the parameters, by the sandwich; infinite where the runs leave no degree of freedom.
     """
@@ -105,12 +105,7 @@ def find(
     certificate = _certified(law, local, descents, best, rival)
     if certificate.status == Status.not_converged:
         certificate = _on_a_ridge(certificate, place, descents) or certificate
-    weights = None if tableau.weights is None or keep is not None else np.asarray(tableau.weights)
-    covariance = sandwich(
-        local.residuals, local.jacobian, local.params_jacobian, lambda r: place.slopes(free, r), weights=weights
-    )
-    if len(local.residuals) == len(record.parameters):
-        covariance = np.full_like(covariance, np.inf)
+    covariance = _covariance(place, free, local)
     params = {name: float(local.params[name]) for name in record.parameter_names}
     return Found(
         params=params,
@@ -123,10 +118,19 @@ def find(
     )
 
 
+def _covariance(place: _Place, free: jax.Array, local: Local) -> np.ndarray:
+    """The sandwich of the parameters (k, k); infinite without a degree of freedom."""
+    weights = None if place.tableau.weights is None or place.keep is not None else np.asarray(place.tableau.weights)
+    found = sandwich(
+        local.residuals, local.jacobian, local.params_jacobian, lambda r: place.slopes(free, r), weights=weights
+    )
+    return np.full_like(found, np.inf) if len(local.residuals) == len(found) else found
+
+
 def _compared(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    if min(observed.min(), predicted.min()) <= 0:
+    if observed.min() <= 0:
         return observed - predicted
-    return np.log(observed) - np.log(predicted)
+    return np.log(observed) - np.log(np.where(predicted > 0, predicted, np.nan))
 
 
 def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> Certificate | None:

@@ -62,7 +62,7 @@ class _Lane(NamedTuple):
 
 
 class _Queue(NamedTuple):
-    """Rows of ``answers`` by problem, with a last one for nobody, and the number of the ``following`` problem."""
+    """Rows of ``answers`` by problem, and the number of the ``following`` problem."""
 
     answers: jax.Array
     following: jax.Array

@@ -12,7 +12,7 @@ from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale._core.supports import Support
 from jscale.fit._coordinates import Coordinates, at_runs
-from jscale.fit._point import require_enough
+from jscale.fit._point import require_enough, require_logarithms
 from jscale.fit._posterior import NOISE, STUDENT_NU
 from jscale.laws import LawFunction, Parameter, describe, roles
 from jscale.runs import Runs, select
@@ -50,6 +50,7 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
             f"(it has: {', '.join(record.parameter_names)})"
         )
     data = select(table, law)
+    require_logarithms(law, table, data, ", since a posterior is one of log losses")
     require_enough(law, table, data)
     coordinates = at_runs(record, data.inputs, data.loss)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,11 +35,11 @@ class Point:
         covariance: (k, k) in the order of ``params``; a sandwich estimate that holds for robust objectives as well.
         objective: its value at the optimum.
         objective_name: what was minimised.
-        scale: robust standard deviation of the log residuals, not in units of errors (1.4826 times their median
-            absolute value; about their median, where the objective lets the law pass below the runs).
+        scale: robust standard deviation of ``residuals``, not in units of errors (1.4826 times their median absolute
+            value; about their median, where the objective lets the law pass below the runs).
         predicted: (rows,) loss by the law.
-        residuals: (rows,) observed minus predicted, of the logarithm of the loss; of the values themselves where some
-            have none.
+        residuals: (rows,) observed minus predicted.
+        residuals_of: "log", of the logarithm of the loss; "value", of the values themselves where some have none.
         rows: (rows,) where the runs stand in the table, counted from 0.
         certificate: why to believe it.
         notes: doubts and remarks.
@@ -55,6 +56,7 @@ class Point:
     scale: float
     predicted: np.ndarray
     residuals: np.ndarray
+    residuals_of: Literal["log", "value"]
     rows: np.ndarray
     certificate: Certificate
     notes: tuple[Note, ...]
@@ -119,7 +121,9 @@ def optimum(
     record = describe(law)
     check_count(starts)
     data = weigh(table, select(table, law), weights, goal.on)
-    require_enough(law, table, data, goal.on)
+    if goal.on == "log":
+        require_logarithms(law, table, data, AS_THEY_ARE)
+    require_enough(law, table, data)
     tableau, stages = tabulate(law, data, goal)
     found = find(law, goal, tableau, stages, starts=starts)
     certificate, residual = found.certificate, found.residuals
@@ -138,6 +142,7 @@ def optimum(
         scale=float(1.4826 * np.median(np.abs(residual - centre))),
         predicted=found.predicted,
         residuals=residual,
+        residuals_of="log" if data.loss.min() > 0 else "value",
         rows=data.rows,
         certificate=certificate,
         notes=notes,
@@ -147,20 +152,30 @@ def optimum(
     return result, found.free
 
 
-def require_enough(law: LawFunction, table: Runs, data: Data, on: str = "log") -> None:
-    """Check that the runs can determine the law at all, compared as they are or, ``on`` "log", by their logarithms.
+AS_THEY_ARE = ", or an objective of the values themselves such as raw-squares"
+
+
+def require_logarithms(law: LawFunction, table: Runs, data: Data, what: str) -> None:
+    """Check that the runs can be compared by their logarithms; ``what`` ends the sentence that says what to do.
 
     Raises:
-        JscaleError: fewer runs than parameters, no parameter left to fit, a loss at or below a floor that was fixed, or
-            a value that has no logarithm.
+        JscaleError: a value of 0 or below.
+    """
+    low = np.flatnonzero(data.loss <= 0)
+    if low.size:
+        raise JscaleError(
+            f"{table.name}: column {describe(law).output.column!r}, row {int(data.rows[low[0]]) + 1}: "
+            f"{data.loss[low[0]]:g} has no logarithm; expected values above 0{what}"
+        )
+
+
+def require_enough(law: LawFunction, table: Runs, data: Data) -> None:
+    """Check that the runs can determine the law at all.
+
+    Raises:
+        JscaleError: fewer runs than parameters, no parameter left to fit, or a loss at or below a floor that was fixed.
     """
     record = describe(law)
-    low = np.flatnonzero(data.loss <= 0)
-    if on == "log" and low.size:
-        raise JscaleError(
-            f"{table.name}: column {record.output.column!r}, row {int(data.rows[low[0]]) + 1}: {data.loss[low[0]]:g} "
-            f"has no logarithm; expected values above 0, or an objective of the values themselves such as raw-squares"
-        )
     if not record.parameters:
         raise JscaleError(f"law {record.name!r} has no free parameter left to fit")
     if len(data) < len(record.parameters):

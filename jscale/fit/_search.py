@@ -25,8 +25,7 @@ def search(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax
     with all of them: starts that meet on the part share the end that they reach from there. The ends of all but the
     best few are left where they were, at an infinite objective.
     """
-    rows = tableau.loss.shape[0]
-    if rows < MANY:
+    if len(_counting(tableau)) < MANY:
         return descend(law, objective, tableau, stages, starts)
     part = descend(law, objective, thinned(tableau, _PART), stages, starts)
     values = np.where(np.isfinite(part.value), part.value, np.inf)
@@ -42,14 +41,19 @@ def search(law: LawFunction, objective: Objective, tableau: Tableau, stages: jax
 
 
 def thinned(tableau: Tableau, rows: int) -> Tableau:
-    """``rows`` of the runs, the same in every call."""
-    chosen = np.sort(np.random.default_rng(0).choice(tableau.loss.shape[0], rows, replace=False))
+    """``rows`` of the runs that count, the same in every call."""
+    chosen = np.sort(np.random.default_rng(0).choice(_counting(tableau), rows, replace=False))
     return tableau._replace(
         inputs={name: column[chosen] for name, column in tableau.inputs.items()},
         loss=tableau.loss[chosen],
         weights=None if tableau.weights is None else tableau.weights[chosen],
         errors=None if tableau.errors is None else tableau.errors[chosen],
     )
+
+
+def _counting(tableau: Tableau) -> np.ndarray:
+    """The places of the runs that weigh anything."""
+    return np.arange(len(tableau.loss)) if tableau.weights is None else np.flatnonzero(tableau.weights)
 
 
 def distinct(values: np.ndarray) -> list[np.ndarray]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from jscale.laws._record import Record
 
-_ROUNDING = 0.02
-"""By how much parts may miss the whole: three shares written as 0.33 sum to 0.99."""
+_ROUNDING, _LEAST = 0.005, 0.02
+"""By how much parts may miss the whole, for each part and at least: three shares written as 0.33 sum to 0.99."""
 
 
 class Sum(NamedTuple):
@@ -45,7 +45,8 @@ def sum_of_parts(record: Record, values: Mapping[str, Any]) -> Sum | None:
         return None
     whole = any(i.role.parts == "all" for i in parts)
     total = np.asarray(total)
-    wrong = (total > 1 + _ROUNDING) | (whole & (total < 1 - _ROUNDING))
+    slack = max(_LEAST, _ROUNDING * len(parts))
+    wrong = (total > 1 + slack) | (whole & (total < 1 - slack))
     return Sum(names, total, wrong, "1" if whole else "at most 1")
 
 

@@ -169,13 +169,14 @@ def columns_of(law: LawFunction) -> dict[str, tuple[str, ...]]:
 
 def _find(table: Runs, names: Sequence[str]) -> str | None:
     for name in names:
-        if name in table:
+        if name in table.columns:
             return name
         # "E experts" serves a law that asks for E_experts; letter case counts, since E and e may be two things.
         alike = [extra for extra in table.extras if _squeeze(extra) == _squeeze(name)]
         if len(alike) == 1:
             return alike[0]
-    return None
+    # By the name that a column had in its source last: a header "c" may be compute, and the context stand beside it.
+    return next((name for name in names if name in table), None)
 
 
 def _squeeze(name: str) -> str:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 from jscale._core.arrays import as_float, log, power_sum, term
 from jscale._core.scope import float64
@@ -68,13 +69,16 @@ def test_power_sum_is_the_root_of_a_sum_of_powers():
         expected = (a ** (1 / power) + b ** (1 / power)) ** power
         assert power_sum(a, b, power) == pytest.approx(expected, rel=1e-14)
         assert power_sum(*map(jnp.float32, (a, b, power))) == pytest.approx(expected, rel=1e-6)
+    assert type(power_sum(3.0, 2.0, 0.4)) is float
+    assert type(power_sum(np.array([3.0, 0.0]), 2.0, 0.4)) is np.ndarray
     assert power_sum(jnp.float32(40.0), jnp.float32(0.7), jnp.float32(0.03)) == pytest.approx(40.0)
 
 
 def test_power_sum_is_smooth_where_its_terms_are_equal_and_finite_at_the_ends():
     with float64():
         gradient = jax.grad(power_sum, argnums=(0, 1, 2))
-        np.testing.assert_allclose(gradient(2.0, 2.0, 0.5), [2**-0.5, 2**-0.5, 2**1.5 * np.log(2)], rtol=1e-12)
+        np.testing.assert_allclose(gradient(2.0, 2.0, 0.5), [2**-0.5, 2**-0.5, 2**0.5 * np.log(4)], rtol=1e-12)
+        check_grads(power_sum, (2.0, 2.0, 0.5), order=2)
         for a, b in [(np.inf, 1.0), (0.0, 0.0), (1.0, 0.0), (1e300, 1e-300)]:
             assert np.isfinite(gradient(a, b, 0.3)).all()
     assert power_sum(jnp.inf, jnp.float32(1.0), 0.3) == jnp.inf

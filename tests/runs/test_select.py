@@ -85,6 +85,13 @@ def test_a_law_may_name_a_column_as_the_table_did():
     assert runs.select(runs.read({"tokens": [1e9, 2e9], "loss": [3.0, 2.5]}), of_tokens).inputs["tokens"][1] == 2e9
 
 
+def test_a_column_comes_before_a_header_of_another():
+    """Compute was read from a column ``c``, which is not the law's context where that stands beside it."""
+    table = runs.read({"c": [1e18, 1e19, 1e20], "context": [64.0, 512.0, 1e4], "loss": [3.0, 2.5, 2.0]})
+    assert table["C"].tolist() == [1e18, 1e19, 1e20]
+    assert runs.select(table, laws.power_context).inputs["c"].tolist() == [64.0, 512.0, 1e4]
+
+
 @pytest.mark.parametrize("name", ["c", "context"])
 def test_context_is_not_compute(name):
     c, theta = np.geomspace(64, 1e5, 12), laws.params(laws.power_context)

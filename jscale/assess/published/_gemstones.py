@@ -1,8 +1,8 @@
 """McLeish et al. 2025 (Gemstones): Chinchilla's law on checkpoints of 22 shapes, and a law of width and depth."""
 
 import math
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -122,24 +122,25 @@ def _stopped(table: Runs, delta: float, constants: dict[str, float], objective: 
     """Where the optimiser of the paper stops, from some of the paper's own starts."""
     subset = str(table["subset"][0])
     starts = THEIR_STARTS[subset, delta]
-    x, value = as_they_did(table["N"], table["D"], table["loss"], delta, starts)
+    ends = descents(table["N"], table["D"], table["loss"], delta, starts)
+    best = min((end for end in ends if end.success), key=lambda end: end.fun, default=ends[0])
     sheet = Sheet(
         NAME,
         f"{len(table)} {subset} rows, summed Huber, delta {delta:g}, SciPy's L-BFGS-B as the authors ran it, from "
         f"{len(starts)} of their 4,500 starts",
     )
-    ours = dict(zip(constants, x.tolist(), strict=True))
+    ours = dict(zip(constants, best.x.tolist(), strict=True))
     remark = "where it stops is no minimum and hangs on the last bits of the objective"
     return (
         *sheet.constants(constants, ours, within=_STOPPED, remark=lambda name: remark if name == "alpha" else ""),
-        sheet.relative("objective", objective, value, within=1e-4),
+        sheet.relative("objective", objective, float(best.fun), within=1e-4),
     )
 
 
-def as_they_did(
-    N: np.ndarray, D: np.ndarray, loss: np.ndarray, delta: float, starts: list[tuple[float, ...]]
-) -> tuple[np.ndarray, float]:
-    """The lowest end of SciPy's L-BFGS-B with differences for gradients and its own tolerances, and its objective."""
+def descents(
+    N: np.ndarray, D: np.ndarray, loss: np.ndarray, delta: float, starts: Sequence[tuple[float, ...]]
+) -> list[Any]:
+    """The ends of SciPy's L-BFGS-B with differences for gradients and its own tolerances, as it gives them."""
     from scipy.optimize import minimize
     from scipy.special import huber, logsumexp
 
@@ -149,9 +150,7 @@ def as_they_did(
         terms = np.stack([x[2] - x[0] * log_n, x[3] - x[1] * log_d, np.full_like(log_n, x[4])])
         return float(np.sum(huber(delta, observed - logsumexp(terms, axis=0))))
 
-    ends = [minimize(objective, np.array(start), method="L-BFGS-B") for start in starts]
-    best = min((end for end in ends if end.success), key=lambda end: end.fun, default=ends[0])
-    return best.x, float(best.fun)
+    return [minimize(objective, np.array(start), method="L-BFGS-B") for start in starts]
 
 
 def _four_terms(table: Runs) -> tuple[Row, ...]:

@@ -22,6 +22,8 @@ Irreducible = Annotated[
 Exponent = Annotated[
     ArrayLike, Role("exponent", "1", "power of a resource", positive, lognormal(0.35, 0.35), (0.05, 1.0))
 ]
+# Starts within two standard deviations of the prior: from 0.01 on, 1 in 8 of ``transfer_loss`` lead to where size does
+# not matter.
 SlowExponent = Annotated[
     ArrayLike, Role("exponent", "1", "power of a resource, no floor", positive, lognormal(0.08, 0.5), (0.03, 0.25))
 ]

@@ -88,7 +88,9 @@ class Role:
         low, high = self.limits or (self.support.lower, self.support.upper)
         endless = math.inf in self.ends
         number = "a number" if endless or high < math.inf else "a finite number"
-        noun = f"{number} " if self.unit == "1" else f"{self.unit}, " if endless else f"{number} of {self.unit}, "
+        counted = self.unit.endswith("s")  # parameters, tokens, bits; not FLOP, not a learning rate
+        noun = f"{number} " if self.unit == "1" else f"{number}, "
+        noun = f"{self.unit}, " if endless and counted else f"{number} of {self.unit}, " if counted else noun
         if self.limits is not None:
             return f"{noun}{low:g} or more" if high == math.inf else f"{noun}from {low:g} to {high:g}"
         ends = [f"above {low:g}"] * (low > -math.inf) + [f"below {high:g}"] * (high < math.inf)
