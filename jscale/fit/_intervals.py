@@ -11,7 +11,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.fit import _resample
-from jscale.fit._bootstrap import Resampling, blindness, resampled, shared
+from jscale.fit._bootstrap import Resampling, blindness, resampled, shared, untold
 from jscale.fit._clusters import few, labels_of
 from jscale.fit._intervals_covariance import COVARIANCES
 from jscale.fit._intervals_ends import estimate, missing, percentiles, pushed, wald
@@ -169,6 +169,16 @@ def intervals(
     return Intervals(tuple(rows), level, best, column, draws, seconds, unique)
 
 
+def _along_a_ridge(names: Sequence[str]) -> list[Note]:
+    if not names:
+        return []
+    message = (
+        f"these runs may not tell {', '.join(names)}: its standard error is infinite, and bootstrap intervals can be "
+        "far too short, since refits begin at one point of a ridge and stay near it; the profile walks along it"
+    )
+    return [Note("unidentified-target", "warning", message, {"targets": list(names)})]
+
+
 def valueless(rows: Sequence[Interval]) -> list[Note]:
     """A warning where a target has no value at the fit."""
     names = dict.fromkeys(row.target for row in rows if np.isnan(row.estimate))
@@ -224,4 +234,10 @@ class _Job:
         lost = [note for name, column in values.items() for note in missing(name, kind, column)]
         notes = [*made.notes, *shared(self.table, self.data, job.kind), *lost]
         ranges = {name: (aim.lower, aim.upper) for name, aim in self.aims.items()}
-        return {name: percentiles(column, self.level, ranges[name]) for name, column in values.items()}, notes
+        found = {name: percentiles(column, self.level, ranges[name]) for name, column in values.items()}
+        return found, [*notes, *_along_a_ridge(self._open() if untold(self.best) else ())]
+
+    def _open(self) -> tuple[str, ...]:
+        """The targets whose error is infinite, since they rest on what the runs cannot separate."""
+        ends, _ = self._wald("sandwich", None)
+        return tuple(n for n, pair in ends.items() if pair == (self.aims[n].lower, self.aims[n].upper))

@@ -151,6 +151,27 @@ def test_what_the_runs_do_not_tell_has_its_whole_range_in_every_kind():
     assert [note.code for note in found.notes].count("unidentified") == 1
 
 
+def test_refits_along_a_ridge_say_nothing_of_what_varies_along_it():
+    """All refits begin at one exponent of size, which runs of one size leave open, and stay there."""
+    D = np.geomspace(1e9, 1e12, 30)
+    theta = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+    table = runs.simulate(laws.chinchilla, theta, {"N": np.full(30, 1e9), "D": D}, noise=0.003, key=KEY)
+
+    def exponent(params):
+        return params["beta"] / (params["alpha"] + params["beta"])
+
+    exponent.positive = True
+    found = fit.intervals(
+        laws.chinchilla, table, key=KEY, targets={"a": exponent, "beta": "beta"}, objective="log-squares",
+        kinds=("sandwich", "bootstrap-rows"), starts=8, draws=30,
+    )  # fmt: skip
+    ends = {(row.target, row.kind): (row.low, row.high) for row in found.rows}
+    assert ends["a", "sandwich"] == (0.0, np.inf)
+    assert np.isfinite(ends["a", "bootstrap-rows"]).all()
+    (note,) = [note for note in found.notes if note.code == "unidentified-target"]
+    assert note.evidence["targets"] == ["a"]
+
+
 def test_percentiles_of_what_is_not_finite():
     values = np.arange(101.0)
     assert percentiles(values, 0.9) == pytest.approx((5, 95))

@@ -127,7 +127,7 @@ def _stopped(table: Runs, delta: float, constants: dict[str, float], objective: 
     sheet = Sheet(
         NAME,
         f"{len(table)} {subset} rows, summed Huber, delta {delta:g}, SciPy's L-BFGS-B as the authors ran it, from "
-        f"{len(starts)} of their 4,500 starts",
+        f"{len(starts)} of their 4,500 starts, among which the lowest ends are",
     )
     ours = dict(zip(constants, best.x.tolist(), strict=True))
     remark = "where it stops is no minimum and hangs on the last bits of the objective"
