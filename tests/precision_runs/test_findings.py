@@ -201,8 +201,8 @@ def at_truth(law: laws.LawFunction, table: runs.Runs) -> Point:
     params = {name: VALUES[name] for name in describe(law).parameter_names}
     empty = Point(
         law=law, params=params, stderr={}, covariance=np.empty(0), objective=0.0, objective_name="", scale=0.0,
-        predicted=table["loss"], residuals=table["loss"], rows=np.arange(len(table)), certificate=certificate(),
-        notes=(), table_digest="",
+        predicted=table["loss"], residuals=table["loss"], residuals_of="log",
+        rows=np.arange(len(table)), certificate=certificate(), notes=(), table_digest="",
     )  # fmt: skip
     predicted = rows.predict(empty, table)
     return dataclasses.replace(empty, predicted=predicted, residuals=np.log(table["loss"] / predicted))

@@ -42,6 +42,7 @@ def point_of(law: LawFunction, table: Runs, params: Mapping[str, float], **chang
         scale=float(1.4826 * np.median(np.abs(residuals))),
         predicted=predicted,
         residuals=residuals,
+        residuals_of="log",
         rows=data.rows,
         certificate=changes.pop("certificate", certificate()),
         notes=changes.pop("notes", data.notes),
