@@ -295,7 +295,7 @@ rng = np.random.default_rng(0)
 N, D = 10 ** rng.uniform(7.5, 10, rows), 10 ** rng.uniform(9, 11.5, rows)
 loss = laws.chinchilla(N, D, **laws.params(laws.chinchilla)) * np.exp(rng.normal(0, 0.01, rows))
 table = runs.read({"N": N, "D": D, "loss": loss})
-made = fit.bootstrap(laws.chinchilla, table, draws=draws, key=jax.random.key(0), starts=1)
+made = fit.bootstrap(laws.chinchilla, table, draws=draws, key=jax.random.key(0), starts=2)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 print(json.dumps({"seconds": made.seconds, "peak_mib": peak, "failures": made.failures}))
 """

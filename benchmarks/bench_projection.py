@@ -54,12 +54,13 @@ class Projected:
         return Model(value, slopes @ (weights * residual), curvature, jnp.sqrt(jnp.diag(curvature)))
 
     def run(self, start: jax.Array) -> Any:
+        opening = jax.lax.map(lambda weights: self.evaluate(start, weights, jnp.asarray(0)), self.weights[:CHUNK])
         return solve(
             self.evaluate,
             lambda free, stage: free,
             lambda index: (start, self.weights[index]),
+            opening,
             jnp.asarray(CHUNK),
-            problems=CHUNK,
             lanes=lanes_for(240, 2),
             stages=1,
             resolution=jnp.asarray(240 * 0.5e-20),

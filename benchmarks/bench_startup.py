@@ -19,7 +19,8 @@ def bench_import(benchmark, run: Run, module: str):
     """`import jscale` against `import jax`: pairs in turn, so that a busy moment slows both; the ratio of medians."""
 
     def pair() -> tuple[float, float]:
-        return tuple(run([sys.executable, "-c", f"import {name}"]).seconds for name in ("jax", module))
+        jax, ours = (run([sys.executable, "-c", f"import {name}"]).seconds for name in ("jax", module))
+        return jax, ours
 
     pair()
     pairs = [pair() for _ in range(PAIRS)]

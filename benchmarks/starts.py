@@ -38,8 +38,20 @@ _SEEN = {
 }
 """Truths at which the curve shows what the law is about: a break well above the floor, an error from guessing down to
 its floor. In the middle of the ranges a break bends the loss by 0.1%, and straight laws come as close."""
+_LEVELS = (3e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5)
+_SCHEDULED = {"momentum_law": laws.momentum_law, "multi_power": laws.multi_power}
+"""Laws of a schedule, and the learning rates of their run: 4,000 steps each, after a warm-up. A rate that falls to
+several levels tells the pace of its effect from the power by which that depends on the rate; a cosine leaves it open,
+and has a fall for every step."""
 _BITS = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 16.0)
 _LOSS = 3.0
+
+
+def stairs() -> np.ndarray:
+    """Learning rate of every step of a run whose rate falls in stairs."""
+    rates = np.repeat(_LEVELS, 4000)
+    rates[:1000] = np.linspace(0, rates[0], 1000)
+    return rates
 
 
 def column(role: Role, rng: np.random.Generator, rows: int, reach: float) -> np.ndarray:
@@ -114,10 +126,9 @@ def held(law: laws.LawFunction) -> laws.LawFunction:
 
 def lines(names: list[str], starts: int) -> Iterator[str]:
     """One line a law."""
-    known = {laws.describe(law).name: law for law in laws.catalogue}
     yield f"{'law':28} {'k':>2} {'agree':>6} {'seconds':>7}  status"
-    for name in names or known:
-        law = known[name] if name in known else laws.get(name)
+    for name in names or [laws.describe(law).name for law in laws.catalogue]:
+        law = _SCHEDULED[name](stairs()) if name in _SCHEDULED else laws.get(name)
         began = time.perf_counter()
         try:
             goal = fit.Huber(on="raw" if name in _SIGNED else "log")

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,17 +138,23 @@ def _documents(deb: Path, package: Package) -> Iterator[bytes]:
     ):
         for member in outer:
             if package.inner and member.isfile() and re.search(package.inner, member.name):
-                with tarfile.open(fileobj=io.BytesIO(outer.extractfile(member).read()), mode="r:xz") as archive:
-                    yield from _files(archive, package)
+                with tarfile.open(fileobj=io.BytesIO(_content(outer, member)), mode="r:xz") as archive:
+                    yield from _files(archive, package, archive)
             elif not package.inner:
-                yield from _files([member], package, outer)
+                yield from _files(outer, package, [member])
 
 
-def _files(members, package: Package, archive: tarfile.TarFile | None = None) -> Iterator[bytes]:
-    archive = archive or members
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The bytes of a member that is a file."""
+    file = archive.extractfile(member)
+    assert file is not None
+    return file.read()
+
+
+def _files(archive: tarfile.TarFile, package: Package, members: Iterable[tarfile.TarInfo]) -> Iterator[bytes]:
     for member in members:
         if member.isfile() and re.search(package.wanted, member.name) and not re.search(package.unwanted, member.name):
-            text = archive.extractfile(member).read()
+            text = _content(archive, member)
             if text[:2] == b"\x1f\x8b":
                 text = gzip.decompress(text)
             if len(text) in _DOCUMENT:

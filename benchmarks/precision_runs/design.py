@@ -19,8 +19,8 @@ _LOSSES = 14 * 131_072 / 3
 """Training tokens that cost as much as the losses of one finished run: 14 passes over the validation text."""
 
 OFF: Bits = (16, 16, 16)
-ALONE = tuple((*OFF[:part], bits, *OFF[part + 1 :]) for bits in (2, 3, 4, 5, 6, 8) for part in range(3))
-TIED = tuple((bits,) * 3 for bits in (3, 4, 5, 6, 8))
+ALONE: tuple[Bits, ...] = tuple(bits for b in (2, 3, 4, 5, 6, 8) for bits in ((b, 16, 16), (16, b, 16), (16, 16, b)))
+TIED: tuple[Bits, ...] = tuple((b, b, b) for b in (3, 4, 5, 6, 8))
 PAIRS: tuple[Bits, ...] = ((4, 4, 16), (4, 16, 4), (16, 4, 4), (3, 5, 6), (6, 3, 5))
 SETTINGS: tuple[Bits, ...] = (OFF, *ALONE, *TIED, *PAIRS)
 _STEADY = tuple(bits for bits in SETTINGS if bits != (16, 2, 16))

@@ -1,6 +1,6 @@
 """Quantisation after training: every finished model at each P_post, to the nearest value or with errors made good."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -35,9 +35,9 @@ class HeldOut(NamedTuple):
     calibration: np.ndarray
 
 
-def per_layer(params: Params, change) -> Params:
+def per_layer(params: Params, change: Callable[[np.ndarray], np.ndarray]) -> Params:
     """Parameters whose block matrices are ``change(matrix)``, layer by layer."""
-    changed = {name: np.stack([change(w) for w in np.asarray(params[name])]) for name in LINEARS}
+    changed = {name: jnp.asarray(np.stack([change(w) for w in np.asarray(params[name])])) for name in LINEARS}
     return {**params, **changed}
 
 
@@ -65,7 +65,7 @@ def compensated(params: Params, size: Size, calibration: np.ndarray, bits: tuple
             _, grams = _run_block(x, weights, bit_array, size.heads)
             done[name][layer] = gptq(weights[name], np.asarray(grams[name]), P_post)
         x, _ = _run_block(x, {n: done[n][layer] for n in LINEARS}, bit_array, size.heads)
-    return {**params, **done}
+    return {**params, **{name: jnp.asarray(weights) for name, weights in done.items()}}
 
 
 @partial(jax.jit, static_argnames="heads")

@@ -49,11 +49,11 @@ def bits(row: Row) -> str:
 
 def noise(rows: Iterable[Row]) -> list[Noise]:
     """Cells of the design with at least two seeds that did not diverge, smallest first."""
-    cells = defaultdict(list)
+    cells: dict[tuple[int, int, str], list[float]] = defaultdict(list)
     for row in rows:
         if row["purpose"] in ("design", "seed") and row["diverged"] == "0":
             cells[int(row["N"]), int(row["D"]), bits(row)].append(float(row["loss"]))
-    return [Noise(*cell, len(v), statistics.stdev(v)) for cell, v in sorted(cells.items()) if len(v) > 1]
+    return [Noise(N, D, bits, len(v), statistics.stdev(v)) for (N, D, bits), v in sorted(cells.items()) if len(v) > 1]
 
 
 def pooled(found: Iterable[Noise]) -> float:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,7 +30,8 @@ def save(path: Path, state: train.State) -> None:
     leaves = jax.tree.leaves((state.params, state.optimiser))
     temporary = path.with_name(f".{path.name}")
     with temporary.open("wb") as file:
-        np.savez(file, step=state.step, **{_LEAVES.format(i): np.asarray(leaf) for i, leaf in enumerate(leaves)})
+        arrays: dict[str, Any] = {_LEAVES.format(i): np.asarray(leaf) for i, leaf in enumerate(leaves)}
+        np.savez(file, step=state.step, **arrays)
     temporary.replace(path)
 
 

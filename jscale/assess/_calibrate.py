@@ -27,6 +27,8 @@ from jscale.fit._weights import Weights
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
 
+_HALF = 0.5
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -115,7 +117,7 @@ def calibrate(
     kinds: Sequence[str] | None = None,
     level: float = 0.9,
     noise: Literal["normal", "student-t", "residuals", "unequal", "cluster"] = "normal",
-    shared: float = 0.5,
+    shared: float | None = None,
     draws: int = 200,
     by: str | None = None,
     objective: str | Objective = "huber",
@@ -141,7 +143,7 @@ def calibrate(
         noise: "normal"; "student-t" with 4 degrees of freedom; "residuals", drawn from those of the fit, with their
             tails and outliers; "unequal", normal and as large as the residuals of the 15 runs of the nearest predicted
             loss; "cluster", normal with a part that runs of one cluster share.
-        shared: share of the variance that they share, for "cluster".
+        shared: share of the variance that they share, for "cluster"; a half for None.
         draws: refits of each bootstrap.
         by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for None.
         objective: as for :func:`jscale.fit.point`.
@@ -153,7 +155,8 @@ def calibrate(
     Raises:
         JscaleError: as :func:`jscale.fit.intervals`, or a number or a noise that does not make sense.
     """
-    _check(key, simulations, noise, shared)
+    _check(key, simulations, noise)
+    share = _share(noise, shared)
     check_level(level)
     wanted = named(law, targets)
     best, state, data = fit_once(law, table, objective, starts, weights)
@@ -166,7 +169,7 @@ def calibrate(
     if any(kind in room.BOOTSTRAPS for kind in chosen):
         _check_count("draws", draws)
     labels = None if column is None else labels_of(table, data, column)
-    scatter = noise_of(state, noise, labels, shared)
+    scatter = noise_of(state, noise, labels, share)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(simulations))
     losses = simulated(state, scatter, keys)
     free, settled = refitted(state, losses)
@@ -193,8 +196,8 @@ def calibrate(
     return Calibration(
         rows=tuple(rows), law=describe(law).name, level=level, noise=noise, scale=scatter.scale,
         objective_name=best.objective_name, weights=best.weights,
-        shared=shared if noise == "cluster" else 0.0, by=column, simulations=simulations,
-        draws=draws, seconds=seconds, notes=tuple({(n.code, n.message): n for n in notes}.values()),
+        shared=share, by=column, simulations=simulations, draws=draws, seconds=seconds,
+        notes=tuple({(n.code, n.message): n for n in notes}.values()),
         table_digest=table.digest,
     )  # fmt: skip
 
@@ -204,13 +207,24 @@ def _check_count(name: str, value: Any) -> None:
         raise JscaleError(f"{name} must be a whole number of at least 2, not {value!r}")
 
 
-def _check(key: Any, simulations: Any, noise: Any, shared: Any) -> None:
+def _check(key: Any, simulations: Any, noise: Any) -> None:
     _check_count("simulations", simulations)
     if noise not in NOISES:
         raise JscaleError(f"noise must be one of {', '.join(NOISES)}, not {noise!r}")
+    check_key(key)
+
+
+def _share(noise: str, shared: Any) -> float:
+    """The share of its variance that runs of a cluster have in common; 0 without clusters."""
+    if noise != "cluster":
+        if shared is not None:
+            raise JscaleError(f"shared={shared!r} belongs to noise='cluster', not to noise={noise!r}")
+        return 0.0
+    if shared is None:
+        return _HALF
     if isinstance(shared, bool) or not isinstance(shared, int | float) or not 0 <= shared <= 1:
         raise JscaleError(f"shared must lie between 0 and 1, not {shared!r}")
-    check_key(key)
+    return float(shared)
 
 
 def _check_fit(state: Fitted, table: Runs, noise: str) -> None:

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from jscale._core.errors import JscaleError
 from jscale.cli import _inputs, _intervals, _options, _output
 from jscale.cli._session import session, shows_progress
 
@@ -36,13 +35,9 @@ def calibrate(
     """Simulate runs like yours many times: which intervals keep their promise."""
     _output.targets(out, figure)
     with session():
-        if shared is not None and noise != "cluster":
-            raise JscaleError(f"--shared belongs to --noise cluster, not to --noise {noise}")
         table = _inputs.table_of(source, out=out)
         chosen = _inputs.law_of(law, fix, tie)
-        asked: Any = {**_intervals.settings(chosen, target, kinds, level, by), "noise": noise}
-        if shared is not None:
-            asked["shared"] = shared
+        asked: Any = {**_intervals.settings(chosen, target, kinds, level, by), "noise": noise, "shared": shared}
         from jscale import assess
 
         found = assess.calibrate(

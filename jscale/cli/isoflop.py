@@ -149,10 +149,12 @@ def show(result: "IsoFlop", table: "Runs") -> None:
             ", ".join(b.flags),
         )
         for i, b in enumerate(result.budgets)
+        if math.isfinite(b.N_opt)  # a note counts those that have no minimum
     ]
     headers = ("C", "runs", "N*", "D*", "error", "bias", "loss", "flags")
     _output.show(f"isoFLOP valleys of {table.name}, curve: {result.curve}")
-    _output.show(_output.table(headers, rows, right="rrrrrrr"))
+    if rows:
+        _output.show(_output.table(headers, rows, right="rrrrrrr"))
     laws = [(name, lines) for name, lines in result.fits.items()]
     if result.corrected is not None:
         laws.append((f"{result.headline}, bias removed", result.corrected))

@@ -149,7 +149,9 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
 
 def _remarks(record: "Record") -> list[str]:
     """What is known of a law beside its numbers, a line each."""
-    lines = [f"source: {record.source}"]
+    from jscale.report.cards import returns
+
+    lines = [returns(record), f"source: {record.source}"]
     for words, names in (("never grows with", record.decreasing), ("never falls with", record.increasing)):
         lines += [f"{words} {', '.join(names)}"] if names else []
     lines += [f"limit: {text} at {where}" for where, text in record.limits.items()]

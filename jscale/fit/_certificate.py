@@ -130,15 +130,23 @@ def _poor(inputs: Mapping[str, np.ndarray]) -> str:
     return f" ({', '.join(found)})" if found else ""
 
 
+def _why(certificate: Certificate, record: Record) -> str:
+    """Why there is no optimum to speak of."""
+    if certificate.agreement == 0:
+        return f"from none of {certificate.starts} starts does {record.name} give every run a finite number"
+    if certificate.starts == 1:
+        return "one start has no other to agree with"
+    return f"{certificate.agreement:.0%} of {certificate.starts} starts agree, gradient {certificate.gradient_norm:.1e}"
+
+
 def notes(certificate: Certificate, record: Record, inputs: Mapping[str, np.ndarray]) -> tuple[Note, ...]:
     """The certificate's doubts in sentences; ``inputs`` are those of the runs, name → (rows,)."""
     found = []
     if certificate.status == Status.not_converged:
-        message = (
-            f"the fit of {record.name} did not converge: {certificate.agreement:.0%} of {certificate.starts} "
-            f"starts agree, gradient {certificate.gradient_norm:.1e}"
-        )
+        message = f"the fit of {record.name} did not converge: {_why(certificate, record)}"
         found.append(Note("not-converged", "error", message, {"agreement": certificate.agreement}))
+    if certificate.agreement == 0:
+        return tuple(found)
     if certificate.unidentified:
         names = ", ".join(certificate.unidentified)
         message = f"these runs cannot separate {names}: their values and errors mean little on their own{_poor(inputs)}"

@@ -17,12 +17,14 @@ from jscale.fit._problem import Local, Tableau, challenge, examine, slopes
 from jscale.fit._search import distinct, search
 from jscale.fit._solver import Descent
 from jscale.fit._starts import spread
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, Record, describe
 
 _EXACT = 1.5e-8
 """Root mean square of residuals that are nothing but rounding, so that a gradient has no scale."""
 _HARDLY = 0.02
 """Share of the objective by which a ridge may lie above the best end."""
+_APART = 0.1
+"""Distance in free coordinates, about a relative one, by which ends on a ridge differ in a parameter it leaves open."""
 _BY_ROW = ("predicted", "residuals", "jacobian", "raw_jacobian", "slopes", "weights")
 
 
@@ -105,6 +107,8 @@ def find(
     certificate = _certified(law, local, descents, best, rival)
     if certificate.status == Status.not_converged:
         certificate = _on_a_ridge(certificate, place, descents) or certificate
+    if certificate.status == Status.collinear_design:
+        certificate = replace(certificate, unidentified=_open(certificate, record, descents))
     covariance = _covariance(place, free, local)
     params = {name: float(local.params[name]) for name in record.parameter_names}
     return Found(
@@ -150,6 +154,19 @@ def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> C
     return replace(certificate, status=usual.status, condition=usual.condition, unidentified=usual.unidentified)
 
 
+def _open(certificate: Certificate, record: Record, descents: Descent) -> tuple[str, ...]:
+    """The parameters that a poor design leaves open: where it is best fitted, and where it is fitted about as well.
+
+    The design about one point of a ridge shows the ridge's direction there; its ends show where it leads.
+    """
+    values, free = np.asarray(descents.value), np.asarray(descents.free)[:, : len(record.parameters)]
+    near = values <= values.min() + _HARDLY * abs(values.min())
+    apart = np.ptp(free[near], axis=0) > _APART
+    astray = {name for name, far in zip(record.parameter_names, apart, strict=True) if far}
+    named = astray.union(certificate.unidentified) - set(certificate.at_bound)
+    return tuple(name for name in record.parameter_names if name in named)
+
+
 def _certified(law: LawFunction, local: Local, descents: Descent, best: int, rival: float) -> Certificate:
     """The certificate of the best of some descents; ``rival`` is the objective that a second method reached."""
     record = describe(law)
@@ -157,18 +174,18 @@ def _certified(law: LawFunction, local: Local, descents: Descent, best: int, riv
     root = np.sqrt(local.weights)[:, None]
     value = float(values[best])
     slack = certify.AGREEMENT * max(abs(value), 1e-12 * len(jacobian))
-    agreement = float(np.mean(values <= value + slack))
+    agreement = float(np.mean(np.isfinite(values) & (values <= value + slack)))
     # A parameter at its edge pulls against the edge and says nothing about the others.
     bounds = certify.at_bound(record, np.asarray(descents.free[best]))
     inner = np.array([name not in bounds for name in record.parameter_names])
-    gradient = certify.slant(jacobian[:, inner], local.slopes)
+    gradient = certify.slant(jacobian[:, inner], local.slopes) if np.isfinite(value) else np.inf
     condition, shares = certify.conditioning((root * jacobian)[:, inner])
     condition_raw, _ = certify.conditioning((root * local.raw_jacobian)[:, inner])
     exact = float(np.sqrt(np.mean(np.square(local.residuals)))) <= _EXACT
     beaten = rival < value - slack
     settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < certify.GRADIENT or exact)
-    # One start of several that ends lower than all others may be luck, however many a tenth of them is.
-    alone = len(values) > 1 and np.sum(values <= value + slack) < 2
+    # One start that ends lower than all others may be luck, however many a tenth of them is.
+    alone = np.sum(values <= value + slack) < 2
     sound = settled and agreement >= certify.AGREEING_STARTS and not alone and not beaten
     collinear = not condition <= certify.COLLINEAR
     # On a ridge descents crawl and starts end in different places: the design is the cause, so it is named first.

@@ -34,7 +34,9 @@ def clusters(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray |
     """
     if kind not in ("cluster", "wild"):
         if by is not None:
-            raise JscaleError(f"by={by!r} belongs to the kinds cluster and wild, not to {kind!r}")
+            raise JscaleError(
+                f"by={by!r} belongs to the kinds cluster and wild, not to {kind!r}; expected kind='cluster'"
+            )
         return None
     if by is None and kind == "wild":
         return None

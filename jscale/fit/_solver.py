@@ -17,6 +17,8 @@ MAX_STEPS = 400
 _DECREASE, _ROUNDING = 1e-14, 1e-10
 """A step that promises less than the first share of the objective ends the descent; so does one that promises less than
 the second and fails to deliver: it met rounding."""
+_LAST_DIGITS = 8.0
+"""Times the machine's precision: by so much of itself an objective may differ from itself."""
 _DAMPING_START, _DAMPING_DOWN, _DAMPING_MAX = 1e-2, 0.3, 1e12
 _TRIED = (1e-3, 3e-2, 1.0, 30.0)
 """Of the damping: tried at every point, since a Hessian costs more than all four. The best of them takes 46 steps on
@@ -74,8 +76,11 @@ def newton(
         moves = -(along / (jnp.abs(curvature) + dampings[:, None])) @ axes.T / d
         places = x + moves / jnp.maximum(1.0, jnp.max(jnp.abs(moves) / reach, axis=1, keepdims=True))
         trials = jax.vmap(value)(places)
-        best = jnp.argmin(jnp.where(jnp.isfinite(trials), trials, jnp.inf))
-        better = trials[best] <= f
+        trials = jnp.where(jnp.isfinite(trials), trials, jnp.inf)
+        # Of steps as good as the best up to rounding the longest: near the optimum it is the one that leads there.
+        rounding = _LAST_DIGITS * jnp.finfo(f.dtype).eps * jnp.where(jnp.isfinite(f), jnp.abs(f), 0.0)
+        best = jnp.argmax(trials <= jnp.min(trials) + rounding)
+        better = trials[best] <= f + rounding
         settled = promised <= resolution + jnp.where(better, _DECREASE, _ROUNDING) * jnp.abs(f)
         calmer, wilder = jnp.maximum(dampings[best] * _DAMPING_DOWN, 1e-15), damping * _TRIED[-1] ** 2 / _TRIED[0]
         damping = jnp.where(finite, jnp.where(better, calmer, wilder), _DAMPING_MAX)

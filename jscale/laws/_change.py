@@ -7,7 +7,8 @@ from typing import Any
 
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
-from jscale.laws._declare import LawFunction, bound, check_parameters, describe
+from jscale.laws._check import check_parameters
+from jscale.laws._declare import LawFunction, bound, describe
 from jscale.laws._record import Constants, Parameter, Record
 
 

@@ -6,9 +6,9 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from jscale._core import expressions
 from jscale._core.errors import JscaleError
-from jscale.laws._record import Constants, Input, Parameter, Record, edge
+from jscale.laws._check import check
+from jscale.laws._record import Constants, Input, Parameter, Record
 from jscale.laws.roles import Role, adjust
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,7 +70,7 @@ def law(
             ridges=tuple(ridges),
             traps=tuple(traps),
         )
-        _check(record)
+        check(record)
         return attach(function, record)
 
     return declare
@@ -130,7 +130,7 @@ def member(
     )
     if more:
         raise JscaleError(f"law {name!r}: {', '.join(sorted(more))} cannot be declared")
-    _check(record)
+    check(record)
     return bound(evaluate, record, doc)
 
 
@@ -252,52 +252,3 @@ def _role(law: str, name: str, hint: Any) -> Role:
         if isinstance(change, adjust):
             role = change.apply(role)
     return role
-
-
-def _check(record: Record) -> None:
-    known = set(record.input_names) | set(record.parameter_names)
-    if taken := known & {name for name, _ in record.definitions}:
-        raise JscaleError(f"law {record.name!r}: where gives {', '.join(sorted(taken))} a second meaning")
-    for name, text in (*record.definitions, ("formula", record.formula)):
-        if unknown := expressions.names(text) - known - set(record.functions):
-            raise JscaleError(f"law {record.name!r}: {name} uses {', '.join(sorted(unknown))}, not in the signature")
-        known.add(name)
-    for short, given in record.published.items():
-        if not isinstance(given, Constants):
-            raise JscaleError(f"law {record.name!r}: make the constants {short!r} with jscale.laws.constants")
-        if set(given.values) != set(record.parameter_names) or not set(given.stderr) <= set(given.values):
-            raise JscaleError(
-                f"law {record.name!r}: constants {short!r} name {sorted({*given.values, *given.stderr})}, "
-                f"the signature {sorted(record.parameter_names)}"
-            )
-    for kind, named in (("decreasing", record.decreasing), ("increasing", record.increasing)):
-        if unknown := set(named) - set(record.input_names):
-            raise JscaleError(f"law {record.name!r}: {kind} names {sorted(unknown)}, not inputs")
-    _check_limits(record, known)
-    check_parameters(record)
-
-
-def _check_limits(record: Record, known: set[str]) -> None:
-    for where, text in record.limits.items():
-        pairs = edge(where)
-        if unknown := {name for name, _ in pairs} - set(record.input_names):
-            raise JscaleError(f"law {record.name!r}: the limit {where!r} names {sorted(unknown)}, not inputs")
-        used = frozenset().union(expressions.names(text), *(expressions.names(at) for _, at in pairs))
-        if unknown := used - known - set(record.functions):
-            raise JscaleError(f"law {record.name!r}: the limit {where!r} uses {sorted(unknown)}, not in the signature")
-
-
-def check_parameters(record: Record) -> None:
-    """Raise JscaleError unless every parameter has a prior, a start range and an anchor that can be evaluated."""
-    at_centre = {n + s for n in record.input_names for s in ("", "_low")} | {"loss_min"}
-    before: set[str] = set()
-    for p in record.in_order_of_anchors:
-        anchor = p.role.anchor
-        if p.role.prior is None or p.role.start is None:
-            raise JscaleError(f"law {record.name!r}: {p.name!r} needs a role with a prior and a start range")
-        if anchor is None:
-            before.add(p.name)
-            continue
-        if unknown := anchor.names - at_centre - before:
-            raise JscaleError(f"law {record.name!r}: the anchor of {p.name!r} uses {', '.join(sorted(unknown))}")
-        before.add(p.name)

@@ -6,7 +6,7 @@
 import argparse
 import inspect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from jscale._core.files import replacing
@@ -69,6 +69,13 @@ def details(law: LawFunction) -> str:
     return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", more).replace("``", "`")
 
 
+def returns(record: Record, quote: Callable[[str], str] = str) -> str:
+    """What a law's value is, and in which column fits look for it."""
+    unit = "" if record.output.unit == "1" else f", in {record.output.unit}"
+    column = f"; runs have it in column {quote(record.output.column)}" if record.output.column else ""
+    return f"Returns {record.output.meaning}{unit}{column}"
+
+
 def card(law: LawFunction) -> str:
     """Everything that is known of a law: formula, columns, parameters, published constants, limits, ridges, traps."""
     record, columns = describe(law), columns_of(law)
@@ -97,8 +104,7 @@ def card(law: LawFunction) -> str:
     )
     if record.published:
         lines += _published(record)
-    unit = "" if record.output.unit == "1" else f", in {record.output.unit}"
-    lines += [f"- Returns {record.output.meaning}{unit}."]
+    lines += [f"- {returns(record, _code)}."]
     lines += [f"- Limit: {_code(text)} at {_code(where)}." for where, text in record.limits.items()]
     for words, names in (("Never grows with", record.decreasing), ("Never falls with", record.increasing)):
         lines += [f"- {words} {', '.join(map(_code, names))}."] if names else []

@@ -33,7 +33,7 @@ def remarks(columns: Columns, extras: tuple[str, ...], match: Match | None = Non
     kept = ~columns["exclude"] if "exclude" in columns else np.ones(_length(columns), dtype=bool)
     found = [_extras(extras), _excluded(columns, kept), *_scale(columns, match or Match({}, {}))]
     found += [check(columns) for check in _CHECKS]
-    found.append(_one_ratio(columns, kept))
+    found += [_one_level(columns, kept), _one_ratio(columns, kept)]
     return [note for note in found if note is not None]
 
 
@@ -53,7 +53,7 @@ def _shown(mask: np.ndarray) -> str:
 def _extras(extras: tuple[str, ...]) -> Note | None:
     if not extras:
         return None
-    message = f"unknown columns were kept as they are: {listing(extras)}"
+    message = f"columns that only laws which name them read were kept as they are: {listing(extras)}"
     return Note("unknown-columns", "info", message, {"columns": extras})
 
 
@@ -149,6 +149,17 @@ def _mixed_kinds(columns: Columns) -> Note | None:
         return None
     message = f"N counts different things in different rows: {listing(kinds)}"
     return Note("mixed-n-kind", "warning", message, {"kinds": tuple(kinds)})
+
+
+def _one_level(columns: Columns, kept: np.ndarray) -> Note | None:
+    """Of the resources that a table has, those that are the same in all runs."""
+    levels = {name: np.unique(columns[name][kept]) for name in ("N", "D") if name in columns and kept.sum() > 1}
+    alone = {name: float(values[0]) for name, values in levels.items() if len(values) == 1}
+    if not alone:
+        return None
+    told = " and ".join(f"{name} is {human(value)}" for name, value in alone.items())
+    message = f"{told} in all runs: its effect on the loss cannot be told"
+    return Note("one-level", "info", message, {"levels": alone})
 
 
 def _one_ratio(columns: Columns, kept: np.ndarray) -> Note | None:

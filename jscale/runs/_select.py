@@ -9,6 +9,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale.laws import Input, LawFunction, describe
 from jscale.laws._parts import added, sum_of_parts
+from jscale.laws._trial import require_compilable
 from jscale.runs._columns import BIT_COLUMNS, KNOWN, OFF_BITS
 from jscale.runs._table import Runs
 from jscale.runs._text import quote
@@ -70,8 +71,8 @@ def select(table: Runs, law: LawFunction) -> Data:
         law: a declared law.
 
     Raises:
-        JscaleError: a column that the law needs is missing, is text, or has an empty or impossible cell; or every row
-            is excluded.
+        JscaleError: a column that the law needs is missing, is text, or has an empty or impossible cell; every row is
+            excluded; or JAX cannot compile the law.
     """
     if not isinstance(table, Runs):
         raise JscaleError(f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}")
@@ -80,6 +81,7 @@ def select(table: Runs, law: LawFunction) -> Data:
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
     notes: list[Note] = []
     inputs = input_columns(table, law, kept, notes)
+    require_compilable(law, inputs)
     notes += _ignored(table, law, kept)
     return Data(
         inputs,

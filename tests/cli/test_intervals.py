@@ -97,7 +97,10 @@ def test_tables_fit_eighty_columns(monkeypatch):
         (("fit", *FIT, "--target", "loss@N=1,loss@N=2"), "give --target several times"),
         (("calibrate", *CALIBRATE, "--draws", 0), "error: --draws must be a whole number of at least 2"),
         (("calibrate", *CALIBRATE, "--weights", "colour"), "'colour'"),
-        (("calibrate", *CALIBRATE, "--shared", 0.5), "--shared belongs to --noise cluster, not to --noise normal"),
+        (
+            ("calibrate", *CALIBRATE, "--shared", 0.5),
+            "error: --shared 0.5 belongs to --noise 'cluster', not to",
+        ),
         (("calibrate", *CALIBRATE, "--noise", "cluster", "--shared", 2), "error: --shared must lie between 0 and 1"),
         (("fit", *FIT, "--kinds", "fisher", "--by", "N"), "error: --by 'N' belongs to the kinds cluster-sandwich"),
         (("fit", *FIT, "--target", "A", "--target", "A"), "error: --target: two are named 'A'"),

@@ -92,6 +92,7 @@ def test_a_table_without_valleys_is_told_what_was_expected(jscale, answer, table
     shown = jscale("isoflop", table, "--law", "none").stdout
     assert "headline     none; no_interior_optimum" in shown
     assert "power law   coefficient" not in shown
+    assert "–" not in shown
 
 
 def test_a_column_goes_by_its_old_name_too(answer, valleys: Path, tmp_path: Path):

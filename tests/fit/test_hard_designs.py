@@ -98,7 +98,19 @@ def test_a_law_without_a_loss_at_every_start_is_not_converged():
     table = simulated(SIZES, RATIOS * SIZES)
     point = fit.point(laws.fix(laws.chinchilla, alpha=1e3), table)
     assert point.certificate.status == Status.not_converged
+    assert point.certificate.agreement == 0
     assert all(np.isinf(error) for error in point.stderr.values())
+    message = "did not converge: from none of 64 starts does chinchilla[alpha=1000] give every run a finite number"
+    assert [n.message for n in point.notes if n.severity != "info"] == [f"the fit of chinchilla[alpha=1000] {message}"]
+
+
+def test_one_start_cannot_certify_itself():
+    table = simulated(SIZES, RATIOS * SIZES)
+    alone, two = (fit.point(laws.chinchilla, table, starts=n) for n in (1, 2))
+    assert alone.certificate.status == Status.not_converged
+    assert "one start has no other to agree with" in alone.notes[-1].message
+    assert two.certificate.converged
+    assert alone.params == pytest.approx(two.params, rel=1e-6)
 
 
 @pytest.mark.parametrize("factor", [1e200, 1e-300])

@@ -9,6 +9,7 @@ from jscale import fit, laws
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from jscale.laws.roles import lognormal
 from tests.fit.tables import HOFFMANN, frontier, isoflop
 
 SHORT = {"chains": 2, "warmup": 400, "draws": 600}
@@ -112,9 +113,10 @@ def test_own_kernel_gives_the_same_posterior(drawn):
 
 def test_a_ridge_is_sampled_and_shown(drawn):
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SHORT)
-    # With eight other keys R-hat was up to 1.04, alpha 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation
-    # -0.89 to -0.93: last digits of a machine's linear algebra make other chains, as keys do.
-    assert ridge.summary["alpha"]["rhat"] < 1.1
+    # With eight other keys alpha was 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation -0.89 to -0.93: last
+    # digits of a machine's linear algebra make other chains, as keys do. With 3 of 32 keys a chain was caught at an end
+    # of the ridge (R-hat 1.2 to 1.9), which must then be told.
+    assert (ridge.summary["alpha"]["rhat"] < 1.1) or ridge.status == Status.not_converged
     for name, wider in {"alpha": 1.5, "beta": 4.0}.items():
         assert ridge.summary[name]["sd"] > wider * drawn.summary[name]["sd"], name
     # What one ratio fixes is the sum of the two terms: what one gains the other loses.
@@ -124,13 +126,17 @@ def test_a_ridge_is_sampled_and_shown(drawn):
 
 
 def test_without_data_the_prior_comes_back():
-    """No run varies the bits, so gamma_w keeps its prior: log-normal, median 2, log-sd 0.5."""
-    drawn = fit.posterior(laws.qat, isoflop(), key=jax.random.key(6), chains=2, warmup=600, draws=1500)
+    """No run varies the bits, so gamma_w keeps its prior.
+
+    The role's own is wider: scales from 8 bits on take so much from every run that A has to follow along a bent and
+    narrow ridge, in whose end one chain in ten is caught (with any kernel).
+    """
+    settings = {"chains": 2, "warmup": 600, "draws": 1500, "priors": {"gamma_w": lognormal(2.0, 0.2)}}
+    drawn = fit.posterior(laws.qat, isoflop(), key=jax.random.key(6), **settings)
     logs, ess = np.log(drawn.draws["gamma_w"]), drawn.summary["gamma_w"]["ess_bulk"]
-    assert ess > 400
-    # The bias must leave every run some effective parameters, which trims the largest scales a little.
-    assert logs.mean() == pytest.approx(np.log(2), abs=4 * 0.5 / np.sqrt(ess) + 0.03)
-    assert logs.std() == pytest.approx(0.5, rel=0.15)
+    assert ess > 1000
+    assert logs.mean() == pytest.approx(np.log(2), abs=4 * 0.2 / np.sqrt(ess))
+    assert logs.std() == pytest.approx(0.2, rel=0.1)
 
 
 def test_priors_can_be_replaced(drawn):

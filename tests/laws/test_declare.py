@@ -188,8 +188,8 @@ def test_anchors_that_do_not_fit():
     ) -> Loss:
         """Nothing."""
 
-    assert "the anchor of 'A' uses D" in refused(unknown, formula="A")
-    assert "the anchor of 'A' uses B" in refused(circular, formula="A + B")
+    assert "the anchor of 'A' uses D, not in the signature: use that name, or give" in refused(unknown, formula="A")
+    assert "the anchor of 'A' uses B, in a circle" in refused(circular, formula="A + B")
 
 
 def test_an_anchor_may_name_a_parameter_that_comes_later():

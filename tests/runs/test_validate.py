@@ -191,6 +191,14 @@ def test_shape_of_the_design():
     assert "one-ratio" in notes(D=[20 * N[0], 3e9, 20 * N[2]], exclude=[0, 1, 0])
 
 
+def test_a_resource_at_one_level_is_told():
+    note = notes(N=[7e7] * 3)["one-level"]
+    assert note.evidence == {"levels": {"N": 7e7}}
+    assert note.message == "N is 70M in all runs: its effect on the loss cannot be told"
+    assert "one-level" not in notes()
+    assert notes(D=[2e9, 3e9, 2e9], exclude=[0, 1, 0])["one-level"].evidence == {"levels": {"D": 2e9}}
+
+
 def test_kinds_of_size():
     assert notes(n_kind=["total", "total", "non-embedding"])["mixed-n-kind"].evidence["kinds"] == (
         "non-embedding",
