@@ -9,7 +9,7 @@ of the starts find the optimum of ``untied_precision``, 83%, 91% and 100% that o
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -82,8 +82,8 @@ def _staged(problem: Problem, programme: _Stage, start: jax.Array) -> Descent:
     law, objective = problem.law, problem.objective
     reach = longest_steps(law, objective)
 
-    def one(carry: tuple[jax.Array, jax.Array], stage: _Stage) -> tuple[tuple[jax.Array, jax.Array], Descent]:
-        before, previous = carry
+    def one(carry: tuple[jax.Array, jax.Array, jax.Array], stage: _Stage) -> tuple[Any, Descent]:
+        before, lowest, previous = carry
         here = Problem(law, objective, problem.tableau._replace(delta=stage.delta))
         walls = _walls(here)
 
@@ -92,14 +92,16 @@ def _staged(problem: Problem, programme: _Stage, start: jax.Array) -> Descent:
 
         again = stage.chance > 0
         # A start at which the law gives some run no loss goes nowhere, and has failed as well.
-        leaning = jnp.any(walls.beyond(before) > 0) | ~jnp.isfinite(here.value(before))
+        leaning = jnp.any(walls.beyond(before) > 0) | ~jnp.isfinite(lowest)
         other = first_guess(here, elsewhere(start, walls.low, walls.high, stage.chance))
         begin = jnp.where(again & leaning, other, next_stage(objective, before, stage.delta / previous))
         end = newton(value, here.widths, begin, here.resolution, reach, idle=again & ~leaning)
-        worse = again & ~(end.value <= value(before))
-        return (jnp.where(worse, before, end.free), stage.delta), end
+        # Chances minimise one function, so that their ends compare.
+        worse = again & ~(end.value <= lowest)
+        return (jnp.where(worse, before, end.free), jnp.where(worse, lowest, end.value), stage.delta), end
 
-    _, ends = jax.lax.scan(one, (first_guess(problem, start), programme.delta[0]), programme)
+    first = (first_guess(problem, start), jnp.asarray(jnp.inf), programme.delta[0])
+    _, ends = jax.lax.scan(one, first, programme)
     return Descent(ends.free[-1], ends.value[-1], ends.steps.sum(), ends.settled[-1])
 
 

@@ -92,16 +92,20 @@ class Problem(NamedTuple):
         """Derivative of the residuals by the law's coordinates (rows, k)."""
         return jax.jacfwd(self.residuals)(free)[:, : len(describe(self.law).parameters)]
 
+    def _twice(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r = self.residuals(free)
+        return r, r
+
     def widths(self, free: jax.Array, hessian: jax.Array) -> jax.Array:
         """Curvature scale of every coordinate, from the reweighted Gauss-Newton matrix.
 
         The Hessian of a Huber loss has no curvature from runs outside delta, and may have none at all at a start.
         """
         del hessian
-        r = self.residuals(free)
+        jacobian, r = jax.jacfwd(self._twice, has_aux=True)(free)
         safe = jnp.where(r == 0, 1e-300, r)
         weight = self.slopes(free, safe) / safe
-        width = jnp.sqrt(jnp.sum(weight[:, None] * self.jacobian(free) ** 2, axis=0))
+        width = jnp.sqrt(jnp.sum(weight[:, None] * jacobian[:, : len(describe(self.law).parameters)] ** 2, axis=0))
         if self.objective.has_scale:
             width = jnp.append(width, jnp.sqrt(1.0 * r.shape[0]))
         return floored(width)

@@ -17,8 +17,9 @@ MAX_STEPS = 400
 _DECREASE, _ROUNDING = 1e-14, 1e-10
 """A step that promises less than the first share of the objective ends the descent; so does one that promises less than
 the second and fails to deliver: it met rounding."""
-_LAST_DIGITS = 8.0
-"""Times the machine's precision: by so much of itself an objective may differ from itself."""
+_LAST_DIGITS = 64.0
+"""Times the machine's precision: by so much of itself an objective may differ from itself. Residuals are differences of
+numbers a hundred times their size, so that their last digits are worth more than those of the objective."""
 _DAMPING_START, _DAMPING_DOWN, _DAMPING_MAX = 1e-2, 0.3, 1e12
 _TRIED = (1e-3, 3e-2, 1.0, 30.0)
 """Of the damping: tried at every point, since a Hessian costs more than all four. The best of them takes 46 steps on
@@ -55,19 +56,25 @@ def newton(
         resolution: a decrease of the objective that no longer matters, for runs that the law fits exactly.
         reach: longest step along every coordinate (k,). A leap far along a coordinate that ends in a bound lands where
             the objective is flat and looks like a minimum.
-        idle: whether to stay at the start.
+        idle: whether to stay at the start, where the objective is then not evaluated and counts as infinite.
     """
-    gradient, hessian = jax.grad(value), jax.hessian(value)
+
+    def gradient(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        f, g = jax.value_and_grad(value)(x)
+        return g, (f, g)
+
+    # Once for all three: a law that is written out once more takes longer to compile.
+    expand = jax.jacfwd(gradient, has_aux=True)
 
     def unfinished(state):
         _, _, damping, settled, steps = state
         return ~settled & (damping < _DAMPING_MAX) & (steps < MAX_STEPS)
 
     def advance(state):
-        x, f, damping, _, steps = state
-        h = hessian(x)
+        x, _, damping, _, steps = state
+        h, (f, g) = expand(x)
         d = widths(x, h)
-        g, h = gradient(x) / d, h / d[:, None] / d
+        g, h = g / d, h / d[:, None] / d
         finite = jnp.all(jnp.isfinite(g)) & jnp.all(jnp.isfinite(h))
         curvature, axes = jnp.linalg.eigh(jnp.where(finite, h, jnp.eye(h.shape[0], dtype=h.dtype)))
         along = axes.T @ jnp.where(finite, g, 0.0)
@@ -87,7 +94,7 @@ def newton(
         x, f = jnp.where(better, places[best], x), jnp.where(better, trials[best], f)
         return x, f, damping, settled & finite, steps + 1
 
-    first = value(start)
-    initial = (start, first, jnp.full_like(first, _DAMPING_START), jnp.asarray(idle), jnp.asarray(0, jnp.int32))
+    nothing = jnp.full((), jnp.inf, start.dtype)
+    initial = (start, nothing, jnp.full_like(nothing, _DAMPING_START), jnp.asarray(idle), jnp.asarray(0, jnp.int32))
     x, f, _, settled, steps = lax.while_loop(unfinished, advance, initial)
     return Descent(x, f, steps, settled)

@@ -68,7 +68,7 @@ def test_an_idle_descent_stays_where_it_is():
         end = newton(lambda x: jnp.sum(x**2), lambda x, h: jnp.ones_like(x), start, 0.0, idle=True)
     assert int(end.steps) == 0
     np.testing.assert_array_equal(end.free, start)
-    assert float(end.value) == 25.0
+    assert np.isinf(end.value)
 
 
 def test_values_of_either_sign_are_fitted_as_they_are():
