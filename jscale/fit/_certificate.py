@@ -153,7 +153,9 @@ def notes(certificate: Certificate, record: Record, inputs: Mapping[str, np.ndar
         found.append(Note("collinear-design", "warning", message, {"condition": certificate.condition}))
     if certificate.at_bound:
         names = ", ".join(certificate.at_bound)
-        message = f"the best fit drives {names} to the edge of its range: its standard error does not hold"
+        several = len(certificate.at_bound) > 1
+        what = "their ranges: their standard errors do" if several else "its range: its standard error does"
+        message = f"the best fit drives {names} to the edge of {what} not hold"
         found.append(Note("at-bound", "warning", message, {"parameters": certificate.at_bound}))
     if certificate.status != Status.not_converged and not certificate.second_method:
         found.append(Note("second-method", "info", "a second method (L-BFGS) stopped short of this optimum", {}))

@@ -19,11 +19,11 @@ _CAUSES = (
     ),
     (
         jax.errors.TracerArrayConversionError,
-        "NumPy and math cannot take values that JAX is still to compute; use jax.numpy",
+        "NumPy cannot take values that JAX is still to compute; use jax.numpy",
     ),
     (
         jax.errors.ConcretizationTypeError,
-        "float(), int() and item() cannot take values that JAX is still to compute; use jax.numpy",
+        "float(), int(), item() and the module math cannot take values that JAX is still to compute; use jax.numpy",
     ),
 )
 

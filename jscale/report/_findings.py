@@ -102,7 +102,8 @@ def certificate(study: Study) -> Finding:
     if c.status == Status.collinear_design:
         text = f"{agree} reach the same fit, but these runs cannot separate all parameters: many others fit as well."
     elif c.status == Status.at_bound:
-        text = f"{agree} reach the same fit, which drives {listing(_shown(c.at_bound))} to the edge of its range."
+        edge = "its range" if len(c.at_bound) == 1 else "their ranges"
+        text = f"{agree} reach the same fit, which drives {listing(_shown(c.at_bound))} to the edge of {edge}."
     else:
         text = f"The fit did not converge ({agree} agree): the numbers below are not to be relied on."
     return Finding("Certificate", text[:1].upper() + text[1:], "doubt")
