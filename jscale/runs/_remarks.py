@@ -53,7 +53,7 @@ def _shown(mask: np.ndarray) -> str:
 def _extras(extras: tuple[str, ...]) -> Note | None:
     if not extras:
         return None
-    message = f"columns that only laws which name them read were kept as they are: {listing(extras)}"
+    message = f"other columns were kept, for laws that read them by name: {listing(extras)}"
     return Note("unknown-columns", "info", message, {"columns": extras})
 
 
