@@ -40,9 +40,9 @@ _SEEN = {
 its floor. In the middle of the ranges a break bends the loss by 0.1%, and straight laws come as close."""
 _LEVELS = (3e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5)
 _SCHEDULED = {"momentum_law": laws.momentum_law, "multi_power": laws.multi_power}
-"""Laws of a schedule, and the learning rates of their run: 4,000 steps each, after a warm-up. A rate that falls to
-several levels tells the pace of its effect from the power by which that depends on the rate; a cosine leaves it open,
-and has a fall for every step."""
+"""Laws of a schedule, and the learning rates of their run: 4,000 steps each, the first of which begin with a warm-up. A
+rate that falls to several levels tells the pace of its effect from the power by which that depends on the rate; a
+cosine leaves it open, and has a fall for every step."""
 _BITS = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 16.0)
 _LOSS = 3.0
 

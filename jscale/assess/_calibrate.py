@@ -27,7 +27,7 @@ from jscale.fit._weights import Weights
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
 
-_HALF = 0.5
+_SHARED = 0.5
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _share(noise: str, shared: Any) -> float:
             raise JscaleError(f"shared={shared!r} belongs to noise='cluster', not to noise={noise!r}")
         return 0.0
     if shared is None:
-        return _HALF
+        return _SHARED
     if isinstance(shared, bool) or not isinstance(shared, int | float) or not 0 <= shared <= 1:
         raise JscaleError(f"shared must lie between 0 and 1, not {shared!r}")
     return float(shared)

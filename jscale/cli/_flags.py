@@ -65,4 +65,4 @@ def translated(message: str, given: Mapping[str, str], known: Mapping[str, str])
         return f"{known[found[1]]} " if found[1] in known else found[0]
 
     # An argument stands for itself: what follows a quote, a comma or an @ is something that the user typed.
-    return re.sub(r"(?<![\w'\"@,=.-])(\w+)=(?: |$|(?=['\"\d]))", flagged, message).rstrip()
+    return re.sub(r"(?<![\w'\"@,=.-])(\w+)=(?: |$|(?=['\"\d.+-]))", flagged, message).rstrip()

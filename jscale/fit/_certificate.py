@@ -134,8 +134,11 @@ def _why(certificate: Certificate, record: Record) -> str:
     """Why there is no optimum to speak of."""
     if certificate.agreement == 0:
         return f"from none of {certificate.starts} starts does {record.name} give every run a finite number"
-    if certificate.starts == 1:
-        return "one start has no other to agree with"
+    settled = certificate.gradient_norm < GRADIENT
+    if settled and certificate.starts == 1:
+        return "one start has no other to agree with; give two or more"
+    if settled and certificate.agreement >= AGREEING_STARTS:
+        return "it ran out of steps, or a second method (L-BFGS) finds a lower objective"
     return f"{certificate.agreement:.0%} of {certificate.starts} starts agree, gradient {certificate.gradient_norm:.1e}"
 
 

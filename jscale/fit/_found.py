@@ -16,15 +16,15 @@ from jscale.fit._objective import Objective
 from jscale.fit._problem import Local, Tableau, challenge, examine, slopes
 from jscale.fit._search import distinct, search
 from jscale.fit._solver import Descent
-from jscale.fit._starts import spread
-from jscale.laws import LawFunction, Record, describe
+from jscale.fit._starts import ranges, spread
+from jscale.laws import LawFunction, describe
 
 _EXACT = 1.5e-8
 """Root mean square of residuals that are nothing but rounding, so that a gradient has no scale."""
 _HARDLY = 0.02
-"""Share of the objective by which a ridge may lie above the best end."""
-_APART = 0.1
-"""Distance in free coordinates, about a relative one, by which ends on a ridge differ in a parameter it leaves open."""
+"""Share of a sum of residuals by which a ridge may lie above the best end; half of it in nats a run of a likelihood."""
+_APART = 0.03
+"""Share of its start range by which ends on a ridge differ in a parameter that it leaves open."""
 _BY_ROW = ("predicted", "residuals", "jacobian", "raw_jacobian", "slopes", "weights")
 
 
@@ -108,7 +108,7 @@ def find(
     if certificate.status == Status.not_converged:
         certificate = _on_a_ridge(certificate, place, descents) or certificate
     if certificate.status == Status.collinear_design:
-        certificate = replace(certificate, unidentified=_open(certificate, record, descents))
+        certificate = replace(certificate, unidentified=_open(certificate, place, descents))
     covariance = _covariance(place, free, local)
     params = {name: float(local.params[name]) for name in record.parameter_names}
     return Found(
@@ -145,7 +145,7 @@ def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> C
     """
     values = np.asarray(descents.value)
     common = int(max(distinct(values), key=len)[0])
-    if not np.isfinite(values[common]) or values[common] - values.min() > _HARDLY * abs(values.min()):
+    if not np.isfinite(values[common]) or values[common] - values.min() > _hardly(place, values):
         return None
     local = place.part(place.examine(descents.free[common]))
     usual = _certified(place.law, local, descents, common, np.inf)
@@ -154,16 +154,24 @@ def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> C
     return replace(certificate, status=usual.status, condition=usual.condition, unidentified=usual.unidentified)
 
 
-def _open(certificate: Certificate, record: Record, descents: Descent) -> tuple[str, ...]:
+def _hardly(place: _Place, values: np.ndarray) -> float:
+    """By how much an objective may be above the least of some ``values`` and fit about as well."""
+    # The level of a log likelihood means nothing: it is measured in nats.
+    whole = 0.5 * len(place.tableau.loss) if place.objective.has_scale else abs(values.min())
+    return _HARDLY * float(whole)
+
+
+def _open(certificate: Certificate, place: _Place, descents: Descent) -> tuple[str, ...]:
     """The parameters that a poor design leaves open: where it is best fitted, and where it is fitted about as well.
 
     The design about one point of a ridge shows the ridge's direction there; its ends show where it leads.
     """
+    record = describe(place.law)
     values, free = np.asarray(descents.value), np.asarray(descents.free)[:, : len(record.parameters)]
-    near = values <= values.min() + _HARDLY * abs(values.min())
-    apart = np.ptp(free[near], axis=0) > _APART
+    near = values <= values.min() + _hardly(place, values)
+    apart = np.ptp(free[near], axis=0) > _APART * np.ptp(np.asarray(ranges(record)), axis=1)
     astray = {name for name, far in zip(record.parameter_names, apart, strict=True) if far}
-    named = astray.union(certificate.unidentified) - set(certificate.at_bound)
+    named = (astray - set(certificate.at_bound)).union(certificate.unidentified)
     return tuple(name for name in record.parameter_names if name in named)
 
 

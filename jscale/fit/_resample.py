@@ -34,9 +34,7 @@ def clusters(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray |
     """
     if kind not in ("cluster", "wild"):
         if by is not None:
-            raise JscaleError(
-                f"by={by!r} belongs to the kinds cluster and wild, not to {kind!r}; expected kind='cluster'"
-            )
+            raise JscaleError(f"by={by!r} belongs to kind='cluster' and kind='wild', not to {kind!r}")
         return None
     if by is None and kind == "wild":
         return None

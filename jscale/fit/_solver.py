@@ -47,7 +47,8 @@ def newton(
     """A local minimum of ``value`` from ``start``.
 
     The Hessian is scaled by ``widths`` to unit size, negative curvature is reflected, and the damping is added to every
-    eigenvalue (Levenberg). Of steps with several dampings the best is taken, if it lowers the objective.
+    eigenvalue (Levenberg). Of steps with several dampings the best is
+    taken, of equally good ones the longest, unless it raises the objective by more than rounding.
 
     Args:
         value: (k,) → scalar; ``inf`` or NaN outside the law's domain.

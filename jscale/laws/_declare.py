@@ -225,6 +225,11 @@ def _read(function: Callable) -> tuple[tuple[Input, ...], tuple[Parameter, ...],
         role = _role(function.__name__, argument.name, hints.get(argument.name))
         if argument.kind is inspect.Parameter.KEYWORD_ONLY:
             parameters.append(Parameter(argument.name, role))
+        elif argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and role.prior is not None:
+            raise JscaleError(
+                f"law {function.__name__!r}: {argument.name!r} has the role of a parameter ({role.name}); parameters "
+                "stand behind the *, inputs before it"
+            )
         elif argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
             inputs.append(Input(argument.name, role, _default(function, argument)))
         else:

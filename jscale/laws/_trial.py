@@ -1,8 +1,10 @@
 """Whether a function is a law that JAX can compile: seen without computing anything."""
 
+import os
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +13,19 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale.laws._declare import LawFunction, describe
 
-_ELSEWHERE = tuple(str(Path(module.__file__ or "").parent) for module in (jax, np))
+_ELSEWHERE = tuple(f"{Path(file).parent}{os.sep}" for file in (jax.__file__, np.__file__, Path(__file__).parent))
 _CAUSES = (
     (
         jax.errors.TracerBoolConversionError,
         "Python's if, while, and, or, not cannot look at values that JAX is still to compute; use jax.numpy.where",
+    ),
+    (
+        jax.errors.NonConcreteBooleanIndexError,
+        "a mask cannot pick values that JAX is still to compute; use jax.numpy.where",
+    ),
+    (
+        jax.errors.TracerIntegerConversionError,
+        "an index or a range cannot be a value that JAX is still to compute",
     ),
     (
         jax.errors.TracerArrayConversionError,
@@ -33,24 +43,39 @@ def require_compilable(law: LawFunction, inputs: Mapping[str, np.ndarray]) -> No
 
     Args:
         law: a declared law.
-        inputs: name → (rows,).
+        inputs: name → (rows,); none for one run.
 
     Raises:
-        JscaleError: the law asks for values while it is traced, or returns anything but an array of shape (rows,).
+        JscaleError: the law asks for values while it is traced, or returns anything but an array of the inputs' shape.
     """
     record = describe(law)
-    dtype = jnp.result_type(float)
-    abstract = {name: jax.ShapeDtypeStruct(np.shape(column), dtype) for name, column in inputs.items()}
-    abstract |= {name: jax.ShapeDtypeStruct((), dtype) for name in record.parameter_names}
+    expected = np.broadcast_shapes(*(np.shape(column) for column in inputs.values()))
     try:
-        value = jax.eval_shape(lambda given: law(**given), abstract)
+        # One run first: of an array Python and NumPy say other things, which name no remedy.
+        _traced(law, ())
+        value = _traced(law, expected)
     except tuple(kind for kind, _ in _CAUSES) as error:
         why = next(text for kind, text in _CAUSES if isinstance(error, kind))
         raise JscaleError(f"law {record.name!r} cannot be compiled{_line(error)}: {why}") from None
-    shape, expected = getattr(value, "shape", None), np.broadcast_shapes(*(np.shape(c) for c in inputs.values()))
+    shape = getattr(value, "shape", None)
     if shape != expected:
-        found = f"an array of shape {shape}" if shape is not None else f"{type(value).__name__}"
-        raise JscaleError(f"law {record.name!r} returns {found} for {expected[0]} runs; expected shape {expected}")
+        found = type(value).__name__ if shape is None else f"an array of shape {shape}"
+        raise JscaleError(
+            f"law {record.name!r} returns {found} for inputs of shape {expected}; expected a value for every run: "
+            "where all are alike, add 0 times an input"
+        )
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise JscaleError(
+            f"law {record.name!r} returns values of type {value.dtype}; expected real floating-point numbers"
+        )
+
+
+def _traced(law: LawFunction, shape: tuple[int, ...]) -> Any:
+    """What a law returns for inputs of a shape, as shapes and types."""
+    record, dtype = describe(law), jnp.result_type(float)
+    abstract = {name: jax.ShapeDtypeStruct(shape, dtype) for name in record.input_names}
+    abstract |= {name: jax.ShapeDtypeStruct((), dtype) for name in record.parameter_names}
+    return jax.eval_shape(lambda given: law(**given), abstract)
 
 
 def _line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """What a plan is asked: a law, its parameters and the inputs that are given, checked and brought to one dtype."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import check
 from jscale.laws import LawFunction, describe
 from jscale.laws._parts import added, sum_of_parts
+from jscale.laws._trial import require_compilable
 
 POST = "P_post"
 """The input that counts bits after training; all other bit inputs are the training precision."""
@@ -57,13 +59,21 @@ def _entry(wrong: np.ndarray) -> str:
     return "" if wrong.ndim == 0 else f"[{', '.join(map(str, np.argwhere(wrong)[0]))}]"
 
 
+@functools.lru_cache
+def _require_compilable(law: LawFunction) -> None:
+    # Once a law: plans are asked again and again.
+    require_compilable(law, {})
+
+
 def check_params(law: LawFunction, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of ``law`` in its own order.
 
     Raises:
-        JscaleError: a parameter that is missing from or unknown to the law, or not a finite number.
+        JscaleError: a parameter that is missing from or unknown to the law, or not a finite number; or JAX
+            cannot compile the law.
     """
     record = describe(law)
+    _require_compilable(law)
     if not isinstance(params, Mapping):
         raise JscaleError(f"params must map the names of parameters to values, not be a {type(params).__name__}")
     missing = [n for n in record.parameter_names if n not in params]

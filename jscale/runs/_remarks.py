@@ -158,7 +158,8 @@ def _one_level(columns: Columns, kept: np.ndarray) -> Note | None:
     if not alone:
         return None
     told = " and ".join(f"{name} is {human(value)}" for name, value in alone.items())
-    message = f"{told} in all runs: its effect on the loss cannot be told"
+    effects = "its effect" if len(alone) == 1 else "their effects"
+    message = f"{told} in all runs: {effects} on the loss cannot be told"
     return Note("one-level", "info", message, {"levels": alone})
 
 
@@ -166,7 +167,7 @@ def _one_ratio(columns: Columns, kept: np.ndarray) -> Note | None:
     if "N" not in columns or "D" not in columns or kept.sum() < 2:
         return None
     log_ratio = np.log(columns["D"][kept]) - np.log(columns["N"][kept])
-    if float(np.ptp(log_ratio)) > _ONE_RATIO:
+    if float(np.ptp(log_ratio)) > _ONE_RATIO or not np.ptp(columns["N"][kept]):
         return None
     ratio = float(np.exp(log_ratio.mean()))
     message = f"all runs have {ratio:.3g} tokens a parameter: effects of size and data cannot be told apart"

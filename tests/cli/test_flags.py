@@ -19,6 +19,7 @@ FLAGS = {"by": "--by", "draws": "--draws", "turns_at": "--turns-at", "kinds": "-
         ("turns_at must be a finite number", "--turns-at must be a finite number"),
         ("kinds: 'x' is none of a, b", "--kinds: 'x' is none of a, b"),
         ("kinds is empty; expected one", "--kinds is empty; expected one"),
+        ("by=-0.5 belongs to the kinds a and b", "--by -0.5 belongs to the kinds a and b"),
         ("by='N' belongs to the kinds a and b", "--by 'N' belongs to the kinds a and b"),
         ("t.csv: no group; expected by= with the name", "t.csv: no group; expected --by with the name"),
         ("give budget= too", "give budget= too"),

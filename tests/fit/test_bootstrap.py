@@ -230,7 +230,10 @@ def test_an_interrupt_ends_it(monkeypatch):
         ({"kind": "cluster", "by": "own"}, "no two runs share a value of 'own'; clusters need some that do"),
         ({"kind": "wild", "by": "gap"}, "column 'gap', row 4: the cell is empty; clusters need a value in every row"),
         ({"kind": "wild", "by": "text"}, "column 'text', row 2: the cell is empty"),
-        ({"by": "N"}, "by='N' belongs to the kinds cluster and wild, not to 'rows'; expected kind='cluster'"),
+        (
+            {"by": "N"},
+            "by='N' belongs to kind='cluster' and kind='wild', not to 'rows'",
+        ),
         ({"multipliers": "normal"}, "multipliers must be one of rademacher, mammen"),
         ({"key": 3}, "key must be a JAX random key"),
         ({"objective": "huberr"}, "objective must be one of"),

@@ -1,5 +1,7 @@
 """Tables that cannot, or can hardly, determine a law: a status and a sentence, never a number called certain."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -8,6 +10,10 @@ from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.fit import _search
+from jscale.fit._found import _open, _Place
+from jscale.fit._objective import Huber, StudentLikelihood
+from jscale.fit._point import tabulate
+from jscale.fit._solver import Descent
 from tests.fit.tables import HOFFMANN, isoflop
 
 ROWS = 40
@@ -104,11 +110,26 @@ def test_a_law_without_a_loss_at_every_start_is_not_converged():
     assert [n.message for n in point.notes if n.severity != "info"] == [f"the fit of chinchilla[alpha=1000] {message}"]
 
 
+@pytest.mark.parametrize("objective", [Huber(), StudentLikelihood()], ids=str)
+def test_a_ridge_names_what_its_ends_differ_in(objective):
+    """Three ends: the best, one about as good with another E, and one far worse with another A."""
+    table = simulated(SIZES, 20 * SIZES)
+    tableau, _ = tabulate(laws.chinchilla, runs.select(table, laws.chinchilla), objective)
+    # The level of a log likelihood means nothing; that of a sum of residuals is their size.
+    level, unit = (-3.0, 0.5 * len(table)) if objective.has_scale else (2.0, 2.0)
+    base = np.zeros((3, 5 + objective.has_scale))
+    base[1, 0], base[2, 1] = 1.0, 1.0
+    ends = Descent(base, level + unit * np.array([0.0, 0.01, 0.03]), np.ones(3), np.ones(3, bool))
+    found = replace(fit.point(laws.chinchilla, table, starts=2).certificate, unidentified=("beta",), at_bound=())
+    place = _Place(laws.chinchilla, objective, tableau, None)
+    assert _open(found, place, ends) == ("E", "beta")
+
+
 def test_one_start_cannot_certify_itself():
     table = simulated(SIZES, RATIOS * SIZES)
     alone, two = (fit.point(laws.chinchilla, table, starts=n) for n in (1, 2))
     assert alone.certificate.status == Status.not_converged
-    assert "one start has no other to agree with" in alone.notes[-1].message
+    assert "one start has no other to agree with; give two or more" in alone.notes[-1].message
     assert two.certificate.converged
     assert alone.params == pytest.approx(two.params, rel=1e-6)
 

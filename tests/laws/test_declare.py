@@ -114,6 +114,11 @@ def test_a_role_is_missing():
     assert "law 'unmarked': 'A' has no role" in refused(unmarked)
     assert "'return' has no role" in refused(unreturned)
 
+    def starless(N: Count, E: Irreducible) -> Loss:
+        """Nothing."""
+
+    assert "'E' has the role of a parameter (irreducible loss); parameters stand behind the *" in refused(starless)
+
 
 def test_a_parameter_needs_a_prior():
     def bare(N: Count, *, E: Irreducible, depth: Annotated[float, Role("depth", "layers", "no prior")]) -> Loss:

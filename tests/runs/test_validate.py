@@ -196,6 +196,9 @@ def test_a_resource_at_one_level_is_told():
     assert note.evidence == {"levels": {"N": 7e7}}
     assert note.message == "N is 70M in all runs: its effect on the loss cannot be told"
     assert "one-level" not in notes()
+    both = notes(N=[7e7] * 3, D=[2e9] * 3)
+    assert both["one-level"].message == "N is 70M and D is 2B in all runs: their effects on the loss cannot be told"
+    assert "one-ratio" not in both
     assert notes(D=[2e9, 3e9, 2e9], exclude=[0, 1, 0])["one-level"].evidence == {"levels": {"D": 2e9}}
 
 
