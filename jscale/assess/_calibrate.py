@@ -1,7 +1,7 @@
 """``calibrate``: how often each kind of interval covers the truth, measured on simulated tables."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
 
 _SHARED = 0.5
+"""Share of the variance that runs of a cluster have in common, unless another is asked for."""
 
 
 @dataclass(frozen=True)
@@ -181,18 +182,9 @@ def calibrate(
             f"as {best.certificate.status}"
         )
     study = Study(state, wanted, aims, level, labels, draws, losses, free, keys, progress)
-    whole = {
-        name: np.tile([aims[name].lower, aims[name].upper], (len(losses), 1)) for name in room.whole_range(best, wanted)
-    }
-    seconds: dict[str, float] = {}
-    covered: dict[str, dict[str, np.ndarray]] = {}
-    for kind in chosen:
-        began = time.perf_counter()
-        ends, remarks = study.ends(kind)
-        seconds[kind] = time.perf_counter() - began
-        covered[kind] = {**ends, **whole}
-        notes += remarks
-    rows = [_row(name, kind, truths[name], covered[kind][name]) for name in wanted for kind in chosen]
+    ends, seconds, remarks = _ends(study, chosen, room.whole_range(best, wanted))
+    notes += remarks
+    rows = [_row(name, kind, truths[name], ends[kind][name]) for name in wanted for kind in chosen]
     return Calibration(
         rows=tuple(rows), law=describe(law).name, level=level, noise=noise, scale=scatter.scale,
         objective_name=best.objective_name, weights=best.weights,
@@ -200,6 +192,23 @@ def calibrate(
         notes=tuple({(n.code, n.message): n for n in notes}.values()),
         table_digest=table.digest,
     )  # fmt: skip
+
+
+def _ends(
+    study: Study, kinds: Sequence[str], untold: Iterable[str]
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float], list[Note]]:
+    """By kind: the ends (simulations, 2) of every target, of ``untold`` ones their whole range; its time; and notes."""
+    whole = {name: np.tile([study.aims[name].lower, study.aims[name].upper], (len(study.losses), 1)) for name in untold}
+    ends: dict[str, dict[str, np.ndarray]] = {}
+    seconds: dict[str, float] = {}
+    notes: list[Note] = []
+    for kind in kinds:
+        began = time.perf_counter()
+        found, remarks = study.ends(kind)
+        seconds[kind] = time.perf_counter() - began
+        ends[kind] = {**found, **whole}
+        notes += remarks
+    return ends, seconds, notes
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -156,9 +156,10 @@ def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> C
 
 def _hardly(place: _Place, values: np.ndarray) -> float:
     """By how much an objective may be above the least of some ``values`` and fit about as well."""
+    if not place.objective.has_scale:
+        return _HARDLY * abs(float(values.min()))
     # The level of a log likelihood means nothing: it is measured in nats.
-    whole = 0.5 * len(place.tableau.loss) if place.objective.has_scale else abs(values.min())
-    return _HARDLY * float(whole)
+    return _HARDLY * 0.5 * float(len(place.tableau.loss) if place.keep is None else place.keep.sum())
 
 
 def _open(certificate: Certificate, place: _Place, descents: Descent) -> tuple[str, ...]:

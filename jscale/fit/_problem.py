@@ -88,13 +88,15 @@ class Problem(NamedTuple):
         """Change of the objective that does not matter: residuals of 1e-10, or 1e-14 nats a run."""
         return (1e-14 if self.objective.has_scale else 0.5e-20) * self.tableau.loss.shape[0]
 
-    def jacobian(self, free: jax.Array) -> jax.Array:
-        """Derivative of the residuals by the law's coordinates (rows, k)."""
-        return jax.jacfwd(self.residuals)(free)[:, : len(describe(self.law).parameters)]
+    def linearised(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The residuals (rows,), and their derivative by the law's coordinates (rows, k), from one pass."""
 
-    def _twice(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
-        r = self.residuals(free)
-        return r, r
+        def twice(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+            r = self.residuals(z)
+            return r, r
+
+        jacobian, r = jax.jacfwd(twice, has_aux=True)(free)
+        return r, jacobian[:, : len(describe(self.law).parameters)]
 
     def widths(self, free: jax.Array, hessian: jax.Array) -> jax.Array:
         """Curvature scale of every coordinate, from the reweighted Gauss-Newton matrix.
@@ -102,10 +104,10 @@ class Problem(NamedTuple):
         The Hessian of a Huber loss has no curvature from runs outside delta, and may have none at all at a start.
         """
         del hessian
-        jacobian, r = jax.jacfwd(self._twice, has_aux=True)(free)
+        r, jacobian = self.linearised(free)
         safe = jnp.where(r == 0, 1e-300, r)
         weight = self.slopes(free, safe) / safe
-        width = jnp.sqrt(jnp.sum(weight[:, None] * jacobian[:, : len(describe(self.law).parameters)] ** 2, axis=0))
+        width = jnp.sqrt(jnp.sum(weight[:, None] * jacobian**2, axis=0))
         if self.objective.has_scale:
             width = jnp.append(width, jnp.sqrt(1.0 * r.shape[0]))
         return floored(width)
@@ -207,16 +209,17 @@ def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.
         predicted = jnp.broadcast_to(law(**tableau.inputs, **params), tableau.loss.shape)
         return problem.in_errors(residuals(objective, tableau.loss, predicted))
 
+    residual, jacobian = problem.linearised(free)
     natural = stacked(free[:k])
     raw = jnp.stack([p.support.to_free(natural[i]) for i, p in enumerate(record.parameters)])
     return Local(
         predicted=problem.predict(free),
-        residuals=problem.residuals(free),
-        jacobian=problem.jacobian(free),
+        residuals=residual,
+        jacobian=jacobian,
         raw_jacobian=jax.jacfwd(raw_residuals)(raw),
         params=dict(zip(record.parameter_names, natural, strict=True)),
         params_jacobian=jax.jacfwd(stacked)(free[:k]),
-        slopes=problem.slopes(free, problem.residuals(free)),
+        slopes=problem.slopes(free, residual),
         weights=jnp.ones_like(tableau.loss) if tableau.weights is None else tableau.weights,
     )
 

@@ -22,8 +22,8 @@ _LAST_DIGITS = 64.0
 numbers a hundred times their size, so that their last digits are worth more than those of the objective."""
 _DAMPING_START, _DAMPING_DOWN, _DAMPING_MAX = 1e-2, 0.3, 1e12
 _TRIED = (1e-3, 3e-2, 1.0, 30.0)
-"""Of the damping: tried at every point, since a Hessian costs more than all four. The best of them takes 46 steps on
-``precision_robust`` where one alone took 79, and 23 on the Chinchilla runs, was 34: half the time of the larger law."""
+"""Of the damping: tried at every point, since a Hessian costs more than all four. The best of them takes 50 steps on
+``precision_robust`` where one alone took 79, and 25 on the Chinchilla runs, was 34: half the time of the larger law."""
 
 
 class Descent(NamedTuple):

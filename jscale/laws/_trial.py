@@ -51,12 +51,10 @@ def require_compilable(law: LawFunction, inputs: Mapping[str, np.ndarray]) -> No
     record = describe(law)
     expected = np.broadcast_shapes(*(np.shape(column) for column in inputs.values()))
     try:
-        # One run first: of an array Python and NumPy say other things, which name no remedy.
-        _traced(law, ())
         value = _traced(law, expected)
-    except tuple(kind for kind, _ in _CAUSES) as error:
-        why = next(text for kind, text in _CAUSES if isinstance(error, kind))
-        raise JscaleError(f"law {record.name!r} cannot be compiled{_line(error)}: {why}") from None
+    except Exception:
+        _explain(law)
+        raise
     shape = getattr(value, "shape", None)
     if shape != expected:
         found = type(value).__name__ if shape is None else f"an array of shape {shape}"
@@ -68,6 +66,16 @@ def require_compilable(law: LawFunction, inputs: Mapping[str, np.ndarray]) -> No
         raise JscaleError(
             f"law {record.name!r} returns values of type {value.dtype}; expected real floating-point numbers"
         )
+
+
+def _explain(law: LawFunction) -> None:
+    """Raise JscaleError with the remedy, where the reason why a law cannot be traced is a known one."""
+    try:
+        # With one run: of an array Python and NumPy say other things, which name no remedy.
+        _traced(law, ())
+    except tuple(kind for kind, _ in _CAUSES) as error:
+        why = next(text for kind, text in _CAUSES if isinstance(error, kind))
+        raise JscaleError(f"law {describe(law).name!r} cannot be compiled{_line(error)}: {why}") from None
 
 
 def _traced(law: LawFunction, shape: tuple[int, ...]) -> Any:

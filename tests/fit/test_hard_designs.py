@@ -9,7 +9,7 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.fit import _search
+from jscale.fit import _certificate, _search
 from jscale.fit._found import _open, _Place
 from jscale.fit._objective import Huber, StudentLikelihood
 from jscale.fit._point import tabulate
@@ -108,6 +108,26 @@ def test_a_law_without_a_loss_at_every_start_is_not_converged():
     assert all(np.isinf(error) for error in point.stderr.values())
     message = "did not converge: from none of 64 starts does chinchilla[alpha=1000] give every run a finite number"
     assert [n.message for n in point.notes if n.severity != "info"] == [f"the fit of chinchilla[alpha=1000] {message}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"agreement": 0.03, "gradient_norm": 1e-9}, "3% of 64 starts agree, gradient 1.0e-09"),
+        ({"agreement": 1.0, "gradient_norm": 2e-3}, "100% of 64 starts agree, gradient 2.0e-03"),
+        ({"agreement": 1.0, "gradient_norm": 1e-9}, "a second method (L-BFGS) finds a lower objective"),
+        (
+            {"agreement": 1.0, "gradient_norm": 1e-9, "starts": 1},
+            "one start has no other to agree with; give two or more",
+        ),
+        ({"agreement": 0.0, "gradient_norm": np.inf}, "from none of 64 starts does chinchilla give every run a finite"),
+    ],
+)
+def test_what_did_not_converge_says_why(changes, why):
+    sound = fit.point(laws.chinchilla, simulated(SIZES, RATIOS * SIZES)).certificate
+    failed = replace(sound, **{"status": Status.not_converged, "starts": 64, **changes})
+    (note, *_) = _certificate.notes(failed, laws.describe(laws.chinchilla), {})
+    assert why in note.message
 
 
 @pytest.mark.parametrize("objective", [Huber(), StudentLikelihood()], ids=str)

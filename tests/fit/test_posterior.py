@@ -112,11 +112,14 @@ def test_own_kernel_gives_the_same_posterior(drawn):
 
 
 def test_a_ridge_is_sampled_and_shown(drawn):
-    ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SHORT)
     # With eight other keys alpha was 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation -0.89 to -0.93: last
-    # digits of a machine's linear algebra make other chains, as keys do. With 3 of 32 keys a chain was caught at an end
-    # of the ridge (R-hat 1.2 to 1.9), which must then be told.
-    assert (ridge.summary["alpha"]["rhat"] < 1.1) or ridge.status == Status.not_converged
+    # digits of a machine's linear algebra make other chains, as keys do. Of 38 such posteriors 3 had a chain caught at an
+    # end of the ridge (R-hat 1.2 to 1.8), so that one in 160 would fail twice.
+    ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SHORT)
+    if ridge.summary["alpha"]["rhat"] >= 1.1:
+        assert ridge.status == Status.not_converged
+        ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(5), **SHORT)
+    assert ridge.summary["alpha"]["rhat"] < 1.1
     for name, wider in {"alpha": 1.5, "beta": 4.0}.items():
         assert ridge.summary[name]["sd"] > wider * drawn.summary[name]["sd"], name
     # What one ratio fixes is the sum of the two terms: what one gains the other loses.
@@ -129,7 +132,8 @@ def test_without_data_the_prior_comes_back():
     """No run varies the bits, so gamma_w keeps its prior.
 
     The role's own is wider: scales from 8 bits on take so much from every run that A has to follow along a bent and
-    narrow ridge, in whose end one chain in ten is caught (with any kernel).
+    narrow ridge, in whose end one chain in ten is caught, in NumPyro's own
+    coordinates as well.
     """
     settings = {"chains": 2, "warmup": 600, "draws": 1500, "priors": {"gamma_w": lognormal(2.0, 0.2)}}
     drawn = fit.posterior(laws.qat, isoflop(), key=jax.random.key(6), **settings)
