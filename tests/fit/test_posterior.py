@@ -113,8 +113,8 @@ def test_own_kernel_gives_the_same_posterior(drawn):
 
 def test_a_ridge_is_sampled_and_shown(drawn):
     # With eight other keys alpha was 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation -0.89 to -0.93: last
-    # digits of a machine's linear algebra make other chains, as keys do. Of 38 such posteriors 3 had a chain caught at an
-    # end of the ridge (R-hat 1.2 to 1.8), so that one in 160 would fail twice.
+    # digits of a machine's linear algebra make other chains, as keys do. 3 of 38 such posteriors had a chain caught at
+    # an end of the ridge (R-hat 1.2 to 1.8), so that one in 160 would fail twice.
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SHORT)
     if ridge.summary["alpha"]["rhat"] >= 1.1:
         assert ridge.status == Status.not_converged
