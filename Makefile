@@ -68,7 +68,7 @@ notebooks: $(VENV)/.dev
 
 docs: $(VENV)/.runtime
 	@mkdir -p docs
-	$(BIN)/python -m jscale.report.cards docs/laws.md
+	$(BIN)/python -m jscale.report.notation.cards docs/laws.md
 
 # A second environment on the newest Python that is neither too old nor the one of $(VENV).
 smoke: $(VENV)/.dev

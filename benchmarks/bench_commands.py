@@ -13,8 +13,12 @@ def bench_second_fit(benchmark, run: Run, command: str):
     first = run(fit)
     second = benchmark.pedantic(run, args=(fit,), rounds=3)
     later = benchmark.stats.stats.median
-    print(f"\nfirst fit {first.seconds:.2f} s, later fits {later:.2f} s ({second.cpu_seconds:.2f} s of CPU)")
-    benchmark.extra_info.update(first=first.seconds, cpu=second.cpu_seconds, peak_mib=second.peak_mib)
+    print(
+        f"\nfirst fit {first.seconds:.2f} s, later fits {later:.2f} s ({second.cpu_seconds:.2f} s of CPU)"
+    )
+    benchmark.extra_info.update(
+        first=first.seconds, cpu=second.cpu_seconds, peak_mib=second.peak_mib
+    )
     assert first.stdout == second.stdout
     assert later <= SECOND_FIT_SECONDS
 
@@ -24,6 +28,8 @@ def bench_demo(benchmark, run: Run):
     demo = ["make", "--no-print-directory", "demo"]
     outcome = benchmark.pedantic(run, args=(demo,), rounds=1)
     benchmark.extra_info.update(cpu=outcome.cpu_seconds, peak_mib=outcome.peak_mib)
-    print(f"\nmake demo: {outcome.seconds:.1f} s ({outcome.cpu_seconds:.1f} s of CPU), peak {outcome.peak_mib:.0f} MiB")
+    print(
+        f"\nmake demo: {outcome.seconds:.1f} s ({outcome.cpu_seconds:.1f} s of CPU), peak {outcome.peak_mib:.0f} MiB"
+    )
     assert outcome.seconds <= DEMO_SECONDS
     assert outcome.peak_mib <= DEMO_MIB

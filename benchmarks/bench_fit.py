@@ -1,8 +1,11 @@
-"""Fits a second: ours, the peers' in the same run, the floor below which no method can go, and how the cost grows.
+"""Fits a second: ours, the peers' in the same run, the floor below which no method can go, and how
+the
+    cost grows.
 
-Everything on the 240 runs of the Chinchilla table with the summed Huber loss (delta 1e-3) in float64. Peers refit the
-same resampled tables from the same start, the optimum of all runs. Ratios are those that a user meets: our bootstrap,
-which takes all cores, against the peer as its users call it; beside them the ratio of one thread of ours.
+Everything on the 240 runs of the Chinchilla table with the summed Huber loss (delta 1e-3) in
+float64. Peers refit the same resampled tables from the same start, the optimum of all runs. Ratios
+are those that a user meets: our bootstrap, which takes all cores, against the peer as its users
+call it; beside them the ratio of one thread of ours.
 """
 
 import json
@@ -20,10 +23,11 @@ import pytest
 from benchmarks.process import Run
 from jscale import fit, laws, runs
 from jscale._core.scope import float64
-from jscale.fit._batch import Batch, refit
-from jscale.fit._objective import Huber
-from jscale.fit._point import optimum, tabulate
-from jscale.fit._problem import Problem
+from jscale.fit.objective._losses import Huber
+from jscale.fit.objective._problem import Problem
+from jscale.fit.objective._tabulate import tabulate
+from jscale.fit.optimum._point import optimum
+from jscale.fit.solve._batched import Batch, refit
 from jscale.runs import select
 
 FITS_A_SECOND = 5000.0
@@ -33,7 +37,9 @@ SCIPY_RATIO, OPTAX_RATIO, PACKAGE_RATIO = 100.0, 200.0, 15.0
 MEMORY_MIB = 2048.0
 DRAWS, CHUNK = 4000, 512
 
-pytestmark = pytest.mark.skipif("JSCALE_DATA" not in os.environ, reason="the runs are read from $JSCALE_DATA")
+pytestmark = pytest.mark.skipif(
+    "JSCALE_DATA" not in os.environ, reason="the runs are read from $JSCALE_DATA"
+)
 
 
 class Chinchilla:
@@ -47,8 +53,12 @@ class Chinchilla:
         _, free = optimum(self.law, self.table, self.goal, 16)
         self.start = jnp.asarray(free)
         rows = len(data)
-        self.weights = jnp.asarray(np.random.default_rng(0).multinomial(rows, np.ones(rows) / rows, CHUNK), float)
-        self.batch = Batch(self.weights, jnp.log(self.tableau.loss)[None], self.start[None], jnp.asarray(CHUNK))
+        self.weights = jnp.asarray(
+            np.random.default_rng(0).multinomial(rows, np.ones(rows) / rows, CHUNK), float
+        )
+        self.batch = Batch(
+            self.weights, jnp.log(self.tableau.loss)[None], self.start[None], jnp.asarray(CHUNK)
+        )
         self.problem = Problem(self.law, self.goal, self.tableau)
 
     def objective(self, free: jax.Array, weights: jax.Array) -> jax.Array:
@@ -66,7 +76,9 @@ class Chinchilla:
         return jnp.stack([*(jnp.log(theta[name]) for name in "ABE"), theta["alpha"], theta["beta"]])
 
     def ours(self) -> Any:
-        return jax.block_until_ready(refit(self.law, self.goal, self.tableau, self.stages, self.batch))
+        return jax.block_until_ready(
+            refit(self.law, self.goal, self.tableau, self.stages, self.batch)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +101,8 @@ def seconds(call: Callable[[], Any], rounds: int = 5) -> float:
 def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = 15) -> list[float]:
     """Median processor time of each call, in seconds.
 
-    In turn, so that a busy moment of the machine slows all; processor time, so that waiting counts for none.
+    In turn, so that a busy moment of the machine slows all; processor time, so that waiting counts
+    for none.
     """
 
     def processor(call: Callable[[], Any]) -> float:
@@ -97,13 +110,20 @@ def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = 15) -> list[float]
         call()
         return time.process_time() - began
 
-    return np.median([[processor(call) for call in calls] for _ in range(rounds + 1)][1:], axis=0).tolist()
+    return np.median(
+        [[processor(call) for call in calls] for _ in range(rounds + 1)][1:], axis=0
+    ).tolist()
 
 
-def _report(benchmark, name: str, theirs: float, chinchilla: Chinchilla, least: float, **settings: Any) -> None:
+def _report(
+    benchmark, name: str, theirs: float, chinchilla: Chinchilla, least: float, **settings: Any
+) -> None:
     """Print and check the ratio of our bootstrap's refits to ``theirs``, in fits a second."""
     draws, key = DRAWS, jax.random.key(0)
-    made = [fit.bootstrap(chinchilla.law, chinchilla.table, draws=draws, key=key, **settings) for _ in range(4)]
+    made = [
+        fit.bootstrap(chinchilla.law, chinchilla.table, draws=draws, key=key, **settings)
+        for _ in range(4)
+    ]
     ours = DRAWS / float(np.median([m.seconds for m in made[1:]]))
     alone = CHUNK / seconds(chinchilla.ours)
     ratio = ours / theirs
@@ -132,14 +152,18 @@ def bench_bootstrap(benchmark):
 
 
 def bench_compile(benchmark, chinchilla):
-    """The batched solver's compilation, nothing kept from before: wall time, and processor time for a busy machine."""
+    """The batched solver's compilation, nothing kept from before: wall time, and processor time for
+    a busy machine.
+    """
     spent = []
 
     def once() -> None:
         jax.clear_caches()
         began = time.process_time()
         empty = chinchilla.batch._replace(count=jnp.asarray(0))
-        jax.block_until_ready(refit(chinchilla.law, chinchilla.goal, chinchilla.tableau, chinchilla.stages, empty))
+        jax.block_until_ready(
+            refit(chinchilla.law, chinchilla.goal, chinchilla.tableau, chinchilla.stages, empty)
+        )
         spent.append(time.process_time() - began)
 
     benchmark.pedantic(once, rounds=3)
@@ -148,7 +172,9 @@ def bench_compile(benchmark, chinchilla):
 
 
 def bench_floor(benchmark, chinchilla):
-    """Our time against that of the exponentials and logarithms which its evaluations cannot do without."""
+    """Our time against that of the exponentials and logarithms which its evaluations cannot do
+    without.
+    """
     lanes = 64  # where XLA's exponentials are fastest; ours are taken by fewer lanes
     steps = int(np.asarray(chinchilla.ours().steps).sum())
     x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 2.0, (3, lanes, 240)))
@@ -157,7 +183,9 @@ def bench_floor(benchmark, chinchilla):
     def evaluations(x: jax.Array) -> jax.Array:
         def once(carry: jax.Array, _: None) -> tuple[jax.Array, None]:
             # Every pass feeds on the one before, or XLA would do it once.
-            return jnp.stack([jnp.exp(-carry[0]), jnp.exp(-carry[1]), jnp.log(carry[2] + 2.0)]), None
+            return jnp.stack(
+                [jnp.exp(-carry[0]), jnp.exp(-carry[1]), jnp.log(carry[2] + 2.0)]
+            ), None
 
         return jax.lax.scan(once, x, None, length=steps // lanes)[0]
 
@@ -166,7 +194,9 @@ def bench_floor(benchmark, chinchilla):
     floor, ours = in_turn(calls)
     ratio = ours / floor
     benchmark.extra_info.update(floor=floor, ratio=ratio, evaluations=steps / CHUNK)
-    print(f"\n{steps / CHUNK:.1f} evaluations a fit; {ratio:.1f} times the time of their exp and log alone")
+    print(
+        f"\n{steps / CHUNK:.1f} evaluations a fit; {ratio:.1f} times the time of their exp and log alone"
+    )
     assert ratio <= FLOOR_RATIO
 
 
@@ -174,29 +204,36 @@ def bench_floor(benchmark, chinchilla):
 def bench_scipy(benchmark, chinchilla, coordinates):
     """SciPy's L-BFGS-B with exact gradients.
 
-    In the coordinates of Hoffmann et al. and of Besiroglu et al. (log A, log B, log E, alpha, beta), where it took 63
+    In the coordinates of Hoffmann et al. and of Besiroglu et al. (log A, log B, log E, alpha,
+    beta), where it took 63
     evaluations a fit, and in our centred ones, where it took 34: 100 times is asked of the first.
     """
     from scipy.optimize import minimize
 
     published = coordinates == "published"
-    value_and_grad = jax.jit(jax.value_and_grad(chinchilla.published if published else chinchilla.objective))
+    value_and_grad = jax.jit(
+        jax.value_and_grad(chinchilla.published if published else chinchilla.objective)
+    )
     weights = np.asarray(chinchilla.weights)
     start = np.asarray(chinchilla.published_start() if published else chinchilla.start)
 
     def solve(i: int) -> None:
         minimize(
             lambda z: tuple(np.asarray(part) for part in value_and_grad(z, weights[i])),
-            start, jac=True, method="L-BFGS-B",
+            start,
+            jac=True,
+            method="L-BFGS-B",
             options={"maxiter": 2000, "maxfun": 5000, "ftol": 1e-13, "gtol": 1e-10},
-        )  # fmt: skip
+        )
 
     count = 20
     solve(0)
     benchmark.pedantic(lambda: list(map(solve, range(count))), rounds=3)
     theirs = benchmark.stats.stats.median
     least = SCIPY_RATIO if published else 1.0
-    _report(benchmark, f"SciPy L-BFGS-B, {coordinates} coordinates", count / theirs, chinchilla, least)
+    _report(
+        benchmark, f"SciPy L-BFGS-B, {coordinates} coordinates", count / theirs, chinchilla, least
+    )
 
 
 def bench_optax(benchmark, chinchilla):
@@ -218,28 +255,43 @@ def bench_optax(benchmark, chinchilla):
             updates, state = optimiser.update(g, state, z, value=f, grad=g, value_fn=value)
             return optax.apply_updates(z, updates), state
 
-        return jax.lax.fori_loop(0, steps, advance, (chinchilla.start, optimiser.init(chinchilla.start)))[0]
+        return jax.lax.fori_loop(
+            0, steps, advance, (chinchilla.start, optimiser.init(chinchilla.start))
+        )[0]
 
     many = jax.jit(jax.vmap(solve))
     with jax.numpy_dtype_promotion("standard"):
         call = lambda: jax.block_until_ready(many(chinchilla.weights[:count]))  # noqa: E731
         benchmark.pedantic(call, rounds=3, warmup_rounds=1)
-    _report(benchmark, "optax L-BFGS, vmapped", count / benchmark.stats.stats.median, chinchilla, OPTAX_RATIO)
+    _report(
+        benchmark,
+        "optax L-BFGS, vmapped",
+        count / benchmark.stats.stats.median,
+        chinchilla,
+        OPTAX_RATIO,
+    )
 
 
 def bench_optimistix(benchmark, chinchilla):
-    """Levenberg-Marquardt of optimistix on the same problem, residuals bent so that their squares are Huber losses."""
+    """Levenberg-Marquardt of optimistix on the same problem, residuals bent so that their squares
+    are Huber losses.
+    """
     optimistix = pytest.importorskip("optimistix", reason="optimistix is not installed")
     count = 64
     solver = optimistix.LevenbergMarquardt(rtol=1e-9, atol=1e-12)
 
     def bent(z: jax.Array, weights: jax.Array) -> jax.Array:
         r = chinchilla.problem.residuals(z)
-        size = jnp.sqrt(2 * weights * chinchilla.problem.objective.rows(r, jnp.zeros(()), jnp.asarray(1e-3)) + 1e-30)
+        size = jnp.sqrt(
+            2 * weights * chinchilla.problem.objective.rows(r, jnp.zeros(()), jnp.asarray(1e-3))
+            + 1e-30
+        )
         return jnp.sign(r) * size
 
     def solve(weights: jax.Array) -> jax.Array:
-        found = optimistix.least_squares(bent, solver, chinchilla.start, args=weights, max_steps=400, throw=False)
+        found = optimistix.least_squares(
+            bent, solver, chinchilla.start, args=weights, max_steps=400, throw=False
+        )
         return found.value
 
     many = jax.jit(jax.vmap(solve))
@@ -250,21 +302,32 @@ def bench_optimistix(benchmark, chinchilla):
     values = np.asarray(jax.vmap(chinchilla.objective)(found, chinchilla.weights[:count]))
     reached = float(np.mean(values <= np.asarray(chinchilla.ours().value)[:count] * (1 + 1e-6)))
     print(f"\noptimistix reaches the optimum (to 1e-6) in {reached:.0%} of the fits")
-    _report(benchmark, "optimistix Levenberg-Marquardt, vmapped", count / benchmark.stats.stats.median, chinchilla, 1.0)
+    _report(
+        benchmark,
+        "optimistix Levenberg-Marquardt, vmapped",
+        count / benchmark.stats.stats.median,
+        chinchilla,
+        1.0,
+    )
 
 
 def bench_simple_scaling_laws(benchmark, chinchilla):
-    """The wild cluster bootstrap of the package `simple-scaling-laws` (Python 3.12 and newer): draws a second."""
-    package = pytest.importorskip("simple_scaling_laws", reason="simple-scaling-laws is not installed")
+    """The wild cluster bootstrap of the package `simple-scaling-laws` (Python 3.12 and newer):
+    draws a second.
+    """
+    package = pytest.importorskip(
+        "simple_scaling_laws", reason="simple-scaling-laws is not installed"
+    )
     pandas = pytest.importorskip("pandas")
     data = chinchilla.data
     frame = pandas.DataFrame(
         {
             "training_run_id": [f"run {i}" for i in range(len(data))],
-            "model_size__parameters": data.inputs["N"], "dataset_size__tokens": data.inputs["D"],
+            "model_size__parameters": data.inputs["N"],
+            "dataset_size__tokens": data.inputs["D"],
             "test_loss__cross_entropy": data.loss,
         }
-    )  # fmt: skip
+    )
 
     def theirs(draws: int) -> float:
         began = time.perf_counter()
@@ -303,10 +366,21 @@ print(json.dumps({"seconds": made.seconds, "peak_mib": peak, "failures": made.fa
 
 def bench_scaling(benchmark, run: Run):
     """Cost by rows and by resamples, each size in a process of its own, with its peak memory."""
-    sizes = ((240, 1000), (240, 4000), (240, 16000), (1000, 4000), (10_000, 400), (100_000, 40), (1_000_000, 4))
+    sizes = (
+        (240, 1000),
+        (240, 4000),
+        (240, 16000),
+        (1000, 4000),
+        (10_000, 400),
+        (100_000, 40),
+        (1_000_000, 4),
+    )
 
     def once() -> list[dict[str, float]]:
-        return [json.loads(run([sys.executable, "-c", _SCALING, str(r), str(d)]).stdout) for r, d in sizes]
+        return [
+            json.loads(run([sys.executable, "-c", _SCALING, str(r), str(d)]).stdout)
+            for r, d in sizes
+        ]
 
     found = benchmark.pedantic(once, rounds=1)
     print("\n     rows   draws   seconds   ns per row and draw   peak MiB")
@@ -316,5 +390,8 @@ def bench_scaling(benchmark, run: Run):
         assert one["failures"] == 0
         assert one["peak_mib"] <= MEMORY_MIB
     benchmark.extra_info.update(
-        table=[[r, d, one["seconds"], one["peak_mib"]] for (r, d), one in zip(sizes, found, strict=True)]
+        table=[
+            [r, d, one["seconds"], one["peak_mib"]]
+            for (r, d), one in zip(sizes, found, strict=True)
+        ]
     )

@@ -1,9 +1,12 @@
-"""Whether to solve for the linear parameters inside every step (variable projection, Golub and Pereyra 1973).
+"""Whether to solve for the linear parameters inside every step (variable projection, Golub and
+Pereyra
+1973).
 
-On the one objective where the floor and the coefficients are linear, squares of the loss itself: refits of the same
-resampled Chinchilla tables from the same start, by our batched solver over five coordinates and by the same solver
-over the two exponents, with E, A and B solved for (Kaufman's Gauss-Newton matrix). Measured: 5.0 evaluations a fit for
-5.4 beside that at the start, and 1.05 times the speed, so that the library keeps one solver.
+On the one objective where the floor and the coefficients are linear, squares of the loss itself:
+refits of the same resampled Chinchilla tables from the same start, by our batched solver over five
+coordinates and by the same solver over the two exponents, with E, A and B solved for (Kaufman's
+Gauss-Newton matrix). Measured: 5.0 evaluations a fit for 5.4 beside that at the start, and 1.05
+times the speed, so that the library keeps one solver.
 """
 
 import os
@@ -17,15 +20,18 @@ import pytest
 from benchmarks.bench_fit import CHUNK, Chinchilla, in_turn
 from jscale import laws
 from jscale._core.scope import float64, to_numpy
-from jscale.fit._batch import Batch, lanes_for, refit
-from jscale.fit._lanes import Model, eliminate, solve
-from jscale.fit._objective import Squares
-from jscale.fit._point import optimum, tabulate
+from jscale._core.solve._newton_batched import Model, eliminate, solve
+from jscale.fit.objective._losses import Squares
+from jscale.fit.objective._tabulate import tabulate
+from jscale.fit.optimum._point import optimum
+from jscale.fit.solve._batched import Batch, lanes_for, refit
 
 WORTH = 2.0
 """The gain from which on a second solver would be worth its keep."""
 
-pytestmark = pytest.mark.skipif("JSCALE_DATA" not in os.environ, reason="the runs are read from $JSCALE_DATA")
+pytestmark = pytest.mark.skipif(
+    "JSCALE_DATA" not in os.environ, reason="the runs are read from $JSCALE_DATA"
+)
 
 
 class Projected:
@@ -34,19 +40,25 @@ class Projected:
     def __init__(self, case: Chinchilla) -> None:
         inputs = case.data.inputs
         # Centred, or the columns of the linear problem differ by ten decades.
-        self.x, self.y = (jnp.asarray(np.log(inputs[n] / np.exp(np.log(inputs[n]).mean()))) for n in ("N", "D"))
+        self.x, self.y = (
+            jnp.asarray(np.log(inputs[n] / np.exp(np.log(inputs[n]).mean()))) for n in ("N", "D")
+        )
         self.loss, self.weights = jnp.asarray(case.data.loss), case.weights
 
     def evaluate(self, free: jax.Array, weights: jax.Array, stage: jax.Array) -> Model:
         del stage
         alpha, beta = jnp.exp(free)
-        terms = jnp.stack([jnp.ones_like(self.x), jnp.exp(-alpha * self.x), jnp.exp(-beta * self.y)])
+        terms = jnp.stack(
+            [jnp.ones_like(self.x), jnp.exp(-alpha * self.x), jnp.exp(-beta * self.y)]
+        )
         gram = (terms * weights) @ terms.T
         moving = jnp.stack([-alpha * self.x * terms[1], -beta * self.y * terms[2]])
         right = (terms * weights) @ jnp.concatenate([self.loss[None], moving]).T
         scale = jnp.sqrt(jnp.diag(gram))
         unit = gram / scale[:, None] / scale
-        solved = jax.vmap(lambda b: eliminate(unit, b / scale) / scale, in_axes=1, out_axes=1)(right)
+        solved = jax.vmap(lambda b: eliminate(unit, b / scale) / scale, in_axes=1, out_axes=1)(
+            right
+        )
         residual = self.loss - solved[:, 0] @ terms
         slopes = -(moving - solved[:, 1:].T @ terms) * solved[1:, :1]
         curvature = (slopes * weights) @ slopes.T
@@ -54,7 +66,9 @@ class Projected:
         return Model(value, slopes @ (weights * residual), curvature, jnp.sqrt(jnp.diag(curvature)))
 
     def run(self, start: jax.Array) -> Any:
-        opening = jax.lax.map(lambda weights: self.evaluate(start, weights, jnp.asarray(0)), self.weights[:CHUNK])
+        opening = jax.lax.map(
+            lambda weights: self.evaluate(start, weights, jnp.asarray(0)), self.weights[:CHUNK]
+        )
         return solve(
             self.evaluate,
             lambda free, stage: free,
@@ -83,14 +97,17 @@ def bench_variable_projection(benchmark):
         full, reduced = to_numpy(ours()), to_numpy(theirs())
         lowest = np.minimum(full.value, reduced.value)
         inside = full.settled & reduced.settled
-        # The projection knows no bounds: resamples whose floor would be negative are not the same problem.
+        # The projection knows no bounds: resamples whose floor would be negative are not the same
+        # problem.
         same = np.abs(full.value / reduced.value - 1) < 1e-8
         assert np.mean(same[inside]) > 0.95
         assert np.all(full.value[inside] <= lowest[inside] * (1 + 1e-2))
         benchmark.pedantic(theirs, rounds=5, warmup_rounds=1)
         mine, other = in_turn((ours, theirs))
         ratio = mine / other
-    benchmark.extra_info.update(ratio=ratio, evaluations=[float(np.mean(s.steps)) for s in (full, reduced)])
+    benchmark.extra_info.update(
+        ratio=ratio, evaluations=[float(np.mean(s.steps)) for s in (full, reduced)]
+    )
     print(
         f"\nvariable projection: {np.mean(reduced.steps):.1f} evaluations a fit, ours {np.mean(full.steps):.1f}; "
         f"{CHUNK / other:,.0f} fits/s, {ratio:.2f} times ours; "

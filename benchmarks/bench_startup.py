@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks.process import ROOT, Run
 
-VERBS = sorted(path.stem for path in Path(ROOT, "jscale/cli").glob("*.py") if not path.stem.startswith("_"))
+VERBS = sorted(
+    path.stem for path in Path(ROOT, "jscale/cli").glob("*.py") if not path.stem.startswith("_")
+)
 IMPORT_RATIO = 1.3  # of the time of `import jax`
 HELP_SECONDS = 0.6
 PAIRS = 9
@@ -16,10 +18,14 @@ PAIRS = 9
 
 @pytest.mark.parametrize("module", ["jscale", "jscale.laws, jscale.plan"])
 def bench_import(benchmark, run: Run, module: str):
-    """`import jscale` against `import jax`: pairs in turn, so that a busy moment slows both; the ratio of medians."""
+    """`import jscale` against `import jax`: pairs in turn, so that a busy moment slows both; the
+    ratio of medians.
+    """
 
     def pair() -> tuple[float, float]:
-        jax, ours = (run([sys.executable, "-c", f"import {name}"]).seconds for name in ("jax", module))
+        jax, ours = (
+            run([sys.executable, "-c", f"import {name}"]).seconds for name in ("jax", module)
+        )
         return jax, ours
 
     pair()
@@ -31,7 +37,9 @@ def bench_import(benchmark, run: Run, module: str):
     assert ours <= IMPORT_RATIO * jax
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join
+)
 def bench_help(benchmark, run: Run, command: str, arguments: list[str]):
     """The wall time of the command's help, and of every verb's."""
     outcome = benchmark.pedantic(run, args=([command, *arguments],), rounds=7, warmup_rounds=1)

@@ -1,9 +1,11 @@
-"""Where the published fits of Gemstones come from: every start of their authors' script, as they ran it.
+"""Where the published fits of Gemstones come from: every start of their authors' script, as they
+ran
+    it.
 
     python -m benchmarks.gemstones
 
-SciPy's L-BFGS-B with differences for gradients and its default tolerances, from 4,500 starts: five minutes a fit. Needs
-the data set in the folder that JSCALE_DATA names.
+SciPy's L-BFGS-B with differences for gradients and its default tolerances, from 4,500 starts: five
+minutes a fit. Needs the data set in the folder that JSCALE_DATA names.
 """
 
 import itertools
@@ -15,7 +17,11 @@ import numpy as np
 from jscale import fit, laws, runs
 from jscale.assess.published._gemstones import NAME, PUBLISHED, descents
 
-_EXPONENTS, _COEFFICIENTS, _FLOORS = np.arange(0, 2.5, 0.5), np.arange(0, 30, 5.0), np.arange(-1, 1.5, 0.5)
+_EXPONENTS, _COEFFICIENTS, _FLOORS = (
+    np.arange(0, 2.5, 0.5),
+    np.arange(0, 30, 5.0),
+    np.arange(-1, 1.5, 0.5),
+)
 
 
 def lines() -> Iterator[str]:
@@ -27,7 +33,9 @@ def lines() -> Iterator[str]:
         with jax.enable_x64(True):
             least = fit.point(laws.chinchilla, part, objective=fit.Huber(delta)).objective
         ends = descents(part["N"], part["D"], part["loss"], delta, starts)
-        off = np.array([np.abs(end.x / np.array(list(constants.values())) - 1).max() for end in ends])
+        off = np.array(
+            [np.abs(end.x / np.array(list(constants.values())) - 1).max() for end in ends]
+        )
         above = np.array([end.fun for end in ends]) / least
         yield (
             f"{subset} {delta:g}: {np.sum(off < 0.01)} of {len(ends)} within 1% of the published constants; lowest "

@@ -13,8 +13,8 @@ class Outcome:
 
     Attributes:
         seconds: wall time from start to exit.
-        cpu_seconds: processor time of it and its children: what is left of `seconds` when nothing else runs, over the
-            cores that it could use.
+        cpu_seconds: processor time of it and its children: what is left of `seconds` when nothing
+            else runs, over the cores that it could use.
         peak_mib: largest resident memory of the process or of one of its children, MiB.
         stdout: what it printed.
     """

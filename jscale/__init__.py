@@ -1,6 +1,7 @@
 """Neural scaling laws in JAX: declare, fit with credible intervals, plan.
 
-The rooms of the package load on first use, so that ``import jscale`` costs nothing and changes no setting.
+The rooms of the package load on first use, so that ``import jscale`` costs nothing and changes no
+setting.
 """
 
 import importlib

@@ -1,4 +1,6 @@
-"""What all tests share: strict dtypes, seeded randomness, no network, and the public data where it is at hand."""
+"""What all tests share: strict dtypes, seeded randomness, no network, and the public data where it
+is at hand.
+"""
 
 import gc
 import os
@@ -14,10 +16,13 @@ import pytest
 
 DATA_VARIABLE = "JSCALE_DATA"
 MOST_GROWTH = 1.5 * 2**30
-"""Bytes by which compiled programs may swell a process: JAX keeps each one, and the catalogue has thousands."""
+"""Bytes by which compiled programs may swell a process: JAX keeps each one, and the catalogue has
+thousands."""
 QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-"""Most of the time goes to the compiler: with these flags 98 tests of fits took 90 s instead of 149, and a compiled
-descent ran as fast. JAX 0.12 does not know the first one; what users run (demo, notebooks, benchmarks) goes without."""
+"""Most of the time goes to the compiler: with these flags 98 tests of fits took 90 s instead of
+149,
+and a compiled descent ran as fast. JAX 0.12 does not know the first one; what users run (demo,
+notebooks, benchmarks) goes without."""
 LEFT_OUT = pytest.StashKey[int]()
 RESIDENT = pytest.StashKey[int]()
 CACHE = pytest.StashKey[str]()
@@ -34,7 +39,11 @@ def data_folder() -> Path | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="fail when any test is skipped or left out for want of data")
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="fail when any test is skipped or left out for want of data",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,14 +53,19 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{DATA_VARIABLE} names a folder that does not exist: {folder}")
     if not hasattr(config, "workerinput"):  # the workers inherit what the first process sets
         os.environ["MPLBACKEND"] = "agg"
-        # Neither a table nor compiled code that an earlier use of jscale left on this machine may decide a test.
+        # Neither a table nor compiled code that an earlier use of jscale left on this machine may
+        # decide a test.
         config.stash[CACHE] = tempfile.mkdtemp(prefix="jscale-tests-")
         os.environ.update(XDG_CACHE_HOME=config.stash[CACHE], JSCALE_CACHE=config.stash[CACHE])
         if jax.__version_info__ < (0, 11):
             os.environ.setdefault("XLA_FLAGS", QUICK)
-    gc.set_threshold(100_000)  # traces are many small objects: at the usual threshold 5% of the time went to looking
+    gc.set_threshold(
+        100_000
+    )  # traces are many small objects: at the usual threshold 5% of the time went to looking
     # What one worker compiled serves the others.
-    jax.config.update("jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled"))
+    jax.config.update(
+        "jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled")
+    )
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
@@ -87,9 +101,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     if left_out := config.stash.get(LEFT_OUT, 0):
-        terminalreporter.write_line(f"{left_out} tests of public data left out: {DATA_VARIABLE} is not set.")
+        terminalreporter.write_line(
+            f"{left_out} tests of public data left out: {DATA_VARIABLE} is not set."
+        )
     if config.option.full and (missing := _missing(config)):
-        terminalreporter.write_line(f"A full run leaves nothing out, and {missing} tests did not run.", red=True)
+        terminalreporter.write_line(
+            f"A full run leaves nothing out, and {missing} tests did not run.", red=True
+        )
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:

@@ -1,4 +1,6 @@
-"""The package as a whole: what it is called, what importing it costs and changes, how its command starts."""
+"""The package as a whole: what it is called, what importing it costs and changes, how its command
+starts.
+"""
 
 import ast
 import importlib.metadata
@@ -13,7 +15,9 @@ import pytest
 import jscale
 
 PACKAGE = Path(jscale.__file__).parent
-VERBS = sorted(path.stem for path in (PACKAGE / "cli").glob("*.py") if not path.stem.startswith("_"))
+VERBS = sorted(
+    path.stem for path in (PACKAGE / "cli").glob("*.py") if not path.stem.startswith("_")
+)
 HEAVY = {"arviz", "jax", "matplotlib", "numpy", "numpyro", "pandas", "scipy"}
 
 pytestmark = pytest.mark.smoke
@@ -21,7 +25,9 @@ pytestmark = pytest.mark.smoke
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The outcome of ``code`` in an interpreter of its own."""
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120
+    )
 
 
 def imported_roots(path: Path) -> set[str]:
@@ -77,7 +83,11 @@ print(json.dumps([name for name in before if before[name] != after[name]]))
 
 @pytest.mark.parametrize(
     ("module", "allowed"),
-    [("jscale", set()), ("jscale.laws", {"jax", "numpy", "scipy"}), ("jscale.plan", {"jax", "numpy", "scipy"})],
+    [
+        ("jscale", set()),
+        ("jscale.laws", {"jax", "numpy", "scipy"}),
+        ("jscale.plan", {"jax", "numpy", "scipy"}),
+    ],
 )
 def test_import_stays_light(module: str, allowed: set[str]):
     done = python(f"import {module}, sys, json; print(json.dumps(sorted(sys.modules)))")
@@ -89,19 +99,33 @@ def test_core_knows_jax_and_numpy_only():
     files = sorted((PACKAGE / "_core").glob("*.py"))
     assert files
     known = {"jax", "numpy", "jscale"} | sys.stdlib_module_names
-    assert {path.name: imported_roots(path) - known for path in files if imported_roots(path) - known} == {}
+    assert {
+        path.name: imported_roots(path) - known for path in files if imported_roots(path) - known
+    } == {}
 
 
 def test_imports_and_dependencies_agree():
-    """What another package happens to bring along is not ours to import, and what nothing needs is not asked for."""
+    """What another package happens to bring along is not ours to import, and what nothing needs is
+    not asked for.
+    """
     lines = [
-        line for line in importlib.metadata.requires("jscale") or [] if not re.search(r"extra == .(dev|cuda12)", line)
+        line
+        for line in importlib.metadata.requires("jscale") or []
+        if not re.search(r"extra == .(dev|cuda12)", line)
     ]
     declared = {re.split(r"[^\w.-]", line)[0].lower().replace("-", "_") for line in lines}
-    files = {str(path.relative_to(PACKAGE)): imported_roots(path) for path in sorted(PACKAGE.rglob("*.py"))}
+    files = {
+        str(path.relative_to(PACKAGE)): imported_roots(path)
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
     known = declared | {"jscale"} | sys.stdlib_module_names
     assert {path: roots - known for path, roots in files.items() if roots - known} == {}
-    indirect = {"jaxlib", "h5netcdf", "h5py", "pyarrow"}  # JAX's other half, and what netCDF and Parquet are read with
+    indirect = {
+        "jaxlib",
+        "h5netcdf",
+        "h5py",
+        "pyarrow",
+    }  # JAX's other half, and what netCDF and Parquet are read with
     assert declared - indirect - set().union(*files.values()) == set()
 
 
@@ -112,7 +136,9 @@ def test_every_verb_is_offered():
     assert [verb for verb in VERBS if verb not in done.stdout] == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join
+)
 def test_help_loads_nothing_heavy(arguments: list[str]):
     code = """
 import atexit, json, sys

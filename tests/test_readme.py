@@ -14,14 +14,20 @@ README = Path(__file__).parent.parent / "README.md"
 
 def blocks(language: str) -> list[str]:
     """The fenced blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 def test_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    N, ratio = (m.ravel() for m in np.meshgrid(np.geomspace(1e8, 1e10, 7), [5.0, 20.0, 80.0, 320.0]))
+    N, ratio = (
+        m.ravel() for m in np.meshgrid(np.geomspace(1e8, 1e10, 7), [5.0, 20.0, 80.0, 320.0])
+    )
     design = {"N": N, "D": ratio * N}
-    table = runs.simulate(laws.chinchilla, laws.params(laws.chinchilla), design, noise=0.01, key=jax.random.key(0))
+    table = runs.simulate(
+        laws.chinchilla, laws.params(laws.chinchilla), design, noise=0.01, key=jax.random.key(0)
+    )
     table.to_pandas().to_csv("runs.csv", index=False)
     scope: dict = {}
     code = blocks("python")
@@ -40,5 +46,10 @@ def test_commands_exist():
     from jscale.cli._app import app
 
     verbs = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
-    named = {line.split()[1] for block in blocks("sh") for line in block.splitlines() if line.startswith("jscale ")}
+    named = {
+        line.split()[1]
+        for block in blocks("sh")
+        for line in block.splitlines()
+        if line.startswith("jscale ")
+    }
     assert named == verbs

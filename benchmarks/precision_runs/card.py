@@ -1,4 +1,6 @@
-"""The data card of the table, with its numbers taken from the table and from the record of the text."""
+"""The data card of the table, with its numbers taken from the table and from the record of the
+text.
+"""
 
 import argparse
 import json
@@ -13,37 +15,81 @@ from benchmarks.precision_runs.design import RATE_SEARCH, SIZES, jobs
 
 _HEAD = ("column", "unit", "what")
 _COLUMNS = (
-    ("`run_id`", "", "`n<N>-w<P_w>a<P_a>k<P_kv>-s<seed>-r<D/N>`, with a prefix for searches of rates and for checks"),
-    ("`purpose`", "", "`design`; `seed`: a cell of the design with another seed; `rate`: search of the learning rate; "
-     "`schedule`: check of the trunks"),
-    ("`N`, `n_kind`", "parameters", "12 × layers × width², the matrices of the blocks; embedding and head are not "
-     "counted, norms have no parameters"),
+    (
+        "`run_id`",
+        "",
+        "`n<N>-w<P_w>a<P_a>k<P_kv>-s<seed>-r<D/N>`, with a prefix for searches of rates and for checks",
+    ),
+    (
+        "`purpose`",
+        "",
+        "`design`; `seed`: a cell of the design with another seed; `rate`: search of the learning rate; "
+        "`schedule`: check of the trunks",
+    ),
+    (
+        "`N`, `n_kind`",
+        "parameters",
+        "12 × layers × width², the matrices of the blocks; embedding and head are not "
+        "counted, norms have no parameters",
+    ),
     ("`D`", "tokens", "bytes trained on; none is a target twice in a run"),
     ("`C`", "FLOP", "6 N D, whatever the bits"),
-    ("`P_w`, `P_a`, `P_kv`", "bits", "of weights, activations and KV cache in training and in validation; 16: off"),
+    (
+        "`P_w`, `P_a`, `P_kv`",
+        "bits",
+        "of weights, activations and KV cache in training and in validation; 16: off",
+    ),
     ("`seed`", "", "of the initial weights and of the order of the text"),
     ("`loss`", "nats per byte", "on validation text; empty where it is not finite"),
     ("`loss_se`", "nats per byte", "standard error over validation documents: see *Noise*"),
-    ("`train_loss`", "nats per byte", "mean over the last tenth of the steps since the trunk's last stop"),
-    ("`diverged`", "0 or 1", "not finite, or above the loss of byte frequencies alone ({unigram:.3f}), or training "
-     "loss at the end {drift} above its lowest tenth"),
-    ("`exclude`, `reason`", "0 or 1", "not meant for fits, and why: diverged, search of rates, check of the schedule"),
+    (
+        "`train_loss`",
+        "nats per byte",
+        "mean over the last tenth of the steps since the trunk's last stop",
+    ),
+    (
+        "`diverged`",
+        "0 or 1",
+        "not finite, or above the loss of byte frequencies alone ({unigram:.3f}), or training "
+        "loss at the end {drift} above its lowest tenth",
+    ),
+    (
+        "`exclude`, `reason`",
+        "0 or 1",
+        "not meant for fits, and why: diverged, search of rates, check of the schedule",
+    ),
     ("`lr`, `schedule`", "", "peak learning rate; `wsd` (warm-up, constant, decay) or `cosine`"),
-    ("`trunk`", "", "runs with the same entry branched off one run at constant rate; empty: no trunk"),
+    (
+        "`trunk`",
+        "",
+        "runs with the same entry branched off one run at constant rate; empty: no trunk",
+    ),
     ("`steps`, `batch`", "", "training steps; sequences of 128 bytes a step"),
     ("`layers`, `width`, `heads`", "", "of the model"),
-    ("`seconds`", "CPU s", "of what this run added to its trunk, its validation and its quantisation after training, "
-     "with compilation where a process met a size first"),
+    (
+        "`seconds`",
+        "CPU s",
+        "of what this run added to its trunk, its validation and its quantisation after training, "
+        "with compilation where a process met a size first",
+    ),
     ("`corpus`, `jax`", "", "first 12 digits of the text's SHA-256; version of JAX"),
-)  # fmt: skip
+)
 _POST_COLUMNS = (
     ("`P_post`", "bits", "of the weights after training"),
-    ("`method`", "", "`rtn`: each weight to the nearest of its channel's values; `gptq`: input by input, errors made "
-     "good by those to come (arXiv 2210.17323), damping 0.01, calibrated on 128 held-out sequences"),
+    (
+        "`method`",
+        "",
+        "`rtn`: each weight to the nearest of its channel's values; `gptq`: input by input, errors made "
+        "good by those to come (arXiv 2210.17323), damping 0.01, calibrated on 128 held-out sequences",
+    ),
     ("`loss`, `loss_se`", "nats per byte", "as above, after quantisation"),
-    ("`delta`, `delta_se`", "nats per byte", "loss after minus loss before, and its standard error from the paired "
-     "differences over documents"),
-)  # fmt: skip
+    (
+        "`delta`, `delta_se`",
+        "nats per byte",
+        "loss after minus loss before, and its standard error from the paired "
+        "differences over documents",
+    ),
+)
 
 _MAKING = """\
 - **Model**: decoder-only transformer on bytes (vocabulary 256), context 128, pre-norm with RMSNorm without gain, rotary
@@ -110,20 +156,31 @@ def _rates(rows: list[summary.Row]) -> str:
         tried = ", ".join(f"{lr:g}: {loss:.4f}" for lr, loss in losses.items())
         size = SIZES[N]
         shape = f"{size.layers} × {size.width}, {size.heads} heads, batch {size.batch}"
-        entries.append((N, shape, RATE_SEARCH[N], tried, f"{min(losses, key=lambda lr: losses[lr]):g}"))
-    return _table(("N", "layers × width", "searched at D/N", "learning rate: loss", "best so far"), entries)
+        entries.append(
+            (N, shape, RATE_SEARCH[N], tried, f"{min(losses, key=lambda lr: losses[lr]):g}")
+        )
+    return _table(
+        ("N", "layers × width", "searched at D/N", "learning rate: loss", "best so far"), entries
+    )
 
 
 def _schedule(rows: list[summary.Row]) -> str:
-    entries = [(c.N, c.D, f"{c.trunk:.4f}", f"{c.scratch:.4f}", f"{c.cosine:.4f}") for c in summary.checks(rows)]
-    return _table(("N", "D", "from its trunk", "from scratch, same schedule", "from scratch, cosine"), entries)
+    entries = [
+        (c.N, c.D, f"{c.trunk:.4f}", f"{c.scratch:.4f}", f"{c.cosine:.4f}")
+        for c in summary.checks(rows)
+    ]
+    return _table(
+        ("N", "D", "from its trunk", "from scratch, same schedule", "from scratch, cosine"), entries
+    )
 
 
 def card(out: Path, record: dict) -> str:
     """The card of the table at ``out``, in Markdown; ``record`` is that of the text."""
     rows, post = summary.read(out)
     kept = [row for row in rows if row["exclude"] == "0"]
-    counted = ", ".join(f"{number} {purpose}" for purpose, number in sorted(summary.counts(rows).items()))
+    counted = ", ".join(
+        f"{number} {purpose}" for purpose, number in sorted(summary.counts(rows).items())
+    )
     packages = [
         (p["package"], p["version"], p["documents"], f"{p['bytes']:,}", f"`{p['deb_sha256']}`")
         for p in record["packages"]
@@ -132,11 +189,16 @@ def card(out: Path, record: dict) -> str:
         f"{name} {version(name)}" for name in ("jax", "jaxlib", "optax", "numpy")
     )
     fields = dict(
-        unigram=record["unigram_loss"], drift=train.DRIFT,
-        weight_decay=train.WEIGHT_DECAY, warmup=train.WARMUP, decay=train.DECAY,
+        unigram=record["unigram_loss"],
+        drift=train.DRIFT,
+        weight_decay=train.WEIGHT_DECAY,
+        warmup=train.WARMUP,
+        decay=train.DECAY,
         fewest=min(job.steps for job in jobs()),
-        train_mb=record["bytes"]["train"] / 1e6, documents=record["validation_documents_used"], sequences=1024,
-    )  # fmt: skip
+        train_mb=record["bytes"]["train"] / 1e6,
+        documents=record["validation_documents_used"],
+        sequences=1024,
+    )
     diverged = sum(row["diverged"] == "1" for row in rows)
     return f"""# Precision runs
 
@@ -180,8 +242,12 @@ Loss of a guess by byte frequencies: {record["unigram_loss"]:.4f} nats per byte.
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="folder of the sweep, for the record of its text")
-    parser.add_argument("--out", type=Path, required=True, help="table of runs; the card lies beside it, as .md")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder of the sweep, for the record of its text"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="table of runs; the card lies beside it, as .md"
+    )
     options = parser.parse_args()
     record = json.loads((options.work / "corpus" / "corpus.json").read_text())
     write(options.out.with_suffix(".md"), card(options.out, record).encode())

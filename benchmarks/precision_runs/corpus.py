@@ -1,4 +1,6 @@
-"""The text: manuals, a dictionary and source code of Debian packages, cut for training, validation and calibration."""
+"""The text: manuals, a dictionary and source code of Debian packages, cut for training, validation
+and calibration.
+"""
 
 import gzip
 import hashlib
@@ -19,7 +21,9 @@ from benchmarks.precision_runs.model import CONTEXT
 VALIDATION_SEQUENCES = 1024
 CALIBRATION_SEQUENCES = 128
 _MEBIBYTE = 2**20
-_DOCUMENT = range(512, 2**18 + 1)  # bytes; a longer file is mostly generated, and few of them would rule the validation
+_DOCUMENT = range(
+    512, 2**18 + 1
+)  # bytes; a longer file is mostly generated, and few of them would rule the validation
 _PIECE = 16 * 1024  # a file that is one long list (the dictionary) counts as documents of this size
 _PLAIN = 0.98  # the part of a document's bytes that must be printable ASCII or white space
 _SPLIT = {"validation": 0.06, "calibration": 0.01}  # of the documents; the rest trains
@@ -49,11 +53,18 @@ PACKAGES = (
     Package("manpages-dev", r"/man/man\d/.*\.gz$"),
     Package("perl-doc", r"\.pod(\.gz)?$"),
     Package("dict-gcide", r"gcide\.dict\.dz$", cap=16),
-    Package("gcc-12-source", r"/(gcc|libstdc\+\+-v3|libcpp)/.*\.(cc|c|h|texi|tcc)$", r"testsuite|/config/.*gen", 40,
-            r"gcc-12.*-dfsg\.tar\.xz$"),
-    Package("golang-1.19-src", r"/src/.*\.go$", r"testdata|/zz?_|tables[\d.]*\.go|/ssa/rewrite", 24),
+    Package(
+        "gcc-12-source",
+        r"/(gcc|libstdc\+\+-v3|libcpp)/.*\.(cc|c|h|texi|tcc)$",
+        r"testsuite|/config/.*gen",
+        40,
+        r"gcc-12.*-dfsg\.tar\.xz$",
+    ),
+    Package(
+        "golang-1.19-src", r"/src/.*\.go$", r"testdata|/zz?_|tables[\d.]*\.go|/ssa/rewrite", 24
+    ),
     Package("rust-src", r"/library/.*\.rs$|/compiler/.*\.rs$|\.md$", r"stdarch|/tests?/", 24),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +103,13 @@ def load(folder: Path, download: bool = True) -> Corpus:
         _build(folder, download)
     fields = json.loads(record.read_text())
     with np.load(folder / "heldout.npz") as held:
-        return Corpus(np.memmap(folder / "train.bin", np.uint8, "r"), held["validation"], held["documents"],
-                      held["calibration"], fields)  # fmt: skip
+        return Corpus(
+            np.memmap(folder / "train.bin", np.uint8, "r"),
+            held["validation"],
+            held["documents"],
+            held["calibration"],
+            fields,
+        )
 
 
 def _build(folder: Path, download: bool) -> None:
@@ -102,14 +118,24 @@ def _build(folder: Path, download: bool) -> None:
     packages, documents = [], {}
     for package in PACKAGES:
         if download and not list(debs.glob(f"{package.name}_*.deb")):
-            subprocess.run(["apt-get", "download", package.name], cwd=debs, check=True, capture_output=True)
+            subprocess.run(
+                ["apt-get", "download", package.name], cwd=debs, check=True, capture_output=True
+            )
         (deb,) = debs.glob(f"{package.name}_*.deb")
         taken = select(_documents(deb, package), package.cap * _MEBIBYTE)
         documents |= taken
-        version = subprocess.run(["dpkg-deb", "-f", deb, "Version"], check=True, capture_output=True, text=True).stdout
-        packages.append({"package": package.name, "version": version.strip(), "documents": len(taken),
-                         "bytes": sum(map(len, taken.values())),
-                         "deb_sha256": hashlib.sha256(deb.read_bytes()).hexdigest()})  # fmt: skip
+        version = subprocess.run(
+            ["dpkg-deb", "-f", deb, "Version"], check=True, capture_output=True, text=True
+        ).stdout
+        packages.append(
+            {
+                "package": package.name,
+                "version": version.strip(),
+                "documents": len(taken),
+                "bytes": sum(map(len, taken.values())),
+                "deb_sha256": hashlib.sha256(deb.read_bytes()).hexdigest(),
+            }
+        )
     parts = cut([documents[key] for key in sorted(documents)])
     joined = {name: b"\0".join(part) + b"\0" for name, part in parts.items()}
     rng = np.random.default_rng(0)
@@ -121,12 +147,17 @@ def _build(folder: Path, download: bool) -> None:
     write(folder / "train.bin", joined["train"])
     counts = np.bincount(np.frombuffer(joined["train"], np.uint8), minlength=256).astype(float) + 1
     unigram = -np.log(counts / counts.sum())[validation[:, 1:]].mean()
-    record = {"sha256": hashlib.sha256(b"".join(joined[n] for n in ("validation", "calibration", "train"))).hexdigest(),
-              "bytes": {name: len(text) for name, text in joined.items()},
-              "sha256_parts": {name: hashlib.sha256(text).hexdigest() for name, text in joined.items()},
-              "documents": {name: len(part) for name, part in parts.items()},
-              "validation_documents_used": len(np.unique(owners)),
-              "unigram_loss": float(unigram), "packages": packages}  # fmt: skip
+    record = {
+        "sha256": hashlib.sha256(
+            b"".join(joined[n] for n in ("validation", "calibration", "train"))
+        ).hexdigest(),
+        "bytes": {name: len(text) for name, text in joined.items()},
+        "sha256_parts": {name: hashlib.sha256(text).hexdigest() for name, text in joined.items()},
+        "documents": {name: len(part) for name, part in parts.items()},
+        "validation_documents_used": len(np.unique(owners)),
+        "unigram_loss": float(unigram),
+        "packages": packages,
+    }
     write(folder / "corpus.json", json.dumps(record, indent=1).encode())
 
 
@@ -138,7 +169,9 @@ def _documents(deb: Path, package: Package) -> Iterator[bytes]:
     ):
         for member in outer:
             if package.inner and member.isfile() and re.search(package.inner, member.name):
-                with tarfile.open(fileobj=io.BytesIO(_content(outer, member)), mode="r:xz") as archive:
+                with tarfile.open(
+                    fileobj=io.BytesIO(_content(outer, member)), mode="r:xz"
+                ) as archive:
                     yield from _files(archive, package, archive)
             elif not package.inner:
                 yield from _files(outer, package, [member])
@@ -151,9 +184,15 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return file.read()
 
 
-def _files(archive: tarfile.TarFile, package: Package, members: Iterable[tarfile.TarInfo]) -> Iterator[bytes]:
+def _files(
+    archive: tarfile.TarFile, package: Package, members: Iterable[tarfile.TarInfo]
+) -> Iterator[bytes]:
     for member in members:
-        if member.isfile() and re.search(package.wanted, member.name) and not re.search(package.unwanted, member.name):
+        if (
+            member.isfile()
+            and re.search(package.wanted, member.name)
+            and not re.search(package.unwanted, member.name)
+        ):
             text = _content(archive, member)
             if text[:2] == b"\x1f\x8b":
                 text = gzip.decompress(text)
@@ -164,7 +203,9 @@ def _files(archive: tarfile.TarFile, package: Package, members: Iterable[tarfile
 
 
 def select(documents: Iterator[bytes], cap: int) -> dict[str, bytes]:
-    """Plain documents by their SHA-256, without repeats; in the order of the hashes until ``cap`` bytes are full."""
+    """Plain documents by their SHA-256, without repeats; in the order of the hashes until ``cap``
+    bytes are full.
+    """
     by_hash = {hashlib.sha256(text).hexdigest(): text for text in documents if plain(text)}
     taken, total = {}, 0
     for key in sorted(by_hash):
@@ -175,29 +216,45 @@ def select(documents: Iterator[bytes], cap: int) -> dict[str, bytes]:
 
 
 def plain(text: bytes) -> bool:
-    """Whether a document is nearly all printable ASCII, and has no zero byte (which separates documents)."""
+    """Whether a document is nearly all printable ASCII, and has no zero byte (which separates
+    documents).
+    """
     codes = np.frombuffer(text, np.uint8)
     printable = ((codes >= 32) & (codes < 127)) | (codes == 9) | (codes == 10) | (codes == 13)
     return 0 not in text and bool(printable.mean() >= _PLAIN) if text else False
 
 
 def cut(documents: list[bytes]) -> dict[str, list[bytes]]:
-    """Documents in hash order (a fixed shuffle) cut into validation, calibration and training: no file is in two."""
+    """Documents in hash order (a fixed shuffle) cut into validation, calibration and training: no
+    file is in two.
+    """
     first = int(_SPLIT["validation"] * len(documents))
     second = first + int(_SPLIT["calibration"] * len(documents))
-    return {"validation": documents[:first], "calibration": documents[first:second], "train": documents[second:]}
+    return {
+        "validation": documents[:first],
+        "calibration": documents[first:second],
+        "train": documents[second:],
+    }
 
 
-def sample(documents: list[bytes], count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` sequences (CONTEXT + 1 bytes) that share no target, and the number of the document of each."""
+def sample(
+    documents: list[bytes], count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """``count`` sequences (CONTEXT + 1 bytes) that share no target, and the number of the document
+    of each.
+    """
     slots = [(d, s) for d, text in enumerate(documents) for s in range((len(text) - 1) // CONTEXT)]
     chosen = [slots[i] for i in rng.permutation(len(slots))[:count]]
     rows = [documents[d][s * CONTEXT : (s + 1) * CONTEXT + 1] for d, s in chosen]
-    return np.array([np.frombuffer(row, np.uint8) for row in rows]), np.array([d for d, _ in chosen])
+    return np.array([np.frombuffer(row, np.uint8) for row in rows]), np.array(
+        [d for d, _ in chosen]
+    )
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file under another name, then rename it: readers see the old one or the new one, whole."""
+    """Write a file under another name, then rename it: readers see the old one or the new one,
+    whole.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
         file.write(content)

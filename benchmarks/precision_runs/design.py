@@ -1,4 +1,6 @@
-"""Which runs are made: sizes, tokens, bits, seeds, the search of learning rates, checks of the schedule."""
+"""Which runs are made: sizes, tokens, bits, seeds, the search of learning rates, checks of the
+schedule.
+"""
 
 import math
 from collections.abc import Mapping
@@ -11,15 +13,25 @@ Bits = tuple[int, int, int]
 
 SIZES = {
     size.N: size
-    for size in (Size(2, 16, 1, 8), Size(2, 32, 1, 8), Size(2, 64, 2, 16), Size(4, 64, 2, 16), Size(2, 128, 4, 16))
+    for size in (
+        Size(2, 16, 1, 8),
+        Size(2, 32, 1, 8),
+        Size(2, 64, 2, 16),
+        Size(4, 64, 2, 16),
+        Size(2, 128, 4, 16),
+    )
 }
 SPEED = {6144: 190e3, 24576: 120e3, 98304: 56e3, 196608: 28e3, 393216: 23e3}
-"""Tokens a CPU second of one core of a 2024 server processor, measured with `fake_quantise` in place."""
+"""Tokens a CPU second of one core of a 2024 server processor, measured with `fake_quantise` in
+place."""
 _LOSSES = 14 * 131_072 / 3
-"""Training tokens that cost as much as the losses of one finished run: 14 passes over the validation text."""
+"""Training tokens that cost as much as the losses of one finished run: 14 passes over the
+validation text."""
 
 OFF: Bits = (16, 16, 16)
-ALONE: tuple[Bits, ...] = tuple(bits for b in (2, 3, 4, 5, 6, 8) for bits in ((b, 16, 16), (16, b, 16), (16, 16, b)))
+ALONE: tuple[Bits, ...] = tuple(
+    bits for b in (2, 3, 4, 5, 6, 8) for bits in ((b, 16, 16), (16, b, 16), (16, 16, b))
+)
 TIED: tuple[Bits, ...] = tuple((b, b, b) for b in (3, 4, 5, 6, 8))
 PAIRS: tuple[Bits, ...] = ((4, 4, 16), (4, 16, 4), (16, 4, 4), (3, 5, 6), (6, 3, 5))
 SETTINGS: tuple[Bits, ...] = (OFF, *ALONE, *TIED, *PAIRS)
@@ -126,7 +138,12 @@ def jobs() -> tuple[Job, ...]:
     Raises:
         ValueError: the steps of a run do not split into whole dispatches.
     """
-    design = [Job("design", N, ratio, bits) for N in SIZES for ratio, settings in RATIOS[N] for bits in settings]
+    design = [
+        Job("design", N, ratio, bits)
+        for N in SIZES
+        for ratio, settings in RATIOS[N]
+        for bits in settings
+    ]
     seeds = [
         Job("seed", N, ratio, bits, seed)
         for N, (ratios, settings) in _SEED_CELLS.items()
@@ -142,15 +159,17 @@ def jobs() -> tuple[Job, ...]:
     found = (*design, *seeds, *schedule)
     for job in found:
         if job.D % job.size.step_tokens or job.stable % CHUNK or (job.steps - job.stable) % CHUNK:
-            raise ValueError(f"{job.run_id}: {job.steps} steps do not split into dispatches of {CHUNK}")
+            raise ValueError(
+                f"{job.run_id}: {job.steps} steps do not split into dispatches of {CHUNK}"
+            )
     return found
 
 
 def search(N: int, losses: Mapping[str, float]) -> tuple[list[Job], float | None]:
     """The search of the learning rate of a size, at high precision.
 
-    It begins with the two middle ones of `RATES` and goes on by a factor of 2 while the best is the lowest or the
-    highest tried.
+    It begins with the two middle ones of `RATES` and goes on by a factor of 2 while the best is the
+    lowest or the highest tried.
 
     Args:
         N: the size.
@@ -165,15 +184,19 @@ def search(N: int, losses: Mapping[str, float]) -> tuple[list[Job], float | None
         return needed, None
     tried = {place: losses[job.run_id] for place, job in enumerate(runs) if job.run_id in losses}
     best = min(tried, key=lambda place: (math.isnan(tried[place]), tried[place]))
-    around = [place for place in (best - 1, best + 1) if place in range(len(runs)) and place not in tried]
+    around = [
+        place for place in (best - 1, best + 1) if place in range(len(runs)) and place not in tried
+    ]
     return [runs[place] for place in around], None if around else runs[best].lr
 
 
 def ordered(finished: Mapping[str, float]) -> list[tuple[Job, float]]:
-    """Unfinished runs that can start, with their learning rates: cheapest first, so that the bits advance together.
+    """Unfinished runs that can start, with their learning rates: cheapest first, so that the bits
+        advance together.
 
-    The cost of a run is what it adds to its trunk, times its weight: runs that others wait for, or are compared to, go
-    before, and so do larger models (the cost counts per parameter), since the span of sizes is what fits lean on.
+    The cost of a run is what it adds to its trunk, times its weight: runs that others wait for, or
+    are compared to, go before, and so do larger models (the cost counts per parameter), since the
+    span of sizes is what fits lean on.
     """
     ready = []
     stops: dict[str, list[int]] = {}
@@ -184,7 +207,11 @@ def ordered(finished: Mapping[str, float]) -> list[tuple[Job, float]]:
         needed, lr = search(N, finished)
         waiting = [job for job in jobs() if job.N == N and job.run_id not in finished] if lr else []
         for job in (*needed, *waiting):
-            before = [stop for stop in stops.get(job.trunk_id, ()) if job.trunk and stop < job.stable]
+            before = [
+                stop for stop in stops.get(job.trunk_id, ()) if job.trunk and stop < job.stable
+            ]
             weight = _WEIGHTS[job.purpose] * (0.4 if job.bits == OFF else 1.0) / job.N
-            ready.append((weight * job.seconds(max(before, default=0)), len(ready), job, job.lr or lr))
+            ready.append(
+                (weight * job.seconds(max(before, default=0)), len(ready), job, job.lr or lr)
+            )
     return [(job, lr) for _, _, job, lr in sorted(ready, key=lambda entry: entry[:2])]

@@ -1,7 +1,8 @@
-"""What the table of precision runs shows, fitted by jscale and laid beside *Scaling Laws for Precision*.
+"""What the table of precision runs shows, fitted by jscale and laid beside *Scaling Laws for
+Precision*.
 
-``python -m benchmarks.precision_runs.findings [--table TABLE.csv] [--json] [--out FILE]`` writes a Markdown document,
-or the numbers behind it as one JSON object.
+``python -m benchmarks.precision_runs.findings [--table TABLE.csv] [--json] [--out FILE]`` writes a
+Markdown document, or the numbers behind it as one JSON object.
 """
 
 import argparse
@@ -35,8 +36,14 @@ def findings(path: Path) -> dict[str, Any]:
     rows = load(path)
     points = fits(findings_training.jobs(rows) | findings_post.jobs(rows))
     found: dict[str, Any] = {name: section(rows, points) for name, section in SECTIONS.items()}
-    found["rows"] = {"trained": len(rows.trained), "post": len(rows.post), "left_out": dict(rows.left_out)}
-    found["statuses"] = {name: [str(p.certificate.status) for p in several] for name, several in points.items()}
+    found["rows"] = {
+        "trained": len(rows.trained),
+        "post": len(rows.post),
+        "left_out": dict(rows.left_out),
+    }
+    found["statuses"] = {
+        name: [str(p.certificate.status) for p in several] for name, several in points.items()
+    }
     found["seconds"] = time.monotonic() - began
     return found
 
@@ -53,14 +60,18 @@ def plain(value: Any) -> Any:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", type=Path, default=TABLE, help="table of runs (default: the package's own)")
+    parser.add_argument(
+        "--table", type=Path, default=TABLE, help="table of runs (default: the package's own)"
+    )
     parser.add_argument("--json", action="store_true", help="the numbers as JSON")
     parser.add_argument("--out", type=Path, help="write there instead of to standard output")
     options = parser.parse_args()
     if not options.table.exists():
         parser.error(f"{options.table}: no such table")
     found = findings(options.table)
-    text = json.dumps(plain(found), indent=1) + "\n" if options.json else findings_text.document(found)
+    text = (
+        json.dumps(plain(found), indent=1) + "\n" if options.json else findings_text.document(found)
+    )
     if options.out:
         options.out.write_text(text, encoding="utf-8")
     else:

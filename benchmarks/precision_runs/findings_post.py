@@ -1,4 +1,6 @@
-"""What the runs show of quantisation after training: degradation, the unified law, best bits and critical tokens."""
+"""What the runs show of quantisation after training: degradation, the unified law, best bits and
+critical tokens.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +10,17 @@ import numpy as np
 
 from benchmarks.precision_runs.findings_training import Jobs, Points, pairs, shares
 from benchmarks.precision_runs.forms import degradation_by_levels, hardened_weights
-from benchmarks.precision_runs.rows import FULL, PARTS, Errors, Rows, bits, clustered, degradation, r2, together
+from benchmarks.precision_runs.rows import (
+    FULL,
+    PARTS,
+    Errors,
+    Rows,
+    bits,
+    clustered,
+    degradation,
+    r2,
+    together,
+)
 from jscale import laws, plan
 from jscale.fit import Point
 from jscale.runs import Runs
@@ -21,18 +33,25 @@ _RANGE = (0.5, 16.0)
 
 
 def measurable(post: Runs) -> np.ndarray:
-    """Rows whose P_post takes most fully precise models more than two standard errors to a higher loss."""
+    """Rows whose P_post takes most fully precise models more than two standard errors to a higher
+    loss.
+    """
     full = (bits(post) == FULL).all(axis=1) & (post["method"] == "rtn")
     clear = [
-        P for P in np.unique(post["P_post"])
+        P
+        for P in np.unique(post["P_post"])
         for here in [full & (post["P_post"] == P)]
         if here.any() and np.median(post["delta"][here] / post["delta_se"][here]) > 2
-    ]  # fmt: skip
+    ]
     return np.isin(post["P_post"], clear)
 
 
 def _full(rows: Rows, method: str) -> np.ndarray:
-    return (bits(rows.post) == FULL).all(axis=1) & (rows.post["method"] == method) & measurable(rows.post)
+    return (
+        (bits(rows.post) == FULL).all(axis=1)
+        & (rows.post["method"] == method)
+        & measurable(rows.post)
+    )
 
 
 def jobs(rows: Rows) -> Jobs:
@@ -53,52 +72,80 @@ def jobs(rows: Rows) -> Jobs:
 
 
 def after_training(rows: Rows, points: Points) -> dict[str, Any]:
-    """Does degradation grow with data and fall with bits as the law says, and by which method is it less?"""
+    """Does degradation grow with data and fall with bits as the law says, and by which method is it
+    less?
+    """
     post = rows.post
     rounded = degradation(post, _full(rows, "rtn"))
     fits: dict[str, Any] = {}
     for name in ("rtn", "rtn, ratio", "rtn, levels", "rtn, 3 bits and more", "gptq"):
         (point,) = points[name]
         table = (
-            degradation(post, _full(rows, "gptq")) if name == "gptq"
-            else rounded.where(rounded["P_post"] > 2) if name == "rtn, 3 bits and more"
+            degradation(post, _full(rows, "gptq"))
+            if name == "gptq"
+            else rounded.where(rounded["P_post"] > 2)
+            if name == "rtn, 3 bits and more"
             else rounded
-        )  # fmt: skip
+        )
         logs = np.log(table["loss"])
         fits[name] = {
-            "rows": point.n_runs, "r2": r2(table["loss"], point.predicted), "r2_log": r2(logs, np.log(point.predicted)),
-            "params": dict(point.params), "stderr": clustered(point, table).stderr,
+            "rows": point.n_runs,
+            "r2": r2(table["loss"], point.predicted),
+            "r2_log": r2(logs, np.log(point.predicted)),
+            "params": dict(point.params),
+            "stderr": clustered(point, table).stderr,
             "status": str(point.certificate.status),
-        }  # fmt: skip
+        }
     point, two = points["rtn"][0], rounded["P_post"] == 2
     raw, log = (rounded["loss"] - point.predicted) ** 2, point.residuals**2
     by_bits = [
-        {"P_post": float(P), "rows": int(here.sum()), "median": float(np.median(rounded["loss"][here])),
-         "residual_log": float(point.residuals[here].mean()),
-         "levels_log": float(points["rtn, levels"][0].residuals[here].mean())}
-        for P in np.unique(rounded["P_post"]) for here in [rounded["P_post"] == P]
-    ]  # fmt: skip
+        {
+            "P_post": float(P),
+            "rows": int(here.sum()),
+            "median": float(np.median(rounded["loss"][here])),
+            "residual_log": float(point.residuals[here].mean()),
+            "levels_log": float(points["rtn, levels"][0].residuals[here].mean()),
+        }
+        for P in np.unique(rounded["P_post"])
+        for here in [rounded["P_post"] == P]
+    ]
     return {
-        "fits": fits, "paper": PAPER_DEGRADATION, "by_bits": by_bits, "methods": _methods(post),
-        "two_rows": float(two.mean()), "two_raw": float(raw[two].sum() / raw.sum()),
+        "fits": fits,
+        "paper": PAPER_DEGRADATION,
+        "by_bits": by_bits,
+        "methods": _methods(post),
+        "two_rows": float(two.mean()),
+        "two_raw": float(raw[two].sum() / raw.sum()),
         "two_log": float(log[two].sum() / log.sum()),
         "unmeasurable": sorted({float(P) for P in post["P_post"][~measurable(post)]}),
         "not_positive": int((_full(rows, "rtn") & (post["delta"] <= 0)).sum()),
-    }  # fmt: skip
+    }
 
 
 def _methods(post: Runs) -> list[dict[str, float]]:
     """Degradation by GPTQ as a share of that by rounding, for models that have both."""
     keys = list(zip(post["run_id"], post["P_post"], strict=True))
-    by = {m: {k: d for k, d, q in zip(keys, post["delta"], post["method"], strict=True) if q == m}
-          for m in ("rtn", "gptq")}  # fmt: skip
+    by = {
+        m: {k: d for k, d, q in zip(keys, post["delta"], post["method"], strict=True) if q == m}
+        for m in ("rtn", "gptq")
+    }
     found = []
     for P in np.unique(post["P_post"][measurable(post)]):
-        both = [(by["gptq"][k], by["rtn"][k]) for k in by["gptq"] if k[1] == P and by["rtn"].get(k, 0) > 0]
+        both = [
+            (by["gptq"][k], by["rtn"][k])
+            for k in by["gptq"]
+            if k[1] == P and by["rtn"].get(k, 0) > 0
+        ]
         if both:
             ratio = np.array([g / r for g, r in both])
-            found.append({"P_post": float(P), "pairs": len(both), "median": float(np.median(ratio)),
-                          "smaller": float((ratio < 1).mean())})  # fmt: skip
+            found.append(
+                {
+                    "P_post": float(P),
+                    "pairs": len(both),
+                    "median": float(np.median(ratio)),
+                    "smaller": float((ratio < 1).mean()),
+                }
+            )
     return found
 
 
@@ -108,19 +155,29 @@ def unified(rows: Rows, points: Points) -> dict[str, Any]:
     after = table["P_post"] < FULL
     # Eq. 9 says that nothing degrades where any part was trained in P_post bits or fewer.
     inside = (bits(table) > table["P_post"][:, None]).all(axis=1) | ~after
-    found: dict[str, Any] = {"rows": len(table), "after": int(after.sum()), "inside": int(inside.sum()),
-                             "paper": PAPER_UNIFIED, "fits": {}}  # fmt: skip
+    found: dict[str, Any] = {
+        "rows": len(table),
+        "after": int(after.sum()),
+        "inside": int(inside.sum()),
+        "paper": PAPER_UNIFIED,
+        "fits": {},
+    }
     for name in ("unified", "hardened", "robust"):
         (point,) = points[name]
         by_bits = {
             f"{P:g}": r2(table["loss"][here], point.predicted[here])
-            for P in np.unique(table["P_post"]) for here in [table["P_post"] == P]
-        }  # fmt: skip
+            for P in np.unique(table["P_post"])
+            for here in [table["P_post"] == P]
+        }
         found["fits"][name] = {
-            "r2": r2(table["loss"], point.predicted), "r2_three": r2(*_where(table, point, table["P_post"] > 2)),
-            "r2_inside": r2(*_where(table, point, inside)), "r2_by_bits": by_bits, "params": dict(point.params),
-            "stderr": clustered(point, table).stderr, "status": str(point.certificate.status),
-        }  # fmt: skip
+            "r2": r2(table["loss"], point.predicted),
+            "r2_three": r2(*_where(table, point, table["P_post"] > 2)),
+            "r2_inside": r2(*_where(table, point, inside)),
+            "r2_by_bits": by_bits,
+            "params": dict(point.params),
+            "stderr": clustered(point, table).stderr,
+            "status": str(point.certificate.status),
+        }
     return found
 
 
@@ -129,7 +186,9 @@ def _where(table: Runs, point: Point, mask: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def decisions(rows: Rows, points: Points) -> dict[str, Any]:
-    """Best training precision and critical tokens, with bands from the covariance of the point fits by trunks."""
+    """Best training precision and critical tokens, with bands from the covariance of the point fits
+    by trunks.
+    """
     trained, every = rows.trained, together(rows.trained, rows.post)
     low, post = clustered(points["all"][0], trained), clustered(points["unified"][0], every)
     sizes, choices = np.unique(trained["N"]), np.unique(every["P_post"][every["P_post"] < FULL])[:4]
@@ -141,13 +200,18 @@ def decisions(rows: Rows, points: Points) -> dict[str, Any]:
         critical = [
             {"N": float(N), "P_post": float(P), "apart": _tokens(apart, N, P)}
             | _critical(points["unified"][0].params, post, N, P)
-            for N in sizes for P in choices
-        ]  # fmt: skip
+            for N in sizes
+            for P in choices
+        ]
     return {
-        "P": best, "P_unified": best_all, "critical": critical, "draws": _DRAWS,
+        "P": best,
+        "P_unified": best_all,
+        "critical": critical,
+        "draws": _DRAWS,
         "longest": {f"{N:g}": float(trained["D"][trained["N"] == N].max()) for N in sizes},
-        "observed": _observed(rows, points["all"][0]), "seen": _seen(every),
-    }  # fmt: skip
+        "observed": _observed(rows, points["all"][0]),
+        "seen": _seen(every),
+    }
 
 
 def _quantiles(values: np.ndarray) -> list[float] | None:
@@ -162,8 +226,12 @@ def _best_bits(law: Any, params: Mapping[str, float], errors: Errors) -> dict[st
     return {"point": point, "band": _quantiles(values[inside]), "found": float(inside.mean())}
 
 
-def _critical(params: Mapping[str, float], errors: Errors, N: float, P_post: float) -> dict[str, Any]:
-    draws = plan.critical_tokens(laws.precision, errors.draws(_DRAWS, _SEED), N=N, P_post=P_post).D_crit
+def _critical(
+    params: Mapping[str, float], errors: Errors, N: float, P_post: float
+) -> dict[str, Any]:
+    draws = plan.critical_tokens(
+        laws.precision, errors.draws(_DRAWS, _SEED), N=N, P_post=P_post
+    ).D_crit
     return {"point": _tokens(params, N, P_post), "band": _quantiles(np.asarray(draws))}
 
 
@@ -172,7 +240,9 @@ def _tokens(params: Mapping[str, float], N: float, P_post: float) -> float:
 
 
 def _observed(rows: Rows, point: Point) -> list[dict[str, float]]:
-    """Share a bit, observed and fitted, of models with the same bits in every part: P* is where it is largest."""
+    """Share a bit, observed and fitted, of models with the same bits in every part: P* is where it
+    is largest.
+    """
     table, found = rows.trained, pairs(rows.trained)
     settings = bits(table)[found["row"]]
     theta = {name: point.params[name] for name in ("A", "alpha")}
@@ -182,21 +252,43 @@ def _observed(rows: Rows, point: Point) -> list[dict[str, float]]:
         here = (settings == P).all(axis=1)
         if here.any():
             fitted = float(shares(point.params, np.full((1, len(PARTS)), P))[0])
-            out.append({"P": float(P), "pairs": int(here.sum()), "observed": float(np.median(share[here]) / P),
-                        "fitted": fitted / float(P)})  # fmt: skip
+            out.append(
+                {
+                    "P": float(P),
+                    "pairs": int(here.sum()),
+                    "observed": float(np.median(share[here]) / P),
+                    "fitted": fitted / float(P),
+                }
+            )
     return out
 
 
 def _seen(every: Runs) -> list[dict[str, float]]:
-    """Where runs of fully precise models themselves show a minimum in D: mean loss by N, P_post and D."""
+    """Where runs of fully precise models themselves show a minimum in D: mean loss by N, P_post and
+    D.
+    """
     full = (bits(every) == FULL).all(axis=1)
     out = []
-    for N, P in sorted({(n, p) for n, p, f in zip(every["N"], every["P_post"], full, strict=True) if f and p < FULL}):
+    for N, P in sorted(
+        {
+            (n, p)
+            for n, p, f in zip(every["N"], every["P_post"], full, strict=True)
+            if f and p < FULL
+        }
+    ):
         here = full & (every["N"] == N) & (every["P_post"] == P)
         D = np.unique(every["D"][here])
         mean = np.array([every["loss"][here & (every["D"] == d)].mean() for d in D])
         best = int(mean.argmin())
         if len(D) > 1:
-            out.append({"N": float(N), "P_post": float(P), "D_least": float(D[best]), "longest": float(D[-1]),
-                        "inside": float(0 < best < len(D) - 1), "first": float(best == 0)})  # fmt: skip
+            out.append(
+                {
+                    "N": float(N),
+                    "P_post": float(P),
+                    "D_least": float(D[best]),
+                    "longest": float(D[-1]),
+                    "inside": float(0 < best < len(D) - 1),
+                    "first": float(best == 0),
+                }
+            )
     return out

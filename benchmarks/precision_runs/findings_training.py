@@ -1,4 +1,6 @@
-"""What the runs show of bits in training: effective parameters, independence of the parts, rival forms."""
+"""What the runs show of bits in training: effective parameters, independence of the parts, rival
+forms.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.precision_runs.forms import FORMS, N_EFF, N_EFF_BIASED, Form
-from benchmarks.precision_runs.rows import FULL, PARTS, Rows, bits, clustered, predict, r2, rmse, trunks
+from benchmarks.precision_runs.rows import (
+    FULL,
+    PARTS,
+    Rows,
+    bits,
+    clustered,
+    predict,
+    r2,
+    rmse,
+    trunks,
+)
 from jscale import laws
 from jscale.fit import Point
 from jscale.laws import LawFunction
@@ -51,14 +63,19 @@ def jobs(rows: Rows) -> Jobs:
 
 
 def splits(table: Runs) -> list[Split]:
-    """Five folds by cell, then the largest compute of every setting of bits, all with as many rows to fit.
+    """Five folds by cell, then the largest compute of every setting of bits, all with as many rows
+    to
+    fit.
 
-    A cell is (N, D, bits): its seeds stay together. The last split holds out, of every setting, the fifth of its cells
-    with the largest compute. Training sets lose a few rows at random, so that one compiled fit serves them all.
+    A cell is (N, D, bits): its seeds stay together. The last split holds out, of every setting, the
+    fifth of its cells with the largest compute. Training sets lose a few rows at random, so that
+    one compiled fit serves them all.
     """
     rng = np.random.default_rng(_SEED)
     settings = bits(table)
-    cells, cell = np.unique(np.column_stack([settings, table["N"], table["D"]]), axis=0, return_inverse=True)
+    cells, cell = np.unique(
+        np.column_stack([settings, table["N"], table["D"]]), axis=0, return_inverse=True
+    )
     fold = np.empty(len(cells), dtype=int)
     fold[rng.permutation(len(cells))] = np.arange(len(cells)) % FOLDS
     held = [fold[cell] == i for i in range(FOLDS)]
@@ -79,18 +96,24 @@ def _thinned(mask: np.ndarray, length: int, rng: np.random.Generator) -> np.ndar
 
 
 def shares(params: Mapping[str, float], settings: np.ndarray) -> np.ndarray:
-    """Share of its parameters that a model keeps at (settings, 3) bits, by the fitted factors; shape (settings,)."""
+    """Share of its parameters that a model keeps at (settings, 3) bits, by the fitted factors;
+    shape (settings,).
+    """
     names = [f"{kind}_{part}" for part in PARTS for kind in ("gamma", "n")]
     theta = {name: params[name] for name in names}
     return np.asarray(laws.effective_parameters(1.0, *settings.T, **theta))
 
 
 def pairs(table: Runs) -> dict[str, np.ndarray]:
-    """Every run in few bits beside the run of the same N, D and seed in full precision: row and gap of the loss."""
+    """Every run in few bits beside the run of the same N, D and seed in full precision: row and gap
+    of the loss.
+    """
     seed = [str(name).rsplit("-s", 1)[-1] for name in table["run_id"]]
     keys = list(zip(table["N"], table["D"], seed, strict=True))
     count = low(table)
-    full = {key: loss for key, loss, few in zip(keys, table["loss"], count, strict=True) if few == 0}
+    full = {
+        key: loss for key, loss, few in zip(keys, table["loss"], count, strict=True) if few == 0
+    }
     found = [i for i, key in enumerate(keys) if count[i] and key in full]
     gap = np.array([table["loss"][i] - full[keys[i]] for i in found])
     return {"row": np.array(found, dtype=int), "gap": gap}
@@ -101,7 +124,9 @@ def _setting(values: np.ndarray) -> str:
 
 
 def effective(rows: Rows, points: Points) -> dict[str, Any]:
-    """Does the loss follow N_eff: parameters, residuals by bits, shares at matched loss, growth of the gap with D."""
+    """Does the loss follow N_eff: parameters, residuals by bits, shares at matched loss, growth of
+    the gap with D.
+    """
     table, (point,), (weights,) = rows.trained, points["all"], points["weights"]
     error, few = clustered(point, table).stderr, low(table)
     settings, residual = bits(table), table["loss"] - point.predicted
@@ -113,26 +138,37 @@ def effective(rows: Rows, points: Points) -> dict[str, Any]:
         here = (settings == setting).all(axis=1)
         at = np.flatnonzero(here[found["row"]])
         seen = observed[at]
-        by_setting.append({
-            "bits": _setting(setting), "runs": int(here.sum()), "residual": float(residual[here].mean()),
-            "rmse": float(np.sqrt(np.mean(residual[here] ** 2))),
-            "share": float(shares(point.params, setting[None])[0]),
-            "observed": np.quantile(seen, [0.25, 0.5, 0.75]).tolist() if len(at) else None,
-            "gap": float(found["gap"][at].mean()) if len(at) else None,
-            "gap_slope": _growth(table, found["row"][at], found["gap"][at]),
-        })  # fmt: skip
+        by_setting.append(
+            {
+                "bits": _setting(setting),
+                "runs": int(here.sum()),
+                "residual": float(residual[here].mean()),
+                "rmse": float(np.sqrt(np.mean(residual[here] ** 2))),
+                "share": float(shares(point.params, setting[None])[0]),
+                "observed": np.quantile(seen, [0.25, 0.5, 0.75]).tolist() if len(at) else None,
+                "gap": float(found["gap"][at].mean()) if len(at) else None,
+                "gap_slope": _growth(table, found["row"][at], found["gap"][at]),
+            }
+        )
     n = len(table)
     return {
-        "runs": n, "trunks": len(np.unique(trunks(table))), "r2": r2(table["loss"], point.predicted),
-        "rmse": rmse(table["loss"], point.predicted), "status": str(point.certificate.status),
-        "params": dict(point.params), "stderr": error, "at_bound": list(point.certificate.at_bound),
+        "runs": n,
+        "trunks": len(np.unique(trunks(table))),
+        "r2": r2(table["loss"], point.predicted),
+        "rmse": rmse(table["loss"], point.predicted),
+        "status": str(point.certificate.status),
+        "params": dict(point.params),
+        "stderr": error,
+        "at_bound": list(point.certificate.at_bound),
         "r2_weights": r2(table["loss"][(settings[:, 1:] == FULL).all(axis=1)], weights.predicted),
-        "r2_few_bits": r2(table["loss"][few > 0], point.predicted[few > 0]), "settings": by_setting,
-    }  # fmt: skip
+        "r2_few_bits": r2(table["loss"][few > 0], point.predicted[few > 0]),
+        "settings": by_setting,
+    }
 
 
 def _growth(table: Runs, row: np.ndarray, gap: np.ndarray) -> list[float] | None:
-    """Growth of the gap a decade of D at given N, and its standard error by pairs; None where there are too few.
+    """Growth of the gap a decade of D at given N, and its standard error by pairs; None where there
+    are too few.
 
     A setting has three or four trunks, too few for an error that counts each of them once.
     """
@@ -154,7 +190,11 @@ def independence(rows: Rows, points: Points) -> dict[str, Any]:
     joint = table.where(several)
     settings = bits(joint)
     found: dict[str, Any] = {"runs": len(joint), "paper": PAPER, "fits": {}}
-    for name, words in (("marginal", "one part at a time"), ("joint", "several parts low"), ("all", "all runs")):
+    for name, words in (
+        ("marginal", "one part at a time"),
+        ("joint", "several parts low"),
+        ("all", "all runs"),
+    ):
         (point,) = points[name]
         everywhere = predict(point, table)
         predicted = everywhere[several]
@@ -169,7 +209,9 @@ def independence(rows: Rows, points: Points) -> dict[str, Any]:
             "residual": float(missed.mean()),
             "residual se": float(np.sqrt((totals**2).sum()) / len(missed)),
             "r2 all": r2(table["loss"], everywhere),
-            "params": {f"{k}_{x}": float(point.params[f"{k}_{x}"]) for x in PARTS for k in ("gamma", "n")},
+            "params": {
+                f"{k}_{x}": float(point.params[f"{k}_{x}"]) for x in PARTS for k in ("gamma", "n")
+            },
         }
     marginal = joint["loss"] - predict(points["marginal"][0], table)[several]
     found["settings"] = [
@@ -194,23 +236,35 @@ def forms(rows: Rows, points: Points, compared: Sequence[Form] = FORMS) -> dict[
             pooled[split.held] = predict(point, table)[split.held]
         beyond = predict(largest, table)[last.held]
         miss[form.name] = (loss - pooled) ** 2
-        found.append({
-            "form": form.name, "extra": form.extra, "paper": form.paper, "cv_r2": r2(loss, pooled),
-            "cv_rmse": rmse(loss, pooled), "beyond_r2": r2(loss[last.held], beyond),
-            "beyond_rmse": rmse(loss[last.held], beyond),
-        })  # fmt: skip
+        found.append(
+            {
+                "form": form.name,
+                "extra": form.extra,
+                "paper": form.paper,
+                "cv_r2": r2(loss, pooled),
+                "cv_rmse": rmse(loss, pooled),
+                "beyond_r2": r2(loss[last.held], beyond),
+                "beyond_rmse": rmse(loss[last.held], beyond),
+            }
+        )
     best = min(miss, key=lambda name: miss[name].mean())
     _, which = np.unique(trunks(table), return_inverse=True)
     for entry in found:
         entry["behind"] = _behind(miss[entry["form"]] - miss[best], which)
     return {
-        "best": best, "best_beyond": max(found, key=lambda e: e["beyond_r2"])["form"], "forms": found,
-        "held": int(last.held.sum()), "fitted": int(last.train.sum()), "names": [N_EFF, N_EFF_BIASED],
-    }  # fmt: skip
+        "best": best,
+        "best_beyond": max(found, key=lambda e: e["beyond_r2"])["form"],
+        "forms": found,
+        "held": int(last.held.sum()),
+        "fitted": int(last.train.sum()),
+        "names": [N_EFF, N_EFF_BIASED],
+    }
 
 
 def _behind(difference: np.ndarray, which: np.ndarray) -> float:
-    """Mean difference of squared misses in units of its standard error by trunks; 0 for the best itself."""
+    """Mean difference of squared misses in units of its standard error by trunks; 0 for the best
+    itself.
+    """
     totals = np.bincount(which, difference - difference.mean())
     error = np.sqrt((totals**2).sum())
     return float(difference.sum() / error) if error > 0 else 0.0

@@ -1,7 +1,8 @@
-"""Other ways in which bits could enter a loss than by the effective parameters of Kumar et al. 2024.
+"""Other ways in which bits could enter a loss than by the effective parameters of Kumar et al.
+2024.
 
-Those that the paper compares (appendix C) are laws of the catalogue; here stand three that the runs suggest, and the
-list of all that are compared.
+Those that the paper compares (appendix C) are laws of the catalogue; here stand three that the runs
+suggest, and the list of all that are compared.
 """
 
 from typing import Annotated, NamedTuple
@@ -11,7 +12,7 @@ from jax.typing import ArrayLike
 
 from jscale import laws
 from jscale.laws import LawFunction, describe, law, roles
-from jscale.laws.precision_forms import BitExponent
+from jscale.laws.bits._precision_forms import BitExponent
 from jscale.laws.roles import (
     Bits,
     BitScale,
@@ -34,11 +35,16 @@ _PARTS = ("w", "a", "kv")
 
 
 def _bit_cost(part: str) -> Role:
-    # The coordinate is what the fewest bits in the runs cost the typical model, a number of known size.
+    # The coordinate is what the fewest bits in the runs cost the typical model, a number of known
+    # size.
     return Role(
-        "bit coefficient", "nats/token at 1 bit and 1 token", "cost of bits", prior=lognormal(0.1, 1.5),
-        start=(0.01, 1.0), anchor=roles.Anchor(f"P_{part}_low**-a_{part} * D**gamma_D"),
-    )  # fmt: skip
+        "bit coefficient",
+        "nats/token at 1 bit and 1 token",
+        "cost of bits",
+        prior=lognormal(0.1, 1.5),
+        start=(0.01, 1.0),
+        anchor=roles.Anchor(f"P_{part}_low**-a_{part} * D**gamma_D"),
+    )
 
 
 GrowingWeightCost = Annotated[ArrayLike, _bit_cost("w")]
@@ -51,11 +57,28 @@ GrowingCacheCost = Annotated[ArrayLike, _bit_cost("kv")]
     source="the additive form with the growth by data of Kumar et al. 2024, eq. 2",
 )
 def additive_growing(
-    N: Count, D: Tokens, P_w: Bits, P_a: Bits, P_kv: Bits, *, E: Irreducible, A: SizeCoefficient, B: DataCoefficient,
-    alpha: Exponent, beta: Exponent, gamma_D: PostExponent, c_w: GrowingWeightCost, a_w: BitExponent,
-    c_a: GrowingActivationCost, a_a: BitExponent, c_kv: GrowingCacheCost, a_kv: BitExponent,
-) -> Loss:  # fmt: skip
-    """Loss where what every part's bits add grows with D, as degradation after training does, nats per token."""
+    N: Count,
+    D: Tokens,
+    P_w: Bits,
+    P_a: Bits,
+    P_kv: Bits,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+    gamma_D: PostExponent,
+    c_w: GrowingWeightCost,
+    a_w: BitExponent,
+    c_a: GrowingActivationCost,
+    a_a: BitExponent,
+    c_kv: GrowingCacheCost,
+    a_kv: BitExponent,
+) -> Loss:
+    """Loss where what every part's bits add grows with D, as degradation after training does, nats
+    per token.
+    """
     cost = c_w / P_w**a_w + c_a / P_a**a_a + c_kv / P_kv**a_kv
     return E + A / N**alpha + B / D**beta + D**gamma_D * cost
 
@@ -64,30 +87,56 @@ def additive_growing(
     formula="E + A * N_eff**-alpha + B * D**-beta + where(P_post < P_w, C_T * D**gamma_D * N_eff**-gamma_N"
     " * exp(-P_post / gamma_post) * (1 - exp(-C_w * (P_w - P_post))), 0)",
     where={
-        **{f"f_{x}": f"1 - exp(n_{x} - P_{x} / gamma_{x})" for x in _PARTS}, "N_eff": "N * f_w * f_a * f_kv"
+        **{f"f_{x}": f"1 - exp(n_{x} - P_{x} / gamma_{x})" for x in _PARTS},
+        "N_eff": "N * f_w * f_a * f_kv",
     },
     source="Kumar et al. 2024 (arXiv 2411.04330), eq. 8",
-)  # fmt: skip
+)
 def hardened_weights(  # noqa: PLR0917 - the inputs of a law stand before the star, however many there are
-    N: Count, D: Tokens, P_w: Bits, P_a: Bits, P_kv: Bits, P_post: Bits, *, E: Irreducible, A: SizeCoefficient,
-    B: DataCoefficient, alpha: Exponent, beta: Exponent, gamma_w: BitScale, n_w: roles.WeightBias, gamma_a: BitScale,
-    n_a: roles.ActivationBias, gamma_kv: BitScale, n_kv: roles.CacheBias, C_T: PostCoefficient, gamma_D: PostExponent,
-    gamma_N: PostExponent, gamma_post: roles.PostBitScale, C_w: roles.Robustness,
-) -> Loss:  # fmt: skip
-    """The unified law in which only the bits of the weights in training harden a model, nats per token.
+    N: Count,
+    D: Tokens,
+    P_w: Bits,
+    P_a: Bits,
+    P_kv: Bits,
+    P_post: Bits,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+    gamma_w: BitScale,
+    n_w: roles.WeightBias,
+    gamma_a: BitScale,
+    n_a: roles.ActivationBias,
+    gamma_kv: BitScale,
+    n_kv: roles.CacheBias,
+    C_T: PostCoefficient,
+    gamma_D: PostExponent,
+    gamma_N: PostExponent,
+    gamma_post: roles.PostBitScale,
+    C_w: roles.Robustness,
+) -> Loss:
+    """The unified law in which only the bits of the weights in training harden a model, nats per
+    token.
 
-    Eq. 9 has such a bracket for activations and cache too, and so knows no degradation where one of them was trained
-    in P_post bits or fewer, although their bits do not change after training.
+    Eq. 9 has such a bracket for activations and cache too, and so knows no degradation where one of
+    them was trained in P_post bits or fewer, although their bits do not change after training.
     """
     parts = dict(gamma_w=gamma_w, n_w=n_w, gamma_a=gamma_a, n_a=n_a, gamma_kv=gamma_kv, n_kv=n_kv)
     N_eff = laws.effective_parameters(N, P_w, P_a, P_kv, **parts)
-    delta = laws.ptq_degradation(N_eff, D, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post)
+    delta = laws.ptq_degradation(
+        N_eff, D, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post
+    )
     gap = jnp.maximum(jnp.asarray(P_w) - jnp.asarray(P_post), 0.0)
-    return laws.chinchilla(N_eff, D, E=E, A=A, B=B, alpha=alpha, beta=beta) - delta * jnp.expm1(-(C_w * gap))
+    return laws.chinchilla(N_eff, D, E=E, A=A, B=B, alpha=alpha, beta=beta) - delta * jnp.expm1(
+        -(C_w * gap)
+    )
 
 
 LevelCoefficient = Annotated[
-    PostCoefficient, adjust(anchor=roles.Anchor("D**gamma_D * N**-gamma_N * (2**(P_post_low - 1) - 1)**-k"))
+    PostCoefficient,
+    adjust(anchor=roles.Anchor("D**gamma_D * N**-gamma_N * (2**(P_post_low - 1) - 1)**-k")),
 ]
 
 
@@ -96,15 +145,25 @@ LevelCoefficient = Annotated[
     source="Kumar et al. 2024, eq. 2, with the number of levels of a symmetric integer in place of an exponential",
 )
 def degradation_by_levels(
-    N: Count, D: Tokens, P_post: Bits, *, C_T: LevelCoefficient, gamma_D: PostExponent, gamma_N: PostExponent,
+    N: Count,
+    D: Tokens,
+    P_post: Bits,
+    *,
+    C_T: LevelCoefficient,
+    gamma_D: PostExponent,
+    gamma_N: PostExponent,
     k: BitExponent,
-) -> LossChange:  # fmt: skip
-    """Degradation that falls as a power of the levels on each side of zero (variance of rounding: k = 2)."""
+) -> LossChange:
+    """Degradation that falls as a power of the levels on each side of zero (variance of rounding: k
+    = 2).
+    """
     return C_T * D**gamma_D / (N**gamma_N * (2.0 ** (P_post - 1.0) - 1.0) ** k)
 
 
 class Form(NamedTuple):
-    """A form that is compared: what to call it, the law, and the paper's held-out R² where it has one."""
+    """A form that is compared: what to call it, the law, and the paper's held-out R² where it has
+    one.
+    """
 
     name: str
     law: LawFunction

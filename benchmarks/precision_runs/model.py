@@ -1,4 +1,6 @@
-"""A decoder-only transformer on bytes, whose weights, activations and KV cache are quantised in the forward pass."""
+"""A decoder-only transformer on bytes, whose weights, activations and KV cache are quantised in the
+forward pass.
+"""
 
 from dataclasses import dataclass
 
@@ -44,7 +46,9 @@ class Size:
 
 
 def init(size: Size, key: jax.Array) -> Params:
-    """Normal weights of variance 1/inputs; what writes to the residual stream is smaller by sqrt(2 layers)."""
+    """Normal weights of variance 1/inputs; what writes to the residual stream is smaller by sqrt(2
+    layers).
+    """
     layers, width = size.layers, size.width
     shapes = {
         "embed": (VOCABULARY, width),
@@ -59,7 +63,10 @@ def init(size: Size, key: jax.Array) -> Params:
     gain["out"] /= (2 * layers) ** 0.5
     gain["down"] /= (2 * layers) ** 0.5
     keys = jax.random.split(key, len(shapes))
-    return {name: gain[name] * jax.random.normal(k, shapes[name]) for name, k in zip(shapes, keys, strict=True)}
+    return {
+        name: gain[name] * jax.random.normal(k, shapes[name])
+        for name, k in zip(shapes, keys, strict=True)
+    }
 
 
 def norm(x: jax.Array) -> jax.Array:
@@ -78,7 +85,9 @@ def rotate(x: jax.Array) -> jax.Array:
 
 
 def attend(qkv: jax.Array, heads: int, kv_bits: jax.Array) -> jax.Array:
-    """Causal attention, (batch, time, 3 width) to (batch, time, width); K (rotated) and V are quantised per tensor."""
+    """Causal attention, (batch, time, 3 width) to (batch, time, width); K (rotated) and V are
+    quantised per tensor.
+    """
     batch, time, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = jnp.moveaxis(qkv.reshape(batch, time, 3, heads, width // heads), (2, 3), (0, 2))
     q, k = rotate(q), fake_quantise(rotate(k), kv_bits)
@@ -99,7 +108,8 @@ def block(x: jax.Array, weights: Params, bits: jax.Array, heads: int) -> tuple[j
         heads: of attention.
 
     Returns:
-        The residual stream after the block, and what each matrix was multiplied with (for calibration).
+        The residual stream after the block, and what each matrix was multiplied with (for
+        calibration).
     """
     seen: Params = {}
 

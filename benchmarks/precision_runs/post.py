@@ -1,4 +1,6 @@
-"""Quantisation after training: every finished model at each P_post, to the nearest value or with errors made good."""
+"""Quantisation after training: every finished model at each P_post, to the nearest value or with
+errors made good.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,7 +19,9 @@ RTN, GPTQ = "rtn", "gptq"
 
 
 class PostLoss(NamedTuple):
-    """The loss after post-training quantisation, and what it added (both with standard errors, nats per byte)."""
+    """The loss after post-training quantisation, and what it added (both with standard errors, nats
+    per byte).
+    """
 
     method: str
     P_post: int
@@ -37,17 +41,25 @@ class HeldOut(NamedTuple):
 
 def per_layer(params: Params, change: Callable[[np.ndarray], np.ndarray]) -> Params:
     """Parameters whose block matrices are ``change(matrix)``, layer by layer."""
-    changed = {name: jnp.asarray(np.stack([change(w) for w in np.asarray(params[name])])) for name in LINEARS}
+    changed = {
+        name: jnp.asarray(np.stack([change(w) for w in np.asarray(params[name])]))
+        for name in LINEARS
+    }
     return {**params, **changed}
 
 
 def as_used(params: Params, P_w: float) -> Params:
-    """The weights that the forward pass multiplies with: those of training, on the grid of ``P_w`` bits."""
+    """The weights that the forward pass multiplies with: those of training, on the grid of ``P_w``
+    bits.
+    """
     return per_layer(params, lambda w: round_to_nearest(w, int(P_w)))
 
 
-def compensated(params: Params, size: Size, calibration: np.ndarray, bits: tuple[float, ...], P_post: int) -> Params:
-    """All block matrices by GPTQ: layer by layer, each matrix seeing inputs from those quantised before it.
+def compensated(
+    params: Params, size: Size, calibration: np.ndarray, bits: tuple[float, ...], P_post: int
+) -> Params:
+    """All block matrices by GPTQ: layer by layer, each matrix seeing inputs from those quantised
+        before it.
 
     Args:
         params: as used (`as_used`).
@@ -69,7 +81,9 @@ def compensated(params: Params, size: Size, calibration: np.ndarray, bits: tuple
 
 
 @partial(jax.jit, static_argnames="heads")
-def _run_block(x: jax.Array, weights: Params, bits: jax.Array, heads: int) -> tuple[jax.Array, Params]:
+def _run_block(
+    x: jax.Array, weights: Params, bits: jax.Array, heads: int
+) -> tuple[jax.Array, Params]:
     x, seen = block(x, weights, bits, heads)
     flat = {name: y.reshape(-1, y.shape[-1]) for name, y in seen.items()}
     return x, {name: y.T @ y for name, y in flat.items()}
@@ -80,8 +94,9 @@ def post_losses(
 ) -> Iterator[PostLoss]:
     """The losses of one trained model at every `P_POST`, by each method.
 
-    Quantisation starts from the weights as the trained network uses them, so ``P_post = P_w`` adds exactly nothing, and
-    ``P_post > P_w`` re-rounds a coarser grid. Activations and cache keep their bits of training.
+    Quantisation starts from the weights as the trained network uses them, so ``P_post = P_w`` adds
+    exactly nothing, and ``P_post > P_w`` re-rounds a coarser grid. Activations and cache keep their
+    bits of training.
     """
     used = as_used(params, bits[0])
     kept = (OFF, *bits[1:])

@@ -1,4 +1,6 @@
-"""Integer quantisation: symmetric, scaled by the largest magnitude, with straight-through gradients in training."""
+"""Integer quantisation: symmetric, scaled by the largest magnitude, with straight-through gradients
+in training.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +13,13 @@ OFF = 16.0
 def fake_quantise(x: jax.Array, bits: jax.Array, axis: int | None = None) -> jax.Array:
     """``x`` rounded to ``2**bits - 1`` evenly spaced values, with the gradient of the identity.
 
-    The integers run from ``-L`` to ``L`` with ``L = 2**(bits - 1) - 1``; the step is the largest magnitude over ``L``,
-    so nothing is clipped.
+    The integers run from ``-L`` to ``L`` with ``L = 2**(bits - 1) - 1``; the step is the largest
+    magnitude over ``L``, so nothing is clipped.
 
     Args:
         x: any shape.
-        bits: a scalar; traced, so that one compiled program serves every setting. 16 or more: ``x`` itself.
+        bits: a scalar; traced, so that one compiled program serves every setting. 16 or more: ``x``
+            itself.
         axis: the axis that shares one step; None: the whole tensor shares one.
 
     Returns:
@@ -35,7 +38,9 @@ def steps(weights: np.ndarray, bits: int) -> np.ndarray:
 
 
 def round_to_nearest(weights: np.ndarray, bits: int) -> np.ndarray:
-    """Weights of shape (inputs, outputs), each output channel rounded to the nearest of its ``2**bits - 1`` values."""
+    """Weights of shape (inputs, outputs), each output channel rounded to the nearest of its
+    ``2**bits - 1`` values.
+    """
     if bits >= OFF:
         return weights
     step = steps(weights, bits)
@@ -45,7 +50,8 @@ def round_to_nearest(weights: np.ndarray, bits: int) -> np.ndarray:
 def gptq(weights: np.ndarray, gram: np.ndarray, bits: int, damping: float = 0.01) -> np.ndarray:
     """Weights rounded one input at a time, each error made good by the inputs that are still free.
 
-    Minimises ``trace((W - Q)^T G (W - Q))`` greedily (Frantar et al. 2022, arXiv 2210.17323, algorithm 1, without
+    Minimises ``trace((W - Q)^T G (W - Q))`` greedily (Frantar et al. 2022, arXiv 2210.17323,
+    algorithm 1, without
     blocks: the matrices are small).
 
     Args:
@@ -60,7 +66,8 @@ def gptq(weights: np.ndarray, gram: np.ndarray, bits: int, damping: float = 0.01
     size = len(gram)
     mean = float(np.mean(np.diag(gram)))
     damped = gram.astype(np.float64) + np.eye(size) * (damping * mean if mean > 0 else 1.0)
-    # Row i of the upper factor of the inverse tells how inputs i+1 ... answer for an error in input i.
+    # Row i of the upper factor of the inverse tells how inputs i+1 ... answer for an error in input
+    # i.
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T
     step, top = steps(weights, bits), 2 ** (bits - 1) - 1
     free = weights.astype(np.float64).copy()

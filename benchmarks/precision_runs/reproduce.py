@@ -1,7 +1,7 @@
 """Trains runs of the table again, from their first step, and compares.
 
-``python -m benchmarks.precision_runs.reproduce --work FOLDER --table TABLE.csv RUN_ID …`` exits with 1 where a loss is
-further from the table's than three standard deviations between seeds.
+``python -m benchmarks.precision_runs.reproduce --work FOLDER --table TABLE.csv RUN_ID …`` exits
+with 1 where a loss is further from the table's than three standard deviations between seeds.
 """
 
 import argparse
@@ -21,13 +21,17 @@ def again(job: Job, lr: float, text: corpus.Corpus) -> float:
     """The validation loss of a run made anew, without its trunk, nats per byte."""
     with tempfile.TemporaryDirectory() as empty:
         state, _ = train_job(dataclasses.replace(job, trunk=False), lr, text.train, Path(empty))
-    return train.mean_and_error(train.evaluate(state.params, job.size, text.validation, job.bits), text.documents)[0]
+    return train.mean_and_error(
+        train.evaluate(state.params, job.size, text.validation, job.bits), text.documents
+    )[0]
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="folder of the text; it is made there if need be")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder of the text; it is made there if need be"
+    )
     parser.add_argument("--table", type=Path, required=True, help="table of runs")
     parser.add_argument("run_id", nargs="+")
     options = parser.parse_args()
@@ -42,7 +46,10 @@ def main() -> None:
         loss = again(known[name], float(by_name[name]["lr"]), text)
         agrees = abs(loss - kept) <= _DEVIATIONS * sd
         failed |= not agrees
-        print(f"{name}: {loss:.6f}, table {kept:.6f}, seeds ±{sd:.4f}: {'agrees' if agrees else 'DIFFERS'}", flush=True)
+        print(
+            f"{name}: {loss:.6f}, table {kept:.6f}, seeds ±{sd:.4f}: {'agrees' if agrees else 'DIFFERS'}",
+            flush=True,
+        )
     sys.exit(failed)
 
 

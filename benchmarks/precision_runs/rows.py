@@ -34,7 +34,8 @@ class Rows:
 
     Attributes:
         trained: runs before any quantisation after training, with P_post = 16.
-        post: their quantised copies by both methods (column ``method``), with the columns ``delta`` and ``delta_se``.
+        post: their quantised copies by both methods (column ``method``), with the columns ``delta``
+            and ``delta_se``.
         left_out: reason → runs that are left out.
     """
 
@@ -44,31 +45,48 @@ class Rows:
 
 
 def load(path: Path) -> Rows:
-    """The runs meant for fits, from a table of runs and the table of its quantised copies beside it.
+    """The runs meant for fits, from a table of runs and the table of its quantised copies beside
+    it.
 
-    Activations in 2 bits are left out: such models learn the frequencies of bytes alone, whatever their size.
+    Activations in 2 bits are left out: such models learn the frequencies of bytes alone, whatever
+    their size.
     """
     trained, post = summary.read(path)
     left_out: dict[str, int] = {}
     kept = []
     for row in trained:
-        reason = row["reason"] if row["exclude"] == "1" else "activations in 2 bits" if float(row["P_a"]) <= 2 else ""
+        reason = (
+            row["reason"]
+            if row["exclude"] == "1"
+            else "activations in 2 bits"
+            if float(row["P_a"]) <= 2
+            else ""
+        )
         if not reason and row["loss"]:
             kept.append(row)
         else:
             left_out[reason or "no finite loss"] = left_out.get(reason or "no finite loss", 0) + 1
     names = {row["run_id"] for row in kept}
-    copies = [row for row in post if row["run_id"] in names and row["exclude"] != "1" and row["loss"]]
+    copies = [
+        row for row in post if row["run_id"] in names and row["exclude"] != "1" and row["loss"]
+    ]
     columns = _columns(kept, _NUMBERS, ("run_id",)) | {"P_post": [FULL] * len(kept)}
     return Rows(
         runs.read(columns, name="trained runs"),
-        runs.read(_columns(copies, (*_NUMBERS, *_POST_NUMBERS), ("run_id", "method")), name="quantised copies"),
+        runs.read(
+            _columns(copies, (*_NUMBERS, *_POST_NUMBERS), ("run_id", "method")),
+            name="quantised copies",
+        ),
         left_out,
     )
 
 
-def _columns(rows: list[dict[str, str]], numbers: Iterable[str], texts: Iterable[str]) -> dict[str, list]:
-    return {n: [float(row[n]) for row in rows] for n in numbers} | {n: [row[n] for row in rows] for n in texts}
+def _columns(
+    rows: list[dict[str, str]], numbers: Iterable[str], texts: Iterable[str]
+) -> dict[str, list]:
+    return {n: [float(row[n]) for row in rows] for n in numbers} | {
+        n: [row[n] for row in rows] for n in texts
+    }
 
 
 def bits(table: Runs) -> np.ndarray:
@@ -77,26 +95,36 @@ def bits(table: Runs) -> np.ndarray:
 
 
 def degradation(post: Runs, mask: np.ndarray) -> Runs:
-    """What quantisation added, as the ``loss`` of a table; only rows where it added something can have a logarithm."""
+    """What quantisation added, as the ``loss`` of a table; only rows where it added something can
+    have a logarithm.
+    """
     rows = post.where(mask & (post["delta"] > 0))
     names = ("run_id", "N", "D", "P_w", "P_a", "P_kv", "P_post")
-    return runs.read({name: rows[name] for name in names} | {"loss": rows["delta"]}, name="degradation")
+    return runs.read(
+        {name: rows[name] for name in names} | {"loss": rows["delta"]}, name="degradation"
+    )
 
 
 def together(trained: Runs, post: Runs) -> Runs:
     """Trained runs, and below them their copies rounded to fewer bits than they were trained in."""
     rows = post.where((post["method"] == "rtn") & (post["P_post"] < post["P_w"]))
     names = ("run_id", "N", "D", "P_w", "P_a", "P_kv", "P_post", "loss")
-    return runs.read({name: np.concatenate([trained[name], rows[name]]) for name in names}, name="all losses")
+    return runs.read(
+        {name: np.concatenate([trained[name], rows[name]]) for name in names}, name="all losses"
+    )
 
 
 def trunks(table: Runs) -> np.ndarray:
-    """Name of the trunk from which each run branched: rows with the same one share a model. Shape (rows,)."""
+    """Name of the trunk from which each run branched: rows with the same one share a model. Shape
+    (rows,).
+    """
     return np.array([re.sub(r"-r\d+$", "", str(name)) for name in table["run_id"]])
 
 
 def fits(jobs: Mapping[str, tuple[LawFunction, list[Runs]]]) -> dict[str, list[Point]]:
-    """Fits of each law to each of its tables, two laws at a time; tables of one length share the compiled fit."""
+    """Fits of each law to each of its tables, two laws at a time; tables of one length share the
+    compiled fit.
+    """
 
     def one(job: tuple[LawFunction, list[Runs]]) -> list[Point]:
         law, tables = job
@@ -109,13 +137,18 @@ def fits(jobs: Mapping[str, tuple[LawFunction, list[Runs]]]) -> dict[str, list[P
 def predict(point: Point, table: Runs) -> np.ndarray:
     """The law's value in every row, shape (rows,)."""
     with jax.enable_x64(True):
-        inputs = {name: jnp.asarray(column) for name, column in runs.select(table, point.law).inputs.items()}
+        inputs = {
+            name: jnp.asarray(column)
+            for name, column in runs.select(table, point.law).inputs.items()
+        }
         return np.asarray(jax.jit(point.law)(**inputs, **point.params))
 
 
 def r2(observed: np.ndarray, predicted: np.ndarray) -> float:
     """One minus the squared misses over those of the mean."""
-    return float(1 - np.sum((observed - predicted) ** 2) / np.sum((observed - observed.mean()) ** 2))
+    return float(
+        1 - np.sum((observed - predicted) ** 2) / np.sum((observed - observed.mean()) ** 2)
+    )
 
 
 def rmse(observed: np.ndarray, predicted: np.ndarray) -> float:
@@ -144,20 +177,30 @@ class Errors:
     @property
     def stderr(self) -> dict[str, float]:
         """Standard error of every parameter, NaN at an edge."""
-        sd = np.sqrt(np.diag(self.covariance)) * np.where(self.logs, np.exp(np.where(self.logs, self.centre, 0)), 1.0)
-        return dict.fromkeys(self.held, float("nan")) | dict(zip(self.names, sd.tolist(), strict=True))
+        sd = np.sqrt(np.diag(self.covariance)) * np.where(
+            self.logs, np.exp(np.where(self.logs, self.centre, 0)), 1.0
+        )
+        return dict.fromkeys(self.held, float("nan")) | dict(
+            zip(self.names, sd.tolist(), strict=True)
+        )
 
     def draws(self, count: int, seed: int) -> dict[str, np.ndarray]:
         """Normal draws of the coordinates, as parameters, each of shape (count,)."""
-        z = np.random.default_rng(seed).multivariate_normal(self.centre, self.covariance, size=count, method="eigh")
+        z = np.random.default_rng(seed).multivariate_normal(
+            self.centre, self.covariance, size=count, method="eigh"
+        )
         values = np.where(self.logs, np.exp(np.where(self.logs, z, 0.0)), z)
         held = {name: np.full(count, value) for name, value in self.held.items()}
         return held | {name: values[:, i] for i, name in enumerate(self.names)}
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _jacobian(law: LawFunction, names: tuple[tuple[str, bool], ...], z: jax.Array, held: Any, inputs: Any) -> jax.Array:
-    """Derivative of the log loss by the coordinates, each with its name and whether it is a logarithm."""
+def _jacobian(
+    law: LawFunction, names: tuple[tuple[str, bool], ...], z: jax.Array, held: Any, inputs: Any
+) -> jax.Array:
+    """Derivative of the log loss by the coordinates, each with its name and whether it is a
+    logarithm.
+    """
 
     def log_loss(z: jax.Array) -> jax.Array:
         theta = {name: jnp.exp(z[i]) if log else z[i] for i, (name, log) in enumerate(names)}
@@ -167,9 +210,12 @@ def _jacobian(law: LawFunction, names: tuple[tuple[str, bool], ...], z: jax.Arra
 
 
 def clustered(point: Point, table: Runs) -> Errors:
-    """Sandwich covariance of a least-squares fit of logarithms, in which the rows of a trunk count as one.
+    """Sandwich covariance of a least-squares fit of logarithms, in which the rows of a trunk count
+    as
+    one.
 
-    The covariance of ``fit.point`` takes rows as independent; copies of one model are not (Liang and Zeger 1986).
+    The covariance of ``fit.point`` takes rows as independent; copies of one model are not (Liang
+    and Zeger 1986).
     """
     held = {name: float(point.params[name]) for name in point.certificate.at_bound}
     record = describe(point.law)
@@ -190,6 +236,8 @@ def clustered(point: Point, table: Runs) -> Errors:
     n, k, clusters = *jacobian.shape, len(score)
     bread = np.linalg.pinv(scaled.T @ scaled, hermitian=True)
     factor = clusters / (clusters - 1) * (n - 1) / (n - k)
-    pulls = score @ bread / scale  # a product with itself has no negative variance, whatever the rounding
+    pulls = (
+        score @ bread / scale
+    )  # a product with itself has no negative variance, whatever the rounding
     covariance = factor * pulls.T @ pulls
     return Errors(tuple(p.name for p in free), logs, centre, covariance, held)

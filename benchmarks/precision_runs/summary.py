@@ -14,7 +14,9 @@ Row = dict[str, str]
 
 
 class Noise(NamedTuple):
-    """Spread of the loss between the seeds of one cell: standard deviation of ``seeds`` runs, nats per byte."""
+    """Spread of the loss between the seeds of one cell: standard deviation of ``seeds`` runs, nats
+    per byte.
+    """
 
     N: int
     D: int
@@ -24,7 +26,9 @@ class Noise(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Losses of one cell from its trunk, and trained from the first step with the same and with a cosine schedule."""
+    """Losses of one cell from its trunk, and trained from the first step with the same and with a
+    cosine schedule.
+    """
 
     N: int
     D: int
@@ -53,7 +57,11 @@ def noise(rows: Iterable[Row]) -> list[Noise]:
     for row in rows:
         if row["purpose"] in ("design", "seed") and row["diverged"] == "0":
             cells[int(row["N"]), int(row["D"]), bits(row)].append(float(row["loss"]))
-    return [Noise(N, D, bits, len(v), statistics.stdev(v)) for (N, D, bits), v in sorted(cells.items()) if len(v) > 1]
+    return [
+        Noise(N, D, bits, len(v), statistics.stdev(v))
+        for (N, D, bits), v in sorted(cells.items())
+        if len(v) > 1
+    ]
 
 
 def pooled(found: Iterable[Noise]) -> float:
@@ -66,7 +74,9 @@ def checks(rows: Iterable[Row]) -> list[Check]:
     """The cells of which all three runs are finished."""
     losses = {row["run_id"]: float(row["loss"]) for row in rows if row["loss"]}
     cells = {
-        row["run_id"].removeprefix("scratch-wsd-"): row for row in rows if row["run_id"].startswith("scratch-wsd-")
+        row["run_id"].removeprefix("scratch-wsd-"): row
+        for row in rows
+        if row["run_id"].startswith("scratch-wsd-")
     }
     names = {cell: (cell, f"scratch-wsd-{cell}", f"scratch-cosine-{cell}") for cell in cells}
     return [

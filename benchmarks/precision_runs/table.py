@@ -14,9 +14,38 @@ from benchmarks.precision_runs.corpus import write
 from benchmarks.precision_runs.design import jobs
 
 CELL = ("run_id", "purpose", "N", "n_kind", "D", "C", "P_w", "P_a", "P_kv", "seed")
-COLUMNS = (*CELL, "loss", "loss_se", "train_loss", "diverged", "exclude", "reason", "lr", "schedule", "trunk", "steps",
-           "batch", "layers", "width", "heads", "seconds", "corpus", "jax")  # fmt: skip
-POST_COLUMNS = (*CELL, "P_post", "method", "loss", "loss_se", "delta", "delta_se", "diverged", "exclude", "reason")
+COLUMNS = (
+    *CELL,
+    "loss",
+    "loss_se",
+    "train_loss",
+    "diverged",
+    "exclude",
+    "reason",
+    "lr",
+    "schedule",
+    "trunk",
+    "steps",
+    "batch",
+    "layers",
+    "width",
+    "heads",
+    "seconds",
+    "corpus",
+    "jax",
+)
+POST_COLUMNS = (
+    *CELL,
+    "P_post",
+    "method",
+    "loss",
+    "loss_se",
+    "delta",
+    "delta_se",
+    "diverged",
+    "exclude",
+    "reason",
+)
 _LINES = "rows.jsonl"
 
 
@@ -27,7 +56,9 @@ def post_path(out: Path) -> Path:
 
 @contextmanager
 def locked(path: Path, wait: bool) -> Iterator[bool]:
-    """Hold a lock file; the kernel lets go of it when its process ends, however it ends. Yields whether it was free."""
+    """Hold a lock file; the kernel lets go of it when its process ends, however it ends. Yields
+    whether it was free.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
@@ -39,13 +70,17 @@ def locked(path: Path, wait: bool) -> Iterator[bool]:
 
 
 def append(work: Path, row: dict, post: list[dict]) -> None:
-    """Keep one finished run with its post-training losses, in one line that is on disk when this returns."""
+    """Keep one finished run with its post-training losses, in one line that is on disk when this
+    returns.
+    """
     line = json.dumps({"row": row, "post": post}).encode() + b"\n"
     with locked(work / "locks" / "rows", wait=True), (work / _LINES).open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
-            if file.read(1) != b"\n":  # a kill tore the last line: end it, so that it is dropped alone
+            if (
+                file.read(1) != b"\n"
+            ):  # a kill tore the last line: end it, so that it is dropped alone
                 line = b"\n" + line
         file.write(line)
         file.flush()
@@ -73,23 +108,31 @@ def finished(work: Path, out: Path) -> dict[str, tuple[dict, list[dict]]]:
             found = {row["run_id"]: (row, []) for row in csv.DictReader(file)}
         with post_path(out).open(newline="") as file:
             for post in csv.DictReader(file):
-                if post["run_id"] in found:  # a kill between the two tables leaves losses ahead of their run
+                if (
+                    post["run_id"] in found
+                ):  # a kill between the two tables leaves losses ahead of their run
                     found[post["run_id"]][1].append(post)
     return found | lines(work)
 
 
 def losses(runs: dict[str, tuple[dict, list[dict]]]) -> dict[str, float]:
     """run_id → loss; nan for a run whose loss is not finite."""
-    return {name: math.nan if row["loss"] in ("", None) else float(row["loss"]) for name, (row, _) in runs.items()}
+    return {
+        name: math.nan if row["loss"] in ("", None) else float(row["loss"])
+        for name, (row, _) in runs.items()
+    }
 
 
 def export(work: Path, out: Path) -> int:
-    """Write both tables, in the order of the design, each under another name and then renamed; returns the runs."""
+    """Write both tables, in the order of the design, each under another name and then renamed;
+    returns the runs.
+    """
     with locked(work / "locks" / "export", wait=True):
         runs = finished(work, out)
         places = {job.run_id: place for place, job in enumerate(jobs())}
         order = sorted(runs, key=lambda name: (places.get(name, len(places)), name))
-        # The post-training table first, so that every run of the table of runs has its losses there after a kill.
+        # The post-training table first, so that every run of the table of runs has its losses there
+        # after a kill.
         post = [entry for name in order for entry in runs[name][1]]
         write(post_path(out), _csv(POST_COLUMNS, post))
         write(out, _csv(COLUMNS, [runs[name][0] for name in order]))

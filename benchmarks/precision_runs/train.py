@@ -1,4 +1,6 @@
-"""Training: many AdamW steps a dispatch, a trunk at a constant rate, short decays from it; losses on held-out text."""
+"""Training: many AdamW steps a dispatch, a trunk at a constant rate, short decays from it; losses
+on held-out text.
+"""
 
 from functools import partial
 from typing import NamedTuple
@@ -45,9 +47,12 @@ def start(size: Size, seed: int) -> State:
 
 
 def rates(lr: float, first: int, last: int, total: int | None) -> np.ndarray:
-    """Learning rates of steps ``first`` … ``last - 1``: warm-up, constant, then linear decay towards step ``total``.
+    """Learning rates of steps ``first`` … ``last - 1``: warm-up, constant, then linear decay
+    towards
+    step ``total``.
 
-    ``total`` None is a trunk, which never decays. The decay takes the last fifth of ``total`` steps.
+    ``total`` None is a trunk, which never decays. The decay takes the last fifth of ``total``
+    steps.
     """
     step = np.arange(first, last)
     factor = np.minimum(1.0, (step + 1) / WARMUP)
@@ -57,7 +62,15 @@ def rates(lr: float, first: int, last: int, total: int | None) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="heads", donate_argnums=(0, 1))
-def _advance(params: Params, opt: optax.OptState, tokens: jax.Array, rate: jax.Array, bits: jax.Array, *, heads: int):
+def _advance(
+    params: Params,
+    opt: optax.OptState,
+    tokens: jax.Array,
+    rate: jax.Array,
+    bits: jax.Array,
+    *,
+    heads: int,
+):
     def objective(p: Params, batch: jax.Array) -> jax.Array:
         return jnp.mean(losses(p, batch, bits, heads))
 
@@ -73,14 +86,20 @@ def _advance(params: Params, opt: optax.OptState, tokens: jax.Array, rate: jax.A
 
 
 def advance(state: State, size: Size, stream: "Stream", rate: np.ndarray, bits: tuple[float, ...]):
-    """Take ``len(rate)`` steps (a multiple of `CHUNK`) and return the new state and the training losses."""
+    """Take ``len(rate)`` steps (a multiple of `CHUNK`) and return the new state and the training
+    losses.
+    """
     if len(rate) % CHUNK:
         raise ValueError(f"{len(rate)} steps are not a multiple of {CHUNK}")
-    params, opt = jax.tree.map(jnp.array, (state.params, state.optimiser))  # the caller's state outlives the donation
+    params, opt = jax.tree.map(
+        jnp.array, (state.params, state.optimiser)
+    )  # the caller's state outlives the donation
     bit_array, history = jnp.asarray(bits, jnp.float32), []
     for first in range(0, len(rate), CHUNK):
         tokens = stream.batches(state.step + first, CHUNK, size.batch)
-        params, opt, values = _advance(params, opt, tokens, rate[first : first + CHUNK], bit_array, heads=size.heads)
+        params, opt, values = _advance(
+            params, opt, tokens, rate[first : first + CHUNK], bit_array, heads=size.heads
+        )
         history.append(values)
     trace = np.concatenate([np.asarray(h) for h in history]) if history else np.zeros(0, np.float32)
     return State(params, opt, state.step + len(rate)), trace
@@ -102,9 +121,15 @@ class Stream:
         """Sequences of ``count`` steps from ``step`` on, (count, batch, CONTEXT + 1) int32."""
         first, last = step * batch, (step + count) * batch
         if last > len(self._order):
-            raise ValueError(f"the text has {len(self._order)} sequences and step {step + count} needs {last}")
+            raise ValueError(
+                f"the text has {len(self._order)} sequences and step {step + count} needs {last}"
+            )
         begin = self._order[first:last, None] * CONTEXT
-        return self._text[begin + np.arange(CONTEXT + 1)].astype(np.int32).reshape(count, batch, CONTEXT + 1)
+        return (
+            self._text[begin + np.arange(CONTEXT + 1)]
+            .astype(np.int32)
+            .reshape(count, batch, CONTEXT + 1)
+        )
 
 
 @partial(jax.jit, static_argnames="heads")
@@ -112,14 +137,21 @@ def _evaluate(params: Params, tokens: jax.Array, bits: jax.Array, heads: int) ->
     return jax.lax.map(lambda batch: jnp.mean(losses(params, batch, bits, heads), axis=-1), tokens)
 
 
-def evaluate(params: Params, size: Size, sequences: np.ndarray, bits: tuple[float, ...]) -> np.ndarray:
-    """Mean loss of each held-out sequence, nats per byte, (sequences,); batches are those of training."""
+def evaluate(
+    params: Params, size: Size, sequences: np.ndarray, bits: tuple[float, ...]
+) -> np.ndarray:
+    """Mean loss of each held-out sequence, nats per byte, (sequences,); batches are those of
+    training.
+    """
     tokens = sequences.astype(np.int32).reshape(-1, size.batch, CONTEXT + 1)
-    return np.asarray(_evaluate(params, tokens, jnp.asarray(bits, jnp.float32), size.heads)).reshape(-1)
+    return np.asarray(
+        _evaluate(params, tokens, jnp.asarray(bits, jnp.float32), size.heads)
+    ).reshape(-1)
 
 
 def mean_and_error(values: np.ndarray, documents: np.ndarray) -> tuple[float, float]:
-    """The mean over sequences and its standard error, with sequences of one document taken as one observation.
+    """The mean over sequences and its standard error, with sequences of one document taken as one
+    observation.
 
     Args:
         values: (sequences,).
@@ -135,8 +167,9 @@ def mean_and_error(values: np.ndarray, documents: np.ndarray) -> tuple[float, fl
 def diverged(trace: np.ndarray, loss: float, unigram: float) -> bool:
     """Whether a run counts as diverged.
 
-    It does where a loss is not finite, where the validation loss is above ``unigram``, that of a guess by the
-    frequencies of bytes alone, and where the last tenth of training lies `DRIFT` above the lowest tenth.
+    It does where a loss is not finite, where the validation loss is above ``unigram``, that of a
+    guess by the frequencies of bytes alone, and where the last tenth of training lies `DRIFT` above
+    the lowest tenth.
 
     Args:
         trace: training losses, nats per byte, (steps,).

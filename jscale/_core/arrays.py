@@ -1,4 +1,6 @@
-"""Small array helpers that keep Python numbers, numpy and JAX arrays apart from each other's surprises."""
+"""Small array helpers that keep Python numbers, numpy and JAX arrays apart from each other's
+surprises.
+"""
 
 from typing import Any
 
@@ -12,8 +14,8 @@ from jax.typing import ArrayLike
 def as_float(x: ArrayLike) -> Any:
     """``x`` with integers and booleans turned into floats.
 
-    A Python int above 2**31 cannot enter a JAX operation in float32 mode, and a numpy one wraps around; a token count
-    easily is one.
+    A Python int above 2**31 cannot enter a JAX operation in float32 mode, and a numpy one wraps
+    around; a token count easily is one.
     """
     if isinstance(x, int):
         return float(x)
@@ -32,8 +34,8 @@ def log(x: ArrayLike) -> jax.Array:
 def term(coefficient: Any, resource: ArrayLike, exponent: Any) -> Any:
     """``coefficient * resource**-exponent``, the building block of scaling laws.
 
-    Python numbers and numpy arrays stay what they are. Where a JAX ``resource`` is 0 or less (no parameter is left
-    that counts), the term is infinite, with zero gradients instead of NaN.
+    Python numbers and numpy arrays stay what they are. Where a JAX ``resource`` is 0 or less (no
+    parameter is left that counts), the term is infinite, with zero gradients instead of NaN.
     """
     resource = as_float(resource)
     if not isinstance(resource, jax.Array):
@@ -45,9 +47,10 @@ def term(coefficient: Any, resource: ArrayLike, exponent: Any) -> Any:
 def power_sum(a: Any, b: Any, power: Any) -> Any:
     """``(a**(1 / power) + b**(1 / power))**power`` for ``a`` and ``b`` of 0 or more.
 
-    In units of the larger: with a power of 0.03 each of the two overflows float32 from 14 on. The unit is a constant
-    to derivatives, which a maximum would spoil where both are equal. Python numbers and numpy arrays stay what they
-    are. Where one is infinite or both are 0 the sum is the larger.
+    In units of the larger: with a power of 0.03 each of the two overflows float32 from 14 on. The
+    unit is a constant to derivatives, which a maximum would spoil where both are equal. Python
+    numbers and numpy arrays stay what they are. Where one is infinite or both are 0 the sum is the
+    larger.
     """
     if not any(isinstance(x, jax.Array) for x in (a, b, power)):
         unit = np.maximum(a, b)

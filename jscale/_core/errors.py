@@ -2,4 +2,6 @@
 
 
 class JscaleError(ValueError):
-    """A mistake in what the caller passed: one clear line that says where it is and what was expected."""
+    """A mistake in what the caller passed: one clear line that says where it is and what was
+    expected.
+    """

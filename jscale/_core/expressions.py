@@ -16,7 +16,9 @@ from jscale._core.solve import root
 
 
 def _root(function: Callable[[jax.Array], jax.Array], lower: Any, upper: Any) -> jax.Array:
-    """Where ``function`` of one argument changes its sign between ``lower`` and ``upper``, for scalars."""
+    """Where ``function`` of one argument changes its sign between ``lower`` and ``upper``, for
+    scalars.
+    """
     return root(function, inexact(lower), inexact(upper)).x
 
 
@@ -64,11 +66,16 @@ def names(text: str) -> frozenset[str]:
 
 
 def evaluate(text: str, values: Mapping[str, Any]) -> Any:
-    """The value of the formula ``text`` at ``values`` (name → array); formulas come from laws' declarations only."""
+    """The value of the formula ``text`` at ``values`` (name → array); formulas come from laws'
+    declarations only.
+    """
     if "__" in text:
         raise NameError(f"{text!r} is not a formula: names with two underscores are Python's own")
-    # At its first operation JAX imports parts of itself, by the ``__import__`` that the formula sees.
-    return eval(_compiled(text), {"__builtins__": {"__import__": __import__}, **_FUNCTIONS, **values})
+    # At its first operation JAX imports parts of itself, by the ``__import__`` that the formula
+    # sees.
+    return eval(
+        _compiled(text), {"__builtins__": {"__import__": __import__}, **_FUNCTIONS, **values}
+    )
 
 
 def rename(text: str, replacements: Mapping[str, str]) -> str:

@@ -11,7 +11,9 @@ from jscale._core.errors import JscaleError
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends well and vanishes when it does not.
+    """A temporary path beside ``path`` that takes its name when the block ends well and vanishes
+    when
+    it does not.
 
     Raises:
         JscaleError: the folder does not exist or cannot be written.
@@ -20,7 +22,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.is_dir():
         raise JscaleError(f"cannot write {str(target)!r}: it is a folder")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=target.suffix, dir=target.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.name[:100]}.", suffix=target.suffix, dir=target.parent
+        )
     except OSError as error:
         raise JscaleError(f"cannot write {str(target)!r}: {error.strerror or error}") from None
     os.close(handle)

@@ -38,4 +38,6 @@ def check(status: Any, what: str) -> None:
     codes = np.atleast_1d(np.asarray(status)).ravel()
     failed = codes[codes != Status.converged]
     if failed.size:
-        raise JscaleError(f"{what}: {Status(int(failed[0]))} ({failed.size} of {codes.size} solves)")
+        raise JscaleError(
+            f"{what}: {Status(int(failed[0]))} ({failed.size} of {codes.size} solves)"
+        )

@@ -42,11 +42,21 @@ class Support:
         return (value > self.lower) & (value < self.upper)
 
     def __repr__(self) -> str:
-        return self.name if self.name in ("real", "positive", "unit") else f"{self.name}({self.lower}, {self.upper})"
+        return (
+            self.name
+            if self.name in ("real", "positive", "unit")
+            else f"{self.name}({self.lower}, {self.upper})"
+        )
 
 
 real = Support("real", -jnp.inf, jnp.inf, _array, _array)
-positive = Support("positive", 0.0, jnp.inf, lambda free: jnp.exp(_array(free)), lambda value: jnp.log(_array(value)))
+positive = Support(
+    "positive",
+    0.0,
+    jnp.inf,
+    lambda free: jnp.exp(_array(free)),
+    lambda value: jnp.log(_array(value)),
+)
 
 
 def interval(lower: float, upper: float) -> Support:
@@ -60,11 +70,15 @@ def interval(lower: float, upper: float) -> Support:
         value = _array(value)
         return jnp.log(value - lower) - jnp.log(upper - value)
 
-    return Support("unit" if (lower, upper) == (0.0, 1.0) else "interval", lower, upper, to_natural, to_free)
+    return Support(
+        "unit" if (lower, upper) == (0.0, 1.0) else "interval", lower, upper, to_natural, to_free
+    )
 
 
 def above(lower: float) -> Support:
-    """Numbers larger than ``lower``, by a softplus map (linear far above, so large values stay well scaled)."""
+    """Numbers larger than ``lower``, by a softplus map (linear far above, so large values stay well
+    scaled).
+    """
 
     def to_natural(free: ArrayLike) -> jax.Array:
         return lower + jax.nn.softplus(_array(free))

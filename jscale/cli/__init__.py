@@ -12,7 +12,9 @@ def main() -> None:
 
     _interrupt.watch()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a letter is no reason to fail
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # a terminal without a letter is no reason to fail
     try:
         from jscale.cli._app import app
     except KeyboardInterrupt:

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from jscale import __version__
-from jscale.cli import calibrate, compare, data, fit, isoflop, laws, plan, report, reproduce, sample, sensitivity
+from jscale.cli import (
+    calibrate,
+    compare,
+    data,
+    fit,
+    isoflop,
+    laws,
+    plan,
+    report,
+    reproduce,
+    sample,
+    sensitivity,
+)
 from jscale.cli._flags import Verb
 from jscale.cli._verbs import Verbs
 
@@ -32,16 +44,28 @@ def _jscale(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Scaling laws of neural networks: which law fits your runs, how sure that is, and what to train next.
+    """Scaling laws of neural networks: which law fits your runs, how sure that is, and what to
+    train
+        next.
 
-    Every verb takes --json, --seed and --out. Exit codes: 0 fine, 1 a check that you asked for failed, 2 bad input.
+    Every verb takes --json, --seed and --out. Exit codes: 0 fine, 1 a check that you asked for
+    failed, 2 bad input.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
 for _verb in (
-    laws.laws, data.data, fit.fit, isoflop.isoflop, sample.sample, plan.plan,
-    compare.compare, calibrate.calibrate, sensitivity.sensitivity, reproduce.reproduce, report.report,
-):  # fmt: skip
+    laws.laws,
+    data.data,
+    fit.fit,
+    isoflop.isoflop,
+    sample.sample,
+    plan.plan,
+    compare.compare,
+    calibrate.calibrate,
+    sensitivity.sensitivity,
+    reproduce.reproduce,
+    report.report,
+):
     app.command(cls=Verb)(_verb)

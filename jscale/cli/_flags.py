@@ -1,7 +1,9 @@
-"""The library's messages in the words of the command line: an argument becomes the flag that stands for it.
+"""The library's messages in the words of the command line: an argument becomes the flag that stands
+for it.
 
-The library names an argument at the head of a message (``draws must be …``, ``kinds: …``) or before an equals sign
-(``by='N' belongs to …``, ``expected by= with …``); nothing else in a message is taken for one.
+The library names an argument at the head of a message (``draws must be …``, ``kinds: …``) or before
+an equals sign (``by='N' belongs to …``, ``expected by= with …``); nothing else in a message is
+taken for one.
 """
 
 import re
@@ -29,7 +31,11 @@ class Verb(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
         flags = {p.name: p.opts[0] for p in self.params if p.name and p.param_type_name == "option"}
-        given = {name: flag for name, flag in flags.items() if ctx.get_parameter_source(name).name == "COMMANDLINE"}
+        given = {
+            name: flag
+            for name, flag in flags.items()
+            if ctx.get_parameter_source(name).name == "COMMANDLINE"
+        }
         with speaking(_of_library(given), _of_library({**flags, **given})):
             return super().invoke(ctx)
 
@@ -54,7 +60,8 @@ def translated(message: str, given: Mapping[str, str], known: Mapping[str, str])
 
     Args:
         message: of the library.
-        given: argument → flag, of those that the user gave: a message begins with one that has a wrong value.
+        given: argument → flag, of those that the user gave: a message begins with one that has a
+            wrong value.
         known: argument → flag, of all that the verb has: a message recommends any of them.
     """
     head = re.match(r"(\w+)(?= must |: | is empty)", message)
@@ -64,5 +71,6 @@ def translated(message: str, given: Mapping[str, str], known: Mapping[str, str])
     def flagged(found: re.Match[str]) -> str:
         return f"{known[found[1]]} " if found[1] in known else found[0]
 
-    # An argument stands for itself: what follows a quote, a comma or an @ is something that the user typed.
+    # An argument stands for itself: what follows a quote, a comma or an @ is something that the
+    # user typed.
     return re.sub(r"(?<![\w'\"@,=.-])(\w+)=(?: |$|(?=['\"\d.+-]))", flagged, message).rstrip()

@@ -22,7 +22,8 @@ def table_of(source: str, include_excluded: bool = False, *, out: str | None = N
     """The data set of this name, or the table in this file, which ``--out`` may not name.
 
     Raises:
-        JscaleError: neither is there, the table is not valid, or the result would be written over it.
+        JscaleError: neither is there, the table is not valid, or the result would be written over
+            it.
     """
     from jscale import runs
 
@@ -52,7 +53,9 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def law_of(name: str, fixed: list[str] | None = None, tied: list[str] | None = None) -> "LawFunction":
+def law_of(
+    name: str, fixed: list[str] | None = None, tied: list[str] | None = None
+) -> "LawFunction":
     """The law of this name, with parameters held or tied.
 
     Raises:
@@ -69,10 +72,13 @@ def law_of(name: str, fixed: list[str] | None = None, tied: list[str] | None = N
 
 
 def params_of(law: "LawFunction", text: str | None) -> dict[str, float]:
-    """The parameters that ``--params`` means: a published source, a JSON result of ``jscale fit``, or ``name=value,…``.
+    """The parameters that ``--params`` means: a published source, a JSON result of ``jscale fit``,
+    or
+        ``name=value,…``.
 
     Raises:
-        JscaleError: there is no such source or file, it is of another law, or a parameter is missing or impossible.
+        JscaleError: there is no such source or file, it is of another law, or a parameter is
+            missing or impossible.
     """
     from jscale import laws
 
@@ -87,7 +93,8 @@ def params_of(law: "LawFunction", text: str | None) -> dict[str, float]:
 
 
 def checked(law: "LawFunction", values: Mapping[str, Any], what: str) -> dict[str, float]:
-    """Parameters by name, all of them, each where it may lie; ``what`` names their origin in messages.
+    """Parameters by name, all of them, each where it may lie; ``what`` names their origin in
+    messages.
 
     Raises:
         JscaleError: one is missing, unknown, no number or outside its support.
@@ -99,13 +106,23 @@ def checked(law: "LawFunction", values: Mapping[str, Any], what: str) -> dict[st
         raise JscaleError(f"{what}: law {record.name!r} also needs {', '.join(missing)}")
     if unknown := [name for name in values if name not in record.parameter_names]:
         known = ", ".join(record.parameter_names)
-        raise JscaleError(f"{what}: law {record.name!r} has no parameter {', '.join(unknown)} (it has: {known})")
+        raise JscaleError(
+            f"{what}: law {record.name!r} has no parameter {', '.join(unknown)} (it has: {known})"
+        )
     for parameter in record.parameters:
         value, support = values[parameter.name], parameter.support
-        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > sys.float_info.max:
-            raise JscaleError(f"{what}: {parameter.name}: expected a finite number, not {value!r:.60}")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or abs(value) > sys.float_info.max
+        ):
+            raise JscaleError(
+                f"{what}: {parameter.name}: expected a finite number, not {value!r:.60}"
+            )
         if not support.lower <= value <= support.upper:
-            raise JscaleError(f"{what}: {parameter.name} = {value:g} lies outside its support, {support}")
+            raise JscaleError(
+                f"{what}: {parameter.name} = {value:g} lies outside its support, {support}"
+            )
     return {name: float(values[name]) for name in record.parameter_names}
 
 
@@ -118,9 +135,13 @@ def _from_file(law_name: str, file: str) -> dict[str, Any]:
         raise JscaleError(f"--params {file!r}: not a JSON file") from None
     params = content.get("params", content) if isinstance(content, dict) else None
     if not isinstance(params, dict):
-        raise JscaleError(f"--params {file!r}: expected an object with 'params', as 'jscale fit --json' prints it")
+        raise JscaleError(
+            f"--params {file!r}: expected an object with 'params', as 'jscale fit --json' prints it"
+        )
     if any(isinstance(value, dict) for value in params.values()):
-        raise JscaleError(f"--params {file!r}: this summarises a posterior; pass the draws with --posterior FILE.nc")
+        raise JscaleError(
+            f"--params {file!r}: this summarises a posterior; pass the draws with --posterior FILE.nc"
+        )
     law = content.get("law", law_name)
     if law != law_name:
         raise JscaleError(
@@ -152,7 +173,9 @@ class Sampling:
     seed: int
 
 
-def posterior_of(law: "LawFunction", table: "Runs", settings: Sampling, as_json: bool) -> "Posterior":
+def posterior_of(
+    law: "LawFunction", table: "Runs", settings: Sampling, as_json: bool
+) -> "Posterior":
     """The posterior, with a progress bar on stderr where somebody looks.
 
     Raises:
@@ -187,7 +210,11 @@ def objective_of(text: str, delta: float | None = None) -> "str | Objective":
         return name
     from jscale.fit import AsymmetricHuber, Huber, HuberLikelihood
 
-    kinds = {"huber": Huber, "asymmetric-huber": AsymmetricHuber, "huber-likelihood": HuberLikelihood}
+    kinds = {
+        "huber": Huber,
+        "asymmetric-huber": AsymmetricHuber,
+        "huber-likelihood": HuberLikelihood,
+    }
     if name not in kinds:
         raise JscaleError(f"--objective: a delta belongs to {', '.join(kinds)}, not to {name!r}")
     return kinds[name](delta=delta)

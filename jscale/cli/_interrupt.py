@@ -22,9 +22,9 @@ def say_so() -> int:
 def watch(grace: float = _GRACE) -> None:
     """End the process some seconds after an interrupt, should Python not get to see it.
 
-    Python raises KeyboardInterrupt between two of its own instructions, and the compilation or the run of one XLA
-    program can last many seconds; raised inside one of JAX's callbacks, it is even lost. The operating system tells of
-    the signal at once, by way of a pair of sockets.
+    Python raises KeyboardInterrupt between two of its own instructions, and the compilation or the
+    run of one XLA program can last many seconds; raised inside one of JAX's callbacks, it is even
+    lost. The operating system tells of the signal at once, by way of a pair of sockets.
     """
     heard, told = socket.socketpair()
     told.setblocking(False)

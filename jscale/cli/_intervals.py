@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def targets_of(law: "LawFunction", texts: list[str] | None) -> list[Any] | None:
-    """Targets as they are typed: parameters by name, other numbers as functions; None for all parameters.
+    """Targets as they are typed: parameters by name, other numbers as functions; None for all
+        parameters.
 
     Raises:
         JscaleError: the law has no such number.
@@ -34,7 +35,13 @@ def targets_of(law: "LawFunction", texts: list[str] | None) -> list[Any] | None:
     return [text if text in names else quantity(law, text) for text in stripped]
 
 
-def settings(law: "LawFunction", texts: list[str] | None, kinds: list[str] | None, level: float, by: str | None) -> Any:
+def settings(
+    law: "LawFunction",
+    texts: list[str] | None,
+    kinds: list[str] | None,
+    level: float,
+    by: str | None,
+) -> Any:
     """What ``fit.intervals`` and ``assess.calibrate`` take alike."""
     chosen = None if kinds is None else _parse.many(kinds)
     return {"targets": targets_of(law, texts), "kinds": chosen, "level": level, "by": by}
@@ -59,7 +66,9 @@ def summary(found: "Intervals") -> dict[str, Any]:
 
 
 def show(found: "Intervals") -> None:
-    """Intervals for people, target by target: a line with its name and value, and under it a line a kind."""
+    """Intervals for people, target by target: a line with its name and value, and under it a line a
+    kind.
+    """
     rows, last = [], None
     for row in found.rows:
         if row.target != last:
@@ -69,7 +78,9 @@ def show(found: "Intervals") -> None:
         rows.append((f"  {row.kind}", "", *ends, f"{row.width:.3g}"))
     details = [f"{found.draws:,} refits a bootstrap"] if resampled(found) else []
     details += [f"clusters by {found.by}"] if found.by else []
-    title = f"intervals at level {found.level:.10g}" + (f": {', '.join(details)}" if details else "")
+    title = f"intervals at level {found.level:.10g}" + (
+        f": {', '.join(details)}" if details else ""
+    )
     headers = ("interval", "value", "low", "high", "width")
     _output.show(_output.table(headers, rows, title=title, right="lrrrr", whole=headers[1:]))
 
@@ -85,6 +96,8 @@ def show_coverage(found: "Calibration") -> None:
     rows, last = [], None
     for row in found.rows:
         name, last = ("" if row.target == last else row.target), row.target
-        rows.append((name, row.kind, f"{row.coverage:.3f}", f"±{row.stderr:.3f}", f"{row.width:.3g}"))
+        rows.append(
+            (name, row.kind, f"{row.coverage:.3f}", f"±{row.stderr:.3f}", f"{row.width:.3g}")
+        )
     headers = ("target", "kind", "coverage", "s.e.", "width")
     _output.show(_output.table(headers, rows, right="llrrr", whole=headers[1:]))

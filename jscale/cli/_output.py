@@ -75,11 +75,14 @@ def target(out: str, option: str = "--out") -> Path:
         what = "folder" if path.is_dir() else "device or pipe"
         raise JscaleError(f"{option} {out!r}: this is a {what}; expected a file")
     try:
-        # A trial in its own folder: access rights alone do not tell of read-only and virtual file systems.
+        # A trial in its own folder: access rights alone do not tell of read-only and virtual file
+        # systems.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise JscaleError(f"{option} {out!r}: cannot be written: {error.strerror or error}") from None
+        raise JscaleError(
+            f"{option} {out!r}: cannot be written: {error.strerror or error}"
+        ) from None
     return path
 
 
@@ -94,12 +97,15 @@ def targets(out: str | None, figure: str | None) -> None:
     if figure is not None:
         target(figure, "--figure")
         if not figure.lower().endswith((".png", ".pdf", ".svg")):
-            raise JscaleError(f"--figure {figure!r}: expected a file that ends in .png, .pdf or .svg")
+            raise JscaleError(
+                f"--figure {figure!r}: expected a file that ends in .png, .pdf or .svg"
+            )
 
 
 @contextmanager
 def writing(out: str) -> Iterator[Path]:
-    """A temporary path that becomes the file of ``--out`` at the end; after an error nothing has changed.
+    """A temporary path that becomes the file of ``--out`` at the end; after an error nothing has
+    changed.
 
     Raises:
         JscaleError: the file cannot be written.
@@ -118,8 +124,10 @@ def figures(value: float | None, digits: int = 6) -> str:
 
 
 def error(size: float, value: float) -> str:
-    """A standard error beside its value, to two digits: with an exponent where the value has one, or else too long."""
-    from jscale.report.tables import significant
+    """A standard error beside its value, to two digits: with an exponent where the value has one,
+    or else too long.
+    """
+    from jscale.report.notation import significant
 
     if size == 0 or not math.isfinite(size) or ("e" not in figures(value) and 1e-6 <= size < 1e9):
         return significant(size, 2)
@@ -127,7 +135,9 @@ def error(size: float, value: float) -> str:
 
 
 def show(*blocks: Any) -> None:
-    """Print text and rich tables on stdout; into a pipe they come plain, and wide enough not to be cut."""
+    """Print text and rich tables on stdout; into a pipe they come plain, and wide enough not to be
+    cut.
+    """
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -151,7 +161,8 @@ def table(
         headers: of the columns.
         rows: cells as text, taken literally.
         title: above the table.
-        right: one letter a column, "r" for those aligned to the right, as numbers are; may be shorter than the table.
+        right: one letter a column, "r" for those aligned to the right, as numbers are; may be
+            shorter than the table.
         whole: headers of the columns whose cells are never broken.
     """
     from rich import box

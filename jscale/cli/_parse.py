@@ -33,7 +33,9 @@ def above_zero(text: str, what: str, example: str) -> float:
     """
     value = written_number(text.strip())
     if value is None or not 0 < value < math.inf:
-        raise JscaleError(f"{what}: expected a number above 0 such as {example}, not {_shown(text)}")
+        raise JscaleError(
+            f"{what}: expected a number above 0 such as {example}, not {_shown(text)}"
+        )
     return value
 
 
@@ -66,7 +68,9 @@ def values(texts: Iterable[str] | None, what: str, example: str) -> dict[str, fl
         JscaleError: as :func:`pairs`, or a value that is no number.
     """
     return {
-        name: math.inf if text.lower().removeprefix("+") in _INFINITE else number(text, f"{what}: {name}")
+        name: math.inf
+        if text.lower().removeprefix("+") in _INFINITE
+        else number(text, f"{what}: {name}")
         for name, text in pairs(texts, what, example).items()
     }
 

@@ -62,9 +62,13 @@ def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[flo
     record = describe(law)
     if missing := {"N", "D"} - set(record.input_names):
         lacking = " and ".join(sorted(missing, reverse=True))
-        raise JscaleError(f"law {record.name!r} has no input {lacking}: a plan divides a budget between N and D")
+        raise JscaleError(
+            f"law {record.name!r} has no input {lacking}: a plan divides a budget between N and D"
+        )
     if others := [i.name for i in record.inputs if i.default is None and i.name not in ("N", "D")]:
-        raise JscaleError(f"law {record.name!r} also needs {', '.join(others)}, which a plan does not choose")
+        raise JscaleError(
+            f"law {record.name!r} also needs {', '.join(others)}, which a plan does not choose"
+        )
     if bits is not None and not set(record.bit_inputs) - {"P_post"}:
         raise JscaleError(f"--bits: law {record.name!r} has no training precision")
     if post_bits and "P_post" not in record.bit_inputs:
@@ -97,7 +101,9 @@ def at_size(wanted: Wanted) -> dict[str, Any]:
 
 
 def _critical(wanted: Wanted, budget: float | None) -> dict[str, Any]:
-    """Bits after training → quantiles of the tokens beyond which more data hurts the model that is planned."""
+    """Bits after training → quantiles of the tokens beyond which more data hurts the model that is
+    planned.
+    """
     from jscale import plan
 
     def tokens(law: Any, theta: Any, post_bits: float) -> Any:
@@ -110,7 +116,10 @@ def _critical(wanted: Wanted, budget: float | None) -> dict[str, Any]:
     found = {}
     for bits in wanted.post_bits:
         bands = plan.bands(tokens, wanted.law, wanted.params, bits)
-        found[f"{bits:g}"] = {**_quantiles(bands.values.D_crit), **_outcome(bands.values.status, bands.converged)}
+        found[f"{bits:g}"] = {
+            **_quantiles(bands.values.D_crit),
+            **_outcome(bands.values.status, bands.converged),
+        }
     return found
 
 

@@ -1,4 +1,6 @@
-"""What a verb sets up before it computes: JAX's cache of compiled code, quiet logs, double precision, progress.
+"""What a verb sets up before it computes: JAX's cache of compiled code, quiet logs, double
+precision,
+    progress.
 
 All of it belongs to the process of the command line; the library itself changes no setting.
 """
@@ -11,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CACHE_VARIABLE = "JSCALE_CACHE"
-"""Environment variable that names a folder for jscale's caches, in place of the user's cache folder."""
+"""Environment variable that names a folder for jscale's caches, in place of the user's cache
+folder."""
 
 
 def cache_folder() -> Path | None:
@@ -31,10 +34,14 @@ def cache_folder() -> Path | None:
 
 
 def prepare_jax() -> None:
-    """Set the environment that JAX reads when it is imported; without effect on a process that has imported it."""
+    """Set the environment that JAX reads when it is imported; without effect on a process that has
+    imported it.
+    """
     if "jax" in sys.modules:
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # the logs of XLA's C++ parts would land on stderr
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "3"
+    )  # the logs of XLA's C++ parts would land on stderr
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = cache_folder()
         if folder is None:
@@ -53,8 +60,8 @@ def session() -> Iterator[None]:
 
     with warnings.catch_warnings():
         if not sys.warnoptions:
-            # Libraries' own warnings (their next release, an unreadable cache entry) are not about the user's runs;
-            # what is, travels in the notes of a result.
+            # Libraries' own warnings (their next release, an unreadable cache entry) are not about
+            # the user's runs; what is, travels in the notes of a result.
             warnings.simplefilter("ignore")
         with float64():
             yield

@@ -1,6 +1,7 @@
 """The group of verbs: how every failure becomes one line on stderr and an exit code.
 
-0: fine. 1: a check that the user asked to gate on failed. 2: a mistake in what the user gave. 130: interrupted.
+0: fine. 1: a check that the user asked to gate on failed. 2: a mistake in what the user gave. 130:
+    interrupted.
 """
 
 import os
@@ -15,12 +16,15 @@ from jscale.cli import _interrupt
 
 OK, CHECK_FAILED, BAD_INPUT = 0, 1, 2
 
-# Typer carries its own copy of Click without exporting it; the base of all usage errors is found from one that it does.
+# Typer carries its own copy of Click without exporting it; the base of all usage errors is found
+# from one that it does.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 class Verbs(TyperGroup):
-    """The group of verbs; its ``main`` leaves the process with its exit code, and never a traceback for a mistake."""
+    """The group of verbs; its ``main`` leaves the process with its exit code, and never a traceback
+    for a mistake.
+    """
 
     def main(self, args: Any = None, prog_name: str | None = None, **extra: Any) -> NoReturn:
         """Run the command."""
@@ -34,7 +38,9 @@ class Verbs(TyperGroup):
             outcome = _interrupt.CODE
         except OSError as error:  # such as a full disk under stdout
             _drop_output()
-            outcome = _refuse(f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else ""))
+            outcome = _refuse(
+                f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else "")
+            )
         if outcome == _interrupt.CODE:  # Typer may have caught it on its way, without a word
             _interrupt.say_so()
         sys.exit(outcome if isinstance(outcome, int) else OK)

@@ -37,14 +37,25 @@ def calibrate(
     with session():
         table = _inputs.table_of(source, out=out)
         chosen = _inputs.law_of(law, fix, tie)
-        asked: Any = {**_intervals.settings(chosen, target, kinds, level, by), "noise": noise, "shared": shared}
+        asked: Any = {
+            **_intervals.settings(chosen, target, kinds, level, by),
+            "noise": noise,
+            "shared": shared,
+        }
         from jscale import assess
 
         found = assess.calibrate(
-            chosen, table, key=_inputs.key_of(seed), objective=_inputs.objective_of(objective),
-            weights=weights, simulations=simulations, draws=draws, starts=starts, progress=shows_progress(as_json),
+            chosen,
+            table,
+            key=_inputs.key_of(seed),
+            objective=_inputs.objective_of(objective),
+            weights=weights,
+            simulations=simulations,
+            draws=draws,
+            starts=starts,
+            progress=shows_progress(as_json),
             **asked,
-        )  # fmt: skip
+        )
         if figure is not None:
             from jscale.report import write_coverage
 

@@ -55,7 +55,8 @@ def compare(
 
 
 def law_from(text: str) -> "LawFunction":
-    """The law of this name, with parameters fixed or tied in brackets: ``chinchilla[beta=alpha,E=1.7]``.
+    """The law of this name, with parameters fixed or tied in brackets:
+    ``chinchilla[beta=alpha,E=1.7]``.
 
     Raises:
         JscaleError: there is no such law or parameter.
@@ -72,7 +73,9 @@ def law_from(text: str) -> "LawFunction":
 def _pair(text: str, chosen: "dict[str, LawFunction]") -> "tuple[LawFunction, LawFunction]":
     names = [part.strip() for part in text.split("<")]
     if len(names) != 2:
-        raise JscaleError(f"--nested: expected SMALL<LARGE such as 'power_size<chinchilla', not {text!r}")
+        raise JscaleError(
+            f"--nested: expected SMALL<LARGE such as 'power_size<chinchilla', not {text!r}"
+        )
     if absent := [name for name in names if name not in chosen]:
         raise JscaleError(f"--nested: {absent[0]!r} is not one of the laws given with --law")
     return chosen[names[0]], chosen[names[1]]
@@ -87,7 +90,12 @@ def summary(found: "Comparison", table: "Runs") -> dict[str, Any]:
         "objective_name": found.objective_name,
         "held_out": {"runs": len(found.held_out), "C_from": found.compute_from},
         "rows": [
-            {**asdict(row), "status": str(row.status), "parameters": len(row.params), "converged": row.rank is not None}
+            {
+                **asdict(row),
+                "status": str(row.status),
+                "parameters": len(row.params),
+                "converged": row.rank is not None,
+            }
             for row in found.rows
         ],
         "nested": [asdict(test) for test in found.nested],
@@ -97,12 +105,14 @@ def summary(found: "Comparison", table: "Runs") -> dict[str, Any]:
 
 
 def _show(found: "Comparison", table: "Runs") -> None:
-    from jscale.report.tables import plural, power_of_ten
+    from jscale.report.notation import plural, power_of_ten
 
     out = len(found.held_out)
     _output.show(f"{table.name}: {plural(found.n_runs, 'run')}, {found.objective_name}")
     if found.compute_from is not None:
-        _output.show(f"held out: the {plural(out, 'run')} of {power_of_ten(found.compute_from)} FLOP and more")
+        _output.show(
+            f"held out: the {plural(out, 'run')} of {power_of_ten(found.compute_from)} FLOP and more"
+        )
     least = min(row.aicc for row in found.rows)
     rows = [
         (
@@ -117,19 +127,36 @@ def _show(found: "Comparison", table: "Runs") -> None:
         )
         for row in found.rows
     ]
-    headers = ("", "law", "parameters", "held-out rmse", "relative error", "bias", "objective", "ΔAICc", "ΔBIC", "fit")
+    headers = (
+        "",
+        "law",
+        "parameters",
+        "held-out rmse",
+        "relative error",
+        "bias",
+        "objective",
+        "ΔAICc",
+        "ΔBIC",
+        "fit",
+    )
     _output.show(_output.table(headers, rows, right="rlrrrrrrrl"))
     tests = [
-        (test.small, test.large, str(test.df), _output.figures(test.statistic, 4), f"{test.p_value:.2g}",
-         "fixed at the edge: p is too large" if test.at_edge else "")
+        (
+            test.small,
+            test.large,
+            str(test.df),
+            _output.figures(test.statistic, 4),
+            f"{test.p_value:.2g}",
+            "fixed at the edge: p is too large" if test.at_edge else "",
+        )
         for test in found.nested
-    ]  # fmt: skip
+    ]
     if tests:
         headers = ("special case", "of", "df", "likelihood ratio", "p", "")
         _output.show(_output.table(headers, tests, right="llrrr"))
 
 
 def _held_out(value: float | None) -> str:
-    from jscale.report.tables import MISSING, percent
+    from jscale.report.notation import MISSING, percent
 
     return MISSING if value is None else percent(value, 3)

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
     from jscale.runs import Runs
 
-_UNITS = {"N": "parameters", "D": "tokens", "C": "FLOP", "loss": "nats/token", "loss_se": "nats/token"} | dict.fromkeys(
-    ("P_w", "P_a", "P_kv", "P_post"), "bits"
-)
+_UNITS = {
+    "N": "parameters",
+    "D": "tokens",
+    "C": "FLOP",
+    "loss": "nats/token",
+    "loss_se": "nats/token",
+} | dict.fromkeys(("P_w", "P_a", "P_kv", "P_post"), "bits")
 
 
 def data(
@@ -32,7 +36,9 @@ def data(
     prepare_jax()
     if source is None:
         if out is not None:
-            raise JscaleError("--out: say which table to write: jscale data NAME_OR_FILE --out FILE.csv")
+            raise JscaleError(
+                "--out: say which table to write: jscale data NAME_OR_FILE --out FILE.csv"
+            )
         _list(as_json)
         return
     table = _inputs.table_of(source)
@@ -52,11 +58,18 @@ def _list(as_json: bool) -> None:
     known = runs.datasets()
     payload = {
         "data": [
-            {"name": d.name, "rows": d.rows, "summary": d.summary, "licence": d.licence, "paper": d.paper,
-             "url": d.upstream.url, "caveats": d.caveats}
+            {
+                "name": d.name,
+                "rows": d.rows,
+                "summary": d.summary,
+                "licence": d.licence,
+                "paper": d.paper,
+                "url": d.upstream.url,
+                "caveats": d.caveats,
+            }
             for d in known
         ]
-    }  # fmt: skip
+    }
     _output.deliver(payload, as_json, None)
     if not as_json:
         rows = [(d.name, f"{d.rows:,}", d.summary, d.paper) for d in known]
@@ -88,16 +101,24 @@ def _column(values: "np.ndarray") -> dict[str, Any]:
 
 
 def _show(table: "Runs", payload: dict[str, Any]) -> None:
-    from jscale.report.tables import human, significant
+    from jscale.report.notation import human, significant
 
     dropped = payload["rows"] - payload["kept"]
-    _output.show(f"{table.name}: {payload['rows']:,} runs" + (f", {dropped:,} of them excluded" if dropped else ""))
+    _output.show(
+        f"{table.name}: {payload['rows']:,} runs"
+        + (f", {dropped:,} of them excluded" if dropped else "")
+    )
     rows = []
     for name, column in payload["columns"].items():
         number = human if name in ("N", "D", "C") else significant
-        ends = [number(float(column[end])) if column.get(end) is not None else "" for end in ("min", "max")]
+        ends = [
+            number(float(column[end])) if column.get(end) is not None else ""
+            for end in ("min", "max")
+        ]
         rows.append((name, _UNITS.get(name, ""), *ends, f"{column['distinct']:,}"))
-    _output.show(_output.table(("column", "unit", "smallest", "largest", "distinct"), rows, right="llrrr"))
+    _output.show(
+        _output.table(("column", "unit", "smallest", "largest", "distinct"), rows, right="llrrr")
+    )
     _output.show_notes(payload["notes"])
 
 
@@ -115,7 +136,9 @@ def write_csv(table: "Runs", path: "Path") -> None:
             writer.writerows(zip(*columns, strict=True))
     except UnicodeEncodeError as error:
         letters = error.object[error.start : error.end]
-        raise JscaleError(f"{table.name}: a label holds {letters!r}, which UTF-8 cannot write") from None
+        raise JscaleError(
+            f"{table.name}: a label holds {letters!r}, which UTF-8 cannot write"
+        ) from None
 
 
 def _cells(values: "np.ndarray") -> list[str]:

@@ -55,12 +55,21 @@ def fit(
         resampled, beside, progress = None, None, shows_progress(as_json)
         if intervals:
             beside = room.intervals(
-                chosen, table, key=key, progress=progress, draws=1000 if draws is None else draws, **common,
+                chosen,
+                table,
+                key=key,
+                progress=progress,
+                draws=1000 if draws is None else draws,
+                **common,
                 **_intervals.settings(chosen, target, kinds, 0.9 if level is None else level, by),
-            )  # fmt: skip
+            )
         if settings:
-            with speaking({"draws": "--bootstrap"}):  # --draws is the number of refits of the intervals
-                resampled = room.bootstrap(chosen, table, key=key, progress=progress, **common, **settings)
+            with speaking(
+                {"draws": "--bootstrap"}
+            ):  # --draws is the number of refits of the intervals
+                resampled = room.bootstrap(
+                    chosen, table, key=key, progress=progress, **common, **settings
+                )
         made = resampled or beside
         if made is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
@@ -88,16 +97,22 @@ def fit(
 def _check_intervals(intervals: bool, *settings: object) -> None:
     """Refuse settings of intervals that were not asked for."""
     if not intervals and any(setting not in (None, []) for setting in settings):
-        raise JscaleError("--target, --kinds, --level and --draws belong to --intervals, which was not given")
+        raise JscaleError(
+            "--target, --kinds, --level and --draws belong to --intervals, which was not given"
+        )
 
 
-def _resampling(draws: int | None, kind: str | None, by: str | None, *, intervals: bool) -> dict[str, Any]:
+def _resampling(
+    draws: int | None, kind: str | None, by: str | None, *, intervals: bool
+) -> dict[str, Any]:
     """The bootstrap that was asked for; empty for none."""
     if draws is None:
         if kind:
             raise JscaleError("--bootstrap-kind belongs to --bootstrap R, which was not given")
         if by and not intervals:
-            raise JscaleError("--by belongs to --bootstrap R or --intervals, neither of which was given")
+            raise JscaleError(
+                "--by belongs to --bootstrap R or --intervals, neither of which was given"
+            )
         return {}
     # Beside intervals the column may be meant for them alone.
     clustered = kind in ("cluster", "wild") or not intervals
@@ -154,12 +169,21 @@ def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) ->
     record, certificate = describe(point.law), point.certificate
     _output.show(f"{record.name} on {table.name}: {point.n_runs:,} runs\n  {record.formula}")
     units = {p.name: p.unit for p in record.parameters}
-    errors = {"stderr": point.stderr} | ({f"by {resampled.kind}": resampled.stderr} if resampled else {})
+    errors = {"stderr": point.stderr} | (
+        {f"by {resampled.kind}": resampled.stderr} if resampled else {}
+    )
     rows = [
-        (name, _output.figures(value), *(_output.error(c[name], value) for c in errors.values()), units[name])
+        (
+            name,
+            _output.figures(value),
+            *(_output.error(c[name], value) for c in errors.values()),
+            units[name],
+        )
         for name, value in point.params.items()
     ]
-    _output.show(_output.table(("parameter", "value", *errors, "unit"), rows, right="lr" + "r" * len(errors)))
+    _output.show(
+        _output.table(("parameter", "value", *errors, "unit"), rows, right="lr" + "r" * len(errors))
+    )
     agree = "agrees" if certificate.second_method else "does not agree"
     _output.show(
         f"objective    {point.objective_name} = {_output.figures(point.objective, 8)}; {_scatter(point)}",
@@ -170,7 +194,10 @@ def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) ->
     )
     if resampled:
         rate = len(resampled.settled) / resampled.seconds
-        _output.show(f"bootstrap    by {resampled.kind}: {len(resampled.settled):,} refits, {rate:,.0f} a second", "")
+        _output.show(
+            f"bootstrap    by {resampled.kind}: {len(resampled.settled):,} refits, {rate:,.0f} a second",
+            "",
+        )
 
 
 def _scatter(point: "Point") -> str:

@@ -14,25 +14,51 @@ if TYPE_CHECKING:
     from jscale.runs import Runs
 
 CURVE = Annotated[
-    str, typer.Option("--curve", help="Through each valley: parabola, cubic, law or akima.", metavar="NAME")
+    str,
+    typer.Option(
+        "--curve", help="Through each valley: parabola, cubic, law or akima.", metavar="NAME"
+    ),
 ]
 BIAS_LAW = Annotated[
-    str, typer.Option("--law", help="Law whose valleys show the curve's bias; 'none' for no bias.", metavar="NAME")
+    str,
+    typer.Option(
+        "--law", help="Law whose valleys show the curve's bias; 'none' for no bias.", metavar="NAME"
+    ),
 ]
 BY = Annotated[
     str | None,
-    typer.Option("--by", help="Column whose equal values make a budget.", metavar="COLUMN", show_default=False),
+    typer.Option(
+        "--by",
+        help="Column whose equal values make a budget.",
+        metavar="COLUMN",
+        show_default=False,
+    ),
 ]
 TOLERANCE = Annotated[
-    float, typer.Option("--tolerance", help="Share by which the compute of one budget may spread.", metavar="X")
+    float,
+    typer.Option(
+        "--tolerance", help="Share by which the compute of one budget may spread.", metavar="X"
+    ),
 ]
 DRAWS = Annotated[
-    int, typer.Option("--bootstrap", help="Also draw this many tables again, for errors and intervals.", metavar="R")
+    int,
+    typer.Option(
+        "--bootstrap",
+        help="Also draw this many tables again, for errors and intervals.",
+        metavar="R",
+    ),
 ]
 DRAWN = Annotated[
-    str, typer.Option("--resample", help="What is drawn again: rows, or noise of the size loss_se.", metavar="NAME")
+    str,
+    typer.Option(
+        "--resample",
+        help="What is drawn again: rows, or noise of the size loss_se.",
+        metavar="NAME",
+    ),
 ]
-SOUND = Annotated[bool, typer.Option("--require-converged", help="Exit 1 unless three budgets are free of flags.")]
+SOUND = Annotated[
+    bool, typer.Option("--require-converged", help="Exit 1 unless three budgets are free of flags.")
+]
 
 
 def isoflop(
@@ -176,4 +202,9 @@ def _known(value: float, form: str) -> str:
 
 def _cells(law: "PowerLaw") -> tuple[str, ...]:
     low, high = law.interval
-    return f"{law.coefficient:.4g}", f"{law.exponent:.4f}", f"{low:.4f} to {high:.4f}", str(law.points)
+    return (
+        f"{law.coefficient:.4g}",
+        f"{law.exponent:.4f}",
+        f"{low:.4f} to {high:.4f}",
+        str(law.points),
+    )

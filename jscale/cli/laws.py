@@ -35,7 +35,9 @@ def laws(
         if at:
             _evaluate(law, params, at, as_json, out)
         elif params:
-            raise JscaleError("--params: say where to evaluate the law, such as --at N=7e10,D=1.4e12")
+            raise JscaleError(
+                "--params: say where to evaluate the law, such as --at N=7e10,D=1.4e12"
+            )
         else:
             _card(law, latex, as_json, out)
 
@@ -49,11 +51,20 @@ def _list(as_json: bool, out: str | None) -> None:
         return
     for subject in dict.fromkeys(record.subject for record in records):
         rows = [
-            (r.name, ", ".join(r.input_names), ", ".join(r.parameter_names), ", ".join(r.published) or "–")
+            (
+                r.name,
+                ", ".join(r.input_names),
+                ", ".join(r.parameter_names),
+                ", ".join(r.published) or "–",
+            )
             for r in records
             if r.subject == subject
         ]
-        _output.show(_output.table(("law", "inputs", "parameters", "published constants"), rows, title=subject))
+        _output.show(
+            _output.table(
+                ("law", "inputs", "parameters", "published constants"), rows, title=subject
+            )
+        )
 
 
 def summary(record: "Record") -> dict[str, Any]:
@@ -63,7 +74,8 @@ def summary(record: "Record") -> dict[str, Any]:
         "subject": record.subject,
         "summary": record.summary,
         "inputs": {
-            i.name: {"unit": i.unit, "meaning": i.role.meaning, "required": i.default is None} for i in record.inputs
+            i.name: {"unit": i.unit, "meaning": i.role.meaning, "required": i.default is None}
+            for i in record.inputs
         },
         "parameters": {
             p.name: {
@@ -76,7 +88,9 @@ def summary(record: "Record") -> dict[str, Any]:
             }
             for p in record.parameters
         },
-        "published": {source: _constants(constants) for source, constants in record.published.items()},
+        "published": {
+            source: _constants(constants) for source, constants in record.published.items()
+        },
         "formula": record.formula,
         "where": dict(record.definitions),
         "output": {"unit": record.output.unit, "meaning": record.output.meaning},
@@ -100,9 +114,8 @@ def _constants(constants: "Constants") -> dict[str, Any]:
 
 
 def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> None:
-    from jscale.cli._latex import latex_lines
     from jscale.laws import CONFIDENCE, describe
-    from jscale.report.cards import details
+    from jscale.report.notation import details, latex_lines
     from jscale.runs._select import columns_of
 
     record = describe(law)
@@ -132,13 +145,32 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
     headers = ("column", "unit", "meaning", "")
     _output.show(_output.table(headers, inputs, title="\ninputs, from the columns of the runs"))
     parameters = [
-        (name, p["unit"], p["meaning"], p["support"], p["prior"], "{:g} to {:g}".format(*p["start"]), p["coordinate"])
+        (
+            name,
+            p["unit"],
+            p["meaning"],
+            p["support"],
+            p["prior"],
+            "{:g} to {:g}".format(*p["start"]),
+            p["coordinate"],
+        )
         for name, p in payload["parameters"].items()
     ]
-    headers = ("name", "unit", "meaning", "support", "prior of …", "start of …", "… this, at the centre of the runs")
+    headers = (
+        "name",
+        "unit",
+        "meaning",
+        "support",
+        "prior of …",
+        "start of …",
+        "… this, at the centre of the runs",
+    )
     _output.show(_output.table(headers, parameters, title="parameters"))
     for source, constants in record.published.items():
-        values = [(name, f"{value:.10g}", _error(constants, name)) for name, value in constants.values.items()]
+        values = [
+            (name, f"{value:.10g}", _error(constants, name))
+            for name, value in constants.values.items()
+        ]
         code = constants.confidence
         title = f"{source}: {constants.source} [{code}: {CONFIDENCE[code]}]"
         _output.show(_output.table(("name", "value", "stderr"), values, title=title, right="lrr"))
@@ -149,10 +181,13 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
 
 def _remarks(record: "Record") -> list[str]:
     """What is known of a law beside its numbers, a line each."""
-    from jscale.report.cards import returns
+    from jscale.report.notation import returns
 
     lines = [returns(record), f"source: {record.source}"]
-    for words, names in (("never grows with", record.decreasing), ("never falls with", record.increasing)):
+    for words, names in (
+        ("never grows with", record.decreasing),
+        ("never falls with", record.increasing),
+    ):
         lines += [f"{words} {', '.join(names)}"] if names else []
     lines += [f"limit: {text} at {where}" for where, text in record.limits.items()]
     lines += [f"ridge: {ridge}" for ridge in record.ridges]
@@ -163,14 +198,18 @@ def _error(constants: "Constants", name: str) -> str:
     return f"{constants.stderr[name]:g}" if name in constants.stderr else ""
 
 
-def _evaluate(law: "LawFunction", params: str | None, at: list[str], as_json: bool, out: str | None) -> None:
+def _evaluate(
+    law: "LawFunction", params: str | None, at: list[str], as_json: bool, out: str | None
+) -> None:
     from jscale.laws import describe
 
     record = describe(law)
     values = {**_point(record, at), **_inputs.params_of(law, params)}
     value, gradient = value_and_gradient(law, values)
     payload = _output.plain({"value": value, "gradient": gradient})
-    payload["status"] = "finite" if payload["value"] is not None else "outside the domain of the law"
+    payload["status"] = (
+        "finite" if payload["value"] is not None else "outside the domain of the law"
+    )
     _output.deliver(payload, as_json, out)
     if not as_json:
         _output.show(f"{record.name} = {_output.figures(value, 10)} {record.output.unit}")
@@ -178,7 +217,9 @@ def _evaluate(law: "LawFunction", params: str | None, at: list[str], as_json: bo
         _output.show(_output.table(("derivative by", "value"), rows, right="lr"))
 
 
-def value_and_gradient(law: "LawFunction", values: dict[str, float]) -> tuple[float, dict[str, float]]:
+def value_and_gradient(
+    law: "LawFunction", values: dict[str, float]
+) -> tuple[float, dict[str, float]]:
     """The value of a law, and its derivative by every input and parameter, in float64."""
     import jax
     import jax.numpy as jnp
@@ -195,7 +236,7 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
     Raises:
         JscaleError: an input is missing, unknown, or cannot be what was given.
     """
-    from jscale.laws._parts import added, sum_of_parts
+    from jscale.laws.declaration import added, sum_of_parts
 
     given = _parse.values(at, "--at", "N=7e10,D=1.4e12")
     if unknown := [name for name in given if name not in record.input_names]:
@@ -206,7 +247,9 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
     for wanted in record.inputs:
         value = given.get(wanted.name, wanted.default)
         if value is None:
-            raise JscaleError(f"--at: law {record.name!r} also needs {wanted.name}, in {wanted.unit}")
+            raise JscaleError(
+                f"--at: law {record.name!r} also needs {wanted.name}, in {wanted.unit}"
+            )
         if value != wanted.default and not wanted.role.allows(value):
             raise JscaleError(f"--at: {wanted.name} = {value:g}: expected {wanted.role.expected}")
         point[wanted.name] = value

@@ -119,9 +119,13 @@ def _told(posterior: "Posterior", notes: "Iterable[Note]") -> dict[str, Any]:
 
 def _show(payload: dict[str, Any]) -> None:
     """Plans for people."""
-    from jscale.report.tables import plural
+    from jscale.report.notation import plural
 
-    source = "one set of parameters" if payload["draws"] == 1 else f"{plural(payload['draws'], 'draw')}, 90% bands"
+    source = (
+        "one set of parameters"
+        if payload["draws"] == 1
+        else f"{plural(payload['draws'], 'draw')}, 90% bands"
+    )
     _output.show(f"{payload['law']}: {source}")
     show_plans(payload["plans"], payload.get("critical", ()))
     _output.show_notes(payload["notes"], least="warning")
@@ -129,13 +133,28 @@ def _show(payload: dict[str, Any]) -> None:
 
 def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] = ()) -> None:
     """A table of plans, and one of critical tokens where there are any."""
-    from jscale.report.tables import fixed, human, power_of_ten, significant
+    from jscale.report.notation import fixed, human, power_of_ten, significant
 
-    names = {"N_opt": "parameters N", "D_opt": "tokens D", "P_opt": "bits P", "D_over_N": "D/N", "loss": "loss"}
-    style = {"N_opt": human, "D_opt": human, "P_opt": partial(fixed, places=2), "loss": partial(fixed, places=4)}
+    names = {
+        "N_opt": "parameters N",
+        "D_opt": "tokens D",
+        "P_opt": "bits P",
+        "D_over_N": "D/N",
+        "loss": "loss",
+    }
+    style = {
+        "N_opt": human,
+        "D_opt": human,
+        "P_opt": partial(fixed, places=2),
+        "loss": partial(fixed, places=4),
+    }
     shown = [name for name in names if plans and name in plans[0]]
     rows = [
-        (power_of_ten(p["C"]), *(_cell(p[name], style.get(name, significant)) for name in shown), _verdict(p))
+        (
+            power_of_ten(p["C"]),
+            *(_cell(p[name], style.get(name, significant)) for name in shown),
+            _verdict(p),
+        )
         for p in plans
     ]
     if rows:
@@ -150,7 +169,11 @@ def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] 
     ]
     if rows:
         title = "more tokens than these make the quantised model worse"
-        _output.show(_output.table(("model", "bits after training", "tokens", ""), rows, title=title, right="lrr"))
+        _output.show(
+            _output.table(
+                ("model", "bits after training", "tokens", ""), rows, title=title, right="lrr"
+            )
+        )
 
 
 def _cell(band: dict[str, Any], write: Callable[[float], str]) -> str:
@@ -164,4 +187,8 @@ def _verdict(result: dict[str, Any], no_optimum: str = "no interior optimum") ->
         return ""
     if result["converged"] > 0:
         return f"{result['converged']:.1%} of the draws have one"
-    return no_optimum if result["status"] == "no_interior_optimum" else result["status"].replace("_", " ")
+    return (
+        no_optimum
+        if result["status"] == "no_interior_optimum"
+        else result["status"].replace("_", " ")
+    )

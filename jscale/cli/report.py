@@ -68,15 +68,19 @@ def report(
     }
     _output.deliver(payload, as_json, None)
     if not as_json:
-        _output.show(f"{drawn.law_name} on {table.name}: {point.n_runs:,} runs; fit {point.certificate.status}, "
-                     f"posterior {drawn.status}")  # fmt: skip
+        _output.show(
+            f"{drawn.law_name} on {table.name}: {point.n_runs:,} runs; fit {point.certificate.status}, "
+            f"posterior {drawn.status}"
+        )
         show_plans(plans)
         _output.show_notes((*payload["fit"]["notes"], *_output.notes(drawn.notes)), least="warning")
         _output.show(f"report: {path} ({payload['bytes'] / 1e6:.1f} MB)")
 
 
 def plans_here(law: "LawFunction", table: "Runs") -> bool:
-    """Whether the law divides a budget between size and data, and the runs tell how much compute they took."""
+    """Whether the law divides a budget between size and data, and the runs tell how much compute
+    they took.
+    """
     from jscale.laws import describe
 
     return {"N", "D"} <= set(describe(law).input_names) and "C" in table

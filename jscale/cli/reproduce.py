@@ -1,4 +1,6 @@
-"""``jscale reproduce``: what papers printed of the public data sets, beside what the same data give here."""
+"""``jscale reproduce``: what papers printed of the public data sets, beside what the same data give
+here.
+"""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +17,17 @@ if TYPE_CHECKING:
     from jscale.assess.published import Row
 
 _NAME = Annotated[
-    str | None, typer.Argument(help="One data set; all of them unless given.", metavar="NAME", show_default=False)
+    str | None,
+    typer.Argument(
+        help="One data set; all of them unless given.", metavar="NAME", show_default=False
+    ),
 ]
 _AGREEMENT = Annotated[
-    bool, typer.Option("--require-agreement", help="Exit 1 unless every published number is computed and comes out.")
+    bool,
+    typer.Option(
+        "--require-agreement",
+        help="Exit 1 unless every published number is computed and comes out.",
+    ),
 ]
 _LEAST = 0.01
 """Per cent, or standard errors, below which a difference is shown as less than that."""
@@ -32,7 +41,9 @@ def reproduce(
     seed: _options.SEED = 0,
     out: _options.OUT_JSON = None,
 ) -> None:
-    """Refit the public data sets as their papers did: published numbers, ours, and why where they differ."""
+    """Refit the public data sets as their papers did: published numbers, ours, and why where they
+    differ.
+    """
     if out is not None:
         _output.target(out)
     with session():
@@ -71,7 +82,7 @@ def summary(parts: "Sequence[Reproduction]") -> dict[str, Any]:
 
 
 def _closing(payload: dict[str, Any]) -> str:
-    from jscale.report.tables import plural
+    from jscale.report.notation import plural
 
     parts, numbers, agreeing = [], payload["numbers"], payload["agreeing"]
     if numbers:
@@ -97,11 +108,15 @@ def _show(found: "Reproduction") -> None:
         reasons = list(dict.fromkeys(row.why for row in rows if row.why))
         cells = [
             (
-                _letter(fits.index(row.fit)), row.quantity, _published(row), _ours(row), _difference(row),
+                _letter(fits.index(row.fit)),
+                row.quantity,
+                _published(row),
+                _ours(row),
+                _difference(row),
                 row.verdict + (f" [{reasons.index(row.why) + 1}]" if row.why else ""),
             )
             for row in rows
-        ]  # fmt: skip
+        ]
         headers = ("fit", "quantity", "published", "ours", "difference", "verdict")
         _output.show(Text(f"{name}: {found.sources[name]}", style="bold"))
         _output.show(_output.table(headers, cells, right="llrrrl"))
@@ -136,18 +151,20 @@ def _with_interval(value: float, ends: tuple[float, float]) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    from jscale.report.tables import number
+    from jscale.report.notation import number
 
     return number(value, digits)
 
 
 def _difference(row: "Row") -> str:
     """The difference with its unit: per cent, standard errors, or the quantity's own."""
-    from jscale.report.tables import MINUS
+    from jscale.report.notation import MINUS
 
-    scale, unit = {"relative": (100.0, "%"), "published errors": (1.0, " s.e."), "our errors": (1.0, " own s.e.")}.get(
-        row.unit, (1.0, "")
-    )
+    scale, unit = {
+        "relative": (100.0, "%"),
+        "published errors": (1.0, " s.e."),
+        "our errors": (1.0, " own s.e."),
+    }.get(row.unit, (1.0, ""))
     size = scale * abs(row.difference)
     if unit and size < _LEAST:
         return f"<{_LEAST:g}{unit}"

@@ -73,7 +73,12 @@ def show(posterior: "Posterior", table: "Runs") -> None:
     )
     columns = ("mean", "sd", "q05", "q50", "q95")
     rows = [
-        (name, *(_output.figures(row[c], 4) for c in columns), f"{row['ess_bulk']:,.0f}", f"{row['rhat']:.3f}")
+        (
+            name,
+            *(_output.figures(row[c], 4) for c in columns),
+            f"{row['ess_bulk']:,.0f}",
+            f"{row['rhat']:.3f}",
+        )
         for name, row in posterior.summary.items()
     ]
     headers = ("parameter", "mean", "sd", "5%", "median", "95%", "ESS", "R-hat")

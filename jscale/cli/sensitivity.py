@@ -40,7 +40,8 @@ def sensitivity(
         from jscale import assess
 
         asked: dict[str, Any] = {
-            "objectives": [_inputs.objective_of(text) for text in _parse.many(objective)] or assess.OBJECTIVES,
+            "objectives": [_inputs.objective_of(text) for text in _parse.many(objective)]
+            or assess.OBJECTIVES,
             "exclusions": None if vary is None else _parse.many(vary),
             "variants": [law_from(text) for text in variant or ()],
             "columns": _columns(column),
@@ -82,17 +83,22 @@ def summary(found: "Sensitivity", table: "Runs") -> dict[str, Any]:
         "turns_at": found.turns_at,
         "turned": found.turned,
         "outside": found.outside,
-        "rows": [{**asdict(row), "status": str(row.status), "certified": row.certified} for row in found.rows],
+        "rows": [
+            {**asdict(row), "status": str(row.status), "certified": row.certified}
+            for row in found.rows
+        ],
         "table": {"name": table.name, "digest": found.table_digest},
         "notes": _output.notes((*table.notes, *found.notes)),
     }
 
 
 def _show(found: "Sensitivity") -> None:
-    from jscale.report.tables import number, significant
+    from jscale.report.notation import number, significant
 
     _output.show(found.headline)
-    fields = [name for name in ("law", "inputs") if len({getattr(row, name) for row in found.rows}) > 1]
+    fields = [
+        name for name in ("law", "inputs") if len({getattr(row, name) for row in found.rows}) > 1
+    ]
     rows = [
         (
             number(row.value, 5),

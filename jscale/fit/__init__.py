@@ -1,16 +1,8 @@
 """Parameters from runs: certified points, bootstraps and posteriors."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jscale.fit._bootstrap import Bootstrap, bootstrap
-from jscale.fit._certificate import Certificate
-from jscale.fit._intervals import Interval, Intervals, intervals
-from jscale.fit._intervals_covariance import Covariance, covariance
-from jscale.fit._intervals_kinds import KINDS as INTERVAL_KINDS
-from jscale.fit._objective import AsymmetricHuber, Huber, HuberLikelihood, Objective, Squares, StudentLikelihood
-from jscale.fit._point import Point, point
-from jscale.fit._posterior import Posterior, load, posterior, predict
-from jscale.fit._profile import Profile, profile
+from jscale._core.lazy import lazy_names
 from jscale.fit.approaches import (
     IsoFlop,
     PowerLaw,
@@ -20,22 +12,65 @@ from jscale.fit.approaches import (
     three_approaches,
     training_curves,
 )
+from jscale.fit.bayes import Posterior, load, posterior, predict
+from jscale.fit.objective import (
+    AsymmetricHuber,
+    Huber,
+    HuberLikelihood,
+    Objective,
+    Squares,
+    StudentLikelihood,
+)
+from jscale.fit.optimum import Certificate, Point, point
+from jscale.fit.uncertainty import KINDS as INTERVAL_KINDS
+from jscale.fit.uncertainty import (
+    Bootstrap,
+    Covariance,
+    Interval,
+    Intervals,
+    Profile,
+    bootstrap,
+    covariance,
+    intervals,
+    profile,
+)
 
 if TYPE_CHECKING:
-    from jscale.fit._model import model
+    from jscale.fit.bayes import model
 
 __all__ = [
-    "INTERVAL_KINDS", "AsymmetricHuber", "Bootstrap", "Certificate", "Covariance", "Huber", "HuberLikelihood",
-    "Interval", "Intervals", "IsoFlop", "Objective", "Point", "Posterior", "PowerLaw", "Profile", "Squares",
-    "StudentLikelihood", "ThreeApproaches", "TrainingCurves", "bootstrap", "covariance", "intervals", "isoflop",
-    "load", "model", "point", "posterior", "predict", "profile", "three_approaches", "training_curves",
-]  # fmt: skip
+    "INTERVAL_KINDS",
+    "AsymmetricHuber",
+    "Bootstrap",
+    "Certificate",
+    "Covariance",
+    "Huber",
+    "HuberLikelihood",
+    "Interval",
+    "Intervals",
+    "IsoFlop",
+    "Objective",
+    "Point",
+    "Posterior",
+    "PowerLaw",
+    "Profile",
+    "Squares",
+    "StudentLikelihood",
+    "ThreeApproaches",
+    "TrainingCurves",
+    "bootstrap",
+    "covariance",
+    "intervals",
+    "isoflop",
+    "load",
+    "model",
+    "point",
+    "posterior",
+    "predict",
+    "profile",
+    "three_approaches",
+    "training_curves",
+]
 
-
-def __getattr__(name: str) -> Any:
-    # NumPyro takes a second to import, and a point fit does not need it.
-    if name == "model":
-        from jscale.fit._model import model
-
-        return model
-    raise AttributeError(f"module 'jscale.fit' has no attribute {name!r}")
+# NumPyro takes a second to import, and a point fit does not need it.
+__getattr__ = lazy_names(__name__, {"model": "jscale.fit.bayes"})

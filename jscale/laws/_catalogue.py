@@ -7,46 +7,48 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 
 from jscale._core.errors import JscaleError
-from jscale.laws._declare import LawFunction, describe, is_law
+from jscale.laws.declaration import LawFunction, describe, is_law
 
 CHAPTERS: tuple[str, ...] = (
-    "power",
-    "dense",
-    "effective",
-    "precision",
-    "precision_forms",
-    "quantised",
-    "compressed",
-    "methods",
-    "float_precision",
-    "sparse",
-    "saturating",
-    "broken",
-    "coupled",
-    "overtraining",
-    "farseer",
-    "modalities",
-    "batch",
-    "hyper",
-    "progress",
-    "routing",
-    "moe",
-    "parallel",
-    "vocabulary",
-    "distill",
-    "schedule",
-    "reuse",
-    "mixture",
-    "mixture_scaling",
-    "transfer",
-    "density",
-    "downstream",
-    "scores",
+    "loss._power",
+    "loss._dense",
+    "bits._effective",
+    "bits._precision",
+    "bits._precision_forms",
+    "bits._quantised",
+    "bits._compressed",
+    "bits._methods",
+    "bits._float_precision",
+    "bits._sparse",
+    "loss._saturating",
+    "loss._broken",
+    "loss._coupled",
+    "loss._overtraining",
+    "loss._farseer",
+    "data._modalities",
+    "training._batch",
+    "training._hyper",
+    "loss._progress",
+    "experts._routing",
+    "experts._moe",
+    "loss._parallel",
+    "data._vocabulary",
+    "data._distill",
+    "training._schedule",
+    "data._reuse",
+    "data._mixture",
+    "data._mixture_scaling",
+    "data._transfer",
+    "tasks._density",
+    "tasks._downstream",
+    "tasks._scores",
 )
-"""Modules in the order of the catalogue: each holds the laws declared in it, and perhaps ``FAMILIES``."""
+"""Modules in the order of the catalogue: each holds the laws declared in it, and perhaps
+``FAMILIES``."""
 
 MOST = 100
-"""Largest member of a family that can be had by name: compilers give up on formulas of many thousand terms."""
+"""Largest member of a family that can be had by name: compilers give up on formulas of many
+thousand terms."""
 _MEMBER = re.compile(r"\w+\(\d{1,6}\)")
 
 
@@ -59,7 +61,9 @@ def _laws(chapter: ModuleType) -> tuple[LawFunction, ...]:
 
 
 families: Mapping[str, Callable[..., LawFunction]] = {
-    name: family for chapter in _MODULES for name, family in getattr(chapter, "FAMILIES", {}).items()
+    name: family
+    for chapter in _MODULES
+    for name, family in getattr(chapter, "FAMILIES", {}).items()
 }
 """Laws whose signature depends on a number: name → function of that number that returns the law."""
 

@@ -7,12 +7,11 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
+from jscale._core.text import quote
 from jscale.laws import Input, LawFunction, describe
-from jscale.laws._parts import added, sum_of_parts
-from jscale.laws._trial import require_compilable
-from jscale.runs._columns import BIT_COLUMNS, KNOWN, OFF_BITS
+from jscale.laws.declaration import added, require_compilable, sum_of_parts
 from jscale.runs._table import Runs
-from jscale.runs._text import quote
+from jscale.runs.reading import BIT_COLUMNS, KNOWN, OFF_BITS
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +20,15 @@ class Data:
 
     Attributes:
         inputs: the law's inputs in its order, each of shape (kept,).
-        loss: what the law predicts, shape (kept,): losses in nats per token, or what its output's role names.
+        loss: what the law predicts, shape (kept,): losses in nats per token, or what its output's
+            role names.
         loss_se: its standard error, shape (kept,), or None.
         group: label of each run, shape (kept,), or None.
         rows: where each kept row stands in the table, counted from 0, shape (kept,).
         notes: what was filled in for the law.
         weights: how much each run counts in a fit, shape (kept,), or None where all count once.
-        errors: size of each run's error relative to the median one, shape (kept,), or None where all are alike.
+        errors: size of each run's error relative to the median one, shape (kept,), or None where
+            all are alike.
     """
 
     inputs: dict[str, np.ndarray]
@@ -44,7 +45,9 @@ class Data:
 
     @property
     def sizes(self) -> np.ndarray | None:
-        """How the runs' errors are taken to differ in size, shape (kept,); None where all are alike."""
+        """How the runs' errors are taken to differ in size, shape (kept,); None where all are
+        alike.
+        """
         return self.errors if self.weights is None else self.weights**-0.5
 
     def only(self, keep: np.ndarray) -> "Data":
@@ -64,18 +67,21 @@ class Data:
 def select(table: Runs, law: LawFunction) -> Data:
     """The inputs of a law and the losses, from the rows of a table that are not excluded.
 
-    A bit input that the table does not have is 16 everywhere, with a note; any other input takes the law's default.
+    A bit input that the table does not have is 16 everywhere, with a note; any other input takes
+    the law's default.
 
     Args:
         table: validated runs.
         law: a declared law.
 
     Raises:
-        JscaleError: a column that the law needs is missing, is text, or has an empty or impossible cell; every row is
-            excluded; or JAX cannot compile the law.
+        JscaleError: a column that the law needs is missing, is text, or has an empty or impossible
+            cell; every row is excluded; or JAX cannot compile the law.
     """
     if not isinstance(table, Runs):
-        raise JscaleError(f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}")
+        raise JscaleError(
+            f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}"
+        )
     kept = table.kept
     if not kept.any():
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
@@ -86,7 +92,9 @@ def select(table: Runs, law: LawFunction) -> Data:
     return Data(
         inputs,
         loss=_observed(table, law, kept),
-        loss_se=table["loss_se"][kept] if "loss_se" in table and describe(law).output.column == "loss" else None,
+        loss_se=table["loss_se"][kept]
+        if "loss_se" in table and describe(law).output.column == "loss"
+        else None,
         group=table["group"][kept] if "group" in table else None,
         rows=np.flatnonzero(kept),
         notes=tuple(notes),
@@ -98,7 +106,9 @@ def _observed(table: Runs, law: LawFunction, kept: np.ndarray) -> np.ndarray:
     record = describe(law)
     output = record.output
     if not output.column:
-        raise JscaleError(f"law {record.name!r} returns {output.meaning}, which no column of a table holds")
+        raise JscaleError(
+            f"law {record.name!r} returns {output.meaning}, which no column of a table holds"
+        )
     wanted = Input(output.column, output)
     column = _find(table, (wanted.name,))
     if column is None:
@@ -115,7 +125,9 @@ def _ignored(table: Runs, law: LawFunction, kept: np.ndarray) -> list[Note]:
     ignored = [
         name
         for name in BIT_COLUMNS
-        if name in table and name not in record.input_names and len(np.unique(table[name][kept])) > 1
+        if name in table
+        and name not in record.input_names
+        and len(np.unique(table[name][kept])) > 1
     ]
     if not ignored:
         return []
@@ -123,7 +135,9 @@ def _ignored(table: Runs, law: LawFunction, kept: np.ndarray) -> list[Note]:
     return [Note("ignored-bits", "warning", message, {"columns": tuple(ignored)})]
 
 
-def input_columns(table: Runs, law: LawFunction, rows: np.ndarray, notes: list[Note]) -> dict[str, np.ndarray]:
+def input_columns(
+    table: Runs, law: LawFunction, rows: np.ndarray, notes: list[Note]
+) -> dict[str, np.ndarray]:
     """The law's inputs in ``rows`` (booleans, shape (rows,)) of the table; see :func:`select`.
 
     Raises:
@@ -155,9 +169,12 @@ def input_columns(table: Runs, law: LawFunction, rows: np.ndarray, notes: list[N
 
 
 def columns_of(law: LawFunction) -> dict[str, tuple[str, ...]]:
-    """Input of a law → the columns that it is found in: its own name, and that of its quantity where it has one.
+    """Input of a law → the columns that it is found in: its own name, and that of its quantity
+    where
+    it has one.
 
-    N, D, C and loss go by the name of the input alone: active parameters are not to be taken from a column of all.
+    N, D, C and loss go by the name of the input alone: active parameters are not to be taken from a
+    column of all.
     """
     inputs = describe(law).inputs
     quantities = [wanted.role.column for wanted in inputs]
@@ -173,11 +190,13 @@ def _find(table: Runs, names: Sequence[str]) -> str | None:
     for name in names:
         if name in table.columns:
             return name
-        # "E experts" serves a law that asks for E_experts; letter case counts, since E and e may be two things.
+        # "E experts" serves a law that asks for E_experts; letter case counts, since E and e may be
+        # two things.
         alike = [extra for extra in table.extras if _squeeze(extra) == _squeeze(name)]
         if len(alike) == 1:
             return alike[0]
-    # By the name that a column had in its source last: a header "c" may be compute, and the context stand beside it.
+    # By the name that a column had in its source last: a header "c" may be compute, and the context
+    # stand beside it.
     return next((name for name in names if name in table), None)
 
 
@@ -186,19 +205,31 @@ def _squeeze(name: str) -> str:
 
 
 def _checked(table: Runs, column: str, wanted: Input, rows: np.ndarray) -> np.ndarray:
-    values, expected, header = table[column], wanted.role.expected, table.headers.get(column, column)
+    values, expected, header = (
+        table[column],
+        wanted.role.expected,
+        table.headers.get(column, column),
+    )
     if values.dtype.kind != "f":
-        raise JscaleError(f"{table.name}: column {quote(header)} holds text; expected {wanted.unit} in every row")
+        raise JscaleError(
+            f"{table.name}: column {quote(header)} holds text; expected {wanted.unit} in every row"
+        )
     bad = np.flatnonzero(rows & ~(np.isfinite(values) & wanted.role.allows(values)))
     if len(bad):
         value = values[bad[0]]
         what = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
-        raise JscaleError(f"{table.name}: column {quote(header)}, row {bad[0] + 1}: {what}; expected {expected}")
+        raise JscaleError(
+            f"{table.name}: column {quote(header)}, row {bad[0] + 1}: {what}; expected {expected}"
+        )
     return values[rows]
 
 
-def _check_sum(table: Runs, law: LawFunction, inputs: Mapping[str, np.ndarray], rows: np.ndarray) -> None:
-    """Refuse shares of one whole that do not add up; ``rows`` are where the inputs stand in the table."""
+def _check_sum(
+    table: Runs, law: LawFunction, inputs: Mapping[str, np.ndarray], rows: np.ndarray
+) -> None:
+    """Refuse shares of one whole that do not add up; ``rows`` are where the inputs stand in the
+    table.
+    """
     found = sum_of_parts(describe(law), inputs)
     if found is not None and found.wrong.any():
         at = int(np.flatnonzero(found.wrong)[0])

@@ -13,11 +13,11 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import float64
 from jscale._core.supports import positive
+from jscale._core.text import listing, quote
 from jscale.laws import LawFunction, describe
-from jscale.runs._read import read
 from jscale.runs._select import input_columns
 from jscale.runs._table import Runs
-from jscale.runs._text import listing, quote
+from jscale.runs.reading import read
 
 
 def simulate(
@@ -31,23 +31,24 @@ def simulate(
 ) -> Runs:
     """Runs whose losses follow a law up to noise: ``loss = law(...) * exp(noise * z)``.
 
-    A law of something else (an error, a score, a learning rate) fills the column of that name instead.
+    A law of something else (an error, a score, a learning rate) fills the column of that name
+    instead.
 
     The same key gives the same bytes, whatever the caller's JAX precision.
 
     Args:
         law: a declared law.
         params: parameter → value, natural scale.
-        design: column → array of shape (rows,) as :func:`jscale.runs.read` takes it, without losses; or a table, whose
-            losses are replaced.
-        noise: standard deviation of the log loss (for values of either sign: relative) for normal noise, scale of it
-            for Student-t noise; 0 for none.
+        design: column → array of shape (rows,) as :func:`jscale.runs.read` takes it, without
+            losses; or a table, whose losses are replaced.
+        noise: standard deviation of the log loss (for values of either sign: relative) for normal
+            noise, scale of it for Student-t noise; 0 for none.
         key: a JAX random key.
         df: degrees of freedom of Student-t noise; None for normal noise.
 
     Raises:
-        JscaleError: a parameter is missing or unknown, the design does not suit the law, the noise is negative, the key
-            is no key, or the law has no finite positive loss in some row.
+        JscaleError: a parameter is missing or unknown, the design does not suit the law, the noise
+            is negative, the key is no key, or the law has no finite positive loss in some row.
     """
     record = describe(law)
     if set(params) != set(record.parameter_names):
@@ -58,7 +59,9 @@ def simulate(
     _check_key(key)
     column, what = record.output.column, record.output.name
     if not column:
-        raise JscaleError(f"law {record.name!r} returns {record.output.meaning}, which no column of a table holds")
+        raise JscaleError(
+            f"law {record.name!r} returns {record.output.meaning}, which no column of a table holds"
+        )
     headers: Mapping[str, str] = {}
     if isinstance(design, Runs):
         columns, name, headers = dict(design.columns), design.name, design.headers
@@ -67,8 +70,11 @@ def simulate(
             raise JscaleError("the design is empty; expected a column for each input of the law")
         columns, name = dict(design), f"simulated {record.name}"
         if column in columns:
-            raise JscaleError(f"the design has a column {quote(column)}, which simulate computes: leave it out")
-    # Ones stand in until the law's own values are known: a design is checked by the rules of any other table.
+            raise JscaleError(
+                f"the design has a column {quote(column)}, which simulate computes: leave it out"
+            )
+    # Ones stand in until the law's own values are known: a design is checked by the rules of any
+    # other table.
     like = next(iter(columns.values()))
     blank = _read({**columns, column: np.ones(np.shape(like)[:1] or 1)}, name, headers)
     inputs = input_columns(blank, law, np.ones(len(blank), dtype=bool), [])
@@ -102,7 +108,9 @@ def _draw(
     rows = (len(next(iter(inputs.values()))),)
 
     @jax.jit  # one program: operation by operation, the first call of a precision law takes seconds
-    def losses(inputs: Mapping[str, jax.Array], theta: Mapping[str, jax.Array], key: jax.Array) -> jax.Array:
+    def losses(
+        inputs: Mapping[str, jax.Array], theta: Mapping[str, jax.Array], key: jax.Array
+    ) -> jax.Array:
         if df is None:
             z = jax.random.normal(key, rows, dtype=jnp.float64)
         else:
@@ -116,15 +124,23 @@ def _draw(
 
 def _signed(table: Runs, law: str, noise: float, df: float | None) -> Runs:
     tails = "normal" if df is None else f"Student-t ({df:g} degrees of freedom)"
-    note = Note("simulated", "info", f"losses drawn from {quote(law)} with {tails} noise of {noise:g} on the log loss")
+    note = Note(
+        "simulated",
+        "info",
+        f"losses drawn from {quote(law)} with {tails} noise of {noise:g} on the log loss",
+    )
     return replace(table, notes=(note, *table.notes), source=f"simulated {law}")
 
 
 def _check_noise(noise: float, df: float | None) -> None:
     if not (isinstance(noise, int | float) and math.isfinite(noise) and noise >= 0):
-        raise JscaleError(f"noise is {quote(noise)}; expected a standard deviation of the log loss, 0 or above")
+        raise JscaleError(
+            f"noise is {quote(noise)}; expected a standard deviation of the log loss, 0 or above"
+        )
     if df is not None and not (isinstance(df, int | float) and df > 0):
-        raise JscaleError(f"df is {quote(df)}; expected degrees of freedom above 0, or None for normal noise")
+        raise JscaleError(
+            f"df is {quote(df)}; expected degrees of freedom above 0, or None for normal noise"
+        )
 
 
 def _check_key(key: Any) -> None:

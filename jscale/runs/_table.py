@@ -11,7 +11,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale.runs._text import few, human, plural, quote
+from jscale._core.text import few, human, plural, quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
 class Runs:
     """A validated table of training runs, as :func:`jscale.runs.read` returns it.
 
-    Units are fixed: ``N`` parameters, ``D`` tokens, ``C`` FLOP, ``loss`` and ``loss_se`` nats per token, ``P_w P_a P_kv
-    P_post`` bits (16: not quantised).
+    Units are fixed: ``N`` parameters, ``D`` tokens, ``C`` FLOP, ``loss`` and ``loss_se`` nats per
+    token, ``P_w P_a P_kv P_post`` bits (16: not quantised).
 
     Attributes:
-        columns: canonical name → read-only array of shape (rows,): float64 for numbers, bool for ``exclude``, numpy
-            text for labels. Columns that jscale does not know keep the name that they came with.
+        columns: canonical name → read-only array of shape (rows,): float64 for numbers, bool for
+            ``exclude``, numpy text for labels. Columns that jscale does not know keep the name that
+            they came with.
         extras: names of the columns that jscale does not know.
         notes: what the reader should know of the table.
         name: of the table, short.
         source: where it came from.
-        headers: canonical name → the name under which the column was read, where that was another; a column is found
-            by either.
+        headers: canonical name → the name under which the column was read, where that was another;
+            a column is found by either.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -46,7 +47,11 @@ class Runs:
         frozen = {}
         for name, values in self.columns.items():
             # An array of its own that is read-only already cannot change behind the table's back.
-            if not (isinstance(values, np.ndarray) and values.base is None and not values.flags.writeable):
+            if not (
+                isinstance(values, np.ndarray)
+                and values.base is None
+                and not values.flags.writeable
+            ):
                 values = np.array(values)
                 values.setflags(write=False)
             frozen[name] = values
@@ -79,16 +84,30 @@ class Runs:
         return self.columns[found]
 
     def find(self, column: Any) -> str | None:
-        """The canonical name of a column, from that or from the name under which it was read; None for no column."""
+        """The canonical name of a column, from that or from the name under which it was read; None
+        for no column.
+        """
         if column in self.columns:
             return column
-        return next((name for name, header in self.headers.items() if header == column and name in self.columns), None)
+        return next(
+            (
+                name
+                for name, header in self.headers.items()
+                if header == column and name in self.columns
+            ),
+            None,
+        )
 
     @property
     def listing(self) -> str:
-        """The columns for messages, with the names under which they were read where those were others."""
+        """The columns for messages, with the names under which they were read where those were
+        others.
+        """
         return few(
-            [quote(n) + (f" (read from {quote(self.headers[n])})" if n in self.headers else "") for n in self.columns]
+            [
+                quote(n) + (f" (read from {quote(self.headers[n])})" if n in self.headers else "")
+                for n in self.columns
+            ]
         )
 
     @property
@@ -108,7 +127,9 @@ class Runs:
         """
         mask = np.asarray(mask)
         if mask.dtype != bool or mask.shape != (len(self),):
-            raise JscaleError(f"where: expected a mask of {len(self)} booleans, got {mask.dtype} of shape {mask.shape}")
+            raise JscaleError(
+                f"where: expected a mask of {len(self)} booleans, got {mask.dtype} of shape {mask.shape}"
+            )
         if not mask.any():
             raise JscaleError(f"where: the mask leaves no row of {self.name}")
         return replace(
@@ -122,18 +143,28 @@ class Runs:
         import pandas as pd
 
         return pd.DataFrame(
-            {name: v.astype(object) if v.dtype.kind == "U" else v.copy() for name, v in self.columns.items()}
+            {
+                name: v.astype(object) if v.dtype.kind == "U" else v.copy()
+                for name, v in self.columns.items()
+            }
         )
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of the content (not of name, source, notes or the order of columns), as 64 hexadecimal digits."""
+        """SHA-256 of the content (not of name, source, notes or the order of columns), as 64
+        hexadecimal digits.
+        """
         content = hashlib.sha256()
         for name in sorted(self.columns):
             values = self.columns[name]
-            content.update(f"{len(name)}:{name}:{values.dtype.kind}:{len(values)}:".encode("utf-8", "surrogatepass"))
+            content.update(
+                f"{len(name)}:{name}:{values.dtype.kind}:{len(values)}:".encode(
+                    "utf-8", "surrogatepass"
+                )
+            )
             if values.dtype.kind == "U":
-                # Not the padded array: its width would follow the longest label of rows that are cut away.
+                # Not the padded array: its width would follow the longest label of rows that are
+                # cut away.
                 for text in values.tolist():
                     content.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
             else:
@@ -146,7 +177,9 @@ class Runs:
         ranges = []
         for name in ("N", "D", "C", "loss", "P_w", "P_a", "P_kv", "P_post"):
             if name in self.columns:
-                low, high = (human(float(x)) for x in (self.columns[name].min(), self.columns[name].max()))
+                low, high = (
+                    human(float(x)) for x in (self.columns[name].min(), self.columns[name].max())
+                )
                 ranges.append(f"{name} {low}" if low == high else f"{name} {low}..{high}")
         more = f"; {plural(len(self.extras), 'extra column')}" if self.extras else ""
         notes = f"; {plural(len(self.notes), 'note')}" if self.notes else ""

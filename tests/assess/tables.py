@@ -1,4 +1,6 @@
-"""Two laws, one a special case of the other, and runs of the smaller: shared, so that both are compiled once."""
+"""Two laws, one a special case of the other, and runs of the smaller: shared, so that both are
+compiled once.
+"""
 
 import jax
 import numpy as np

@@ -14,22 +14,28 @@ from jscale import assess, fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
-from jscale.assess._nested import is_nested, nested_tests
-from jscale.assess._refit import _program, refit
+from jscale.assess.comparison._nested import is_nested, nested_tests
+from jscale.assess.comparison._refit import _program, refit
 from jscale.runs import select
 from tests.assess.tables import FIXED, FREE, TRUE, simulated
 
 FAST = {"starts": 8, "objective": "log-squares"}
 
 
-def least_squares(N: np.ndarray, loss: np.ndarray, rows: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
+def least_squares(
+    N: np.ndarray, loss: np.ndarray, rows: np.ndarray
+) -> tuple[dict[str, float], np.ndarray]:
     """The parameters by SciPy, and the log residuals of the rows."""
 
     def residuals(x: np.ndarray) -> np.ndarray:
         return np.log(loss[rows]) - np.log(x[0] + np.exp(x[1] - x[2] * np.log(N[rows] / 3e8)))
 
-    best = scipy.optimize.least_squares(residuals, [1.5, 0.0, 0.2], xtol=1e-15, ftol=1e-15, gtol=1e-15).x
-    return {"L_inf": best[0], "A": np.exp(best[1]) * 3e8 ** best[2], "alpha": best[2]}, residuals(best)
+    best = scipy.optimize.least_squares(
+        residuals, [1.5, 0.0, 0.2], xtol=1e-15, ftol=1e-15, gtol=1e-15
+    ).x
+    return {"L_inf": best[0], "A": np.exp(best[1]) * 3e8 ** best[2], "alpha": best[2]}, residuals(
+        best
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +62,18 @@ def test_held_out_error_is_that_of_a_fit_to_the_rest(found):
     predicted = FREE(table["N"][held], **params)
     rmse = np.sqrt(np.mean(np.log(table["loss"][held] / predicted) ** 2))
     assert row(found, FREE).rmse == pytest.approx(rmse, rel=1e-5)
-    assert row(found, FREE).relative_error == pytest.approx(np.mean(abs(predicted / table["loss"][held] - 1)), rel=1e-5)
+    assert row(found, FREE).relative_error == pytest.approx(
+        np.mean(abs(predicted / table["loss"][held] - 1)), rel=1e-5
+    )
 
 
 def test_criteria_are_those_of_lognormal_losses(found):
     table, n, k = simulated(), 40, 4
     _, residual = least_squares(table["N"], table["loss"], np.arange(n))
     sigma = np.sqrt(np.mean(residual**2))
-    log_density = -np.log(table["loss"]) - np.log(sigma * np.sqrt(2 * np.pi)) - 0.5 * (residual / sigma) ** 2
+    log_density = (
+        -np.log(table["loss"]) - np.log(sigma * np.sqrt(2 * np.pi)) - 0.5 * (residual / sigma) ** 2
+    )
     mine = row(found, FREE)
     assert mine.log_likelihood == pytest.approx(log_density.sum(), rel=1e-9)
     assert mine.aicc == pytest.approx(-2 * log_density.sum() + 2 * k * n / (n - k - 1), rel=1e-9)
@@ -151,7 +161,9 @@ def test_a_refit_is_a_fit_of_the_rows_kept():
     assert mine.certificate.converged
     assert mine.objective == pytest.approx(point.objective, rel=1e-8)
     assert dict(mine.params) == pytest.approx(point.params, rel=1e-5)
-    np.testing.assert_allclose(np.sqrt(np.diag(mine.covariance)), list(point.stderr.values()), rtol=1e-3)
+    np.testing.assert_allclose(
+        np.sqrt(np.diag(mine.covariance)), list(point.stderr.values()), rtol=1e-3
+    )
     np.testing.assert_allclose(mine.residuals[keep], point.residuals, atol=1e-7)
 
 
@@ -177,16 +189,22 @@ def test_what_fits_better_is_no_special_case():
     def ended(objective: float, status: Status = Status.converged) -> Any:
         return SimpleNamespace(objective=objective, status=status)
 
-    with pytest.raises(JscaleError, match=r"fits better than law 'power_size' \(residual sum of squares 0.5 times"):
+    with pytest.raises(
+        JscaleError, match=r"fits better than law 'power_size' \(residual sum of squares 0.5 times"
+    ):
         nested_tests([(FIXED, FREE)], {FIXED: ended(1.0), FREE: ended(2.0)}, 40)
-    tests, notes = nested_tests([(FIXED, FREE)], {FIXED: ended(1.0), FREE: ended(2.0, Status.at_bound)}, 40)
+    tests, notes = nested_tests(
+        [(FIXED, FREE)], {FIXED: ended(1.0), FREE: ended(2.0, Status.at_bound)}, 40
+    )
     assert (tests, [note.code for note in notes]) == ((), ["not-tested"])
     ((test,), _) = nested_tests([(FIXED, FREE)], {FIXED: ended(1.0), FREE: ended(1.0 + 1e-9)}, 40)
     assert (test.statistic, test.p_value, test.at_edge) == (0.0, 1.0, False)
     edge = laws.fix(FREE, L_inf=0.0)
     ((test,), _) = nested_tests([(edge, FREE)], {edge: ended(math.e), FREE: ended(1.0)}, 4)
     assert (test.statistic, test.at_edge) == (pytest.approx(4.0), True)
-    assert test.p_value == pytest.approx(0.0455003, rel=1e-5)  # of a normal beyond two standard deviations
+    assert test.p_value == pytest.approx(
+        0.0455003, rel=1e-5
+    )  # of a normal beyond two standard deviations
 
 
 @pytest.mark.parametrize(
@@ -196,11 +214,27 @@ def test_what_fits_better_is_no_special_case():
         ([FREE, FREE], {}, "'power_size' is given twice"),
         ([FREE, FIXED], {"share": 1.0}, "share must be above 0 and below 1, not 1"),
         ([FREE, FIXED], {"share": 0.95}, "38 held out, 2 of 40 runs are left to fit"),
-        ([FREE, FIXED], {"holdout": "last"}, "holdout must be 'largest-compute' or None, not 'last'"),
+        (
+            [FREE, FIXED],
+            {"holdout": "last"},
+            "holdout must be 'largest-compute' or None, not 'last'",
+        ),
         ([FREE, FIXED], {"starts": 0}, "starts must be a whole number of at least 1, not 0"),
-        ([FREE, FIXED], {"nested": [(FREE, FIXED)]}, "'power_size' (3 parameters; inputs N) is no special case of law"),
-        ([FREE, FIXED], {"nested": [(laws.power_data, FREE)]}, "'power_data' is not one of the laws"),
-        ([FREE, laws.chinchilla, laws.power_data], {"nested": [(laws.chinchilla, FREE)]}, "is no special case of law"),
+        (
+            [FREE, FIXED],
+            {"nested": [(FREE, FIXED)]},
+            "'power_size' (3 parameters; inputs N) is no special case of law",
+        ),
+        (
+            [FREE, FIXED],
+            {"nested": [(laws.power_data, FREE)]},
+            "'power_data' is not one of the laws",
+        ),
+        (
+            [FREE, laws.chinchilla, laws.power_data],
+            {"nested": [(laws.chinchilla, FREE)]},
+            "is no special case of law",
+        ),
         ([FREE, laws.error_from_loss], {}, "law 'power_size' is fitted to"),
     ],
 )

@@ -33,10 +33,16 @@ def test_spaces_do_not_make_another_target():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("P_opt", "target 'P_opt': law 'chinchilla' has no training precision, so there is no P to plan with"),
+        (
+            "P_opt",
+            "target 'P_opt': law 'chinchilla' has no training precision, so there is no P to plan with",
+        ),
         ("N_opt@1e24,N=3", "target 'N_opt@1e24,N=3': N cannot be both free and given"),
         ("D_crit@P_post=4", "target 'D_crit@P_post=4': needs N (such as D_crit@N=8e9)"),
-        ("loss@=7,D=1", "target 'loss@=7,D=1': no name before '=7'; expected a number such as 1e24 or N=8e9"),
+        (
+            "loss@=7,D=1",
+            "target 'loss@=7,D=1': no name before '=7'; expected a number such as 1e24 or N=8e9",
+        ),
         ("N_opt@1e-30", "target 'N_opt@1e-30': the budget must be at least 6 FLOP, not 1e-30"),
         (
             "n_opt@1e24",
@@ -54,7 +60,9 @@ def test_examples_are_of_the_law():
     assert refused(laws.power_size, "loss") == "target 'loss': needs inputs (such as loss@N=7e10)"
     assert refused(laws.power_size, "zz").endswith("(it has: L_inf, A, alpha, loss)")
     assert refused(laws.precision, "zz").endswith("a, N_opt, D_opt, P_opt, loss, D_crit)")
-    assert refused(laws.precision, "D_crit@P_post=4").endswith("needs N (such as D_crit@N=8e9,P_post=4)")
+    assert refused(laws.precision, "D_crit@P_post=4").endswith(
+        "needs N (such as D_crit@N=8e9,P_post=4)"
+    )
 
 
 FUNCTIONS = {
@@ -73,7 +81,9 @@ FUNCTIONS = {
 @pytest.mark.parametrize(("words", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
 def test_functions_that_are_no_targets(words, function):
     with pytest.raises(JscaleError) as caught:
-        fit.profile(laws.power_size, simulated(), {"mine": function}, objective="log-squares", starts=8)
+        fit.profile(
+            laws.power_size, simulated(), {"mine": function}, objective="log-squares", starts=8
+        )
     assert str(caught.value).startswith(
         "target 'mine' must be a JAX function from a dict of the parameters (L_inf, A, alpha) to one real number"
     )
@@ -89,7 +99,10 @@ def test_a_quantity_by_name_alone_points_to_its_function():
 def test_intervals_print_in_a_line():
     settings: Any = {"kinds": ["fisher", "sandwich"], "objective": "log-squares", "starts": 8}
     found = fit.intervals(laws.power_size, simulated(), key=jax.random.key(0), **settings)
-    assert repr(found) == f"<Intervals power_size: 3 targets x 2 kinds at 0.9; {found.point.certificate.status}>"
+    assert (
+        repr(found)
+        == f"<Intervals power_size: 3 targets x 2 kinds at 0.9; {found.point.certificate.status}>"
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +117,9 @@ def test_counts_are_written_with_suffixes(typed, plain):
     with_suffix, without = (assess.quantity(laws.precision, text) for text in (typed, plain))
     assert (with_suffix.at, with_suffix.budget) == (without.at, without.budget)
     assert with_suffix.name == typed
-    assert "expected a number such as 1e24 or N=8e9, not 'N=70G'" in refused(laws.precision, "loss@N=70G,D=1e9")
+    assert "expected a number such as 1e24 or N=8e9, not 'N=70G'" in refused(
+        laws.precision, "loss@N=70G,D=1e9"
+    )
 
 
 def test_inputs_outside_a_laws_definition_are_refused():

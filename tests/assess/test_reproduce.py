@@ -74,7 +74,9 @@ def repeated_data(found: Found):
 
 def gemstones(found: Found):
     evaluated = [row for row in found.rows if row.fit.endswith("published constants")]
-    assert [round(row.ours, 10) for row in evaluated[:3]] == [row.published for row in evaluated[:3]]
+    assert [round(row.ours, 10) for row in evaluated[:3]] == [
+        row.published for row in evaluated[:3]
+    ]
     assert all(row.agrees for row in evaluated)
     wide = [row for row in found.rows if row.fit == "220 hot rows, summed Huber, delta 0.001"]
     assert len(wide) == 6
@@ -84,9 +86,21 @@ def gemstones(found: Found):
     assert all(row.agrees for row in stopped)
     # What the optimiser of the paper takes for the optimum is one in the second of the fits alone.
     exact = {row.fit: row.ours for row in found.rows if row.quantity == "objective"}
-    above = [value / exact[name.split(", SciPy")[0]] - 1 for name, value in exact.items() if ", SciPy" in name]
-    assert above == [pytest.approx(4.7e-4, rel=0.05), pytest.approx(0, abs=1e-6), pytest.approx(5.7e-3, rel=0.05)]
-    steep = {row.quantity: row.ours for row in found.rows if row.fit == "199 cool_end rows, summed Huber, delta 0.0001"}
+    above = [
+        value / exact[name.split(", SciPy")[0]] - 1
+        for name, value in exact.items()
+        if ", SciPy" in name
+    ]
+    assert above == [
+        pytest.approx(4.7e-4, rel=0.05),
+        pytest.approx(0, abs=1e-6),
+        pytest.approx(5.7e-3, rel=0.05),
+    ]
+    steep = {
+        row.quantity: row.ours
+        for row in found.rows
+        if row.fit == "199 cool_end rows, summed Huber, delta 0.0001"
+    }
     assert steep["beta"] == pytest.approx(0.58596767, rel=1e-6)
     assert steep["objective"] == pytest.approx(2.0477906755e-4, rel=1e-9)
 
@@ -120,16 +134,23 @@ def llama(found: Found):
 
 
 def porian(found: Found):
-    assert [row.published for row in found.rows] == pytest.approx([0.8338, 0.7009, 0.6035, 0.5714, 0.4970], abs=5e-5)
+    assert [row.published for row in found.rows] == pytest.approx(
+        [0.8338, 0.7009, 0.6035, 0.5714, 0.4970], abs=5e-5
+    )
     for row in found.rows:
-        # The Monte-Carlo error of a median over draws whose minimum jumps between two sizes: seeds differ by 0.001.
+        # The Monte-Carlo error of a median over draws whose minimum jumps between two sizes: seeds
+        # differ by 0.001.
         assert row.ours == pytest.approx(row.published, abs=0.002)
         assert row.our_interval == pytest.approx(row.published_interval, abs=0.003)
-    assert assess.reproduce("porian", key=jax.random.key(0)).rows == found.rows, "same key, same numbers"
+    assert assess.reproduce("porian", key=jax.random.key(0)).rows == found.rows, (
+        "same key, same numbers"
+    )
 
 
 def step_law(found: Found):
-    """What a reader found who ran the authors' script on their table (issue 10 of their repository)."""
+    """What a reader found who ran the authors' script on their table (issue 10 of their
+    repository).
+    """
     rate = found.ours("learning rate")
     assert rate["ln k of the learning rate"] == pytest.approx(4.375, abs=0.06)
     assert rate["a of the learning rate"] == pytest.approx(0.7669, abs=0.003)
@@ -158,7 +179,8 @@ PAPERS: dict[str, tuple[int, int, Callable[[Found], None]]] = {
     "steplaw": (5, 4, step_law),
     "vocab": (12, 4, vocabulary),
 }
-"""Data set → how many published numbers there are, how many of them do not come out, and what they are exactly."""
+"""Data set → how many published numbers there are, how many of them do not come out, and what they
+are exactly."""
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -199,7 +221,9 @@ def test_a_descent_from_a_published_point_that_is_no_minimum_ends_at_ours():
     ids=["shares", "shares to a power"],
 )
 def test_quest_by_effective_parameters(held, expected, explained):
-    """What SciPy finds for shares that follow from the bits; along their ridges its optima are ours to 4%.
+    """What SciPy finds for shares that follow from the bits; along their ridges its optima are ours
+    to
+    4%.
 
     Without powers there are two optima far apart, and one start in sixteen reaches the better one.
     """
@@ -209,5 +233,7 @@ def test_quest_by_effective_parameters(held, expected, explained):
     point = fit.point(law, table, objective="log-squares", starts=16 if held else 4)
     for name, value in expected.items():
         assert point.params[name] == pytest.approx(value, rel=0.04), name
-    left = np.sum((table["loss"] - point.predicted) ** 2) / np.sum((table["loss"] - table["loss"].mean()) ** 2)
+    left = np.sum((table["loss"] - point.predicted) ** 2) / np.sum(
+        (table["loss"] - table["loss"].mean()) ** 2
+    )
     assert 1 - left == pytest.approx(explained, abs=4e-4)

@@ -20,9 +20,23 @@ SHEET = Sheet("toy", "ten runs, squares")
         (SHEET.relative("x", 2.0, 2.1, within=0.04, why="w", remark="r"), 0.05, False),
         (SHEET.absolute("x", 2.0, 1.5, within=0.4, why="w", remark="r"), -0.5, False),
         (SHEET.in_errors("x", 2.0, 2.5, error=0.25, within=2.0, why="w", remark="r"), 2.0, True),
-        (SHEET.in_our_errors("x", 2.0, 2.5, error=0.1, within=2.0, why="w", remark="r"), 5.0, False),
-        (SHEET.interval("x", (1.0, 2.0, 3.0), (1.0, 2.1, 2.6), within=0.3, why="w", remark="r"), -0.4, False),
-        (SHEET.interval("x", (1.0, 2.0, 3.0), (1.0, 2.1, 2.6), within=0.3, error=2.0, why="w", remark="r"), -0.2, True),
+        (
+            SHEET.in_our_errors("x", 2.0, 2.5, error=0.1, within=2.0, why="w", remark="r"),
+            5.0,
+            False,
+        ),
+        (
+            SHEET.interval("x", (1.0, 2.0, 3.0), (1.0, 2.1, 2.6), within=0.3, why="w", remark="r"),
+            -0.4,
+            False,
+        ),
+        (
+            SHEET.interval(
+                "x", (1.0, 2.0, 3.0), (1.0, 2.1, 2.6), within=0.3, error=2.0, why="w", remark="r"
+            ),
+            -0.2,
+            True,
+        ),
     ],
 )
 def test_difference_verdict_and_what_is_said(row, difference, agrees):
@@ -44,9 +58,15 @@ def test_what_the_runs_leave_open_does_not_agree():
 
 def test_a_row_per_constant():
     made = SHEET.constants(
-        {"A": 1.0, "B": 2.0}, {"A": 1.0, "B": 3.0}, within=0.1, why=lambda name: f"because of {name}"
+        {"A": 1.0, "B": 2.0},
+        {"A": 1.0, "B": 3.0},
+        within=0.1,
+        why=lambda name: f"because of {name}",
     )
-    assert [(row.quantity, row.agrees, row.why) for row in made] == [("A", True, ""), ("B", False, "because of B")]
+    assert [(row.quantity, row.agrees, row.why) for row in made] == [
+        ("A", True, ""),
+        ("B", False, "because of B"),
+    ]
 
 
 @pytest.mark.parametrize(

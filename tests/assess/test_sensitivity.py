@@ -9,8 +9,8 @@ import scipy.optimize
 from jscale import assess, fit, laws, plan, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.assess._estimate import estimator
-from jscale.assess._sensitivity import Sensitivity, Specification
+from jscale.assess.robustness._sensitivity import Sensitivity, Specification
+from jscale.assess.targets._estimate import estimator
 from tests.assess.tables import FIXED, FREE, simulated
 
 SQUARES = {"objectives": ["log-squares", "huber"], "starts": 8}
@@ -33,10 +33,17 @@ def found(table) -> Sensitivity:
 
 
 def test_every_combination_is_fitted_once(found, table):
-    labels = ["as marked", "with the 3 excluded", "without the 5 smallest D/N", "without the 10% of least C"]
+    labels = [
+        "as marked",
+        "with the 3 excluded",
+        "without the 5 smallest D/N",
+        "without the 10% of least C",
+    ]
     labels += [f"without group {name}" for name in "abc"]
     assert [(row.runs, row.objective) for row in found.rows] == [
-        (label, objective) for label in labels for objective in ("log-squares", "huber(delta=0.001)")
+        (label, objective)
+        for label in labels
+        for objective in ("log-squares", "huber(delta=0.001)")
     ]
     sizes = {row.runs: row.n_runs for row in found.rows}
     groups = [int((table["group"][table.kept] != name).sum()) for name in "abc"]
@@ -46,9 +53,13 @@ def test_every_combination_is_fitted_once(found, table):
 def test_rows_are_fits_of_the_runs_that_they_name(found, table):
     def exponent(rows: np.ndarray) -> float:
         def residuals(x: np.ndarray) -> np.ndarray:
-            return np.log(table["loss"][rows]) - np.log(x[0] + np.exp(x[1] - x[2] * np.log(table["N"][rows] / 3e8)))
+            return np.log(table["loss"][rows]) - np.log(
+                x[0] + np.exp(x[1] - x[2] * np.log(table["N"][rows] / 3e8))
+            )
 
-        return scipy.optimize.least_squares(residuals, [1.5, 0.0, 0.2], xtol=1e-15, ftol=1e-15, gtol=1e-15).x[2]
+        return scipy.optimize.least_squares(
+            residuals, [1.5, 0.0, 0.2], xtol=1e-15, ftol=1e-15, gtol=1e-15
+        ).x[2]
 
     def without_least(values: np.ndarray, count: int) -> np.ndarray:
         kept = np.flatnonzero(table.kept)
@@ -67,23 +78,38 @@ def test_rows_are_fits_of_the_runs_that_they_name(found, table):
 def test_the_excluded_runs_show(found):
     values = [row.value for row in found.rows if row.objective == "log-squares"]
     assert abs(values[1] - values[0]) > 5 * found.rows[0].stderr
-    assert found.span == (min(row.value for row in found.rows), max(row.value for row in found.rows))
+    assert found.span == (
+        min(row.value for row in found.rows),
+        max(row.value for row in found.rows),
+    )
     assert found.outside is not None
     assert 1 / 14 <= found.outside < 0.5
     low, high = found.span
-    assert found.headline.startswith(f"alpha runs from {low:.4g} to {high:.4g} over 14 certified fits of 14")
+    assert found.headline.startswith(
+        f"alpha runs from {low:.4g} to {high:.4g} over 14 certified fits of 14"
+    )
     assert f"{found.rows[0].value:.4g} ± " in found.headline
 
 
 def test_variants_and_columns(found, table):
     ways = assess.sensitivity(
-        FREE, table, target="A", variants=[FIXED], columns={"N": ["n_total"]}, exclusions=["excluded"], **SQUARES
+        FREE,
+        table,
+        target="A",
+        variants=[FIXED],
+        columns={"N": ["n_total"]},
+        exclusions=["excluded"],
+        **SQUARES,
     )
     assert [(row.law, row.inputs) for row in ways.rows[::4]] == [
-        (name, inputs) for name in ("power_size", "power_size[L_inf=1.8]") for inputs in ("as given", "N = n_total")
+        (name, inputs)
+        for name in ("power_size", "power_size[L_inf=1.8]")
+        for inputs in ("as given", "N = n_total")
     ]
     # A size that counts 30% more has A larger by 1.3**alpha, with the same alpha.
-    assert ways.rows[4].value / ways.rows[0].value == pytest.approx(1.3 ** found.rows[0].value, rel=1e-6)
+    assert ways.rows[4].value / ways.rows[0].value == pytest.approx(
+        1.3 ** found.rows[0].value, rel=1e-6
+    )
 
 
 def test_derived_targets_have_the_errors_of_the_delta_method():
@@ -110,14 +136,20 @@ def test_derived_targets_have_the_errors_of_the_delta_method():
 
 def test_objectives_on_the_raw_scale_are_fitted_on_it(table):
     for goal in (fit.Huber(0.01, on="raw"), fit.HuberLikelihood(on="raw")):
-        found = assess.sensitivity(FREE, table, target="alpha", objectives=[goal], exclusions=["excluded"], starts=8)
-        assert found.rows[0].value == pytest.approx(fit.point(FREE, table, objective=goal).params["alpha"], rel=1e-6)
+        found = assess.sensitivity(
+            FREE, table, target="alpha", objectives=[goal], exclusions=["excluded"], starts=8
+        )
+        assert found.rows[0].value == pytest.approx(
+            fit.point(FREE, table, objective=goal).params["alpha"], rel=1e-6
+        )
         assert found.rows[0].objective.endswith("on=raw)")
 
 
 def test_as_many_runs_as_parameters_have_no_standard_error():
     three = runs.read({"N": [1e7, 1e8, 1e9], "loss": [4.0, 3.2, 2.7]})
-    found = assess.sensitivity(FREE, three, target="alpha", objectives=["log-squares"], exclusions=[], starts=8)
+    found = assess.sensitivity(
+        FREE, three, target="alpha", objectives=["log-squares"], exclusions=[], starts=8
+    )
     assert found.rows[0].stderr == np.inf
 
 
@@ -130,7 +162,9 @@ def test_a_fixed_exponent_is_part_of_the_best_size():
 
 
 def row(value: float, stderr: float = 0.01, status: Status = Status.converged) -> Specification:
-    return Specification("chinchilla", "huber(delta=0.001)", "all runs", "as given", 30, value, stderr, status)
+    return Specification(
+        "chinchilla", "huber(delta=0.001)", "all runs", "as given", 30, value, stderr, status
+    )
 
 
 def test_the_headline_counts_certified_rows_alone():
@@ -153,13 +187,19 @@ def test_the_headline_counts_certified_rows_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": "gamma"}, "law 'power_size' has no target 'gamma' (it has: L_inf, A, alpha, loss)"),
+        (
+            {"target": "gamma"},
+            "law 'power_size' has no target 'gamma' (it has: L_inf, A, alpha, loss)",
+        ),
         ({"target": "a"}, "has no target 'a'"),
         ({"target": "loss"}, "target 'loss': needs inputs (such as loss@N=7e10)"),
         ({"target": "N_opt@1e21"}, "target 'N_opt@1e21': law 'power_size' has no input D"),
         ({"target": "alpha@1e21"}, "target 'alpha@1e21': alpha takes neither a budget nor inputs"),
         ({"target": "alpha", "objectives": []}, "objectives is empty"),
-        ({"target": "alpha", "turns_at": float("nan")}, "turns_at must be a finite number, not nan"),
+        (
+            {"target": "alpha", "turns_at": float("nan")},
+            "turns_at must be a finite number, not nan",
+        ),
         ({"target": "alpha", "objectives": ["hubert"]}, "objective must be one of"),
         (
             {"target": "alpha", "exclusions": ["rows"]},
@@ -182,7 +222,11 @@ def test_bad_questions(table, options, message):
 
 def test_choices_that_the_table_does_not_allow(table):
     bare = replace(table, columns={name: table[name] for name in ("N", "loss")}, extras=())
-    for name, needed in (("ratio", "column 'D'"), ("compute", "column 'C'"), ("groups", "column 'group'")):
+    for name, needed in (
+        ("ratio", "column 'D'"),
+        ("compute", "column 'C'"),
+        ("groups", "column 'group'"),
+    ):
         with pytest.raises(JscaleError, match=f"the choice '{name}' needs {needed}"):
             assess.sensitivity(FREE, bare, target="alpha", exclusions=[name], **SQUARES)
     with pytest.raises(JscaleError, match="the choice 'excluded' needs rows that are marked"):
@@ -191,7 +235,13 @@ def test_choices_that_the_table_does_not_allow(table):
 
 def test_choices_that_leave_too_few_runs_are_told(table):
     found = assess.sensitivity(
-        FREE, table, target="alpha", exclusions=["excluded", "ratio"], objectives=["log-squares"], starts=8, drop=35
+        FREE,
+        table,
+        target="alpha",
+        exclusions=["excluded", "ratio"],
+        objectives=["log-squares"],
+        starts=8,
+        drop=35,
     )
     assert [row.runs for row in found.rows] == ["as marked", "with the 3 excluded"]
     assert [note.code for note in found.notes] == ["too-few-runs"]
@@ -201,13 +251,18 @@ def test_choices_that_leave_too_few_runs_are_told(table):
 def test_the_chinchilla_exponents():
     table = runs.dataset("chinchilla")
     asked = {"exclusions": ["excluded"], "starts": 16}
-    beta = assess.sensitivity(laws.chinchilla, table, target="beta", objectives=["huber", fit.Huber(1e-2)], **asked)
+    beta = assess.sensitivity(
+        laws.chinchilla, table, target="beta", objectives=["huber", fit.Huber(1e-2)], **asked
+    )
     values = {(row.runs, row.objective): row.value for row in beta.rows}
     assert values["as marked", "huber(delta=0.001)"] == pytest.approx(0.36717, abs=5e-5)
-    # Epoch's 245 points with the five outliers, refitted; Besiroglu et al. 2024, Table 3, print 0.452.
+    # Epoch's 245 points with the five outliers, refitted; Besiroglu et al. 2024, Table 3, print
+    # 0.452.
     assert values["with the 5 excluded", "huber(delta=0.001)"] == pytest.approx(0.4531, abs=1e-4)
     assert all(row.certified for row in beta.rows)
-    alpha = assess.sensitivity(laws.chinchilla, table, target="alpha", objectives=["huber"], **asked)
+    alpha = assess.sensitivity(
+        laws.chinchilla, table, target="alpha", objectives=["huber"], **asked
+    )
     assert alpha.rows[0].value == pytest.approx(0.34731, abs=5e-5)
     assert alpha.span is not None
     assert alpha.span[0] <= alpha.rows[0].value <= alpha.span[1]

@@ -24,7 +24,9 @@ def jscale() -> Command:
 
 @pytest.fixture(scope="session")
 def answer(jscale: Command) -> Callable[..., dict[str, Any]]:
-    """The JSON object that a verb prints with ``--json``: alone on stdout, strict, with nothing on stderr."""
+    """The JSON object that a verb prints with ``--json``: alone on stdout, strict, with nothing on
+    stderr.
+    """
 
     def run(*arguments: object, code: int = 0) -> dict[str, Any]:
         result = jscale(*arguments, "--json")
@@ -67,7 +69,9 @@ class Made:
 
 
 @pytest.fixture(scope="session")
-def tied(answer: Callable[..., dict[str, Any]], table: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def tied(
+    answer: Callable[..., dict[str, Any]], table: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Made:
     """A fit with one exponent, from few starts, of the plain squares."""
     file = tmp_path_factory.mktemp("fits") / "fit.json"
     options = ("--tie", "beta=alpha", "--starts", 8, "--objective", "raw-squares")
@@ -75,7 +79,9 @@ def tied(answer: Callable[..., dict[str, Any]], table: Path, tmp_path_factory: p
 
 
 @pytest.fixture(scope="session")
-def sampled(answer: Callable[..., dict[str, Any]], table: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def sampled(
+    answer: Callable[..., dict[str, Any]], table: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Made:
     """A posterior of the table."""
     file = tmp_path_factory.mktemp("draws") / "posterior.nc"
     return Made(answer("sample", table, *SHORT, "--seed", 3, "--out", file), file)

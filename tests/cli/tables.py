@@ -9,16 +9,25 @@ SHORT = ("--chains", 2, "--warmup", 100, "--draws", 100)
 """Sampling that is quick, for tests of what a verb makes of it; most of its time is compilation."""
 
 
-def chinchilla_rows(ratios: tuple[float, ...], rows: int = 30, noise: float = 0.002) -> dict[str, np.ndarray]:
+def chinchilla_rows(
+    ratios: tuple[float, ...], rows: int = 30, noise: float = 0.002
+) -> dict[str, np.ndarray]:
     """Runs by Hoffmann's constants at the given tokens per parameter."""
     N = np.geomspace(3e7, 3e9, rows)
     D = N * np.resize(ratios, rows)
     loss = 1.6934 + 406.4 * N**-0.3392 + 410.7 * D**-0.2849
-    return {"N": N, "D": D, "loss": loss * np.exp(noise * np.random.default_rng(7).standard_normal(rows))}
+    return {
+        "N": N,
+        "D": D,
+        "loss": loss * np.exp(noise * np.random.default_rng(7).standard_normal(rows)),
+    }
 
 
 def write_table(path: Path, columns: dict[str, Any]) -> Path:
     """A CSV file of columns, every digit kept."""
-    lines = [",".join(columns), *(",".join(str(cell) for cell in row) for row in zip(*columns.values(), strict=True))]
+    lines = [
+        ",".join(columns),
+        *(",".join(str(cell) for cell in row) for row in zip(*columns.values(), strict=True)),
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

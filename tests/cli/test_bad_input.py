@@ -1,4 +1,6 @@
-"""Whatever is wrong with what the user gave: one line, exit code 2, nothing on stdout, nothing half-written."""
+"""Whatever is wrong with what the user gave: one line, exit code 2, nothing on stdout, nothing
+half-written.
+"""
 
 from pathlib import Path
 
@@ -12,8 +14,14 @@ TEXTS = {
     "empty.csv": ("", "the file is empty"),
     "header.csv": ("N,D,loss\n", "no data rows"),
     "one.csv": ("N,D,loss\n1e8,2e9,3.1\n", "1 run cannot determine the 5 parameters"),
-    "three.csv": ("N,D,loss\n1e8,2e9,3.1\n2e8,4e9,3\n3e8,9e9,2.9\n", "3 runs cannot determine the 5 parameters"),
-    "zero.csv": ("N,D,loss\n1e8,2e9,3.1\n1e8,3e9,0\n", "column 'loss', row 2 (line 3): 0 is out of range"),
+    "three.csv": (
+        "N,D,loss\n1e8,2e9,3.1\n2e8,4e9,3\n3e8,9e9,2.9\n",
+        "3 runs cannot determine the 5 parameters",
+    ),
+    "zero.csv": (
+        "N,D,loss\n1e8,2e9,3.1\n1e8,3e9,0\n",
+        "column 'loss', row 2 (line 3): 0 is out of range",
+    ),
     "text.csv": ("N,D,loss\n1e8,2e9,low\n", "column 'loss', row 1 (line 2): 'low'"),
     "no-loss.csv": ("N,D\n1e8,2e9\n", "no column for 'loss'"),
     "no-size.csv": ("loss,N\n" + "3,1e8\n" * 9, "needs column 'D'"),
@@ -54,7 +62,11 @@ def test_a_folder_for_runs(jscale, tmp_path: Path):
 
 
 def test_names_of_data_sets(jscale, tmp_path: Path):
-    refused(jscale("fit", "chinchila"), "no data set and no file named 'chinchila'", "did you mean 'chinchilla'?")
+    refused(
+        jscale("fit", "chinchila"),
+        "no data set and no file named 'chinchila'",
+        "did you mean 'chinchilla'?",
+    )
     refused(jscale("fit", tmp_path / "gone.csv"), "no such file")
     refused(jscale("data", "a\nb.csv"), r"a\nb.csv")
 
@@ -90,23 +102,47 @@ def test_laws_and_objectives(jscale, table: Path, case: str):
 
 
 PLANS = {
-    **{f"budget {b}": (("--params", "hoffmann2022", f"--budget={b}"), "--budget: expected a number above 0", repr(b))
-       for b in ("0", "-1e21", "abc", "nan", "inf", "1e400", "")},
+    **{
+        f"budget {b}": (
+            ("--params", "hoffmann2022", f"--budget={b}"),
+            "--budget: expected a number above 0",
+            repr(b),
+        )
+        for b in ("0", "-1e21", "abc", "nan", "inf", "1e400", "")
+    },
     "budget 1e21,": (("--params", "hoffmann2022", "--budget", "1e21,"), "not ''"),
     "no budget": (("--params", "hoffmann2022"), "give --budget"),
     "no source": (("--budget", "1e21"), "none was given"),
-    "two sources": (("runs.csv", "--params", "hoffmann2022", "--budget", "1e21"), "not RUNS and --params"),
+    "two sources": (
+        ("runs.csv", "--params", "hoffmann2022", "--budget", "1e21"),
+        "not RUNS and --params",
+    ),
     "source": (("--params", "hofmann2022", "--budget", "1e21"), "did you mean 'hoffmann2022'?"),
     "missing": (("--params", "E=1,A=2", "--budget", "1e21"), "also needs B, alpha, beta"),
-    "outside": (("--params", "E=1,A=2,B=3,alpha=-1,beta=.3", "--budget", "1e21"), "alpha = -1 lies outside"),
-    "no bits": (("--params", "hoffmann2022", "--budget", "1e21", "--bits", "8"), "no training precision"),
+    "outside": (
+        ("--params", "E=1,A=2,B=3,alpha=-1,beta=.3", "--budget", "1e21"),
+        "alpha = -1 lies outside",
+    ),
+    "no bits": (
+        ("--params", "hoffmann2022", "--budget", "1e21", "--bits", "8"),
+        "no training precision",
+    ),
     "bits": (("--params", "hoffmann2022", "--budget", "1e21", "--bits", "few"), "--bits: expected"),
     "size": (("--params", "hoffmann2022", "--budget", "1e21", "--N", "0"), "--N: expected"),
-    "no D": (("--law", "kaplan_size", "--params", "kaplan2020", "--budget", "1e21"), "has no input D"),
-    "no P_post": (("--params", "hoffmann2022", "--budget", "1e21", "--post-bits", "4"), "--post-bits: law"),
-    "other inputs": (("--law", "ptq_degradation", "--params", "kumar2024", "--budget", "1e21"), "also needs P_post"),
+    "no D": (
+        ("--law", "kaplan_size", "--params", "kaplan2020", "--budget", "1e21"),
+        "has no input D",
+    ),
+    "no P_post": (
+        ("--params", "hoffmann2022", "--budget", "1e21", "--post-bits", "4"),
+        "--post-bits: law",
+    ),
+    "other inputs": (
+        ("--law", "ptq_degradation", "--params", "kumar2024", "--budget", "1e21"),
+        "also needs P_post",
+    ),
     "posterior": (("--posterior", "gone.nc", "--budget", "1e21"), "gone.nc", "does not exist"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", PLANS)
@@ -121,10 +157,22 @@ def test_plans(jscale, case: str):
         ("list.json", "[1]", "expected an object with 'params'"),
         ("text.json", "{", "not a JSON file"),
         ("summary.json", '{"params": {"E": {"mean": 1}}}', "pass the draws with --posterior"),
-        ("null.json", '{"E": null, "A": 1, "B": 1, "alpha": 1, "beta": 1}', "E: expected a finite number, not None"),
+        (
+            "null.json",
+            '{"E": null, "A": 1, "B": 1, "alpha": 1, "beta": 1}',
+            "E: expected a finite number, not None",
+        ),
         ("nan.json", '{"E": NaN, "A": 1, "B": 1, "alpha": 1, "beta": 1}', "E = nan lies outside"),
-        ("huge.json", f'{{"E": 1{"0" * 400}, "A": 1, "B": 1, "alpha": 1, "beta": 1}}', "E: expected a finite number"),
-        ("infinite.json", '{"E": 1, "A": Infinity, "B": 1, "alpha": 1, "beta": 1}', "A: expected a finite number"),
+        (
+            "huge.json",
+            f'{{"E": 1{"0" * 400}, "A": 1, "B": 1, "alpha": 1, "beta": 1}}',
+            "E: expected a finite number",
+        ),
+        (
+            "infinite.json",
+            '{"E": 1, "A": Infinity, "B": 1, "alpha": 1, "beta": 1}',
+            "A: expected a finite number",
+        ),
         ("law.json", '{"law": "qat", "params": {}}', "fitted for law 'qat', not 'chinchilla'"),
     ],
 )
@@ -135,7 +183,10 @@ def test_files_of_parameters(jscale, tmp_path: Path, name: str, text: str, words
 
 def test_a_file_that_is_no_posterior(jscale, tmp_path: Path):
     (tmp_path / "draws.nc").write_bytes(b"CDF\x01nothing")
-    refused(jscale("plan", "--posterior", tmp_path / "draws.nc", "--budget", "1e21"), "is not a posterior")
+    refused(
+        jscale("plan", "--posterior", tmp_path / "draws.nc", "--budget", "1e21"),
+        "is not a posterior",
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,10 +209,14 @@ def test_evaluation(jscale):
     refused(jscale(*law, "--at", "N=1e9,D=1e9,P=4"), "no input P")
     refused(jscale(*law, "--params", "hoffmann2022"), "--at")
     refused(
-        jscale("laws", "routed", "--at", "N=1e9,E_experts=.5"), "= 0.5: expected a finite number of experts, 1 or more"
+        jscale("laws", "routed", "--at", "N=1e9,E_experts=.5"),
+        "= 0.5: expected a finite number of experts, 1 or more",
     )
     mixed = ("laws", "mixture_tokens(2)", "--params", "q_1=1,q_2=2", "--at")
-    refused(jscale(*mixed, "D=1B,mix_1=0.9,mix_2=0.9"), "mix_1 + mix_2 = 1.8: expected parts of one whole, together 1")
+    refused(
+        jscale(*mixed, "D=1B,mix_1=0.9,mix_2=0.9"),
+        "mix_1 + mix_2 = 1.8: expected parts of one whole, together 1",
+    )
     assert jscale(*mixed, "D=1B,mix_1=0.4,mix_2=0.6").exit_code == 0
     refused(jscale("laws", "--latex"), "need the name of a law")
     refused(jscale("laws", "power_size", "--at", "N=1e9"), "no published constants")
@@ -193,7 +248,9 @@ def test_output_paths(jscale, table: Path, tmp_path: Path, verb: tuple[str, ...]
 def test_plans_are_refused_before_they_cost_anything(jscale, table: Path, monkeypatch):
     monkeypatch.setattr("jscale.fit.posterior", lambda *_, **__: pytest.fail("sampled for nothing"))
     for verb in ("plan", "report"):
-        refused(jscale(verb, table, "--budget", "1e21", "--post-bits", "4"), "no bits after training")
+        refused(
+            jscale(verb, table, "--budget", "1e21", "--post-bits", "4"), "no bits after training"
+        )
     refused(jscale("plan", table, "--law", "power_data", "--budget", "1e21"), "no input N")
 
 

@@ -15,8 +15,26 @@ from jscale.cli.compare import law_from
 from tests.assess.tables import FIXED, FREE, simulated
 from tests.cli.tables import write_table
 
-COMPARE = ("--law", "power_size", "--law", "power_size[L_inf=1.8]", "--objective", "log-squares", "--starts", 8)
-CURVE = ("--law", "power_size", "--target", "alpha", "--objective", "log-squares,huber:0.01", "--starts", 8)
+COMPARE = (
+    "--law",
+    "power_size",
+    "--law",
+    "power_size[L_inf=1.8]",
+    "--objective",
+    "log-squares",
+    "--starts",
+    8,
+)
+CURVE = (
+    "--law",
+    "power_size",
+    "--target",
+    "alpha",
+    "--objective",
+    "log-squares,huber:0.01",
+    "--starts",
+    8,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +51,21 @@ def test_compare(answer, jscale, sizes: Path, tmp_path: Path, monkeypatch):
     assert {"n_runs", "objective_name", "held_out", "rows", "nested", "notes"} <= set(found)
     assert found["held_out"]["runs"] == 8
     assert [row["rank"] for row in found["rows"]] == [1, 2]
-    assert {row["law"]: row["parameters"] for row in found["rows"]} == {"power_size": 3, "power_size[L_inf=1.8]": 2}
+    assert {row["law"]: row["parameters"] for row in found["rows"]} == {
+        "power_size": 3,
+        "power_size[L_inf=1.8]": 2,
+    }
     assert {"rmse", "relative_error", "aicc", "bic", "status", "converged"} <= set(found["rows"][0])
-    assert [(test["small"], test["large"]) for test in found["nested"]] == [("power_size[L_inf=1.8]", "power_size")]
+    assert [(test["small"], test["large"]) for test in found["nested"]] == [
+        ("power_size[L_inf=1.8]", "power_size")
+    ]
     shown = jscale("compare", sizes, *COMPARE)
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert "held-out rmse" in shown.stdout
     assert "likelihood ratio" in shown.stdout
-    alone = answer("compare", sizes, *COMPARE, "--holdout", 0, "--nested", "power_size[L_inf=1.8]<power_size")
+    alone = answer(
+        "compare", sizes, *COMPARE, "--holdout", 0, "--nested", "power_size[L_inf=1.8]<power_size"
+    )
     assert alone["held_out"] == {"runs": 0, "C_from": None}
     assert len(alone["nested"]) == 1
 
@@ -52,8 +77,10 @@ def test_sensitivity(answer, jscale, sizes: Path, tmp_path: Path):
     assert figure.read_text().startswith("<?xml")
     assert len(found["rows"]) == 6
     assert {row["runs"] for row in found["rows"]} == {
-        "all runs", "without the 5 smallest D/N", "without the 10% of least C",
-    }  # fmt: skip
+        "all runs",
+        "without the 5 smallest D/N",
+        "without the 10% of least C",
+    }
     values = [row["value"] for row in found["rows"]]
     assert found["range"] == [min(values), max(values)]
     shown = jscale("sensitivity", sizes, *CURVE, "--vary", "ratio")
@@ -63,7 +90,11 @@ def test_sensitivity(answer, jscale, sizes: Path, tmp_path: Path):
 
 
 def test_laws_and_objectives_as_typed():
-    assert laws.describe(law_from("chinchilla[beta=alpha, E=1.7]")).parameter_names == ("A", "B", "alpha")
+    assert laws.describe(law_from("chinchilla[beta=alpha, E=1.7]")).parameter_names == (
+        "A",
+        "B",
+        "alpha",
+    )
     assert str(objective_of("huber-likelihood:0.5")) == "huber-likelihood(delta=0.5)"
     assert objective_of("raw-squares") == "raw-squares"
 
@@ -75,9 +106,15 @@ def test_laws_and_objectives_as_typed():
         (("compare",), "at least two laws, not 0"),
         (("compare", "--law", "power_siz"), "did you mean 'power_size'?"),
         (("compare", "--law", "power_size[beta=alpha]"), "has no parameter beta"),
-        (("compare", *COMPARE, "--holdout", 1), "error: --holdout must be above 0 and below 1, not 1"),
+        (
+            ("compare", *COMPARE, "--holdout", 1),
+            "error: --holdout must be above 0 and below 1, not 1",
+        ),
         (("compare", *COMPARE, "--nested", "power_size"), "--nested: expected SMALL<LARGE"),
-        (("compare", *COMPARE, "--nested", "power_size<kaplan"), "'kaplan' is not one of the laws given with --law"),
+        (
+            ("compare", *COMPARE, "--nested", "power_size<kaplan"),
+            "'kaplan' is not one of the laws given with --law",
+        ),
         (("sensitivity",), "missing option '--target'"),
         (("sensitivity", *CURVE, "--target", "gamma"), "--target: one at a time, not 2"),
         (
@@ -85,10 +122,19 @@ def test_laws_and_objectives_as_typed():
             "a delta belongs to huber, asymmetric-huber, huber-likelihood",
         ),
         (("sensitivity", *CURVE, "--vary", "groups"), "needs column 'group'"),
-        (("sensitivity", *CURVE, "--turns-at", "nan"), "error: --turns-at must be a finite number, not nan"),
-        (("sensitivity", *CURVE, "--column", "X=N"), "error: --column: law 'power_size' has no input 'X'"),
+        (
+            ("sensitivity", *CURVE, "--turns-at", "nan"),
+            "error: --turns-at must be a finite number, not nan",
+        ),
+        (
+            ("sensitivity", *CURVE, "--column", "X=N"),
+            "error: --column: law 'power_size' has no input 'X'",
+        ),
         (("sensitivity", *CURVE, "--column", "N"), "--column: expected NAME=VALUE"),
-        (("sensitivity", *CURVE, "--figure", "curve.gif"), "expected a file that ends in .png, .pdf or .svg"),
+        (
+            ("sensitivity", *CURVE, "--figure", "curve.gif"),
+            "expected a file that ends in .png, .pdf or .svg",
+        ),
     ],
 )
 def test_bad_input(jscale, sizes: Path, arguments, message):
@@ -100,7 +146,9 @@ def test_bad_input(jscale, sizes: Path, arguments, message):
 
 
 def curve() -> Sensitivity:
-    def way(value: float, objective: str, choice: str, status: Status = Status.converged) -> Specification:
+    def way(
+        value: float, objective: str, choice: str, status: Status = Status.converged
+    ) -> Specification:
         return Specification("chinchilla", objective, choice, "as given", 30, value, 0.01, status)
 
     rows = (
@@ -120,13 +168,24 @@ def test_the_figure_shows_every_value_in_order_with_its_choices():
         "first specification": [[1, 0.51]],
         "not certified": [[2, 0.9]],
     }
-    dots = {c.get_label(): c.get_offsets()[:, 0].tolist() for c in below.collections if c.get_label() != "_off"}
+    dots = {
+        c.get_label(): c.get_offsets()[:, 0].tolist()
+        for c in below.collections
+        if c.get_label() != "_off"
+    }
     assert dots == {"all runs": [0, 1], "some": [2], "huber": [1, 2], "log-squares": [0]}
-    assert [tick.get_text() for tick in below.get_yticklabels()] == ["all runs", "some", "huber", "log-squares"]
+    assert [tick.get_text() for tick in below.get_yticklabels()] == [
+        "all runs",
+        "some",
+        "huber",
+        "log-squares",
+    ]
     assert above.lines[0].get_ydata()[0] == 0.5
 
 
-@pytest.mark.parametrize(("kind", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])
+@pytest.mark.parametrize(
+    ("kind", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
+)
 def test_figures_are_written(tmp_path: Path, kind: str, start: bytes):
     report.write_sensitivity(tmp_path / f"curve{kind}", curve())
     assert (tmp_path / f"curve{kind}").read_bytes().startswith(start)

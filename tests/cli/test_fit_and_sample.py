@@ -27,7 +27,9 @@ def test_fit_prints_the_point_of_the_library(answer, table: Path, tmp_path: Path
     assert found["params"] == point.params
     assert found["stderr"] == point.stderr
     assert found["objective"] == point.objective
-    assert {"converged", "agreement", "gradient_norm", "condition", "starts"} <= set(found["certificate"])
+    assert {"converged", "agreement", "gradient_norm", "condition", "starts"} <= set(
+        found["certificate"]
+    )
     assert found["certificate"]["converged"] is True
     assert found["certificate"]["starts"] == 64
     assert [set(note) for note in found["notes"]] == [NOTE] * len(found["notes"])
@@ -44,10 +46,27 @@ def test_fit_for_people(jscale, table: Path):
 
 
 def test_bootstrap_by_a_column(answer, tmp_path: Path):
-    shared = write_table(tmp_path / "shared.csv", {**chinchilla_rows((20.0, 60.0)), "corpus": np.repeat(range(10), 3)})
-    found = answer("fit", shared, "--bootstrap", 30, "--bootstrap-kind", "cluster", "--by", "corpus", "--seed", 5)
+    shared = write_table(
+        tmp_path / "shared.csv",
+        {**chinchilla_rows((20.0, 60.0)), "corpus": np.repeat(range(10), 3)},
+    )
+    found = answer(
+        "fit",
+        shared,
+        "--bootstrap",
+        30,
+        "--bootstrap-kind",
+        "cluster",
+        "--by",
+        "corpus",
+        "--seed",
+        5,
+    )
     settings = {"draws": 30, "key": jax.random.key(5), "kind": "cluster", "by": "corpus"}
-    assert found["bootstrap"]["stderr"] == fit.bootstrap(laws.chinchilla, runs.read(shared), **settings).stderr
+    assert (
+        found["bootstrap"]["stderr"]
+        == fit.bootstrap(laws.chinchilla, runs.read(shared), **settings).stderr
+    )
 
 
 def test_bootstrap(answer, jscale, table: Path):
@@ -68,9 +87,15 @@ def test_bootstrap(answer, jscale, table: Path):
     ("options", "message"),
     [
         (("--bootstrap", 0), "error: --bootstrap must be a whole number of at least 2, not 0"),
-        (("--bootstrap", 9, "--bootstrap-kind", "cluster"), "expected --by with the name of a column"),
+        (
+            ("--bootstrap", 9, "--bootstrap-kind", "cluster"),
+            "expected --by with the name of a column",
+        ),
         (("--bootstrap", 99999999999), "error: --bootstrap must be at most 10,000,000"),
-        (("--objective", "huber:0.01", "--delta", 0.1), "the objective 'huber:0.01' has a delta already"),
+        (
+            ("--objective", "huber:0.01", "--delta", 0.1),
+            "the objective 'huber:0.01' has a delta already",
+        ),
         (("--delta", 1e-20), "error: --delta must be at least 1e-09"),
         (("--bootstrap", 9, "--seed", -1), "--seed: expected a whole number"),
         (("--bootstrap-kind", "wild"), "belongs to --bootstrap R"),
@@ -144,7 +169,11 @@ def test_sample_prints_and_writes_the_posterior(sampled, jscale):
         assert set(row) == {"mean", "sd", "q05", "q50", "q95", "ess_bulk", "rhat"}
         assert row["q05"] < row["q50"] < row["q95"]
     assert found["draws"] == 200
-    assert set(written.draws) == set(laws.describe(laws.chinchilla).parameter_names) <= set(found["params"])
+    assert (
+        set(written.draws)
+        == set(laws.describe(laws.chinchilla).parameter_names)
+        <= set(found["params"])
+    )
     assert found["params"]["E"]["mean"] == pytest.approx(np.mean(written.draws["E"]), rel=1e-12)
     assert [set(note) for note in found["notes"]] == [NOTE] * len(found["notes"])
 
@@ -166,13 +195,22 @@ def test_sampling_as_asked(jscale, table: Path, asked: dict[str, Any]):
     options = ("--chains", 3, "--warmup", 20, "--draws", 30, "--seed", 12, "--include-excluded")
     result = jscale("sample", table, *options, "--tie", "beta=alpha")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert (asked["chains"], asked["warmup"], asked["draws"], asked["progress"]) == (3, 20, 30, False)
-    assert jnp.array_equal(jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(12)))
+    assert (asked["chains"], asked["warmup"], asked["draws"], asked["progress"]) == (
+        3,
+        20,
+        30,
+        False,
+    )
+    assert jnp.array_equal(
+        jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(12))
+    )
     assert asked["table"].kept.sum() == 32
     assert laws.describe(asked["law"]).parameter_names == ("E", "A", "B", "alpha")
     jscale("sample", table)
     assert (asked["chains"], asked["warmup"], asked["draws"]) == (4, 1000, 1000)
-    assert jnp.array_equal(jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(0)))
+    assert jnp.array_equal(
+        jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(0))
+    )
 
 
 def test_required_mixing(jscale, table: Path, asked: dict[str, Any]):
@@ -192,7 +230,9 @@ def test_an_interrupt_is_one_line(jscale, table: Path, tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_write_leaves_the_old_file(jscale, table: Path, asked: dict[str, Any], tmp_path: Path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(
+    jscale, table: Path, asked: dict[str, Any], tmp_path: Path, monkeypatch
+):
     def save(self, path):
         Path(path).write_text("half")
         raise OSError(28, "No space left on device")
@@ -218,7 +258,9 @@ def test_weights_name_a_column(answer, jscale, table: Path):
     assert "has no column 'trust'" in wrong.stderr
 
 
-@pytest.mark.parametrize("verb", [("fit",), ("sensitivity", "--target", "a")], ids=lambda verb: verb[0])
+@pytest.mark.parametrize(
+    "verb", [("fit",), ("sensitivity", "--target", "a")], ids=lambda verb: verb[0]
+)
 def test_results_are_not_written_over_the_runs(jscale, table: Path, verb):
     before = table.read_bytes()
     result = jscale(verb[0], table, *verb[1:], "--out", table)

@@ -9,7 +9,13 @@ from jscale._core.errors import JscaleError
 from jscale.cli._app import app
 from jscale.cli._flags import _OTHERWISE, Verb, speaking, translated
 
-FLAGS = {"by": "--by", "draws": "--draws", "turns_at": "--turns-at", "kinds": "--kinds", "delta": "--delta"}
+FLAGS = {
+    "by": "--by",
+    "draws": "--draws",
+    "turns_at": "--turns-at",
+    "kinds": "--kinds",
+    "delta": "--delta",
+}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +27,10 @@ FLAGS = {"by": "--by", "draws": "--draws", "turns_at": "--turns-at", "kinds": "-
         ("kinds is empty; expected one", "--kinds is empty; expected one"),
         ("by=-0.5 belongs to the kinds a and b", "--by -0.5 belongs to the kinds a and b"),
         ("by='N' belongs to the kinds a and b", "--by 'N' belongs to the kinds a and b"),
-        ("t.csv: no group; expected by= with the name", "t.csv: no group; expected --by with the name"),
+        (
+            "t.csv: no group; expected by= with the name",
+            "t.csv: no group; expected --by with the name",
+        ),
         ("give budget= too", "give budget= too"),
         ("delta must be at least 1e-09", "delta must be at least 1e-09"),
         ("the draws must be many", "the draws must be many"),

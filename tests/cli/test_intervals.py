@@ -14,8 +14,29 @@ from jscale.fit import INTERVAL_KINDS, Interval, Intervals
 from tests.assess.tables import simulated
 from tests.cli.tables import write_table
 
-FIT = ("--law", "power_size", "--objective", "log-squares", "--starts", 8, "--intervals", "--draws", 40)
-CALIBRATE = ("--law", "power_size", "--objective", "log-squares", "--starts", 8, "--simulations", 10, "--draws", 20)
+FIT = (
+    "--law",
+    "power_size",
+    "--objective",
+    "log-squares",
+    "--starts",
+    8,
+    "--intervals",
+    "--draws",
+    40,
+)
+CALIBRATE = (
+    "--law",
+    "power_size",
+    "--objective",
+    "log-squares",
+    "--starts",
+    8,
+    "--simulations",
+    10,
+    "--draws",
+    20,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +49,9 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_intervals_side_by_side(answer, jscale, sizes: Path, tmp_path: Path):
     targets = ("--target", "alpha", "--target", "loss@N=7e10")
     kinds = ("--kinds", "fisher,bootstrap-rows,bootstrap-cluster,cluster-profile")
-    found = answer("fit", sizes, *FIT, *targets, *kinds, "--seed", 3, "--out", tmp_path / "fit.json")
+    found = answer(
+        "fit", sizes, *FIT, *targets, *kinds, "--seed", 3, "--out", tmp_path / "fit.json"
+    )
     assert json.loads((tmp_path / "fit.json").read_text()) == found
     assert {"params", "stderr", "certificate", "intervals"} <= set(found)
     made = found["intervals"]
@@ -49,14 +72,31 @@ def test_intervals_side_by_side(answer, jscale, sizes: Path, tmp_path: Path):
 def test_coverage(answer, jscale, sizes: Path, tmp_path: Path):
     out, figure = tmp_path / "coverage.json", tmp_path / "coverage.svg"
     kinds = ("--kinds", "fisher,bootstrap-cluster", "--target", "alpha")
-    found = answer("calibrate", sizes, *CALIBRATE, *kinds, "--noise", "cluster", "--out", out, "--figure", figure)
+    found = answer(
+        "calibrate",
+        sizes,
+        *CALIBRATE,
+        *kinds,
+        "--noise",
+        "cluster",
+        "--out",
+        out,
+        "--figure",
+        figure,
+    )
     assert json.loads(out.read_text()) == found
     assert figure.read_text().startswith("<?xml")
     assert [(row["target"], row["kind"]) for row in found["rows"]] == [
-        ("alpha", "fisher"), ("alpha", "bootstrap-cluster"),
-    ]  # fmt: skip
+        ("alpha", "fisher"),
+        ("alpha", "bootstrap-cluster"),
+    ]
     assert {"coverage", "stderr", "width", "truth", "simulations"} <= set(found["rows"][0])
-    assert (found["noise"], found["shared"], found["by"], found["seed"]) == ("cluster", 0.5, "group", 0)
+    assert (found["noise"], found["shared"], found["by"], found["seed"]) == (
+        "cluster",
+        0.5,
+        "group",
+        0,
+    )
     shown = jscale("calibrate", sizes, *CALIBRATE, *kinds)
     assert (shown.exit_code, shown.stderr) == (0, "")
     assert found["draws"] == 20
@@ -79,9 +119,15 @@ def test_tables_fit_eighty_columns(monkeypatch):
     ]
     found = SimpleNamespace(rows=rows, level=0.9, draws=1000, by="group")
     screen = io.StringIO()
-    monkeypatch.setattr(_output, "show", lambda *blocks: Console(file=screen, width=80).print(*blocks))
+    monkeypatch.setattr(
+        _output, "show", lambda *blocks: Console(file=screen, width=80).print(*blocks)
+    )
     _intervals.show(cast(Intervals, found))
-    shown = [line.split() for line in screen.getvalue().splitlines() if line.startswith("  ") and line.strip()]
+    shown = [
+        line.split()
+        for line in screen.getvalue().splitlines()
+        if line.startswith("  ") and line.strip()
+    ]
     assert [words[0] for words in shown] == list(INTERVAL_KINDS) * 2
     assert {tuple(words[1:]) for words in shown} == {("1.1000e-10", "1.4000e+10", "1.4e+10")}
 
@@ -89,22 +135,37 @@ def test_tables_fit_eighty_columns(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fit", "--target", "alpha"), "--target, --kinds, --level and --draws belong to --intervals"),
+        (
+            ("fit", "--target", "alpha"),
+            "--target, --kinds, --level and --draws belong to --intervals",
+        ),
         (("fit", "--level", 0.5), "--level and --draws belong to --intervals"),
         (("fit", "--draws", 10), "--level and --draws belong to --intervals"),
         (("fit", *FIT, "--target", "alpha,A"), "give --target several times"),
         (("fit", *FIT, "--target", "loss@N=1,alpha"), "give --target several times"),
         (("fit", *FIT, "--target", "loss@N=1,loss@N=2"), "give --target several times"),
-        (("calibrate", *CALIBRATE, "--draws", 0), "error: --draws must be a whole number of at least 2"),
+        (
+            ("calibrate", *CALIBRATE, "--draws", 0),
+            "error: --draws must be a whole number of at least 2",
+        ),
         (("calibrate", *CALIBRATE, "--weights", "colour"), "'colour'"),
         (
             ("calibrate", *CALIBRATE, "--shared", 0.5),
             "error: --shared 0.5 belongs to --noise 'cluster', not to",
         ),
-        (("calibrate", *CALIBRATE, "--noise", "cluster", "--shared", 2), "error: --shared must lie between 0 and 1"),
-        (("fit", *FIT, "--kinds", "fisher", "--by", "N"), "error: --by 'N' belongs to the kinds cluster-sandwich"),
+        (
+            ("calibrate", *CALIBRATE, "--noise", "cluster", "--shared", 2),
+            "error: --shared must lie between 0 and 1",
+        ),
+        (
+            ("fit", *FIT, "--kinds", "fisher", "--by", "N"),
+            "error: --by 'N' belongs to the kinds cluster-sandwich",
+        ),
         (("fit", *FIT, "--target", "A", "--target", "A"), "error: --target: two are named 'A'"),
-        (("fit", *FIT, "--bootstrap", 1), "error: --bootstrap must be a whole number of at least 2, not 1"),
+        (
+            ("fit", *FIT, "--bootstrap", 1),
+            "error: --bootstrap must be a whole number of at least 2, not 1",
+        ),
         (("fit", *FIT, "--target", "N_opt@1e24"), "has no input D"),
         (("fit", *FIT, "--target", "gamma"), "has no target 'gamma'"),
         (("fit", *FIT, "--kinds", "wald"), "error: --kinds: 'wald' is none of"),
@@ -113,14 +174,22 @@ def test_tables_fit_eighty_columns(monkeypatch):
         (("fit", *FIT, "--seed", -1), "--seed: expected a whole number"),
         (("fit", "--seed", -1), "--seed: expected a whole number"),
         (("calibrate", *CALIBRATE, "--noise", "pink"), "error: --noise must be one of normal"),
-        (("calibrate", *CALIBRATE, "--simulations", 0), "error: --simulations must be a whole number of at least 2"),
-        (("calibrate", *CALIBRATE, "--figure", "c.gif"), "expected a file that ends in .png, .pdf or .svg"),
+        (
+            ("calibrate", *CALIBRATE, "--simulations", 0),
+            "error: --simulations must be a whole number of at least 2",
+        ),
+        (
+            ("calibrate", *CALIBRATE, "--figure", "c.gif"),
+            "expected a file that ends in .png, .pdf or .svg",
+        ),
         (("calibrate", *CALIBRATE, "--out", "/no/such/folder/x.json"), "there is no folder"),
     ],
 )
 def test_bad_input(jscale, sizes: Path, arguments, message):
     name, *options = arguments
-    result = jscale(name, sizes, *options, *(("--law", "power_size") if "--law" not in options else ()))
+    result = jscale(
+        name, sizes, *options, *(("--law", "power_size") if "--law" not in options else ())
+    )
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1

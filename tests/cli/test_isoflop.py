@@ -11,13 +11,16 @@ from tests.cli.tables import write_table
 
 @pytest.fixture(scope="module")
 def valleys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four budgets of seven sizes, parabolas about N = sqrt(C / 120); the last one only seen from one side."""
+    """Four budgets of seven sizes, parabolas about N = sqrt(C / 120); the last one only seen from
+    one side.
+    """
     C = np.repeat([1e18, 1e19, 1e20, 1e21], 7)
     x = np.tile(np.linspace(-1.5, 1.5, 7), 4) + np.where(C == 1e21, 3.0, 0.0)
     N = np.sqrt(C / 120) * np.exp(x)
     loss = 2 + 100 * C**-0.1 + 0.05 * x**2 + 1e-4 * np.cos(9 * np.arange(28))
     return write_table(
-        tmp_path_factory.mktemp("tables") / "valleys.csv", {"N": N, "D": C / 6 / N, "C": C, "loss": loss}
+        tmp_path_factory.mktemp("tables") / "valleys.csv",
+        {"N": N, "D": C / 6 / N, "C": C, "loss": loss},
     )
 
 
@@ -25,12 +28,17 @@ def test_json(answer, valleys: Path, tmp_path: Path):
     found = answer("isoflop", valleys, "--law", "none", "--out", tmp_path / "out.json")
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == found
     assert (found["curve"], found["status"], found["headline"], found["n_runs"]) == (
-        "parabola", "converged", "unflagged", 28,
-    )  # fmt: skip
+        "parabola",
+        "converged",
+        "unflagged",
+        28,
+    )
     assert [b["flags"] for b in found["budgets"]] == [[], [], [], ["unbracketed"]]
     assert found["budgets"][3]["status"] == "no_interior_optimum"
     np.testing.assert_allclose(
-        [b["N_opt"] for b in found["budgets"][:3]], np.sqrt(np.array([1e18, 1e19, 1e20]) / 120), 0.01
+        [b["N_opt"] for b in found["budgets"][:3]],
+        np.sqrt(np.array([1e18, 1e19, 1e20]) / 120),
+        0.01,
     )
     fitted = found["fits"]["unflagged"]
     assert (fitted["N"]["points"], found["fits"]["all"]["N"]["points"]) == (3, 4)
@@ -42,7 +50,9 @@ def test_json(answer, valleys: Path, tmp_path: Path):
 
 def test_draws_follow_the_seed(answer, valleys: Path):
     options = ("--law", "none", "--bootstrap", 50)
-    first, again, other = (answer("isoflop", valleys, *options, "--seed", seed) for seed in (1, 1, 2))
+    first, again, other = (
+        answer("isoflop", valleys, *options, "--seed", seed) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first["fits"]["all"]["N"]["interval"] != other["fits"]["all"]["N"]["interval"]
 
@@ -50,7 +60,14 @@ def test_draws_follow_the_seed(answer, valleys: Path):
 def test_for_people(jscale, valleys: Path):
     result = jscale("isoflop", valleys, "--law", "none")
     assert result.exit_code == 0
-    for words in ("curve: parabola", "1e+21", "unbracketed", "N* unflagged", "95% interval", "warning: 1 of 4 budgets"):
+    for words in (
+        "curve: parabola",
+        "1e+21",
+        "unbracketed",
+        "N* unflagged",
+        "95% interval",
+        "warning: 1 of 4 budgets",
+    ):
         assert words in result.stdout
 
 
@@ -97,7 +114,12 @@ def test_a_table_without_valleys_is_told_what_was_expected(jscale, answer, table
 
 def test_a_column_goes_by_its_old_name_too(answer, valleys: Path, tmp_path: Path):
     file = tmp_path / "renamed.csv"
-    file.write_text(valleys.read_text(encoding="utf-8").replace("N,D,C,loss", "N,D,budget,loss"), encoding="utf-8")
-    by_name, by_old = (answer("isoflop", file, "--law", "none", "--by", name) for name in ("C", "budget"))
+    file.write_text(
+        valleys.read_text(encoding="utf-8").replace("N,D,C,loss", "N,D,budget,loss"),
+        encoding="utf-8",
+    )
+    by_name, by_old = (
+        answer("isoflop", file, "--law", "none", "--by", name) for name in ("C", "budget")
+    )
     assert by_old == by_name
     assert len(by_old["budgets"]) == 4

@@ -16,7 +16,9 @@ def test_laws_lists_the_catalogue(answer):
     assert [law["name"] for law in found] == [laws.describe(law).name for law in laws.catalogue]
     for shown, law in zip(found, laws.catalogue, strict=True):
         record = laws.describe(law)
-        assert {"name", "subject", "inputs", "parameters", "published", "formula", "source"} <= set(shown)
+        assert {"name", "subject", "inputs", "parameters", "published", "formula", "source"} <= set(
+            shown
+        )
         assert list(shown["inputs"]) == list(record.input_names)
         assert list(shown["parameters"]) == list(record.parameter_names)
         assert {k: v["values"] for k, v in shown["published"].items()} == {
@@ -29,7 +31,10 @@ def test_laws_for_people(jscale):
     assert all(laws.describe(law).name in listed for law in laws.catalogue)
     card = jscale("laws", "precision").stdout
     record = laws.describe(laws.precision)
-    assert all(text in card for text in (record.formula, record.source, *record.parameter_names, *record.traps))
+    assert all(
+        text in card
+        for text in (record.formula, record.source, *record.parameter_names, *record.traps)
+    )
     assert all(text in card for text in (*record.ridges, *record.limits, *record.limits.values()))
     assert "[P: primary text or the authors' own code was read]" in card
 
@@ -62,7 +67,9 @@ def test_value_and_gradient(answer):
 def test_value_from_typed_parameters(answer):
     typed = ",".join(f"{name}={value!r}" for name, value in HOFFMANN.items())
     point = ("--at", "N=1e9", "--at", "D=2e10")
-    assert answer("laws", "chinchilla", "--params", typed, *point) == answer("laws", "chinchilla", *point)
+    assert answer("laws", "chinchilla", "--params", typed, *point) == answer(
+        "laws", "chinchilla", *point
+    )
 
 
 def test_outside_the_domain_is_no_number(answer):
@@ -108,7 +115,12 @@ def test_data_lists_the_data_sets(answer, jscale):
 def test_data_summarises_a_table(answer, jscale, table: Path):
     found = answer("data", table)
     assert (found["rows"], found["kept"], found["name"]) == (32, 30, "runs.csv")
-    assert found["columns"]["N"] == {"kind": "number", "distinct": 32, "min": 3e7, "max": pytest.approx(3e9)}
+    assert found["columns"]["N"] == {
+        "kind": "number",
+        "distinct": 32,
+        "min": 3e7,
+        "max": pytest.approx(3e9),
+    }
     assert found["columns"]["exclude"]["kind"] == "flag"
     assert found["digest"] == runs.read(table).digest
     shown = jscale("data", table).stdout

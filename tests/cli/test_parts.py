@@ -31,7 +31,9 @@ def test_numbers(text: str, value: float):
     assert _parse.number(text, "x") == value
 
 
-@pytest.mark.parametrize("text", ["", " ", "7e", "1_000", "1,5", "0x10", "nan", "inf", "1e999", "7BB", "１", "--1"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "7e", "1_000", "1,5", "0x10", "nan", "inf", "1e999", "7BB", "１", "--1"]
+)
 def test_no_numbers(text: str):
     with pytest.raises(JscaleError, match="x: expected a number"):
         _parse.number(text, "x")
@@ -48,7 +50,9 @@ def test_any_text_is_a_number_or_an_error(text: str):
     assert message == "" or message.startswith("x: expected a number")
 
 
-@given(st.dictionaries(st.from_regex(r"[A-Za-z_]\w{0,9}", fullmatch=True), st.floats(allow_nan=False)))
+@given(
+    st.dictionaries(st.from_regex(r"[A-Za-z_]\w{0,9}", fullmatch=True), st.floats(allow_nan=False))
+)
 def test_pairs_read_back(values: dict[str, float]):
     typed = [f"{name}={value!r}" for name, value in values.items()]
     if any(value == -math.inf for value in values.values()):
@@ -84,7 +88,9 @@ def test_json_is_strict():
 
 @given(st.floats())
 def test_numbers_survive_json(value: float):
-    assert json.loads(_output.to_json({"x": value}))["x"] == (value if math.isfinite(value) else None)
+    assert json.loads(_output.to_json({"x": value}))["x"] == (
+        value if math.isfinite(value) else None
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,5 +156,12 @@ def test_every_verb_names_the_same_objectives():
     from jscale.cli import _options
 
     helps = [get_args(option)[1].help for option in (_options.OBJECTIVE, _options.OBJECTIVES)]
-    for name in ("huber:", "asymmetric-huber", "huber-likelihood", "student-likelihood", "log-squares", "raw-squares"):
+    for name in (
+        "huber:",
+        "asymmetric-huber",
+        "huber-likelihood",
+        "student-likelihood",
+        "log-squares",
+        "raw-squares",
+    ):
         assert all(name in text for text in helps)

@@ -32,7 +32,9 @@ def test_plan_from_published_constants(answer):
     assert point(first["loss"]) == pytest.approx(2.912462, rel=1e-6)
     assert point(first["D_over_N"]) == pytest.approx(7.12732e10 / 5.34335e9, rel=1e-6)
     assert (first["status"], first["converged"]) == ("converged", 1.0)
-    assert point(second["N_opt"]) == pytest.approx(2 * 5.34335e9, rel=1e-6)  # alpha = beta: the square root of compute
+    assert point(second["N_opt"]) == pytest.approx(
+        2 * 5.34335e9, rel=1e-6
+    )  # alpha = beta: the square root of compute
 
 
 def test_precision_may_be_fixed(answer):
@@ -52,7 +54,9 @@ def test_a_law_without_bits_has_no_optimal_bits(answer):
 
 
 def test_critical_tokens(answer):
-    """Eq. 13 in closed form: for a model of a given size in full precision, and for the planned one."""
+    """Eq. 13 in closed form: for a model of a given size in full precision, and for the planned
+    one.
+    """
     p = laws.params(laws.precision, "kumar2024")
 
     def closed(N: float, bits: float) -> float:
@@ -75,8 +79,14 @@ def test_critical_tokens(answer):
 
 def test_tokens_that_never_hurt_are_null_with_a_status(answer, jscale):
     (found,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16")["plans"]
-    assert found["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {"status": "no_interior_optimum", "converged": 0.0}
-    assert "more tokens never hurt" in jscale("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16").stdout
+    assert found["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {
+        "status": "no_interior_optimum",
+        "converged": 0.0,
+    }
+    assert (
+        "more tokens never hurt"
+        in jscale("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16").stdout
+    )
 
 
 def test_a_plan_that_fails_is_null_with_a_status(answer, jscale):
@@ -87,11 +97,15 @@ def test_a_plan_that_fails_is_null_with_a_status(answer, jscale):
 
 
 def test_plan_from_draws(answer, sampled, table: Path, tmp_path: Path):
-    found = answer("plan", "--posterior", sampled.file, "--budget", "1e23", "--out", tmp_path / "plan.json")
+    found = answer(
+        "plan", "--posterior", sampled.file, "--budget", "1e23", "--out", tmp_path / "plan.json"
+    )
     best = plan.optimal(laws.chinchilla, fit.load(sampled.file).draws, 1e23)
     expected = np.quantile(np.asarray(best.N_opt, dtype=float), (0.05, 0.5, 0.95))
     # The library plans in the caller's float32 here, the command in float64.
-    assert [found["plans"][0]["N_opt"][q] for q in QUANTILES] == pytest.approx(expected.tolist(), rel=1e-4)
+    assert [found["plans"][0]["N_opt"][q] for q in QUANTILES] == pytest.approx(
+        expected.tolist(), rel=1e-4
+    )
     assert found["plans"][0]["N_opt"]["q05"] < found["plans"][0]["N_opt"]["q95"]
     assert found["draws"] == 200
     assert json.loads((tmp_path / "plan.json").read_text()) == found
@@ -116,7 +130,9 @@ def test_plan_for_people(jscale):
 
 def test_report(answer, table: Path, sampled, tmp_path: Path):
     page = tmp_path / "report.html"
-    found = answer("report", table, "--posterior", sampled.file, "--out", page, "--title", "A & <b>B</b>")
+    found = answer(
+        "report", table, "--posterior", sampled.file, "--out", page, "--title", "A & <b>B</b>"
+    )
     html = page.read_text(encoding="utf-8")
     assert html.lstrip().lower().startswith("<!doctype html")
     assert "A &amp; &lt;b&gt;B&lt;/b&gt;" in html
@@ -126,12 +142,16 @@ def test_report(answer, table: Path, sampled, tmp_path: Path):
     assert found["posterior"]["params"] == sampled.printed["params"]
     # The largest run took 1.8e21 FLOP or so: plans look one, two and three decades further.
     largest = max(float(c) for c in runs.read(table)["C"])
-    assert [p["C"] for p in found["plans"]] == [float(f"1e{round(math.log10(largest)) + k}") for k in (1, 2, 3)]
+    assert [p["C"] for p in found["plans"]] == [
+        float(f"1e{round(math.log10(largest)) + k}") for k in (1, 2, 3)
+    ]
 
 
 def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path):
     page = tmp_path / "page.html"
-    result = jscale("report", table, "--posterior", sampled.file, "--budget", "5.76e23", "--out", page)
+    result = jscale(
+        "report", table, "--posterior", sampled.file, "--budget", "5.76e23", "--out", page
+    )
     assert (result.exit_code, result.stderr) == (0, "")
     assert "5.76×10²³" in result.stdout
     assert str(page) in result.stdout

@@ -1,4 +1,6 @@
-"""The command as a process of its own: what lands on which stream, what it imports, its cache of compiled code."""
+"""The command as a process of its own: what lands on which stream, what it imports, its cache of
+compiled code.
+"""
 
 import json
 import os
@@ -24,7 +26,11 @@ def command(tmp_path: Path) -> Process:
     """``python -m jscale`` with a cache folder of its own."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_", "TF_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("JAX_", "XLA_", "TF_"))
+        }
         settings = {**kept, "JSCALE_CACHE": str(tmp_path / "cache"), **environment}
         words = [sys.executable, "-m", "jscale", *map(str, arguments)]
         return subprocess.run(words, env=settings, capture_output=True, text=True, timeout=300)
@@ -47,7 +53,9 @@ def test_compiled_code_is_kept_and_survives_damage(command: Process, tmp_path: P
     assert kept
     stamps = [path.stat().st_mtime_ns for path in kept]
     assert values(command(*VALUE)) == first
-    assert entries(tmp_path / "cache") == kept, "the second run compiled something that the first had not kept"
+    assert entries(tmp_path / "cache") == kept, (
+        "the second run compiled something that the first had not kept"
+    )
     assert [path.stat().st_mtime_ns for path in kept] == stamps
     for path in kept:
         path.write_bytes(path.read_bytes()[:100])
@@ -56,7 +64,9 @@ def test_compiled_code_is_kept_and_survives_damage(command: Process, tmp_path: P
 
 def test_a_cache_that_cannot_be_written(command: Process, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    assert values(command(*VALUE, JSCALE_CACHE=str(tmp_path / "file" / "cache")))["status"] == "finite"
+    assert (
+        values(command(*VALUE, JSCALE_CACHE=str(tmp_path / "file" / "cache")))["status"] == "finite"
+    )
 
 
 def test_the_cache_of_jax_itself_has_the_last_word(command: Process, tmp_path: Path):
@@ -85,7 +95,11 @@ finally:
 """
     environment = {**os.environ, "JSCALE_CACHE": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(table)], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code, str(table)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     loaded = set(json.loads(done.stdout.splitlines()[-1]))

@@ -13,13 +13,19 @@ SHEET = Sheet("chinchilla", "240 runs, [bold]squares")
 
 
 def stand_in(name: str | None, *, key) -> Reproduction:
-    """A paper with numbers that come out, do not, and are left open; and one data set that is not at hand."""
+    """A paper with numbers that come out, do not, and are left open; and one data set that is not
+    at hand.
+    """
     assert name is not None
     if name == "quest":
-        return Reproduction((), (NotRun("quest", "data set quest: no such file"),), {"quest": "Panferov"}, {})
+        return Reproduction(
+            (), (NotRun("quest", "data set quest: no such file"),), {"quest": "Panferov"}, {}
+        )
     rows = (
         SHEET.in_errors("E", 1.81686, 1.816864, error=0.02566, within=0.01),
-        SHEET.interval("a", (0.49, 0.5, 0.51), (0.48, 0.6, 0.62), within=0.01, why="the runs differ"),
+        SHEET.interval(
+            "a", (0.49, 0.5, 0.51), (0.48, 0.6, 0.62), within=0.01, why="the runs differ"
+        ),
         SHEET.absolute("floor", 0.001, 0.0, within=0.01, remark="no floor shows", identified=False),
     )
     return Reproduction(rows if name == "chinchilla" else (), (), {name: "Besiroglu"}, {name: 0.5})
@@ -38,7 +44,17 @@ def test_everything_as_json(answer, papers, tmp_path):
     assert found["not_run"] == [{"dataset": "quest", "why": "data set quest: no such file"}]
     assert set(found["sources"]) == set(assess.reproducible())
     first, second, third = found["rows"]
-    assert {"dataset", "fit", "quantity", "published", "ours", "difference", "unit", "within", "why"} <= set(first)
+    assert {
+        "dataset",
+        "fit",
+        "quantity",
+        "published",
+        "ours",
+        "difference",
+        "unit",
+        "within",
+        "why",
+    } <= set(first)
     assert (first["agrees"], second["agrees"], third["agrees"]) == (True, False, False)
     assert third["verdict"] == "not identified"
     assert second["published_interval"] == [0.49, 0.51]
@@ -48,12 +64,22 @@ def test_for_people(jscale, papers):
     shown = jscale("reproduce")
     assert (shown.exit_code, shown.stderr) == (0, "")
     for text in (
-        "chinchilla: Besiroglu", "a  240 runs, [bold]squares", "1.81686 ± 0.0257", "<0.01 s.e.", "agrees",
-        "0.49 to 0.51", "+0.11", "differs [1]", "[1] the runs differ", "quest: not run", "data set quest: no such file",
-        "not identified [2]", "[2] no floor shows",
+        "chinchilla: Besiroglu",
+        "a  240 runs, [bold]squares",
+        "1.81686 ± 0.0257",
+        "<0.01 s.e.",
+        "agrees",
+        "0.49 to 0.51",
+        "+0.11",
+        "differs [1]",
+        "[1] the runs differ",
+        "quest: not run",
+        "data set quest: no such file",
+        "not identified [2]",
+        "[2] no floor shows",
         "1 of 3 published numbers come out; 1 is not identified by the runs; where one differs, the reason is given",
         "given; not run: quest",
-    ):  # fmt: skip
+    ):
         assert text in shown.stdout, text
 
 
@@ -73,7 +99,10 @@ def test_an_unknown_name(jscale):
 def test_a_seed_out_of_range(jscale, papers, seed):
     result = jscale("reproduce", "chinchilla", "--seed", seed)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"jscale: error: --seed: expected a whole number from 0 to 2**63 - 1, not {seed}\n"
+    assert (
+        result.stderr
+        == f"jscale: error: --seed: expected a whole number from 0 to 2**63 - 1, not {seed}\n"
+    )
 
 
 @pytest.mark.data

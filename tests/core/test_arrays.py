@@ -12,7 +12,9 @@ from jscale._core.scope import float64
 BIG = 10**15
 
 
-@pytest.mark.parametrize("x", [1.5, np.float32(1.5), np.float64(1.5), np.array([1.5]), np.float32([1.5])])
+@pytest.mark.parametrize(
+    "x", [1.5, np.float32(1.5), np.float64(1.5), np.array([1.5]), np.float32([1.5])]
+)
 def test_floats_pass_through(x):
     assert as_float(x) is x
 
@@ -65,7 +67,13 @@ def test_term_without_a_resource(resource):
 
 
 def test_power_sum_is_the_root_of_a_sum_of_powers():
-    for a, b, power in [(3.0, 2.0, 0.4), (2.0, 3.0, 0.4), (2.0, 2.0, 1.5), (5.0, 0.0, 0.7), (0.0, 0.0, 0.7)]:
+    for a, b, power in [
+        (3.0, 2.0, 0.4),
+        (2.0, 3.0, 0.4),
+        (2.0, 2.0, 1.5),
+        (5.0, 0.0, 0.7),
+        (0.0, 0.0, 0.7),
+    ]:
         expected = (a ** (1 / power) + b ** (1 / power)) ** power
         assert power_sum(a, b, power) == pytest.approx(expected, rel=1e-14)
         assert power_sum(*map(jnp.float32, (a, b, power))) == pytest.approx(expected, rel=1e-6)
@@ -77,7 +85,9 @@ def test_power_sum_is_the_root_of_a_sum_of_powers():
 def test_power_sum_is_smooth_where_its_terms_are_equal_and_finite_at_the_ends():
     with float64():
         gradient = jax.grad(power_sum, argnums=(0, 1, 2))
-        np.testing.assert_allclose(gradient(2.0, 2.0, 0.5), [2**-0.5, 2**-0.5, 2**0.5 * np.log(4)], rtol=1e-12)
+        np.testing.assert_allclose(
+            gradient(2.0, 2.0, 0.5), [2**-0.5, 2**-0.5, 2**0.5 * np.log(4)], rtol=1e-12
+        )
         check_grads(power_sum, (2.0, 2.0, 0.5), order=2)
         for a, b in [(np.inf, 1.0), (0.0, 0.0), (1.0, 0.0), (1e300, 1e-300)]:
             assert np.isfinite(gradient(a, b, 0.3)).all()

@@ -40,9 +40,16 @@ def test_attributes_count_as_names():
 def test_evaluate():
     values = {"E": 1.5, "A": 2.0, "N": np.array([1.0, 4.0])}
     np.testing.assert_allclose(expressions.evaluate("E + A / sqrt(N)", values), [3.5, 2.5])
-    assert expressions.evaluate("where(N > 2, log2(N), minimum(N, E))", {"N": jnp.float32(8), "E": 1.0}) == 3
+    assert (
+        expressions.evaluate(
+            "where(N > 2, log2(N), minimum(N, E))", {"N": jnp.float32(8), "E": 1.0}
+        )
+        == 3
+    )
     assert expressions.evaluate("sum(N)", values) == 5
-    np.testing.assert_allclose(expressions.evaluate("logsumexp(N)", values), np.logaddexp(1, 4), rtol=1e-6)
+    np.testing.assert_allclose(
+        expressions.evaluate("logsumexp(N)", values), np.logaddexp(1, 4), rtol=1e-6
+    )
     assert expressions.evaluate("-inf", {}) == -jnp.inf
 
 
@@ -66,7 +73,11 @@ def test_no_builtins():
     [
         ("D**-beta", {"beta": "alpha"}, "D**-(alpha)"),
         ("a + b", {"a": "b", "b": "a"}, "(b) + (a)"),
-        ("alpha * alpha_N + exp(a)", {"alpha": "0.3", "a": "-1.5"}, "(0.3) * alpha_N + exp((-1.5))"),
+        (
+            "alpha * alpha_N + exp(a)",
+            {"alpha": "0.3", "a": "-1.5"},
+            "(0.3) * alpha_N + exp((-1.5))",
+        ),
         ("1e5 * e + x.e", {"e": "2"}, "1e5 * (2) + x.e"),
         ("P_w_low / P_w", {"P_w": "8"}, "P_w_low / (8)"),
         ("N", {}, "N"),

@@ -6,7 +6,15 @@ import pytest
 
 from jscale._core.numbers import plain_number, written_number
 
-WRITTEN = {"70B": 7e10, "1.4T": 1.4e12, "1.1b": 1.1e9, "6k": 6e3, "1.4 M": 1.4e6, "-2K": -2e3, ".5k": 500.0}
+WRITTEN = {
+    "70B": 7e10,
+    "1.4T": 1.4e12,
+    "1.1b": 1.1e9,
+    "6k": 6e3,
+    "1.4 M": 1.4e6,
+    "-2K": -2e3,
+    ".5k": 500.0,
+}
 PLAIN = {"7e10": 7e10, "1E+9": 1e9, "2.": 2.0, "+3": 3.0, "inf": math.inf, "-Infinity": -math.inf}
 
 

@@ -1,4 +1,6 @@
-"""The float64 scope computes in double precision and leaves the caller's own setting alone, whatever happens in it."""
+"""The float64 scope computes in double precision and leaves the caller's own setting alone,
+whatever happens in it.
+"""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,6 @@
-"""The differentiable root and minimum: values, derivatives of two orders, and what they say when there is none."""
+"""The differentiable root and minimum: values, derivatives of two orders, and what they say when
+there is none.
+"""
 
 import functools
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from jscale._core.scope import float64
-from jscale._core.solve import argmin, root
+from jscale._core.solve._root_and_argmin import argmin, root
 from jscale._core.status import Status
 
 RTOL = {"float32": 2e-6, "float64": 1e-13}
@@ -104,7 +106,9 @@ def test_root_says_how_it_ended(function, status, dtype):
 
 def test_root_without_a_solution_leaves_its_neighbours_derivatives_alone(wide):
     def total(shift, a):
-        found = jax.vmap(lambda b: root(lambda x: jnp.exp(x) - b - shift, jnp.asarray(-5.0), jnp.asarray(2.0)))(a)
+        found = jax.vmap(
+            lambda b: root(lambda x: jnp.exp(x) - b - shift, jnp.asarray(-5.0), jnp.asarray(2.0))
+        )(a)
         return jnp.sum(jnp.where(found.status == Status.converged, found.x, 0.0))
 
     shift, a = jnp.asarray(0.5), jnp.asarray([1.0, 100.0, 2.0])  # the second has no root
@@ -115,9 +119,15 @@ def test_root_without_a_solution_leaves_its_neighbours_derivatives_alone(wide):
 
 # Each: function of x (d,) and a (2,), half-width of the box, closed-form minimum.
 LANDSCAPES = {
-    "cosh": (lambda x, a: a[0] * jnp.exp(x[0]) + a[1] * jnp.exp(-x[0]), 20.0, lambda a: 0.5 * jnp.log(a[1:] / a[:1])),
+    "cosh": (
+        lambda x, a: a[0] * jnp.exp(x[0]) + a[1] * jnp.exp(-x[0]),
+        20.0,
+        lambda a: 0.5 * jnp.log(a[1:] / a[:1]),
+    ),
     "walled": (
-        lambda x, a: jnp.where(x[0] > 0, a[0] * x[0] - a[1] * jnp.log(jnp.where(x[0] > 0, x[0], 1.0)), jnp.inf),
+        lambda x, a: jnp.where(
+            x[0] > 0, a[0] * x[0] - a[1] * jnp.log(jnp.where(x[0] > 0, x[0], 1.0)), jnp.inf
+        ),
         30.0,
         lambda a: a[1:] / a[:1],
     ),
@@ -127,7 +137,9 @@ LANDSCAPES = {
         lambda a: jnp.stack([a[0], a[0] ** 2]),
     ),
     "three": (
-        lambda x, a: jnp.cosh(x[0] - a[0]) + jnp.cosh(x[1] - a[0] * a[1]) + (x[2] - x[0] - a[1]) ** 2,
+        lambda x, a: (
+            jnp.cosh(x[0] - a[0]) + jnp.cosh(x[1] - a[0] * a[1]) + (x[2] - x[0] - a[1]) ** 2
+        ),
         6.0,
         lambda a: jnp.stack([a[0], a[0] * a[1], a[0] + a[1]]),
     ),
@@ -169,7 +181,9 @@ def test_minimum_has_the_derivatives_of_the_closed_form(name, wide):
 def test_minimum_without_closed_form_has_the_derivatives_of_finite_differences(wide):
     def least(a):
         box = jnp.array([3.0])
-        return argmin(lambda x: jnp.exp(a * x[0]) - jnp.sin(x[0] + a) + x[0] ** 4 / 4, -box, box).x[0]
+        return argmin(lambda x: jnp.exp(a * x[0]) - jnp.sin(x[0] + a) + x[0] ** 4 / 4, -box, box).x[
+            0
+        ]
 
     least, a, h = jax.jit(least), 0.8, 1e-4
     first = (least(a + h) - least(a - h)) / (2 * h)
@@ -189,7 +203,9 @@ def test_minimum_under_vmap_is_the_loop(wide):
 def test_minimum_is_that_of_the_deepest_basin(wide):
     """Two basins, of which tilt decides; the start of the scan plays no part."""
     for tilt in (-0.3, 0.3):
-        found = argmin(lambda x, t=tilt: (x[0] ** 2 - 1) ** 2 + t * x[0], jnp.array([-4.0]), jnp.array([5.0]))
+        found = argmin(
+            lambda x, t=tilt: (x[0] ** 2 - 1) ** 2 + t * x[0], jnp.array([-4.0]), jnp.array([5.0])
+        )
         assert jnp.sign(found.x[0]) == -jnp.sign(tilt)
         np.testing.assert_allclose(4 * found.x[0] * (found.x[0] ** 2 - 1) + tilt, 0, atol=1e-12)
 
@@ -231,11 +247,16 @@ def test_minimum_says_how_it_ended(name, dtype):
 
 def test_one_endless_direction_is_enough_to_have_no_minimum(wide):
     corner = jnp.array([5.0, 5.0])
-    assert int(argmin(lambda x: jnp.exp(x[0]) + x[1] ** 2, -corner, corner, 16).status) == Status.no_interior_optimum
+    assert (
+        int(argmin(lambda x: jnp.exp(x[0]) + x[1] ** 2, -corner, corner, 16).status)
+        == Status.no_interior_optimum
+    )
 
 
 def test_derivatives_lost_to_underflow_are_noticed(dtype):
-    """The second derivative of 1e15 / N contains N**-3, which float32 does not have; the minimum is the closed form."""
+    """The second derivative of 1e15 / N contains N**-3, which float32 does not have; the minimum is
+    the closed form.
+    """
 
     def through_counts(x):
         N = 1e15 * jnp.exp(x[0])
@@ -249,7 +270,9 @@ def test_failed_minimum_leaves_its_neighbours_derivatives_alone(wide):
     box = jnp.array([20.0])
 
     def total(shift, a):
-        found = jax.vmap(lambda b: argmin(lambda x: shift * jnp.exp(x[0]) + b * jnp.exp(-x[0]), -box, box))(a)
+        found = jax.vmap(
+            lambda b: argmin(lambda x: shift * jnp.exp(x[0]) + b * jnp.exp(-x[0]), -box, box)
+        )(a)
         return jnp.sum(jnp.where(found.status == Status.converged, found.x[:, 0], 0.0))
 
     shift, a = jnp.asarray(0.5), jnp.asarray([1.0, 0.0, 2.0, -1.0])  # b <= 0: no minimum

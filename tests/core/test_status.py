@@ -1,4 +1,6 @@
-"""Outcomes: integers that pass through JAX, and an error with one clear line when the caller asks for one."""
+"""Outcomes: integers that pass through JAX, and an error with one clear line when the caller asks
+for one.
+"""
 
 import jax
 import jax.numpy as jnp

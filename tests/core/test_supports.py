@@ -25,9 +25,13 @@ each = pytest.mark.parametrize("support", SUPPORTS, ids=repr)
 
 
 @each
-@pytest.mark.parametrize(("dtype", "rtol", "reach"), [("float32", 2e-6, 5.0), ("float64", 2e-14, 9.0)])
+@pytest.mark.parametrize(
+    ("dtype", "rtol", "reach"), [("float32", 2e-6, 5.0), ("float64", 2e-14, 9.0)]
+)
 def test_round_trip(support, dtype, rtol, reach):
-    """Within the reach: further out, rounding near an end that is not 0 eats the digits, e**-reach of them."""
+    """Within the reach: further out, rounding near an end that is not 0 eats the digits, e**-reach
+    of them.
+    """
     with jax.enable_x64(dtype == "float64"):
         free = jnp.linspace(-reach, reach, 101, dtype=dtype)
         natural = support.to_natural(free)
@@ -47,7 +51,9 @@ def test_zero_ends_lose_no_digits(free):
         natural = supports.positive.to_natural(free)
         np.testing.assert_allclose(supports.positive.to_free(natural), free, rtol=1e-13, atol=1e-13)
         above = supports.above(0.0)
-        np.testing.assert_allclose(above.to_free(above.to_natural(free)), free, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(
+            above.to_free(above.to_natural(free)), free, rtol=1e-13, atol=1e-13
+        )
         unit = supports.unit.to_natural(-abs(free))
         np.testing.assert_allclose(supports.unit.to_free(unit), -abs(free), rtol=1e-13, atol=1e-13)
 
@@ -84,7 +90,9 @@ def test_ends(support):
 def test_takes_any_number(support):
     expected = support.to_natural(jnp.asarray(1.0))
     for one in (1, 1.0, np.float64(1), np.int64(1), np.array([1, 1]), True):
-        np.testing.assert_allclose(support.to_natural(one), np.broadcast_to(expected, np.shape(one)), rtol=1e-6)
+        np.testing.assert_allclose(
+            support.to_natural(one), np.broadcast_to(expected, np.shape(one)), rtol=1e-6
+        )
         assert np.shape(support.contains(one)) == np.shape(one)
 
 
@@ -111,7 +119,11 @@ def test_under_jit_and_vmap():
 
 
 def test_names():
-    assert [repr(s) for s in (supports.real, supports.positive, supports.unit)] == ["real", "positive", "unit"]
+    assert [repr(s) for s in (supports.real, supports.positive, supports.unit)] == [
+        "real",
+        "positive",
+        "unit",
+    ]
     assert repr(supports.negative) == "below(-inf, 0.0)"
     assert repr(supports.interval(-2.0, 5.0)) == "interval(-2.0, 5.0)"
     assert supports.interval(0.0, 1.0).name == "unit"

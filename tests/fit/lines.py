@@ -21,7 +21,12 @@ TRUE = {"a": 0.9, "b": 0.08}
 def line(noise: float = 0.02, tails: float | None = None, seed: int = 0) -> runs.Runs:
     """Thirty runs in six groups; every run has a ``seed`` of its own."""
     N = np.geomspace(1e8, 1e10, 30)
-    design = {"N": N, "D": 20 * N, "group": np.repeat(list("abcdef"), 5), "seed": [f"s{i}" for i in range(30)]}
+    design = {
+        "N": N,
+        "D": 20 * N,
+        "group": np.repeat(list("abcdef"), 5),
+        "seed": [f"s{i}" for i in range(30)],
+    }
     return runs.simulate(LINE, TRUE, design, noise=noise, key=jax.random.key(seed), df=tails)
 
 

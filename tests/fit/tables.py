@@ -10,11 +10,18 @@ HOFFMANN = laws.params(laws.chinchilla, "hoffmann2022")
 
 def isoflop(noise: float = 0.01, seed: int = 0, sizes: int = 8) -> runs.Runs:
     """Runs at five token-to-parameter ratios over two decades of size."""
-    N, ratio = (m.ravel() for m in np.meshgrid(np.geomspace(3e7, 3e9, sizes), [3.0, 10.0, 30.0, 100.0, 300.0]))
-    return runs.simulate(laws.chinchilla, HOFFMANN, {"N": N, "D": ratio * N}, noise=noise, key=jax.random.key(seed))
+    N, ratio = (
+        m.ravel()
+        for m in np.meshgrid(np.geomspace(3e7, 3e9, sizes), [3.0, 10.0, 30.0, 100.0, 300.0])
+    )
+    return runs.simulate(
+        laws.chinchilla, HOFFMANN, {"N": N, "D": ratio * N}, noise=noise, key=jax.random.key(seed)
+    )
 
 
 def frontier() -> runs.Runs:
     """Runs on the line D = 20 N alone."""
     N = np.geomspace(1e8, 1e10, 40)
-    return runs.simulate(laws.chinchilla, HOFFMANN, {"N": N, "D": 20 * N}, noise=0.01, key=jax.random.key(1))
+    return runs.simulate(
+        laws.chinchilla, HOFFMANN, {"N": N, "D": 20 * N}, noise=0.01, key=jax.random.key(1)
+    )

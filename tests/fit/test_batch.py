@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from jscale import laws, runs
+from jscale._core.jaxprs import _powers
 from jscale._core.scope import float64
-from jscale.fit import _lanes, _powers
-from jscale.fit._batch import Batch, refit
-from jscale.fit._descent import descend
-from jscale.fit._objective import Huber, resolve
-from jscale.fit._point import optimum, tabulate
-from jscale.fit._problem import Problem
-from jscale.fit._starts import spread
+from jscale._core.solve import _newton_batched
+from jscale.fit.objective._losses import Huber, resolve
+from jscale.fit.objective._problem import Problem
+from jscale.fit.objective._start_ranges import spread
+from jscale.fit.objective._tabulate import tabulate
+from jscale.fit.optimum._point import optimum
+from jscale.fit.solve._batched import Batch, refit
+from jscale.fit.solve._staged_descent import descend
 from jscale.runs import select
 from tests.fit.tables import isoflop
 
@@ -39,7 +41,9 @@ class Case:
 
     def weights(self, problems, seed=0):
         rows = len(self.data)
-        return jnp.asarray(np.random.default_rng(seed).multinomial(rows, np.ones(rows) / rows, problems), float)
+        return jnp.asarray(
+            np.random.default_rng(seed).multinomial(rows, np.ones(rows) / rows, problems), float
+        )
 
     def solve(self, weights, starts=None, observed=None, count=None):
         starts = self.start[None] if starts is None else starts
@@ -49,27 +53,40 @@ class Case:
         return refit(self.law, self.goal, self.tableau, self.stages, batch)
 
     def descents(self, weights, starts):
-        return descend(self.law, self.goal, self.tableau._replace(weights=weights), self.stages, starts)
+        return descend(
+            self.law, self.goal, self.tableau._replace(weights=weights), self.stages, starts
+        )
 
     def newton(self, weights):
         """The best of Newton descents with these weights, from the same start and nearby."""
         k = len(laws.describe(self.law).parameters)
-        nearby = 0.1 * np.random.default_rng(0).normal(size=(STARTS, k)) * (np.arange(STARTS) > 0)[:, None]
+        nearby = (
+            0.1
+            * np.random.default_rng(0).normal(size=(STARTS, k))
+            * (np.arange(STARTS) > 0)[:, None]
+        )
         return float(np.nanmin(self.descents(weights, self.start[:k] + nearby).value))
 
 
 def bits():
     N, ratio, bits = (
-        m.ravel() for m in np.meshgrid([3e7, 6e7, 1.1e8, 2.2e8], [20.0, 60.0, 180.0], [3.0, 4.0, 6.0, 8.0, 16.0])
+        m.ravel()
+        for m in np.meshgrid(
+            [3e7, 6e7, 1.1e8, 2.2e8], [20.0, 60.0, 180.0], [3.0, 4.0, 6.0, 8.0, 16.0]
+        )
     )
     design = {"N": N, "D": ratio * N, "P_w": bits}
-    return runs.simulate(laws.qat, laws.params(laws.qat), design, noise=0.003, key=jax.random.key(7))
+    return runs.simulate(
+        laws.qat, laws.params(laws.qat), design, noise=0.003, key=jax.random.key(7)
+    )
 
 
 def slow_powers():
     N, ratio = (m.ravel() for m in np.meshgrid(np.geomspace(1e7, 1e10, 8), [3.0, 30.0, 300.0]))
     design = {"N": N, "D": ratio * N}
-    return runs.simulate(laws.kaplan, laws.params(laws.kaplan), design, noise=0.003, key=jax.random.key(5))
+    return runs.simulate(
+        laws.kaplan, laws.params(laws.kaplan), design, noise=0.003, key=jax.random.key(5)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +112,8 @@ def test_each_lane_finds_what_newton_finds(law, table, objective):
     assert np.asarray(solved.settled).mean() >= 0.9
     for w, value, settled in zip(weights, solved.value, solved.settled, strict=True):
         if settled:
-            # Resamples have corners of their own: where the two differ, the batch must be the lower.
+            # Resamples have corners of their own: where the two differ, the batch must be the
+            # lower.
             reference = case.newton(w)
             assert value <= reference + 1e-9 * abs(reference)
 
@@ -123,7 +141,9 @@ def test_a_bad_lane_hurts_no_other(huber, damage):
     weights, starts = huber.weights(8), jnp.tile(huber.start, (8, 1))
     observed = jnp.tile(huber.observed, (8, 1))
     good = huber.solve(weights, starts, observed)
-    spoilt = {"start": starts.at[3, 2], "weight": weights.at[3, 0], "loss": observed.at[3, 0]}[damage].set(jnp.nan)
+    spoilt = {"start": starts.at[3, 2], "weight": weights.at[3, 0], "loss": observed.at[3, 0]}[
+        damage
+    ].set(jnp.nan)
     if damage == "loss":
         weights = weights.at[3, 0].set(1.0)
     given = {"weights": weights, "starts": starts, "observed": observed}
@@ -167,10 +187,10 @@ def test_elimination_solves_and_always_descends():
     for k in (1, 2, 5, 9):
         a = rng.normal(size=(k, k))
         definite, right = a @ a.T + 0.1 * np.eye(k), rng.normal(size=k)
-        found = _lanes.eliminate(jnp.asarray(definite), jnp.asarray(right))
+        found = _newton_batched.eliminate(jnp.asarray(definite), jnp.asarray(right))
         np.testing.assert_allclose(found, np.linalg.solve(definite, right), rtol=1e-9)
         indefinite = jnp.asarray(a + a.T)
-        assert float(_lanes.eliminate(indefinite, jnp.asarray(right)) @ right) > 0
+        assert float(_newton_batched.eliminate(indefinite, jnp.asarray(right)) @ right) > 0
 
 
 def test_powers_become_exponentials():
@@ -181,6 +201,8 @@ def test_powers_become_exponentials():
     x, y, n = jnp.asarray([0.5, 3.0, 1e12]), jnp.asarray(0.37), jnp.asarray([1.0, 2.0, 3.0])
     fast = _powers.by_logarithm(law)
     np.testing.assert_allclose(fast(x, y, n), law(x, y, n), rtol=1e-14)
-    np.testing.assert_allclose(jax.jacfwd(fast, 1)(x, y, n), jax.jacfwd(law, 1)(x, y, n), rtol=1e-13)
+    np.testing.assert_allclose(
+        jax.jacfwd(fast, 1)(x, y, n), jax.jacfwd(law, 1)(x, y, n), rtol=1e-13
+    )
     assert " pow " in str(jax.make_jaxpr(law)(x, y, n))
     assert " pow " not in str(jax.make_jaxpr(fast)(x, y, n))

@@ -5,12 +5,13 @@ import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit import _refits, _resample
+from jscale.fit.uncertainty import _refits, _resampling
 from tests.fit.lines import LINE, line
 from tests.fit.tables import HOFFMANN, frontier, isoflop
 
 PUBLISHED = {"E": 0.0257, "alpha": 0.0154, "beta": 0.0206}
-"""Besiroglu et al. 2024: standard deviations of 4,000 bootstrap refits of the summed Huber loss, by runs."""
+"""Besiroglu et al. 2024: standard deviations of 4,000 bootstrap refits of the summed Huber loss, by
+runs."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,9 @@ def test_published_standard_errors():
     for name, published in PUBLISHED.items():
         assert by_rows.stderr[name] == pytest.approx(published, rel=0.1), name
     # Whole model sizes drawn together: the errors that the runs of a size share come to light.
-    by_size = fit.bootstrap(laws.chinchilla, table, draws=4000, key=jax.random.key(0), kind="cluster", by="N")
+    by_size = fit.bootstrap(
+        laws.chinchilla, table, draws=4000, key=jax.random.key(0), kind="cluster", by="N"
+    )
     for name in PUBLISHED:
         assert by_size.stderr[name] > 1.05 * by_rows.stderr[name], name
     assert "rows-resampled" in {note.code for note in by_rows.notes}
@@ -64,7 +67,9 @@ def test_summaries(rows):
     assert rows.failures == 0
     assert rows.seconds > 0
     assert rows.point.params == fit.point(laws.chinchilla, isoflop()).params
-    np.testing.assert_allclose(np.sqrt(np.diag(rows.covariance)), list(rows.stderr.values()), rtol=1e-12)
+    np.testing.assert_allclose(
+        np.sqrt(np.diag(rows.covariance)), list(rows.stderr.values()), rtol=1e-12
+    )
     for name, (low, high) in rows.interval(0.8).items():
         inside = (rows.draws[name] >= low) & (rows.draws[name] <= high)
         assert inside.mean() == pytest.approx(0.8, abs=0.03)
@@ -78,18 +83,28 @@ def test_bad_level(rows, level):
         rows.interval(level)
 
 
-@pytest.mark.parametrize("settings", [{}, {"multipliers": "mammen"}, {"kind": "parametric"}, {"kind": "rows"}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"multipliers": "mammen"}, {"kind": "parametric"}, {"kind": "rows"}], ids=str
+)
 def test_kinds_agree_where_noise_is_plain(settings):
     """Independent normal noise of one size, least squares: every kind estimates the same spread."""
     table = isoflop(sizes=24)
     settings = {"kind": "wild", **settings}
     made = fit.bootstrap(
-        laws.chinchilla, table, draws=400, key=jax.random.key(3), objective="log-squares", starts=8, **settings
+        laws.chinchilla,
+        table,
+        draws=400,
+        key=jax.random.key(3),
+        objective="log-squares",
+        starts=8,
+        **settings,
     )
     assert made.kind == settings["kind"]
     # What errors of one size make, and what the residuals themselves tell.
     kind = "fisher" if made.kind == "parametric" else "sandwich"
-    expected = fit.covariance(laws.chinchilla, table, kind, objective="log-squares", starts=8).stderr
+    expected = fit.covariance(
+        laws.chinchilla, table, kind, objective="log-squares", starts=8
+    ).stderr
     for name in ("E", "alpha", "beta"):
         assert made.stderr[name] == pytest.approx(expected[name], rel=0.25), name
 
@@ -99,18 +114,32 @@ def test_kinds_agree_where_noise_is_plain(settings):
     [
         (fit.Squares(), lambda r: np.sqrt(np.sum(r**2) / 7)),
         (fit.Squares("raw"), lambda r: np.sqrt(np.sum(r**2) / 7)),
-        (fit.Huber(), lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 4)),
-        (fit.StudentLikelihood(9.0), lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 9)),
+        (
+            fit.Huber(),
+            lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 4),
+        ),
+        (
+            fit.StudentLikelihood(9.0),
+            lambda r: np.median(np.abs(r)) * (10 / 7) ** 0.5 / scipy.stats.t.ppf(0.75, 9),
+        ),
     ],
     ids=["log-squares", "raw-squares", "huber", "student"],
 )
 def test_parametric_noise_suits_the_objective(goal, size):
     loss = 2 + np.random.default_rng(0).normal(0, 0.1, 10)
     with jax.enable_x64(True):
-        draw = _resample.drawing(
-            "parametric", loss, np.full(10, 2.0), goal=goal, parameters=3, labels=None, multipliers="rademacher"
+        draw = _resampling.drawing(
+            "parametric",
+            loss,
+            np.full(10, 2.0),
+            goal=goal,
+            parameters=3,
+            labels=None,
+            multipliers="rademacher",
         )
-        losses = np.asarray(jax.vmap(lambda key: draw(key)[1])(jax.random.split(jax.random.key(0), 4000)))
+        losses = np.asarray(
+            jax.vmap(lambda key: draw(key)[1])(jax.random.split(jax.random.key(0), 4000))
+        )
     change = (lambda x: x) if goal.on == "raw" else np.log
     errors = (losses - change(2.0)) / size(change(loss) - change(2.0))
     df = {"Squares": np.inf, "Huber": 4.0, "StudentLikelihood": 9.0}[type(goal).__name__]
@@ -118,20 +147,39 @@ def test_parametric_noise_suits_the_objective(goal, size):
 
 
 def test_an_interval_along_a_ridge_is_the_whole_range():
-    made = fit.bootstrap(laws.chinchilla, frontier(), draws=8, key=jax.random.key(0), objective="log-squares", starts=8)
+    made = fit.bootstrap(
+        laws.chinchilla,
+        frontier(),
+        draws=8,
+        key=jax.random.key(0),
+        objective="log-squares",
+        starts=8,
+    )
     blind = made.point.certificate.unidentified
     assert blind
     told = made.interval(0.9)
     for at, name in enumerate(made.draws):
         assert (told[name] == (0.0, np.inf)) == (name in blind), name
-        assert np.isinf(made.stderr[name]) == np.isinf(made.covariance[at, at]) == (name in blind), name
+        assert (
+            np.isinf(made.stderr[name]) == np.isinf(made.covariance[at, at]) == (name in blind)
+        ), name
     assert "unidentified" in {note.code for note in made.notes}
 
 
-@pytest.mark.parametrize(("multipliers", "said"), [("rademacher", "80% to 86%"), ("mammen", "30% to 40% too short")])
+@pytest.mark.parametrize(
+    ("multipliers", "said"), [("rademacher", "80% to 86%"), ("mammen", "30% to 40% too short")]
+)
 def test_wild_multipliers_and_absolute_losses_do_not_go_together(multipliers, said):
-    settings = {"draws": 4, "key": jax.random.key(0), "kind": "wild", "multipliers": multipliers, "starts": 4}
-    (note,) = [note for note in fit.bootstrap(LINE, line(), **settings).notes if note.code == "wild-short"]
+    settings = {
+        "draws": 4,
+        "key": jax.random.key(0),
+        "kind": "wild",
+        "multipliers": multipliers,
+        "starts": 4,
+    }
+    (note,) = [
+        note for note in fit.bootstrap(LINE, line(), **settings).notes if note.code == "wild-short"
+    ]
     assert said in note.message
 
 
@@ -155,7 +203,10 @@ def grouped() -> runs.Runs:
     table = isoflop(sizes=12, noise=0.001)
     group = np.arange(60) % 12
     shift = np.random.default_rng(1).normal(0, 0.01, 12)[group]
-    columns = dict(table.columns) | {"loss": table["loss"] * np.exp(shift), "group": [f"run {g}" for g in group]}
+    columns = dict(table.columns) | {
+        "loss": table["loss"] * np.exp(shift),
+        "group": [f"run {g}" for g in group],
+    }
     return runs.read(columns)
 
 
@@ -175,11 +226,15 @@ def test_a_refit_that_does_not_settle_is_tried_again(monkeypatch, rows):
 
     def unsettled(*arguments):
         solved = refit(*arguments)
-        return solved._replace(settled=solved.settled.at[:3].set(False), value=solved.value.at[:3].set(np.inf))
+        return solved._replace(
+            settled=solved.settled.at[:3].set(False), value=solved.value.at[:3].set(np.inf)
+        )
 
     again = _refits.Refits._again
     monkeypatch.setattr(_refits, "refit", unsettled)
-    monkeypatch.setattr(_refits.Refits, "_again", lambda self, *a: tried.append(a[1]) or again(self, *a))
+    monkeypatch.setattr(
+        _refits.Refits, "_again", lambda self, *a: tried.append(a[1]) or again(self, *a)
+    )
     made = fit.bootstrap(laws.chinchilla, isoflop(), draws=40, key=jax.random.key(1))
     assert tried == [0, 1, 2]
     assert made.failures == 0
@@ -192,10 +247,14 @@ def test_failures_are_counted_and_left_out(monkeypatch, rows):
 
     def wild(*arguments):
         solved = refit(*arguments)
-        return solved._replace(settled=solved.settled.at[:3].set(False), free=solved.free.at[:3].add(5.0))
+        return solved._replace(
+            settled=solved.settled.at[:3].set(False), free=solved.free.at[:3].add(5.0)
+        )
 
     monkeypatch.setattr(_refits, "refit", wild)
-    monkeypatch.setattr(_refits.Refits, "_again", lambda self, key, index, free, value: (free, False))
+    monkeypatch.setattr(
+        _refits.Refits, "_again", lambda self, key, index, free, value: (free, False)
+    )
     made = fit.bootstrap(laws.chinchilla, isoflop(), draws=40, key=jax.random.key(1))
     assert made.failures == 3
     assert len(made.draws["alpha"]) == 40
@@ -218,7 +277,10 @@ def test_an_interrupt_ends_it(monkeypatch):
     [
         ({"draws": 0}, "draws must be a whole number of at least 2, not 0"),
         ({"draws": 2.5}, "draws must be a whole number"),
-        ({"kind": "jackknife"}, "kind must be one of rows, cluster, wild, parametric, not 'jackknife'"),
+        (
+            {"kind": "jackknife"},
+            "kind must be one of rows, cluster, wild, parametric, not 'jackknife'",
+        ),
         ({"kind": "cluster", "by": "group"}, "table has no column 'group'"),
         (
             {"multipliers": "mammen"},
@@ -227,8 +289,14 @@ def test_an_interrupt_ends_it(monkeypatch):
         ({"key": jax.random.split(jax.random.key(0), 3)}, "key must be one JAX random key"),
         ({"kind": "cluster", "by": "seed"}, "no column 'seed'"),
         ({"kind": "cluster", "by": "one"}, "column 'one' has one value in all runs"),
-        ({"kind": "cluster", "by": "own"}, "no two runs share a value of 'own'; clusters need some that do"),
-        ({"kind": "wild", "by": "gap"}, "column 'gap', row 4: the cell is empty; clusters need a value in every row"),
+        (
+            {"kind": "cluster", "by": "own"},
+            "no two runs share a value of 'own'; clusters need some that do",
+        ),
+        (
+            {"kind": "wild", "by": "gap"},
+            "column 'gap', row 4: the cell is empty; clusters need a value in every row",
+        ),
         ({"kind": "wild", "by": "text"}, "column 'text', row 2: the cell is empty"),
         (
             {"by": "N"},
@@ -254,13 +322,19 @@ def test_bad_input_is_one_line(settings, message):
 def test_wild_is_short_by_the_scale_that_the_objective_sees():
     table = isoflop()
     error = np.where(np.arange(len(table)) % 2, 0.0003, 0.03)
-    told = runs.read({**{n: table[n] for n in ("N", "D", "loss")}, "loss_se": error * table["loss"]})
+    told = runs.read(
+        {**{n: table[n] for n in ("N", "D", "loss")}, "loss_se": error * table["loss"]}
+    )
     settings = {"draws": 20, "key": jax.random.key(0), "kind": "wild", "starts": 8}
     point = fit.point(laws.chinchilla, table, objective=fit.Huber(0.01, on="raw"))
     spread = 1.4826 * np.median(np.abs(table["loss"] - point.predicted))
     assert point.scale < 0.7 * spread  # of the logarithm, which is not what the objective sees
     for delta, short in ((np.sqrt(point.scale * spread), True), (2 * spread, False)):
-        made = fit.bootstrap(laws.chinchilla, table, objective=fit.Huber(float(delta), on="raw"), **settings)
+        made = fit.bootstrap(
+            laws.chinchilla, table, objective=fit.Huber(float(delta), on="raw"), **settings
+        )
         assert ("wild-short" in {note.code for note in made.notes}) is short
-    tiny = fit.bootstrap(laws.chinchilla, told, weights="loss_se", objective=fit.Huber(1e-7), **settings)
+    tiny = fit.bootstrap(
+        laws.chinchilla, told, weights="loss_se", objective=fit.Huber(1e-7), **settings
+    )
     assert "wild-short" in {note.code for note in tiny.notes}

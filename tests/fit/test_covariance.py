@@ -6,8 +6,8 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit import _covariance
-from jscale.fit._objective import HuberLikelihood, StudentLikelihood
+from jscale.fit.objective._losses import HuberLikelihood, StudentLikelihood
+from jscale.fit.optimum import _sandwich
 from tests.fit.lines import LINE, line, matrix
 from tests.fit.tables import isoflop
 
@@ -33,12 +33,16 @@ def test_fisher_with_weights_is_that_of_weighted_regression():
     X, y, root = matrix(table), np.log(table["loss"]), np.sqrt(np.linspace(0.2, 3.0, 30))
     r = root * (y - X @ np.linalg.lstsq(root[:, None] * X, root * y, rcond=None)[0])
     expected = r @ r / 28 * np.linalg.inv((X * weights[:, None]).T @ X)
-    np.testing.assert_allclose(squares(table, "fisher", weights=weights).matrix, expected, rtol=1e-8)
+    np.testing.assert_allclose(
+        squares(table, "fisher", weights=weights).matrix, expected, rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("objective", ["student-likelihood"])
 def test_weighted_fisher_is_the_spread_of_weighted_fits(objective):
-    """Errors as the weights say: the spread of the fits to 60 tables is what one of them is told, on average."""
+    """Errors as the weights say: the spread of the fits to 60 tables is what one of them is told,
+    on average.
+    """
     weights, fits, errors = np.where(np.arange(30) % 2, 9.0, 0.25), [], []
     for seed in range(60):
         table = line(noise=0.0)
@@ -79,11 +83,13 @@ def test_cluster_sandwich_is_cr1():
 
 
 def test_students_information_is_the_known_one():
-    """(nu + 1) / (nu + 3) about the location and 2 nu / (nu + 3) about the log scale, with nothing in common."""
+    """(nu + 1) / (nu + 3) about the location and 2 nu / (nu + 3) about the log scale, with nothing
+    in common.
+    """
     with jax.enable_x64(True):
-        found = _covariance.of_one_residual(StudentLikelihood(4.0), np.log(0.3), 1.0)
-        near_normal = _covariance.of_one_residual(HuberLikelihood(8.0), np.log(0.3), 8.0)
-        laplace = _covariance.of_one_residual(HuberLikelihood(1e-3), 0.0, 1e-3)
+        found = _sandwich.of_one_residual(StudentLikelihood(4.0), np.log(0.3), 1.0)
+        near_normal = _sandwich.of_one_residual(HuberLikelihood(8.0), np.log(0.3), 8.0)
+        laplace = _sandwich.of_one_residual(HuberLikelihood(1e-3), 0.0, 1e-3)
     np.testing.assert_allclose(found, [[5 / 7 / 0.09, 0], [0, 8 / 7]], rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(near_normal, [[1 / 0.09, 0], [0, 2]], rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(laplace, [[1e-6, 0], [0, 1]], rtol=2e-3, atol=1e-8)
@@ -101,18 +107,26 @@ def test_fisher_of_a_likelihood_is_its_inverse_information():
     fine = coarse * np.linspace(0.99, 1.01, 20_001)
     z2 = (r[:, None] / fine) ** 2
     scale = fine[np.argmin(np.abs((5 * z2 / (4 + z2)).mean(axis=0) - 1))]
-    # Information 5 / 7 of a normal residual's; 30 / 28 for what two parameters have taken up of the scale.
-    np.testing.assert_allclose(made.matrix, np.linalg.inv(X.T @ X) * scale**2 * 7 / 5 * 30 / 28, rtol=1e-4)
+    # Information 5 / 7 of a normal residual's; 30 / 28 for what two parameters have taken up of the
+    # scale.
+    np.testing.assert_allclose(
+        made.matrix, np.linalg.inv(X.T @ X) * scale**2 * 7 / 5 * 30 / 28, rtol=1e-4
+    )
 
 
 def test_what_the_runs_do_not_tell_has_infinite_variance():
     N = np.geomspace(1e8, 1e10, 30)
     one_level = runs.simulate(
-        laws.chinchilla, laws.params(laws.chinchilla), {"N": N, "D": np.full(30, 2e10)}, noise=0.01,
+        laws.chinchilla,
+        laws.params(laws.chinchilla),
+        {"N": N, "D": np.full(30, 2e10)},
+        noise=0.01,
         key=jax.random.key(0),
-    )  # fmt: skip
+    )
     for kind in ("fisher", "sandwich"):
-        stderr = fit.covariance(laws.chinchilla, one_level, kind, objective="log-squares", starts=8).stderr
+        stderr = fit.covariance(
+            laws.chinchilla, one_level, kind, objective="log-squares", starts=8
+        ).stderr
         assert np.isinf(stderr["beta"])
         assert not np.isnan(list(stderr.values())).any()
 

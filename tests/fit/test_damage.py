@@ -7,15 +7,35 @@ from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 
 TABLES, ROWS = 1000, 12
-CELLS = ["", "nan", "inf", "-1", "0", "1e-300", "1e300", "3.0", "many", "1e8", "70M", "0x10", "1,000", " 2.5 ", "-inf"]
+CELLS = [
+    "",
+    "nan",
+    "inf",
+    "-1",
+    "0",
+    "1e-300",
+    "1e300",
+    "3.0",
+    "many",
+    "1e8",
+    "70M",
+    "0x10",
+    "1,000",
+    " 2.5 ",
+    "-inf",
+]
 SIZES = np.geomspace(1e7, 1e10, ROWS)
 
 
 def damaged(rng: np.random.Generator) -> dict[str, list[str]]:
-    """A small table with a few cells, a column, or an order of magnitude spoilt; always of the same length."""
+    """A small table with a few cells, a column, or an order of magnitude spoilt; always of the same
+    length.
+    """
     columns = {
         "N": [repr(float(n)) for n in SIZES],
-        "loss": [repr(float(1.7 + 400 * n**-0.34)) for n in SIZES * np.exp(0.1 * rng.normal(size=ROWS))],
+        "loss": [
+            repr(float(1.7 + 400 * n**-0.34)) for n in SIZES * np.exp(0.1 * rng.normal(size=ROWS))
+        ],
     }
     for _ in range(rng.integers(0, 4)):
         name = str(rng.choice(["N", "loss"]))
@@ -63,7 +83,9 @@ def test_no_damage_is_a_traceback_or_a_false_claim():
             continue
         ends["converged"] += 1
         assert np.isfinite([*point.params.values(), *point.stderr.values(), point.objective]).all()
-        assert point.objective == pytest.approx(objective(columns, point.params), rel=1e-6, abs=1e-15)
+        assert point.objective == pytest.approx(
+            objective(columns, point.params), rel=1e-6, abs=1e-15
+        )
     assert not [message for message in refusals if "\n" in message]
     # The damage is neither so mild nor so wild that one of the three ends is not met.
     assert min(len(refusals), *ends.values()) > TABLES / 50, ends

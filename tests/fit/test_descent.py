@@ -1,4 +1,6 @@
-"""Descents from far away: walls that keep them near, second chances, and neither in the way of an optimum out there."""
+"""Descents from far away: walls that keep them near, second chances, and neither in the way of an
+optimum out there.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -9,29 +11,40 @@ from benchmarks import starts as simulated
 from jscale import assess, fit, laws
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
-from jscale.fit import _search
-from jscale.fit._found import find
-from jscale.fit._objective import resolve
-from jscale.fit._point import tabulate
-from jscale.fit._search import search
-from jscale.fit._solver import newton
-from jscale.fit._starts import elsewhere, spread
+from jscale._core.solve._newton import newton
+from jscale.fit.objective._losses import resolve
+from jscale.fit.objective._start_ranges import elsewhere, spread
+from jscale.fit.objective._tabulate import tabulate
+from jscale.fit.optimum._optimum import find
+from jscale.fit.solve import _multistart
+from jscale.fit.solve._multistart import search
 from jscale.runs import read, select, simulate
 
-OBJECTIVES = ("huber", "log-squares", "raw-squares", "huber-likelihood", "student-likelihood", "asymmetric-huber")
+OBJECTIVES = (
+    "huber",
+    "log-squares",
+    "raw-squares",
+    "huber-likelihood",
+    "student-likelihood",
+    "asymmetric-huber",
+)
 
 
 def agreement(law, table, objective="huber", starts=48):
     with float64():
         goal = resolve(objective)
         tableau, stages = tabulate(law, select(table, law), goal)
-        values = np.asarray(search(law, goal, tableau, stages, spread(laws.describe(law), starts)).value)
+        values = np.asarray(
+            search(law, goal, tableau, stages, spread(laws.describe(law), starts)).value
+        )
     return np.mean(values <= values.min() + 1e-6 * abs(values.min()))
 
 
 @pytest.mark.parametrize("name", ["transfer_loss", "untied_precision", "bnsl(1)"])
 def test_starts_of_laws_that_lead_astray_agree(name):
-    """Without walls and second chances 83%, 92% and 43% of them did, with walls alone 91%, 100% and 64%."""
+    """Without walls and second chances 83%, 92% and 43% of them did, with walls alone 91%, 100% and
+    64%.
+    """
     law = laws.get(name)
     assert agreement(law, simulated.table(law)) >= 0.95
 
@@ -53,7 +66,12 @@ def test_second_chances_are_other_points_of_the_ranges(k):
     with float64():
         low, high = -jnp.ones(k), 3.0 * jnp.ones(k)
         starts = jnp.stack([low + share * (high - low) for share in (0.01, 0.3, 0.5, 0.52)])
-        points = jnp.stack([jnp.stack([elsewhere(s, low, high, jnp.asarray(i)) for i in (0, 1, 2, 3)]) for s in starts])
+        points = jnp.stack(
+            [
+                jnp.stack([elsewhere(s, low, high, jnp.asarray(i)) for i in (0, 1, 2, 3)])
+                for s in starts
+            ]
+        )
     shares = (np.asarray(points) + 1) / 4
     assert (shares >= 0).all()
     assert (shares < 1).all()
@@ -85,28 +103,50 @@ def test_values_of_either_sign_are_fitted_as_they_are():
     ("refused", "settings", "advice"),
     [
         (fit.point, {}, "or an objective of the values themselves such as raw-squares"),
-        (fit.bootstrap, {"draws": 10, "key": 0}, "or an objective of the values themselves such as raw-squares"),
+        (
+            fit.bootstrap,
+            {"draws": 10, "key": 0},
+            "or an objective of the values themselves such as raw-squares",
+        ),
         (fit.posterior, {"key": 0}, "since a posterior is one of log losses"),
     ],
 )
-def test_values_without_a_logarithm_are_refused_where_logarithms_are_compared(refused, settings, advice):
+def test_values_without_a_logarithm_are_refused_where_logarithms_are_compared(
+    refused, settings, advice
+):
     N = np.geomspace(1e7, 1e9, 12)
-    table = read({"N_nv": N, "vocab": N / 1e4, "d_model": N / 1e5, "D": 20 * N, "loss_u": np.linspace(1.0, -4.0, 12)})
-    given = {name: jax.random.key(value) if name == "key" else value for name, value in settings.items()}
-    with pytest.raises(JscaleError, match=rf"column 'loss_u', row 4: -0\.363636 has no logarithm; .*, {advice}$"):
+    table = read(
+        {
+            "N_nv": N,
+            "vocab": N / 1e4,
+            "d_model": N / 1e5,
+            "D": 20 * N,
+            "loss_u": np.linspace(1.0, -4.0, 12),
+        }
+    )
+    given = {
+        name: jax.random.key(value) if name == "key" else value for name, value in settings.items()
+    }
+    with pytest.raises(
+        JscaleError, match=rf"column 'loss_u', row 4: -0\.363636 has no logarithm; .*, {advice}$"
+    ):
         refused(laws.vocabulary, table, **given)
 
 
 def test_laws_of_either_sign_are_not_compared_by_logarithms():
     table = simulated.table(laws.vocabulary)
-    with pytest.raises(JscaleError, match=r"has no logarithm; .*, since laws are compared by their log residuals$"):
-        assess.compare([laws.vocabulary, laws.fix(laws.vocabulary, E=5.5)], table, objective="raw-squares")
+    with pytest.raises(
+        JscaleError, match=r"has no logarithm; .*, since laws are compared by their log residuals$"
+    ):
+        assess.compare(
+            [laws.vocabulary, laws.fix(laws.vocabulary, E=5.5)], table, objective="raw-squares"
+        )
 
 
 def test_many_runs_that_weigh_nothing_take_no_part_in_the_search(monkeypatch):
     """The part on which starts are sorted out would hold no run at all."""
-    monkeypatch.setattr(_search, "MANY", 1000)
-    monkeypatch.setattr(_search, "_PART", 50)
+    monkeypatch.setattr(_multistart, "MANY", 1000)
+    monkeypatch.setattr(_multistart, "_PART", 50)
     record, law = laws.describe(laws.power_law), laws.power_law
     x = np.geomspace(1e2, 1e6, 4000)
     table = simulate(law, {"A": 20.0, "alpha": 0.3}, {"x": x}, noise=1e-3, key=jax.random.key(0))
@@ -115,7 +155,14 @@ def test_many_runs_that_weigh_nothing_take_no_part_in_the_search(monkeypatch):
     with float64():
         goal = resolve("huber")
         tableau, stages = tabulate(law, select(table, law), goal)
-        found = find(law, goal, tableau._replace(weights=jnp.asarray(keep, float)), stages, starts=8, keep=keep)
+        found = find(
+            law,
+            goal,
+            tableau._replace(weights=jnp.asarray(keep, float)),
+            stages,
+            starts=8,
+            keep=keep,
+        )
     alone = fit.point(law, table.where(keep), starts=8)
     assert found.certificate.converged
     assert found.value == pytest.approx(alone.objective, rel=1e-9)

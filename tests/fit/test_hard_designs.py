@@ -1,4 +1,6 @@
-"""Tables that cannot, or can hardly, determine a law: a status and a sentence, never a number called certain."""
+"""Tables that cannot, or can hardly, determine a law: a status and a sentence, never a number
+called certain.
+"""
 
 from dataclasses import replace
 
@@ -8,12 +10,13 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
+from jscale._core.solve._newton import Descent
 from jscale._core.status import Status
-from jscale.fit import _certificate, _search
-from jscale.fit._found import _open, _Place
-from jscale.fit._objective import Huber, StudentLikelihood
-from jscale.fit._point import tabulate
-from jscale.fit._solver import Descent
+from jscale.fit.objective._losses import Huber, StudentLikelihood
+from jscale.fit.objective._tabulate import tabulate
+from jscale.fit.optimum import _certificate
+from jscale.fit.optimum._optimum import _open, _Place
+from jscale.fit.solve import _multistart
 from tests.fit.tables import HOFFMANN, isoflop
 
 ROWS = 40
@@ -21,7 +24,9 @@ SIZES, RATIOS = np.geomspace(1e8, 1e10, ROWS), np.random.default_rng(0).uniform(
 
 
 def simulated(N, D):
-    return runs.simulate(laws.chinchilla, HOFFMANN, {"N": N, "D": D}, noise=0.01, key=jax.random.key(0))
+    return runs.simulate(
+        laws.chinchilla, HOFFMANN, {"N": N, "D": D}, noise=0.01, key=jax.random.key(0)
+    )
 
 
 def told(loss, **columns):
@@ -33,19 +38,28 @@ def told(loss, **columns):
     [
         (np.full(ROWS, 1e9), RATIOS * SIZES, {"E", "A", "alpha"}, "(N is 1e+09 in all runs)"),
         (SIZES, np.full(ROWS, 2e10), {"E", "B", "beta"}, "(D is 2e+10 in all runs)"),
-        (np.full(ROWS, 1e9), np.full(ROWS, 2e10), {"E", "A", "B", "alpha", "beta"},
-         "(N is 1e+09 in all runs, D is 2e+10 in all runs)"),
-        (np.resize([1e8, 1e9, 1e10], ROWS), np.repeat([1e10, 1e11], ROWS // 2), {"E", "B"},
-         "(D takes two values only)"),
+        (
+            np.full(ROWS, 1e9),
+            np.full(ROWS, 2e10),
+            {"E", "A", "B", "alpha", "beta"},
+            "(N is 1e+09 in all runs, D is 2e+10 in all runs)",
+        ),
+        (
+            np.resize([1e8, 1e9, 1e10], ROWS),
+            np.repeat([1e10, 1e11], ROWS // 2),
+            {"E", "B"},
+            "(D takes two values only)",
+        ),
         (SIZES, 20 * SIZES, {"A", "B", "alpha", "beta"}, "(D/N is about 20 in all runs)"),
     ],
     ids=["one N", "one D", "one of each", "two D", "one ratio"],
-)  # fmt: skip
+)
 def test_what_cannot_be_separated_is_named_with_its_cause(N, D, unidentified, why):
     point = fit.point(laws.chinchilla, simulated(N, D))
     assert point.certificate.status == Status.collinear_design
     assert not point.certificate.converged
-    # On a ridge the parameters may end anywhere, and a steep term can make one more of them stand out.
+    # On a ridge the parameters may end anywhere, and a steep term can make one more of them stand
+    # out.
     assert set(point.certificate.unidentified) >= unidentified
     assert all(np.isinf(point.stderr[name]) for name in point.certificate.unidentified)
     (note,) = [n for n in point.notes if n.code == "collinear-design"]
@@ -53,9 +67,10 @@ def test_what_cannot_be_separated_is_named_with_its_cause(N, D, unidentified, wh
 
 
 @pytest.mark.parametrize(
-    "loss", [np.full(ROWS, 3.0), np.linspace(2, 4, ROWS), np.random.default_rng(1).uniform(2, 4, ROWS)],
+    "loss",
+    [np.full(ROWS, 3.0), np.linspace(2, 4, ROWS), np.random.default_rng(1).uniform(2, 4, ROWS)],
     ids=["constant", "rising", "random"],
-)  # fmt: skip
+)
 def test_losses_that_no_law_describes_are_never_converged(loss):
     point = fit.point(laws.chinchilla, told(loss))
     assert not point.certificate.converged
@@ -76,7 +91,9 @@ def test_runs_listed_twice_are_runs_of_weight_two():
 def test_a_handful_of_runs_is_refused_or_doubted(rows, error):
     table = simulated(SIZES[:: ROWS // rows][:rows], (RATIOS * SIZES)[:: ROWS // rows][:rows])
     if error:
-        with pytest.raises(JscaleError, match="3 runs cannot determine the 5 parameters of law 'chinchilla'"):
+        with pytest.raises(
+            JscaleError, match="3 runs cannot determine the 5 parameters of law 'chinchilla'"
+        ):
             fit.point(laws.chinchilla, table)
     else:
         assert not fit.point(laws.chinchilla, table).certificate.converged
@@ -96,7 +113,9 @@ def test_as_many_runs_as_parameters_leave_no_error_to_tell():
 def test_a_floor_that_excludes_the_runs_is_refused():
     table = simulated(SIZES, RATIOS * SIZES)
     floored = laws.fix(laws.chinchilla, E=3.0)
-    with pytest.raises(JscaleError, match=r"column 'loss', row 1: .* is at or below the floor E = 3 that was fixed"):
+    with pytest.raises(
+        JscaleError, match=r"column 'loss', row 1: .* is at or below the floor E = 3 that was fixed"
+    ):
         fit.point(floored, table)
 
 
@@ -107,7 +126,9 @@ def test_a_law_without_a_loss_at_every_start_is_not_converged():
     assert point.certificate.agreement == 0
     assert all(np.isinf(error) for error in point.stderr.values())
     message = "did not converge: from none of 64 starts does chinchilla[alpha=1000] give every run a finite number"
-    assert [n.message for n in point.notes if n.severity != "info"] == [f"the fit of chinchilla[alpha=1000] {message}"]
+    assert [n.message for n in point.notes if n.severity != "info"] == [
+        f"the fit of chinchilla[alpha=1000] {message}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -115,12 +136,18 @@ def test_a_law_without_a_loss_at_every_start_is_not_converged():
     [
         ({"agreement": 0.03, "gradient_norm": 1e-9}, "3% of 64 starts agree, gradient 1.0e-09"),
         ({"agreement": 1.0, "gradient_norm": 2e-3}, "100% of 64 starts agree, gradient 2.0e-03"),
-        ({"agreement": 1.0, "gradient_norm": 1e-9}, "a second method (L-BFGS) finds a lower objective"),
+        (
+            {"agreement": 1.0, "gradient_norm": 1e-9},
+            "a second method (L-BFGS) finds a lower objective",
+        ),
         (
             {"agreement": 1.0, "gradient_norm": 1e-9, "starts": 1},
             "one start has no other to agree with; give two or more",
         ),
-        ({"agreement": 0.0, "gradient_norm": np.inf}, "from none of 64 starts does chinchilla give every run a finite"),
+        (
+            {"agreement": 0.0, "gradient_norm": np.inf},
+            "from none of 64 starts does chinchilla give every run a finite",
+        ),
     ],
 )
 def test_what_did_not_converge_says_why(changes, why):
@@ -140,7 +167,9 @@ def test_a_ridge_names_what_its_ends_differ_in(objective):
     base = np.zeros((3, 5 + objective.has_scale))
     base[1, 0], base[2, 1] = 1.0, 1.0
     ends = Descent(base, level + unit * np.array([0.0, 0.01, 0.03]), np.ones(3), np.ones(3, bool))
-    found = replace(fit.point(laws.chinchilla, table, starts=2).certificate, unidentified=("beta",), at_bound=())
+    found = replace(
+        fit.point(laws.chinchilla, table, starts=2).certificate, unidentified=("beta",), at_bound=()
+    )
     place = _Place(laws.chinchilla, objective, tableau, None)
     assert _open(found, place, ends) == ("E", "beta")
 
@@ -157,7 +186,9 @@ def test_one_start_cannot_certify_itself():
 @pytest.mark.parametrize("factor", [1e200, 1e-300])
 def test_units_of_any_size_are_fitted(factor):
     table = simulated(SIZES, RATIOS * SIZES)
-    point = fit.point(laws.chinchilla, runs.read({"N": factor * SIZES, "D": table["D"], "loss": table["loss"]}))
+    point = fit.point(
+        laws.chinchilla, runs.read({"N": factor * SIZES, "D": table["D"], "loss": table["loss"]})
+    )
     plain = fit.point(laws.chinchilla, table)
     assert point.certificate.converged
     assert point.params["alpha"] == pytest.approx(plain.params["alpha"], rel=1e-6)
@@ -167,7 +198,10 @@ def test_one_wild_loss_moves_little():
     table = simulated(SIZES, RATIOS * SIZES)
     loss = table["loss"].copy()
     loss[7] = 1e30
-    wild, plain = fit.point(laws.chinchilla, told(loss)), fit.point(laws.chinchilla, told(table["loss"]))
+    wild, plain = (
+        fit.point(laws.chinchilla, told(loss)),
+        fit.point(laws.chinchilla, told(table["loss"])),
+    )
     assert wild.certificate.converged
     assert wild.params["E"] == pytest.approx(plain.params["E"], abs=2 * plain.stderr["E"])
 
@@ -175,8 +209,8 @@ def test_one_wild_loss_moves_little():
 def test_many_runs_are_searched_in_part_and_fitted_whole(monkeypatch):
     table = isoflop(sizes=60)
     whole = fit.point(laws.chinchilla, table)
-    monkeypatch.setattr(_search, "MANY", 200)
-    monkeypatch.setattr(_search, "_PART", 60)
+    monkeypatch.setattr(_multistart, "MANY", 200)
+    monkeypatch.setattr(_multistart, "_PART", 60)
     parted = fit.point(laws.chinchilla, table)
     assert parted.n_runs == whole.n_runs == 300
     assert parted.params == pytest.approx(whole.params, rel=1e-5)
@@ -187,12 +221,14 @@ def test_many_runs_are_searched_in_part_and_fitted_whole(monkeypatch):
 
 def test_ends_are_told_apart_by_their_objectives():
     values = np.array([2.0, 1.0, np.inf, 1.0 + 1e-9, 2.0 - 1e-8, 3.0])
-    assert [group.tolist() for group in _search.distinct(values)] == [[1, 3], [4, 0], [5]]
-    assert [group.tolist() for group in _search.distinct(np.full(2, np.inf))] == [[0, 1]]
+    assert [group.tolist() for group in _multistart.distinct(values)] == [[1, 3], [4, 0], [5]]
+    assert [group.tolist() for group in _multistart.distinct(np.full(2, np.inf))] == [[0, 1]]
 
 
 def test_an_unidentified_parameter_has_an_infinite_error_everywhere():
-    """Ratios that differ by 1% leave a curvature, and with it a number that says nothing of where the truth may be."""
+    """Ratios that differ by 1% leave a curvature, and with it a number that says nothing of where
+    the truth may be.
+    """
     N = np.geomspace(3e7, 3e9, 30)
     design = {"N": N, "D": 20 * N * np.exp(0.01 * np.resize([-1, 0, 1], 30))}
     table = runs.simulate(laws.chinchilla, HOFFMANN, design, noise=0.002, key=jax.random.key(0))
@@ -202,9 +238,15 @@ def test_an_unidentified_parameter_has_an_infinite_error_everywhere():
     assert point.certificate.condition < 1e10
     assert {"A", "B"} <= blind
     made = fit.bootstrap(laws.chinchilla, table, draws=8, key=jax.random.key(0), **settings)
-    covariances = [fit.covariance(laws.chinchilla, table, kind, **settings) for kind in ("fisher", "sandwich")]
+    covariances = [
+        fit.covariance(laws.chinchilla, table, kind, **settings) for kind in ("fisher", "sandwich")
+    ]
     for errors in (point.stderr, made.stderr, *(each.stderr for each in covariances)):
         assert {name for name, error in errors.items() if np.isinf(error)} == blind
     for matrix in (point.covariance, made.covariance, *(each.matrix for each in covariances)):
-        assert {n for n, variance in zip(point.params, np.diag(matrix), strict=True) if np.isinf(variance)} == blind
+        assert {
+            n
+            for n, variance in zip(point.params, np.diag(matrix), strict=True)
+            if np.isinf(variance)
+        } == blind
     assert np.isinf(fit.profile(laws.chinchilla, table, min(blind), **settings).stderr)

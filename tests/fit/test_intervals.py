@@ -8,9 +8,8 @@ import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit._intervals_ends import missing, percentiles, wald
-from jscale.fit._profile_aim import Aim
-from jscale.fit._profile_walk import Chosen
+from jscale.fit.uncertainty._ends import missing, percentiles, wald
+from jscale.fit.uncertainty._targets import Aim, Chosen
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
 
@@ -32,7 +31,9 @@ def made() -> fit.Intervals:
 
 
 def test_every_kind_of_every_target(made):
-    assert [(row.target, row.kind) for row in made.rows] == [(t, k) for t in ("b", "loss") for k in fit.INTERVAL_KINDS]
+    assert [(row.target, row.kind) for row in made.rows] == [
+        (t, k) for t in ("b", "loss") for k in fit.INTERVAL_KINDS
+    ]
     assert (made.by, made.level, made.draws) == ("group", 0.9, 60)
     assert set(made.seconds) == set(fit.INTERVAL_KINDS)
     for row in made.rows:
@@ -50,7 +51,9 @@ def test_wald_intervals_are_the_errors_and_the_delta_method(made):
         covariance = fit.covariance(LINE, line(), kind, objective="log-squares", starts=4)
         value, error = covariance.point.params["b"], covariance.stderr["b"]
         row = made.of("b", kind)
-        np.testing.assert_allclose((row.low, row.high), (value - z * error, value + z * error), rtol=1e-9)
+        np.testing.assert_allclose(
+            (row.low, row.high), (value - z * error, value + z * error), rtol=1e-9
+        )
         slope = np.array([1.0, -np.log(5.0)])  # of the logarithm, which is linear here
         spread = z * np.sqrt(slope @ covariance.matrix @ slope)
         row = made.of("loss", kind)
@@ -60,8 +63,12 @@ def test_wald_intervals_are_the_errors_and_the_delta_method(made):
 
 def test_wald_intervals_end_where_the_range_ends():
     aim = Aim("share", Chosen(("share",), (False,)), jnp.ones(1), log=False, lower=0.0, upper=1.0)
-    assert wald(aim, {"share": 0.95}, np.array([[0.01]]), 0.9) == pytest.approx((0.95 - 0.1645, 1.0), abs=1e-4)
-    assert wald(aim, {"share": 0.05}, np.array([[0.01]]), 0.9) == pytest.approx((0.0, 0.05 + 0.1645), abs=1e-4)
+    assert wald(aim, {"share": 0.95}, np.array([[0.01]]), 0.9) == pytest.approx(
+        (0.95 - 0.1645, 1.0), abs=1e-4
+    )
+    assert wald(aim, {"share": 0.05}, np.array([[0.01]]), 0.9) == pytest.approx(
+        (0.0, 0.05 + 0.1645), abs=1e-4
+    )
 
 
 def test_linear_profiles_are_the_sandwich(made):
@@ -79,7 +86,9 @@ def test_bootstraps_are_percentiles_of_the_refits(made):
         assert (row.low, row.high) == pytest.approx(alone.interval(0.9)["b"], rel=1e-12)
         losses = np.exp(alone.draws["a"] - alone.draws["b"] * np.log(5.0))
         row = made.of("loss", f"bootstrap-{kind}")
-        np.testing.assert_allclose((row.low, row.high), np.quantile(losses, (0.05, 0.95)), rtol=1e-9)
+        np.testing.assert_allclose(
+            (row.low, row.high), np.quantile(losses, (0.05, 0.95)), rtol=1e-9
+        )
 
 
 def test_same_key_same_bytes(made):
@@ -90,8 +99,11 @@ def test_same_key_same_bytes(made):
 def test_chosen_kinds_and_levels():
     found = fit.intervals(LINE, line(), key=KEY, kinds=["profile", "fisher"], level=0.5, **SETTINGS)
     assert [(row.target, row.kind) for row in found.rows] == [
-        ("a", "profile"), ("a", "fisher"), ("b", "profile"), ("b", "fisher"),
-    ]  # fmt: skip
+        ("a", "profile"),
+        ("a", "fisher"),
+        ("b", "profile"),
+        ("b", "fisher"),
+    ]
     assert found.by is None
     wide = fit.intervals(LINE, line(), key=KEY, kinds="fisher", level=0.99, targets="b", **SETTINGS)
     assert wide.of("b", "fisher").width > 3 * found.of("b", "fisher").width
@@ -130,19 +142,30 @@ def test_without_a_degree_of_freedom_every_interval_is_the_whole_range():
     with_level = {"b": "b", "loss": level_at}
     found = fit.intervals(LINE, two, key=KEY, targets=with_level, **SETTINGS)
     for row in found.rows:
-        assert (row.low, row.high) == ((0.0, np.inf) if row.target == "loss" else (-np.inf, np.inf)), row
+        assert (row.low, row.high) == (
+            (0.0, np.inf) if row.target == "loss" else (-np.inf, np.inf)
+        ), row
     assert [note.code for note in found.notes].count("saturated") == 1
     profile = fit.profile(LINE, two, "b", objective="log-squares", starts=4)
     assert profile.interval == (-np.inf, np.inf)
     assert [note.code for note in profile.notes] == ["saturated"]
-    assert fit.bootstrap(LINE, two, key=KEY, kind="wild", **SETTINGS).interval()["b"] == (-np.inf, np.inf)
+    assert fit.bootstrap(LINE, two, key=KEY, kind="wild", **SETTINGS).interval()["b"] == (
+        -np.inf,
+        np.inf,
+    )
 
 
 def test_what_the_runs_do_not_tell_has_its_whole_range_in_every_kind():
     kinds = ("fisher", "sandwich", "bootstrap-rows", "bootstrap-parametric", "profile")
     found = fit.intervals(
-        laws.chinchilla, frontier(), key=KEY, kinds=kinds, objective="log-squares", starts=8, draws=8
-    )  # fmt: skip
+        laws.chinchilla,
+        frontier(),
+        key=KEY,
+        kinds=kinds,
+        objective="log-squares",
+        starts=8,
+        draws=8,
+    )
     blind = found.point.certificate.unidentified
     assert blind
     assert set(blind) < set(found.point.params)
@@ -155,16 +178,24 @@ def test_refits_along_a_ridge_say_nothing_of_what_varies_along_it():
     """All refits begin at one exponent of size, which runs of one size leave open, and stay there."""
     D = np.geomspace(1e9, 1e12, 30)
     theta = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
-    table = runs.simulate(laws.chinchilla, theta, {"N": np.full(30, 1e9), "D": D}, noise=0.003, key=KEY)
+    table = runs.simulate(
+        laws.chinchilla, theta, {"N": np.full(30, 1e9), "D": D}, noise=0.003, key=KEY
+    )
 
     def exponent(params):
         return params["beta"] / (params["alpha"] + params["beta"])
 
     exponent.positive = True
     found = fit.intervals(
-        laws.chinchilla, table, key=KEY, targets={"a": exponent, "beta": "beta"}, objective="log-squares",
-        kinds=("sandwich", "bootstrap-rows"), starts=8, draws=30,
-    )  # fmt: skip
+        laws.chinchilla,
+        table,
+        key=KEY,
+        targets={"a": exponent, "beta": "beta"},
+        objective="log-squares",
+        kinds=("sandwich", "bootstrap-rows"),
+        starts=8,
+        draws=30,
+    )
     ends = {(row.target, row.kind): (row.low, row.high) for row in found.rows}
     assert ends["a", "sandwich"] == (0.0, np.inf)
     assert np.isfinite(ends["a", "bootstrap-rows"]).all()
@@ -207,5 +238,7 @@ def test_bad_input_is_one_line(settings, message):
 
 def test_clusters_that_are_not_there():
     columns = {name: values for name, values in line().columns.items() if name != "group"}
-    with pytest.raises(JscaleError, match="kind 'cluster-profile' needs clusters, and no runs share"):
+    with pytest.raises(
+        JscaleError, match="kind 'cluster-profile' needs clusters, and no runs share"
+    ):
         fit.intervals(LINE, runs.read(columns), key=KEY, kinds=["cluster-profile"], **SETTINGS)

@@ -1,4 +1,6 @@
-"""The isoFLOP approach: exact where it must be, biased by what brute force says, honest on designs made to fail."""
+"""The isoFLOP approach: exact where it must be, biased by what brute force says, honest on designs
+made to fail.
+"""
 
 import jax
 import numpy as np
@@ -24,7 +26,9 @@ def valleys(
 ) -> runs.Runs:
     """Hoffmann's law on symmetric windows about the optimum; ``drift`` moves them by ln C."""
     C = np.repeat(BUDGETS, points)
-    offset = np.tile(np.linspace(-half_width, half_width, points), len(BUDGETS)) + drift * np.log(C / 1e18)
+    offset = np.tile(np.linspace(-half_width, half_width, points), len(BUDGETS)) + drift * np.log(
+        C / 1e18
+    )
     N = best(C) * np.exp(offset)
     design = {"N": N, "D": C / (6 * N), "C": C}
     return runs.simulate(laws.chinchilla, HOFFMANN, design, noise=noise, key=jax.random.key(seed))
@@ -62,13 +66,17 @@ def test_bias_on_a_grid_is_that_of_brute_force(degree: int):
     assert result.corrected.N is not None
     np.testing.assert_allclose(result.bias.log_N_true, np.log(best(BUDGETS)), rtol=1e-12)
     np.testing.assert_allclose(result.bias.log_N, expected, atol=1e-9)
-    assert result.bias.exponent == pytest.approx(np.polyfit(np.log(BUDGETS), expected, 1)[0], abs=1e-10)
+    assert result.bias.exponent == pytest.approx(
+        np.polyfit(np.log(BUDGETS), expected, 1)[0], abs=1e-10
+    )
     assert abs(result.bias.exponent) > 1e-3
     assert result.corrected.N.exponent == pytest.approx(A_EXPONENT, abs=1e-10)
 
 
 def test_bias_on_symmetric_windows_has_a_closed_form():
-    """On a symmetric window the odd part of the loss sets the parabola's slope, the even part its curvature."""
+    """On a symmetric window the odd part of the loss sets the parabola's slope, the even part its
+    curvature.
+    """
     half_width, points = 2.0, 9
     x = np.linspace(-half_width, half_width, points)
     odd = -np.sinh(ALPHA * x) / ALPHA + np.sinh(BETA * x) / BETA
@@ -84,7 +92,9 @@ def test_bias_on_symmetric_windows_has_a_closed_form():
 
 
 def test_bias_of_narrow_windows_follows_the_third_derivative():
-    """With f''' / f'' = beta - alpha, a window of half width w is off by (alpha - beta) w**2 / 10 in the limit."""
+    """With f''' / f'' = beta - alpha, a window of half width w is off by (alpha - beta) w**2 / 10
+    in the limit.
+    """
     result = fit.isoflop(valleys(0.2, 201), params=HOFFMANN)
     assert result.bias is not None
     np.testing.assert_allclose(result.bias.log_N, (ALPHA - BETA) * 0.2**2 / 10, rtol=0.02)
@@ -127,7 +137,9 @@ def test_draws_of_noise_and_rows():
 def test_budgets_that_are_nearly_equal_are_one():
     table = valleys(points=7)
     spread = np.exp(0.01 * np.cos(np.arange(len(table))))
-    shaken = runs.read({"N": table["N"], "D": table["D"] * spread, "C": table["C"] * spread, "loss": table["loss"]})
+    shaken = runs.read(
+        {"N": table["N"], "D": table["D"] * spread, "C": table["C"] * spread, "loss": table["loss"]}
+    )
     assert len(fit.isoflop(shaken, law=None).budgets) == len(BUDGETS)
     named = runs.read({**shaken.columns, "group": [f"{C:.0e}" for C in table["C"]]})
     apart = fit.isoflop(named, law=None, tolerance=0.0)

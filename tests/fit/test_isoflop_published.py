@@ -1,4 +1,6 @@
-"""The published isoFLOP result that hangs on one budget; what else was published is in ``assess.reproduce``."""
+"""The published isoFLOP result that hangs on one budget; what else was published is in
+``assess.reproduce``.
+"""
 
 import pytest
 
@@ -8,7 +10,9 @@ pytestmark = pytest.mark.data
 
 
 def test_llama_3():
-    """D* = 0.299 C**0.537 (section 3.2.1 of the paper) hangs on the highest budget: said without being asked."""
+    """D* = 0.299 C**0.537 (section 3.2.1 of the paper) hangs on the highest budget: said without
+    being asked.
+    """
     whole = fit.isoflop(runs.dataset("llama3-isoflop"), law=None)
     D = whole.fits["all"].D
     assert D is not None

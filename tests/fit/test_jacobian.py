@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from jscale import laws
+from jscale._core.jaxprs._columns import value_and_columns
 from jscale._core.scope import float64
-from jscale.fit._jacobian import value_and_columns
 
 ROWS = 6
 
@@ -19,11 +19,15 @@ def _double():
 
 
 def law_of(name):
-    """A law of the catalogue at some inputs, as a function of its parameters one by one, and their values."""
+    """A law of the catalogue at some inputs, as a function of its parameters one by one, and their
+    values.
+    """
     law = laws.get(name)
     record = laws.describe(law)
     rng = np.random.default_rng(0)
-    inputs = {i.name: jnp.asarray(i.role.typical * rng.uniform(0.5, 1.0, ROWS)) for i in record.inputs}
+    inputs = {
+        i.name: jnp.asarray(i.role.typical * rng.uniform(0.5, 1.0, ROWS)) for i in record.inputs
+    }
     names, theta = record.parameter_names, laws.params(law)
     return lambda *values: law(**inputs, **dict(zip(names, values, strict=True))), [
         jnp.asarray(theta[n]) for n in names
@@ -36,12 +40,15 @@ def inner(a, b):
 
 
 def nested(a, b, c, d):
-    # One argument inside a program of its own, one that multiplies nothing, one alone, one that is not there.
+    # One argument inside a program of its own, one that multiplies nothing, one alone, one that is
+    # not there.
     return inner(a, b) + c
 
 
 def stepped(a, b):
-    return jax.lax.scan(lambda carry, x: (carry * a + x, None), b * jnp.ones(ROWS), jnp.arange(3.0))[0]
+    return jax.lax.scan(
+        lambda carry, x: (carry * a + x, None), b * jnp.ones(ROWS), jnp.arange(3.0)
+    )[0]
 
 
 CASES = ("chinchilla", "precision", "data_constrained", "kaplan", "farseer", "routed")

@@ -9,9 +9,16 @@ from jscale._core.scope import float64
 from jscale._core.status import Status
 from tests.fit.tables import HOFFMANN, frontier, isoflop
 
-# Besiroglu et al. 2024, the authors' notebook: the grid optimum of the summed Huber loss on 240 points. Their L-BFGS
-# stops at 1.01827403e-3; the minimum lies 1.6e-8 of it lower, which moves A by 3e-5 and B by 2e-4 of their values.
-GRID_OPTIMUM = {"E": 1.8172355, "A": 477.8417, "B": 2143.8638, "alpha": 0.3473127, "beta": 0.3671826}
+# Besiroglu et al. 2024, the authors' notebook: the grid optimum of the summed Huber loss on 240
+# points. Their L-BFGS stops at 1.01827403e-3; the minimum lies 1.6e-8 of it lower, which moves A by
+# 3e-5 and B by 2e-4 of their values.
+GRID_OPTIMUM = {
+    "E": 1.8172355,
+    "A": 477.8417,
+    "B": 2143.8638,
+    "alpha": 0.3473127,
+    "beta": 0.3671826,
+}
 GRID_OBJECTIVE = 1.0182740346e-3
 # The same notebook, Huber likelihood with a free scale; published to these digits.
 LIKELIHOOD_OPTIMUM = {"E": 1.81686, "A": 482.006, "B": 2085.43, "alpha": 0.34781, "beta": 0.36585}
@@ -47,8 +54,9 @@ def test_golden_huber_likelihood(chinchilla_runs):
 
 @pytest.mark.data
 def test_standard_errors_are_of_the_published_size(chinchilla_runs):
-    # Published from 4,000 bootstraps: E .02566, alpha .01540, beta .02060. A sandwich at one point is not a bootstrap
-    # of a skewed estimator; what is tested is that neither is off by half, as the plain formula is (.0089, .0079).
+    # Published from 4,000 bootstraps: E .02566, alpha .01540, beta .02060. A sandwich at one point
+    # is not a bootstrap of a skewed estimator; what is tested is that neither is off by half, as
+    # the plain formula is (.0089, .0079).
     stderr = fit.point(laws.chinchilla, chinchilla_runs).stderr
     for name, published in {"E": 0.02566, "alpha": 0.01540, "beta": 0.02060}.items():
         assert 0.7 < stderr[name] / published < 1.4, name
@@ -69,7 +77,9 @@ def test_no_perturbation_is_better():
     rng = np.random.default_rng(0)
 
     def objective(params):
-        return 0.5 * np.sum((np.log(table["loss"]) - np.log(laws.chinchilla(table["N"], table["D"], **params))) ** 2)
+        return 0.5 * np.sum(
+            (np.log(table["loss"]) - np.log(laws.chinchilla(table["N"], table["D"], **params))) ** 2
+        )
 
     assert objective(point.params) == pytest.approx(point.objective, rel=1e-12)
     for size in (1e-6, 1e-4, 1e-2):
@@ -90,7 +100,10 @@ def test_intervals_cover():
     covered = []
     for seed in range(60):
         point = fit.point(laws.chinchilla, isoflop(seed=seed), objective="log-squares", starts=8)
-        covered += [abs(point.params[n] - HOFFMANN[n]) < 1.645 * point.stderr[n] for n in ("E", "alpha", "beta")]
+        covered += [
+            abs(point.params[n] - HOFFMANN[n]) < 1.645 * point.stderr[n]
+            for n in ("E", "alpha", "beta")
+        ]
     # 180 correlated indicators of mean 0.9: 60 independent ones have a standard error of 0.039.
     assert 0.78 < np.mean(covered) < 0.98
 
@@ -112,7 +125,9 @@ def test_bits_that_do_not_vary_are_named():
 
 
 def test_floor_at_its_edge_is_said():
-    """A loss that falls faster and faster in a log-log plot: a floor can only bend it the other way."""
+    """A loss that falls faster and faster in a log-log plot: a floor can only bend it the other
+    way.
+    """
     N = np.geomspace(1e7, 1e10, 30)
     x = np.log(N / 1e7)
     table = runs.read({"N": N, "loss": 4 * np.exp(-0.05 * x - 0.004 * x**2)})
@@ -125,7 +140,9 @@ def test_floor_at_its_edge_is_said():
 
 
 @pytest.mark.parametrize(
-    "law", [laws.kaplan, laws.power_size, laws.kaplan_size, laws.kaplan_data], ids=lambda f: f.__name__
+    "law",
+    [laws.kaplan, laws.power_size, laws.kaplan_size, laws.kaplan_data],
+    ids=lambda f: f.__name__,
 )
 def test_other_laws_recover(law):
     record = laws.describe(law)
@@ -136,16 +153,24 @@ def test_other_laws_recover(law):
     point = fit.point(law, table, objective="log-squares")
     assert point.certificate.converged
     for name in record.parameter_names:
-        assert abs(np.log(point.params[name] / truth[name])) < 4 * point.stderr[name] / point.params[name], name
+        assert (
+            abs(np.log(point.params[name] / truth[name]))
+            < 4 * point.stderr[name] / point.params[name]
+        ), name
 
 
 def test_precision_law_recovers():
     law = laws.qat
     truth = laws.params(law)
     N, ratio, bits = (
-        m.ravel() for m in np.meshgrid([3e7, 6e7, 1.1e8, 2.2e8], [20.0, 60.0, 180.0], [3.0, 4.0, 6.0, 8.0, 16.0])
+        m.ravel()
+        for m in np.meshgrid(
+            [3e7, 6e7, 1.1e8, 2.2e8], [20.0, 60.0, 180.0], [3.0, 4.0, 6.0, 8.0, 16.0]
+        )
     )
-    table = runs.simulate(law, truth, {"N": N, "D": ratio * N, "P_w": bits}, noise=0.003, key=jax.random.key(7))
+    table = runs.simulate(
+        law, truth, {"N": N, "D": ratio * N, "P_w": bits}, noise=0.003, key=jax.random.key(7)
+    )
     point = fit.point(law, table, objective="log-squares")
     assert point.certificate.converged
     for name, value in truth.items():
@@ -164,13 +189,19 @@ def test_fixed_and_tied():
 def test_user_law_needs_no_registration():
     @laws.law(formula="E + A * N**-alpha", source="this test")
     def floor_law(
-        N: laws.roles.Count, *, E: laws.roles.Irreducible, A: laws.roles.SizeCoefficient, alpha: laws.roles.Exponent
+        N: laws.roles.Count,
+        *,
+        E: laws.roles.Irreducible,
+        A: laws.roles.SizeCoefficient,
+        alpha: laws.roles.Exponent,
     ) -> laws.roles.Loss:
         """Loss in nats (this test)."""
         return E + A * N**-alpha
 
     N = np.geomspace(1e7, 1e10, 30)
-    table = runs.simulate(floor_law, {"E": 1.7, "A": 300.0, "alpha": 0.3}, {"N": N}, noise=1e-3, key=jax.random.key(2))
+    table = runs.simulate(
+        floor_law, {"E": 1.7, "A": 300.0, "alpha": 0.3}, {"N": N}, noise=1e-3, key=jax.random.key(2)
+    )
     point = fit.point(floor_law, table)
     assert point.params["alpha"] == pytest.approx(0.3, abs=4 * point.stderr["alpha"])
 
@@ -201,17 +232,22 @@ def test_order_of_rows_does_not_matter():
 
 
 def test_covariance_against_finite_differences():
-    """The sandwich of a least-squares fit equals one made from numerical derivatives of the log loss."""
+    """The sandwich of a least-squares fit equals one made from numerical derivatives of the log
+    loss.
+    """
     table = isoflop()
     point = fit.point(laws.chinchilla, table, objective="log-squares")
     names = list(point.params)
 
     def log_loss(theta):
-        return np.log(laws.chinchilla(table["N"], table["D"], **dict(zip(names, theta, strict=True))))
+        return np.log(
+            laws.chinchilla(table["N"], table["D"], **dict(zip(names, theta, strict=True)))
+        )
 
     best = np.array([point.params[n] for n in names])
     columns = [
-        (log_loss(best + h) - log_loss(best - h)) / (2e-5 * v) for v, h in zip(best, np.diag(best * 1e-5), strict=True)
+        (log_loss(best + h) - log_loss(best - h)) / (2e-5 * v)
+        for v, h in zip(best, np.diag(best * 1e-5), strict=True)
     ]
     J = np.stack(columns, axis=1)
     scale = np.linalg.norm(J, axis=0)
@@ -225,7 +261,11 @@ def test_covariance_against_finite_differences():
 @pytest.mark.parametrize(
     ("law", "table", "message"),
     [
-        (laws.chinchilla, isoflop().where(np.arange(40) < 3), "3 runs cannot determine the 5 parameters"),
+        (
+            laws.chinchilla,
+            isoflop().where(np.arange(40) < 3),
+            "3 runs cannot determine the 5 parameters",
+        ),
         (laws.kaplan_steps, isoflop(), "needs column 'S'"),
         (laws.fix(laws.chinchilla, E=3.0), isoflop(), "at or below the floor E = 3"),
         (laws.effective_parameters, isoflop(), "fitted to effective model size: it needs column"),
@@ -240,7 +280,9 @@ def test_bad_input_is_one_line(law, table, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("objective", ["huberr", 3, fit.Huber(delta=0.0), fit.Huber(delta=float("nan"))])
+@pytest.mark.parametrize(
+    "objective", ["huberr", 3, fit.Huber(delta=0.0), fit.Huber(delta=float("nan"))]
+)
 def test_bad_objective(objective):
     with pytest.raises(JscaleError):
         fit.point(laws.chinchilla, isoflop(), objective=objective)
@@ -254,7 +296,9 @@ def test_throw_turns_a_status_into_an_error():
 def test_a_failed_fit_is_not_called_converged():
     """Runs that no law of this form produced: the loss rises with size and data."""
     N, ratio = (m.ravel() for m in np.meshgrid(np.geomspace(1e7, 1e9, 6), [5.0, 50.0]))
-    table = runs.read({"N": N, "D": ratio * N, "loss": 2 + 0.1 * np.log10(N) + 0.2 * np.log10(ratio)})
+    table = runs.read(
+        {"N": N, "D": ratio * N, "loss": 2 + 0.1 * np.log10(N) + 0.2 * np.log10(ratio)}
+    )
     point = fit.point(laws.chinchilla, table)
     assert not point.certificate.converged
     assert all(np.isfinite(v) for v in point.params.values())
@@ -262,42 +306,54 @@ def test_a_failed_fit_is_not_called_converged():
 
 
 def test_start_points_fill_the_declared_ranges():
-    from jscale.fit import _starts
+    from jscale.fit.objective import _start_ranges
 
     record = laws.describe(laws.chinchilla)
     with float64():
-        points = np.asarray(_starts.spread(record, 256))
+        points = np.asarray(_start_ranges.spread(record, 256))
         for i, p in enumerate(record.parameters):
             low, high = (float(p.role.support.to_free(jnp.asarray(edge))) for edge in p.role.start)
             fractions = (points[:, i] - low) / (high - low)
             assert ((fractions >= 0) & (fractions <= 1)).all()
-            # A uniform sample of 256 has a largest gap near log(256)/256 = .022; the sequence does better.
+            # A uniform sample of 256 has a largest gap near log(256)/256 = .022; the sequence does
+            # better.
             assert np.diff(np.sort(fractions)).max() < 0.02
 
 
 def test_bits_that_the_law_ignores_are_said():
     N = np.geomspace(1e7, 1e9, 12)
     table = runs.read({"N": N, "loss": 1.7 + 300 * N**-0.3, "P_w": np.tile([4.0, 16.0], 6)})
-    assert "ignored-bits" in {note.code for note in fit.point(laws.power_size, table, starts=8).notes}
+    assert "ignored-bits" in {
+        note.code for note in fit.point(laws.power_size, table, starts=8).notes
+    }
 
 
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("objective", "strays"),
-    [("huber", [156]), ("log-squares", [323]), ("raw-squares", [212, 914]), ("huber-likelihood", [79, 330, 921])],
+    [
+        ("huber", [156]),
+        ("log-squares", [323]),
+        ("raw-squares", [212, 914]),
+        ("huber-likelihood", [79, 330, 921]),
+    ],
 )
 def test_starts_that_leap_to_an_edge_come_back(chinchilla_runs, objective, strays):
-    """Of 1,000 starts, those that a step of any length takes to where an exponent is 0 or the floor meets a run."""
-    from jscale.fit import _descent, _objective, _point, _starts
+    """Of 1,000 starts, those that a step of any length takes to where an exponent is 0 or the floor
+    meets a run.
+    """
+    from jscale.fit.objective import _losses, _start_ranges
+    from jscale.fit.objective._tabulate import tabulate
+    from jscale.fit.solve import _staged_descent
     from jscale.runs import select
 
     goal, best = (
-        _objective.resolve(objective),
+        _losses.resolve(objective),
         fit.point(laws.chinchilla, chinchilla_runs, objective=objective, starts=4),
     )
     with float64():
-        tableau, stages = _point.tabulate(laws.chinchilla, select(chinchilla_runs, laws.chinchilla), goal)
-        starts = _starts.spread(laws.describe(laws.chinchilla), 1000)[np.asarray(strays)]
-        found = _descent.descend(laws.chinchilla, goal, tableau, stages, starts)
+        tableau, stages = tabulate(laws.chinchilla, select(chinchilla_runs, laws.chinchilla), goal)
+        starts = _start_ranges.spread(laws.describe(laws.chinchilla), 1000)[np.asarray(strays)]
+        found = _staged_descent.descend(laws.chinchilla, goal, tableau, stages, starts)
     assert np.asarray(found.settled).all()
     np.testing.assert_allclose(found.value, best.objective, rtol=1e-9)

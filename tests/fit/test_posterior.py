@@ -33,14 +33,17 @@ def test_truth_lies_inside(drawn):
     for name, truth in HOFFMANN.items():
         row = drawn.summary[name]
         assert abs(np.log(row["q50"] / truth)) < 4 * row["sd"] / row["mean"], name
-    # The simulated noise is normal with sd 0.01: as a Student-t with 4 degrees of freedom its scale is about 0.8 of it.
+    # The simulated noise is normal with sd 0.01: as a Student-t with 4 degrees of freedom its scale
+    # is about 0.8 of it.
     assert 0.005 < drawn.summary["sigma"]["q50"] < 0.013
 
 
 def test_agrees_with_the_point(drawn):
     point = fit.point(laws.chinchilla, isoflop(), objective="log-squares")
     for name in HOFFMANN:
-        assert abs(drawn.summary[name]["q50"] - point.params[name]) < 1.5 * drawn.summary[name]["sd"], name
+        assert (
+            abs(drawn.summary[name]["q50"] - point.params[name]) < 1.5 * drawn.summary[name]["sd"]
+        ), name
 
 
 def test_summary_is_of_the_draws(drawn):
@@ -98,9 +101,16 @@ def test_arviz_container(drawn):
 
 
 def test_own_kernel_gives_the_same_posterior(drawn):
-    """The model run by NumPyro's own driver, without our coordinates: the same means within Monte-Carlo error."""
+    """The model run by NumPyro's own driver, without our coordinates: the same means within
+    Monte-Carlo error.
+    """
     with float64(), jax.numpy_dtype_promotion("standard"):
-        mcmc = MCMC(NUTS(fit.model(laws.chinchilla, isoflop())), num_warmup=600, num_samples=1500, progress_bar=False)
+        mcmc = MCMC(
+            NUTS(fit.model(laws.chinchilla, isoflop())),
+            num_warmup=600,
+            num_samples=1500,
+            progress_bar=False,
+        )
         mcmc.run(jax.random.key(2))
         theirs = {name: np.asarray(values) for name, values in mcmc.get_samples().items()}
     for name in HOFFMANN:
@@ -112,9 +122,10 @@ def test_own_kernel_gives_the_same_posterior(drawn):
 
 
 def test_a_ridge_is_sampled_and_shown(drawn):
-    # With eight other keys alpha was 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation -0.89 to -0.93: last
-    # digits of a machine's linear algebra make other chains, as keys do. 3 of 38 such posteriors had a chain caught at
-    # an end of the ridge (R-hat 1.2 to 1.8), so that one in 160 would fail twice.
+    # With eight other keys alpha was 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation
+    # -0.89 to -0.93: last digits of a machine's linear algebra make other chains, as keys do. 3 of
+    # 38 such posteriors had a chain caught at an end of the ridge (R-hat 1.2 to 1.8), so that one
+    # in 160 would fail twice.
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SHORT)
     if ridge.summary["alpha"]["rhat"] >= 1.1:
         assert ridge.status == Status.not_converged
@@ -131,11 +142,16 @@ def test_a_ridge_is_sampled_and_shown(drawn):
 def test_without_data_the_prior_comes_back():
     """No run varies the bits, so gamma_w keeps its prior.
 
-    The role's own is wider: scales from 8 bits on take so much from every run that A has to follow along a bent and
-    narrow ridge, in whose end one chain in ten is caught, in NumPyro's own
+    The role's own is wider: scales from 8 bits on take so much from every run that A has to follow
+    along a bent and narrow ridge, in whose end one chain in ten is caught, in NumPyro's own
     coordinates as well.
     """
-    settings = {"chains": 2, "warmup": 600, "draws": 1500, "priors": {"gamma_w": lognormal(2.0, 0.2)}}
+    settings = {
+        "chains": 2,
+        "warmup": 600,
+        "draws": 1500,
+        "priors": {"gamma_w": lognormal(2.0, 0.2)},
+    }
     drawn = fit.posterior(laws.qat, isoflop(), key=jax.random.key(6), **settings)
     logs, ess = np.log(drawn.draws["gamma_w"]), drawn.summary["gamma_w"]["ess_bulk"]
     assert ess > 1000
@@ -145,12 +161,22 @@ def test_without_data_the_prior_comes_back():
 
 def test_priors_can_be_replaced(drawn):
     tight = fit.posterior(
-        laws.chinchilla, isoflop(), key=jax.random.key(0), priors={"E": dist.Normal(1.5, 1e-3)}, **SHORT
+        laws.chinchilla,
+        isoflop(),
+        key=jax.random.key(0),
+        priors={"E": dist.Normal(1.5, 1e-3)},
+        **SHORT,
     )
     assert abs(tight.summary["E"]["mean"] - 1.5) < 0.02
     assert tight.summary["E"]["sd"] < 2e-3 < drawn.summary["E"]["sd"]
     with pytest.raises(JscaleError, match="no parameter gamma"):
-        fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), priors={"gamma": dist.Normal()}, **SHORT)
+        fit.posterior(
+            laws.chinchilla,
+            isoflop(),
+            key=jax.random.key(0),
+            priors={"gamma": dist.Normal()},
+            **SHORT,
+        )
 
 
 def test_predict_is_the_law_at_the_draws(drawn):
@@ -162,7 +188,9 @@ def test_predict_is_the_law_at_the_draws(drawn):
     noisy = fit.predict(drawn, inputs, key=jax.random.key(3))
     ratio = np.log(noisy / loss)
     # Student-t, 4 degrees of freedom: half of the draws lie within 0.741 scales.
-    assert np.mean(np.abs(ratio) < 0.741 * drawn.noise["sigma"][:, None]) == pytest.approx(0.5, abs=0.05)
+    assert np.mean(np.abs(ratio) < 0.741 * drawn.noise["sigma"][:, None]) == pytest.approx(
+        0.5, abs=0.05
+    )
     with pytest.raises(JscaleError, match="takes N, D"):
         fit.predict(drawn, {"N": [1e9]})
 
@@ -180,19 +208,23 @@ def test_bad_counts():
 
 
 def test_an_error_in_one_chain_ends_all():
-    from jscale.fit import _model, _nuts
+    from jscale.fit.bayes import _model
+    from jscale.fit.bayes._sampler import sample
+    from jscale.fit.bayes._whitening import whiten
 
     def fail(_: int) -> None:
         raise RuntimeError("stop")
 
     with float64(), jax.numpy_dtype_promotion("standard"):
-        whitened = _nuts.whiten(_model.model(laws.chinchilla, isoflop()), jax.random.key(0))
+        whitened = whiten(_model.model(laws.chinchilla, isoflop()), jax.random.key(0))
         with pytest.raises(RuntimeError, match="stop"):
-            _nuts.sample(whitened, jax.random.key(0), chains=2, warmup=20, draws=10, advanced=fail)
+            sample(whitened, jax.random.key(0), chains=2, warmup=20, draws=10, advanced=fail)
 
 
 def test_a_single_chain_is_judged_by_its_halves():
-    drawn = fit.posterior(laws.power_size, isoflop(), key=jax.random.key(0), chains=1, warmup=300, draws=400)
+    drawn = fit.posterior(
+        laws.power_size, isoflop(), key=jax.random.key(0), chains=1, warmup=300, draws=400
+    )
     assert all(np.isfinite(row["rhat"]) for row in drawn.summary.values())
 
 

@@ -13,8 +13,8 @@ import scipy.stats
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.fit._intervals_fit import fit_once
-from jscale.fit._profile import profiled
+from jscale.fit.optimum._state import fit_once
+from jscale.fit.uncertainty._profile import profiled
 from tests.fit.lines import LINE, line
 from tests.fit.tables import isoflop
 
@@ -25,7 +25,9 @@ SIZES = laws.power_size
 def sizes() -> runs.Runs:
     N = np.geomspace(1e7, 1e10, 40)
     truth = {"L_inf": 1.8, "A": 150.0, "alpha": 0.3}
-    return runs.simulate(SIZES, truth, {"N": N, "D": 20 * N}, noise=0.01, key=jax.random.key(3), df=4.0)
+    return runs.simulate(
+        SIZES, truth, {"N": N, "D": 20 * N}, noise=0.01, key=jax.random.key(3), df=4.0
+    )
 
 
 def square(params):
@@ -53,12 +55,18 @@ def test_where_all_is_linear_the_profile_is_the_estimate_and_its_error(kind, set
         found = fit.profile(LINE, line(), name, scaling=kind, **settings)
         value, error = expected.point.params[name], expected.stderr[name]
         t90 = scipy.stats.t.ppf(0.95, 5 if kind == "cluster-sandwich" else 28)
-        np.testing.assert_allclose(found.interval, (value - t90 * error, value + t90 * error), atol=1e-6 * error)
+        np.testing.assert_allclose(
+            found.interval, (value - t90 * error, value + t90 * error), atol=1e-6 * error
+        )
         assert found.estimate == pytest.approx(value, rel=1e-12)
         assert found.stderr == pytest.approx(error, rel=1e-6)
         assert found.status == Status.converged
-        assert [note.code for note in found.notes] == (["few-clusters"] if kind == "cluster-sandwich" else [])
-        np.testing.assert_allclose(found.deviance, ((found.levels - value) / error) ** 2, rtol=1e-4, atol=1e-9)
+        assert [note.code for note in found.notes] == (
+            ["few-clusters"] if kind == "cluster-sandwich" else []
+        )
+        np.testing.assert_allclose(
+            found.deviance, ((found.levels - value) / error) ** 2, rtol=1e-4, atol=1e-9
+        )
 
 
 def contributions(objective: str, r: np.ndarray, log_scale: float) -> np.ndarray:
@@ -73,7 +81,10 @@ def contributions(objective: str, r: np.ndarray, log_scale: float) -> np.ndarray
 def test_ends_are_where_the_best_objective_meets_the_threshold(objective):
     """Brute force: the parameter is held at the end, and a simplex searches the others."""
     table, settings = sizes(), {"objective": objective, "starts": 8}
-    point, found = fit.point(SIZES, table, **settings), fit.profile(SIZES, table, "alpha", **settings)
+    point, found = (
+        fit.point(SIZES, table, **settings),
+        fit.profile(SIZES, table, "alpha", **settings),
+    )
     assert found.low < found.estimate < found.high
     floor, size = point.params["L_inf"], np.log(point.params["A"] * 3e8 ** -point.params["alpha"])
     for alpha in (found.estimate, *found.interval):
@@ -101,7 +112,10 @@ def test_ends_are_where_the_best_objective_meets_the_threshold(objective):
 
 def test_a_nearly_laplacian_likelihood_has_ends_too():
     table, settings = sizes(), {"objective": "huber-likelihood", "starts": 8}
-    point, found = fit.point(SIZES, table, **settings), fit.profile(SIZES, table, "alpha", **settings)
+    point, found = (
+        fit.point(SIZES, table, **settings),
+        fit.profile(SIZES, table, "alpha", **settings),
+    )
     held = fit.point(laws.fix(SIZES, alpha=found.high), table, **settings)
     assert 2 * (held.objective - point.objective) == pytest.approx(found.threshold, rel=1e-4)
 
@@ -119,7 +133,9 @@ def test_the_interval_of_a_function_is_the_function_of_the_interval():
 
 def test_levels_nest_and_the_path_leads_along_them():
     table, settings = sizes(), {"objective": "log-squares", "starts": 8}
-    narrow, wide = (fit.profile(SIZES, table, "L_inf", level=level, **settings) for level in (0.5, 0.99))
+    narrow, wide = (
+        fit.profile(SIZES, table, "L_inf", level=level, **settings) for level in (0.5, 0.99)
+    )
     assert wide.low < narrow.low < narrow.high < wide.high
     assert (np.diff(wide.levels) >= 0).all()
     np.testing.assert_allclose(wide.params["L_inf"], wide.levels, rtol=1e-12)
@@ -130,11 +146,12 @@ def test_a_profile_that_never_rises_is_open_and_says_so():
     design = {"N": N, "D": np.full(30, 2e10)}
     table = runs.simulate(
         laws.chinchilla, laws.params(laws.chinchilla), design, noise=0.01, key=jax.random.key(0)
-    )  # fmt: skip
+    )
     found = fit.profile(laws.chinchilla, table, "beta", objective="log-squares", starts=8)
     assert found.interval == (0.0, np.inf)
     assert found.status == Status.not_converged
-    # To the right the coefficient overflows before the walk is out of range: no minimum is met any more.
+    # To the right the coefficient overflows before the walk is out of range: no minimum is met any
+    # more.
     codes = [note.code for note in found.notes]
     assert codes[0] == "profile-open"
     assert codes[1] in ("profile-open", "profile-failed")
@@ -163,10 +180,16 @@ def test_a_better_optimum_on_the_way_is_told():
 
 
 def test_weighted_likelihoods_are_measured_by_the_sandwich():
-    settings = {"objective": "student-likelihood", "starts": 4, "weights": np.linspace(0.2, 3.0, 30)}
+    settings = {
+        "objective": "student-likelihood",
+        "starts": 4,
+        "weights": np.linspace(0.2, 3.0, 30),
+    }
     found = fit.profile(LINE, line(), "b", **settings)
     assert found.scaling == "sandwich"
-    assert found.stderr == pytest.approx(fit.covariance(LINE, line(), "sandwich", **settings).stderr["b"], rel=1e-6)
+    assert found.stderr == pytest.approx(
+        fit.covariance(LINE, line(), "sandwich", **settings).stderr["b"], rel=1e-6
+    )
 
 
 def test_rounding_is_no_better_optimum():
@@ -175,7 +198,9 @@ def test_rounding_is_no_better_optimum():
 
 
 def test_a_target_without_a_value_has_no_profile():
-    found = fit.profile(LINE, line(), {"nothing": lambda params: params["a"] * jnp.nan}, objective="log-squares")
+    found = fit.profile(
+        LINE, line(), {"nothing": lambda params: params["a"] * jnp.nan}, objective="log-squares"
+    )
     assert found.status == Status.not_converged
     assert found.interval == (-np.inf, np.inf)
     assert "is nan at the best fit" in found.notes[0].message
@@ -183,29 +208,51 @@ def test_a_target_without_a_value_has_no_profile():
 
 @pytest.mark.data
 def test_published_runs():
-    """The exponent of the best size on the runs of Hoffmann et al.; its interval by robust profile holds 1/2."""
+    """The exponent of the best size on the runs of Hoffmann et al.; its interval by robust profile
+    holds 1/2.
+    """
     found = fit.profile(
-        laws.chinchilla, runs.dataset("chinchilla"), {"a": lambda p: p["beta"] / (p["alpha"] + p["beta"])}
+        laws.chinchilla,
+        runs.dataset("chinchilla"),
+        {"a": lambda p: p["beta"] / (p["alpha"] + p["beta"])},
     )
-    np.testing.assert_allclose((found.low, found.estimate, found.high), (0.48258, 0.51390, 0.54777), atol=5e-5)
+    np.testing.assert_allclose(
+        (found.low, found.estimate, found.high), (0.48258, 0.51390, 0.54777), atol=5e-5
+    )
 
 
 @pytest.mark.parametrize(
     ("target", "settings", "message"),
     [
-        ("gamma", {}, "law 'line_law' has no parameter 'gamma' .it has: a, b.; any other target is a function"),
+        (
+            "gamma",
+            {},
+            "law 'line_law' has no parameter 'gamma' .it has: a, b.; any other target is a function",
+        ),
         ("a", {"level": 1.5}, "level must lie between 0 and 1, not 1.5"),
         ("a", {"level": True}, "level must lie between 0 and 1"),
         (3, {}, "target '3' must be a parameter or a function of the parameters, not 3"),
         ({"x": square, "y": square}, {}, "profile takes one target, not 2"),
-        ("a", {"scaling": "hessian"}, "scaling must be one of likelihood, fisher, sandwich, cluster-sandwich"),
+        (
+            "a",
+            {"scaling": "hessian"},
+            "scaling must be one of likelihood, fisher, sandwich, cluster-sandwich",
+        ),
         ("a", {"scaling": "likelihood"}, r"log-squares is no likelihood"),
         (
             "a",
-            {"scaling": "likelihood", "objective": "student-likelihood", "weights": np.linspace(1, 2, 30)},
+            {
+                "scaling": "likelihood",
+                "objective": "student-likelihood",
+                "weights": np.linspace(1, 2, 30),
+            },
             "of weighted runs is no likelihood",
         ),
-        ("a", {"scaling": "sandwich", "by": "group"}, "by='group' belongs to the scaling 'cluster-sandwich'"),
+        (
+            "a",
+            {"scaling": "sandwich", "by": "group"},
+            "by='group' belongs to the scaling 'cluster-sandwich'",
+        ),
         ("a", {"by": "one"}, "no column 'one'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -3,12 +3,18 @@ from statistics import NormalDist
 
 import pytest
 
-from jscale.fit._quantiles import student_quantile
+from jscale.fit.uncertainty._student import student_quantile
 
 
 @pytest.mark.parametrize(
     ("level", "df", "value"),
-    [(0.95, 1, 12.7062), (0.95, 3, 3.18245), (0.95, 10, 2.22814), (0.9, 5, 2.01505), (0.95, 1000, 1.96234)],
+    [
+        (0.95, 1, 12.7062),
+        (0.95, 3, 3.18245),
+        (0.95, 10, 2.22814),
+        (0.9, 5, 2.01505),
+        (0.95, 1000, 1.96234),
+    ],
 )
 def test_quantiles_of_the_printed_tables(level: float, df: int, value: float):
     assert student_quantile(level, df) == pytest.approx(value, rel=1e-5)

@@ -81,7 +81,9 @@ def test_errors_hold_at_every_step_of_the_uncertainty():
     assert likelihood.scaling == "likelihood"
     fisher = fit.covariance(laws.kaplan_size, table, kind="fisher", **settings)
     sandwich = fit.covariance(laws.kaplan_size, table, kind="sandwich", **settings)
-    drawn = fit.bootstrap(laws.kaplan_size, table, draws=300, key=jax.random.key(0), kind="parametric", **settings)
+    drawn = fit.bootstrap(
+        laws.kaplan_size, table, draws=300, key=jax.random.key(0), kind="parametric", **settings
+    )
     told = (likelihood.high - likelihood.low) / 2 / 1.645
     assert fisher.stderr["alpha_N"] == pytest.approx(told, rel=0.1)
     assert sandwich.stderr["alpha_N"] == pytest.approx(told, rel=0.1)
@@ -89,8 +91,16 @@ def test_errors_hold_at_every_step_of_the_uncertainty():
 
 
 def test_errors_of_the_loss_say_nothing_of_another_output():
-    accuracy = runs.read({"loss": np.linspace(2, 4, 9), "loss_se": np.full(9, 0.01), "error": np.linspace(0.2, 0.7, 9)})
-    with pytest.raises(JscaleError, match="column 'loss_se' is of the loss, which this law does not predict"):
+    accuracy = runs.read(
+        {
+            "loss": np.linspace(2, 4, 9),
+            "loss_se": np.full(9, 0.01),
+            "error": np.linspace(0.2, 0.7, 9),
+        }
+    )
+    with pytest.raises(
+        JscaleError, match="column 'loss_se' is of the loss, which this law does not predict"
+    ):
         fit.point(laws.error_from_loss, accuracy, weights="loss_se")
 
 
@@ -99,7 +109,9 @@ def test_fisher_under_errors_is_that_of_weighted_regression():
     N, error = np.geomspace(1e6, 1e9, 30), rng.uniform(0.001, 0.05, 30)
     loss = (8.8e13 / N) ** 0.076 * np.exp(error * rng.normal(size=30))
     table = runs.read({"N": N, "loss": loss, "loss_se": error * loss})
-    found = fit.covariance(laws.kaplan_size, table, kind="fisher", weights="loss_se", objective="log-squares")
+    found = fit.covariance(
+        laws.kaplan_size, table, kind="fisher", weights="loss_se", objective="log-squares"
+    )
     design = np.stack([np.ones(30), np.log(N)], axis=1) / error[:, None]
     solution, (rest,), *_ = np.linalg.lstsq(design, np.log(loss) / error)
     stderr = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * rest / 28)
@@ -110,7 +122,9 @@ def test_fisher_under_errors_is_that_of_weighted_regression():
 def test_equal_weights_are_none():
     table = isoflop()
     one, none = (
-        fit.covariance(laws.chinchilla, table, kind="fisher", weights=w, objective="student-likelihood")
+        fit.covariance(
+            laws.chinchilla, table, kind="fisher", weights=w, objective="student-likelihood"
+        )
         for w in (np.full(len(table), 3.0), None)
     )
     assert one.stderr == pytest.approx(none.stderr, rel=1e-9)
@@ -143,7 +157,10 @@ def test_excluded_runs_need_no_weight():
     table = isoflop()
     weights, out = np.ones(len(table)), np.zeros(len(table), bool)
     weights[0], out[0] = np.nan, True
-    assert fit.point(laws.chinchilla, read(table, exclude=out), weights=weights).n_runs == len(table) - 1
+    assert (
+        fit.point(laws.chinchilla, read(table, exclude=out), weights=weights).n_runs
+        == len(table) - 1
+    )
 
 
 @pytest.mark.parametrize("kind", ["rows", "wild", "parametric"])
@@ -156,7 +173,10 @@ def test_bootstrap_weighs_as_the_fit_does(kind):
     settings = {"draws": 200, "key": jax.random.key(0), "kind": kind, "objective": "log-squares"}
     weighted = fit.bootstrap(laws.chinchilla, told, weights="loss_se", **settings)
     assert weighted.failures == 0
-    assert weighted.point.params == fit.point(laws.chinchilla, told, weights="loss_se", objective="log-squares").params
+    assert (
+        weighted.point.params
+        == fit.point(laws.chinchilla, told, weights="loss_se", objective="log-squares").params
+    )
     assert weighted.stderr["E"] == pytest.approx(weighted.point.stderr["E"], rel=0.25)
     unweighted = fit.point(laws.chinchilla, told, objective="log-squares")
     assert weighted.stderr["E"] < 0.8 * unweighted.stderr["E"]
@@ -169,7 +189,10 @@ def test_bootstrap_weighs_as_the_fit_does(kind):
         ("loss_se", "table has no column 'loss_se'"),
         ("gaps", "table: column 'gaps', row 3: the cell is empty; expected a weight of 0 or above"),
         ("reason", "table: column 'reason', row 1: 'because' is no number; expected a weight"),
-        ("sign", "table: column 'sign', row 2: -1 is out of range; expected a weight of 0 or above"),
+        (
+            "sign",
+            "table: column 'sign', row 2: -1 is out of range; expected a weight of 0 or above",
+        ),
         (np.ones(3), "weights have shape (3,); expected (40,), one for every row of table"),
         (np.zeros(40), "table: weights: every run weighs 0; expected some weight above 0"),
         (np.r_[np.ones(4), np.inf, np.ones(35)], "table: weights, row 5: inf is out of range"),
@@ -193,7 +216,12 @@ def test_a_column_of_weights_goes_by_its_old_name_too():
     """Standard errors are errors under any name, not weights."""
     table = isoflop()
     sizes = np.random.default_rng(3).uniform(0.01, 0.05, len(table))
-    mine = runs.read({"N": table["N"], "D": table["D"], "loss": table["loss"], "stderr": sizes, "w": sizes})
-    found = {name: fit.point(laws.chinchilla, mine, weights=name, starts=8) for name in ("stderr", "loss_se", "w")}
+    mine = runs.read(
+        {"N": table["N"], "D": table["D"], "loss": table["loss"], "stderr": sizes, "w": sizes}
+    )
+    found = {
+        name: fit.point(laws.chinchilla, mine, weights=name, starts=8)
+        for name in ("stderr", "loss_se", "w")
+    }
     assert found["stderr"].params == found["loss_se"].params != found["w"].params
     assert found["stderr"].weights == "loss_se"

@@ -1,4 +1,6 @@
-"""Where the laws are tried: published constants and draws from the start ranges, at the corners of a wide grid."""
+"""Where the laws are tried: published constants and draws from the start ranges, at the corners of
+a wide grid.
+"""
 
 import functools
 import itertools
@@ -47,13 +49,19 @@ def centre(record: laws.Record) -> dict[str, float]:
     return {**middle, **lowest, "loss_min": LOSS_MIN}
 
 
-def anchored(record: laws.Record, parameter: laws.Parameter, scope: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """``multiplies``, ``plus`` and ``power`` of a parameter's anchor, at the centre and the parameters in ``scope``."""
+def anchored(
+    record: laws.Record, parameter: laws.Parameter, scope: Mapping[str, Any]
+) -> tuple[Any, Any, Any]:
+    """``multiplies``, ``plus`` and ``power`` of a parameter's anchor, at the centre and the
+    parameters in ``scope``.
+    """
     anchor = parameter.role.anchor
     if anchor is None:
         return 1.0, 0.0, 1.0
     at = {**centre(record), **scope}
-    return tuple(expressions.evaluate(text, at) for text in (anchor.multiplies, anchor.plus, anchor.power))
+    return tuple(
+        expressions.evaluate(text, at) for text in (anchor.multiplies, anchor.plus, anchor.power)
+    )
 
 
 def to_coordinates(record: laws.Record, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,13 +90,18 @@ def drawn_coordinates(record: laws.Record, seed: int) -> dict[str, float]:
 
 @functools.cache
 def thetas(law: laws.LawFunction) -> tuple[tuple[str, dict[str, float]], ...]:
-    """Every published set of constants, and ``DRAWS`` draws from the start ranges that float32 can hold."""
+    """Every published set of constants, and ``DRAWS`` draws from the start ranges that float32 can
+    hold.
+    """
     record = laws.describe(law)
     published = [(name, laws.params(law, name)) for name in record.published]
     drawn = []
     for seed in itertools.count():
         with float64():
-            params = {k: float(v) for k, v in from_coordinates(record, drawn_coordinates(record, seed)).items()}
+            params = {
+                k: float(v)
+                for k, v in from_coordinates(record, drawn_coordinates(record, seed)).items()
+            }
         # A start range of exponents down to 0.01 makes a scale such as N_c astronomically large.
         if max(map(abs, params.values())) < 1e30:
             drawn.append((f"draw{seed}", params))
@@ -103,7 +116,10 @@ def cast(values: Mapping[str, Any], dtype: str) -> dict[str, jax.Array]:
 
 
 _EXACT: Mapping[str, Any] = {
-    **{name: getattr(mpmath, name) for name in ("exp", "expm1", "log", "log1p", "log10", "sqrt", "tanh")},
+    **{
+        name: getattr(mpmath, name)
+        for name in ("exp", "expm1", "log", "log1p", "log10", "sqrt", "tanh")
+    },
     "log2": lambda x: mpmath.log(x, 2),
     "ndtr": mpmath.ncdf,
     "minimum": min,
@@ -115,9 +131,16 @@ _EXACT: Mapping[str, Any] = {
 
 
 def exactly(record: laws.Record, values: Mapping[str, Any]) -> np.ndarray:
-    """The law's formula at every point of ``values``, in 40 digits; knows nothing of the law's code."""
-    columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, np.float64)) for v in values.values()))
+    """The law's formula at every point of ``values``, in 40 digits; knows nothing of the law's
+    code.
+    """
+    columns = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(v, np.float64)) for v in values.values())
+    )
     own = {**_EXACT, **EXACT_FUNCTIONS.get(record.name, {})}
     with mpmath.workdps(40):
-        points = [dict(zip(values, map(mpmath.mpf, row), strict=True)) for row in zip(*columns, strict=True)]
+        points = [
+            dict(zip(values, map(mpmath.mpf, row), strict=True))
+            for row in zip(*columns, strict=True)
+        ]
         return np.array([float(record.evaluate({**point, **own})) for point in points])

@@ -1,4 +1,6 @@
-"""Functions that a law's formula calls by name, worked out by brute force in 40 digits: law → name → function."""
+"""Functions that a law's formula calls by name, worked out by brute force in 40 digits: law → name
+→ function.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -6,7 +8,7 @@ from typing import Any
 
 import mpmath
 
-from jscale.laws import schedule
+from jscale.laws.training import _schedule
 
 
 def share(ratio: Any, alpha: Any) -> Any:
@@ -41,7 +43,9 @@ class Steps:
         return self.rates[-1] * max(t - len(self.rates) + 1, 0) if self.rates[-1] else 0
 
     def annealing(self, t: Any, lam: Any) -> Any:
-        """Sum of ``m_i = lam * m_{i-1} + fall_i`` over the steps 0 … t, a geometric series for every fall."""
+        """Sum of ``m_i = lam * m_{i-1} + fall_i`` over the steps 0 … t, a geometric series for
+        every fall.
+        """
         return sum(fall * (1 - lam ** max(t - k + 1, 0)) / (1 - lam) for k, fall in self.falls)
 
     def drop(self, t: Any, C: Any, beta: Any, gamma: Any) -> Any:
@@ -50,10 +54,13 @@ class Steps:
         for i in reversed(range(len(self.rates))):
             since.append(since[-1] + self._part(i, t))
         since.reverse()
-        return sum(fall * (1 - (1 + C * self.rates[k] ** -gamma * since[k]) ** -beta) for k, fall in self.falls)
+        return sum(
+            fall * (1 - (1 + C * self.rates[k] ** -gamma * since[k]) ** -beta)
+            for k, fall in self.falls
+        )
 
 
-_STEPS = Steps(schedule.cosine(1000, 3e-4, final=3e-5, warmup=100))
+_STEPS = Steps(_schedule.cosine(1000, 3e-4, final=3e-5, warmup=100))
 
 EXACT_FUNCTIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "m4": {"share": share},

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from jscale.laws.batch import (
+from jscale.laws.loss._progress import algorithmic_progress, compute_gain
+from jscale.laws.training._batch import (
     critical_batch,
     kaplan_allocation,
     kaplan_critical_batch,
@@ -15,7 +16,7 @@ from jscale.laws.batch import (
     training_examples,
     training_steps,
 )
-from jscale.laws.hyper import (
+from jscale.laws.training._hyper import (
     adamw_timescale,
     deepseek_batch,
     deepseek_learning_rate,
@@ -25,7 +26,6 @@ from jscale.laws.hyper import (
     step_law_learning_rate,
     weight_decay,
 )
-from jscale.laws.progress import algorithmic_progress, compute_gain
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 
@@ -69,7 +69,9 @@ def test_steps_against_examples():
 
 def test_least_steps_and_compute_of_a_run():
     batch = np.array([1e5, 1e6, 1e7])
-    np.testing.assert_allclose(minimum_steps(training_steps(batch, **LEAST), batch, 1e6), 1e4, rtol=1e-14)
+    np.testing.assert_allclose(
+        minimum_steps(training_steps(batch, **LEAST), batch, 1e6), 1e4, rtol=1e-14
+    )
     compute = 6e9 * training_examples(batch, **LEAST)
     np.testing.assert_allclose(minimum_compute(compute, batch, 1e6), 6e19, rtol=1e-14)
 
@@ -93,7 +95,9 @@ def test_kaplan_allocation():
 
 
 def test_kaplan_allocation_is_the_least_loss():
-    """Brute force: at C = 6 N B S with B at the critical batch, the best N moves with the power that is promised."""
+    """Brute force: at C = 6 N B S with B at the critical batch, the best N moves with the power
+    that is promised.
+    """
     steps, critical = laws.params(laws.kaplan_steps), laws.params(kaplan_critical_batch)
 
     def best_size(C):
@@ -112,7 +116,9 @@ def test_kaplan_allocation_is_the_least_loss():
         return N[jnp.argmin(low)]
 
     found = jnp.log(best_size(1e24) / best_size(1e20)) / jnp.log(1e4)
-    promised = kaplan_allocation(alpha_N=steps["alpha_N"], alpha_B=critical["alpha_B"], alpha_S=steps["alpha_S"])
+    promised = kaplan_allocation(
+        alpha_N=steps["alpha_N"], alpha_B=critical["alpha_B"], alpha_S=steps["alpha_S"]
+    )
     np.testing.assert_allclose(found, promised.N, atol=1e-3)
 
 
@@ -127,23 +133,32 @@ def test_deepseek_spends_the_budget():
 def test_weight_decay_gives_the_timescale():
     run = {"batch_tokens": 1e6, "learning_rate": 1e-3, "D": 2e10}
     decay = weight_decay(0.2, **run)
-    np.testing.assert_allclose(run["batch_tokens"] / (run["learning_rate"] * decay * run["D"]), 0.2, rtol=1e-14)
+    np.testing.assert_allclose(
+        run["batch_tokens"] / (run["learning_rate"] * decay * run["D"]), 0.2, rtol=1e-14
+    )
     np.testing.assert_allclose(weight_decay(0.2, **{**run, "batch_tokens": 2e6}), 2 * decay)
 
 
 def test_progress():
-    # The effective compute doubles in 8.4 months, and the same rate as an exponential is that of the other law.
+    # The effective compute doubles in 8.4 months, and the same rate as an exponential is that of
+    # the other law.
     theta = laws.params(compute_gain)
     days = 8.4 * 30.4375
-    np.testing.assert_allclose(compute_gain(np.array([0.0, days, 2 * days]), **theta), [1.0, 2.0, 4.0], rtol=1e-14)
+    np.testing.assert_allclose(
+        compute_gain(np.array([0.0, days, 2 * days]), **theta), [1.0, 2.0, 4.0], rtol=1e-14
+    )
     np.testing.assert_allclose(algorithmic_progress(1e9, days, g=np.log(2) / days), 2e9, rtol=1e-14)
 
 
 def test_recovery():
     truth = laws.params(step_law_learning_rate)
     N, D = (a.ravel() for a in np.meshgrid(np.geomspace(1e8, 1e10, 8), np.geomspace(1e9, 1e12, 8)))
-    rate = np.asarray(step_law_learning_rate(N, D, **truth)) * np.exp(0.05 * np.random.default_rng(0).normal(size=64))
-    point = fit.point(step_law_learning_rate, runs.read({"N": N, "D": D, "lr": rate, "loss": rate}), starts=8)
+    rate = np.asarray(step_law_learning_rate(N, D, **truth)) * np.exp(
+        0.05 * np.random.default_rng(0).normal(size=64)
+    )
+    point = fit.point(
+        step_law_learning_rate, runs.read({"N": N, "D": D, "lr": rate, "loss": rate}), starts=8
+    )
     assert point.certificate.converged
     for name, value in truth.items():
         assert abs(point.params[name] - value) < 4 * point.stderr[name], name

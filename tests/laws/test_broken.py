@@ -7,7 +7,7 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.laws.broken import bnsl, bnsl_slopes
+from jscale.laws.loss._broken import bnsl, bnsl_slopes
 from tests.laws.catalogue_points import exactly, in_dtype
 from tests.tolerances import REFERENCE
 
@@ -40,7 +40,9 @@ def test_a_break_that_changes_nothing_is_none():
     theta = {**TWO, "c_2": 0.0}
     np.testing.assert_allclose(bnsl(2)(x, **theta), bnsl(1)(x, **ONE), rtol=1e-14)
     straight = bnsl(1)(x, **{**ONE, "c_1": 0.0})
-    np.testing.assert_allclose(straight, laws.power_size(x, L_inf=0.5, A=10.0, alpha=0.3), rtol=1e-13)
+    np.testing.assert_allclose(
+        straight, laws.power_size(x, L_inf=0.5, A=10.0, alpha=0.3), rtol=1e-13
+    )
 
 
 def test_slopes_of_the_segments():
@@ -89,7 +91,9 @@ def test_start_ranges_keep_the_breaks_in_order(n):
 
 
 def test_recovery():
-    table = runs.simulate(bnsl(1), ONE, {"x": np.geomspace(10, 1e6, 80)}, noise=1e-3, key=jax.random.key(0))
+    table = runs.simulate(
+        bnsl(1), ONE, {"x": np.geomspace(10, 1e6, 80)}, noise=1e-3, key=jax.random.key(0)
+    )
     point = fit.point(bnsl(1), table, starts=8)
     assert point.certificate.converged
     for name, truth in ONE.items():

@@ -30,7 +30,9 @@ def without(theta: dict, *names: str) -> dict:
     return {k: v for k, v in theta.items() if k not in names}
 
 
-@laws.law(formula="6 * N * D * (1 + waste)", source="Kaplan et al. 2020 (arXiv 2001.08361), section 2.1")
+@laws.law(
+    formula="6 * N * D * (1 + waste)", source="Kaplan et al. 2020 (arXiv 2001.08361), section 2.1"
+)
 def compute(N: Count, D: Tokens, *, waste: Annotated[Exponent, adjust(unit="1")]) -> Flops:
     """Training compute with a share of waste, FLOP."""
     return 6 * N * D * (1 + waste)
@@ -101,12 +103,18 @@ class TestFix:
     def test_ends_of_a_support_switch_terms_off(self):
         """E = 0, no degradation, weights in full precision."""
         floorless = laws.fix(laws.chinchilla, E=0)
-        assert floorless(N, D, **without(THETA, "E")) == laws.chinchilla(N, D, **{**THETA, "E": 0.0})
+        assert floorless(N, D, **without(THETA, "E")) == laws.chinchilla(
+            N, D, **{**THETA, "E": 0.0}
+        )
         full = laws.params(laws.precision)
         off = laws.fix(laws.precision, C_T=0, n_w=-math.inf)
         value = off(N, D, 4, 8, 8, 3, **without(full, "C_T", "n_w"))
         assert value == laws.low_precision(N, D, math.inf, 8, 8, **KUMAR)
-        check_record(off, {"N": N, "D": D, "P_w": 4, "P_a": 8, "P_kv": 8, "P_post": 3}, without(full, "C_T", "n_w"))
+        check_record(
+            off,
+            {"N": N, "D": D, "P_w": 4, "P_a": 8, "P_kv": 8, "P_post": 3},
+            without(full, "C_T", "n_w"),
+        )
 
     def test_negative_and_tiny_values(self):
         fixed = laws.fix(laws.qat, n_w=-0.25, alpha=1e-05)
@@ -123,7 +131,10 @@ class TestFix:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({"gamma": 1.0}, "law 'chinchilla' has no parameter gamma (it has: E, A, B, alpha, beta)"),
+            (
+                {"gamma": 1.0},
+                "law 'chinchilla' has no parameter gamma (it has: E, A, B, alpha, beta)",
+            ),
             ({"N": 1.0}, "no parameter N"),
             ({"E": -0.1}, "E = -0.1 lies outside its support, positive"),
             ({"E": math.nan}, "E = nan lies outside"),
@@ -164,14 +175,25 @@ class TestTie:
         assert record.name == "chinchilla[beta=alpha]"
         coordinates = to_coordinates(record, rest)
         at = centre(record)
-        np.testing.assert_allclose(coordinates["B"], rest["B"] * at["D"] ** -rest["alpha"], rtol=1e-14)
+        np.testing.assert_allclose(
+            coordinates["B"], rest["B"] * at["D"] ** -rest["alpha"], rtol=1e-14
+        )
 
     def test_several_at_once(self):
-        tied = laws.tie(laws.low_precision, gamma_a="gamma_w", gamma_kv="gamma_w", n_a="n_w", n_kv="n_w", beta="alpha")
+        tied = laws.tie(
+            laws.low_precision,
+            gamma_a="gamma_w",
+            gamma_kv="gamma_w",
+            n_a="n_w",
+            n_kv="n_w",
+            beta="alpha",
+        )
         theta = without(KUMAR, "gamma_a", "gamma_kv", "n_a", "n_kv", "beta")
         check_record(tied, {"N": N, "D": D, "P_w": 8, "P_a": 6, "P_kv": 5}, theta)
         f = 1 - np.exp(theta["n_w"] - np.array([8, 6, 5]) / theta["gamma_w"])
-        expected = laws.chinchilla(N * f.prod(), D, **{**{k: theta[k] for k in "EAB"}, "alpha": 0.4965, "beta": 0.4965})
+        expected = laws.chinchilla(
+            N * f.prod(), D, **{**{k: theta[k] for k in "EAB"}, "alpha": 0.4965, "beta": 0.4965}
+        )
         np.testing.assert_allclose(tied(N, D, 8, 6, 5, **theta), expected, rtol=VALUE["float64"])
 
     def test_then_fix(self):
@@ -188,8 +210,13 @@ class TestTie:
 
     def test_gradient_adds_up(self):
         tied = laws.tie(laws.chinchilla, beta="alpha")
-        both = jax.grad(lambda alpha, beta: laws.chinchilla(N, D, **{**THETA, "alpha": alpha, "beta": beta}), (0, 1))
-        one = jax.jit(jax.grad(lambda alpha: tied(N, D, **{**without(THETA, "beta"), "alpha": alpha})))
+        both = jax.grad(
+            lambda alpha, beta: laws.chinchilla(N, D, **{**THETA, "alpha": alpha, "beta": beta}),
+            (0, 1),
+        )
+        one = jax.jit(
+            jax.grad(lambda alpha: tied(N, D, **{**without(THETA, "beta"), "alpha": alpha}))
+        )
         np.testing.assert_allclose(one(0.3), sum(both(0.3, 0.3)), rtol=1e-13)
 
     def test_mistakes(self):
@@ -240,48 +267,81 @@ class TestSubstitute:
             *laws.describe(laws.effective_parameters).traps,
         }
         for p in laws.describe(laws.low_precision).parameters:
-            assert next(q for q in record.parameters if q.name == p.name).role.anchor == p.role.anchor
+            assert (
+                next(q for q in record.parameters if q.name == p.name).role.anchor == p.role.anchor
+            )
 
     def test_gradients_at_the_edge(self):
         """With too few bits the inner law is 0: infinite, without NaN, for every dense law."""
-        for dense in (laws.chinchilla, laws.kaplan, laws.kaplan_steps, laws.kaplan_size, laws.power_size):
+        for dense in (
+            laws.chinchilla,
+            laws.kaplan,
+            laws.kaplan_steps,
+            laws.kaplan_size,
+            laws.power_size,
+        ):
             law = laws.substitute(dense, N=laws.effective_parameters_weights)
             record = laws.describe(law)
-            theta = {p.name: 0.3 for p in record.parameters} | laws.params(laws.effective_parameters_weights)
+            theta = {p.name: 0.3 for p in record.parameters} | laws.params(
+                laws.effective_parameters_weights
+            )
             at = {i.name: 1e9 for i in record.inputs} | {"P_w": 0.5}
-            value, gradients = jax.value_and_grad(lambda x, law=law: law(**x))(cast({**at, **theta}, "float64"))
+            value, gradients = jax.value_and_grad(lambda x, law=law: law(**x))(
+                cast({**at, **theta}, "float64")
+            )
             assert value == jnp.inf
             assert all(np.isfinite(g) for g in gradients.values()), record.name
 
     def test_published_constants_of_one_source(self):
-        low = laws.substitute(laws.fix(laws.qat, gamma_w=1e-3, n_w=-1.0), N=laws.effective_parameters_weights)
+        low = laws.substitute(
+            laws.fix(laws.qat, gamma_w=1e-3, n_w=-1.0), N=laws.effective_parameters_weights
+        )
         assert laws.params(low, "kumar2024") == laws.params(laws.qat, "kumar2024")
 
     def test_an_input_that_the_runs_do_not_have(self):
-        """The coordinate of A names C; the runs have N and D, and the inner formula takes its place."""
+        """The coordinate of A names C; the runs have N and D, and the inner formula takes its
+        place.
+        """
         law = laws.substitute(laws.power_compute, C=compute)
         theta = {"L_inf": 1.5, "A": 0.8, "alpha": 0.05, "waste": 0.3}
         assert law(N, D, **theta) == laws.power_compute(6 * N * D * 1.3, **without(theta, "waste"))
         check_record(law, {"N": N, "D": D}, theta)
         at = centre(laws.describe(law))
         coordinates = to_coordinates(laws.describe(law), theta)
-        np.testing.assert_allclose(coordinates["A"], 0.8 * (6 * at["N"] * at["D"] * 1.3) ** -0.05, rtol=1e-13)
+        np.testing.assert_allclose(
+            coordinates["A"], 0.8 * (6 * at["N"] * at["D"] * 1.3) ** -0.05, rtol=1e-13
+        )
 
     def test_mixed_with_fix_and_tie(self):
-        inner = laws.tie(laws.fix(laws.effective_parameters, n_w=0.1, n_a=0.2, n_kv=0), gamma_kv="gamma_w")
-        law = laws.fix(laws.substitute(laws.tie(laws.chinchilla, beta="alpha"), N=inner), gamma_a=2.0)
+        inner = laws.tie(
+            laws.fix(laws.effective_parameters, n_w=0.1, n_a=0.2, n_kv=0), gamma_kv="gamma_w"
+        )
+        law = laws.fix(
+            laws.substitute(laws.tie(laws.chinchilla, beta="alpha"), N=inner), gamma_a=2.0
+        )
         theta = {**without(THETA, "beta"), "gamma_w": 2.5}
         check_record(law, {"N": N, "D": D, "P_w": 8, "P_a": 7, "P_kv": 6}, theta)
-        held = {"n_w": 0.1, "n_a": 0.2, "n_kv": 0.0, "gamma_a": 2.0, "gamma_kv": 2.5, "beta": theta["alpha"]}
+        held = {
+            "n_w": 0.1,
+            "n_a": 0.2,
+            "n_kv": 0.0,
+            "gamma_a": 2.0,
+            "gamma_kv": 2.5,
+            "beta": theta["alpha"],
+        }
         expected = laws.low_precision(N, D, 8, 7, 6, **theta, **held)
         np.testing.assert_allclose(law(N, D, 8, 7, 6, **theta), expected, rtol=VALUE["float64"])
 
     def test_jit_vmap_and_float32(self):
         theta = cast(KUMAR, "float32")
         bits = jnp.asarray([4.0, 8.0, 16.0], "float32")
-        value = jax.jit(jax.vmap(lambda P: self.low(jnp.float32(N), jnp.float32(D), P, P, P, **theta)))(bits)
+        value = jax.jit(
+            jax.vmap(lambda P: self.low(jnp.float32(N), jnp.float32(D), P, P, P, **theta))
+        )(bits)
         assert value.dtype == "float32"
-        np.testing.assert_allclose(value, laws.low_precision(N, D, *[np.asarray(bits, float)] * 3, **KUMAR), rtol=1e-6)
+        np.testing.assert_allclose(
+            value, laws.low_precision(N, D, *[np.asarray(bits, float)] * 3, **KUMAR), rtol=1e-6
+        )
 
     def test_mistakes(self):
         effective, weights = laws.effective_parameters, laws.effective_parameters_weights
@@ -289,9 +349,17 @@ class TestSubstitute:
             (laws.chinchilla, {}, "one input=law pair or more"),
             (laws.chinchilla, {"N": effective, "D": effective}, "takes D in tokens"),
             (laws.chinchilla, {"C": effective}, r"has no input 'C' \(it has: N, D\)"),
-            (laws.chinchilla, {"D": effective}, "takes D in tokens, law 'effective_parameters' gives parameters"),
+            (
+                laws.chinchilla,
+                {"D": effective},
+                "takes D in tokens, law 'effective_parameters' gives parameters",
+            ),
             (laws.qat, {"N": weights}, r"share the parameter names \['gamma_w', 'n_w'\]"),
-            (laws.qat, {"N": laws.fix(weights, gamma_w=2.0, n_w=0.0)}, "give gamma_w, n_w different meanings"),
+            (
+                laws.qat,
+                {"N": laws.fix(weights, gamma_w=2.0, n_w=0.0)},
+                "give gamma_w, n_w different meanings",
+            ),
             (laws.chinchilla, {"N": len}, "'len' is not a declared law"),
         ):
             with pytest.raises(JscaleError, match=message):
@@ -305,19 +373,28 @@ class TestSubstitute:
         inner = {name: laws.params(each) for name, each in pairs.items()}
         at = {"N": N, "D": D, "P_w": 8, "P_a": 7, "P_kv": 6, "U": D / 8}
         expected = laws.chinchilla(
-            laws.effective_parameters(N, 8, 7, 6, **inner["N"]), laws.effective_tokens(D, D / 8, **inner["D"]), **dense
+            laws.effective_parameters(N, 8, 7, 6, **inner["N"]),
+            laws.effective_tokens(D, D / 8, **inner["D"]),
+            **dense,
         )
         record = laws.describe(law)
-        theta = {name: {**dense, **inner["N"], **inner["D"]}[name] for name in record.parameter_names}
+        theta = {
+            name: {**dense, **inner["N"], **inner["D"]}[name] for name in record.parameter_names
+        }
         np.testing.assert_allclose(law(**at, **theta), expected, rtol=VALUE["float64"])
         check_record(law, at, theta)
         assert record.input_names[:2] == (("N", "D") if first == "N" else ("D", "N"))
         assert set(record.input_names[2:]) == {"P_w", "P_a", "P_kv", "U"}
         second = "D" if first == "N" else "N"
-        assert record.name == f"chinchilla[{first}={pairs[first].__name__}, {second}={pairs[second].__name__}]"
+        assert (
+            record.name
+            == f"chinchilla[{first}={pairs[first].__name__}, {second}={pairs[second].__name__}]"
+        )
 
     def test_an_inner_law_takes_what_the_runs_have(self):
-        """Of two inner laws one takes D as well: the tokens of the runs, not those that stand in their place."""
+        """Of two inner laws one takes D as well: the tokens of the runs, not those that stand in
+        their place.
+        """
 
         @laws.law(formula="N * (D / 1e9)**rate", source="nowhere")
         def grown(N: Count, D: Tokens, *, rate: Exponent) -> Count:
@@ -364,7 +441,10 @@ class TestSubstitute:
             laws.substitute(laws.chinchilla, N=shrunk)
 
     def test_calls_with_the_wrong_arguments(self):
-        for arguments, named in ((without(KUMAR, "gamma_w"), "'gamma_w'"), ({**KUMAR, "gamma": 1.0}, "'gamma'")):
+        for arguments, named in (
+            (without(KUMAR, "gamma_w"), "'gamma_w'"),
+            ({**KUMAR, "gamma": 1.0}, "'gamma'"),
+        ):
             with pytest.raises(TypeError, match=named):
                 self.low(N, D, **arguments)
         with pytest.raises(TypeError, match="too many positional"):

@@ -1,4 +1,6 @@
-"""``@law`` reads a signature once, returns the same function, and refuses what it cannot use, in one clear line."""
+"""``@law`` reads a signature once, returns the same function, and refuses what it cannot use, in
+one clear line.
+"""
 
 import importlib
 import inspect
@@ -15,7 +17,7 @@ from jscale import laws
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.supports import real
-from jscale.fit._coordinates import at_runs
+from jscale.fit.objective._coordinates import at_runs
 from jscale.laws._catalogue import CHAPTERS
 from jscale.laws.roles import (
     Anchor,
@@ -36,19 +38,25 @@ MODULES = [importlib.import_module(f"jscale.laws.{chapter}") for chapter in CHAP
 THETA = {"E": 1.5, "A": 400.0, "alpha": 0.3}
 
 
-def shrinking(N: Count, P_w: Bits = 16, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent) -> Loss:
+def shrinking(
+    N: Count, P_w: Bits = 16, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent
+) -> Loss:
     """A law of one's own, nats per token."""
     return E + A * N**-alpha / P_w
 
 
 def declare(function=shrinking, **changes):
-    return laws.law(**{"formula": "E + A * N**-alpha / P_w", "source": "nowhere", **changes})(function)
+    return laws.law(**{"formula": "E + A * N**-alpha / P_w", "source": "nowhere", **changes})(
+        function
+    )
 
 
 def fresh():
     """``shrinking`` again: a declaration marks the function itself."""
 
-    def shrinking(N: Count, P_w: Bits = 16, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent) -> Loss:
+    def shrinking(
+        N: Count, P_w: Bits = 16, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent
+    ) -> Loss:
         """A law of one's own, nats per token."""
         return E + A * N**-alpha / P_w
 
@@ -117,14 +125,21 @@ def test_a_role_is_missing():
     def starless(N: Count, E: Irreducible) -> Loss:
         """Nothing."""
 
-    assert "'E' has the role of a parameter (irreducible loss); parameters stand behind the *" in refused(starless)
+    assert (
+        "'E' has the role of a parameter (irreducible loss); parameters stand behind the *"
+        in refused(starless)
+    )
 
 
 def test_a_parameter_needs_a_prior():
-    def bare(N: Count, *, E: Irreducible, depth: Annotated[float, Role("depth", "layers", "no prior")]) -> Loss:
+    def bare(
+        N: Count, *, E: Irreducible, depth: Annotated[float, Role("depth", "layers", "no prior")]
+    ) -> Loss:
         """Nothing."""
 
-    def hollow(N: Count, *, A: Annotated[SizeCoefficient, adjust(prior=None, anchor=Anchor("1 / N"))]) -> Loss:
+    def hollow(
+        N: Count, *, A: Annotated[SizeCoefficient, adjust(prior=None, anchor=Anchor("1 / N"))]
+    ) -> Loss:
         """Nothing."""
 
     assert "'depth' needs a role with a prior and a start range" in refused(bare, formula="E")
@@ -156,7 +171,10 @@ def test_a_default_that_is_no_number():
     ("changes", "message"),
     [
         ({"formula": "E + A * N**-beta"}, "formula uses beta, not in the signature"),
-        ({"formula": "E + A * f", "where": {"f": "N**-gamma"}}, "f uses gamma, not in the signature"),
+        (
+            {"formula": "E + A * f", "where": {"f": "N**-gamma"}},
+            "f uses gamma, not in the signature",
+        ),
         ({"formula": "E + g", "where": {"g": "f", "f": "A"}}, "g uses f, not in the signature"),
         ({"formula": "E + A", "where": {"E": "A"}}, "where gives E a second meaning"),
         ({"formula": "E + A *"}, "'E + A *' is not a formula"),
@@ -176,7 +194,9 @@ def test_constants_that_do_not_fit():
 
     assert "constants 'somebody2020' name ['A', 'E']" in refused(fresh(), **given(E=1.0, A=1.0))
     assert "['A', 'E', 'alpha', 'beta']" in refused(fresh(), **given(**THETA, beta=0.3))
-    assert "['A', 'E', 'alpha', 'gamma']" in refused(fresh(), **given(**THETA, stderr={"gamma": 0.1}))
+    assert "['A', 'E', 'alpha', 'gamma']" in refused(
+        fresh(), **given(**THETA, stderr={"gamma": 0.1})
+    )
     with pytest.raises(JscaleError, match="confidence must be one of P, R, S2, S1, D, not 'good'"):
         laws.constants("Table 1", "good", E=1.0)
 
@@ -193,7 +213,9 @@ def test_anchors_that_do_not_fit():
     ) -> Loss:
         """Nothing."""
 
-    assert "the anchor of 'A' uses D, not in the signature: use that name, or give" in refused(unknown, formula="A")
+    assert "the anchor of 'A' uses D, not in the signature: use that name, or give" in refused(
+        unknown, formula="A"
+    )
     assert "the anchor of 'A' uses B, in a circle" in refused(circular, formula="A + B")
 
 
@@ -227,7 +249,9 @@ def test_adjust_changes_one_role_in_place():
         """Nothing."""
         return N**-alpha + shift + beta
 
-    alpha, shift, beta = laws.describe(declare(steep, formula="N**-alpha + shift + beta")).parameters
+    alpha, shift, beta = laws.describe(
+        declare(steep, formula="N**-alpha + shift + beta")
+    ).parameters
     assert alpha.role.start == (0.5, 2.0)
     assert alpha.role.prior == Prior("lognormal", (0.0, 0.2))
     assert (alpha.role.name, alpha.unit) == (beta.role.name, beta.unit) == ("exponent", "1")
@@ -239,7 +263,9 @@ def test_adjust_changes_one_role_in_place():
 
 
 def test_support_of_an_anchored_parameter():
-    """The coordinate of a bit bias is negative and that of a floor below 1; the parameters themselves are free."""
+    """The coordinate of a bit bias is negative and that of a floor below 1; the parameters
+    themselves are free.
+    """
     support = {p.name: p.support.name for p in laws.describe(laws.qat).parameters}
     assert support["n_w"] == "real"
     assert support["E"] == support["A"] == support["gamma_w"] == "positive"
@@ -250,9 +276,9 @@ def test_evaluate_says_what_is_missing():
     with pytest.raises(JscaleError, match="law 'chinchilla': no value given for D, alpha, beta"):
         record.evaluate({"N": 1e9, "E": 1.0, "A": 1.0, "B": 1.0})
     theta = laws.params(laws.precision)
-    assert laws.describe(laws.precision).evaluate({"N": 10**10, "D": 10**12, **theta}) == pytest.approx(
-        float(laws.precision(1e10, 1e12, **theta))
-    )
+    assert laws.describe(laws.precision).evaluate(
+        {"N": 10**10, "D": 10**12, **theta}
+    ) == pytest.approx(float(laws.precision(1e10, 1e12, **theta)))
 
 
 def test_describe_wants_a_law():
@@ -270,7 +296,9 @@ def test_get():
     assert laws.describe(laws.get("bnsl(2)")).name == "bnsl(2)"
     assert laws.get("bnsl") is laws.get("bnsl(1)")
     for name in ("bnsl(0)", "bnsl(x)", "bnsl(-1)", "bnsl(2.5)", "bnsl(100000)", "bnsl(3"):
-        with pytest.raises(JscaleError, match=r"write bnsl\(2\), with a whole number from 1 to 100"):
+        with pytest.raises(
+            JscaleError, match=r"write bnsl\(2\), with a whole number from 1 to 100"
+        ):
             laws.get(name)
     with pytest.raises(JscaleError, match="the name of a law is text, not 3"):
         laws.get(3)
@@ -281,25 +309,38 @@ def test_params():
     assert first == laws.params(laws.chinchilla, "hoffmann2022")
     first["E"] = 0.0
     assert laws.params(laws.chinchilla)["E"] == 1.6934
-    with pytest.raises(JscaleError, match=r"no published constants 'kumar'.*did you mean 'kumar2024'\?") as caught:
+    with pytest.raises(
+        JscaleError, match=r"no published constants 'kumar'.*did you mean 'kumar2024'\?"
+    ) as caught:
         laws.params(laws.precision, "kumar")
     assert "it has: kumar2024, kumar2024_bias" in str(caught.value)
-    with pytest.raises(JscaleError, match="'precision_robust' has no published constants; fit it to runs"):
+    with pytest.raises(
+        JscaleError, match="'precision_robust' has no published constants; fit it to runs"
+    ):
         laws.params(laws.precision_robust)
-    with pytest.raises(JscaleError, match=r"'power_size' has no published constants 'henighan2020' \(it has: none\)"):
+    with pytest.raises(
+        JscaleError,
+        match=r"'power_size' has no published constants 'henighan2020' \(it has: none\)",
+    ):
         laws.params(laws.power_size, "henighan2020")
 
 
 def test_the_catalogue_is_complete():
-    """Everything that is declared is listed, everything that is listed is declared, and names are unique."""
+    """Everything that is declared is listed, everything that is listed is declared, and names are
+    unique.
+    """
     declared = [
         member
         for module in MODULES
         for member in vars(module).values()
-        if inspect.isfunction(member) and member.__module__ == module.__name__ and hasattr(member, "__jscale_record__")
+        if inspect.isfunction(member)
+        and member.__module__ == module.__name__
+        and hasattr(member, "__jscale_record__")
     ]
     members = [family() for family in laws.families.values()]
-    assert set(laws.families) == {name for module in MODULES for name in getattr(module, "FAMILIES", {})}
+    assert set(laws.families) == {
+        name for module in MODULES for name in getattr(module, "FAMILIES", {})
+    }
     assert {*declared, *members} == set(laws.catalogue)
     assert len(declared) + len(members) == len({laws.describe(f).name for f in laws.catalogue})
     for function in declared:
@@ -313,10 +354,14 @@ def test_the_catalogue_is_complete():
 
 def test_no_module_of_laws_is_forgotten():
     """A file of laws that is not in the list of chapters would hide its laws from the catalogue."""
-    for path in Path(laws.__path__[0]).glob("[a-z]*.py"):
-        if path.stem not in CHAPTERS:
-            module = importlib.import_module(f"jscale.laws.{path.stem}")
-            own = (f for f in vars(module).values() if getattr(f, "__module__", "") == module.__name__)
+    root = Path(laws.__path__[0])
+    for path in root.rglob("*.py"):
+        chapter = ".".join(path.relative_to(root).with_suffix("").parts)
+        if chapter not in CHAPTERS and path.stem != "__init__":
+            module = importlib.import_module(f"jscale.laws.{chapter}")
+            own = (
+                f for f in vars(module).values() if getattr(f, "__module__", "") == module.__name__
+            )
             assert not any(hasattr(f, "__jscale_record__") for f in own), path.stem
             assert not hasattr(module, "FAMILIES"), path.stem
 
@@ -342,11 +387,29 @@ def test_tokens_and_sizes_are_not_mixed_up():
 @pytest.mark.parametrize(
     ("law", "name", "good", "bad", "expected"),
     [
-        (laws.chinchilla, "N", (1e-3, 1e30), (0.0, -1.0, math.inf, math.nan), "a finite number of parameters, above 0"),
+        (
+            laws.chinchilla,
+            "N",
+            (1e-3, 1e30),
+            (0.0, -1.0, math.inf, math.nan),
+            "a finite number of parameters, above 0",
+        ),
         (laws.qat, "P_w", (0.1, math.inf), (0.0, -math.inf), "bits, above 0"),
-        (laws.routed, "E_experts", (1.0, 512.0), (0.5, math.inf), "a finite number of experts, 1 or more"),
+        (
+            laws.routed,
+            "E_experts",
+            (1.0, 512.0),
+            (0.5, math.inf),
+            "a finite number of experts, 1 or more",
+        ),
         (laws.compressed, "compressed", (0.0, 1.0), (-1e-9, 1.1), "a number from 0 to 1"),
-        (laws.density_trend, "t_days", (-5.0, 0.0), (math.inf, -math.inf), "a finite number of days"),
+        (
+            laws.density_trend,
+            "t_days",
+            (-5.0, 0.0),
+            (math.inf, -math.inf),
+            "a finite number of days",
+        ),
     ],
     ids=["count", "bits", "experts", "indicator", "days"],
 )

@@ -8,48 +8,65 @@ import numpy as np
 import pytest
 
 from jscale import laws
-from jscale.laws import density, downstream
+from jscale.laws.tasks import _density, _downstream
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 
-CHAIN = {"a": 40.0, "alpha": 0.2, "b": 30.0, "beta": 0.2, "c": 0.6, "gamma": 2.5, "l": 0.9, "d": 0.25}
+CHAIN = {
+    "a": 40.0,
+    "alpha": 0.2,
+    "b": 30.0,
+    "beta": 0.2,
+    "c": 0.6,
+    "gamma": 2.5,
+    "l": 0.9,
+    "d": 0.25,
+}
 
 
 def test_doubling_time():
-    """Xiao et al. 2024: 99.02 days or 3.25 months at 0.007 a day; the journal's 3.5 months are 0.006507 a day."""
-    np.testing.assert_allclose(density.doubling_time(0.007), 99.02102579, rtol=REFERENCE)
-    np.testing.assert_allclose(density.doubling_time(0.007) / 30.4375, 3.253257521, rtol=REFERENCE)
-    journal = laws.params(density.density_growth, "xiao2025")
+    """Xiao et al. 2024: 99.02 days or 3.25 months at 0.007 a day; the journal's 3.5 months are
+    0.006507 a day.
+    """
+    np.testing.assert_allclose(_density.doubling_time(0.007), 99.02102579, rtol=REFERENCE)
+    np.testing.assert_allclose(_density.doubling_time(0.007) / 30.4375, 3.253257521, rtol=REFERENCE)
+    journal = laws.params(_density.density_growth, "xiao2025")
     np.testing.assert_allclose(journal["A"], 0.006506515042, rtol=REFERENCE)
     for source in ("xiao2024", "xiao2025"):
-        theta = laws.params(density.density_growth, source)
+        theta = laws.params(_density.density_growth, source)
         with in_dtype("float64"):
-            doubled = density.density_growth(density.doubling_time(theta["A"]), **theta)
+            doubled = _density.density_growth(_density.doubling_time(theta["A"]), **theta)
             np.testing.assert_allclose(doubled, 2.0, rtol=1e-14)
 
 
 def test_growth_is_the_ratio_of_two_days():
     with in_dtype("float64"):
-        later, sooner = (density.density_trend(t, A=0.007, B=-1.3) for t in (500.0, 380.0))
-        np.testing.assert_allclose(later / sooner, density.density_growth(120.0, A=0.007), rtol=1e-14)
+        later, sooner = (_density.density_trend(t, A=0.007, B=-1.3) for t in (500.0, 380.0))
+        np.testing.assert_allclose(
+            later / sooner, _density.density_growth(120.0, A=0.007), rtol=1e-14
+        )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_there_and_back(dtype):
     with in_dtype(dtype):
         sizes = jnp.geomspace(jnp.asarray(1e7, dtype), 1e12, 40)
-        scores = density.reference_score(sizes, **CHAIN)
-        back = density.reference_size(scores, **CHAIN)
+        scores = _density.reference_score(sizes, **CHAIN)
+        back = _density.reference_size(scores, **CHAIN)
         assert back.dtype == dtype
         np.testing.assert_allclose(back, sizes, rtol=1e-10 if dtype == "float64" else 1e-3)
-        np.testing.assert_allclose(density.capability_density(scores, sizes / 3, **CHAIN), 3.0, rtol=1e-3)
+        np.testing.assert_allclose(
+            _density.capability_density(scores, sizes / 3, **CHAIN), 3.0, rtol=1e-3
+        )
 
 
 def test_scores_without_an_effective_size():
-    """At chance no model is small enough, above the chain's ceiling none is large enough; no derivative is NaN."""
+    """At chance no model is small enough, above the chain's ceiling none is large enough; no
+    derivative is NaN.
+    """
     with in_dtype("float64"):
-        ceiling = density.reference_score(jnp.inf, **CHAIN)
-        size = jax.value_and_grad(lambda s, theta: density.reference_size(s, **theta), (0, 1))
+        ceiling = _density.reference_score(jnp.inf, **CHAIN)
+        size = jax.value_and_grad(lambda s, theta: _density.reference_size(s, **theta), (0, 1))
         for score, expected in (
             (0.2, 0.0),
             (0.25, 0.0),
@@ -60,31 +77,39 @@ def test_scores_without_an_effective_size():
             value, gradients = size(jnp.asarray(score), CHAIN)
             assert value == expected
             assert all(g == 0 for g in jax.tree.leaves(gradients))
-        assert np.isfinite(density.reference_size(float(ceiling) - 1e-6, **CHAIN))
-        assert np.isnan(density.reference_size(math.nan, **CHAIN))
+        assert np.isfinite(_density.reference_size(float(ceiling) - 1e-6, **CHAIN))
+        assert np.isnan(_density.reference_size(math.nan, **CHAIN))
 
 
 def test_the_inverse_has_the_right_derivative():
     with in_dtype("float64"):
         N = jnp.asarray(1e9)
-        up = jax.grad(lambda N: density.reference_score(N, **CHAIN))(N)
-        down = jax.grad(lambda s: density.reference_size(s, **CHAIN))(density.reference_score(N, **CHAIN))
+        up = jax.grad(lambda N: _density.reference_score(N, **CHAIN))(N)
+        down = jax.grad(lambda s: _density.reference_size(s, **CHAIN))(
+            _density.reference_score(N, **CHAIN)
+        )
         np.testing.assert_allclose(up * down, 1.0, rtol=1e-9)
 
 
 def test_the_chain_is_two_laws():
     """A loss without a floor, then the sigmoid of the downstream chapter."""
     with in_dtype("float64"):
-        dense = {"E": 0.0, "A": CHAIN["a"], "B": CHAIN["b"], "alpha": CHAIN["alpha"], "beta": CHAIN["beta"]}
+        dense = {
+            "E": 0.0,
+            "A": CHAIN["a"],
+            "B": CHAIN["b"],
+            "alpha": CHAIN["alpha"],
+            "beta": CHAIN["beta"],
+        }
         sigmoid = {"a": CHAIN["c"], "k": CHAIN["gamma"], "L_0": CHAIN["l"], "b": CHAIN["d"]}
         loss = laws.chinchilla(1e9, 1e12, **dense)
-        expected = downstream.score_from_loss(loss, **sigmoid)
-        np.testing.assert_allclose(density.reference_score(1e9, **CHAIN), expected, rtol=1e-14)
+        expected = _downstream.score_from_loss(loss, **sigmoid)
+        np.testing.assert_allclose(_density.reference_score(1e9, **CHAIN), expected, rtol=1e-14)
 
 
 def test_the_unit_of_the_loss_is_a_ridge():
     with in_dtype("float64"):
         moved = {**CHAIN, **{k: 2 * CHAIN[k] for k in "abl"}, "gamma": CHAIN["gamma"] / 2}
         sizes = jnp.geomspace(1e7, 1e11, 9)
-        same = density.reference_score(sizes, **moved)
-        np.testing.assert_allclose(same, density.reference_score(sizes, **CHAIN), rtol=1e-13)
+        same = _density.reference_score(sizes, **moved)
+        np.testing.assert_allclose(same, _density.reference_score(sizes, **CHAIN), rtol=1e-13)

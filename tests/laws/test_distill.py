@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from jscale.laws.distill import distilled
+from jscale.laws.data._distill import distilled
 from tests.laws.catalogue_points import DTYPES, cast, in_dtype
 
-THETA = {"c0": 1.2, "c1": 2.0, "d1": 1.3, "f1": 0.1, "A": 300.0, "B": 900.0, "alpha": 0.35, "beta": 0.36, "gamma": 0.8}
+THETA = {
+    "c0": 1.2,
+    "c1": 2.0,
+    "d1": 1.3,
+    "f1": 0.1,
+    "A": 300.0,
+    "B": 900.0,
+    "alpha": 0.35,
+    "beta": 0.36,
+    "gamma": 0.8,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +40,9 @@ def test_value_is_the_printed_equation(teacher):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_sharp_break_does_not_overflow(dtype):
-    """At a width of 0.005 the inner power is 1e150 and more: the slope past the break is that of its power."""
+    """At a width of 0.005 the inner power is 1e150 and more: the slope past the break is that of
+    its power.
+    """
     with in_dtype(dtype):
         theta = cast({**THETA, "f1": 0.005}, dtype)
         point = cast({"N": 5e8, "D": 2e10, "L_teacher": 6.0, "L_student": 2.0}, dtype)
@@ -42,7 +54,9 @@ def test_a_sharp_break_does_not_overflow(dtype):
 
 
 def test_capacity_gap():
-    """A teacher that is far better than the student makes it worse: the best teacher is neither best nor worst."""
+    """A teacher that is far better than the student makes it worse: the best teacher is neither
+    best nor worst.
+    """
     teachers = jnp.linspace(0.3, 6.0, 400)
     losses = distilled(1e8, 2e9, teachers, 3.2, **THETA)
     best = int(jnp.argmin(losses))

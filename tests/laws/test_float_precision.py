@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from jscale.laws.float_precision import (
+from jscale.laws.bits._float_precision import (
     CHANNEL_BLOCK,
     capybara,
     float_bits,
@@ -28,24 +28,34 @@ def _double():
         yield
 
 
-@pytest.mark.parametrize(("exp_bits", "man_bits", "loss"), [(4, 3, 2.541424086), (2, 1, 2.574749814)])
+@pytest.mark.parametrize(
+    ("exp_bits", "man_bits", "loss"), [(4, 3, 2.541424086), (2, 1, 2.574749814)]
+)
 def test_loss(exp_bits, man_bits, loss):
     """Sun et al. 2025, Table 2 and eq. 26: 1.2e9 parameters on 1e11 tokens in blocks of 128."""
-    np.testing.assert_allclose(capybara(1.2e9, 1e11, exp_bits, man_bits, 128, **SUN), loss, rtol=REFERENCE)
+    np.testing.assert_allclose(
+        capybara(1.2e9, 1e11, exp_bits, man_bits, 128, **SUN), loss, rtol=REFERENCE
+    )
 
 
 def test_critical_tokens():
-    """Sun et al. 2025, eq. 21 and 41, and brute force; with B to the power gamma, as a summary has it, far off."""
+    """Sun et al. 2025, eq. 21 and 41, and brute force; with B to the power gamma, as a summary has
+    it, far off.
+    """
     found = float_critical_tokens(1.2e9, 2, 1, 128, **SUN)
     np.testing.assert_allclose(found, 409621903500.0, rtol=REFERENCE)
     for N, exp_bits, man_bits, block in ((1.2e9, 2, 1, 128), (1e8, 1, 1, 16384), (1e12, 8, 7, 16)):
         best = float(float_critical_tokens(N, exp_bits, man_bits, block, **SUN))
-        others = best * np.concatenate([np.geomspace(1e-2, 0.99, 200), np.geomspace(1.01, 1e2, 200)])
+        others = best * np.concatenate(
+            [np.geomspace(1e-2, 0.99, 200), np.geomspace(1.01, 1e2, 200)]
+        )
         loss = capybara(N, np.append(others, best), exp_bits, man_bits, block, **SUN)
         assert loss.argmin() == 400
 
 
-@pytest.mark.parametrize(("P", "exp_bits", "man_bits"), [(4, 1.577535018, 1.422464982), (8, 3.655070035, 3.344929965)])
+@pytest.mark.parametrize(
+    ("P", "exp_bits", "man_bits"), [(4, 1.577535018, 1.422464982), (8, 3.655070035, 3.344929965)]
+)
 def test_layout(P, exp_bits, man_bits):
     """Sun et al. 2025, eq. 31 and 32."""
     np.testing.assert_allclose(float_layout(P, **LAYOUT), (exp_bits, man_bits), rtol=REFERENCE)
@@ -74,7 +84,9 @@ def test_bits_at_given_data(D):
 
 @pytest.mark.parametrize(("C", "bits"), [(1e20, 3.949216016), (1e23, 4.7174)])
 def test_joint_optimum(C, bits):
-    """Sun et al. 2025, eq. 54, against numbers from a numerical optimiser and against what lies around it."""
+    """Sun et al. 2025, eq. 54, against numbers from a numerical optimiser and against what lies
+    around it.
+    """
     best = float_optimum(C, 128, **SUN)
     assert float(best.P) == pytest.approx(bits, rel=1e-5)
     assert float(6 / 16 * best.N * best.D * best.P) == pytest.approx(C, rel=1e-12)
@@ -92,10 +104,16 @@ def test_joint_optimum(C, bits):
 
 
 def test_bits_grow_as_a_power_of_the_budget():
-    """Unlike the one precision for all budgets of Kumar et al. 2024; the power is the one on C / k in eq. 54."""
-    slope = jax.grad(lambda log_C: jnp.log(float_optimum(jnp.exp(log_C), 128, **SUN).P))(jnp.log(1e22))
+    """Unlike the one precision for all budgets of Kumar et al. 2024; the power is the one on C / k
+    in eq. 54.
+    """
+    slope = jax.grad(lambda log_C: jnp.log(float_optimum(jnp.exp(log_C), 128, **SUN).P))(
+        jnp.log(1e22)
+    )
     exponents = SUN["delta"] + SUN["nu"]
-    expected = SUN["alpha"] / (exponents * (SUN["alpha"] + SUN["beta"]) / SUN["beta"] + SUN["alpha"])
+    expected = SUN["alpha"] / (
+        exponents * (SUN["alpha"] + SUN["beta"]) / SUN["beta"] + SUN["alpha"]
+    )
     assert float(slope) == pytest.approx(expected, rel=1e-10)
 
 
@@ -107,7 +125,9 @@ def test_blocks():
 
 
 def test_recovered():
-    size, ratio, layout, block = np.meshgrid([4e7, 1.5e8, 6e8], [60.0, 250.0, 1000.0], range(5), [32.0, 512.0])
+    size, ratio, layout, block = np.meshgrid(
+        [4e7, 1.5e8, 6e8], [60.0, 250.0, 1000.0], range(5), [32.0, 512.0]
+    )
     formats = np.array([(1, 1), (1, 2), (2, 1), (2, 3), (4, 3)], float)[layout.ravel()]
     columns = {"N": size.ravel(), "D": (ratio * size).ravel(), "block": block.ravel()}
     columns |= {"exp_bits": formats[:, 0], "man_bits": formats[:, 1]}

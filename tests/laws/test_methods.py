@@ -6,8 +6,8 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.laws.compressed import compressed, quest
-from jscale.laws.methods import compressed_methods
+from jscale.laws.bits._compressed import compressed, quest
+from jscale.laws.bits._methods import compressed_methods
 from tests.tolerances import VALUE
 
 DENSE = {"E": 1.2, "A": 300.0, "B": 1500.0, "alpha": 0.33, "beta": 0.35}
@@ -17,7 +17,9 @@ def test_one_method_is_the_law_of_one():
     theta = {**DENSE, "eff": 0.4}
     for method in (0.0, 1.0):
         value = compressed_methods(1)(1e8, 2e9, method, **DENSE, eff_1=0.4)
-        np.testing.assert_allclose(value, compressed(1e8, 2e9, method, **theta), rtol=VALUE["float64"])
+        np.testing.assert_allclose(
+            value, compressed(1e8, 2e9, method, **theta), rtol=VALUE["float64"]
+        )
 
 
 def test_every_method_has_its_share():
@@ -40,9 +42,16 @@ def test_a_number_of_methods_that_makes_no_sense(n):
 
 
 def test_recovery():
-    sizes, ratios, methods = (a.ravel() for a in np.meshgrid([3e7, 1e8, 3e8, 1e9], [10.0, 40.0, 160.0], [0, 1, 2]))
+    sizes, ratios, methods = (
+        a.ravel() for a in np.meshgrid([3e7, 1e8, 3e8, 1e9], [10.0, 40.0, 160.0], [0, 1, 2])
+    )
     truth = {**DENSE, "eff_1": 0.6, "eff_2": 0.15}
-    columns = {"N": sizes, "D": sizes * ratios, "compressed_1": methods == 1.0, "compressed_2": methods == 2.0}
+    columns = {
+        "N": sizes,
+        "D": sizes * ratios,
+        "compressed_1": methods == 1.0,
+        "compressed_2": methods == 2.0,
+    }
     columns = {name: np.asarray(column, dtype=float) for name, column in columns.items()}
     table = runs.simulate(compressed_methods(2), truth, columns, noise=5e-4, key=jax.random.key(0))
     point = fit.point(compressed_methods(2), table, objective="log-squares", starts=8)

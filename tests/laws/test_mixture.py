@@ -10,21 +10,33 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.laws import mixture, mixture_scaling
+from jscale.laws.data import _mixture, _mixture_scaling
 from tests.laws.catalogue_points import in_dtype
 
 DENSE = {"E": 1.6, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}
 SOURCES = {"C_1": 3.0, "C_2": 8.0, "C_3": 1.5, "gamma_1": 0.3, "gamma_2": 0.6, "gamma_3": 0.45}
 MIX = {"mix_1": 0.5, "mix_2": 0.2, "mix_3": 0.3}
 TOTAL = {
-    "c": 1.8, "k_1": 0.5, "k_2": 0.4, "k_3": 0.6,
-    "t_1_1": -2.0, "t_1_2": -0.3, "t_2_1": 0.2, "t_2_2": -3.0, "t_3_1": 0.9, "t_3_2": 1.1,
-}  # fmt: skip
+    "c": 1.8,
+    "k_1": 0.5,
+    "k_2": 0.4,
+    "k_3": 0.6,
+    "t_1_1": -2.0,
+    "t_1_2": -0.3,
+    "t_2_1": 0.2,
+    "t_2_2": -3.0,
+    "t_3_1": 0.9,
+    "t_3_2": 1.1,
+}
 
 
 def simplex(steps: int) -> np.ndarray:
     """All mixtures (points, 3) in steps of 1 / ``steps``."""
-    points = [(i, j, steps - i - j) for i, j in itertools.product(range(steps + 1), repeat=2) if i + j <= steps]
+    points = [
+        (i, j, steps - i - j)
+        for i, j in itertools.product(range(steps + 1), repeat=2)
+        if i + j <= steps
+    ]
     return np.array(points) / steps
 
 
@@ -32,7 +44,7 @@ def test_even_quality_scales_the_data_coefficient():
     """B becomes B * q**-beta and nothing else changes."""
     q = {f"q_{i}": 0.7 for i in (1, 2, 3)}
     with in_dtype("float64"):
-        tokens = mixture.mixture_tokens(3)(2e10, **MIX, **q)
+        tokens = _mixture.mixture_tokens(3)(2e10, **MIX, **q)
         np.testing.assert_allclose(tokens, 0.7 * 2e10, rtol=1e-14)
         value = laws.chinchilla(1e9, tokens, **DENSE)
         scaled = {**DENSE, "B": DENSE["B"] * 0.7 ** -DENSE["beta"]}
@@ -46,7 +58,9 @@ def test_the_last_source_is_the_rest():
     with in_dtype("float64"):
         for shares in simplex(4):
             expected = c + k * np.exp(t @ shares)
-            np.testing.assert_allclose(mixture.data_mixing(3)(*shares[:2], **ours), expected, rtol=1e-14)
+            np.testing.assert_allclose(
+                _mixture.data_mixing(3)(*shares[:2], **ours), expected, rtol=1e-14
+            )
 
 
 def test_the_total_is_the_weighted_sum():
@@ -56,22 +70,28 @@ def test_the_total_is_the_weighted_sum():
             {"c": c, "k": TOTAL[f"k_{i}"] / s, "t_1": TOTAL[f"t_{i}_1"], "t_2": TOTAL[f"t_{i}_2"]}
             for i, (s, c) in enumerate(zip(weights, floors, strict=True), 1)
         ]
-        expected = sum(s * mixture.data_mixing(3)(0.3, 0.6, **p) for s, p in zip(weights, parts, strict=True))
+        expected = sum(
+            s * _mixture.data_mixing(3)(0.3, 0.6, **p) for s, p in zip(weights, parts, strict=True)
+        )
         total = {**TOTAL, "c": sum(s * c for s, c in zip(weights, floors, strict=True))}
-        np.testing.assert_allclose(mixture.data_mixing_total(3)(0.3, 0.6, **total), expected, rtol=1e-14)
+        np.testing.assert_allclose(
+            _mixture.data_mixing_total(3)(0.3, 0.6, **total), expected, rtol=1e-14
+        )
 
 
 def test_the_joint_law_holds_the_additive_one():
-    """With all A_i equal the size's coefficient is A whatever the mixture, if the shares sum to 1; so for B."""
+    """With all A_i equal the size's coefficient is A whatever the mixture, if the shares sum to 1;
+    so for B.
+    """
     with in_dtype("float64"):
         equal = {f"A_{i}": DENSE["A"] ** (1 / 0.8) for i in (1, 2, 3)} | {
             f"B_{i}": DENSE["B"] ** 0.5 for i in (1, 2, 3)
         }
         dense = {k: DENSE[k] for k in ("E", "alpha", "beta")}
-        joint = mixture_scaling.mixture_joint(3)(
+        joint = _mixture_scaling.mixture_joint(3)(
             1e9, 2e10, **MIX, **dense, **equal, **SOURCES, gamma_A=0.8, gamma_B=2.0
         )
-        additive = mixture_scaling.mixture_additive(3)(1e9, 2e10, **MIX, **DENSE, **SOURCES)
+        additive = _mixture_scaling.mixture_additive(3)(1e9, 2e10, **MIX, **DENSE, **SOURCES)
         np.testing.assert_allclose(joint, additive, rtol=1e-14)
 
 
@@ -81,10 +101,14 @@ def test_a_source_left_out(dtype):
     with in_dtype(dtype):
         at = {k: jnp.asarray(v, dtype) for k, v in {**MIX, "mix_2": 0.0, "mix_3": 0.5}.items()}
         theta = {**DENSE, **SOURCES}
-        law = mixture_scaling.mixture_additive(3)
-        value, gradients = jax.value_and_grad(lambda x, t: law(1e9, 2e10, **x, **t), (0, 1))(at, theta)
+        law = _mixture_scaling.mixture_additive(3)
+        value, gradients = jax.value_and_grad(lambda x, t: law(1e9, 2e10, **x, **t), (0, 1))(
+            at, theta
+        )
         covered = SOURCES["C_1"] * 0.5**0.3 + SOURCES["C_3"] * 0.5**0.45
-        np.testing.assert_allclose(value, laws.chinchilla(1e9, 2e10, **DENSE) + 1 / covered, rtol=1e-6)
+        np.testing.assert_allclose(
+            value, laws.chinchilla(1e9, 2e10, **DENSE) + 1 / covered, rtol=1e-6
+        )
         assert all(np.isfinite(g) for g in jax.tree.leaves(gradients))
         assert gradients[0]["mix_2"] == gradients[1]["gamma_2"] == 0
 
@@ -93,17 +117,17 @@ def test_best_additive_mixture():
     """Closed form against brute force at two sizes, first-order conditions, and the general search."""
     C, gamma = jnp.array([3.0, 8.0, 1.5]), jnp.array([0.3, 0.6, 0.45])
     with in_dtype("float64"):
-        best = mixture_scaling.best_additive_mixture(C.astype("float64"), gamma.astype("float64"))
+        best = _mixture_scaling.best_additive_mixture(C.astype("float64"), gamma.astype("float64"))
         assert best.status == Status.converged
         np.testing.assert_allclose(best.shares.sum(), 1.0, rtol=1e-12)
         theta = {**DENSE, **{k: float(np.float32(v)) for k, v in SOURCES.items()}}
         grid = simplex(400)
-        law = mixture_scaling.mixture_additive(3)
+        law = _mixture_scaling.mixture_additive(3)
         for N, D in ((1e8, 2e9), (1e11, 5e12)):
             losses = law(N, D, *grid.T, **theta)
             np.testing.assert_allclose(grid[np.argmin(losses)], best.shares, atol=1 / 400)
             assert law(N, D, *best.shares, **theta) <= losses.min()
-        searched = mixture.best_mixture(lambda w: law(1e9, 2e10, *w, **theta), 3)
+        searched = _mixture.best_mixture(lambda w: law(1e9, 2e10, *w, **theta), 3)
         assert searched.status == Status.converged
         np.testing.assert_allclose(searched.shares, best.shares, rtol=1e-6)
 
@@ -111,7 +135,7 @@ def test_best_additive_mixture():
 def test_best_additive_mixture_is_differentiable():
     with in_dtype("float64"):
         C, gamma = jnp.array([3.0, 8.0, 1.5]), jnp.array([0.3, 0.6, 0.45])
-        shares = jax.jit(lambda C: mixture_scaling.best_additive_mixture(C, gamma).shares)
+        shares = jax.jit(lambda C: _mixture_scaling.best_additive_mixture(C, gamma).shares)
         first = jax.jacobian(shares)(C)
         step = 1e-6
         for i in range(3):
@@ -121,44 +145,50 @@ def test_best_additive_mixture_is_differentiable():
 
 
 def test_a_power_of_one_has_no_interior_optimum():
-    best = mixture_scaling.best_additive_mixture(jnp.array([3.0, 8.0]), jnp.array([0.3, 1.0]))
+    best = _mixture_scaling.best_additive_mixture(jnp.array([3.0, 8.0]), jnp.array([0.3, 1.0]))
     assert best.status == Status.no_interior_optimum
     assert np.isnan(best.shares).all()
 
 
 def test_best_mixture_over_several_domains():
-    """Ye's total is convex in the shares: the search finds what brute force does; a useless source goes to nothing."""
-    law, grid = mixture.data_mixing_total(3), simplex(200)
+    """Ye's total is convex in the shares: the search finds what brute force does; a useless source
+    goes to nothing.
+    """
+    law, grid = _mixture.data_mixing_total(3), simplex(200)
     with in_dtype("float64"):
-        found = mixture.best_mixture(lambda w: law(w[0], w[1], **TOTAL), 3)
+        found = _mixture.best_mixture(lambda w: law(w[0], w[1], **TOTAL), 3)
         losses = law(*grid.T[:2], **TOTAL)
         best = grid[np.argmin(losses)]
         assert (best > 0).all()
         assert found.status == Status.converged
         np.testing.assert_allclose(found.shares, best, atol=1 / 200)
         useless = {**TOTAL, "t_1_1": 2.0, "t_2_1": 2.0, "t_3_1": 2.0}
-        corner = mixture.best_mixture(lambda w: law(w[0], w[1], **useless), 3)
+        corner = _mixture.best_mixture(lambda w: law(w[0], w[1], **useless), 3)
         assert corner.status == Status.no_interior_optimum
         assert corner.shares[0] < 1e-3
 
 
 def test_what_is_no_mixture():
-    for family in (mixture.data_mixing, mixture.data_mixing_total, mixture_scaling.mixture_joint):
+    for family in (
+        _mixture.data_mixing,
+        _mixture.data_mixing_total,
+        _mixture_scaling.mixture_joint,
+    ):
         with pytest.raises(JscaleError, match="2 or more, not 1"):
             family(1)
     with pytest.raises(JscaleError, match="2 to 4 sources, not 5"):
-        mixture.best_mixture(jnp.sum, 5)
+        _mixture.best_mixture(jnp.sum, 5)
 
 
 def test_half_life():
     with in_dtype("float64"):
-        fresh, later = (mixture.data_utility(k, b=0.2, tau=3.0) for k in (0.0, 3.0))
+        fresh, later = (_mixture.data_utility(k, b=0.2, tau=3.0) for k in (0.0, 3.0))
         np.testing.assert_allclose([fresh, later], [0.2, 0.1], rtol=1e-14)
 
 
 def test_recovery():
     """Sixty mixtures give the constants of Ye's law back."""
-    law, theta = mixture.data_mixing(3), {"c": 1.5, "k": 1.2, "t_1": -2.0, "t_2": 0.8}
+    law, theta = _mixture.data_mixing(3), {"c": 1.5, "k": 1.2, "t_1": -2.0, "t_2": 0.8}
     shares = np.random.default_rng(0).dirichlet(np.ones(3), 60)
     design = {"mix_1": shares[:, 0], "mix_2": shares[:, 1]}
     table = runs.simulate(law, theta, design, noise=1e-4, key=jax.random.key(0))
@@ -168,12 +198,14 @@ def test_recovery():
 
 @pytest.mark.parametrize("sources", [2, 3, 5])
 def test_members_are_their_formula(sources):
-    families = {**mixture.FAMILIES, **mixture_scaling.FAMILIES}
+    families = {**_mixture.FAMILIES, **_mixture_scaling.FAMILIES}
     for name, family in families.items():
         law = family(sources)
         record, rng = laws.describe(law), np.random.default_rng(sources)
         assert record.name == f"{name}({sources})"
         assert family(sources) is law
-        at = {n: rng.uniform(0.1, 1.0, size=4) for n in (*record.input_names, *record.parameter_names)}
+        at = {
+            n: rng.uniform(0.1, 1.0, size=4) for n in (*record.input_names, *record.parameter_names)
+        }
         with in_dtype("float64"):
             np.testing.assert_allclose(law(**at), record.evaluate(at), rtol=1e-13)

@@ -1,4 +1,6 @@
-"""Mixtures of experts: printed numbers, the sizes and allocations in closed form, and the laws that they contain."""
+"""Mixtures of experts: printed numbers, the sizes and allocations in closed form, and the laws that
+they contain.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,8 +8,13 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from jscale.laws.moe import granular, joint_moe, joint_moe_optimal, sparse_moe
-from jscale.laws.routing import routed, routed_cutoff, routed_dense_size, saturating_experts
+from jscale.laws.experts._moe import granular, joint_moe, joint_moe_optimal, sparse_moe
+from jscale.laws.experts._routing import (
+    routed,
+    routed_cutoff,
+    routed_dense_size,
+    saturating_experts,
+)
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE, VALUE
 
@@ -24,7 +31,10 @@ def _double():
 class TestRouted:
     @pytest.mark.parametrize(
         ("router", "loss", "experts"),
-        [("clark2022_sbase", 2.085814632, 53.76866726), ("clark2022_rlr", 2.149770479, 57.01573538)],
+        [
+            ("clark2022_sbase", 2.085814632, 53.76866726),
+            ("clark2022_rlr", 2.149770479, 57.01573538),
+        ],
     )
     def test_values(self, router, loss, experts):
         """Clark et al. 2022, Table 3, at 1e9 parameters and 64 experts."""
@@ -38,7 +48,11 @@ class TestRouted:
         p = laws.params(routed, router)
         log_E = jnp.log(saturating_experts(64, E_start=p["E_start"], E_max=p["E_max"]))
         log_N = jnp.log(1e9)
-        assert jnp.exp(p["d"] + p["a"] * log_N + (p["b"] + p["c"] * log_N) * log_E) < 1 < routed(1e9, 64, **p)
+        assert (
+            jnp.exp(p["d"] + p["a"] * log_N + (p["b"] + p["c"] * log_N) * log_E)
+            < 1
+            < routed(1e9, 64, **p)
+        )
 
     @pytest.mark.parametrize("router", ROUTERS)
     def test_cutoff(self, router):
@@ -61,17 +75,25 @@ class TestRouted:
 
     def test_recovery(self):
         theta = laws.params(routed)
-        N, E = (g.ravel() for g in np.meshgrid(np.geomspace(1.5e7, 1.3e9, 8), 2.0 ** np.arange(0, 10)))
-        table = runs.simulate(routed, theta, {"N": N, "E_experts": E}, noise=1e-5, key=jax.random.key(3))
+        N, E = (
+            g.ravel() for g in np.meshgrid(np.geomspace(1.5e7, 1.3e9, 8), 2.0 ** np.arange(0, 10))
+        )
+        table = runs.simulate(
+            routed, theta, {"N": N, "E_experts": E}, noise=1e-5, key=jax.random.key(3)
+        )
         point = fit.point(routed, table, starts=4)
         for name, value in theta.items():
             # The number that endless experts count for is an extrapolation beyond 512 of them.
-            np.testing.assert_allclose(point.params[name], value, rtol=2e-2 if name == "E_max" else 5e-3, err_msg=name)
+            np.testing.assert_allclose(
+                point.params[name], value, rtol=2e-2 if name == "E_max" else 5e-3, err_msg=name
+            )
 
 
 class TestGranular:
     def test_value(self):
-        """Krajewski et al. 2024, Table 2, 64 x 1B: the paper prints 2.491; its three-digit constants give 2.471."""
+        """Krajewski et al. 2024, Table 2, 64 x 1B: the paper prints 2.491; its three-digit
+        constants give 2.471.
+        """
         found = granular(43e9, 28.94e9, 16, **laws.params(granular))
         np.testing.assert_allclose(found, 2.47138769, rtol=REFERENCE)
         np.testing.assert_allclose(found, 2.491, atol=0.025)
@@ -80,7 +102,9 @@ class TestGranular:
         p = laws.params(granular)
         dense = {"E": p["c"], "A": p["a"], "B": p["b"], "alpha": p["alpha"], "beta": p["beta"]}
         found = granular(1e9, 2e10, jnp.inf, **p)
-        np.testing.assert_allclose(found, laws.chinchilla(1e9, 2e10, **dense), rtol=VALUE["float64"])
+        np.testing.assert_allclose(
+            found, laws.chinchilla(1e9, 2e10, **dense), rtol=VALUE["float64"]
+        )
 
 
 class TestJoint:
@@ -91,7 +115,9 @@ class TestJoint:
 
     @pytest.mark.parametrize(("experts", "loss", "N", "D"), VALUES)
     def test_values(self, experts, loss, N, D):
-        """Ludziejewski et al. 2025, Table 3; Table 1 prints 1.7B and 9.7B at one expert and 1e20 FLOP."""
+        """Ludziejewski et al. 2025, Table 3; Table 1 prints 1.7B and 9.7B at one expert and 1e20
+        FLOP.
+        """
         np.testing.assert_allclose(joint_moe(1e9, 2e10, experts, **JOINT), loss, rtol=REFERENCE)
         best = joint_moe_optimal(1e20, experts, JOINT)
         np.testing.assert_allclose(best, (N, D), rtol=REFERENCE)
@@ -104,7 +130,9 @@ class TestJoint:
         N = best.N * jnp.exp(jnp.linspace(-2, 2, 4001))
         losses = joint_moe(N, C / (6 * N), experts, **JOINT)
         assert jnp.argmin(losses) == 2000
-        slope = jax.grad(lambda log_N: joint_moe(jnp.exp(log_N), C / (6 * jnp.exp(log_N)), experts, **JOINT))
+        slope = jax.grad(
+            lambda log_N: joint_moe(jnp.exp(log_N), C / (6 * jnp.exp(log_N)), experts, **JOINT)
+        )
         assert abs(slope(jnp.log(best.N))) < 1e-13
 
     def test_the_printed_ratio_is_inverted(self):
@@ -113,7 +141,9 @@ class TestJoint:
         best = joint_moe_optimal(C, 1, JOINT)
         log_E = np.log(JOINT["E_start"])
         mu, nu = JOINT["alpha"] + JOINT["gamma"] * log_E, JOINT["beta"] + JOINT["zeta"] * log_E
-        m, n = (JOINT[k] * JOINT["E_start"] ** JOINT[p] for k, p in (("a", "delta"), ("b", "omega")))
+        m, n = (
+            JOINT[k] * JOINT["E_start"] ** JOINT[p] for k, p in (("a", "delta"), ("b", "omega"))
+        )
         N = (mu * m / (nu * n)) ** (1 / (mu + nu)) * pairs ** (nu / (mu + nu))
         assert joint_moe(N, pairs / N, 1, **JOINT) > joint_moe(best.N, best.D, 1, **JOINT) + 0.01
         np.testing.assert_allclose(N * best.N / (pairs ** (nu / (mu + nu))) ** 2, 1, rtol=1e-12)
@@ -125,7 +155,9 @@ class TestJoint:
         at, step = (jnp.log(1e21), JOINT["alpha"]), 1e-6
         for i, slope in enumerate(jax.grad(log_size, (0, 1))(*at)):
             up, down = ([x + (i == j) * s for j, x in enumerate(at)] for s in (step, -step))
-            np.testing.assert_allclose(slope, (log_size(*up) - log_size(*down)) / (2 * step), rtol=1e-7)
+            np.testing.assert_allclose(
+                slope, (log_size(*up) - log_size(*down)) / (2 * step), rtol=1e-7
+            )
 
     def test_no_optimum(self):
         best = joint_moe_optimal(jnp.array([1e20, 1e22]), 1, {**JOINT, "alpha": 0.1})
@@ -150,7 +182,9 @@ class TestSparse:
         flat = laws.fix(sparse_moe, c=0, d=0, lam=0, delta=1, gamma=1)
         found = flat(1e9, 2e10, 0.9, e=1.7, a=400.0, alpha=0.34, b=410.0, beta=0.28)
         np.testing.assert_allclose(
-            found, laws.chinchilla(1e9, 2e10, E=1.7, A=400.0, B=410.0, alpha=0.34, beta=0.28), rtol=1e-14
+            found,
+            laws.chinchilla(1e9, 2e10, E=1.7, A=400.0, B=410.0, alpha=0.34, beta=0.28),
+            rtol=1e-14,
         )
 
     def test_a_large_model_gains_from_sparsity_in_its_floor(self):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from jscale.laws.parallel import parallel, parallel_size
+from jscale.laws.loss._parallel import parallel, parallel_size
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 
@@ -19,7 +19,9 @@ def _double():
 
 
 def test_value():
-    """Chen et al. 2025, authors' code: the model of 1.57e9 parameters and four streams on Stack-V2-Python."""
+    """Chen et al. 2025, authors' code: the model of 1.57e9 parameters and four streams on
+    Stack-V2-Python.
+    """
     np.testing.assert_allclose(parallel(1571472384, 4, **THETA), 1.052961743, rtol=REFERENCE)
 
 
@@ -27,7 +29,9 @@ def test_value():
 def test_size_that_streams_are_worth(source):
     theta = laws.params(parallel, source)
     same = parallel_size(1e9, 8.0, theta)
-    np.testing.assert_allclose(parallel(same, 1.0, **theta), parallel(1e9, 8.0, **theta), rtol=1e-14)
+    np.testing.assert_allclose(
+        parallel(same, 1.0, **theta), parallel(1e9, 8.0, **theta), rtol=1e-14
+    )
     assert 1.6e9 < same < 1.9e9
 
 
@@ -39,7 +43,9 @@ def test_one_stream_is_a_power_law():
 
 def test_recovery():
     N, P = (g.ravel() for g in np.meshgrid(np.geomspace(1e8, 2e10, 12), [1.0, 2.0, 4.0, 8.0, 16.0]))
-    table = runs.simulate(parallel, THETA, {"N": N, "parallel_P": P}, noise=1e-5, key=jax.random.key(1))
+    table = runs.simulate(
+        parallel, THETA, {"N": N, "parallel_P": P}, noise=1e-5, key=jax.random.key(1)
+    )
     point = fit.point(parallel, table, starts=4)
     for name, rtol in (("E", 5e-3), ("alpha", 5e-3), ("k", 5e-3), ("A", 5e-2)):
         np.testing.assert_allclose(point.params[name], THETA[name], rtol=rtol, err_msg=name)

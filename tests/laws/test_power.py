@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jscale import laws
-from jscale.laws.power import power_context, power_law, resource_needed, total_slope
+from jscale.laws.loss._power import power_context, power_law, resource_needed, total_slope
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 
@@ -26,17 +26,25 @@ def test_no_floor_is_a_floor_of_nothing():
     kaplan = laws.params(laws.kaplan_size)
     coefficient = kaplan["N_c"] ** kaplan["alpha_N"]
     np.testing.assert_allclose(
-        power_law(x, A=coefficient, alpha=kaplan["alpha_N"]), laws.kaplan_size(x, **kaplan), rtol=1e-14
+        power_law(x, A=coefficient, alpha=kaplan["alpha_N"]),
+        laws.kaplan_size(x, **kaplan),
+        rtol=1e-14,
     )
 
 
 def test_the_inverse_is_the_inverse():
     x = jnp.geomspace(1.0, 1e12, 13)
     loss = laws.power_size(x, **THETA)
-    np.testing.assert_allclose(resource_needed(loss, **THETA), x, rtol=1e-9)  # the excess is a small difference
-    np.testing.assert_allclose(resource_needed(power_law(x, A=2.0, alpha=0.3), A=2.0, alpha=0.3), x, rtol=1e-12)
+    np.testing.assert_allclose(
+        resource_needed(loss, **THETA), x, rtol=1e-9
+    )  # the excess is a small difference
+    np.testing.assert_allclose(
+        resource_needed(power_law(x, A=2.0, alpha=0.3), A=2.0, alpha=0.3), x, rtol=1e-12
+    )
     # One nat above the floor of Kaplan's units: the scale itself.
-    np.testing.assert_allclose(resource_needed(1.0, A=8.8e13**0.076, alpha=0.076), 8.8e13, rtol=1e-11)
+    np.testing.assert_allclose(
+        resource_needed(1.0, A=8.8e13**0.076, alpha=0.076), 8.8e13, rtol=1e-11
+    )
 
 
 def test_the_inverse_is_differentiable_and_infinite_at_the_floor():
@@ -72,5 +80,9 @@ def test_longer_contexts_tell_the_larger_model_more():
     assert large["beta"] > small["beta"]
     # Written out: one nat of context term at a context of alpha tokens.
     for theta in (small, large):
-        np.testing.assert_allclose(power_context(theta["alpha"], **theta), 1 + theta["gamma"], rtol=1e-15)
-    np.testing.assert_allclose(power_context(32768, **small), 1.56 + (25.4 / 32768) ** 0.45, rtol=1e-14)
+        np.testing.assert_allclose(
+            power_context(theta["alpha"], **theta), 1 + theta["gamma"], rtol=1e-15
+        )
+    np.testing.assert_allclose(
+        power_context(32768, **small), 1.56 + (25.4 / 32768) ** 0.45, rtol=1e-14
+    )

@@ -1,4 +1,6 @@
-"""The edges of the precision family's domain: too few bits, full precision, no degradation, no parameters left."""
+"""The edges of the precision family's domain: too few bits, full precision, no degradation, no
+parameters left.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,11 @@ each_part = pytest.mark.parametrize("part", PARTS)
 def family() -> list[laws.LawFunction]:
     """Every law of the chapter that trains in some number of bits and returns a loss."""
     found = [laws.describe(f) for f in laws.catalogue]
-    named = [r.name for r in found if r.subject == "precision" and "P_w" in r.bit_inputs and r.output.name == "loss"]
+    named = [
+        r.name
+        for r in found
+        if r.subject == "precision" and "P_w" in r.bit_inputs and r.output.name == "loss"
+    ]
     return [laws.get(name) for name in named]
 
 
@@ -39,9 +45,9 @@ def edge(part: str) -> float:
 def value_and_gradients(law, dtype, **inputs):
     """The value and every partial derivative at one point."""
     point = cast({**typical(law), **inputs}, dtype)
-    value, (of_inputs, of_parameters) = jax.value_and_grad(lambda x, theta: law(**x, **theta), (0, 1))(
-        point, cast(constants(law), dtype)
-    )
+    value, (of_inputs, of_parameters) = jax.value_and_grad(
+        lambda x, theta: law(**x, **theta), (0, 1)
+    )(point, cast(constants(law), dtype))
     return value, {**of_inputs, **of_parameters}
 
 
@@ -51,9 +57,13 @@ def test_the_family_is_whole():
 
 
 @each_dtype
-@pytest.mark.parametrize(("law", "part"), [(f, x) for f in family() for x in PARTS if f is not laws.qat or x == "w"])
+@pytest.mark.parametrize(
+    ("law", "part"), [(f, x) for f in family() for x in PARTS if f is not laws.qat or x == "w"]
+)
 def test_too_few_bits(law, part, dtype):
-    """At or below n * gamma bits the loss is infinite, and no derivative is NaN; just above everything is finite."""
+    """At or below n * gamma bits the loss is infinite, and no derivative is NaN; just above
+    everything is finite.
+    """
     with in_dtype(dtype):
         for bits in (-1e4, 0.0, 0.5 * edge(part), 0.999 * edge(part)):
             value, gradients = value_and_gradients(law, dtype, **{f"P_{part}": bits})
@@ -68,7 +78,9 @@ def test_too_few_bits(law, part, dtype):
 
 
 @each_dtype
-@pytest.mark.parametrize("law", [*family(), laws.effective_parameters], ids=lambda f: laws.describe(f).name)
+@pytest.mark.parametrize(
+    "law", [*family(), laws.effective_parameters], ids=lambda f: laws.describe(f).name
+)
 def test_exactly_at_the_edge(law, dtype):
     """Numbers that are exact in binary, so that the exponent is exactly 0."""
     with in_dtype(dtype):
@@ -87,7 +99,9 @@ def test_exactly_at_the_edge(law, dtype):
 @each_dtype
 @each_loss
 def test_full_precision(law, dtype):
-    """At infinitely many bits the law is Chinchilla's, and every derivative is finite; those of the bits' own are 0."""
+    """At infinitely many bits the law is Chinchilla's, and every derivative is finite; those of the
+    bits' own are 0.
+    """
     with in_dtype(dtype):
         bits = dict.fromkeys(laws.describe(law).bit_inputs, jnp.inf)
         value, gradients = value_and_gradients(law, dtype, **bits)
@@ -95,7 +109,9 @@ def test_full_precision(law, dtype):
         np.testing.assert_allclose(value, laws.chinchilla(N, D, **dense), rtol=VALUE[dtype])
         assert all(np.isfinite(g) for g in gradients.values())
         unused = set(gradients) - {"N", "D", *dense}
-        assert {name: float(g) for name, g in gradients.items() if name in unused} == dict.fromkeys(unused, 0.0)
+        assert {name: float(g) for name, g in gradients.items() if name in unused} == dict.fromkeys(
+            unused, 0.0
+        )
         left_out = law(N, D, **cast(constants(law), dtype))
         np.testing.assert_allclose(left_out, value, rtol=VALUE[dtype])
 
@@ -108,7 +124,9 @@ def test_one_part_in_full_precision(dtype):
         alone, without = value_and_gradients(laws.qat, dtype)
         np.testing.assert_allclose(value, alone, rtol=VALUE[dtype])
         for name, gradient in without.items():
-            np.testing.assert_allclose(gradients[name], gradient, rtol=10 * VALUE[dtype], err_msg=name)
+            np.testing.assert_allclose(
+                gradients[name], gradient, rtol=10 * VALUE[dtype], err_msg=name
+            )
 
 
 @each_dtype
@@ -120,16 +138,28 @@ def test_no_degradation_at_or_above_the_training_bits(P_w, dtype):
         before = laws.low_precision(**trained, **cast(constants(laws.low_precision), dtype))
         for P_post in (P_w, P_w + 1, jnp.inf):
             for law in (laws.precision, laws.precision_robust):
-                assert law(**trained, P_post=jnp.asarray(P_post, dtype), **cast(constants(law), dtype)) == before
+                assert (
+                    law(**trained, P_post=jnp.asarray(P_post, dtype), **cast(constants(law), dtype))
+                    == before
+                )
                 _, gradients = value_and_gradients(law, dtype, **{**trained, "P_post": P_post})
                 assert gradients["P_post"] == gradients["C_T"] == gradients["gamma_post"] == 0
         just_below = float(np.nextafter(np.float32(min(P_w, 1e3)), np.float32(0)))
-        after = laws.precision(**trained, P_post=jnp.asarray(just_below, dtype), **cast(theta, dtype))
+        after = laws.precision(
+            **trained, P_post=jnp.asarray(just_below, dtype), **cast(theta, dtype)
+        )
         kept = laws.effective_parameters(
-            N, P_w, 8.0, 8.0, **{k: theta[k] for k in laws.describe(laws.effective_parameters).parameter_names}
+            N,
+            P_w,
+            8.0,
+            8.0,
+            **{k: theta[k] for k in laws.describe(laws.effective_parameters).parameter_names},
         )
         lost = laws.ptq_degradation(
-            kept, D, just_below, **{k: theta[k] for k in laws.describe(laws.ptq_degradation).parameter_names}
+            kept,
+            D,
+            just_below,
+            **{k: theta[k] for k in laws.describe(laws.ptq_degradation).parameter_names},
         )
         assert lost > 0 or P_w == jnp.inf
         np.testing.assert_allclose(after, before + lost, rtol=VALUE[dtype])
@@ -148,14 +178,18 @@ def test_a_robust_part_removes_the_degradation(part, dtype):
             assert value == before
             assert all(np.isfinite(g) for g in gradients.values())
             assert gradients["C_T"] == 0
-        value, _ = value_and_gradients(laws.precision_robust, dtype, **{**inputs, f"P_{part}": 5.01})
+        value, _ = value_and_gradients(
+            laws.precision_robust, dtype, **{**inputs, f"P_{part}": 5.01}
+        )
         before, _ = value_and_gradients(laws.low_precision, dtype, **{**trained, f"P_{part}": 5.01})
         assert value > before
 
 
 @each_dtype
 def test_robust_factors_tend_to_the_plain_law(dtype):
-    """Infinitely fast hardening leaves the plain law's degradation where all parts were trained above P_post."""
+    """Infinitely fast hardening leaves the plain law's degradation where all parts were trained
+    above P_post.
+    """
     with in_dtype(dtype):
         at = cast({"N": N, "D": D, "P_w": 8.0, "P_a": 12.0, "P_kv": jnp.inf, "P_post": 4.0}, dtype)
         theta = cast({**ROBUST, "C_w": 1e3, "C_a": jnp.inf}, dtype)
@@ -168,8 +202,16 @@ def test_no_effective_parameters(dtype):
     """N_eff = 0: infinite loss, no degradation on top, and no NaN, whichever way it comes about."""
     with in_dtype(dtype):
         theta = cast(constants(laws.precision_robust), dtype)
-        assert laws.effective_parameters(N, 0.3, 8.0, 8.0, **_own(laws.effective_parameters, theta)) == 0
-        assert laws.effective_parameters_weights(N, 0.3, **_own(laws.effective_parameters_weights, theta)) == 0
+        assert (
+            laws.effective_parameters(N, 0.3, 8.0, 8.0, **_own(laws.effective_parameters, theta))
+            == 0
+        )
+        assert (
+            laws.effective_parameters_weights(
+                N, 0.3, **_own(laws.effective_parameters_weights, theta)
+            )
+            == 0
+        )
         zero = jnp.zeros((), dtype)
         delta, gradients = jax.value_and_grad(
             lambda N, theta: laws.ptq_degradation(N, D, 4.0, **theta), argnums=(0, 1)
@@ -177,9 +219,9 @@ def test_no_effective_parameters(dtype):
         assert delta == 0
         assert all(np.isfinite(g) for g in jax.tree.leaves(gradients))
         for dense, params in ((laws.chinchilla, "besiroglu2024"), (laws.kaplan, "kaplan2020")):
-            loss, gradients = jax.value_and_grad(lambda N, theta, dense=dense: dense(N, D, **theta), argnums=(0, 1))(
-                zero, cast(laws.params(dense, params), dtype)
-            )
+            loss, gradients = jax.value_and_grad(
+                lambda N, theta, dense=dense: dense(N, D, **theta), argnums=(0, 1)
+            )(zero, cast(laws.params(dense, params), dtype))
             assert loss == jnp.inf
             assert all(np.isfinite(g) for g in jax.tree.leaves(gradients))
 
@@ -193,8 +235,15 @@ def test_effective_fraction_at_its_edges(dtype):
     with in_dtype(dtype):
         theta = cast(laws.params(laws.effective_fraction), dtype)
         size_term = theta["A"] * jnp.asarray(N, dtype) ** -theta["alpha"]
-        function = jax.value_and_grad(lambda delta, theta: laws.effective_fraction(N, delta, **theta), argnums=(0, 1))
-        for delta, expected in ((0.0, 1.0), (jnp.inf, 0.0), (-2 * size_term, jnp.inf), (-size_term * 1.001, jnp.inf)):
+        function = jax.value_and_grad(
+            lambda delta, theta: laws.effective_fraction(N, delta, **theta), argnums=(0, 1)
+        )
+        for delta, expected in (
+            (0.0, 1.0),
+            (jnp.inf, 0.0),
+            (-2 * size_term, jnp.inf),
+            (-size_term * 1.001, jnp.inf),
+        ):
             value, gradients = function(jnp.asarray(delta, dtype), theta)
             assert value == expected
             assert all(np.isfinite(g) for g in jax.tree.leaves(gradients))
@@ -211,10 +260,15 @@ def test_fraction_and_law_agree(dtype):
     with in_dtype(dtype):
         theta = constants(laws.low_precision)
         for bits in (4.0, 6.0, 12.0):
-            delta = laws.low_precision(N, D, bits, bits, bits, **theta) - laws.low_precision(N, D, **theta)
-            kept = laws.effective_parameters(1.0, bits, bits, bits, **_own(laws.effective_parameters, theta))
+            delta = laws.low_precision(N, D, bits, bits, bits, **theta) - laws.low_precision(
+                N, D, **theta
+            )
+            kept = laws.effective_parameters(
+                1.0, bits, bits, bits, **_own(laws.effective_parameters, theta)
+            )
             found = laws.effective_fraction(N, delta, **_own(laws.effective_fraction, theta))
-            # The subtraction loses the digits that the loss and the change do not share: 3e-7 * 3 / 0.03 in float32.
+            # The subtraction loses the digits that the loss and the change do not share: 3e-7 * 3 /
+            # 0.03 in float32.
             np.testing.assert_allclose(found, kept, rtol=1e-4 if dtype == "float32" else 1e-12)
 
 
@@ -222,7 +276,9 @@ def test_printed_form_without_biases():
     plain = laws.fix(laws.low_precision, n_w=0.0, n_a=0.0, n_kv=0.0)
     theta = laws.params(plain, "kumar2024")
     kept = np.prod([1 - np.exp(-5 / theta[f"gamma_{part}"]) for part in PARTS])
-    expected = laws.chinchilla(N * kept, D, **{k: theta[k] for k in ("E", "A", "B", "alpha", "beta")})
+    expected = laws.chinchilla(
+        N * kept, D, **{k: theta[k] for k in ("E", "A", "B", "alpha", "beta")}
+    )
     with in_dtype("float64"):
         np.testing.assert_allclose(plain(N, D, 5, 5, 5, **theta), expected, rtol=VALUE["float64"])
 
@@ -234,11 +290,17 @@ def test_nan_stays_nan(name, dtype):
     with in_dtype(dtype):
         at = cast({**typical(laws.precision_robust), **ROBUST, name: jnp.nan}, dtype)
         assert np.isnan(laws.precision_robust(**at))
-        assert np.isnan(laws.precision(**{k: v for k, v in at.items() if k[:2] != "C_" or k == "C_T"}))
+        assert np.isnan(
+            laws.precision(**{k: v for k, v in at.items() if k[:2] != "C_" or k == "C_T"})
+        )
     assert np.isnan(laws.effective_fraction(N, np.nan, **laws.params(laws.effective_fraction)))
 
 
-bits = st.floats(0, 64, width=32) | st.floats(0, 8, width=32) | st.sampled_from([0.0, 3.0, 16.0, np.inf])
+bits = (
+    st.floats(0, 64, width=32)
+    | st.floats(0, 8, width=32)
+    | st.sampled_from([0.0, 3.0, 16.0, np.inf])
+)
 
 
 @settings(max_examples=300)
@@ -249,11 +311,17 @@ def test_no_nan_at_any_bits(P_w, P_a, P_kv, P_post):
     floor = ROBUST["E"]
     inside = all(given > edge(part) for part, given in zip(PARTS, (P_w, P_a, P_kv), strict=True))
     assert value > floor
-    assert np.isfinite(value) or not inside or min(P_w / edge("w"), P_a / edge("a"), P_kv / edge("kv")) < 1 + 1e-5
+    assert (
+        np.isfinite(value)
+        or not inside
+        or min(P_w / edge("w"), P_a / edge("a"), P_kv / edge("kv")) < 1 + 1e-5
+    )
     assert not any(np.isnan(g) for g in jax.tree.leaves(gradients))
 
 
-GRADIENT = jax.jit(jax.value_and_grad(lambda x, theta: laws.precision_robust(N, D, **x, **theta), argnums=(0, 1)))
+GRADIENT = jax.jit(
+    jax.value_and_grad(lambda x, theta: laws.precision_robust(N, D, **x, **theta), argnums=(0, 1))
+)
 
 
 def test_tried_constants_are_inside_the_domain():

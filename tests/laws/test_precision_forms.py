@@ -1,4 +1,6 @@
-"""Effective parameters and the other forms of precision: how they nest, what they print, that a fit finds them."""
+"""Effective parameters and the other forms of precision: how they nest, what they print, that a fit
+finds them.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +9,8 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.laws.effective import averaged_parameters, layered_parameters, powered_parameters
-from jscale.laws.precision_forms import (
+from jscale.laws.bits._effective import averaged_parameters, layered_parameters, powered_parameters
+from jscale.laws.bits._precision_forms import (
     additive_precision,
     data_precision,
     generalised_precision,
@@ -38,11 +40,14 @@ def share(scales, P):
     return float(np.prod([1 - np.exp(-P / gamma) for gamma in scales.values()]))
 
 
-# --- effective parameters --------------------------------------------------------------------------------------------
+# --- effective parameters
+# --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("P", [0.5, 3.0, 8.0, 16.0, np.inf])
 def test_exponents_of_one_are_the_printed_equation(P):
     expected = laws.effective_parameters(N, P, P, P, **GAMMAS, **NO_BIAS)
-    np.testing.assert_allclose(powered_parameters(N, P, P, P, **GAMMAS, **ONES), expected, rtol=VALUE["float64"])
+    np.testing.assert_allclose(
+        powered_parameters(N, P, P, P, **GAMMAS, **ONES), expected, rtol=VALUE["float64"]
+    )
 
 
 def test_exponent_and_bias_agree_at_many_bits():
@@ -57,18 +62,26 @@ def test_exponent_and_bias_agree_at_many_bits():
 
 def test_some_parameters_are_left_at_any_bits():
     theta = GAMMAS | {"k_w": 2.5, "k_a": 0.4, "k_kv": 1.0}
-    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(jnp.asarray(1e-3))
+    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(
+        jnp.asarray(1e-3)
+    )
     assert 0 < value < 1e-3 * N
     assert slope > 0
-    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(jnp.asarray(0.0))
+    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(
+        jnp.asarray(0.0)
+    )
     assert value == 0
     assert np.isfinite(slope)
-    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(jnp.asarray(np.inf))
+    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(
+        jnp.asarray(np.inf)
+    )
     assert value == N
     assert slope == 0
 
 
-@pytest.mark.parametrize(("P", "kept"), [(3, 0.4850549024), (4, 0.6625260891), (8, 0.9514764841), (16, 0.9991890622)])
+@pytest.mark.parametrize(
+    ("P", "kept"), [(3, 0.4850549024), (4, 0.6625260891), (8, 0.9514764841), (16, 0.9991890622)]
+)
 def test_averaged_cube(P, kept):
     """Kumar et al. 2024, Finding 2, at the average of the three scales of Table 2."""
     theta = laws.params(averaged_parameters)
@@ -100,7 +113,9 @@ def test_number_of_layers_is_checked(layers):
 
 
 def test_float_weights():
-    """Kumar et al. 2024, Appendix N: the shift is 0.35 bits, and its own optimum of f/P lies at 1.64 bits."""
+    """Kumar et al. 2024, Appendix N: the shift is 0.35 bits, and its own optimum of f/P lies at
+    1.64 bits.
+    """
     theta = laws.params(laws.effective_parameters_weights, "kumar2024_float")
     assert theta == {"gamma_w": 2.8111, "n_w": 0.1240}
 
@@ -111,7 +126,8 @@ def test_float_weights():
     assert laws.params(laws.qat, "kumar2024_float") == laws.params(laws.qat) | theta
 
 
-# --- forms of the loss -----------------------------------------------------------------------------------------------
+# --- forms of the loss
+# -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("P", [3.0, 8.0, np.inf])
 def test_forms_of_effective_counts(P):
     """All forms are Chinchilla's law at effective parameters, effective tokens or both."""
@@ -123,14 +139,18 @@ def test_forms_of_effective_counts(P):
         (untied_precision, GAMMAS | TAUS, of_size, of_data),
     ):
         expected = laws.chinchilla(N * size, D * data, **DENSE)
-        np.testing.assert_allclose(law(N, D, P, P, P, **DENSE, **theta), expected, rtol=VALUE["float64"])
+        np.testing.assert_allclose(
+            law(N, D, P, P, P, **DENSE, **theta), expected, rtol=VALUE["float64"]
+        )
 
 
 def test_generalised_law_is_a_composition():
     theta = DENSE | GAMMAS | {"k_w": 1.4, "k_a": 4.0, "k_kv": 0.6}
     composed = laws.substitute(laws.chinchilla, N=powered_parameters)
     np.testing.assert_allclose(
-        generalised_precision(N, D, 4, 6, 8, **theta), composed(N=N, D=D, P_w=4, P_a=6, P_kv=8, **theta), rtol=1e-14
+        generalised_precision(N, D, 4, 6, 8, **theta),
+        composed(N=N, D=D, P_w=4, P_a=6, P_kv=8, **theta),
+        rtol=1e-14,
     )
 
 
@@ -138,9 +158,13 @@ def test_power_laws_in_bits():
     additive = DENSE | POWERS | {"c_w": 1.0, "c_a": 2.0, "c_kv": 3.0}
     dense, bits = laws.chinchilla(N, D, **DENSE), {"P_w": 4.0, "P_a": 5.0, "P_kv": 6.0}
     costs = [1 / 4**2, 2 / 5**3, 3 / 6**1.5]
-    np.testing.assert_allclose(additive_precision(N, D, **bits, **additive), dense + sum(costs), rtol=1e-14)
+    np.testing.assert_allclose(
+        additive_precision(N, D, **bits, **additive), dense + sum(costs), rtol=1e-14
+    )
     expected = dense + DENSE["A"] * N ** -DENSE["alpha"] * (np.prod([1 + c for c in costs]) - 1)
-    np.testing.assert_allclose(multiplicative_precision(N, D, **bits, **additive), expected, rtol=1e-14)
+    np.testing.assert_allclose(
+        multiplicative_precision(N, D, **bits, **additive), expected, rtol=1e-14
+    )
     # The additive form costs any model the same; the multiplicative one costs a large model less.
     for law, same in ((additive_precision, True), (multiplicative_precision, False)):
         added = [law(size, D, 4.0, **additive) - law(size, D, **additive) for size in (1e8, 1e10)]
@@ -149,7 +173,10 @@ def test_power_laws_in_bits():
 
 def design():
     N, ratio, P_w, P_a = (
-        m.ravel() for m in np.meshgrid([3e7, 1e8, 4e8], [20.0, 150.0], [2.0, 3.0, 4.0, 8.0, 16.0], [2.0, 4.0, 16.0])
+        m.ravel()
+        for m in np.meshgrid(
+            [3e7, 1e8, 4e8], [20.0, 150.0], [2.0, 3.0, 4.0, 8.0, 16.0], [2.0, 4.0, 16.0]
+        )
     )
     return {"N": N, "D": ratio * N, "P_w": P_w, "P_a": P_a}
 
@@ -158,7 +185,9 @@ def test_generalised_law_is_recovered():
     law = laws.fix(generalised_precision, gamma_kv=1.0, k_kv=1.0)
     truth = {"E": 1.8, "A": 400.0, "B": 900.0, "alpha": 0.34, "beta": 0.3}
     truth |= {"gamma_w": 1.8, "k_w": 2.3, "gamma_a": 1.6, "k_a": 1.4}
-    table = runs.simulate(law, truth, {**design(), "P_kv": np.full(90, 16.0)}, noise=0.002, key=jax.random.key(3))
+    table = runs.simulate(
+        law, truth, {**design(), "P_kv": np.full(90, 16.0)}, noise=0.002, key=jax.random.key(3)
+    )
     point = fit.point(law, table, objective="log-squares", starts=8)
     assert point.certificate.converged
     for name, value in truth.items():
@@ -173,8 +202,13 @@ def test_quest_prefers_exponents_to_biases():
     assert len(table) == 70
     found = {}
     # The floor runs to 0 here, on the ridge of E and alpha, and the cache is in BF16 throughout.
-    for law, exponent in ((laws.low_precision, {"n_kv": 0.0}), (generalised_precision, {"k_kv": 1.0})):
-        point = fit.point(laws.fix(law, E=0.0, gamma_kv=1.0, **exponent), table, objective="raw-squares", starts=4)
+    for law, exponent in (
+        (laws.low_precision, {"n_kv": 0.0}),
+        (generalised_precision, {"k_kv": 1.0}),
+    ):
+        point = fit.point(
+            laws.fix(law, E=0.0, gamma_kv=1.0, **exponent), table, objective="raw-squares", starts=4
+        )
         assert point.certificate.converged
         left = np.sum((table["loss"] - point.predicted) ** 2)
         found[law.__name__] = 1 - left / np.sum((table["loss"] - np.mean(table["loss"])) ** 2)

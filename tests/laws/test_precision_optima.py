@@ -1,4 +1,6 @@
-"""Optima of the precision laws against brute force, numbers worked out in 40 digits, and the misprinted equations."""
+"""Optima of the precision laws against brute force, numbers worked out in 40 digits, and the
+misprinted equations.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,12 @@ import pytest
 
 from jscale import laws
 from jscale._core.errors import JscaleError
-from jscale.laws.precision_optima import large_budget_bits, ptq_critical_tokens, serving_optimum, tied_bits
+from jscale.laws.bits._precision_optima import (
+    large_budget_bits,
+    ptq_critical_tokens,
+    serving_optimum,
+    tied_bits,
+)
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 
@@ -39,11 +46,15 @@ def test_tied_bits_are_the_maximum(k):
 
     grid = np.geomspace(0.01, 100, 20_001)
     assert per_bit(best) >= per_bit(grid).max() - 1e-14
-    assert abs(best / grid[per_bit(grid).argmax()] - 1) < 1e-3 or k == 1.05  # the maximum is flat there
+    assert (
+        abs(best / grid[per_bit(grid).argmax()] - 1) < 1e-3 or k == 1.05
+    )  # the maximum is flat there
 
 
 def test_tied_bits_are_not_those_of_the_misprint():
-    """Eq. 7 as printed has 3 alpha in place of 3: 1.46 bits at the averaged scale, and it depends on alpha."""
+    """Eq. 7 as printed has 3 alpha in place of 3: 1.46 bits at the averaged scale, and it depends
+    on alpha.
+    """
     gamma, alpha = 1.9475, 0.4965
     assert float(tied_bits(gamma)) == pytest.approx(3.70767717, rel=REFERENCE)
     assert float(tied_bits(gamma, 3 * alpha)) == pytest.approx(1.461012766, rel=REFERENCE)
@@ -59,10 +70,14 @@ def test_one_factor_has_no_best_bits(k):
 @pytest.mark.parametrize(
     ("N", "P_post", "D"),
     [
-        (3e7, 2, 3031320924.0), (3e7, 8, 75586237020000.0), (2.2e8, 4, 175320986500.0), (1e9, 3, 54504095160.0),
-        (7e10, 5, 6830852280000.0), (4.05e11, 6, 67388987460000.0),
+        (3e7, 2, 3031320924.0),
+        (3e7, 8, 75586237020000.0),
+        (2.2e8, 4, 175320986500.0),
+        (1e9, 3, 54504095160.0),
+        (7e10, 5, 6830852280000.0),
+        (4.05e11, 6, 67388987460000.0),
     ],
-)  # fmt: skip
+)
 def test_critical_tokens(N, P_post, D):
     found = ptq_critical_tokens(N, P_post, **DATA, **POST)
     np.testing.assert_allclose(found, D, rtol=REFERENCE)
@@ -80,9 +95,11 @@ def test_critical_tokens(N, P_post, D):
 @pytest.mark.parametrize(
     ("decades", "exact", "expected"),
     [
-        (30, 29.01427259, 29.83188342), (60, 96.99106585, 97.30497731), (120, 231.4306608, 231.5714884),
+        (30, 29.01427259, 29.83188342),
+        (60, 96.99106585, 97.30497731),
+        (120, 231.4306608, 231.5714884),
     ],
-)  # fmt: skip
+)
 def test_large_budgets(decades, exact, expected):
     found = large_budget_bits(1e9, 10.0**decades, **TERMS, gamma=1.9475)
     np.testing.assert_allclose(found, expected, rtol=REFERENCE)
@@ -95,8 +112,12 @@ def test_exact_bits_of_large_budgets():
     """The numbers that the asymptote is held against, by brute force on the tied law itself."""
     P, theta = np.linspace(5, 60, 550_001), TERMS | {"gamma": 1.9475}
     D = 1e30 * 16 / 6 / 1e9 / P
-    loss = theta["A"] * (1e9 * (-np.expm1(-P / 1.9475)) ** 3) ** -theta["alpha"] + theta["B"] * D ** -theta["beta"]
-    # The kept share differs from 1 in its last digits there, so that brute force finds the bits to a percent.
+    loss = (
+        theta["A"] * (1e9 * (-np.expm1(-P / 1.9475)) ** 3) ** -theta["alpha"]
+        + theta["B"] * D ** -theta["beta"]
+    )
+    # The kept share differs from 1 in its last digits there, so that brute force finds the bits to
+    # a percent.
     assert P[loss.argmin()] == pytest.approx(29.01427259, rel=0.01)
 
 
@@ -115,7 +136,9 @@ def test_serving(C, N, D, P):
 
     def loss(log_D, log_P):
         size = C / jnp.exp(log_P)
-        dense = laws.chinchilla(size, jnp.exp(log_D), **{k: KUMAR[k] for k in ("E", "A", "B", "alpha", "beta")})
+        dense = laws.chinchilla(
+            size, jnp.exp(log_D), **{k: KUMAR[k] for k in ("E", "A", "B", "alpha", "beta")}
+        )
         return dense + laws.ptq_degradation(size, jnp.exp(log_D), jnp.exp(log_P), **POST)
 
     at = jnp.log(found.D), jnp.log(found.P)
@@ -129,9 +152,14 @@ def test_serving_in_almost_no_bits_is_a_trap():
     """Eq. 29 has no global minimum: a size without end in bits close to 0 reaches the floor."""
     dense = {k: KUMAR[k] for k in ("E", "A", "B", "alpha", "beta")}
     found = serving_optimum(1e9, **TERMS, **POST)
-    best = laws.chinchilla(found.N, found.D, **dense) + laws.ptq_degradation(found.N, found.D, found.P, **POST)
+    best = laws.chinchilla(found.N, found.D, **dense) + laws.ptq_degradation(
+        found.N, found.D, found.P, **POST
+    )
     size, bits, tokens = 1e9 / 1e-15, 1e-15, 1e15
-    assert laws.chinchilla(size, tokens, **dense) + laws.ptq_degradation(size, tokens, bits, **POST) < best
+    assert (
+        laws.chinchilla(size, tokens, **dense) + laws.ptq_degradation(size, tokens, bits, **POST)
+        < best
+    )
 
 
 def test_derivatives_of_serving():

@@ -1,4 +1,6 @@
-"""Degradation laws and effective shares of formats: printed numbers, how they nest, that a fit finds them."""
+"""Degradation laws and effective shares of formats: printed numbers, how they nest, that a fit
+finds them.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +9,14 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.laws.compressed import QUEST_FORMATS, best_format, compressed, quest, quest_format
-from jscale.laws.quantised import qat_degradation, qid, qid_degradation, qid_tokens, variance_degradation
+from jscale.laws.bits._compressed import QUEST_FORMATS, best_format, compressed, quest, quest_format
+from jscale.laws.bits._quantised import (
+    qat_degradation,
+    qid,
+    qid_degradation,
+    qid_tokens,
+    variance_degradation,
+)
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE, VALUE
 
@@ -22,12 +30,15 @@ def _double():
         yield
 
 
-# --- variance form ---------------------------------------------------------------------------------------------------
+# --- variance form
+# ---------------------------------------------------------------------------------------------------
 def test_variance_form_of_a_full_precision_model_is_the_plain_law():
     theta = laws.params(variance_degradation)
     for P_post in (3.0, 4.0, 8.0):
         expected = laws.ptq_degradation(N, D, P_post, **theta)
-        np.testing.assert_allclose(variance_degradation(N, D, P_post, **theta), expected, rtol=VALUE["float64"])
+        np.testing.assert_allclose(
+            variance_degradation(N, D, P_post, **theta), expected, rtol=VALUE["float64"]
+        )
 
 
 @pytest.mark.parametrize("P_w", [3.0, 4.5, 8.0])
@@ -39,9 +50,14 @@ def test_variance_form_nests_in_the_robust_law(P_w):
     before = laws.precision_robust(**inputs, **theta, C_w=1.0)
     own = {name: theta[name] for name in laws.describe(variance_degradation).parameter_names}
     found = variance_degradation(**inputs, P_post=2.5, **own)
-    after = [laws.precision_robust(**inputs, P_post=2.5, **theta, C_w=C_w) for C_w in (1 / theta["gamma_post"], 1.0)]
+    after = [
+        laws.precision_robust(**inputs, P_post=2.5, **theta, C_w=C_w)
+        for C_w in (1 / theta["gamma_post"], 1.0)
+    ]
     np.testing.assert_allclose(after[0] - before, found, rtol=1e-12)
-    assert abs((after[1] - before) / found - 1) > 0.02 or P_w == 8.0  # far above P_post neither hardens
+    assert (
+        abs((after[1] - before) / found - 1) > 0.02 or P_w == 8.0
+    )  # far above P_post neither hardens
 
 
 def test_variance_form_vanishes_at_the_training_bits():
@@ -55,12 +71,14 @@ def test_variance_form_vanishes_at_the_training_bits():
     assert variance_degradation(N, D, 4.0, 4.0 + 1e-9, **theta) > 0
 
 
-# --- Ouyang et al. ---------------------------------------------------------------------------------------------------
+# --- Ouyang et al.
+# ---------------------------------------------------------------------------------------------------
 def test_qid():
     """Ouyang et al. 2024."""
     theta = laws.params(qid_degradation)
     np.testing.assert_allclose(qid_degradation(1e9, 1e12, 4, **theta), 0.153959243, rtol=REFERENCE)
-    # From the constants; the paper's Table 1 has 48.5e12 for this model, from a fit at 4 bits alone.
+    # From the constants; the paper's Table 1 has 48.5e12 for this model, from a fit at 4 bits
+    # alone.
     assert float(qid_tokens(405e9, 4, 0.2, **theta)) == pytest.approx(21.8e12, rel=2e-3)
 
 
@@ -83,7 +101,9 @@ def test_qid_on_top_of_kaplan():
 
 
 def test_qid_is_recovered():
-    size, ratio, bits = (m.ravel() for m in np.meshgrid([1e8, 1e9, 7e9], [20.0, 200.0, 2000.0], [2.0, 3.0, 4.0, 8.0]))
+    size, ratio, bits = (
+        m.ravel() for m in np.meshgrid([1e8, 1e9, 7e9], [20.0, 200.0, 2000.0], [2.0, 3.0, 4.0, 8.0])
+    )
     truth = laws.params(qid_degradation)
     columns = {"N": size, "D": ratio * size, "P_post": bits}
     table = runs.simulate(qid_degradation, truth, columns, noise=0.02, key=jax.random.key(1))
@@ -93,26 +113,39 @@ def test_qid_is_recovered():
         assert abs(point.params[name] - truth[name]) < 4 * point.stderr[name], name
 
 
-# --- Chen et al. -----------------------------------------------------------------------------------------------------
+# --- Chen et al.
+# -----------------------------------------------------------------------------------------------------
 def test_qat_degradation_as_effective_parameters():
-    """An added loss and a share of effective parameters are two names of one thing (Kumar et al. 2024, eq. 30)."""
+    """An added loss and a share of effective parameters are two names of one thing (Kumar et al.
+    2024, eq. 30).
+    """
     law = laws.substitute(laws.effective_fraction, delta=qat_degradation)
     dense = {"A": 400.0, "alpha": 0.34}
     found = law(N=N, D=D, block=128.0, **dense, **QAT)
-    grain = QAT["k"] * D ** QAT["gamma_D"] * 7.0 ** QAT["gamma_G"] * N ** (dense["alpha"] - QAT["gamma_N"])
-    np.testing.assert_allclose(found, (dense["A"] / (dense["A"] + grain)) ** (1 / dense["alpha"]), rtol=1e-13)
+    grain = (
+        QAT["k"]
+        * D ** QAT["gamma_D"]
+        * 7.0 ** QAT["gamma_G"]
+        * N ** (dense["alpha"] - QAT["gamma_N"])
+    )
+    np.testing.assert_allclose(
+        found, (dense["A"] / (dense["A"] + grain)) ** (1 / dense["alpha"]), rtol=1e-13
+    )
     whole = dense | {"E": 1.7, "B": 900.0, "beta": 0.3}
     quantised = laws.chinchilla(N, D, **whole) + qat_degradation(N, D, 128.0, **QAT)
     np.testing.assert_allclose(laws.chinchilla(N * found, D, **whole), quantised, rtol=1e-13)
 
 
 def test_a_scale_for_every_number_costs_nothing():
-    value, slope = jax.value_and_grad(lambda block: qat_degradation(N, D, block, **QAT))(jnp.asarray(1.0))
+    value, slope = jax.value_and_grad(lambda block: qat_degradation(N, D, block, **QAT))(
+        jnp.asarray(1.0)
+    )
     assert value == 0
     assert np.isfinite(slope)
 
 
-# --- effective shares of formats -------------------------------------------------------------------------------------
+# --- effective shares of formats
+# -------------------------------------------------------------------------------------
 def test_quest():
     """Panferov et al. 2025, the authors' notebook: 1e9 parameters in INT4 on 1e11 tokens."""
     np.testing.assert_allclose(
@@ -121,12 +154,16 @@ def test_quest():
 
 
 def test_best_formats():
-    """At a given product of size and bits: INT4 of the full recipe, INT3 where weights alone are quantised."""
+    """At a given product of size and bits: INT4 of the full recipe, INT3 where weights alone are
+    quantised.
+    """
     assert best_format() == "4"
     assert best_format(["1WO", "2WO", "3WO", "4WO"]) == "3WO"
     assert best_format(["1NOH", "2NOH", "3NOH", "4NOH", "8NOH"]) == "4NOH"
     losses = {
-        name: quest(1e10 / QUEST_FORMATS[name].bits, 1e11, QUEST_FORMATS[name].share, **laws.params(quest))
+        name: quest(
+            1e10 / QUEST_FORMATS[name].bits, 1e11, QUEST_FORMATS[name].share, **laws.params(quest)
+        )
         for name in ("16", "8", "4", "3", "2", "1", "fp4", "2.5")
     }
     assert min(losses, key=losses.__getitem__) == best_format()
@@ -147,11 +184,15 @@ def test_compression_is_quest_with_a_fitted_share():
         np.testing.assert_allclose(
             compressed(N, D, 1, eff=eff, **theta), quest(N, D, eff, **theta), rtol=VALUE["float64"]
         )
-        np.testing.assert_allclose(compressed(N, D, 0, eff=eff, **theta), laws.chinchilla(N, D, **theta), rtol=1e-14)
+        np.testing.assert_allclose(
+            compressed(N, D, 0, eff=eff, **theta), laws.chinchilla(N, D, **theta), rtol=1e-14
+        )
 
 
 def test_share_of_a_method_is_recovered():
-    size, ratio, method = (m.ravel() for m in np.meshgrid(np.geomspace(3e7, 1e9, 5), [10.0, 40.0, 160.0], [0.0, 1.0]))
+    size, ratio, method = (
+        m.ravel() for m in np.meshgrid(np.geomspace(3e7, 1e9, 5), [10.0, 40.0, 160.0], [0.0, 1.0])
+    )
     truth = {"E": 1.7, "A": 400.0, "B": 900.0, "alpha": 0.34, "beta": 0.3, "eff": 0.7}
     columns = {"N": size, "D": ratio * size, "compressed": method}
     table = runs.simulate(compressed, truth, columns, noise=0.001, key=jax.random.key(2))
@@ -162,7 +203,9 @@ def test_share_of_a_method_is_recovered():
 
 @pytest.mark.data
 def test_published_shares_explain_the_runs():
-    """The published constants on all 104 runs of the authors: within 3% in every format but the 1-bit ones."""
+    """The published constants on all 104 runs of the authors: within 3% in every format but the
+    1-bit ones.
+    """
     table = runs.dataset("quest")
     keys = table["P_key"]
     assert set(keys) == set(QUEST_FORMATS)
@@ -174,7 +217,9 @@ def test_published_shares_explain_the_runs():
 
 
 def test_parts_add_up_to_the_whole_as_printed():
-    """Chen et al. 2025: W4A4 costs 0.906 times what weights and activations cost alone; three fits agree to 5%."""
+    """Chen et al. 2025: W4A4 costs 0.906 times what weights and activations cost alone; three fits
+    agree to 5%.
+    """
     N, D = np.meshgrid(np.geomspace(7.4e7, 6e8, 5), np.geomspace(1e10, 1e11, 5))
     whole, weights, activations = (
         qat_degradation(N, D, 128.0, **laws.params(qat_degradation, f"chen2025_{name}"))

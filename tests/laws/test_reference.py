@@ -38,13 +38,18 @@ def test_value(entry):
     np.testing.assert_allclose(value, entry["value"], rtol=rtol, err_msg=entry["source"])
     with jax.enable_x64(False):
         np.testing.assert_allclose(
-            float(law(**entry["at"], **theta)), entry["value"], rtol=max(rtol, VALUE["float32"]), err_msg="float32"
+            float(law(**entry["at"], **theta)),
+            entry["value"],
+            rtol=max(rtol, VALUE["float32"]),
+            err_msg="float32",
         )
 
 
 def test_every_law_is_tried_by_a_test_of_its_own():
     """Beside the contract, which knows no numbers of its own."""
-    written = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.*"))
+    written = "".join(
+        path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.*")
+    )
     folder = Path(__file__).parents[1] / "reference"
     written += "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     names = {laws.describe(f).name.partition("(")[0] for f in laws.catalogue}
@@ -60,13 +65,19 @@ def test_robust_degradation(point):
     np.testing.assert_allclose(after - before, point["delta"], rtol=REFERENCE, atol=1e-15)
 
 
-@pytest.mark.parametrize("point", TABLE["critical_tokens"]["points"], ids=lambda p: f"{p['N']:g}-{p['P_post']}")
+@pytest.mark.parametrize(
+    "point", TABLE["critical_tokens"]["points"], ids=lambda p: f"{p['N']:g}-{p['P_post']}"
+)
 def test_loss_turns_at_the_critical_tokens(point):
-    """More data than D_crit makes the quantised model worse: the slope in D is zero there, and changes sign."""
+    """More data than D_crit makes the quantised model worse: the slope in D is zero there, and
+    changes sign.
+    """
     theta = constants("precision", "kumar2024")
 
     def slope(D):
-        gradient = jax.grad(lambda D: laws.precision(point["N"], D, P_post=point["P_post"], **theta))(D)
+        gradient = jax.grad(
+            lambda D: laws.precision(point["N"], D, P_post=point["P_post"], **theta)
+        )(D)
         return gradient * D / (theta["beta"] * theta["B"] * D ** -theta["beta"])
 
     D = jnp.asarray(point["D"])
@@ -83,14 +94,18 @@ def test_best_bits():
         return jnp.log(laws.effective_parameters(1.0, P, P, P, **theta) / P)
 
     P = jnp.asarray(best["P"])
-    np.testing.assert_allclose(laws.effective_parameters(1.0, P, P, P, **theta), best["f"], rtol=REFERENCE)
+    np.testing.assert_allclose(
+        laws.effective_parameters(1.0, P, P, P, **theta), best["f"], rtol=REFERENCE
+    )
     assert abs(jax.grad(per_bit)(P)) < REFERENCE
     assert jax.grad(jax.grad(per_bit))(P) < 0
     assert 7 < P < 8
 
 
 def test_more_than_four_times_the_parameters_at_four_bits():
-    """Kumar et al. 2024: compute-optimal training in 4 bits takes more than 4 times the parameters of 16 bits."""
+    """Kumar et al. 2024: compute-optimal training in 4 bits takes more than 4 times the parameters
+    of 16 bits.
+    """
     theta = constants("low_precision", "kumar2024")
 
     def best_size(P, C=1e21):
@@ -102,9 +117,12 @@ def test_more_than_four_times_the_parameters_at_four_bits():
 
 @pytest.mark.parametrize("N", [1e6, 1e9, 1e12])
 def test_best_stop_is_ten_percent_above_convergence(N):
-    """Kaplan et al. 2020, appendix B: the cheapest way to a loss stops at alpha_N / alpha_S = 10% above convergence."""
+    """Kaplan et al. 2020, appendix B: the cheapest way to a loss stops at alpha_N / alpha_S = 10%
+    above convergence.
+    """
     theta = constants("kaplan_steps", "kaplan2020")
-    # Compute is N * S: on the way to a given loss the two elasticities are equal where it is smallest.
+    # Compute is N * S: on the way to a given loss the two elasticities are equal where it is
+    # smallest.
     elasticities = jax.grad(lambda log: laws.kaplan_steps(*jnp.exp(log), **theta))
     low, high = jnp.log(1.0), jnp.log(1e9)
     for _ in range(100):

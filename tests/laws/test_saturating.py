@@ -7,7 +7,7 @@ import pytest
 from jax.test_util import check_grads
 
 from jscale import fit, laws, runs
-from jscale.laws.saturating import m1, m2, m3, m4, m4_resource
+from jscale.laws.loss._saturating import m1, m2, m3, m4, m4_resource
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 

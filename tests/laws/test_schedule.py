@@ -1,4 +1,6 @@
-"""Loss curves under a schedule: the authors' value, brute-force sums in 40 digits, and the edges of schedules."""
+"""Loss curves under a schedule: the authors' value, brute-force sums in 40 digits, and the edges of
+schedules.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +10,13 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.laws import schedule
-from jscale.laws.schedule import momentum_curve, momentum_law, multi_power, multi_power_curve
+from jscale.laws.training import _schedule
+from jscale.laws.training._schedule import (
+    momentum_curve,
+    momentum_law,
+    multi_power,
+    multi_power_curve,
+)
 from tests.laws.catalogue_points import DTYPES, cast, in_dtype
 from tests.laws.exact_functions import Steps
 
@@ -17,13 +24,15 @@ PEAK = 3e-4
 MPL = laws.params(multi_power(), "luo2025_25M")
 MOMENTUM = {"L0": 2.6, "A": 0.5, "alpha": 0.5, "C": 3.0, "lam": 0.99}
 SCHEDULES = {
-    "cosine": schedule.cosine(60, PEAK, final=3e-5, warmup=6),
-    "no warm-up": schedule.cosine(60, PEAK, final=3e-5),
-    "stable": schedule.wsd(60, PEAK, final=3e-5, decay=12, warmup=6),
-    "exponential": schedule.wsd(60, PEAK, final=3e-5, decay=12, warmup=6, shape="exponential"),
-    "to zero": schedule.linear(60, PEAK, warmup=6),
-    "flat": schedule.constant(60, PEAK, warmup=6),
-    "zero in between": np.concatenate([schedule.linear(30, PEAK, warmup=3), np.zeros(4), np.full(26, PEAK / 2)]),
+    "cosine": _schedule.cosine(60, PEAK, final=3e-5, warmup=6),
+    "no warm-up": _schedule.cosine(60, PEAK, final=3e-5),
+    "stable": _schedule.wsd(60, PEAK, final=3e-5, decay=12, warmup=6),
+    "exponential": _schedule.wsd(60, PEAK, final=3e-5, decay=12, warmup=6, shape="exponential"),
+    "to zero": _schedule.linear(60, PEAK, warmup=6),
+    "flat": _schedule.constant(60, PEAK, warmup=6),
+    "zero in between": np.concatenate(
+        [_schedule.linear(30, PEAK, warmup=3), np.zeros(4), np.full(26, PEAK / 2)]
+    ),
 }
 each_schedule = pytest.mark.parametrize("name", SCHEDULES)
 
@@ -35,8 +44,10 @@ def _double():
 
 
 def test_value():
-    """Luo et al. 2025, authors' constants: a cosine of 24,000 steps. More falls than one block sums."""
-    rates = schedule.cosine(24_000, PEAK, final=3e-5, warmup=2160)
+    """Luo et al. 2025, authors' constants: a cosine of 24,000 steps. More falls than one block
+    sums.
+    """
+    rates = _schedule.cosine(24_000, PEAK, final=3e-5, warmup=2160)
     law = multi_power(rates)
     np.testing.assert_allclose(law(24_000, **MPL), 3.207207641, rtol=1e-9)
     slope = jax.grad(lambda t: law(t, **MPL))(24_000.5)
@@ -48,7 +59,9 @@ def momentum_by_hand(rates, t, theta, lam):
     """The double sum as printed, in 40 digits, over the falls after the warm-up."""
     steps = Steps(rates)
     falls = dict(steps.falls)
-    annealing = sum(falls.get(k, 0) * lam ** (i - k) for i in range(1, t + 1) for k in range(1, i + 1))
+    annealing = sum(
+        falls.get(k, 0) * lam ** (i - k) for i in range(1, t + 1) for k in range(1, i + 1)
+    )
     area = sum(steps.rates[: t + 1])
     return theta["L0"] + theta["A"] * area ** -mpmath.mpf(theta["alpha"]) - theta["C"] * annealing
 
@@ -63,7 +76,9 @@ def test_momentum_is_the_printed_double_sum(name, lam):
         for t in (1, 7, 31, 60):
             value = momentum_by_hand(rates, t, theta, mpmath.mpf(lam))
             np.testing.assert_allclose(law(t, **theta, lam=lam), float(value), rtol=1e-14)
-            slope = mpmath.diff(lambda x, t=t: momentum_by_hand(rates, t, theta, x), mpmath.mpf(lam))
+            slope = mpmath.diff(
+                lambda x, t=t: momentum_by_hand(rates, t, theta, x), mpmath.mpf(lam)
+            )
             found = jax.grad(lambda x, t=t: law(t, **theta, lam=x))(lam)
             np.testing.assert_allclose(found, float(slope), rtol=1e-9, atol=1e-16)
             curve = jax.grad(lambda x, t=t: momentum_curve(rates, {**theta, "lam": x})[t])(lam)
@@ -83,11 +98,18 @@ def test_curves_are_the_laws(name):
 @pytest.mark.parametrize("dtype", DTYPES)
 @each_schedule
 def test_gradients_where_the_rate_is_zero(name, dtype):
-    """Steps without a rate are no division by zero: a fall to 0 arrives as soon as the rate is back."""
+    """Steps without a rate are no division by zero: a fall to 0 arrives as soon as the rate is
+    back.
+    """
     with in_dtype(dtype):
         steps = jnp.asarray(np.arange(1, 61), dtype)
-        for law, theta in ((momentum_law(SCHEDULES[name]), MOMENTUM), (multi_power(SCHEDULES[name]), MPL)):
-            slopes = jax.vmap(jax.grad(lambda t, p, law=law: law(t, **p), (0, 1)), (0, None))(steps, cast(theta, dtype))
+        for law, theta in (
+            (momentum_law(SCHEDULES[name]), MOMENTUM),
+            (multi_power(SCHEDULES[name]), MPL),
+        ):
+            slopes = jax.vmap(jax.grad(lambda t, p, law=law: law(t, **p), (0, 1)), (0, None))(
+                steps, cast(theta, dtype)
+            )
             assert all(np.isfinite(s).all() for s in jax.tree.leaves(slopes))
 
 
@@ -96,7 +118,9 @@ def test_a_fall_to_zero():
     at = {"L0": 0.0, "A": 1.0, "alpha": 1.0, "B": 1.0, "C": 1e30, "beta": 1.0, "gamma": 0.5}
     area = np.cumsum(rates)
     # An infinite pace: every fall that has been followed by some rate counts in full.
-    np.testing.assert_allclose(multi_power(rates)(33, **at), 1 / area[33] - (PEAK - rates[29]), rtol=1e-12)
+    np.testing.assert_allclose(
+        multi_power(rates)(33, **at), 1 / area[33] - (PEAK - rates[29]), rtol=1e-12
+    )
     np.testing.assert_allclose(multi_power(rates)(60, **at), 1 / area[60] - PEAK / 2, rtol=1e-12)
 
 
@@ -104,7 +128,9 @@ def test_the_warm_up_counts_in_the_area_alone():
     flat = multi_power(SCHEDULES["flat"])
     area = np.cumsum(SCHEDULES["flat"])
     for t in (3, 6, 40):
-        np.testing.assert_allclose(flat(t, **MPL), MPL["L0"] + MPL["A"] * area[t] ** -MPL["alpha"], rtol=1e-14)
+        np.testing.assert_allclose(
+            flat(t, **MPL), MPL["L0"] + MPL["A"] * area[t] ** -MPL["alpha"], rtol=1e-14
+        )
         np.testing.assert_allclose(
             momentum_law(SCHEDULES["flat"])(t, **MOMENTUM), 2.6 + 0.5 * area[t] ** -0.5, rtol=1e-14
         )
@@ -125,7 +151,9 @@ def test_between_steps():
 def test_after_the_last_step_the_last_rate_goes_on():
     longer = np.append(SCHEDULES["stable"], np.full(40, SCHEDULES["stable"][-1]))
     for family, theta in ((momentum_law, MOMENTUM), (multi_power, MPL)):
-        np.testing.assert_allclose(family(SCHEDULES["stable"])(95, **theta), family(longer)(95, **theta), rtol=1e-13)
+        np.testing.assert_allclose(
+            family(SCHEDULES["stable"])(95, **theta), family(longer)(95, **theta), rtol=1e-13
+        )
     ended = multi_power(SCHEDULES["to zero"])
     assert ended(1e9, **MPL) == ended(60, **MPL) == ended(jnp.inf, **MPL)
 
@@ -146,8 +174,8 @@ def test_curves_are_differentiable_in_the_rates():
 
 
 def test_a_decay_beats_a_constant_rate():
-    decayed = schedule.wsd(24_000, PEAK, final=3e-5, decay=4000, warmup=2160)
-    constant = schedule.constant(24_000, PEAK, warmup=2160)
+    decayed = _schedule.wsd(24_000, PEAK, final=3e-5, decay=4000, warmup=2160)
+    constant = _schedule.constant(24_000, PEAK, warmup=2160)
     assert multi_power(decayed)(24_000, **MPL) < multi_power(constant)(24_000, **MPL) - 0.05
 
 
@@ -155,7 +183,10 @@ def test_one_schedule_one_law():
     rates = SCHEDULES["stable"]
     assert multi_power(rates) is multi_power(rates.copy()) is multi_power(rates.tolist())
     assert multi_power(rates) is not multi_power(SCHEDULES["cosine"])
-    assert laws.describe(multi_power(rates)).name != laws.describe(multi_power(SCHEDULES["cosine"])).name
+    assert (
+        laws.describe(multi_power(rates)).name
+        != laws.describe(multi_power(SCHEDULES["cosine"])).name
+    )
     assert multi_power() is laws.get("multi_power")
     assert laws.describe(momentum_law()).name == "momentum_law"
 
@@ -179,13 +210,13 @@ def test_bad_schedules(rates, message):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: schedule.cosine(10, PEAK, final=4e-4),
-        lambda: schedule.cosine(10, -PEAK, final=0.0),
-        lambda: schedule.cosine(10.5, PEAK, final=0.0),  # pyright: ignore[reportArgumentType]
-        lambda: schedule.linear(10, PEAK, warmup=10),
-        lambda: schedule.constant(0, PEAK),
-        lambda: schedule.wsd(10, PEAK, final=0.0, decay=9, warmup=2),
-        lambda: schedule.wsd(10, PEAK, final=0.0, decay=5, shape="exponential"),
+        lambda: _schedule.cosine(10, PEAK, final=4e-4),
+        lambda: _schedule.cosine(10, -PEAK, final=0.0),
+        lambda: _schedule.cosine(10.5, PEAK, final=0.0),  # pyright: ignore[reportArgumentType]
+        lambda: _schedule.linear(10, PEAK, warmup=10),
+        lambda: _schedule.constant(0, PEAK),
+        lambda: _schedule.wsd(10, PEAK, final=0.0, decay=9, warmup=2),
+        lambda: _schedule.wsd(10, PEAK, final=0.0, decay=5, shape="exponential"),
     ],
 )
 def test_bad_arguments_of_schedules(make):
@@ -208,7 +239,7 @@ def test_schedules(name):
 @pytest.mark.parametrize(("family", "theta"), [(multi_power, MPL), (momentum_law, MOMENTUM)])
 def test_recovery(family, theta):
     """One curve, with its decay: what is well determined comes back, and the curve all the more."""
-    law = family(schedule.wsd(400, PEAK, final=1e-5, decay=150, warmup=20))
+    law = family(_schedule.wsd(400, PEAK, final=1e-5, decay=150, warmup=20))
     t = np.unique(np.concatenate([np.geomspace(10, 400, 60), np.arange(250, 400, 4)]).astype(int))
     table = runs.simulate(law, theta, {"t": t.astype(float)}, noise=1e-7, key=jax.random.key(2))
     free = laws.fix(law, gamma=theta["gamma"], beta=theta["beta"]) if family is multi_power else law

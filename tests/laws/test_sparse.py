@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from jscale.laws.sparse import dense_equivalent, optimal_sparsity, sparse
+from jscale.laws.bits._sparse import dense_equivalent, optimal_sparsity, sparse
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 
@@ -26,8 +26,13 @@ def cost_constants(source):
 
 def test_printed_numbers():
     """Frantar et al. 2023, T5: a model with 1e8 weights at 75% sparsity on 1e11 tokens."""
-    np.testing.assert_allclose(sparse(1e8, 0.75, 1e11, **laws.params(sparse)), 1.576275453, rtol=REFERENCE)
-    found = [float(dense_equivalent(1.0, 0.75, **laws.params(dense_equivalent, source))) for source in SETS]
+    np.testing.assert_allclose(
+        sparse(1e8, 0.75, 1e11, **laws.params(sparse)), 1.576275453, rtol=REFERENCE
+    )
+    found = [
+        float(dense_equivalent(1.0, 0.75, **laws.params(dense_equivalent, source)))
+        for source in SETS
+    ]
     assert found[0] == pytest.approx(2.159822662, rel=REFERENCE)  # the paper quotes 2.16
     assert found[1] == pytest.approx(2.1722, rel=5e-5)
 
@@ -35,17 +40,26 @@ def test_printed_numbers():
 @each_set
 def test_dense_equivalent_has_the_same_loss(source):
     theta, own = laws.params(sparse, source), laws.params(dense_equivalent, source)
-    for N, S, D in ((1e7, 0.5, 1e10), (1e10, 0.75, 1e11), (1e9, 1 - 1 / 16, 1e13), (1e9, 1e-9, 1e13)):
+    for N, S, D in (
+        (1e7, 0.5, 1e10),
+        (1e10, 0.75, 1e11),
+        (1e9, 1 - 1 / 16, 1e13),
+        (1e9, 1e-9, 1e13),
+    ):
         dense = dense_equivalent(N, S, **own)
         assert dense > N
-        np.testing.assert_allclose(sparse(dense, 0.0, D, **theta), sparse(N, S, D, **theta), rtol=1e-13)
+        np.testing.assert_allclose(
+            sparse(dense, 0.0, D, **theta), sparse(N, S, D, **theta), rtol=1e-13
+        )
 
 
 def test_a_dense_model_follows_chinchilla():
     theta = laws.params(sparse)
     names = {"E": theta["c"], "A": theta["a_S"] + theta["c_S"], "alpha": theta["b_N"]}
     names |= {"B": theta["a_D"] ** theta["b_D"], "beta": theta["b_D"]}
-    np.testing.assert_allclose(sparse(1e9, 0.0, 1e11, **theta), laws.chinchilla(1e9, 1e11, **names), rtol=1e-14)
+    np.testing.assert_allclose(
+        sparse(1e9, 0.0, 1e11, **theta), laws.chinchilla(1e9, 1e11, **names), rtol=1e-14
+    )
 
 
 @each_set
@@ -70,12 +84,15 @@ def test_the_formula_in_circulation_is_not_the_minimum():
     power = k["b_D"] + k["b_S"]
 
     def density(factor):
-        return (factor * N ** k["b_N"] / (k["a_S"] * k["b_S"])) ** (1 / power) * (C / (6 * N)) ** (-k["b_D"] / power)
+        return (factor * N ** k["b_N"] / (k["a_S"] * k["b_S"])) ** (1 / power) * (C / (6 * N)) ** (
+            -k["b_D"] / power
+        )
 
     best = float(optimal_sparsity(N, C, **k))
     assert best == pytest.approx(1 - density(k["b_D"] * k["a_D"] ** k["b_D"]), rel=1e-12)
     assert 0.3 < best < 1
-    # It has b_N * a_D * b_D: the density is many times above 1, so that no model would ever be pruned.
+    # It has b_N * a_D * b_D: the density is many times above 1, so that no model would ever be
+    # pruned.
     assert density(k["b_N"] * k["a_D"] * k["b_D"]) > 1e3
 
 
@@ -94,7 +111,10 @@ def test_no_weight_left_but_finite():
 
 
 def test_recovered():
-    size, S, ratio = (m.ravel() for m in np.meshgrid([3e6, 3e7, 3e8], [0.0, 0.5, 0.75, 0.875], [20.0, 100.0, 500.0]))
+    size, S, ratio = (
+        m.ravel()
+        for m in np.meshgrid([3e6, 3e7, 3e8], [0.0, 0.5, 0.75, 0.875], [20.0, 100.0, 500.0])
+    )
     truth = laws.params(sparse)
     columns = {"N_nonzero": size, "sparsity": S, "D": ratio * size}
     table = runs.simulate(sparse, truth, columns, noise=0.001, key=jax.random.key(6))

@@ -7,11 +7,11 @@ import pytest
 from jax.test_util import check_grads
 
 from jscale import fit, laws, plan, runs
-from jscale.laws.coupled import coupled, coupled_optimum
-from jscale.laws.dense import kaplan_enough_data
-from jscale.laws.farseer import farseer
-from jscale.laws.modalities import interaction, mixed_modal, unimodal
-from jscale.laws.overtraining import best_ratio, overtraining
+from jscale.laws.data._modalities import interaction, mixed_modal, unimodal
+from jscale.laws.loss._coupled import coupled, coupled_optimum
+from jscale.laws.loss._dense import kaplan_enough_data
+from jscale.laws.loss._farseer import farseer
+from jscale.laws.loss._overtraining import best_ratio, overtraining
 from tests.laws.catalogue_points import in_dtype
 from tests.tolerances import REFERENCE
 
@@ -25,16 +25,29 @@ def _double():
         yield
 
 
-# --- coupled ----------------------------------------------------------------------------------------------------------
+# --- coupled
+# ----------------------------------------------------------------------------------------------------------
 def kaplan_as_coupled() -> dict[str, float]:
     given = laws.params(laws.kaplan)
     A, B = given["N_c"] ** given["alpha_N"], given["D_c"] ** given["alpha_D"]
-    return {"E": 0.0, "A": A, "B": B, "alpha": given["alpha_N"], "beta": given["alpha_D"], "q": given["alpha_D"]}
+    return {
+        "E": 0.0,
+        "A": A,
+        "B": B,
+        "alpha": given["alpha_N"],
+        "beta": given["alpha_D"],
+        "q": given["alpha_D"],
+    }
 
 
 def test_chinchilla_and_kaplan_are_the_ends():
-    np.testing.assert_allclose(coupled(N, D, **CHINCHILLA, q=1.0), laws.chinchilla(N, D, **CHINCHILLA), rtol=1e-14)
-    found, kaplan = coupled(N, D, **kaplan_as_coupled()), laws.kaplan(N, D, **laws.params(laws.kaplan))
+    np.testing.assert_allclose(
+        coupled(N, D, **CHINCHILLA, q=1.0), laws.chinchilla(N, D, **CHINCHILLA), rtol=1e-14
+    )
+    found, kaplan = (
+        coupled(N, D, **kaplan_as_coupled()),
+        laws.kaplan(N, D, **laws.params(laws.kaplan)),
+    )
     np.testing.assert_allclose(found, kaplan, rtol=1e-13)
 
 
@@ -58,7 +71,9 @@ def test_closed_optimum_is_that_of_the_planner(source, C):
     np.testing.assert_allclose(best.D_opt, (C / 6) ** (alpha / (alpha + beta)) / G, rtol=1e-11)
     ratio = G**-2 * (C / 6) ** ((alpha - beta) / (alpha + beta))
     np.testing.assert_allclose(best.D_opt / best.N_opt, ratio, rtol=1e-11)
-    excess = (theta["A"] * G**-alpha + theta["B"] * G**beta) * (C / 6) ** (-alpha * beta / (alpha + beta))
+    excess = (theta["A"] * G**-alpha + theta["B"] * G**beta) * (C / 6) ** (
+        -alpha * beta / (alpha + beta)
+    )
     np.testing.assert_allclose(best.loss - theta["E"], excess, rtol=1e-9)
 
 
@@ -74,7 +89,9 @@ def test_closed_optimum_is_the_least_loss(q):
 
 
 def test_kaplan_at_six_flops_a_token():
-    """Taken at its word with C = 6ND, Kaplan's L(N, D) lets the size grow as C**0.575, not as the 0.73 of the paper."""
+    """Taken at its word with C = 6ND, Kaplan's L(N, D) lets the size grow as C**0.575, not as the
+    0.73 of the paper.
+    """
     best = coupled_optimum(jnp.array([1e20, 1e24]), **kaplan_as_coupled())
     power = jnp.log(best.N_opt[1] / best.N_opt[0]) / jnp.log(1e4)
     np.testing.assert_allclose(power, 1 / (1 + 0.076 / 0.103), rtol=1e-12)
@@ -86,7 +103,9 @@ def test_closed_optimum_is_differentiable():
     at = jnp.array([1.0, *CHINCHILLA.values(), 0.7])
 
     def sizes(v):
-        return jnp.log(coupled_optimum(1e22 * v[0], **dict(zip([*names, "q"], v[1:], strict=True))).N_opt)
+        return jnp.log(
+            coupled_optimum(1e22 * v[0], **dict(zip([*names, "q"], v[1:], strict=True))).N_opt
+        )
 
     check_grads(sizes, (at,), order=2, atol=1e-6, rtol=1e-6)
     np.testing.assert_allclose(jax.grad(sizes)(at)[0], 0.2849 / (0.3392 + 0.2849), rtol=1e-12)
@@ -94,8 +113,12 @@ def test_closed_optimum_is_differentiable():
 
 def test_recovery_of_the_coupling():
     truth = {**CHINCHILLA, "q": 0.6}
-    sizes, tokens = (a.ravel() for a in np.meshgrid(np.geomspace(1e8, 1e10, 8), np.geomspace(1e9, 1e12, 8)))
-    table = runs.simulate(coupled, truth, {"N": sizes, "D": tokens}, noise=5e-4, key=jax.random.key(0))
+    sizes, tokens = (
+        a.ravel() for a in np.meshgrid(np.geomspace(1e8, 1e10, 8), np.geomspace(1e9, 1e12, 8))
+    )
+    table = runs.simulate(
+        coupled, truth, {"N": sizes, "D": tokens}, noise=5e-4, key=jax.random.key(0)
+    )
     point = fit.point(coupled, table, starts=8)
     assert point.certificate.converged
     for name, value in truth.items():
@@ -103,20 +126,28 @@ def test_recovery_of_the_coupling():
     assert point.stderr["q"] < 0.02
 
 
-# --- Chinchilla's other constants, Kaplan's rule ----------------------------------------------------------------------
+# --- Chinchilla's other constants, Kaplan's rule
+# ----------------------------------------------------------------------
 def test_more_data_per_parameter_steepens_the_fit():
     """Sardana et al. 2023, Table 1: the exponents rise with the largest D / N that is fitted."""
-    rows = [laws.params(laws.chinchilla, f"sardana2023{end}") for end in ("_100", "_250", "_500", "")]
+    rows = [
+        laws.params(laws.chinchilla, f"sardana2023{end}") for end in ("_100", "_250", "_500", "")
+    ]
     assert [r["alpha"] for r in rows] == [0.08, 0.13, 0.13, 0.18]
     assert [r["beta"] for r in rows] == [0.13, 0.16, 0.16, 0.24]
 
 
 def test_enough_data():
-    """Kaplan et al. 2020, Section 4.2: the 22 B tokens of WebText2 are enough for models of up to about 1e9."""
-    np.testing.assert_allclose(kaplan_enough_data(1e9, **laws.params(kaplan_enough_data)), 2.2e10, rtol=0.05)
+    """Kaplan et al. 2020, Section 4.2: the 22 B tokens of WebText2 are enough for models of up to
+    about 1e9.
+    """
+    np.testing.assert_allclose(
+        kaplan_enough_data(1e9, **laws.params(kaplan_enough_data)), 2.2e10, rtol=0.05
+    )
 
 
-# --- over-training ----------------------------------------------------------------------------------------------------
+# --- over-training
+# ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("source", "loss", "ratio"),
     [("gadre2024_c4", 2.462787911, 3.35967193), ("gadre2024_refinedweb", 2.583472034, 5.845224153)],
@@ -124,7 +155,9 @@ def test_enough_data():
 def test_overtraining_worked_out_in_40_digits(source, loss, ratio):
     theta = laws.params(overtraining, source)
     np.testing.assert_allclose(overtraining(1e21, 20, **theta), loss, rtol=REFERENCE)
-    np.testing.assert_allclose(best_ratio(**{k: theta[k] for k in ("a", "b", "eta")}), ratio, rtol=REFERENCE)
+    np.testing.assert_allclose(
+        best_ratio(**{k: theta[k] for k in ("a", "b", "eta")}), ratio, rtol=REFERENCE
+    )
 
 
 @pytest.mark.parametrize("source", laws.describe(overtraining).published)
@@ -142,9 +175,13 @@ def test_overtraining_is_chinchilla_with_equal_exponents():
     theta = {**laws.params(laws.chinchilla, "muennighoff2023")}
     eta = theta["alpha"] / 2
     other = {"E": theta["E"], "a": theta["A"] * 6**eta, "b": theta["B"] * 6**eta, "eta": eta}
-    np.testing.assert_allclose(overtraining(6 * N * D, D / N, **other), laws.chinchilla(N, D, **theta), rtol=1e-13)
+    np.testing.assert_allclose(
+        overtraining(6 * N * D, D / N, **other), laws.chinchilla(N, D, **theta), rtol=1e-13
+    )
     best = coupled_optimum(1e21, **theta)
-    np.testing.assert_allclose(best_ratio(a=other["a"], b=other["b"], eta=eta), best.D_opt / best.N_opt, rtol=1e-12)
+    np.testing.assert_allclose(
+        best_ratio(a=other["a"], b=other["b"], eta=eta), best.D_opt / best.N_opt, rtol=1e-12
+    )
 
 
 def test_recovery_of_overtraining():
@@ -158,24 +195,43 @@ def test_recovery_of_overtraining():
         assert point.stderr[name] < 0.05 * value, name
 
 
-# --- Farseer ----------------------------------------------------------------------------------------------------------
+# --- Farseer
+# ----------------------------------------------------------------------------------------------------------
 def test_farseer_worked_out_in_40_digits():
     """The form, with constants made up for the purpose."""
     theta = {
-        "a_1": 0.1, "alpha": 0.05, "b_1": -1.5, "a_2": -0.5, "beta": 0.08, "b_2": 8.0, "a_3": -0.2, "gamma": 0.06,
+        "a_1": 0.1,
+        "alpha": 0.05,
+        "b_1": -1.5,
+        "a_2": -0.5,
+        "beta": 0.08,
+        "b_2": 8.0,
+        "a_3": -0.2,
+        "gamma": 0.06,
         "b_3": 1.2,
-    }  # fmt: skip
+    }
     np.testing.assert_allclose(farseer(1e9, 1e11, **theta), 1.780087737, rtol=REFERENCE)
 
 
 def test_farseer_without_slopes_is_a_power_of_the_data():
-    theta = {"a_1": 0.0, "alpha": 0.1, "b_1": np.log(0.28), "a_2": 0.0, "beta": 0.1, "b_2": np.log(410.7)}
+    theta = {
+        "a_1": 0.0,
+        "alpha": 0.1,
+        "b_1": np.log(0.28),
+        "a_2": 0.0,
+        "beta": 0.1,
+        "b_2": np.log(410.7),
+    }
     theta |= {"a_3": 0.0, "gamma": 0.1, "b_3": np.log(1.69)}
-    np.testing.assert_allclose(farseer(N, D, **theta), laws.power_data(D, L_inf=1.69, A=410.7, alpha=0.28), rtol=1e-13)
+    np.testing.assert_allclose(
+        farseer(N, D, **theta), laws.power_data(D, L_inf=1.69, A=410.7, alpha=0.28), rtol=1e-13
+    )
 
 
 def test_farseer_as_published_falls_with_size_and_data():
-    """Li et al. 2025, eq. 15 and below: decreasing in both; about 10 tokens per parameter at 1e20 FLOP."""
+    """Li et al. 2025, eq. 15 and below: decreasing in both; about 10 tokens per parameter at 1e20
+    FLOP.
+    """
     theta = laws.params(farseer)
     gradient = jax.vmap(jax.grad(lambda n, d: farseer(n, d, **theta), (0, 1)))
     small = (N <= 1e11) & (D <= 1e13)
@@ -193,16 +249,21 @@ def test_farseer_as_published_falls_with_size_and_data():
     assert best(1e23) == ratios[0]
 
 
-# --- modalities -------------------------------------------------------------------------------------------------------
+# --- modalities
+# -------------------------------------------------------------------------------------------------------
 def test_unimodal_is_chinchilla_with_other_constants():
     for source in laws.describe(unimodal).published:
         theta = laws.params(unimodal, source)
         np.testing.assert_array_equal(unimodal(N, D, **theta), laws.chinchilla(N, D, **theta))
-        # What the notes say: three rows cannot be losses in nats at counts of single parameters and tokens.
+        # What the notes say: three rows cannot be losses in nats at counts of single parameters and
+        # tokens.
         doubtful = bool(laws.describe(unimodal).published[source].note)
         assert (float(unimodal(1e9, 2e10, **theta)) > np.log(50_000)) == doubtful, source
     # Molecules and code are learned from data and size fastest, images slowest.
-    alphas = {s.rsplit("2023_")[1]: laws.params(unimodal, s)["alpha"] for s in laws.describe(unimodal).published}
+    alphas = {
+        s.rsplit("2023_")[1]: laws.params(unimodal, s)["alpha"]
+        for s in laws.describe(unimodal).published
+    }
     assert sorted(alphas, key=lambda m: alphas[m])[:2] == ["image_text", "image"]
     assert {m for m, alpha in alphas.items() if alpha == 0.37} == {"code", "molecules"}
 

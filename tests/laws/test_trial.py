@@ -9,7 +9,7 @@ import pytest
 from jscale import fit, laws, plan, runs
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
-from jscale.laws._trial import require_compilable
+from jscale.laws.declaration._traceable import require_compilable
 from jscale.laws.roles import Count, Exponent, Irreducible, Loss, SizeCoefficient, Tokens
 
 SIZES = np.geomspace(1e7, 1e10, 12)
@@ -64,13 +64,22 @@ def comparing(N: Count, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent) 
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (branching, rf"law 'branching' cannot be compiled \({HERE}\): Python's if.*jax\.numpy\.where"),
+        (
+            branching,
+            rf"law 'branching' cannot be compiled \({HERE}\): Python's if.*jax\.numpy\.where",
+        ),
         (by_numpy, rf"law 'by_numpy' cannot be compiled \({HERE}\): NumPy cannot.*use jax\.numpy"),
-        (by_math, rf"law 'by_math' cannot be compiled \({HERE}\): float\(\).*module math.*use jax\.numpy"),
+        (
+            by_math,
+            rf"law 'by_math' cannot be compiled \({HERE}\): float\(\).*module math.*use jax\.numpy",
+        ),
         (branching_on_runs, rf"law 'branching_on_runs' cannot be compiled \({HERE}\): Python's if"),
         (runs_by_math, rf"law 'runs_by_math' cannot be compiled \({HERE}\): float\(\)"),
         (masking, rf"law 'masking' cannot be compiled \({HERE}\): a mask cannot pick values"),
-        (comparing, "law 'comparing' returns values of type bool; expected real floating-point numbers"),
+        (
+            comparing,
+            "law 'comparing' returns values of type bool; expected real floating-point numbers",
+        ),
         (
             summed,
             r"law 'summed' returns an array of shape \(\) for .* shape \(12,\); expected .* add 0 times an input",
@@ -92,21 +101,34 @@ def test_plans_ask_as_well():
         """Nothing."""
         return E + 1 / N + 1 / D if E > 1 else E
 
-    with pytest.raises(JscaleError, match=rf"law 'spending' cannot be compiled \({HERE}\): Python's if"):
+    with pytest.raises(
+        JscaleError, match=rf"law 'spending' cannot be compiled \({HERE}\): Python's if"
+    ):
         plan.optimal(spending, {"E": 1.7}, budget=1e21)
 
 
 @pytest.mark.parametrize(
     "law",
-    [laws.fix(laws.chinchilla, E=1.7), laws.tie(laws.chinchilla, beta="alpha"), laws.bnsl(3), laws.multi_power()],
+    [
+        laws.fix(laws.chinchilla, E=1.7),
+        laws.tie(laws.chinchilla, beta="alpha"),
+        laws.bnsl(3),
+        laws.multi_power(),
+    ],
     ids=["fixed", "tied", "bnsl(3)", "multi_power"],
 )
 def test_laws_made_of_laws_are_compilable(law):
     with float64():
-        require_compilable(law, {i.name: np.full(3, i.role.typical) for i in laws.describe(law).inputs})
+        require_compilable(
+            law, {i.name: np.full(3, i.role.typical) for i in laws.describe(law).inputs}
+        )
 
 
-@pytest.mark.parametrize("law", laws.catalogue, ids=[laws.describe(law).name for law in laws.catalogue])
+@pytest.mark.parametrize(
+    "law", laws.catalogue, ids=[laws.describe(law).name for law in laws.catalogue]
+)
 def test_the_catalogue_is_compilable(law):
     with float64():
-        require_compilable(law, {i.name: np.full(3, i.role.typical) for i in laws.describe(law).inputs})
+        require_compilable(
+            law, {i.name: np.full(3, i.role.typical) for i in laws.describe(law).inputs}
+        )

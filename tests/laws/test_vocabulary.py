@@ -1,4 +1,6 @@
-"""The vocabulary: the authors' numbers by all three approaches, and the optimum against brute force."""
+"""The vocabulary: the authors' numbers by all three approaches, and the optimum against brute
+force.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 from jscale import laws
-from jscale.laws.vocabulary import (
+from jscale.laws.data._vocabulary import (
     best_vocabulary_parameters,
     rest_budget,
     tokens_per_character,
@@ -34,8 +36,12 @@ def budget(N_nv: float) -> float:
 
 def test_values():
     """Tao et al. 2024, authors' code."""
-    np.testing.assert_allclose(vocabulary(33222784, 4096, 512, 1e9, **THETA), -2.9064131, rtol=REFERENCE)
-    np.testing.assert_allclose(vocabulary_size(7e9, **laws.params(vocabulary_size)), 276276206.6, rtol=REFERENCE)
+    np.testing.assert_allclose(
+        vocabulary(33222784, 4096, 512, 1e9, **THETA), -2.9064131, rtol=REFERENCE
+    )
+    np.testing.assert_allclose(
+        vocabulary_size(7e9, **laws.params(vocabulary_size)), 276276206.6, rtol=REFERENCE
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,9 @@ def test_values():
     ],
 )
 def test_three_approaches(N_nv, width, thousands):
-    """Thousands of entries that the authors' script of the three approaches gives for models of 3B to 300B."""
+    """Thousands of entries that the authors' script of the three approaches gives for models of 3B
+    to 300B.
+    """
     C = budget(N_nv)
     found = (
         vocabulary_budget(C, **laws.params(vocabulary_budget)),
@@ -72,7 +80,9 @@ def test_best_vocabulary_is_brute_force(N_nv, C):
 
 def test_derivatives_of_the_best_vocabulary():
     def log_best(log_N, log_C, alpha2):
-        return jnp.log(best_vocabulary_parameters(jnp.exp(log_N), jnp.exp(log_C), {**THETA, "alpha2": alpha2}))
+        return jnp.log(
+            best_vocabulary_parameters(jnp.exp(log_N), jnp.exp(log_C), {**THETA, "alpha2": alpha2})
+        )
 
     at, step = (jnp.log(7e9), jnp.log(1e22), THETA["alpha2"]), 1e-6
     for i, slope in enumerate(jax.grad(log_best, (0, 1, 2))(*at)):
@@ -84,12 +94,18 @@ def test_shapes():
     draws = {k: jnp.full((3, 1), v) for k, v in THETA.items()}
     found = best_vocabulary_parameters(jnp.array([1e9, 7e9]), 10**22, draws)
     assert found.shape == (3, 2)
-    np.testing.assert_allclose(found[1, 1], best_vocabulary_parameters(7 * 10**9, 1e22, THETA), rtol=1e-13)
+    np.testing.assert_allclose(
+        found[1, 1], best_vocabulary_parameters(7 * 10**9, 1e22, THETA), rtol=1e-13
+    )
 
 
 def test_tokens_per_character():
-    """Larger vocabularies make fewer tokens, up to 200,000 entries; 16,384 make one of every 3.7 characters."""
+    """Larger vocabularies make fewer tokens, up to 200,000 entries; 16,384 make one of every 3.7
+    characters.
+    """
     ratio = tokens_per_character(np.array([4096, 16384, 96256, 200_000, 10**6]))
     assert (np.diff(ratio[:4]) < 0).all()
     assert ratio[3] == ratio[4]
-    np.testing.assert_allclose(60e6 / 180820540.85207617, ratio[0], rtol=1e-9)  # a run of the authors' table
+    np.testing.assert_allclose(
+        60e6 / 180820540.85207617, ratio[0], rtol=1e-9
+    )  # a run of the authors' table

@@ -22,16 +22,23 @@ DIFFERENCE = 1e-4
 """Relative step of central differences; the truncation error is about its square."""
 
 
-def draws(params: dict[str, float], count: int, spread: float = 0.02, seed: int = 0) -> dict[str, np.ndarray]:
+def draws(
+    params: dict[str, float], count: int, spread: float = 0.02, seed: int = 0
+) -> dict[str, np.ndarray]:
     """``count`` sets of parameters that scatter around ``params``."""
     random = np.random.default_rng(seed)
-    return {name: value * np.exp(spread * random.normal(size=count)) for name, value in params.items()}
+    return {
+        name: value * np.exp(spread * random.normal(size=count)) for name, value in params.items()
+    }
 
 
 def powers(k: int) -> laws.LawFunction:
     """A user's own law: k equal factors of weights in few bits, without a bias."""
 
-    @laws.law(formula=f"E + A * (N * (1 - exp(-P_w / gamma))**{k})**-alpha + B * D**-beta", source="a test")
+    @laws.law(
+        formula=f"E + A * (N * (1 - exp(-P_w / gamma))**{k})**-alpha + B * D**-beta",
+        source="a test",
+    )
     def tied(
         N: roles.Count,
         D: roles.Tokens,
@@ -54,14 +61,18 @@ POWERS = {name: KUMAR[name] for name in ("E", "A", "B", "alpha", "beta")} | {"ga
 
 
 def perturbed(point: dict[str, float]) -> dict[str, np.ndarray]:
-    """(2 n,) arrays: every entry of ``point`` in turn moved up, then every one moved down by DIFFERENCE of its size."""
+    """(2 n,) arrays: every entry of ``point`` in turn moved up, then every one moved down by
+    DIFFERENCE of its size.
+    """
     steps = DIFFERENCE * np.eye(len(point))
     scale = 1 + np.concatenate([steps, -steps])
     return {name: value * scale[:, i] for i, (name, value) in enumerate(point.items())}
 
 
 def differences(values: Any, point: dict[str, float]) -> np.ndarray:
-    """(n, …) central differences by the entries of ``point``, from ``values`` (2 n, …) at :func:`perturbed`."""
+    """(n, …) central differences by the entries of ``point``, from ``values`` (2 n, …) at
+    :func:`perturbed`.
+    """
     values = np.asarray(values)
     up, down = np.split(values, 2)
     steps = 2 * DIFFERENCE * np.array(list(point.values()))
@@ -69,12 +80,21 @@ def differences(values: Any, point: dict[str, float]) -> np.ndarray:
 
 
 def assert_derivatives(
-    function: Callable[[dict[str, Any]], Any], point: dict[str, float], mode: Callable = jax.jacrev, rtol: float = 1e-6
+    function: Callable[[dict[str, Any]], Any],
+    point: dict[str, float],
+    mode: Callable = jax.jacrev,
+    rtol: float = 1e-6,
 ) -> None:
-    """``function`` (dict of scalars or of rows → (m,) or (m, rows)) has the derivatives of its finite differences."""
+    """``function`` (dict of scalars or of rows → (m,) or (m, rows)) has the derivatives of its
+    finite differences.
+    """
     values = jax.jit(function)({k: jnp.asarray(v) for k, v in perturbed(point).items()})
     expected = differences(np.asarray(values).T, point)  # (n, m)
     found = jax.jit(mode(function))({name: jnp.asarray(value) for name, value in point.items()})
     by_log = np.abs(expected * np.array(list(point.values()))[:, None]).max(axis=0)
     for row, name in zip(expected, point, strict=True):
-        assert np.all(np.abs(found[name] - row) <= rtol * by_log / abs(point[name])), (name, found[name], row)
+        assert np.all(np.abs(found[name] - row) <= rtol * by_log / abs(point[name])), (
+            name,
+            found[name],
+            row,
+        )

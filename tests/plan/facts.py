@@ -1,4 +1,6 @@
-"""Optima from the table of reference values (``tests/reference/values.json``), in the shape that these tests ask for.
+"""Optima from the table of reference values (``tests/reference/values.json``), in the shape that
+these
+tests ask for.
 
 They were computed in 40-digit arithmetic and confirmed by other optimisers, ten digits each.
 """
@@ -9,13 +11,19 @@ from typing import Any
 
 _ENTRIES = {
     entry["id"]: entry
-    for entry in json.loads(Path(__file__).parents[1].joinpath("reference", "values.json").read_text())["values"]
+    for entry in json.loads(
+        Path(__file__).parents[1].joinpath("reference", "values.json").read_text()
+    )["values"]
 }
 
 
 def _rows(name: str, width: int | None = None) -> tuple[tuple[float, ...], ...]:
     """The rows of an entry's one table, the first ``width`` numbers of each."""
-    (table,) = (rows for key, rows in _ENTRIES[name]["expected"].items() if key.startswith(("rows", "table")))
+    (table,) = (
+        rows
+        for key, rows in _ENTRIES[name]["expected"].items()
+        if key.startswith(("rows", "table"))
+    )
     return tuple(tuple(row[:width]) for row in table)
 
 
@@ -25,11 +33,19 @@ def _expected(name: str, key: str) -> Any:
 
 PSTAR = {
     name: _expected(name, "P_star")
-    for name in ("pstar_tied_gbar", "pstar_factorised_nobias", "pstar_factorised_bias", "pstar_w_only_bias")
+    for name in (
+        "pstar_tied_gbar",
+        "pstar_factorised_nobias",
+        "pstar_factorised_bias",
+        "pstar_w_only_bias",
+    )
 }
 """Bits of the joint optimum of N, D and P: the condition that eq. 28 of Kumar et al. 2024 means."""
 
-PSTAR_X = {name: (_ENTRIES[name]["inputs"]["k"], _expected(name, "x_star")) for name in ("pstar_x_k2", "pstar_x_k3")}
+PSTAR_X = {
+    name: (_ENTRIES[name]["inputs"]["k"], _expected(name, "x_star"))
+    for name in ("pstar_x_k2", "pstar_x_k3")
+}
 """P / gamma for k equal factors without a bias: exp(x) = 1 + k x."""
 
 PSTAR_EQ7_AS_PRINTED = _expected("pstar_eq7_as_printed", "P")
@@ -49,7 +65,9 @@ FIXEDN_FACTORISED_BIAS = _rows("fixedN_factorised_bias")
 FIXEDN_TIED_GBAR = _rows("fixedN_tied_gbar")
 """The same for three equal factors, gamma = 1.9475, without biases."""
 
-DCRIT_SIZES, DCRIT_BITS = (tuple(_ENTRIES["dcrit_nobias"]["inputs"][name]) for name in ("N", "P_post"))
+DCRIT_SIZES, DCRIT_BITS = (
+    tuple(_ENTRIES["dcrit_nobias"]["inputs"][name]) for name in ("N", "P_post")
+)
 DCRIT_NOBIAS = _rows("dcrit_nobias")
 """Tokens, sizes down and bits across: eq. 13 with C_T as printed (without exp(b))."""
 

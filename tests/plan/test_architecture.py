@@ -7,7 +7,14 @@ from jscale.plan import costs
 
 GPT3 = costs.Architecture(layers=96, width=12288, heads=96, vocabulary=50257, positions=2048)
 LLAMA2 = costs.Architecture(
-    layers=80, width=8192, heads=64, kv_heads=8, d_ff=28672, gated=True, tied=False, vocabulary=32000
+    layers=80,
+    width=8192,
+    heads=64,
+    kv_heads=8,
+    d_ff=28672,
+    gated=True,
+    tied=False,
+    vocabulary=32000,
 )
 MIXTRAL = costs.Architecture(
     layers=32,
@@ -30,7 +37,8 @@ HOFFMANN_A4 = (
     (1600, 28, 2048, 16, 128, 1.03),
     (6800, 40, 3584, 28, 128, 0.99),
 )
-"""Hoffmann et al. 2022, Table A4: millions of parameters, layers, width, heads, head_dim, FLOP over 6 N D."""
+"""Hoffmann et al. 2022, Table A4: millions of parameters, layers, width, heads, head_dim, FLOP over
+6 N D."""
 
 DEEPSEEK_3 = (
     (8, 512, 25.2e6, 77.6e6, 352e6),
@@ -45,18 +53,24 @@ DEEPSEEK_3 = (
 
 
 def test_gpt3():
-    """174,600 million parameters, 3.14e23 FLOP on 300 billion tokens: Brown et al. 2020, Table D.1 (6 N D)."""
+    """174,600 million parameters, 3.14e23 FLOP on 300 billion tokens: Brown et al. 2020, Table D.1
+    (6 N D).
+    """
     assert GPT3.parameters == pytest.approx(174.6e9, rel=1e-4)
     assert costs.training_flops.flops(GPT3.parameters, 300e9) == pytest.approx(3.14e23, rel=1e-3)
     # Attention, which 6 N D leaves out, adds 2.7% to the training of this model.
     exact = GPT3.training_flops(300e9, 2048, mask="full")
     without = 6 * (GPT3.parameters - 2048 * 12288) * 300e9
-    assert exact / without - 1 == pytest.approx(12 * 96 * 12288 * 2048 / (6 * (GPT3.parameters - 2048 * 12288)))
+    assert exact / without - 1 == pytest.approx(
+        12 * 96 * 12288 * 2048 / (6 * (GPT3.parameters - 2048 * 12288))
+    )
     assert exact / without == pytest.approx(1.0277, abs=1e-4)
 
 
 def test_llama2_70b():
-    """69 billion parameters; 8 of 64 heads have keys and values, so 320 KiB a token instead of 2.5 MiB."""
+    """69 billion parameters; 8 of 64 heads have keys and values, so 320 KiB a token instead of 2.5
+    MiB.
+    """
     assert LLAMA2.parameters == 68_975_329_280  # 68,976,648,192 with its 161 norms of 8,192
     assert LLAMA2.kv_cache_bytes(1) == 327_680
     assert LLAMA2.kv_cache_bytes(4096, batch=2, bits=8) == 327_680 * 4096
@@ -73,9 +87,13 @@ def test_mixtral_8x7b():
 
 @pytest.mark.parametrize("row", HOFFMANN_A4, ids=lambda row: f"{row[0]}M")
 def test_hoffmann_table_a4(row):
-    """The ratios come out without embedding and logits, though appendix F says that both were counted."""
+    """The ratios come out without embedding and logits, though appendix F says that both were
+    counted.
+    """
     millions, layers, width, heads, head_dim, printed = row
-    model = costs.Architecture(layers=layers, width=width, heads=heads, head_dim=head_dim, vocabulary=32000)
+    model = costs.Architecture(
+        layers=layers, width=width, heads=heads, head_dim=head_dim, vocabulary=32000
+    )
     N = model.parameters + layers * width**2  # relative positions
     np.testing.assert_allclose(N, millions * 1e6, rtol=0.04)
     counted = model.forward_flops_per_token(2048, mask="full", softmax=True, head=False)
@@ -90,12 +108,18 @@ def test_hoffmann_appendix_f_line_by_line():
     s, d, key, heads, ff, vocabulary = 2048, 8192, 128, 64, 4 * 8192, 32000
     attention = 2 * 3 * s * d * key * heads + 2 * s * s * key * heads + 3 * heads * s * s
     attention += 2 * s * s * key * heads + 2 * s * key * heads * d
-    total = 2 * s * vocabulary * d + 80 * (attention + 2 * s * (d * ff + d * ff)) + 2 * s * d * vocabulary
+    total = (
+        2 * s * vocabulary * d
+        + 80 * (attention + 2 * s * (d * ff + d * ff))
+        + 2 * s * d * vocabulary
+    )
     model = costs.Architecture(layers=80, width=d, heads=heads, vocabulary=vocabulary)
     found = s * model.forward_flops_per_token(s, mask="full", lookup=True, softmax=True)
     assert found == pytest.approx(total, rel=1e-15)
     options = {"mask": "full", "lookup": True, "softmax": True}
-    assert model.training_flops(1.4e12, s, **options) == pytest.approx(3 * total / s * 1.4e12, rel=1e-15)
+    assert model.training_flops(1.4e12, s, **options) == pytest.approx(
+        3 * total / s * 1.4e12, rel=1e-15
+    )
 
 
 @pytest.mark.parametrize("row", DEEPSEEK_3, ids=lambda row: f"{row[0]}x{row[1]}")
@@ -106,7 +130,9 @@ def test_deepseek_table_3(row):
     np.testing.assert_allclose(model.parameters, N_2, rtol=5e-3)
     found = costs.deepseek_flops_per_token(layers, width, 4096)
     np.testing.assert_allclose(found, M, rtol=2e-3)
-    assert 3 * model.forward_flops_per_token(4096, mask="full", head=False) == pytest.approx(found, rel=1e-15)
+    assert 3 * model.forward_flops_per_token(4096, mask="full", head=False) == pytest.approx(
+        found, rel=1e-15
+    )
 
 
 def test_a_causal_mask_halves_the_scores_alone():
@@ -118,7 +144,9 @@ def test_a_causal_mask_halves_the_scores_alone():
 
 
 def test_granular_flops_are_those_of_the_architecture():
-    """Krajewski et al. 2024: the same active parameters whatever the granularity, and a router that grows with it."""
+    """Krajewski et al. 2024: the same active parameters whatever the granularity, and a router that
+    grows with it.
+    """
     sizes = {"layers": 16, "width": 1024}
     for granularity in (1, 4, 16):
         model = costs.Architecture(**sizes, heads=16, experts=64, granularity=granularity)

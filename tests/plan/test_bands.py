@@ -36,7 +36,9 @@ def test_bands_of_a_plan_are_the_quantiles_of_its_draws(wide):
 def test_budgets_add_their_axes_after_the_quantiles(wide):
     theta = draws(laws.params(laws.qat), 40)
     budgets = np.array([1e20, 1e22, 1e24])
-    found = plan.bands(plan.optimal, laws.qat, theta, budgets, free=("N", "D", "P"), quantiles=[0.1, 0.9])
+    found = plan.bands(
+        plan.optimal, laws.qat, theta, budgets, free=("N", "D", "P"), quantiles=[0.1, 0.9]
+    )
     assert found.values.P_opt.shape == found.values.budget.shape == (2, 3)
     assert found.converged.shape == found.values.status.shape == (3,)
     np.testing.assert_array_equal(found.values.budget, np.broadcast_to(budgets, (2, 3)))
@@ -44,7 +46,9 @@ def test_budgets_add_their_axes_after_the_quantiles(wide):
 
 
 def test_one_share_of_any_number_of_draws_is_one(wide):
-    """1 / 49 and 1 / 501 have no exact inverse, and a share of 0.9999999999999999 is not all of them."""
+    """1 / 49 and 1 / 501 have no exact inverse, and a share of 0.9999999999999999 is not all of
+    them.
+    """
     for count in (49, 501):
         found = plan.bands(lambda law, theta: theta["A"], laws.chinchilla, draws(BESIROGLU, count))
         assert float(found.converged) == 1.0
@@ -54,14 +58,18 @@ def test_scalars_are_a_single_draw(wide):
     found = plan.bands(plan.optimal, laws.chinchilla, BESIROGLU, 1e24)
     best = plan.optimal(laws.chinchilla, BESIROGLU, 1e24)
     np.testing.assert_allclose(found.values.N_opt, np.full(3, best.N_opt), rtol=1e-12)
-    one = plan.bands(plan.optimal, laws.chinchilla, {k: np.array([v]) for k, v in BESIROGLU.items()}, 1e24)
+    one = plan.bands(
+        plan.optimal, laws.chinchilla, {k: np.array([v]) for k, v in BESIROGLU.items()}, 1e24
+    )
     np.testing.assert_array_equal(one.values.N_opt, found.values.N_opt)
 
 
 def test_scalars_among_draws_are_shared(wide):
     theta = draws(BESIROGLU, 40) | {"E": 1.8}
     found = plan.bands(plan.optimal, laws.chinchilla, theta, 1e24, quantiles=(0.5,))
-    full = plan.bands(plan.optimal, laws.chinchilla, theta | {"E": np.full(40, 1.8)}, 1e24, quantiles=(0.5,))
+    full = plan.bands(
+        plan.optimal, laws.chinchilla, theta | {"E": np.full(40, 1.8)}, 1e24, quantiles=(0.5,)
+    )
     np.testing.assert_array_equal(found.values.loss, full.values.loss)
 
 
@@ -72,7 +80,9 @@ def test_failed_draws_are_counted_and_do_not_poison_the_band(wide):
     best = plan.optimal(laws.chinchilla, theta, 1e24)
     assert float(found.converged) == 0.75
     assert int(found.values.status) == Status.no_interior_optimum
-    np.testing.assert_allclose(found.values.N_opt, np.quantile(best.N_opt[theta["A"] > 0], [0.25, 0.75]), rtol=1e-11)
+    np.testing.assert_allclose(
+        found.values.N_opt, np.quantile(best.N_opt[theta["A"] > 0], [0.25, 0.75]), rtol=1e-11
+    )
 
 
 def test_no_good_draw_is_no_band(wide):
@@ -84,7 +94,14 @@ def test_no_good_draw_is_no_band(wide):
 def test_an_infinite_answer_is_an_answer(wide):
     """In two of five draws quantising costs nothing, so that more data never hurts."""
     theta = KUMAR | {"C_T": np.array([0.05, 0.06, 0.07, 0.0, 0.0])}
-    found = plan.bands(plan.critical_tokens, laws.precision, theta, N=8e9, P_post=4, quantiles=(0, 0.25, 0.5, 0.6, 1))
+    found = plan.bands(
+        plan.critical_tokens,
+        laws.precision,
+        theta,
+        N=8e9,
+        P_post=4,
+        quantiles=(0, 0.25, 0.5, 0.6, 1),
+    )
     exact = plan.critical_tokens(laws.precision, theta, N=8e9, P_post=4).D_crit
     np.testing.assert_allclose(found.values.D_crit[:3], sorted(exact)[:3], rtol=1e-12)
     np.testing.assert_array_equal(found.values.D_crit[3:], [np.inf, np.inf])
@@ -114,7 +131,9 @@ def test_bands_work_inside_jit_and_have_derivatives(wide):
 
     def median(log_C):
         return jnp.log(
-            plan.bands(plan.optimal, laws.chinchilla, theta, jnp.exp(log_C), quantiles=(0.5,)).values.N_opt[0]
+            plan.bands(
+                plan.optimal, laws.chinchilla, theta, jnp.exp(log_C), quantiles=(0.5,)
+            ).values.N_opt[0]
         )
 
     here = jnp.log(1e24)
@@ -133,7 +152,10 @@ def test_bands_of_the_optimal_precision(wide):
 
 def test_float32():
     found = plan.bands(plan.optimal, laws.chinchilla, draws(BESIROGLU, 20), 1e24)
-    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype("float32"), np.dtype("int32")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {
+        np.dtype("float32"),
+        np.dtype("int32"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -141,10 +163,19 @@ def test_float32():
     [
         ({"quantiles": (0.5, 95)}, "quantiles must be probabilities between 0 and 1"),
         ({"quantiles": ()}, "quantiles must be probabilities"),
-        ({"draws": BESIROGLU | {"A": np.ones(3), "B": np.ones(4)}}, "draws differ in length: A has 3, B has 4"),
-        ({"draws": BESIROGLU | {"A": np.ones((2, 3))}}, r"draws of A must have one axis, not shape \(2, 3\)"),
+        (
+            {"draws": BESIROGLU | {"A": np.ones(3), "B": np.ones(4)}},
+            "draws differ in length: A has 3, B has 4",
+        ),
+        (
+            {"draws": BESIROGLU | {"A": np.ones((2, 3))}},
+            r"draws of A must have one axis, not shape \(2, 3\)",
+        ),
         ({"draws": BESIROGLU | {"A": np.ones(0)}}, "there are no draws"),
-        ({"draws": BESIROGLU | {"A": np.array([400.0, np.nan])}}, r"parameter A\[1\] must be a finite number"),
+        (
+            {"draws": BESIROGLU | {"A": np.array([400.0, np.nan])}},
+            r"parameter A\[1\] must be a finite number",
+        ),
         ({"draws": {}}, "params miss E, A, B, alpha, beta"),
         ({"throw": True}, "outside of jit and vmap"),
         ({"free": ("N",)}, "D is neither free nor given"),

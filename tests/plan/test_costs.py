@@ -1,4 +1,6 @@
-"""Costs of counts, hardware and memory: printed values, inverses, derivatives in both precisions, and bad numbers."""
+"""Costs of counts, hardware and memory: printed values, inverses, derivatives in both precisions,
+and bad numbers.
+"""
 
 import functools
 import inspect
@@ -18,7 +20,10 @@ STANDARD = {"layers": 24.0, "width": 2048.0, "heads": 16.0}
 CASES = {
     "inference_flops": (costs.inference_flops, {"N": 7e10, "tokens": 1e12}),
     "serving_flops": (costs.serving_flops, {"N": 7e10, "T_gen": 2000.0, "Q": 1e12}),
-    "decode_seconds": (costs.decode_seconds, {"N": 7e10, "bandwidth": 3.35e20, "bits": 4.0, "kv_bytes": 1e12}),
+    "decode_seconds": (
+        costs.decode_seconds,
+        {"N": 7e10, "bandwidth": 3.35e20, "bits": 4.0, "kv_bytes": 1e12},
+    ),
     "decodable_parameters": (
         costs.decodable_parameters,
         {"seconds": 0.05, "bandwidth": 3.35e12, "bits": 4.0, "kv_bytes": 1e10},
@@ -34,27 +39,69 @@ CASES = {
     ),
     "kv_cache_bytes": (
         costs.kv_cache_bytes,
-        {"layers": 80.0, "kv_heads": 8.0, "head_dim": 128.0, "context": 1e6, "batch": 64.0, "bits": 8.0},
+        {
+            "layers": 80.0,
+            "kv_heads": 8.0,
+            "head_dim": 128.0,
+            "context": 1e6,
+            "batch": 64.0,
+            "bits": 8.0,
+        },
     ),
-    "compute_seconds": (costs.compute_seconds, {"flops": 1e27, "devices": 1e5, "peak": 2e15, "mfu": 0.4}),
+    "compute_seconds": (
+        costs.compute_seconds,
+        {"flops": 1e27, "devices": 1e5, "peak": 2e15, "mfu": 0.4},
+    ),
     "dollars": (costs.dollars, {"seconds": 1e7, "devices": 1e5, "price": 2.5}),
     "joules": (costs.joules, {"seconds": 1e7, "devices": 1e5, "watts": 1200.0, "pue": 1.2}),
     "kilowatt_hours": (costs.kilowatt_hours, {"energy": 1e15}),
-    "deepseek_flops_per_token": (costs.deepseek_flops_per_token, {"layers": 80.0, "width": 8192.0, "context": 4096.0}),
+    "deepseek_flops_per_token": (
+        costs.deepseek_flops_per_token,
+        {"layers": 80.0, "width": 8192.0, "context": 4096.0},
+    ),
     "granular_flops_per_token": (
         costs.granular_flops_per_token,
-        {"layers": 16.0, "width": 1024.0, "experts": 64.0, "granularity": 16.0, "per_parameter": 6.0, "per_route": 9.0},
+        {
+            "layers": 16.0,
+            "width": 1024.0,
+            "experts": 64.0,
+            "granularity": 16.0,
+            "per_parameter": 6.0,
+            "per_route": 9.0,
+        },
     ),
     "parameters": (
         lambda **sizes: A(**sizes, experts=64, granularity=4).parameters,
-        {**STANDARD, "vocabulary": 5e4, "kv_heads": 4.0, "head_dim": 96.0, "d_ff": 7000.0, "positions": 2048.0},
+        {
+            **STANDARD,
+            "vocabulary": 5e4,
+            "kv_heads": 4.0,
+            "head_dim": 96.0,
+            "d_ff": 7000.0,
+            "positions": 2048.0,
+        },
     ),
     "training_flops": (
-        lambda D, context, **sizes: A(**sizes, experts=64, gated=True).training_flops(D, context, softmax=True),
-        {**STANDARD, "vocabulary": 5e4, "active_experts": 6.0, "granularity": 2.0, "D": 1e13, "context": 4096.0},
+        lambda D, context, **sizes: A(**sizes, experts=64, gated=True).training_flops(
+            D, context, softmax=True
+        ),
+        {
+            **STANDARD,
+            "vocabulary": 5e4,
+            "active_experts": 6.0,
+            "granularity": 2.0,
+            "D": 1e13,
+            "context": 4096.0,
+        },
     ),
-    "lifetime": (lambda N, D, T: costs.LifetimeCost(T).flops(N, D), {"N": 7e10, "D": 2e12, "T": 1e13}),
-    "lifetime_tokens": (lambda C, N, T: costs.LifetimeCost(T).tokens(C, N), {"C": 3e24, "N": 7e10, "T": 1e13}),
+    "lifetime": (
+        lambda N, D, T: costs.LifetimeCost(T).flops(N, D),
+        {"N": 7e10, "D": 2e12, "T": 1e13},
+    ),
+    "lifetime_tokens": (
+        lambda C, N, T: costs.LifetimeCost(T).tokens(C, N),
+        {"C": 3e24, "N": 7e10, "T": 1e13},
+    ),
     "lifetime_parameters": (
         lambda C, D, T: costs.LifetimeCost(T).parameters(C, D),
         {"C": 3e24, "D": 2e12, "T": 1e13},
@@ -76,7 +123,9 @@ def test_every_function_has_a_case():
 
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives_are_finite_differences(name, wide):
-    """Of the logarithm by the logarithms, where the differences of these smooth functions are right to 1e-8."""
+    """Of the logarithm by the logarithms, where the differences of these smooth functions are right
+    to 1e-8.
+    """
     function, point = CASES[name]
     logs = {k: jnp.log(v) for k, v in point.items()}
 
@@ -91,7 +140,9 @@ def test_derivatives_are_finite_differences(name, wide):
 
 @pytest.mark.parametrize("name", CASES)
 def test_float32_is_float64_with_its_derivatives(name):
-    """Measured 5e-7 at most. The derivatives themselves, not their logarithms, must not underflow either."""
+    """Measured 5e-7 at most. The derivatives themselves, not their logarithms, must not underflow
+    either.
+    """
     function, point = CASES[name]
     narrow = {k: jnp.float32(v) for k, v in point.items()}
     value, slopes = jax.value_and_grad(lambda p: function(**p))(narrow)
@@ -111,11 +162,16 @@ def test_integers_are_numbers(name):
     whole = {k: v if v < 1 or v != int(v) else int(v) for k, v in point.items()}
     expected = float(function(**point))
     assert float(function(**whole)) == pytest.approx(expected, rel=1e-12)
-    numpy = {k: np.asarray([v]) if isinstance(v, float) else np.array([v, 2 * v]) for k, v in whole.items()}
+    numpy = {
+        k: np.asarray([v]) if isinstance(v, float) else np.array([v, 2 * v])
+        for k, v in whole.items()
+    }
     found = np.asarray(function(**numpy))
     assert found.shape == (2,)
     assert found[0] == pytest.approx(expected, rel=1e-12)
-    small = {k: jnp.int32(v) if isinstance(v, int) and v < 2**31 else float(v) for k, v in whole.items()}
+    small = {
+        k: jnp.int32(v) if isinstance(v, int) and v < 2**31 else float(v) for k, v in whole.items()
+    }
     assert float(function(**small)) == pytest.approx(expected, rel=3e-6)
     assert float(jax.jit(lambda p: function(**p))(small)) == pytest.approx(expected, rel=3e-6)
 
@@ -146,7 +202,9 @@ def test_hardware_of_lamda():
 
 
 def test_memory():
-    """24 GB for 1.5 billion parameters: Rajbhandari et al. 2020, section 3.1; 80 and 34: Korthikanti et al. 2022."""
+    """24 GB for 1.5 billion parameters: Rajbhandari et al. 2020, section 3.1; 80 and 34:
+    Korthikanti et al. 2022.
+    """
     assert costs.training_bytes(1.5e9) == 24e9
     assert costs.weight_bytes(7e10, 4) == 35e9
     gpt3 = {"layers": 96, "width": 12288, "heads": 96, "context": 2048}
@@ -162,29 +220,61 @@ def test_decoding_reads_weights_and_cache():
     assert cache == 327_680 * 4096 * 16
     seconds = costs.decode_seconds(7e10, bandwidth=8 * 3.35e12, kv_bytes=cache)
     assert seconds == pytest.approx((140e9 + cache) / 26.8e12, rel=1e-15)
-    assert costs.decodable_parameters(seconds, bandwidth=8 * 3.35e12, kv_bytes=cache) == pytest.approx(7e10, rel=1e-14)
+    assert costs.decodable_parameters(
+        seconds, bandwidth=8 * 3.35e12, kv_bytes=cache
+    ) == pytest.approx(7e10, rel=1e-14)
     assert costs.decode_seconds(7e10, bandwidth=1e12, bits=4) == 0.035
 
 
 BAD = {
-    "mfu": (lambda: costs.compute_seconds(1e24, devices=1, peak=1e15, mfu=1.2), "mfu must be from 0 to 1, not 1.2"),
-    "no-mfu": (lambda: costs.compute_seconds(1e24, devices=1, peak=1e15, mfu=0), "mfu must be a finite number above 0"),
-    "price": (lambda: costs.dollars(1e6, devices=8, price=[2.0, -1.0]), r"price\[1\] must be at least 0, not -1"),
-    "pue": (lambda: costs.joules(1e6, devices=8, watts=700, pue=0.9), "pue must be at least 1, not 0.9"),
+    "mfu": (
+        lambda: costs.compute_seconds(1e24, devices=1, peak=1e15, mfu=1.2),
+        "mfu must be from 0 to 1, not 1.2",
+    ),
+    "no-mfu": (
+        lambda: costs.compute_seconds(1e24, devices=1, peak=1e15, mfu=0),
+        "mfu must be a finite number above 0",
+    ),
+    "price": (
+        lambda: costs.dollars(1e6, devices=8, price=[2.0, -1.0]),
+        r"price\[1\] must be at least 0, not -1",
+    ),
+    "pue": (
+        lambda: costs.joules(1e6, devices=8, watts=700, pue=0.9),
+        "pue must be at least 1, not 0.9",
+    ),
     "text": (lambda: costs.weight_bytes("70B"), "N must be a number, not '70B'"),
     "nan": (lambda: costs.inference_flops(np.nan), "N must be a finite number above 0"),
     "bits": (lambda: costs.weight_bytes(7e10, 0), "bits must be a finite number above 0, not 0"),
-    "served": (lambda: costs.LifetimeCost(-1.0), "T, the tokens served, must be at least 0, not -1"),
+    "served": (
+        lambda: costs.LifetimeCost(-1.0),
+        "T, the tokens served, must be at least 0, not -1",
+    ),
     "served-text": (lambda: costs.LifetimeCost("1e13"), "T, the tokens served, must be a number"),
-    "free-training": (lambda: costs.LifetimeCost(1e13, training=0), "training, FLOP per parameter and token, must be"),
+    "free-training": (
+        lambda: costs.LifetimeCost(1e13, training=0),
+        "training, FLOP per parameter and token, must be",
+    ),
     "recompute": (
         lambda: costs.activation_bytes(**STANDARD, context=1, recompute="some"),
         "recompute must be one of none, selective, full, not 'some'",
     ),
-    "mask": (lambda: A(**STANDARD).forward_flops_per_token(1, mask="half"), "mask must be causal or full, not 'half'"),
-    "kv-heads": (lambda: A(**STANDARD, kv_heads=32), "heads / kv_heads must be at least 1, not 0.5"),
-    "active": (lambda: A(**STANDARD, active_experts=2), "experts / active_experts must be at least 1, not 0.5"),
-    "width": (lambda: A(layers=2, width=-8, heads=1), "width must be a finite number above 0, not -8"),
+    "mask": (
+        lambda: A(**STANDARD).forward_flops_per_token(1, mask="half"),
+        "mask must be causal or full, not 'half'",
+    ),
+    "kv-heads": (
+        lambda: A(**STANDARD, kv_heads=32),
+        "heads / kv_heads must be at least 1, not 0.5",
+    ),
+    "active": (
+        lambda: A(**STANDARD, active_experts=2),
+        "experts / active_experts must be at least 1, not 0.5",
+    ),
+    "width": (
+        lambda: A(layers=2, width=-8, heads=1),
+        "width must be a finite number above 0, not -8",
+    ),
 }
 
 
@@ -197,7 +287,9 @@ def test_bad_numbers_are_one_clear_line(name):
 
 
 def test_numbers_are_not_checked_inside_a_transformation():
-    assert jax.jit(lambda mfu: costs.compute_seconds(1e20, devices=1, peak=1e10, mfu=mfu))(2.0) == 5e9
+    assert (
+        jax.jit(lambda mfu: costs.compute_seconds(1e20, devices=1, peak=1e10, mfu=mfu))(2.0) == 5e9
+    )
 
 
 @pytest.mark.parametrize("factor", [0.0, -6.0, float("nan"), float("inf")])

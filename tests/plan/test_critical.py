@@ -36,10 +36,14 @@ def test_dcrit_nobias(wide):
 
 
 def test_dcrit_bias(wide):
-    """The other reading of the table, C_T exp(b), divides it by exp(b / (gamma_D + beta)) = 3.07711."""
+    """The other reading of the table, C_T exp(b), divides it by exp(b / (gamma_D + beta)) =
+    3.07711.
+    """
     theta = laws.params(laws.precision, "kumar2024_bias")
     found = plan.critical_tokens(laws.precision, theta, N=SIZES, P_post=BITS, throw=True)
-    np.testing.assert_allclose(np.array(facts.DCRIT_NOBIAS) / found.D_crit, np.full((8, 6), 3.07711), rtol=2e-6)
+    np.testing.assert_allclose(
+        np.array(facts.DCRIT_NOBIAS) / found.D_crit, np.full((8, 6), 3.07711), rtol=2e-6
+    )
 
 
 def test_the_printed_condition_is_not_used(wide):
@@ -67,7 +71,9 @@ def test_robustness_to_quantisation_raises_it(wide):
     plain = plan.critical_tokens(laws.precision, KUMAR, N=1e9, P_post=3, P=6, throw=True)
     robust = plan.critical_tokens(laws.precision_robust, ROBUST, N=1e9, P_post=3, P=6, throw=True)
     share = (1 - np.exp(-3.0)) ** 3
-    np.testing.assert_allclose(robust.D_crit / plain.D_crit, share ** (-1 / (0.5068 + 0.4965)), rtol=1e-10)
+    np.testing.assert_allclose(
+        robust.D_crit / plain.D_crit, share ** (-1 / (0.5068 + 0.4965)), rtol=1e-10
+    )
 
 
 def test_gradients_are_the_finite_differences(wide):
@@ -86,19 +92,25 @@ def test_second_derivatives_are_those_of_the_closed_form(wide):
 
     def ours(x):
         moved = KUMAR | {"P_post": 4.0} | dict(zip(names, x, strict=True))
-        return jnp.log(plan.critical_tokens(laws.precision, moved, N=8e9, P_post=moved.pop("P_post")).D_crit)
+        return jnp.log(
+            plan.critical_tokens(laws.precision, moved, N=8e9, P_post=moved.pop("P_post")).D_crit
+        )
 
     def exact(x):
         moved = KUMAR | dict(zip(names, x, strict=True))
         return jnp.log(closed_form(8e9, moved["P_post"], moved))
 
-    np.testing.assert_allclose(jax.jit(jax.hessian(ours))(point), jax.hessian(exact)(point), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        jax.jit(jax.hessian(ours))(point), jax.hessian(exact)(point), rtol=1e-8, atol=1e-10
+    )
 
 
 def test_draws_vmap_and_jit_agree(wide):
     theta = draws(KUMAR, 200)
     together = plan.critical_tokens(laws.precision, theta, N=8e9, P_post=4, throw=True)
-    mapped = jax.jit(jax.vmap(lambda t: plan.critical_tokens(laws.precision, t, N=8e9, P_post=4)))(theta)
+    mapped = jax.jit(jax.vmap(lambda t: plan.critical_tokens(laws.precision, t, N=8e9, P_post=4)))(
+        theta
+    )
     np.testing.assert_allclose(together.D_crit, mapped.D_crit, rtol=1e-12)
     np.testing.assert_allclose(together.D_crit, closed_form(8e9, 4.0, theta), rtol=1e-11)
 
@@ -121,14 +133,18 @@ def test_where_more_data_never_hurts_it_is_infinite(law, theta, inputs, wide):
 
 
 def test_where_data_only_hurts_the_search_fails(wide):
-    found = plan.critical_tokens(laws.ptq_degradation, laws.params(laws.ptq_degradation, "kumar2024"), N=8e9, P_post=4)
+    found = plan.critical_tokens(
+        laws.ptq_degradation, laws.params(laws.ptq_degradation, "kumar2024"), N=8e9, P_post=4
+    )
     assert np.isnan(found.D_crit)
     assert int(found.status) == Status.not_converged
 
 
 def test_entries_without_a_critical_point_leave_the_derivatives_of_the_others_alone(wide):
     def total(size):
-        found = plan.critical_tokens(laws.precision, KUMAR, N=size, P_post=jnp.asarray([4.0, jnp.inf, 5.0]))
+        found = plan.critical_tokens(
+            laws.precision, KUMAR, N=size, P_post=jnp.asarray([4.0, jnp.inf, 5.0])
+        )
         return jnp.sum(jnp.where(found.status == Status.converged, jnp.log(found.D_crit), 0.0))
 
     slope = KUMAR["gamma_N"] / (KUMAR["gamma_D"] + KUMAR["beta"])
@@ -142,18 +158,40 @@ def test_float32():
     np.testing.assert_allclose(found.D_crit, facts.DCRIT_NOBIAS, rtol=1e-5)
     assert plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=20).D_crit == np.inf
     with float64():
-        assert 1e20 < plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=20, throw=True).D_crit < 1e24
+        assert (
+            1e20
+            < plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=20, throw=True).D_crit
+            < 1e24
+        )
 
 
 def test_bad_questions_are_one_clear_line():
     for question, message in (
-        (lambda: plan.critical_tokens(laws.precision, KUMAR, N=0, P_post=4), "N must be a finite number above 0"),
-        (lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post="int4"), "P_post must be a number"),
-        (lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=4, P=8, P_w=8), "either P or P_w"),
-        (lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, D=1e9), "D cannot be both free and given"),
-        (lambda: plan.critical_tokens(laws.chinchilla, BESIROGLU, N=8e9, P_post=4), "'chinchilla' has no input P_post"),
+        (
+            lambda: plan.critical_tokens(laws.precision, KUMAR, N=0, P_post=4),
+            "N must be a finite number above 0",
+        ),
+        (
+            lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post="int4"),
+            "P_post must be a number",
+        ),
+        (
+            lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=4, P=8, P_w=8),
+            "either P or P_w",
+        ),
+        (
+            lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, D=1e9),
+            "D cannot be both free and given",
+        ),
+        (
+            lambda: plan.critical_tokens(laws.chinchilla, BESIROGLU, N=8e9, P_post=4),
+            "'chinchilla' has no input P_post",
+        ),
         (lambda: plan.critical_tokens(laws.kaplan_size, {}, N=8e9), "'kaplan_size' has no input D"),
-        (lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, throw=True), "critical tokens of 'precision'"),
+        (
+            lambda: plan.critical_tokens(laws.precision, KUMAR, N=8e9, throw=True),
+            "critical tokens of 'precision'",
+        ),
     ):
         with pytest.raises(JscaleError, match=message) as error:
             question()

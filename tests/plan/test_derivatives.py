@@ -44,7 +44,9 @@ def closed_form(theta, C):
 
 def test_chinchilla_is_its_closed_form_to_second_order(wide):
     """By ln C, since a change of C by 1 FLOP is nothing."""
-    point = {name: jnp.asarray(value) for name, value in BESIROGLU.items()} | {"log_C": jnp.log(1e21)}
+    point = {name: jnp.asarray(value) for name, value in BESIROGLU.items()} | {
+        "log_C": jnp.log(1e21)
+    }
 
     def split(point):
         theta = {name: value for name, value in point.items() if name != "log_C"}
@@ -56,7 +58,9 @@ def test_chinchilla_is_its_closed_form_to_second_order(wide):
     def exact(point):
         return closed_form(*split(point))
 
-    both = jax.jit(lambda f=ours: (f(point), jax.jacrev(f)(point), jax.jacfwd(jax.jacrev(f))(point)))()
+    both = jax.jit(
+        lambda f=ours: (f(point), jax.jacrev(f)(point), jax.jacfwd(jax.jacrev(f))(point))
+    )()
     expected = exact(point), jax.jacfwd(exact)(point), jax.jacfwd(jax.jacfwd(exact))(point)
     for found, true in zip(jax.tree.leaves(both), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(found, true, rtol=1e-8, atol=1e-12)
@@ -84,7 +88,9 @@ def test_gradient_by_given_inputs_is_the_finite_difference(wide):
 
 def test_second_derivatives_are_the_finite_differences(wide):
     theta = laws.params(laws.qat, "kumar2024")
-    point = {name: theta[name] for name in ("alpha", "beta", "gamma_w", "n_w")} | {"log_C": float(np.log(1e21))}
+    point = {name: theta[name] for name in ("alpha", "beta", "gamma_w", "n_w")} | {
+        "log_C": float(np.log(1e21))
+    }
 
     def function(point):
         moved = {name: point.get(name, theta[name]) for name in theta}
@@ -109,20 +115,26 @@ LAWS32 = {
 
 @pytest.mark.parametrize("name", LAWS32)
 def test_float32(name):
-    """Budgets from 1e15 to 1e28 FLOP: nothing overflows, and the errors stay below those of the docstring."""
+    """Budgets from 1e15 to 1e28 FLOP: nothing overflows, and the errors stay below those of the
+    docstring.
+    """
     law, source, free = LAWS32[name]
     theta = laws.params(law, source)
 
     def function(theta, budget):
         best = plan.optimal(law, theta, budget, free=free)
         relative = jax.jacfwd(
-            lambda t: stacked(plan.optimal(law, {k: t[k] * v for k, v in theta.items()}, budget, free=free))
+            lambda t: stacked(
+                plan.optimal(law, {k: t[k] * v for k, v in theta.items()}, budget, free=free)
+            )
         )
         return best, relative({k: jnp.ones_like(budget) for k in theta})
 
     def run(dtype):
         rounded = {k: np.float32(v).astype(dtype) for k, v in theta.items()}
-        best, by_theta = jax.jit(jax.vmap(function, (None, 0)))(rounded, np.float32(BUDGETS32).astype(dtype))
+        best, by_theta = jax.jit(jax.vmap(function, (None, 0)))(
+            rounded, np.float32(BUDGETS32).astype(dtype)
+        )
         return best, np.stack([by_theta[k] for k in theta])
 
     best, by_theta = run(np.float32)
@@ -133,13 +145,17 @@ def test_float32(name):
         if getattr(best, field) is not None:
             assert getattr(best, field).dtype == jnp.float32
             rtol = RTOL32["loss" if field == "loss" else "counts"]
-            np.testing.assert_allclose(getattr(best, field), getattr(exact, field), rtol=rtol, err_msg=field)
+            np.testing.assert_allclose(
+                getattr(best, field), getattr(exact, field), rtol=rtol, err_msg=field
+            )
     largest = np.abs(exact_by_theta).max(axis=(0, 1), keepdims=True)
     assert np.all(np.abs(by_theta - exact_by_theta) <= RTOL32["derivatives"] * largest)
 
 
 def test_float32_says_where_it_ends():
-    """Beyond about 1e15 tokens the second derivative of the data term underflows: NaN with a status, not a guess."""
+    """Beyond about 1e15 tokens the second derivative of the data term underflows: NaN with a
+    status, not a guess.
+    """
     best = plan.optimal(laws.precision, KUMAR, np.float32(1e34), free=JOINT)
     assert int(best.status) == Status.not_converged
     assert np.isnan(best.N_opt)
@@ -152,5 +168,8 @@ def test_dtype_is_the_callers(wide):
     assert plan.optimal(laws.chinchilla, single, 1e21).N_opt.dtype == jnp.float32
     assert plan.optimal(laws.chinchilla, BESIROGLU, 10**21).N_opt.dtype == jnp.float64
     assert plan.optimal(laws.chinchilla, BESIROGLU, [10**21]).N_opt.dtype == jnp.float64
-    assert plan.optimal(laws.chinchilla, BESIROGLU, jnp.asarray(1e21, jnp.float32)).N_opt.dtype == jnp.float32
+    assert (
+        plan.optimal(laws.chinchilla, BESIROGLU, jnp.asarray(1e21, jnp.float32)).N_opt.dtype
+        == jnp.float32
+    )
     assert plan.optimal(laws.chinchilla, single, np.array([1e21])).N_opt.dtype == jnp.float64

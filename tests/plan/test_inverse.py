@@ -1,4 +1,6 @@
-"""Plans without a budget: printed values, conditions of the optimum, brute force, derivatives and bad questions."""
+"""Plans without a budget: printed values, conditions of the optimum, brute force, derivatives and
+bad questions.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +36,9 @@ def closed_form(theta, price):
 
 
 def use(theta, N, D):
-    """The tokens served for which N and D are the cheapest that reach their loss (Sardana et al. 2023)."""
+    """The tokens served for which N and D are the cheapest that reach their loss (Sardana et al.
+    2023).
+    """
     by_size = theta["alpha"] * theta["A"] * N ** -theta["alpha"]
     by_data = theta["beta"] * theta["B"] * D ** -theta["beta"]
     return (by_size / by_data - 1) * 3 * D
@@ -42,7 +46,9 @@ def use(theta, N, D):
 
 @pytest.mark.smoke
 def test_sardana_hoffmann_rounded(wide):
-    """The quality of 70B parameters on 4.26T tokens, 10T tokens served: a smaller model costs 20% less."""
+    """The quality of 70B parameters on 4.26T tokens, 10T tokens served: a smaller model costs 20%
+    less.
+    """
     loss = laws.chinchilla(7e10, 4.26e12, **ROUNDED)
     best = plan.cheapest(laws.chinchilla, ROUNDED, loss, cost=LIFETIME, throw=True)
     np.testing.assert_allclose(best.N_opt, 33651594880.0, rtol=RTOL)
@@ -59,7 +65,9 @@ def test_total_cost_J(wide):
 
 
 def test_lifetime_plans_satisfy_their_conditions(wide):
-    """At a given loss, at a given budget and at a price, from no use at all to a use that dwarfs training."""
+    """At a given loss, at a given budget and at a price, from no use at all to a use that dwarfs
+    training.
+    """
     theta = draws(ROUNDED, 5, spread=0.05)
     served, cost = SERVED[:, None], costs.LifetimeCost(SERVED[:, None])
     plans = {
@@ -70,9 +78,15 @@ def test_lifetime_plans_satisfy_their_conditions(wide):
     for kind, best in plans.items():
         assert best.N_opt.shape == (5, 5), kind
         scale = served + 3 * best.D_opt
-        np.testing.assert_allclose(use(theta, best.N_opt, best.D_opt) / scale, served / scale, atol=1e-9, err_msg=kind)
-        np.testing.assert_allclose(cost.flops(best.N_opt, best.D_opt), best.budget, rtol=1e-12, err_msg=kind)
-        np.testing.assert_allclose(best.loss, laws.chinchilla(best.N_opt, best.D_opt, **theta), rtol=1e-13)
+        np.testing.assert_allclose(
+            use(theta, best.N_opt, best.D_opt) / scale, served / scale, atol=1e-9, err_msg=kind
+        )
+        np.testing.assert_allclose(
+            cost.flops(best.N_opt, best.D_opt), best.budget, rtol=1e-12, err_msg=kind
+        )
+        np.testing.assert_allclose(
+            best.loss, laws.chinchilla(best.N_opt, best.D_opt, **theta), rtol=1e-13
+        )
     np.testing.assert_allclose(plans["loss"].loss, 2.2, rtol=1e-13)
     np.testing.assert_allclose(plans["budget"].budget, 1e23, rtol=1e-13)
     by_size = theta["alpha"] * theta["A"] * plans["price"].N_opt ** -theta["alpha"]
@@ -80,7 +94,9 @@ def test_lifetime_plans_satisfy_their_conditions(wide):
 
 
 def test_brute_force_finds_nothing_better(wide):
-    """100,001 sizes for every use; each is trained until it reaches the loss, or for as long as the budget lasts."""
+    """100,001 sizes for every use; each is trained until it reaches the loss, or for as long as the
+    budget lasts.
+    """
     N = np.geomspace(1e2, 1e12, 100001)[:, None]
     cost = costs.LifetimeCost(SERVED)
     best = plan.cheapest(laws.chinchilla, ROUNDED, 2.2, cost=cost, throw=True)
@@ -106,12 +122,16 @@ def test_best_value_is_its_closed_form(wide):
 
 
 def test_derivatives(wide):
-    """By the parameters and the tokens served; at no use the budget of best value has a closed form."""
+    """By the parameters and the tokens served; at no use the budget of best value has a closed
+    form.
+    """
     point = {**ROUNDED, "T": 1e13, "target": 2.2}
 
     def cheapest(point):
         theta = {name: point[name] for name in ROUNDED}
-        best = plan.cheapest(laws.chinchilla, theta, point["target"], cost=costs.LifetimeCost(point["T"]))
+        best = plan.cheapest(
+            laws.chinchilla, theta, point["target"], cost=costs.LifetimeCost(point["T"])
+        )
         return jnp.log(jnp.stack([best.N_opt, best.D_opt, best.budget]))
 
     assert_derivatives(cheapest, point)
@@ -130,10 +150,14 @@ def test_derivatives(wide):
 def test_cheapest_is_the_inverse_of_optimal_with_bits(wide):
     """Also where training in the bits that are used afterwards is the best."""
     post = np.array([4.0, 9.0])
-    best = plan.optimal(laws.precision, KUMAR, np.full(2, 1e23), free=JOINT, P_post=post, throw=True)
+    best = plan.optimal(
+        laws.precision, KUMAR, np.full(2, 1e23), free=JOINT, P_post=post, throw=True
+    )
     back = plan.cheapest(laws.precision, KUMAR, best.loss, free=JOINT, P_post=post, throw=True)
     for name, rtol in (("budget", 1e-12), ("N_opt", 1e-8), ("D_opt", 1e-8), ("P_opt", 1e-8)):
-        np.testing.assert_allclose(getattr(back, name), getattr(best, name), rtol=rtol, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(back, name), getattr(best, name), rtol=rtol, err_msg=name
+        )
     assert back.P_opt[0] == 4
 
 
@@ -149,18 +173,26 @@ def test_best_value_with_bits_is_an_optimum_at_its_budget(wide):
 
 
 def test_a_given_size_reaches_a_loss_before_more_data_hurts(wide):
-    """Quantised to 4 bits, a model of 1e9 parameters has a least loss; the first budget that reaches one counts."""
+    """Quantised to 4 bits, a model of 1e9 parameters has a least loss; the first budget that
+    reaches one counts.
+    """
     turn = plan.critical_tokens(laws.precision, KUMAR, N=1e9, P_post=4).D_crit
     least = laws.precision(1e9, turn, P_post=4.0, **KUMAR)
-    best = plan.cheapest(laws.precision, KUMAR, least * np.array([0.9999, 1.01]), free="D", N=1e9, P_post=4)
+    best = plan.cheapest(
+        laws.precision, KUMAR, least * np.array([0.9999, 1.01]), free="D", N=1e9, P_post=4
+    )
     np.testing.assert_array_equal(best.status, [Status.no_interior_optimum, Status.converged])
     assert best.D_opt[1] < turn
-    np.testing.assert_allclose(laws.precision(1e9, best.D_opt[1], P_post=4.0, **KUMAR), 1.01 * least, rtol=1e-13)
+    np.testing.assert_allclose(
+        laws.precision(1e9, best.D_opt[1], P_post=4.0, **KUMAR), 1.01 * least, rtol=1e-13
+    )
     np.testing.assert_allclose(best.budget[1], 6e9 * best.D_opt[1], rtol=1e-13)
 
 
 def test_what_cannot_be_had_is_a_status(wide):
-    """Below the irreducible loss, at it, and a loss that any model has; the derivatives of the others stay whole."""
+    """Below the irreducible loss, at it, and a loss that any model has; the derivatives of the
+    others stay whole.
+    """
 
     def total(target):
         best = plan.cheapest(laws.chinchilla, ROUNDED, target, cost=LIFETIME)
@@ -172,13 +204,17 @@ def test_what_cannot_be_had_is_a_status(wide):
     for value in (best.N_opt, best.D_opt, best.loss, best.budget):
         np.testing.assert_array_equal(np.isnan(value), best.status == bad)
     np.testing.assert_array_equal(np.sign(slopes), [0, 0, -1, 0])
-    with pytest.raises(JscaleError, match=r"cheapest plan of 'chinchilla': no_interior_optimum \(1 of 1 solves\)"):
+    with pytest.raises(
+        JscaleError, match=r"cheapest plan of 'chinchilla': no_interior_optimum \(1 of 1 solves\)"
+    ):
         plan.cheapest(laws.chinchilla, ROUNDED, 1.6, cost=LIFETIME, throw=True)
 
 
 def test_float32():
     """Against what float64 gives; measured 4e-6 for the counts and the budgets."""
-    best = plan.cheapest(laws.chinchilla, ROUNDED, laws.chinchilla(7e10, 4.26e12, **ROUNDED), cost=LIFETIME)
+    best = plan.cheapest(
+        laws.chinchilla, ROUNDED, laws.chinchilla(7e10, 4.26e12, **ROUNDED), cost=LIFETIME
+    )
     expected = {"N_opt": 33651594880.0, "D_opt": 9351054464000.0, "budget": 2.561099284e24}
     for name, value in expected.items():
         assert getattr(best, name).dtype == np.float32
@@ -191,11 +227,20 @@ def test_float32():
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        (lambda: plan.cheapest(laws.chinchilla, ROUNDED, -2.0), "loss must be a finite number above 0, not -2"),
+        (
+            lambda: plan.cheapest(laws.chinchilla, ROUNDED, -2.0),
+            "loss must be a finite number above 0, not -2",
+        ),
         (lambda: plan.cheapest(laws.chinchilla, ROUNDED, "2"), "loss must be a number, not '2'"),
-        (lambda: plan.best_value(laws.chinchilla, ROUNDED, 0.0), "price must be a finite number above 0, not 0"),
+        (
+            lambda: plan.best_value(laws.chinchilla, ROUNDED, 0.0),
+            "price must be a finite number above 0, not 0",
+        ),
         (lambda: plan.best_value(laws.kaplan_size, {}, 1e-24), "'kaplan_size' has no input D"),
-        (lambda: plan.cheapest(laws.chinchilla, ROUNDED, 2.0, N=1e9, D=1e10, free=()), "N and D are both given"),
+        (
+            lambda: plan.cheapest(laws.chinchilla, ROUNDED, 2.0, N=1e9, D=1e10, free=()),
+            "N and D are both given",
+        ),
     ],
 )
 def test_bad_questions_are_one_clear_line(question, message):

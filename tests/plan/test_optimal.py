@@ -1,4 +1,6 @@
-"""Compute-optimal plans: the printed numbers, the conditions of an optimum, derivatives, and bad questions."""
+"""Compute-optimal plans: the printed numbers, the conditions of an optimum, derivatives, and bad
+questions.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -58,12 +60,19 @@ def test_budget_factorised_nobias(wide):
 def test_budget_P16_bias(wide):
     N, D, loss = np.array(facts.BUDGET_P16_BIAS).T
     best = plan.optimal(laws.precision, KUMAR, BUDGETS, P=16, throw=True)
-    for found, expected in ((best.N_opt, N), (best.D_opt, D), (best.P_opt, np.full(9, 16.0)), (best.loss, loss)):
+    for found, expected in (
+        (best.N_opt, N),
+        (best.D_opt, D),
+        (best.P_opt, np.full(9, 16.0)),
+        (best.loss, loss),
+    ):
         np.testing.assert_allclose(found, expected, rtol=RTOL)
 
 
 def test_tokens_follow_the_corrected_equations(wide):
-    """Eq. 6, 16 and 17 as printed lack a factor 1 / P in D: with it, tokens peak at the optimal precision."""
+    """Eq. 6, 16 and 17 as printed lack a factor 1 / P in D: with it, tokens peak at the optimal
+    precision.
+    """
     bits = np.array([4.0, 7.0, 8.0, 16.0])
     tokens = plan.optimal(laws.precision, KUMAR, 1e21, P=bits, throw=True).D_opt
     np.testing.assert_allclose(tokens / tokens[-1], [0.877, 1.305, 1.291, 1.0], atol=5e-4)
@@ -82,7 +91,9 @@ def test_first_order_conditions(wide):
     slopes = jax.jit(jax.vmap(jax.grad(loss)))(logs, {k: jnp.asarray(v) for k, v in theta.items()})
     assert np.all(slopes < 0)
     np.testing.assert_allclose(slopes[:, 1:], np.broadcast_to(slopes[:, :1], (40, 2)), rtol=1e-9)
-    np.testing.assert_allclose(precision_scaled_flops.flops(best.N_opt, best.D_opt, best.P_opt), C, rtol=1e-13)
+    np.testing.assert_allclose(
+        precision_scaled_flops.flops(best.N_opt, best.D_opt, best.P_opt), C, rtol=1e-13
+    )
 
 
 @pytest.mark.parametrize("law", [laws.precision, laws.qat], ids=lambda law: laws.describe(law).name)
@@ -93,17 +104,23 @@ def test_brute_force_finds_nothing_better(law, wide):
     parts = [name for name in laws.describe(law).bit_inputs if name != "P_post"]
 
     def least(theta):
-        log_N, P = jnp.meshgrid(jnp.linspace(np.log(1e6), np.log(1e16), 201), jnp.geomspace(0.1, 200, 301))
+        log_N, P = jnp.meshgrid(
+            jnp.linspace(np.log(1e6), np.log(1e16), 201), jnp.geomspace(0.1, 200, 301)
+        )
         N = jnp.exp(log_N)
         D = precision_scaled_flops.tokens(1e22, N, P)
         return jnp.min(law(N, D, **dict.fromkeys(parts, P), **theta))
 
-    grid = jax.jit(lambda theta: jax.lax.map(least, theta))({k: jnp.asarray(v) for k, v in theta.items()})
+    grid = jax.jit(lambda theta: jax.lax.map(least, theta))(
+        {k: jnp.asarray(v) for k, v in theta.items()}
+    )
     assert np.all(best.loss <= grid)
     np.testing.assert_allclose(best.loss, grid, rtol=1e-3)
 
 
-@pytest.mark.parametrize("law", [laws.chinchilla, laws.kaplan], ids=lambda law: laws.describe(law).name)
+@pytest.mark.parametrize(
+    "law", [laws.chinchilla, laws.kaplan], ids=lambda law: laws.describe(law).name
+)
 def test_brute_force_finds_nothing_better_without_bits(law, wide):
     theta = draws(laws.params(law), 200, spread=0.2, seed=2)
     best = plan.optimal(law, theta, 1e23, throw=True)
@@ -118,7 +135,9 @@ def test_four_thousand_draws_are_the_loop_over_them(wide):
     best = plan.optimal(laws.precision, theta, 1e21, free=JOINT, throw=True)
     assert best.N_opt.shape == best.status.shape == best.budget.shape == (4000,)
     for i in range(0, 4000, 571):
-        one = plan.optimal(laws.precision, {k: float(v[i]) for k, v in theta.items()}, 1e21, free=JOINT)
+        one = plan.optimal(
+            laws.precision, {k: float(v[i]) for k, v in theta.items()}, 1e21, free=JOINT
+        )
         for found, expected in zip(jax.tree.leaves(best), jax.tree.leaves(one), strict=True):
             np.testing.assert_allclose(found[i], expected, rtol=1e-11)
 
@@ -127,7 +146,9 @@ def test_vmap_over_draws_is_draws(wide):
     theta = draws(BESIROGLU, 40)
     mapped = jax.jit(jax.vmap(lambda t: plan.optimal(laws.chinchilla, t, 1e23)))(theta)
     for found, expected in zip(
-        jax.tree.leaves(mapped), jax.tree.leaves(plan.optimal(laws.chinchilla, theta, 1e23)), strict=True
+        jax.tree.leaves(mapped),
+        jax.tree.leaves(plan.optimal(laws.chinchilla, theta, 1e23)),
+        strict=True,
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -175,7 +196,9 @@ def test_a_second_question_of_the_same_shape_compiles_nothing(wide):
 
 
 def test_failed_draws_leave_the_derivatives_of_the_others_alone(wide):
-    theta = BESIROGLU | {"A": jnp.asarray([482.01, -482.01, 300.0])}  # no optimum with a negative coefficient
+    theta = BESIROGLU | {
+        "A": jnp.asarray([482.01, -482.01, 300.0])
+    }  # no optimum with a negative coefficient
 
     def total(budget):
         best = plan.optimal(laws.chinchilla, theta, budget)

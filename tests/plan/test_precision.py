@@ -8,7 +8,7 @@ import pytest
 from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
-from jscale._core.solve import root
+from jscale._core.solve._root_and_argmin import root
 from jscale._core.status import Status
 from tests.plan import facts
 from tests.plan.cases import KUMAR, POWERS, RTOL, assert_derivatives, draws, powers
@@ -55,7 +55,9 @@ def test_pstar_x(name, wide):
 
 
 def test_the_printed_condition_is_not_used(wide):
-    """Eq. 7 as printed has a spurious alpha and gives 1.461 bits; the optimum is at 3.708, with biases at 7.002."""
+    """Eq. 7 as printed has a spurious alpha and gives 1.461 bits; the optimum is at 3.708, with
+    biases at 7.002.
+    """
 
     def printed(P):
         x = P / MEAN_GAMMA
@@ -63,13 +65,18 @@ def test_the_printed_condition_is_not_used(wide):
 
     misprint = root(printed, jnp.asarray(0.1), jnp.asarray(20.0)).x
     np.testing.assert_allclose(misprint, facts.PSTAR_EQ7_AS_PRINTED, rtol=RTOL)
-    bits = [plan.optimal_precision(*LAWS[name]).P_opt for name in ("pstar_tied_gbar", "pstar_factorised_bias")]
+    bits = [
+        plan.optimal_precision(*LAWS[name]).P_opt
+        for name in ("pstar_tied_gbar", "pstar_factorised_bias")
+    ]
     np.testing.assert_allclose(bits, [3.70768, 7.00211], atol=5e-6)
 
 
 def test_it_is_the_joint_optimum_of_any_budget(wide):
     best = plan.optimal_precision(laws.precision, KUMAR, budget=np.array([1e18, 1e26]), throw=True)
-    np.testing.assert_allclose(best.P_opt, plan.optimal_precision(laws.precision, KUMAR).P_opt, rtol=1e-11)
+    np.testing.assert_allclose(
+        best.P_opt, plan.optimal_precision(laws.precision, KUMAR).P_opt, rtol=1e-11
+    )
     joint = plan.optimal(laws.precision, KUMAR, np.array([1e18, 1e26]), free=("N", "D", "P"))
     for name in ("N_opt", "D_opt", "P_opt", "loss", "budget", "status"):
         np.testing.assert_array_equal(getattr(best, name), getattr(joint, name))
@@ -91,7 +98,10 @@ def test_it_maximises_effective_parameters_per_bit(wide):
 
 @pytest.mark.parametrize(
     ("name", "law", "theta"),
-    [("FIXEDN_FACTORISED_BIAS", *LAWS["pstar_factorised_bias"]), ("FIXEDN_TIED_GBAR", *LAWS["pstar_tied_gbar"])],
+    [
+        ("FIXEDN_FACTORISED_BIAS", *LAWS["pstar_factorised_bias"]),
+        ("FIXEDN_TIED_GBAR", *LAWS["pstar_tied_gbar"]),
+    ],
     ids=["fixedN_factorised_bias", "fixedN_tied_gbar"],
 )
 def test_fixedN(name, law, theta, wide):
@@ -113,11 +123,15 @@ def test_fixedN_depends_on_tokens_per_parameter_alone_where_the_exponents_are_eq
 
 def test_fixedN_grows_with_the_logarithm_of_compute(wide):
     budgets = np.geomspace(1e20, 1e30, 24)
-    bits = plan.optimal_precision(laws.precision, KUMAR, N=np.full(24, 1e9), budget=budgets, throw=True).P_opt
+    bits = plan.optimal_precision(
+        laws.precision, KUMAR, N=np.full(24, 1e9), budget=budgets, throw=True
+    ).P_opt
     per_decade = np.diff(bits) / np.diff(np.log10(budgets))
     assert np.all(per_decade > 2)
     assert np.all(np.diff(per_decade) > 0)
-    assert np.all(per_decade < KUMAR["beta"] * KUMAR["gamma_w"] * np.log(10) * 1.05)  # the slope at infinite compute
+    assert np.all(
+        per_decade < KUMAR["beta"] * KUMAR["gamma_w"] * np.log(10) * 1.05
+    )  # the slope at infinite compute
 
 
 def test_gradients_are_the_finite_differences(wide):
@@ -129,7 +143,10 @@ def test_gradients_are_the_finite_differences(wide):
 
     def at_size(point):
         best = plan.optimal_precision(
-            laws.low_precision, {name: point[name] for name in theta}, N=point["N"], budget=point["budget"]
+            laws.low_precision,
+            {name: point[name] for name in theta},
+            N=point["N"],
+            budget=point["budget"],
         )
         return jnp.stack([best.P_opt, jnp.log(best.D_opt), best.loss])
 
@@ -146,7 +163,9 @@ def test_draws_and_vmap_agree(wide):
 
 
 def test_float32():
-    """At a given size the optimum is flat where the budget is large: right to 5e-5, or said not to be found."""
+    """At a given size the optimum is flat where the budget is large: right to 5e-5, or said not to
+    be found.
+    """
     best = plan.optimal_precision(laws.precision, KUMAR)
     assert best.P_opt.dtype == jnp.float32
     np.testing.assert_allclose(best.P_opt, facts.PSTAR["pstar_factorised_bias"], rtol=1e-6)
@@ -180,31 +199,48 @@ def additive(
     beta: laws.roles.Exponent,
     delta: laws.roles.BitScale,
 ) -> laws.roles.Loss:
-    """Loss, nats per token (a test): bits add a loss of their own, so they do not act as effective parameters."""
+    """Loss, nats per token (a test): bits add a loss of their own, so they do not act as effective
+    parameters.
+    """
     return E + A * N**-alpha + B * D**-beta + delta * 2.0**-P_w
 
 
 def test_a_law_whose_optimum_depends_on_the_budget_asks_for_it(wide):
     theta = {name: POWERS[name] for name in ("E", "A", "B", "alpha", "beta")} | {"delta": 3.0}
     with pytest.raises(
-        JscaleError, match="law 'additive': the optimal precision depends on N and D, so it needs budget="
+        JscaleError,
+        match="law 'additive': the optimal precision depends on N and D, so it needs budget=",
     ):
         plan.optimal_precision(additive, theta)
     inside = jax.jit(lambda t: plan.optimal_precision(additive, t))(theta)
     assert int(inside.status) == Status.not_converged
     assert np.isnan(inside.P_opt)
-    small, large = plan.optimal_precision(additive, theta, budget=np.array([1e20, 1e24]), throw=True).P_opt
+    small, large = plan.optimal_precision(
+        additive, theta, budget=np.array([1e20, 1e24]), throw=True
+    ).P_opt
     assert large > small + 1
 
 
 def test_bad_questions_are_one_clear_line():
     for question, message in (
-        (lambda: plan.optimal_precision(laws.precision, KUMAR, N=1e9), "grows with compute: give budget="),
-        (lambda: plan.optimal_precision(laws.chinchilla, {}), "'chinchilla' has no training precision"),
+        (
+            lambda: plan.optimal_precision(laws.precision, KUMAR, N=1e9),
+            "grows with compute: give budget=",
+        ),
+        (
+            lambda: plan.optimal_precision(laws.chinchilla, {}),
+            "'chinchilla' has no training precision",
+        ),
         (lambda: plan.optimal_precision(laws.precision, KUMAR, P_w=4), "either P or P_w"),
-        (lambda: plan.optimal_precision(laws.precision, KUMAR, D=1e9), "D cannot be both free and given"),
+        (
+            lambda: plan.optimal_precision(laws.precision, KUMAR, D=1e9),
+            "D cannot be both free and given",
+        ),
         (lambda: plan.optimal_precision(laws.precision, {}), "params miss E, A"),
-        (lambda: plan.optimal_precision(laws.precision, KUMAR, budget=-1), "budget must be a finite number above 0"),
+        (
+            lambda: plan.optimal_precision(laws.precision, KUMAR, budget=-1),
+            "budget must be a finite number above 0",
+        ),
     ):
         with pytest.raises(JscaleError, match=message) as error:
             question()

@@ -1,4 +1,6 @@
-"""What may be asked of a plan: given inputs, other costs, problems without an optimum, and bad questions."""
+"""What may be asked of a plan: given inputs, other costs, problems without an optimum, and bad
+questions.
+"""
 
 from dataclasses import dataclass
 
@@ -49,14 +51,19 @@ def test_bits_may_be_given_one_by_one(wide):
     )
     full = plan.optimal(laws.precision, KUMAR, 1e22)
     dense = {name: KUMAR[name] for name in ("E", "A", "B", "alpha", "beta")}
-    np.testing.assert_allclose(full.N_opt, plan.optimal(laws.chinchilla, dense, 1e22).N_opt, rtol=1e-12)
+    np.testing.assert_allclose(
+        full.N_opt, plan.optimal(laws.chinchilla, dense, 1e22).N_opt, rtol=1e-12
+    )
 
 
 def test_bits_after_training_may_be_the_best_to_train_in(wide):
     """Trained in P_post bits a model loses nothing; brute force decides between that and more bits."""
     post = np.array([4.0, 5.0, 6.9, 7.2])
     best = plan.optimal(laws.precision, KUMAR, 1e25, free=JOINT, P_post=post, throw=True)
-    N, P = np.geomspace(1e9, 1e14, 401)[:, None, None], np.append(np.geomspace(3.2, 20, 400), post)[:, None]
+    N, P = (
+        np.geomspace(1e9, 1e14, 401)[:, None, None],
+        np.append(np.geomspace(3.2, 20, 400), post)[:, None],
+    )
     loss = laws.precision(N, precision_scaled_flops.tokens(1e25, N, P), P, P, P, post, **KUMAR)
     grid = np.asarray(loss).min(axis=(0, 1))
     assert np.all(best.loss <= grid)
@@ -66,11 +73,15 @@ def test_bits_after_training_may_be_the_best_to_train_in(wide):
 
 
 def test_a_cost_may_be_chosen(wide):
-    """At 6 N D more bits cost nothing, so there is no best number of them; at 16 bits both costs are the same."""
+    """At 6 N D more bits cost nothing, so there is no best number of them; at 16 bits both costs
+    are the same.
+    """
     free = plan.optimal(laws.qat, laws.params(laws.qat), 1e21, free=JOINT, cost=training_flops)
     assert int(free.status) != Status.converged
     same = plan.optimal(laws.precision, KUMAR, 1e21, P=16, cost=training_flops)
-    np.testing.assert_allclose(same.N_opt, plan.optimal(laws.precision, KUMAR, 1e21, P=16).N_opt, rtol=1e-12)
+    np.testing.assert_allclose(
+        same.N_opt, plan.optimal(laws.precision, KUMAR, 1e21, P=16).N_opt, rtol=1e-12
+    )
 
 
 def test_costs_are_each_others_inverse():
@@ -85,7 +96,9 @@ def test_costs_are_each_others_inverse():
 
 @dataclass(frozen=True)
 class FloorPrice:
-    """A user's own cost: below 6 bits nothing gets cheaper, which puts a kink, and the optimum, at 6 bits."""
+    """A user's own cost: below 6 bits nothing gets cheaper, which puts a kink, and the optimum, at
+    6 bits.
+    """
 
     name: str = "floor_price"
     needs_bits: bool = True
@@ -108,8 +121,14 @@ class FloorPrice:
     [
         (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT), Status.no_interior_optimum),
         (lambda: plan.optimal(laws.precision, KUMAR, 1e21, P=3), Status.no_interior_optimum),
-        (lambda: plan.optimal(laws.precision, KUMAR, 1e21, free="D", N=1e9, P=3), Status.no_interior_optimum),
-        (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT, cost=FloorPrice()), Status.not_converged),
+        (
+            lambda: plan.optimal(laws.precision, KUMAR, 1e21, free="D", N=1e9, P=3),
+            Status.no_interior_optimum,
+        ),
+        (
+            lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT, cost=FloorPrice()),
+            Status.not_converged,
+        ),
     ],
     ids=["one-factor", "below-the-domain", "below-the-domain-at-a-size", "kink"],
 )
@@ -120,7 +139,9 @@ def test_no_optimum_is_a_status_with_nan(question, status, wide):
 
 
 def test_throw_turns_a_status_into_an_error(wide):
-    with pytest.raises(JscaleError, match=r"optimal plan of 'precision': no_interior_optimum \(1 of 2 solves\)"):
+    with pytest.raises(
+        JscaleError, match=r"optimal plan of 'precision': no_interior_optimum \(1 of 2 solves\)"
+    ):
         plan.optimal(laws.precision, KUMAR, 1e21, P=[3.0, 8.0], throw=True)
     with pytest.raises(JscaleError, match="outside of jit"):
         jax.jit(lambda C: plan.optimal(laws.chinchilla, BESIROGLU, C, throw=True))(1e21)
@@ -136,7 +157,10 @@ BAD = {
         {"budget": [1e21, [1e21]]},
         "budget must be a number or an array of numbers, not lists of different lengths",
     ),
-    "negative": ({"budget": [1e21, -1e21]}, r"budget\[1\] must be a finite number above 0, not -1e\+21"),
+    "negative": (
+        {"budget": [1e21, -1e21]},
+        r"budget\[1\] must be a finite number above 0, not -1e\+21",
+    ),
     "nan": ({"budget": float("nan")}, "budget must be a finite number above 0, not nan"),
     "infinite": ({"budget": np.inf}, "budget must be a finite number"),
     "text": ({"budget": "abc"}, "budget must be a number, not 'abc'"),
@@ -147,19 +171,34 @@ BAD = {
     "free-and-given": ({"N": 1e9}, "N cannot be both free and given"),
     "both-given": ({"free": (), "N": 1e9, "D": 1e10}, "N and D are both given"),
     "neither": ({"free": ("N",)}, "D is neither free nor given"),
-    "P-and-part": ({"P": 8, "P_w": 4}, "P stands for P_w, P_a, P_kv: give either P or P_w, not both"),
+    "P-and-part": (
+        {"P": 8, "P_w": 4},
+        "P stands for P_w, P_a, P_kv: give either P or P_w, not both",
+    ),
     "P-free-and-part": ({"free": JOINT, "P_a": 4}, "give either P or P_a, not both"),
     "P-zero": ({"P": 0}, "P must be a finite number above 0"),
     "P-infinite": ({"P": np.inf}, "P must be a finite number above 0"),
     "size-zero": ({"free": "D", "N": 0}, "N must be a finite number above 0"),
     "bits-nan": ({"P_post": float("nan")}, "P_post must be a number above 0"),
     "unknown-input": ({"P_wt": 4}, "law 'precision' has no input P_wt"),
-    "cost-without-bits": ({"cost": precision_scaled_flops}, "depends on the training precision: free P, or give P="),
+    "cost-without-bits": (
+        {"cost": precision_scaled_flops},
+        "depends on the training precision: free P, or give P=",
+    ),
     "no-cost": ({"cost": 3}, "cost must be one of jscale.plan.costs or an object like them, not 3"),
-    "missing": ({"params": {k: v for k, v in KUMAR.items() if k not in ("E", "n_a")}}, "params miss E, n_a"),
+    "missing": (
+        {"params": {k: v for k, v in KUMAR.items() if k not in ("E", "n_a")}},
+        "params miss E, n_a",
+    ),
     "unknown": ({"params": KUMAR | {"delta": 1.0}}, "params have unknown delta"),
-    "nan-draw": ({"params": KUMAR | {"A": np.array([1.0, np.nan])}}, r"parameter A\[1\] must be a finite number"),
-    "out-of-support": ({"params": KUMAR | {"alpha": -0.5}}, "alpha = -0.5 lies outside its support, positive"),
+    "nan-draw": (
+        {"params": KUMAR | {"A": np.array([1.0, np.nan])}},
+        r"parameter A\[1\] must be a finite number",
+    ),
+    "out-of-support": (
+        {"params": KUMAR | {"alpha": -0.5}},
+        "alpha = -0.5 lies outside its support, positive",
+    ),
     "text-parameter": ({"params": KUMAR | {"A": "4e3"}}, "parameter A must be a number, not '4e3'"),
     "no-mapping": ({"params": [1.0]}, "params must map the names of parameters to values"),
     "shapes": ({"params": draws(KUMAR, 3), "budget": [1e20, 1e21]}, r"write budget\[:, None\]"),
@@ -178,12 +217,32 @@ def test_bad_questions_are_one_clear_line(name):
 @pytest.mark.parametrize(
     ("law", "inputs", "message"),
     [
-        (laws.joint_moe, {"E_experts": 0.5}, "E_experts must be a finite number of experts, 1 or more, not 0.5"),
-        (laws.joint_moe, {"E_experts": [8.0, 0.5]}, r"E_experts\[1\] must be a finite number of experts, 1 or more"),
+        (
+            laws.joint_moe,
+            {"E_experts": 0.5},
+            "E_experts must be a finite number of experts, 1 or more, not 0.5",
+        ),
+        (
+            laws.joint_moe,
+            {"E_experts": [8.0, 0.5]},
+            r"E_experts\[1\] must be a finite number of experts, 1 or more",
+        ),
         (laws.sparse_moe, {"sparsity": -0.1}, "sparsity must be a number from 0 to 1, not -0.1"),
-        (laws.mixture_additive(2), {"mix_1": 0.9, "mix_2": 0.9}, r"^mix_1 \+ mix_2 must be 1, not 1.8$"),
-        (laws.mixture_additive(2), {"mix_1": [0.5, 0.3], "mix_2": 0.5}, r"^mix_1 \+ mix_2\[1\] must be 1, not 0.8$"),
-        (laws.mixture_additive(5), {f"mix_{i}": 0.3 for i in range(1, 6)}, r"^mix_1 \+ … \+ mix_5 must be 1, not 1.5$"),
+        (
+            laws.mixture_additive(2),
+            {"mix_1": 0.9, "mix_2": 0.9},
+            r"^mix_1 \+ mix_2 must be 1, not 1.8$",
+        ),
+        (
+            laws.mixture_additive(2),
+            {"mix_1": [0.5, 0.3], "mix_2": 0.5},
+            r"^mix_1 \+ mix_2\[1\] must be 1, not 0.8$",
+        ),
+        (
+            laws.mixture_additive(5),
+            {f"mix_{i}": 0.3 for i in range(1, 6)},
+            r"^mix_1 \+ … \+ mix_5 must be 1, not 1.5$",
+        ),
     ],
 )
 def test_inputs_outside_a_laws_definition_are_one_clear_line(law, inputs, message):
@@ -200,8 +259,14 @@ def test_an_input_is_not_looked_at_inside_of_a_transformation():
 
 def test_bad_laws_are_one_clear_line():
     for question, message in (
-        (lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, free=JOINT), "'chinchilla' has no training precision"),
-        (lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, P=8), "'chinchilla' has no training precision"),
+        (
+            lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, free=JOINT),
+            "'chinchilla' has no training precision",
+        ),
+        (
+            lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, P=8),
+            "'chinchilla' has no training precision",
+        ),
         (lambda: plan.optimal(laws.kaplan_size, {}, 1e21), "'kaplan_size' has no input D"),
         (lambda: plan.optimal(powers(3), POWERS, 1e21), "'tied' also needs P_w"),
         (lambda: plan.optimal(len, {}, 1e21), "not a declared law"),

@@ -75,7 +75,8 @@ def test_nothing_of_a_size_starts_before_its_rate_is_known():
 
 
 def test_bits_advance_together():
-    # After any number of runs, the settings of one size differ by at most one in how far along their trunks they are.
+    # After any number of runs, the settings of one size differ by at most one in how far along
+    # their trunks they are.
     left = [job for job, _ in ordered(found_rates(0.016))]
     done: dict[int, Counter] = defaultdict(Counter)
     for job in left:

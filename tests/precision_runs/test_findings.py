@@ -11,7 +11,13 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.precision_runs import findings, findings_post, findings_text, findings_training, rows
+from benchmarks.precision_runs import (
+    findings,
+    findings_post,
+    findings_text,
+    findings_training,
+    rows,
+)
 from benchmarks.precision_runs.forms import (
     FORMS,
     N_EFF_BIASED,
@@ -37,15 +43,21 @@ CELLS = [(6e3, 1e5), (6e3, 2e6), (1e5, 1e5), (1e5, 2e6), (4e5, 8e6)]
 def simulated(noise: float = 0.002) -> runs.Runs:
     """150 runs of the N_eff law.
 
-    90 in full precision, 30 with one part low, 30 with several: the sets for the marginal fit, for the joint fit and
-    for every split have 120 rows each, so that one compiled fit serves them all.
+    90 in full precision, 30 with one part low, 30 with several: the sets for the marginal fit, for
+    the joint fit and for every split have 120 rows each, so that one compiled fit serves them all.
     """
-    full = [(N, D, 16, 16, 16) for N in np.geomspace(6e3, 4e5, 10) for D in np.geomspace(1e5, 8e6, 9)]
+    full = [
+        (N, D, 16, 16, 16) for N in np.geomspace(6e3, 4e5, 10) for D in np.geomspace(1e5, 8e6, 9)
+    ]
     low = [(*cell, *setting) for setting in (*ALONE, *JOINT) for cell in CELLS]
     columns = dict(zip(("N", "D", "P_w", "P_a", "P_kv"), np.array(full + low).T, strict=True))
     names = [f"n{i}-s0-r20" for i in range(len(full + low))]
     return runs.simulate(
-        laws.low_precision, DENSE | BITS, columns | {"run_id": names}, noise=noise, key=jax.random.key(3)
+        laws.low_precision,
+        DENSE | BITS,
+        columns | {"run_id": names},
+        noise=noise,
+        key=jax.random.key(3),
     )
 
 
@@ -61,15 +73,22 @@ def points(table: runs.Runs) -> dict[str, list[Point]]:
     law, trains = jobs[f"form {N_EFF_BIASED}"]
     marginal, joint = jobs["marginal"][1], jobs["joint"][1]
     assert {len(part) for part in (*trains, *marginal, *joint)} == {120}
-    found = rows.fits({"true": (law, [*marginal, *joint, *trains]), "additive": jobs["form additive power law"]})
+    found = rows.fits(
+        {"true": (law, [*marginal, *joint, *trains]), "additive": jobs["form additive power law"]}
+    )
     first, second, *rest = found["true"]
     return {
-        "marginal": [first], "joint": [second], "all": [second], f"form {N_EFF_BIASED}": rest,
+        "marginal": [first],
+        "joint": [second],
+        "all": [second],
+        f"form {N_EFF_BIASED}": rest,
         "form additive power law": found["additive"],
-    }  # fmt: skip
+    }
 
 
-def test_the_form_that_made_the_runs_wins_on_rows_held_out(table: runs.Runs, points: dict[str, list[Point]]):
+def test_the_form_that_made_the_runs_wins_on_rows_held_out(
+    table: runs.Runs, points: dict[str, list[Point]]
+):
     compared = [form for form in FORMS if form.law in (laws.low_precision, laws.additive_precision)]
     found = findings_training.forms(Rows(table, table, {}), points, compared)
     assert found["best"] == found["best_beyond"] == N_EFF_BIASED
@@ -80,7 +99,9 @@ def test_the_form_that_made_the_runs_wins_on_rows_held_out(table: runs.Runs, poi
     assert by_name["additive power law"]["extra"] == 6
 
 
-def test_marginal_and_joint_fits_agree_where_parts_are_independent(table: runs.Runs, points: dict[str, list[Point]]):
+def test_marginal_and_joint_fits_agree_where_parts_are_independent(
+    table: runs.Runs, points: dict[str, list[Point]]
+):
     found = findings_training.independence(Rows(table, table, {}), points)
     marginal, joint = found["fits"]["marginal"], found["fits"]["joint"]
     assert found["runs"] == 30
@@ -110,18 +131,30 @@ def test_errors_by_trunk_are_those_of_the_fit_where_no_two_runs_share_one(table,
     alone = rows.clustered(point, part)
     assert alone.stderr == pytest.approx(dict(point.stderr), rel=1e-3)
     drawn = alone.draws(20_000, 1)
-    assert np.log(drawn["A"]).std() == pytest.approx(alone.stderr["A"] / point.params["A"], rel=0.03)
+    assert np.log(drawn["A"]).std() == pytest.approx(
+        alone.stderr["A"] / point.params["A"], rel=0.03
+    )
     # A second copy of every row is no second model.
-    twice = runs.read({name: np.tile(part[name], 2) for name in ("N", "D", "P_w", "P_a", "P_kv", "loss", "run_id")})
+    twice = runs.read(
+        {
+            name: np.tile(part[name], 2)
+            for name in ("N", "D", "P_w", "P_a", "P_kv", "loss", "run_id")
+        }
+    )
     copied = dataclasses.replace(point, residuals=np.tile(point.residuals, 2))
     assert rows.clustered(copied, twice).stderr == pytest.approx(alone.stderr, rel=0.06)
 
 
 def test_pairs_measure_the_gap_to_full_precision_and_its_growth():
     columns = dict(
-        N=[1e4] * 8, D=[1e5, 1e5, 1e6, 1e6, 1e7, 1e7, 1e8, 1e8], P_w=[16, 4] * 4, P_a=[16] * 8, P_kv=[16] * 8,
-        loss=[3.0, 3.1, 2.5, 2.7, 2.2, 2.5, 2.0, 2.4], run_id=["x-s0"] * 8,
-    )  # fmt: skip
+        N=[1e4] * 8,
+        D=[1e5, 1e5, 1e6, 1e6, 1e7, 1e7, 1e8, 1e8],
+        P_w=[16, 4] * 4,
+        P_a=[16] * 8,
+        P_kv=[16] * 8,
+        loss=[3.0, 3.1, 2.5, 2.7, 2.2, 2.5, 2.0, 2.4],
+        run_id=["x-s0"] * 8,
+    )
     small = runs.read(columns)
     found = findings_training.pairs(small)
     np.testing.assert_array_equal(found["row"], [1, 3, 5, 7])
@@ -152,18 +185,42 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 D = N * ratio
                 loss = float(laws.low_precision(N, D, *bits, **DENSE, **BITS)) if a > 2 else 3.5
                 loss *= float(np.exp(0.002 * rng.normal()))
-                row = dict(run_id=name, purpose="design", N=N, D=D, C=6 * N * D, P_w=w, P_a=a, P_kv=kv, loss=loss,
-                           loss_se=0.01, reason="", trunk=name.rsplit("-r", 1)[0])  # fmt: skip
+                row = dict(
+                    run_id=name,
+                    purpose="design",
+                    N=N,
+                    D=D,
+                    C=6 * N * D,
+                    P_w=w,
+                    P_a=a,
+                    P_kv=kv,
+                    loss=loss,
+                    loss_se=0.01,
+                    reason="",
+                    trunk=name.rsplit("-r", 1)[0],
+                )
                 trained.append(row)
                 for P in (2, 3, 4, 8):
                     for method, less in (("rtn", 1.0), ("gptq", 0.5)):
                         delta = less * float(laws.ptq_degradation(N, D, P, **POST)) * (w > P)
                         delta += 0.001 * (0.5 - rng.random()) * (P == 8)
-                        copies.append(row | dict(P_post=P, method=method, loss=loss + delta, delta=delta,
-                                                 delta_se=0.001))  # fmt: skip
+                        copies.append(
+                            row
+                            | dict(
+                                P_post=P,
+                                method=method,
+                                loss=loss + delta,
+                                delta=delta,
+                                delta_se=0.001,
+                            )
+                        )
     trained.append(trained[0] | dict(run_id="gone-s0-r1", exclude="1", reason="diverged", loss=""))
     write(out, COLUMNS, [{k: v for k, v in row.items() if k in COLUMNS} for row in trained])
-    write(post_path(out), POST_COLUMNS, [{k: v for k, v in row.items() if k in POST_COLUMNS} for row in copies])
+    write(
+        post_path(out),
+        POST_COLUMNS,
+        [{k: v for k, v in row.items() if k in POST_COLUMNS} for row in copies],
+    )
     return out
 
 
@@ -180,16 +237,35 @@ def test_two_bit_activations_and_diverged_runs_are_left_out_with_their_copies(fi
 
 def test_bits_whose_degradation_is_noise_are_not_fitted(files: Path):
     found = rows.load(files)
-    np.testing.assert_array_equal(np.unique(found.post["P_post"][findings_post.measurable(found.post)]), [2, 3, 4])
+    np.testing.assert_array_equal(
+        np.unique(found.post["P_post"][findings_post.measurable(found.post)]), [2, 3, 4]
+    )
     for entry in findings_post._methods(found.post):
         assert entry["median"] == pytest.approx(0.5)
         assert entry["smaller"] == 1
 
 
 VALUES = {
-    **DENSE, **BITS, **POST, "C_w": 1.0, "C_a": 1.0, "C_kv": 1.0, "c_w": 1.0, "c_a": 1.0, "c_kv": 1.0, "a_w": 2.0,
-    "a_a": 2.0, "a_kv": 2.0, "k": 2.0, "k_w": 1.0, "k_a": 1.0, "k_kv": 1.0, "tau_w": 1.0, "tau_a": 1.0, "tau_kv": 1.0,
-}  # fmt: skip
+    **DENSE,
+    **BITS,
+    **POST,
+    "C_w": 1.0,
+    "C_a": 1.0,
+    "C_kv": 1.0,
+    "c_w": 1.0,
+    "c_a": 1.0,
+    "c_kv": 1.0,
+    "a_w": 2.0,
+    "a_a": 2.0,
+    "a_kv": 2.0,
+    "k": 2.0,
+    "k_w": 1.0,
+    "k_a": 1.0,
+    "k_kv": 1.0,
+    "tau_w": 1.0,
+    "tau_a": 1.0,
+    "tau_kv": 1.0,
+}
 
 
 def unfitted(jobs: findings_training.Jobs) -> dict[str, list[Point]]:
@@ -200,19 +276,34 @@ def unfitted(jobs: findings_training.Jobs) -> dict[str, list[Point]]:
 def at_truth(law: laws.LawFunction, table: runs.Runs) -> Point:
     params = {name: VALUES[name] for name in describe(law).parameter_names}
     empty = Point(
-        law=law, params=params, stderr={}, covariance=np.empty(0), objective=0.0, objective_name="", scale=0.0,
-        predicted=table["loss"], residuals=table["loss"], residuals_of="log",
-        rows=np.arange(len(table)), certificate=certificate(), notes=(), table_digest="",
-    )  # fmt: skip
+        law=law,
+        params=params,
+        stderr={},
+        covariance=np.empty(0),
+        objective=0.0,
+        objective_name="",
+        scale=0.0,
+        predicted=table["loss"],
+        residuals=table["loss"],
+        residuals_of="log",
+        rows=np.arange(len(table)),
+        certificate=certificate(),
+        notes=(),
+        table_digest="",
+    )
     predicted = rows.predict(empty, table)
-    return dataclasses.replace(empty, predicted=predicted, residuals=np.log(table["loss"] / predicted))
+    return dataclasses.replace(
+        empty, predicted=predicted, residuals=np.log(table["loss"] / predicted)
+    )
 
 
 def whole(value: Any) -> Any:
     """JSON with the nulls among its standard errors read back as NaN."""
     if isinstance(value, dict):
         return {
-            name: {k: np.nan if v is None else v for k, v in entry.items()} if name == "stderr" else whole(entry)
+            name: {k: np.nan if v is None else v for k, v in entry.items()}
+            if name == "stderr"
+            else whole(entry)
             for name, entry in value.items()
         }
     return [whole(entry) for entry in value] if isinstance(value, list) else value
@@ -240,10 +331,18 @@ def test_the_document_answers_every_question(
         assert line.count("|") >= 4
 
 
-@pytest.mark.parametrize(("residual", "words"), [(-0.001, "This agrees"), (-0.048, "This does not agree")])
+@pytest.mark.parametrize(
+    ("residual", "words"), [(-0.001, "This agrees"), (-0.048, "This does not agree")]
+)
 def test_a_product_that_misses_to_one_side_does_not_agree(residual: float, words: str):
     def fitted(name: str, r2: float, off: float) -> dict:
-        scores = {"r2 joint": r2, "rmse joint": 0.1, "residual": off, "residual se": 0.01, "r2 all": r2}
+        scores = {
+            "r2 joint": r2,
+            "rmse joint": 0.1,
+            "residual": off,
+            "residual se": 0.01,
+            "r2 all": r2,
+        }
         return {"fitted to": name, "rows": 100, "params": {"gamma_w": 2.0}, **scores}
 
     fits = {
@@ -251,7 +350,12 @@ def test_a_product_that_misses_to_one_side_does_not_agree(residual: float, words
         "joint": fitted("many", 0.956, 0.0),
         "all": fitted("all", 0.95, 0.0),
     }
-    found = {"fits": fits, "runs": 100, "paper": {"marginal": 0.8973, "joint": 0.9006}, "settings": []}
+    found = {
+        "fits": fits,
+        "runs": 100,
+        "paper": {"marginal": 0.8973, "joint": 0.9006},
+        "settings": [],
+    }
     assert words in findings_text._independence(found)
 
 
@@ -262,7 +366,9 @@ def test_unknown_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert "nowhere.csv: no such table" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("law", [additive_growing, hardened_weights, degradation_by_levels], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "law", [additive_growing, hardened_weights, degradation_by_levels], ids=lambda f: f.__name__
+)
 def test_formulas_are_what_the_forms_compute(law):
     """Those that the catalogue does not have, and its contract does not see."""
     record = describe(law)

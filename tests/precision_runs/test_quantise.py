@@ -26,14 +26,18 @@ def test_number_of_levels(P: int):
 
 def test_gradient_passes_straight_through():
     x = jnp.asarray([1.0, -0.3, 0.2], jnp.float32)
-    gradient = jax.grad(lambda y: jnp.sum(fake_quantise(y, bits(3)) * jnp.asarray([1.0, 2.0, 3.0])))(x)
+    gradient = jax.grad(
+        lambda y: jnp.sum(fake_quantise(y, bits(3)) * jnp.asarray([1.0, 2.0, 3.0]))
+    )(x)
     np.testing.assert_allclose(gradient, [1, 2, 3], rtol=1e-6)
 
 
 def test_sixteen_bits_and_zeros_stay_as_they_are():
     x = jnp.asarray([0.1234567, -9.87654], jnp.float32)
     np.testing.assert_array_equal(fake_quantise(x, bits(16)), x)
-    np.testing.assert_array_equal(fake_quantise(jnp.zeros((2, 2)), bits(4), axis=0), np.zeros((2, 2)))
+    np.testing.assert_array_equal(
+        fake_quantise(jnp.zeros((2, 2)), bits(4), axis=0), np.zeros((2, 2))
+    )
     np.testing.assert_array_equal(round_to_nearest(np.zeros((2, 2)), 4), np.zeros((2, 2)))
 
 
@@ -46,8 +50,9 @@ def test_output_channels_have_steps_of_their_own():
 
 
 def test_gptq_makes_the_error_of_the_first_input_good():
-    # One output, gram [[1, r], [r, 1]], steps of 1: the first weight 1.4 is rounded to 1 and its error 0.4 moves the
-    # second by 0.4 * r, the least-squares answer. With r = 0.9: 2.2 + 0.36 = 2.56, which is rounded to 3, not 2.
+    # One output, gram [[1, r], [r, 1]], steps of 1: the first weight 1.4 is rounded to 1 and its
+    # error 0.4 moves the second by 0.4 * r, the least-squares answer. With r = 0.9: 2.2 + 0.36 =
+    # 2.56, which is rounded to 3, not 2.
     weights, gram = np.array([[1.4], [2.2], [7.0]]), np.eye(3)
     gram[0, 1] = gram[1, 0] = 0.9
     np.testing.assert_allclose(round_to_nearest(weights, 4), [[1], [2], [7]])
@@ -70,4 +75,6 @@ def test_gptq_stays_on_the_grid_and_beats_rounding_on_what_the_layer_computes():
         step = np.abs(weights).max(axis=0) / (2 ** (P - 1) - 1)
         np.testing.assert_allclose(found / step, np.round(found / step), atol=1e-9)
         assert np.all(np.abs(found / step) <= 2 ** (P - 1) - 1 + 1e-9)
-        assert np.sum((inputs @ (found - weights)) ** 2) < 0.7 * np.sum((inputs @ (nearest - weights)) ** 2)
+        assert np.sum((inputs @ (found - weights)) ** 2) < 0.7 * np.sum(
+            (inputs @ (nearest - weights)) ** 2
+        )

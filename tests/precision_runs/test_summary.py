@@ -12,7 +12,16 @@ from benchmarks.precision_runs.table import COLUMNS, POST_COLUMNS, post_path
 
 
 def row(name: str, loss: str, **others: str) -> dict[str, str]:
-    cell = dict(purpose="design", N="6144", D="122880", P_w="16", P_a="16", P_kv="16", diverged="0", exclude="0")
+    cell = dict(
+        purpose="design",
+        N="6144",
+        D="122880",
+        P_w="16",
+        P_a="16",
+        P_kv="16",
+        diverged="0",
+        exclude="0",
+    )
     return cell | {"run_id": name, "loss": loss, "lr": "0.01"} | others
 
 
@@ -35,7 +44,9 @@ RECORD = {
     "bytes": {"train": 113_000_000},
     "validation_documents_used": 297,
     "unigram_loss": 3.52,
-    "packages": [{"package": "manpages", "version": "6", "documents": 3, "bytes": 10, "deb_sha256": "c" * 64}],
+    "packages": [
+        {"package": "manpages", "version": "6", "documents": 3, "bytes": 10, "deb_sha256": "c" * 64}
+    ],
 }
 
 

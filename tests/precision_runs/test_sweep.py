@@ -23,10 +23,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def run(job, lr, text, work):
         names.append(job.run_id)
         found = row(job.run_id, "2.5", loss_se="0.1", seconds="1")
-        return found, [{name: found[name] for name in ("run_id", "N", "D")} | {"P_post": 4, "method": "rtn"}]
+        return found, [
+            {name: found[name] for name in ("run_id", "N", "D")} | {"P_post": 4, "method": "rtn"}
+        ]
 
     monkeypatch.setattr(sweep, "run", run)
-    monkeypatch.setattr(sweep, "ordered", lambda done: [(job, 0.01) for job in JOBS if job.run_id not in done])
+    monkeypatch.setattr(
+        sweep, "ordered", lambda done: [(job, 0.01) for job in JOBS if job.run_id not in done]
+    )
     return names
 
 
@@ -36,7 +40,9 @@ def test_each_run_is_made_once_and_told_at_once(made: list[str], tmp_path: Path)
         said = sweep.next_run(tmp_path, out, TEXT, most=np.inf)
         assert said is not None
         assert said.startswith(job.run_id)
-        assert list(table.finished(tmp_path / "elsewhere", out)) == [job.run_id for job in JOBS[:count]]
+        assert list(table.finished(tmp_path / "elsewhere", out)) == [
+            job.run_id for job in JOBS[:count]
+        ]
         assert f"{count} runs" in out.with_suffix(".md").read_text()
     assert sweep.next_run(tmp_path, out, TEXT, most=np.inf) is None
     assert made == [job.run_id for job in JOBS]

@@ -52,7 +52,10 @@ def test_no_byte_sees_those_after_it_and_each_part_has_bits_of_its_own():
 
 
 def test_rotary_products_depend_on_the_distance_alone():
-    q, k = (rotate(jnp.broadcast_to(jax.random.normal(jax.random.key(i), (8,)), (1, 1, 20, 8))) for i in (0, 1))
+    q, k = (
+        rotate(jnp.broadcast_to(jax.random.normal(jax.random.key(i), (8,)), (1, 1, 20, 8)))
+        for i in (0, 1)
+    )
     products = np.asarray(jnp.einsum("bhqd,bhkd->bhqk", q, k))[0, 0]
     for distance in (0, 3, 7):
         diagonal = np.diagonal(products, -distance)
@@ -95,7 +98,9 @@ def test_what_counts_as_diverged():
 
 
 def test_a_branch_of_a_trunk_is_the_run_from_scratch(job: design.Job, tmp_path: Path):
-    scratch, _ = train_job(design.Job("schedule", job.N, 80, job.bits, lr=0.02, trunk=False), 0.02, TEXT, tmp_path)
+    scratch, _ = train_job(
+        design.Job("schedule", job.N, 80, job.bits, lr=0.02, trunk=False), 0.02, TEXT, tmp_path
+    )
     train_job(job, 0.02, TEXT, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [f"{job.trunk_id}-t96.npz"]
     branch, trace = train_job(design.Job("design", job.N, 80, job.bits), 0.02, TEXT, tmp_path)
@@ -124,7 +129,9 @@ def test_a_run_learns_and_is_quantised_afterwards(job: design.Job, tmp_path: Pat
     assert (row["diverged"], row["exclude"], row["reason"]) == (0, 0, "")
     assert {entry["method"] for entry in post} == {"rtn", "gptq"}
     added = {(entry["method"], entry["P_post"]): entry["delta"] for entry in post}
-    assert added["rtn", 4] == pytest.approx(0, abs=1e-6)  # the model was trained on these very weights
+    assert added["rtn", 4] == pytest.approx(
+        0, abs=1e-6
+    )  # the model was trained on these very weights
     assert added["rtn", 2] > 10 * abs(added["rtn", 8])
     for entry in post:
         assert entry["loss"] == pytest.approx(row["loss"] + entry["delta"], abs=1e-5)

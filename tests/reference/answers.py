@@ -1,4 +1,5 @@
-"""What the library says to each entry of ``values.json``: its start of name → function of the entry.
+"""What the library says to each entry of ``values.json``: its start of name → function of the
+entry.
 
 An answer is a dict with the keys of the entry's ``expected``.
 """
@@ -61,7 +62,17 @@ ANSWERS: Mapping[str, Callable[[Entry], dict]] = {
     "eff_equivalence": field.equivalence,
     "lesson_power": field.single,
     "farseer_form": field.simple(
-        "farseer", "L", a_1="a1", alpha="al", b_1="b1", a_2="a2", beta="be", b_2="b2", a_3="a3", gamma="g", b_3="b3"
+        "farseer",
+        "L",
+        a_1="a1",
+        alpha="al",
+        b_1="b1",
+        a_2="a2",
+        beta="be",
+        b_2="b2",
+        a_3="a3",
+        gamma="g",
+        b_3="b3",
     ),
 }
 """The first name that an entry's id starts with counts."""

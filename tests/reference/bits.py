@@ -1,4 +1,6 @@
-"""The library's answers about precision: Kumar et al. 2024 (arXiv 2411.04330), constants of Appendix K, Table 2."""
+"""The library's answers about precision: Kumar et al. 2024 (arXiv 2411.04330), constants of
+Appendix K, Table 2.
+"""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +23,9 @@ def _tied() -> laws.LawFunction:
 
 
 def _mode(mode: str, constants: Mapping[str, float]) -> tuple[laws.LawFunction, dict[str, float]]:
-    """The law and the constants of a mode: one averaged factor cubed, three factors, three with their biases."""
+    """The law and the constants of a mode: one averaged factor cubed, three factors, three with
+    their biases.
+    """
     constants = {**laws.params(laws.low_precision, "kumar2024"), **constants}
     if mode == "tied_gbar":
         mean = np.mean([constants[f"gamma_{part}"] for part in ("w", "a", "kv")])
@@ -31,7 +35,9 @@ def _mode(mode: str, constants: Mapping[str, float]) -> tuple[laws.LawFunction, 
 
 
 def _share(law: laws.LawFunction, theta: Mapping[str, Any], P: Any) -> Any:
-    """The share of parameters that count: the loss of P bits against that of a smaller model at full precision."""
+    """The share of parameters that count: the loss of P bits against that of a smaller model at
+    full precision.
+    """
     delta = law(1.0, jnp.inf, P, P, P, **theta) - law(1.0, jnp.inf, **theta)
     return laws.effective_fraction(1.0, delta, A=theta["A"], alpha=theta["alpha"])
 
@@ -55,7 +61,9 @@ def pstar_weights(e: Entry) -> dict:
 
 
 def misprint(e: Entry) -> dict:
-    """What eq. 7 would give as printed; the library's own answer is another (see the test of the same name)."""
+    """What eq. 7 would give as printed; the library's own answer is another (see the test of the
+    same name).
+    """
     alpha, gamma = e["constants"]["alpha"], e["constants"]["gamma"]
     low, high = 0.1, 10.0
     for _ in range(200):
@@ -82,14 +90,27 @@ def budget(e: Entry) -> dict:
     best = plan.optimal(law, theta, np.array(e["inputs"]["C"]), free=("N", "D", "P"), throw=True)
     assert best.P_opt is not None
     effective = best.N_opt * _share(law, theta, best.P_opt)
-    return {"rows[N,D,P,L,N_eff]": jnp.stack([best.N_opt, best.D_opt, best.P_opt, best.loss, effective], 1)}
+    return {
+        "rows[N,D,P,L,N_eff]": jnp.stack(
+            [best.N_opt, best.D_opt, best.P_opt, best.loss, effective], 1
+        )
+    }
 
 
 def budget_16(e: Entry) -> dict:
     law, theta = _mode("factorised_bias", e["constants"])
-    best = plan.optimal(law, theta, np.array(e["inputs"]["C"]), P=16.0, cost=costs.precision_scaled_flops, throw=True)
+    best = plan.optimal(
+        law,
+        theta,
+        np.array(e["inputs"]["C"]),
+        P=16.0,
+        cost=costs.precision_scaled_flops,
+        throw=True,
+    )
     return {
-        "rows[N,D,L,N_eff]": jnp.stack([best.N_opt, best.D_opt, best.loss, best.N_opt * _share(law, theta, 16.0)], 1)
+        "rows[N,D,L,N_eff]": jnp.stack(
+            [best.N_opt, best.D_opt, best.loss, best.N_opt * _share(law, theta, 16.0)], 1
+        )
     }
 
 
@@ -101,30 +122,44 @@ def fixed_size(e: Entry) -> dict:
 
 
 def fixed_ratio(e: Entry) -> dict:
-    """Where the exponents are equal, the best bits at a size depend on the tokens per parameter alone."""
+    """Where the exponents are equal, the best bits at a size depend on the tokens per parameter
+    alone.
+    """
     ratios = np.array(e["inputs"]["D_over_N"])
     modes = ("tied_gbar", "factorised_nobias", "factorised_bias")
     expected = np.array(e["expected"]["rows[D/N,P_tied_gbar,P_fact_nobias,P_fact_bias]"])
     columns = []
     for i, mode in enumerate(modes):
         law, theta = _mode(mode, e["constants"])
-        # The budget that buys this ratio in the expected bits: the library must find the same bits for it.
+        # The budget that buys this ratio in the expected bits: the library must find the same bits
+        # for it.
         budget = 6 / 16 * 1e9 * (ratios * 1e9) * expected[:, i + 1]
-        columns.append(plan.optimal_precision(law, theta, N=np.full(len(ratios), 1e9), budget=budget, throw=True).P_opt)
+        columns.append(
+            plan.optimal_precision(
+                law, theta, N=np.full(len(ratios), 1e9), budget=budget, throw=True
+            ).P_opt
+        )
     return {"rows[D/N,P_tied_gbar,P_fact_nobias,P_fact_bias]": np.stack([ratios, *columns], 1)}
 
 
 def asymptotics(e: Entry) -> dict:
-    """The best bits at a size up to 1e60 FLOP, which is as far as plans go, and the expansion for endless budgets."""
+    """The best bits at a size up to 1e60 FLOP, which is as far as plans go, and the expansion for
+    endless budgets.
+    """
     c = e["constants"]
-    law, theta = _mode("tied_gbar", {**c, **{f"gamma_{part}": c["gamma"] for part in ("w", "a", "kv")}})
+    law, theta = _mode(
+        "tied_gbar", {**c, **{f"gamma_{part}": c["gamma"] for part in ("w", "a", "kv")}}
+    )
     N, rows = e["inputs"]["N"], []
     expansion = {k: c[k] for k in ("A", "B", "alpha", "beta", "gamma")}
-    for decade, exact, *_ in e["expected"]["rows[log10C,P*,leading,second_order,P*/leading,second/P*]"]:
+    for decade, exact, *_ in e["expected"][
+        "rows[log10C,P*,leading,second_order,P*/leading,second/P*]"
+    ]:
         if decade <= 60:
             exact = float(plan.optimal_precision(law, theta, N=N, budget=10.0**decade).P_opt)
         leading = c["beta"] * c["gamma"] * decade * math.log(10)
-        # Beyond 1e308 a budget is no float: the rest of the way by the expansion's own terms in its logarithm.
+        # Beyond 1e308 a budget is no float: the rest of the way by the expansion's own terms in its
+        # logarithm.
         second = float(laws.large_budget_bits(N, 10.0 ** min(decade, 300), **expansion))
         if decade > 300:
             growth = (1 - c["beta"]) * math.log(decade / 300)
@@ -150,9 +185,20 @@ def serving(e: Entry) -> dict:
     theta, rows = _kumar(e), []
     degraded = of(laws.ptq_degradation, theta)
     for C in e["inputs"]["C"]:
-        best = laws.serving_optimum(C, **degraded, **{k: theta[k] for k in ("A", "B", "alpha", "beta")})
+        best = laws.serving_optimum(
+            C, **degraded, **{k: theta[k] for k in ("A", "B", "alpha", "beta")}
+        )
         loss = laws.precision(best.N, best.D, P_post=best.P, **theta)
-        rows.append((C, best.N, best.D, best.P, loss, laws.ptq_degradation(best.N, best.D, best.P, **degraded)))
+        rows.append(
+            (
+                C,
+                best.N,
+                best.D,
+                best.P,
+                loss,
+                laws.ptq_degradation(best.N, best.D, best.P, **degraded),
+            )
+        )
     return {"rows[C,N,D,P,L,delta]": np.array(rows, float)}
 
 
@@ -162,7 +208,9 @@ def effective(e: Entry) -> dict:
     mean = float(np.mean([c[f"gamma_{part}"] for part in ("w", "a", "kv")]))
     found: dict[str, Any] = {
         "tied_gbar": laws.averaged_parameters(1.0, P, P, P, gamma_bar=mean),
-        "factorised_nobias": laws.effective_parameters(1.0, P, P, P, **theta | dict.fromkeys(BIASES, 0.0)),
+        "factorised_nobias": laws.effective_parameters(
+            1.0, P, P, P, **theta | dict.fromkeys(BIASES, 0.0)
+        ),
         "factorised_bias": laws.effective_parameters(1.0, P, P, P, **theta),
     }
     for part in ("w", "a", "kv"):
@@ -173,8 +221,9 @@ def effective(e: Entry) -> dict:
 def degradation(e: Entry) -> dict:
     law = laws.ptq_degradation
     return {
-        key: law(**e["inputs"], **of(law, _kumar(e, bias=key == "bias"))) for key in ("nobias", "bias")
-    }  # fmt: skip
+        key: law(**e["inputs"], **of(law, _kumar(e, bias=key == "bias")))
+        for key in ("nobias", "bias")
+    }
 
 
 def trained(e: Entry) -> dict:

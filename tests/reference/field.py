@@ -16,7 +16,9 @@ def chinchilla_optimum(e: Entry) -> dict:
     theta = of(laws.chinchilla, e["constants"])
     C = np.array(e["inputs"]["C"])
     best = plan.optimal(laws.chinchilla, theta, C, throw=True)
-    slope = jax.vmap(jax.grad(lambda z: jnp.log(plan.optimal(laws.chinchilla, theta, jnp.exp(z)).N_opt)))
+    slope = jax.vmap(
+        jax.grad(lambda z: jnp.log(plan.optimal(laws.chinchilla, theta, jnp.exp(z)).N_opt))
+    )
     a = slope(jnp.log(C))[0]
     alpha, beta = theta["alpha"], theta["beta"]
     excess = jnp.log(best.loss - theta["E"])
@@ -26,7 +28,9 @@ def chinchilla_optimum(e: Entry) -> dict:
         "b": 1 - a,
         "loss_exponent": -(excess[1] - excess[0]) / math.log(C[1] / C[0]),
         "sigma_star": 2 / (2 + alpha + beta),
-        "rows[C,N,D,D/N,L]": jnp.stack([C, best.N_opt, best.D_opt, best.D_opt / best.N_opt, best.loss], 1),
+        "rows[C,N,D,D/N,L]": jnp.stack(
+            [C, best.N_opt, best.D_opt, best.D_opt / best.N_opt, best.loss], 1
+        ),
     }
 
 
@@ -62,7 +66,9 @@ def transferred(e: Entry) -> dict:
     at, theta = e["inputs"], laws.params(laws.transferred_data, "hernandez2021_text")
     moved = laws.transferred_data(**at, **theta)
     multiplier = laws.transfer_multiplier(**at, **theta)
-    np.testing.assert_allclose(laws.effective_data(**at, **theta), at["D_F"] * multiplier, rtol=1e-12)
+    np.testing.assert_allclose(
+        laws.effective_data(**at, **theta), at["D_F"] * multiplier, rtol=1e-12
+    )
     return {"D_T": moved, "multiplier": multiplier}
 
 
@@ -156,7 +162,10 @@ def parallel(e: Entry) -> dict:
 def step_law(e: Entry) -> dict:
     N, D = e["inputs"]["N"], e["inputs"]["D"]
     rate, batch = laws.step_law_learning_rate, laws.step_law_batch
-    return {"lr": rate(N, D, **laws.params(rate, "li2025")), "B": batch(D, **laws.params(batch, "li2025"))}
+    return {
+        "lr": rate(N, D, **laws.params(rate, "li2025")),
+        "B": batch(D, **laws.params(batch, "li2025")),
+    }
 
 
 def deepseek(e: Entry) -> dict:
@@ -166,16 +175,28 @@ def deepseek(e: Entry) -> dict:
 
 
 def timescale(e: Entry) -> dict:
-    return {"tau": laws.adamw_timescale(e["inputs"]["TPP"], **laws.params(laws.adamw_timescale, "bergsma2025"))}
+    return {
+        "tau": laws.adamw_timescale(
+            e["inputs"]["TPP"], **laws.params(laws.adamw_timescale, "bergsma2025")
+        )
+    }
 
 
 def vocabulary_size(e: Entry) -> dict:
-    return {"N_v": laws.vocabulary_size(e["inputs"]["N_nv"], **laws.params(laws.vocabulary_size, "tao2024"))}
+    return {
+        "N_v": laws.vocabulary_size(
+            e["inputs"]["N_nv"], **laws.params(laws.vocabulary_size, "tao2024")
+        )
+    }
 
 
 def vocabulary(e: Entry) -> dict:
     at = e["inputs"]
-    return {"L_u": laws.vocabulary(at["N_nv"], at["V"], at["d"], at["D"], **laws.params(laws.vocabulary, "tao2024"))}
+    return {
+        "L_u": laws.vocabulary(
+            at["N_nv"], at["V"], at["d"], at["D"], **laws.params(laws.vocabulary, "tao2024")
+        )
+    }
 
 
 def multi_power(e: Entry) -> dict:
@@ -205,7 +226,10 @@ def serving_more(e: Entry) -> dict:
 def sparse(e: Entry) -> dict:
     at, c = e["inputs"], e["constants"]
     dense = laws.dense_equivalent(at["N"], at["S"], **of(laws.dense_equivalent, c))
-    return {"dense_equiv_multiplier": dense / at["N"], "L": laws.sparse(at["N"], at["S"], at["D"], **c)}
+    return {
+        "dense_equiv_multiplier": dense / at["N"],
+        "L": laws.sparse(at["N"], at["S"], at["D"], **c),
+    }
 
 
 def total_cost(e: Entry) -> dict:
@@ -215,7 +239,11 @@ def total_cost(e: Entry) -> dict:
 
 
 def equivalence(e: Entry) -> dict:
-    return {"eff": laws.effective_fraction(**e["inputs"], A=e["constants"]["A"], alpha=e["constants"]["alpha"])}
+    return {
+        "eff": laws.effective_fraction(
+            **e["inputs"], A=e["constants"]["A"], alpha=e["constants"]["alpha"]
+        )
+    }
 
 
 def implicit(e: Entry) -> dict:

@@ -1,4 +1,6 @@
-"""Every value of the reference table comes out: laws, optima, critical points, in all their published forms."""
+"""Every value of the reference table comes out: laws, optima, critical points, in all their
+published forms.
+"""
 
 import json
 from pathlib import Path
@@ -18,7 +20,9 @@ def test_value(entry):
         found = answer(entry)
     assert set(found) == set(entry["expected"])
     for key, expected in entry["expected"].items():
-        if (key == "factorised_bias" and isinstance(expected, str)) or (key == "a_bias" and expected < 0):
+        if (key == "factorised_bias" and isinstance(expected, str)) or (
+            key == "a_bias" and expected < 0
+        ):
             # Below its domain the law's share is 0, where the bare formula turns negative.
             assert found[key] == 0
             continue

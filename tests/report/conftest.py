@@ -6,9 +6,9 @@ import pytest
 
 from jscale import laws
 from jscale.laws import LawFunction, describe
-from jscale.report._bits import Precision, precision
-from jscale.report._forecast import Forecast, forecast
-from jscale.report._study import Study, study
+from jscale.report.analysis._forecast import Forecast, forecast
+from jscale.report.analysis._precision import Precision, precision
+from jscale.report.analysis._study import Study, study
 from jscale.runs import Runs
 from tests.report.stand_ins import bits_table, dense_table, point_of, posterior_of
 
@@ -26,7 +26,9 @@ def bits() -> Study:
     """The precision law with a posterior and a budget."""
     table = bits_table()
     point = point_of(laws.precision, table, laws.params(laws.precision))
-    return study(table, point, posterior_of(point, table, draws=40), budgets=(1e20,), post_bits=(3.0, 4.0))
+    return study(
+        table, point, posterior_of(point, table, draws=40), budgets=(1e20,), post_bits=(3.0, 4.0)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -55,11 +57,15 @@ def bits_found(bits: Study, bits_ahead: Forecast) -> Precision:
 
 @pytest.fixture(scope="session")
 def without_posterior() -> Callable[[LawFunction, Runs], Study]:
-    """A study of a law and a table from the law's first published constants, or all parameters at 0.5."""
+    """A study of a law and a table from the law's first published constants, or all parameters at
+    0.5.
+    """
 
     def make(law: LawFunction, table: Runs) -> Study:
         record = describe(law)
-        params = laws.params(law) if record.published else dict.fromkeys(record.parameter_names, 0.5)
+        params = (
+            laws.params(law) if record.published else dict.fromkeys(record.parameter_names, 0.5)
+        )
         return study(table, point_of(law, table, params), None, budgets=(1e22,), post_bits=())
 
     return make

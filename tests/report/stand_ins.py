@@ -1,4 +1,6 @@
-"""Stand-ins for fits: the right types around published constants, with the spread that a real posterior would have."""
+"""Stand-ins for fits: the right types around published constants, with the spread that a real
+posterior would have.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +21,16 @@ DRAWS = 300
 def certificate(**changes: Any) -> Certificate:
     """A certificate without doubts, but for the changes."""
     sound = dict(
-        status=Status.converged, agreement=1.0, gradient_norm=2e-9, condition=900.0, condition_raw=4e4, starts=64,
-        second_method=True, unidentified=(), at_bound=(),
-    )  # fmt: skip
+        status=Status.converged,
+        agreement=1.0,
+        gradient_norm=2e-9,
+        condition=900.0,
+        condition_raw=4e4,
+        starts=64,
+        second_method=True,
+        unidentified=(),
+        at_bound=(),
+    )
     return Certificate(**{**sound, **changes})
 
 
@@ -50,12 +59,16 @@ def point_of(law: LawFunction, table: Runs, params: Mapping[str, float], **chang
     )
 
 
-def posterior_of(point: Point, table: Runs, draws: int = DRAWS, spread: float = 0.02, tied: float = 0.0) -> Posterior:
+def posterior_of(
+    point: Point, table: Runs, draws: int = DRAWS, spread: float = 0.02, tied: float = 0.0
+) -> Posterior:
     """Log-normal draws around a point; the last two parameters have the correlation ``tied``."""
     rng = np.random.default_rng(0)
     z = rng.normal(size=(len(point.params), draws))
     z[-1] = tied * z[-2] + np.sqrt(1 - tied**2) * z[-1]
-    values = {name: value * np.exp(spread * z[i]) for i, (name, value) in enumerate(point.params.items())}
+    values = {
+        name: value * np.exp(spread * z[i]) for i, (name, value) in enumerate(point.params.items())
+    }
     noise = {"sigma": 0.005 * np.exp(0.1 * rng.normal(size=draws))}
     return Posterior(
         law=point.law,
@@ -76,22 +89,42 @@ def summary(column: np.ndarray) -> dict[str, float]:
     """What a posterior says of one parameter."""
     q05, q50, q95 = np.quantile(column, [0.05, 0.5, 0.95])
     return dict(
-        mean=float(column.mean()), sd=float(column.std(ddof=1)), q05=float(q05), q50=float(q50), q95=float(q95),
-        ess_bulk=1234.0, rhat=1.003,
-    )  # fmt: skip
+        mean=float(column.mean()),
+        sd=float(column.std(ddof=1)),
+        q05=float(q05),
+        q50=float(q50),
+        q95=float(q95),
+        ess_bulk=1234.0,
+        rhat=1.003,
+    )
 
 
 def dense_table(**columns: Any) -> Runs:
     """Thirty-two runs of Chinchilla's law; more columns on demand."""
-    N, D = (grid.ravel() for grid in np.meshgrid(np.geomspace(5e7, 1e10, 8), np.geomspace(1e9, 2e11, 4)))
+    N, D = (
+        grid.ravel() for grid in np.meshgrid(np.geomspace(5e7, 1e10, 8), np.geomspace(1e9, 2e11, 4))
+    )
     law = laws.chinchilla
     design = {"N": N, "D": D, **columns}
-    return runs.simulate(law, laws.params(law, "besiroglu2024"), design, noise=0.005, key=jax.random.key(1))
+    return runs.simulate(
+        law, laws.params(law, "besiroglu2024"), design, noise=0.005, key=jax.random.key(1)
+    )
 
 
 def bits_table() -> Runs:
-    """Runs of the precision law: every combination of two sizes, two amounts of data and six settings of bits."""
-    settings = [(16, 16, 16, 16), (4, 16, 16, 16), (8, 8, 8, 16), (4, 4, 4, 16), (16, 16, 16, 4), (16, 16, 16, 3)]
+    """Runs of the precision law: every combination of two sizes, two amounts of data and six
+    settings of bits.
+    """
+    settings = [
+        (16, 16, 16, 16),
+        (4, 16, 16, 16),
+        (8, 8, 8, 16),
+        (4, 4, 4, 16),
+        (16, 16, 16, 4),
+        (16, 16, 16, 3),
+    ]
     rows = [(N, D, *bits) for N in (6e7, 2e8) for D in (3e9, 1.3e10) for bits in settings]
     design = dict(zip(("N", "D", "P_w", "P_a", "P_kv", "P_post"), np.array(rows).T, strict=True))
-    return runs.simulate(laws.precision, laws.params(laws.precision), design, noise=0.003, key=jax.random.key(2))
+    return runs.simulate(
+        laws.precision, laws.params(laws.precision), design, noise=0.003, key=jax.random.key(2)
+    )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from jscale.report._bands import QUANTILES, band
-from jscale.report._lanes import over_draws
+from jscale.plan.gridsearch._chunks import over_draws
+from jscale.report.analysis._bands import QUANTILES, band
 
 
 def test_quantiles_of_the_draws_and_the_point_apart():
@@ -23,7 +23,9 @@ def test_a_point_alone_has_no_width():
 
 
 def test_missing_draws_are_left_out_and_infinite_ones_kept():
-    values = np.array([[0.0, 0.0, 0.0], [1.0, np.nan, np.inf], [3.0, np.nan, np.inf], [np.nan, np.nan, 1.0]])
+    values = np.array(
+        [[0.0, 0.0, 0.0], [1.0, np.nan, np.inf], [3.0, np.nan, np.inf], [np.nan, np.nan, 1.0]]
+    )
     found = band(values)
     np.testing.assert_array_equal(found.q50, [2.0, np.nan, np.inf])
     assert found.q05[2] < np.inf or found.q25[2] == np.inf

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from jscale.laws import CONFIDENCE, catalogue, describe
-from jscale.report import cards
+from jscale.report.notation import cards
 
 DOCS = Path(__file__).parents[2] / "docs" / "laws.md"
 
@@ -28,7 +28,9 @@ def test_a_card_says_what_is_known():
             assert given.confidence in CONFIDENCE
         # Every row of a table has as many cells as its head.
         for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
-            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1, table
+            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1, (
+                table
+            )
 
 
 def test_the_document_in_the_repository_is_current():

@@ -8,10 +8,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from jscale.report import _figures_bits, _figures_fit, _figures_plan, _figures_posterior, _figures_runs
-from jscale.report import _style as style
-from jscale.report._bands import Band, band
-from jscale.report._profiles import Profile
+from jscale.report.analysis._bands import Band, band
+from jscale.report.analysis._size_profiles import Profile
+from jscale.report.figures import _bits, _fit, _plan, _posterior, _runs
+from jscale.report.figures import _style as style
 
 RNG = np.random.default_rng(0)
 N = np.geomspace(7e7, 1.6e10, 40)
@@ -42,7 +42,7 @@ def line(axes: Axes, label: str) -> np.ndarray:
 
 
 def test_design_draws_every_run_and_the_excluded_ones():
-    figure = _figures_runs.design(N, D, LOSS, (np.array([5e9]), np.array([2e8])))
+    figure = _runs.design(N, D, LOSS, (np.array([5e9]), np.array([2e8])))
     axes = figure.axes[0]
     np.testing.assert_allclose(offsets(axes, "_runs"), np.stack([N, D], axis=1))
     np.testing.assert_allclose(offsets(axes, "excluded"), [[5e9, 2e8]])
@@ -59,7 +59,7 @@ def test_design_draws_every_run_and_the_excluded_ones():
 
 
 def test_observed_against_predicted():
-    axes = _figures_fit.observed_predicted(LOSS * 1.01, LOSS, 0.005).axes[0]
+    axes = _fit.observed_predicted(LOSS * 1.01, LOSS, 0.005).axes[0]
     np.testing.assert_allclose(offsets(axes, "_runs"), np.stack([LOSS, LOSS * 1.01], axis=1))
     x, y = line(axes, "equal").T
     np.testing.assert_array_equal(x, y)
@@ -67,36 +67,41 @@ def test_observed_against_predicted():
 
 def test_residuals_in_percent_with_room_for_the_legend():
     residual = 0.01 * RNG.normal(size=40)
-    axes = _figures_fit.residuals(N, residual, 0.01, "Parameters N", style.count_ticks).axes[0]
+    axes = _fit.residuals(N, residual, 0.01, "Parameters N", style.count_ticks).axes[0]
     np.testing.assert_allclose(offsets(axes, "_runs")[:, 1], 100 * np.expm1(residual))
     assert axes.get_xscale() == "log"
     assert any(text.startswith("+") and text.endswith("%") for text in labels(axes, "y"))
     assert axes.get_ylim()[1] > 1.3 * np.abs(100 * residual).max()
     assert (
-        _figures_fit.residuals(np.full(40, 8.0) + N % 7, residual, 0.01, "Bits", None).axes[0].get_xscale() == "linear"
+        _fit.residuals(np.full(40, 8.0) + N % 7, residual, 0.01, "Bits", None).axes[0].get_xscale()
+        == "linear"
     )
 
 
 def test_a_perfect_fit_still_has_axes():
-    figure = _figures_fit.residuals(N, np.zeros(40), 0.0, "Parameters N", style.count_ticks)
+    figure = _fit.residuals(N, np.zeros(40), 0.0, "Parameters N", style.count_ticks)
     assert style.svg(figure).endswith("</svg>\n")
 
 
 def test_medians_of_groups():
     x = np.repeat([3.0, 4.0, 16.0], 10)
-    middle, medians = _figures_fit.grouped_medians(x, np.arange(30.0))
+    middle, medians = _fit.grouped_medians(x, np.arange(30.0))
     np.testing.assert_array_equal(middle, [3.0, 4.0, 16.0])
     np.testing.assert_array_equal(medians, [4.5, 14.5, 24.5])
-    middle, medians = _figures_fit.grouped_medians(np.arange(80.0), np.arange(80.0))
+    middle, medians = _fit.grouped_medians(np.arange(80.0), np.arange(80.0))
     assert len(middle) == 8
     np.testing.assert_array_equal(middle, medians)
-    assert len(_figures_fit.grouped_medians(np.arange(5.0), np.arange(5.0))[0]) == 0
+    assert len(_fit.grouped_medians(np.arange(5.0), np.arange(5.0))[0]) == 0
 
 
 def test_pairs_show_densities_correlations_and_the_point():
     a = RNG.normal(size=3000)
-    draws = {"A": 400 * np.exp(0.1 * a), "alpha": 0.34 + 0.01 * a, "gamma_w": RNG.normal(2.6, 0.1, 3000)}
-    figure = _figures_posterior.pairs(draws, {"A": 410.0, "alpha": 0.345, "gamma_w": 2.7})
+    draws = {
+        "A": 400 * np.exp(0.1 * a),
+        "alpha": 0.34 + 0.01 * a,
+        "gamma_w": RNG.normal(2.6, 0.1, 3000),
+    }
+    figure = _posterior.pairs(draws, {"A": 410.0, "alpha": 0.345, "gamma_w": 2.7})
     grid = np.array(figure.axes).reshape(3, 3)
     assert [t.get_text() for t in grid[0, 1].texts] == ["0.99"]
     assert grid[0, 1].texts[0].get_fontweight() == "bold"
@@ -109,15 +114,15 @@ def test_pairs_show_densities_correlations_and_the_point():
 
 def test_pairs_of_constant_or_huge_draws():
     draws = {"A": np.full(50, 3e20), "B": 1e9 * np.exp(RNG.normal(size=50))}
-    figure = _figures_posterior.pairs(draws, {"A": 3e20, "B": 1e9})
+    figure = _posterior.pairs(draws, {"A": 3e20, "B": 1e9})
     assert "10^{20}" in figure.axes[2].get_xlabel()
     assert style.svg(figure).endswith("</svg>\n")
 
 
 def test_regions_hold_their_share():
-    density = _figures_posterior.smooth(np.histogram2d(*RNG.normal(size=(2, 20_000)), bins=48)[0])
+    density = _posterior.smooth(np.histogram2d(*RNG.normal(size=(2, 20_000)), bins=48)[0])
     for share in (0.5, 0.9):
-        level = _figures_posterior.level_of(density, share)
+        level = _posterior.level_of(density, share)
         assert density[density >= level].sum() / density.sum() == pytest.approx(share, abs=0.02)
 
 
@@ -125,18 +130,18 @@ def test_the_most_correlated_are_chosen_in_order():
     z = RNG.normal(size=(8, 500))
     z[7] = z[2] + 0.01 * z[7]
     draws = dict(zip("abcdefgh", z, strict=True))
-    chosen = _figures_posterior.most_correlated(draws)
+    chosen = _posterior.most_correlated(draws)
     assert len(chosen) == 6
     assert {"c", "h"} <= set(chosen)
     assert chosen == sorted(chosen)
-    assert _figures_posterior.most_correlated({"x": z[0], "y": z[1]}) == ["x", "y"]
+    assert _posterior.most_correlated({"x": z[0], "y": z[1]}) == ["x", "y"]
 
 
 def test_forecast_draws_the_band_the_runs_and_the_budgets():
     loss = a_band(1.8 + 1600 * COMPUTE**-0.165, 0.01)
     marks = (np.array([1e22, 1e23]), loss.at(slice(20, 22)))
     seen = (6 * N * D, LOSS)
-    figure = _figures_plan.forecast(COMPUTE, loss, seen, marks=marks, floor=1.8)
+    figure = _plan.forecast(COMPUTE, loss, seen, marks=marks, floor=1.8)
     axes = figure.axes[0]
     np.testing.assert_allclose(line(axes, "compute-optimal"), np.stack([COMPUTE, loss.q50], axis=1))
     np.testing.assert_allclose(offsets(axes, "runs"), np.stack(seen, axis=1))
@@ -153,7 +158,7 @@ def test_forecast_draws_the_band_the_runs_and_the_budgets():
 
 def test_forecast_without_draws_has_no_band():
     loss = band((1.8 + 1600 * COMPUTE**-0.165)[None, :])
-    axes = _figures_plan.forecast(COMPUTE, loss, (6 * N * D, LOSS), size=style.NARROW).axes[0]
+    axes = _plan.forecast(COMPUTE, loss, (6 * N * D, LOSS), size=style.NARROW).axes[0]
     assert not [c for c in axes.collections if c.get_label() in ("_90%", "_50%")]
 
 
@@ -161,9 +166,13 @@ def test_forecast_without_draws_has_no_band():
 def test_paths_carry_the_line_of_twenty(name: str, power: float):
     middle = {"N": 0.1 * COMPUTE**0.5, "D": 1.7 * COMPUTE**0.5, "D/N": np.full(30, 17.0)}[name]
     runs = (6 * N * D, {"N": N, "D": D, "D/N": D / N}[name])
-    axes = _figures_plan.path(COMPUTE, a_band(middle), name, runs=runs, other=("in 16 bits", 0.8 * middle)).axes[0]
+    axes = _plan.path(
+        COMPUTE, a_band(middle), name, runs=runs, other=("in 16 bits", 0.8 * middle)
+    ).axes[0]
     x, y = line(axes, "20 tokens").T
-    expected = {"N": np.sqrt(x / 120), "D": np.sqrt(x / 120) * 20, "D/N": np.full_like(x, 20.0)}[name]
+    expected = {"N": np.sqrt(x / 120), "D": np.sqrt(x / 120) * 20, "D/N": np.full_like(x, 20.0)}[
+        name
+    ]
     np.testing.assert_allclose(y, expected)
     np.testing.assert_allclose(line(axes, "in 16 bits")[:, 1], 0.8 * middle)
     low, high = axes.get_ylim()
@@ -173,7 +182,7 @@ def test_paths_carry_the_line_of_twenty(name: str, power: float):
 
 def test_a_path_with_gaps_is_drawn_where_it_is_known():
     middle = np.where(COMPUTE > 1e20, 0.1 * COMPUTE**0.5, np.nan)
-    figure = _figures_plan.path(COMPUTE, a_band(middle), "N", runs=(6 * N * D, N))
+    figure = _plan.path(COMPUTE, a_band(middle), "N", runs=(6 * N * D, N))
     assert style.svg(figure).endswith("</svg>\n")
 
 
@@ -182,7 +191,7 @@ def test_profiles_mark_the_best_size():
     curve = a_band(2 + 0.1 * np.log(sizes / 1e10) ** 2, 0.01)
     best = a_band(np.array([1e10]))
     profile = Profile(1e23, sizes, curve, best, a_band(np.array([2.0]), 0.01))
-    axes = _figures_plan.profiles([profile]).axes[0]
+    axes = _plan.profiles([profile]).axes[0]
     np.testing.assert_allclose(line(axes, "10²³ FLOP")[:, 0], sizes)
     assert any(np.allclose(li.get_xdata(), best.q50) for li in axes.lines)
 
@@ -190,7 +199,9 @@ def test_profiles_mark_the_best_size():
 def test_loss_by_bits_survives_infinite_losses():
     bits = np.arange(1.0, 17.0)
     loss = a_band(np.where(bits > 2, 2.5 + np.exp(-bits), np.inf), 0.01)
-    axes = _figures_bits.loss_by_bits(bits, {"weights": loss}, {"weights": (np.array([4.0]), np.array([2.52]))}).axes[0]
+    axes = _bits.loss_by_bits(
+        bits, {"weights": loss}, {"weights": (np.array([4.0]), np.array([2.52]))}
+    ).axes[0]
     assert np.isfinite(axes.get_ylim()).all()
     assert axes.get_ylim()[1] < 3
     np.testing.assert_allclose(offsets(axes, "_runs"), [[4.0, 2.52]])
@@ -200,7 +211,7 @@ def test_loss_by_bits_survives_infinite_losses():
 
 def test_critical_tokens_a_line_a_precision():
     curves = {3.0: a_band(100 * N**0.4 * 1e6), 6.0: a_band(np.full(40, np.inf))}
-    axes = _figures_bits.critical(N, curves, (N, D)).axes[0]
+    axes = _bits.critical(N, curves, (N, D)).axes[0]
     np.testing.assert_allclose(line(axes, "3 bits")[:, 1], curves[3.0].q50)
     assert np.isfinite(axes.get_ylim()).all()
     assert style.svg(axes.figure).endswith("</svg>\n")
@@ -209,7 +220,7 @@ def test_critical_tokens_a_line_a_precision():
 def test_best_bits():
     joint = a_band(np.full(30, 7.0), 0.01)
     some = np.where(COMPUTE > 1e20, 9.0, np.nan)
-    axes = _figures_bits.optimal_bits(COMPUTE, joint, {"1B parameters": a_band(some)}, 1e22).axes[0]
+    axes = _bits.optimal_bits(COMPUTE, joint, {"1B parameters": a_band(some)}, 1e22).axes[0]
     assert line(axes, "size chosen too")[0, 1] == pytest.approx(joint.q50[0])
     assert axes.get_ylim() == (0, 17)
 
@@ -220,13 +231,19 @@ def test_best_bits():
         (style.count_ticks, (5e6, 2e10), ["10M", "100M", "1B", "10B"]),
         (style.count_ticks, (4e7, 3e8), ["50M", "100M", "200M"]),
         (style.count_ticks, (1.0e9, 1.02e9), ["1B", "1.005B", "1.01B", "1.015B", "1.02B"]),
-        (style.power_ticks, (1e18, 1e24), [f"10{p}" for p in ("¹⁸", "¹⁹", "²⁰", "²¹", "²²", "²³", "²⁴")]),
+        (
+            style.power_ticks,
+            (1e18, 1e24),
+            [f"10{p}" for p in ("¹⁸", "¹⁹", "²⁰", "²¹", "²²", "²³", "²⁴")],
+        ),
         (style.power_ticks, (1e3, 1e40), None),
         (style.number_ticks, (2.05, 3.6), ["2.5", "3", "3.5"]),
         (style.number_ticks, (1.0, 2000.0), ["1", "10", "100", "1,000"]),
     ],
 )
-def test_ticks_are_few_and_round(ticks: Callable, ends: tuple[float, float], expected: list[str] | None):
+def test_ticks_are_few_and_round(
+    ticks: Callable, ends: tuple[float, float], expected: list[str] | None
+):
     axes = style.canvas()[1]
     style.log_axis(axes, "x", ticks, ends)
     found = labels(axes, "x")
@@ -235,14 +252,14 @@ def test_ticks_are_few_and_round(ticks: Callable, ends: tuple[float, float], exp
 
 
 def test_pictures_are_the_same_bytes_every_time():
-    first, second = (style.svg(_figures_runs.design(N, D, LOSS)) for _ in range(2))
+    first, second = (style.svg(_runs.design(N, D, LOSS)) for _ in range(2))
     assert first == second
     assert first.startswith("<svg")
 
 
 def test_many_runs_become_pixels():
     many = RNG.lognormal(20, 1, size=20_000)
-    text = style.svg(_figures_runs.design(many, 20 * many, 2 + RNG.random(20_000)))
+    text = style.svg(_runs.design(many, 20 * many, 2 + RNG.random(20_000)))
     assert "<image" in text
     assert len(text) < 600_000
 
@@ -250,7 +267,7 @@ def test_many_runs_become_pixels():
 def test_style_touches_nothing_global():
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 30, "text.usetex": True, "axes.grid": False}):
-        axes = _figures_runs.design(N, D, LOSS).axes[0]
+        axes = _runs.design(N, D, LOSS).axes[0]
         assert axes.xaxis.label.get_fontsize() == 9
         assert not axes.xaxis.label.get_usetex()
         assert matplotlib.rcParams["font.size"] == 30
@@ -260,5 +277,5 @@ def test_style_touches_nothing_global():
 def test_no_figure_is_left_to_pyplot():
     from matplotlib import pyplot
 
-    assert isinstance(_figures_runs.design(N, D, LOSS), Figure)
+    assert isinstance(_runs.design(N, D, LOSS), Figure)
     assert pyplot.get_fignums() == []

@@ -8,9 +8,9 @@ import pytest
 
 from jscale import laws, runs
 from jscale._core.status import Status
-from jscale.report._findings import Finding, beyond, digits_of, findings, separation
-from jscale.report._forecast import forecast, single_resource
-from jscale.report._study import Study
+from jscale.report.analysis._forecast import forecast, single_resource
+from jscale.report.analysis._study import Study
+from jscale.report.page._findings import Finding, beyond, digits_of, findings, separation
 from tests.report.stand_ins import certificate, dense_table, posterior_of
 
 
@@ -54,8 +54,12 @@ def test_a_plan_far_from_the_design_is_outside_whatever_its_compute(dense: Study
     )  # tokens per parameter that no run had
     moved = dataclasses.replace(dense_ahead, plans=plans)
     ratio = dense.table["D"] / dense.table["N"]
-    assert beyond(dense, moved, 0)["tokens per parameter"] == pytest.approx(np.log10(ratio.min() / 1e-3))
-    assert beyond(dense, moved, 1)["tokens per parameter"] == pytest.approx(np.log10(1e6 / ratio.max()))
+    assert beyond(dense, moved, 0)["tokens per parameter"] == pytest.approx(
+        np.log10(ratio.min() / 1e-3)
+    )
+    assert beyond(dense, moved, 1)["tokens per parameter"] == pytest.approx(
+        np.log10(1e6 / ratio.max())
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,19 +67,26 @@ def test_a_plan_far_from_the_design_is_outside_whatever_its_compute(dense: Study
     [
         (dict(status=Status.collinear_design), "cannot separate"),
         (dict(status=Status.at_bound, at_bound=("E",)), "drives E to the edge"),
-        (dict(status=Status.not_converged, agreement=0.05), "did not converge (3 of 64 starting points agree)"),
+        (
+            dict(status=Status.not_converged, agreement=0.05),
+            "did not converge (3 of 64 starting points agree)",
+        ),
         (dict(second_method=False), "although a second method stopped short"),
     ],
 )
 def test_certificate_says_what_is_wrong(dense: Study, changes: dict, words: str):
     point = dataclasses.replace(dense.point, certificate=certificate(**changes))
-    found = by_lead(findings(dataclasses.replace(dense, point=point), None, None, None))["Certificate"]
+    found = by_lead(findings(dataclasses.replace(dense, point=point), None, None, None))[
+        "Certificate"
+    ]
     assert words in found.text
     assert found.tone == ("good" if changes == dict(second_method=False) else "doubt")
 
 
 def test_parameters_that_move_together_are_named(dense: Study):
-    assert separation(dense) == [Finding("Separation", "The runs tell all parameters apart.", "good")]
+    assert separation(dense) == [
+        Finding("Separation", "The runs tell all parameters apart.", "good")
+    ]
     tied = dataclasses.replace(dense, posterior=posterior_of(dense.point, dense.table, tied=0.9996))
     (found,) = separation(tied)
     assert "α and β (0.999)" in found.text
@@ -88,7 +99,9 @@ def test_covariance_serves_without_a_posterior(dense: Study):
     covariance = dense.point.covariance.copy()
     covariance[1, 3] = covariance[3, 1] = -0.99 * np.sqrt(covariance[1, 1] * covariance[3, 3])
     covariance[0, 0] = np.inf  # a floor at the edge of its range has no standard error
-    subject = dataclasses.replace(dense, posterior=None, point=dataclasses.replace(dense.point, covariance=covariance))
+    subject = dataclasses.replace(
+        dense, posterior=None, point=dataclasses.replace(dense.point, covariance=covariance)
+    )
     assert "A and α (0.99)" in separation(subject)[0].text
 
 
@@ -100,7 +113,10 @@ def test_an_input_that_never_varies_is_named(without_posterior):
 
 def test_unidentified_parameters_are_named(dense: Study):
     point = dataclasses.replace(dense.point, certificate=certificate(unidentified=("A", "B")))
-    assert "do not determine A and B separately" in separation(dataclasses.replace(dense, point=point))[0].text
+    assert (
+        "do not determine A and B separately"
+        in separation(dataclasses.replace(dense, point=point))[0].text
+    )
 
 
 def test_precision_and_too_much_data(bits: Study, bits_ahead, bits_found):
@@ -116,13 +132,24 @@ def test_laws_without_a_plan_say_so(without_posterior):
     table = dense_table()
     subject = without_posterior(laws.power_data, table)
     found = by_lead(findings(subject, None, single_resource(subject), None))
-    assert "Ten times the largest run's 200B tokens lowers the loss by" in found["The next decade"].text
+    assert (
+        "Ten times the largest run's 200B tokens lowers the loss by"
+        in found["The next decade"].text
+    )
     steps = runs.simulate(
-        laws.kaplan_steps, laws.params(laws.kaplan_steps),
-        {"N": np.geomspace(1e7, 1e9, 8), "D": np.geomspace(1e9, 1e10, 8), "S": np.geomspace(1e3, 1e5, 8)},
-        noise=0.0, key=jax.random.key(0),
-    )  # fmt: skip
-    assert "No plan" in by_lead(findings(without_posterior(laws.kaplan_steps, steps), None, None, None))
+        laws.kaplan_steps,
+        laws.params(laws.kaplan_steps),
+        {
+            "N": np.geomspace(1e7, 1e9, 8),
+            "D": np.geomspace(1e9, 1e10, 8),
+            "S": np.geomspace(1e3, 1e5, 8),
+        },
+        noise=0.0,
+        key=jax.random.key(0),
+    )
+    assert "No plan" in by_lead(
+        findings(without_posterior(laws.kaplan_steps, steps), None, None, None)
+    )
 
 
 def test_digits_follow_the_interval():

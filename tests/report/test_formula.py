@@ -8,7 +8,7 @@ from matplotlib.mathtext import MathTextParser
 
 from jscale import laws
 from jscale.laws import describe
-from jscale.report._formula import markup, mathml, mathtext, plain
+from jscale.report.notation._mathml import markup, mathml, mathtext, plain
 
 FORMULAS = [
     (f"{describe(law).name}: {name}", text, name)
@@ -16,7 +16,11 @@ FORMULAS = [
     for name, text in (("L", describe(law).formula), *describe(law).definitions)
 ]
 NAMES = sorted(
-    {name for law in laws.catalogue for name in (*describe(law).parameter_names, *describe(law).input_names)}
+    {
+        name
+        for law in laws.catalogue
+        for name in (*describe(law).parameter_names, *describe(law).input_names)
+    }
 )
 
 
@@ -24,12 +28,26 @@ def text_of(formula: str) -> str:
     return "".join(ElementTree.fromstring(mathml(formula, "y")).itertext())
 
 
-@pytest.mark.parametrize(("formula", "name"), [f[1:] for f in FORMULAS], ids=[f[0] for f in FORMULAS])
+@pytest.mark.parametrize(
+    ("formula", "name"), [f[1:] for f in FORMULAS], ids=[f[0] for f in FORMULAS]
+)
 def test_every_formula_of_the_catalogue_is_well_formed(formula: str, name: str):
     root = ElementTree.fromstring(mathml(formula, name))
     assert root.tag == "math"
     kinds = {element.tag for element in root.iter()}
-    assert kinds <= {"math", "mrow", "mi", "mn", "mo", "mtext", "msub", "msup", "mfrac", "msqrt", "mspace"}
+    assert kinds <= {
+        "math",
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "mtext",
+        "msub",
+        "msup",
+        "mfrac",
+        "msqrt",
+        "mspace",
+    }
     assert "*" not in "".join(root.itertext())  # nothing is left as Python
 
 

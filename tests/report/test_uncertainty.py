@@ -19,10 +19,22 @@ def made(log: bool = False) -> Profile:
     deviance = ((np.log(levels / 0.6) * 0.6 if log else levels - 0.6) / stderr) ** 2
     half = 0.16449
     return Profile(
-        target="a", estimate=estimate, level=0.9, low=0.6 - half, high=0.6 + half, levels=levels, deviance=deviance,
-        params={}, threshold=2.7055, scaling="sandwich", scale=1.0, stderr=stderr / 0.6 if log else stderr, log=log,
-        status=Status.converged, notes=(),
-    )  # fmt: skip
+        target="a",
+        estimate=estimate,
+        level=0.9,
+        low=0.6 - half,
+        high=0.6 + half,
+        levels=levels,
+        deviance=deviance,
+        params={},
+        threshold=2.7055,
+        scaling="sandwich",
+        scale=1.0,
+        stderr=stderr / 0.6 if log else stderr,
+        log=log,
+        status=Status.converged,
+        notes=(),
+    )
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -54,9 +66,21 @@ def measured() -> Calibration:
         for kind, share in zip(("fisher", "sandwich"), shares, strict=True)
     ]
     return Calibration(
-        rows=tuple(rows), law="chinchilla", level=0.9, noise="normal", scale=0.005, objective_name="log-squares",
-        weights=None, shared=0.0, by=None, simulations=200, draws=100, seconds={}, notes=(), table_digest="",
-    )  # fmt: skip
+        rows=tuple(rows),
+        law="chinchilla",
+        level=0.9,
+        noise="normal",
+        scale=0.005,
+        objective_name="log-squares",
+        weights=None,
+        shared=0.0,
+        by=None,
+        simulations=200,
+        draws=100,
+        seconds={},
+        notes=(),
+        table_digest="",
+    )
 
 
 def test_coverage_is_shown_kind_by_kind():
@@ -71,7 +95,9 @@ def test_coverage_is_shown_kind_by_kind():
     assert max(x for segment in bars.get_segments() for x, _ in segment) <= 1.0
 
 
-@pytest.mark.parametrize(("kind", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")])
+@pytest.mark.parametrize(
+    ("kind", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
+)
 def test_figures_are_written(tmp_path: Path, kind: str, start: bytes):
     for write, result in ((report.write_profile, made()), (report.write_coverage, measured())):
         write(tmp_path / f"figure{kind}", result)
@@ -82,5 +108,7 @@ def test_figures_that_cannot_be(tmp_path: Path):
     with pytest.raises(JscaleError, match=r"expected a file that ends in \.pdf, \.png, \.svg"):
         report.write_coverage(tmp_path / "figure.gif", measured())
     with pytest.raises(JscaleError, match="there is nothing to draw"):
-        report.write_profile(tmp_path / "figure.png", replace(made(), levels=np.zeros(0), deviance=np.zeros(0)))
+        report.write_profile(
+            tmp_path / "figure.png", replace(made(), levels=np.zeros(0), deviance=np.zeros(0))
+        )
     assert list(tmp_path.iterdir()) == []

@@ -19,7 +19,7 @@ from jscale import fit, laws, report, runs
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.report._study import Study
+from jscale.report.analysis._study import Study
 from jscale.runs import Runs
 from tests.report.stand_ins import certificate, dense_table, point_of, posterior_of
 
@@ -90,7 +90,10 @@ def test_a_page_needs_nothing_else(which: str, request: pytest.FixtureRequest, f
     assert page.all("script") == page.all("link") == page.all("iframe") == []
     for tag, attributes in page.elements:
         for name in ("src", "srcset", "href"):
-            assert str(attributes.get(name, "#")).startswith(("#", "data:image/svg+xml;base64,")), (tag, attributes)
+            assert str(attributes.get(name, "#")).startswith(("#", "data:image/svg+xml;base64,")), (
+                tag,
+                attributes,
+            )
         assert not any(name.startswith("on") for name in attributes)
     text = (folder / f"{which.removesuffix('_page')}.html").read_text()
     assert "url(" not in text
@@ -168,14 +171,23 @@ def test_text_of_the_table_is_never_markup(tmp_path: Path):
     marked = np.full(32, False)
     marked[:3] = True
     table = dense_table(
-        run_id=np.array([f"{HOSTILE}{i}" for i in range(32)]), exclude=marked, reason=np.full(32, "$\\frac{<b>"),
+        run_id=np.array([f"{HOSTILE}{i}" for i in range(32)]),
+        exclude=marked,
+        reason=np.full(32, "$\\frac{<b>"),
         group=np.full(32, "&lt;i>"),
-    )  # fmt: skip
+    )
     notes = (Note("odd", "warning", HOSTILE),)
     table = Runs(table.columns, table.extras, notes, name=f"{HOSTILE} $x^{{ \u202e", source=HOSTILE)
     point = point_of(laws.chinchilla, table, laws.params(laws.chinchilla, "besiroglu2024"))
     path = tmp_path / "hostile.html"
-    report.write(path, table, point, posterior_of(point, table), budgets=[1e23], title='"><img src=x onerror=alert(1)>')
+    report.write(
+        path,
+        table,
+        point,
+        posterior_of(point, table),
+        budgets=[1e23],
+        title='"><img src=x onerror=alert(1)>',
+    )
     page = Page(path.read_text(encoding="utf-8"))
     assert page.all("script") == page.all("b") == []
     assert all("onerror" not in attributes for _, attributes in page.elements)
@@ -188,9 +200,12 @@ def test_long_lists_of_excluded_runs_are_cut(tmp_path: Path):
     N = np.geomspace(1e7, 1e10, 120)
     keep = np.arange(120) >= 60
     table = runs.simulate(
-        laws.chinchilla, laws.params(laws.chinchilla), {"N": N, "D": 20 * N * np.tile([0.5, 2], 60), "exclude": ~keep},
-        noise=0.01, key=jax.random.key(0),
-    )  # fmt: skip
+        laws.chinchilla,
+        laws.params(laws.chinchilla),
+        {"N": N, "D": 20 * N * np.tile([0.5, 2], 60), "exclude": ~keep},
+        noise=0.01,
+        key=jax.random.key(0),
+    )
     point = point_of(laws.chinchilla, table, laws.params(laws.chinchilla))
     path = tmp_path / "cut.html"
     report.write(path, table, point, budgets=[])
@@ -199,12 +214,21 @@ def test_long_lists_of_excluded_runs_are_cut(tmp_path: Path):
 
 def test_doubts_are_marked(tmp_path: Path, dense: Study):
     doubtful = certificate(
-        status=Status.collinear_design, unidentified=("A", "B"), condition=1e9, agreement=0.02, second_method=False
+        status=Status.collinear_design,
+        unidentified=("A", "B"),
+        condition=1e9,
+        agreement=0.02,
+        second_method=False,
     )
     point = dataclasses.replace(dense.point, certificate=doubtful)
-    bad = {name: {**values, "ess_bulk": 12.0, "rhat": 1.3} for name, values in dense.posterior.summary.items()}
+    bad = {
+        name: {**values, "ess_bulk": 12.0, "rhat": 1.3}
+        for name, values in dense.posterior.summary.items()
+    }
     posterior = dataclasses.replace(dense.posterior, summary=bad, status=Status.not_converged)
-    page = written(tmp_path / "doubt.html", dataclasses.replace(dense, point=point, posterior=posterior))
+    page = written(
+        tmp_path / "doubt.html", dataclasses.replace(dense, point=point, posterior=posterior)
+    )
     tones = [a.get("class") for tag, a in page.elements if tag == "li"]
     assert {"bad", "doubt"} <= set(tones)
     assert "collinear design" in page.text
@@ -212,7 +236,9 @@ def test_doubts_are_marked(tmp_path: Path, dense: Study):
     assert len([a for a in page.all("td") if a.get("class") == "doubt"]) == 2 * len(bad)
 
 
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path, dense: Study, folder: Path, dense_page: Page):
+def test_the_same_input_gives_the_same_bytes(
+    tmp_path: Path, dense: Study, folder: Path, dense_page: Page
+):
     written(tmp_path / "again.html", dense)
     assert (tmp_path / "again.html").read_bytes() == (folder / "dense.html").read_bytes()
 
@@ -255,7 +281,7 @@ def test_a_path_that_cannot_be_written_fails_before_the_work(tmp_path: Path, den
 def test_an_old_report_stays_whole(tmp_path: Path, dense: Study, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
-    monkeypatch.setattr("jscale.report._page.findings", lambda *a: 1 / 0)
+    monkeypatch.setattr("jscale.report.page._page.findings", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         report.write(path, dense.table, dense.point, budgets=[])
     assert path.read_text() == "old"
@@ -280,9 +306,15 @@ def test_the_room_itself_is_light():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "70B set()", done.stderr
     assert dir(report) == [
-        "coverage_figure", "profile_figure", "sensitivity_figure", "tables", "write", "write_coverage",
-        "write_profile", "write_sensitivity",
-    ]  # fmt: skip
+        "coverage_figure",
+        "profile_figure",
+        "sensitivity_figure",
+        "tables",
+        "write",
+        "write_coverage",
+        "write_profile",
+        "write_sensitivity",
+    ]
     with pytest.raises(AttributeError, match="nonsense"):
         _ = report.nonsense
 
@@ -295,7 +327,9 @@ def test_templates_are_part_of_the_package():
 def test_a_real_fit_from_table_to_page(tmp_path: Path):
     table = dense_table()
     point = fit.point(laws.power_size, table, starts=8)
-    posterior = fit.posterior(laws.power_size, table, key=jax.random.key(0), chains=2, warmup=200, draws=150)
+    posterior = fit.posterior(
+        laws.power_size, table, key=jax.random.key(0), chains=2, warmup=200, draws=150
+    )
     path = tmp_path / "real.html"
     report.write(path, table, point, posterior, budgets=[1e23])
     page = Page(path.read_text(encoding="utf-8"))

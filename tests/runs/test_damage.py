@@ -1,4 +1,6 @@
-"""A file that is no table gives one clear line; a damaged one that, or a sound table; never a traceback."""
+"""A file that is no table gives one clear line; a damaged one that, or a sound table; never a
+traceback.
+"""
 
 import json
 import os
@@ -26,14 +28,20 @@ FILES = {
     "gzip.csv": (b"\x1f\x8b\x08\x00", "it starts like a gzip archive"),
     "excel.csv": (b"PK\x03\x04\x14", "a workbook"),
     "utf16.csv": ("N,D,loss\n1e8,2e9,3\n".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
-    "short.csv": (b"N,D,loss\n1e8,2e9,3\n\n1e8,2e9\n", "row 2 (line 4) has 2 cells where the header has 3 columns"),
+    "short.csv": (
+        b"N,D,loss\n1e8,2e9,3\n\n1e8,2e9\n",
+        "row 2 (line 4) has 2 cells where the header has 3 columns",
+    ),
     "long.csv": (b"N,D,loss\n1e8,2e9,3\n1e8,2e9,3,4\n", "row 2 (line 3) has 4 cells"),
     "first-long.csv": (b"N,D,loss\n1e8,2e9,3,4\n1e8,2e9,3,4\n", "row 1 (line 2) has 4 cells"),
     "quote.csv": (b'N,D,loss\n1e8,2e9,"3\n1e8,2e9,3\n', "unexpected end of data"),
     "quote.tsv": (b'""x\tD\tloss\n1e8\t2e9\t3\n', "line 1: '\\t' expected after"),
     "twice.csv": (b"N,D,loss,D\n1e8,2e9,3,4\n", "the header has 'D' more than once"),
     "two-names.csv": (b"N,params,D,loss\n1e8,1e8,2e9,3\n", "columns 'N', 'params' all mean 'N'"),
-    "no-loss.csv": (b"N,D,perplexity\n1e8,2e9,3\n", "no column for 'loss': expected loss (val loss,"),
+    "no-loss.csv": (
+        b"N,D,perplexity\n1e8,2e9,3\n",
+        "no column for 'loss': expected loss (val loss,",
+    ),
     "no-size.csv": (b"host,loss\nx1,3\n", "no column for N, D or C"),
     "one-column.csv": (b"loss\n3\n", "no column for N, D or C"),
     "field.csv": (b"N,D,loss\n1e8,2e9," + b"3" * 200_000, "field larger than field limit"),
@@ -43,7 +51,10 @@ FILES = {
     "broken.jsonl": (b'{"N": 1e8, "D": 2e9, "loss": 3}\n{"N": 1e8,\n', "line 2: not JSON"),
     "deep.jsonl": (b"[" * 100_000, "line 1: not JSON: nested too deep"),
     "long.jsonl": (b'{"N": ' + b"9" * 9_999 + b"}", "line 1: not JSON"),
-    "twice.jsonl": (b'{"N": 1e8, "N": 2e8, "loss": 3}\n', "line 1: the header has 'N' more than once"),
+    "twice.jsonl": (
+        b'{"N": 1e8, "N": 2e8, "loss": 3}\n',
+        "line 1: the header has 'N' more than once",
+    ),
     "empty.jsonl": (b"", "the file is empty"),
     "blank.jsonl": (b"\n\n", "no data rows"),
     "nul.jsonl": (b'{"N": 1}\x00', "not a text file"),
@@ -83,20 +94,84 @@ GOOD = (
     "c,1e9,2e10,1.2e20,16,8,2.75,0.01,,h,,\n"
 )
 SPLICES = (
-    "", "3.25", "16", "1e9", "0.5", "yes", "abc", "nan", "inf", "-inf", "NaN", "-1", "0", "1e400", "1e-400", "1e308",
-    "4e-320", "9" * 400, "70M", "1,000", "\x00", "\x1a", '"', '""', "'", ",", ",,", ";", "\t", "|", "\n", "\r", "\r\n",
-    "\n\n", " ", "\ufeff", "é", "١٢", "𝟙", "\u2028", "_", "1_000", "0x1F", "True", "null", "=1+1", "<script>", "65",
-    "64.0001", "N", "params", "loss", "P", "e", "\ud800", "1j", "%s", "{}", "params,", "N,N,", "#",
-)  # fmt: skip
+    "",
+    "3.25",
+    "16",
+    "1e9",
+    "0.5",
+    "yes",
+    "abc",
+    "nan",
+    "inf",
+    "-inf",
+    "NaN",
+    "-1",
+    "0",
+    "1e400",
+    "1e-400",
+    "1e308",
+    "4e-320",
+    "9" * 400,
+    "70M",
+    "1,000",
+    "\x00",
+    "\x1a",
+    '"',
+    '""',
+    "'",
+    ",",
+    ",,",
+    ";",
+    "\t",
+    "|",
+    "\n",
+    "\r",
+    "\r\n",
+    "\n\n",
+    " ",
+    "\ufeff",
+    "é",
+    "١٢",
+    "𝟙",
+    "\u2028",
+    "_",
+    "1_000",
+    "0x1F",
+    "True",
+    "null",
+    "=1+1",
+    "<script>",
+    "65",
+    "64.0001",
+    "N",
+    "params",
+    "loss",
+    "P",
+    "e",
+    "\ud800",
+    "1j",
+    "%s",
+    "{}",
+    "params,",
+    "N,N,",
+    "#",
+)
 CHECKED = ("N", "D", "C", "loss", "loss_se", "P_w", "P_a", "P_kv", "P_post")
 SPLICE = st.sampled_from(SPLICES)
 CELL_EDITS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 11), st.sampled_from(["put", "put", "drop", "insert", "swap"]), SPLICE),
+    st.tuples(
+        st.integers(0, 3),
+        st.integers(0, 11),
+        st.sampled_from(["put", "put", "drop", "insert", "swap"]),
+        SPLICE,
+    ),
     max_size=3,
 )
 BYTE_EDITS = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 9]), SPLICE), max_size=1)
 FORMS = st.tuples(
-    st.sampled_from([(".csv", ","), (".csv", ","), (".tsv", "\t"), (".csv", ";"), (".tsv", ","), (".jsonl", "")]),
+    st.sampled_from(
+        [(".csv", ","), (".csv", ","), (".tsv", "\t"), (".csv", ";"), (".tsv", ","), (".jsonl", "")]
+    ),
     st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16"]),
     st.sampled_from(["\n", "\n", "\r\n", "\r"]),
     st.none() | st.none() | st.floats(0, 1),
@@ -129,7 +204,9 @@ def spoilt(text: str, edits, encoding: str, keep: float | None) -> bytes:
 
 
 def read_or_refused(source) -> runs.Runs | None:
-    """The table, which keeps what a table promises; or None where one clear line said why there is none."""
+    """The table, which keeps what a table promises; or None where one clear line said why there is
+    none.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -167,8 +244,15 @@ def test_a_thousand_damaged_tables(tmp_path_factory):
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(SPLICES),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(SPLICES),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
+    ),
     max_leaves=3,
 )
 

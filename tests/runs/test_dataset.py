@@ -1,4 +1,6 @@
-"""The public tables: right content from the right file, and one clear line when the file cannot be had."""
+"""The public tables: right content from the right file, and one clear line when the file cannot be
+had.
+"""
 
 import csv
 import hashlib
@@ -14,8 +16,8 @@ import pytest
 
 from jscale import runs
 from jscale._core.errors import JscaleError
-from jscale.runs import _dataset
-from jscale.runs._fetch import Gathered, Upstream, fetch
+from jscale.runs.public import _catalogue
+from jscale.runs.public._fetch import Gathered, Upstream, fetch
 
 CONTENT = b"N,D,loss\n1e8,2e9,3.0\n2e8,9e9,2.5\n" * 100
 TIDY = {
@@ -24,8 +26,14 @@ TIDY = {
         "quest_precision/quest_precision.csv",
         {"Pw": "P_w", "Pa": "P_a", "Pkv": "P_kv", "Ppost": None, "DN": None},
     ),
-    "llama3-isoflop": ("llama3_isoflop/llama3_isoflop.csv", {"outlier": None, "outlier_reason": None}),
-    "clark-moe": ("moe_routing_clark/moe_routing_final.csv", {"D": None, "C": None, "hyper_id": "run_id"}),
+    "llama3-isoflop": (
+        "llama3_isoflop/llama3_isoflop.csv",
+        {"outlier": None, "outlier_reason": None},
+    ),
+    "clark-moe": (
+        "moe_routing_clark/moe_routing_final.csv",
+        {"D": None, "C": None, "hyper_id": "run_id"},
+    ),
     "datablations": (
         "datablations/datablations.csv",
         {"D_unique": "U", "run": "run_id", "config": "group", "in_paper_fit_182": None},
@@ -36,14 +44,25 @@ TIDY = {
     ),
     "gemstones": ("gemstones/gemstones_hot_cool_end.csv", {"run": "shape"}),
     "porian": ("porian_isoflop/porian_isoflop_rw.csv", {"file": None, "dataset": None}),
-    "isoflops": ("isoflops_open_athena/isoflops.csv", {"outlier": "exclude", "outlier_reason": None}),
+    "isoflops": (
+        "isoflops_open_athena/isoflops.csv",
+        {"outlier": "exclude", "outlier_reason": None},
+    ),
     "steplaw": ("steplaw/steplaw_dense.csv", {"bs": "batch_sequences", "ti": "steps"}),
     "vocab": (
         "vocab_scaling/vocab_scaling.csv",
-        {"loss": "loss_u", "N_nonvocab": "N_nv", "N_vocab": "N_v", "vocab_size": "vocab", "embed_dim": "d_model",
-         "num_characters": "characters", "sld_split": "split", "used_in_paper_fit": None},
+        {
+            "loss": "loss_u",
+            "N_nonvocab": "N_nv",
+            "N_vocab": "N_v",
+            "vocab_size": "vocab",
+            "embed_dim": "d_model",
+            "num_characters": "characters",
+            "sld_split": "split",
+            "used_in_paper_fit": None,
+        },
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.data
@@ -62,7 +81,9 @@ def test_the_original_gives_the_tidy_table(name, data_dir):
         if table[ours].dtype.kind == "U":
             assert table[ours].tolist() == cells, column
         else:
-            np.testing.assert_array_equal(table[ours].astype(float), [float(c) if c else np.nan for c in cells], column)
+            np.testing.assert_array_equal(
+                table[ours].astype(float), [float(c) if c else np.nan for c in cells], column
+            )
 
 
 @pytest.mark.data
@@ -73,7 +94,9 @@ def test_what_each_data_set_says_of_itself(data_dir):
         assert table.name == entry.name
         folder = data_dir / entry.upstream.folder
         gathered = isinstance(entry.upstream, Gathered)
-        assert table.source == str((folder if gathered else folder / "original") / entry.upstream.file)
+        assert table.source == str(
+            (folder if gathered else folder / "original") / entry.upstream.file
+        )
         assert {"source", "caveat"} <= {note.code for note in table.notes}
         assert not [note for note in table.notes if note.severity != "info"]
 
@@ -118,7 +141,15 @@ def test_step_law_batches_in_tokens_and_cells():
     table = runs.dataset("steplaw")
     np.testing.assert_array_equal(table["batch_tokens"], 2048 * table["batch_sequences"])
     assert len(np.unique(table["group"])) == 17
-    assert len({(group, n, d) for group, n, d in zip(table["group"], table["N"], table["D"], strict=True)}) == 17
+    assert (
+        len(
+            {
+                (group, n, d)
+                for group, n, d in zip(table["group"], table["N"], table["D"], strict=True)
+            }
+        )
+        == 17
+    )
 
 
 @pytest.mark.data
@@ -128,13 +159,19 @@ def test_gemstones_have_22_shapes():
 
 
 def test_a_gathered_table_that_is_not_at_hand(tmp_path, monkeypatch):
-    """There is nothing to download: the message says which table is wanted, where, and what it was gathered from."""
+    """There is nothing to download: the message says which table is wanted, where, and what it was
+    gathered from.
+    """
     origin = r"gadre_overtraining_c4_rw\.csv, a table gathered from mlfoundations/scaling @ a003c4913793, exp_data"
     monkeypatch.delenv("JSCALE_DATA", raising=False)
-    with pytest.raises(JscaleError, match=rf"data set gadre: JSCALE_DATA is not set; set JSCALE_DATA .*{origin}"):
+    with pytest.raises(
+        JscaleError, match=rf"data set gadre: JSCALE_DATA is not set; set JSCALE_DATA .*{origin}"
+    ):
         runs.dataset("gadre")
     monkeypatch.setenv("JSCALE_DATA", str(tmp_path))
-    with pytest.raises(JscaleError, match=rf"data set gadre: no {tmp_path}/gadre_overtraining/.*{origin}") as caught:
+    with pytest.raises(
+        JscaleError, match=rf"data set gadre: no {tmp_path}/gadre_overtraining/.*{origin}"
+    ) as caught:
         runs.dataset("gadre")
     assert str(caught.value).isprintable()
     folder = tmp_path / "gadre_overtraining"
@@ -157,7 +194,9 @@ def test_a_local_file_that_was_changed_is_refused(tmp_path, data_dir, monkeypatc
     upstream = runs.datasets()[1].upstream
     folder = tmp_path / upstream.folder / "original"
     folder.mkdir(parents=True)
-    (folder / upstream.file).write_bytes((data_dir / upstream.folder / "original" / upstream.file).read_bytes() + b"\n")
+    (folder / upstream.file).write_bytes(
+        (data_dir / upstream.folder / "original" / upstream.file).read_bytes() + b"\n"
+    )
     monkeypatch.setenv("JSCALE_DATA", str(tmp_path))
     with pytest.raises(
         JscaleError, match=r"data set chinchilla: .*is not the published file: its SHA-256 is"
@@ -170,9 +209,19 @@ def test_a_local_file_that_was_changed_is_refused(tmp_path, data_dir, monkeypatc
 def test_the_catalogue():
     entries = runs.datasets()
     assert [e.name for e in entries] == [
-        "precision-runs", "chinchilla", "quest", "llama3-isoflop", "clark-moe",
-        "datablations", "gadre", "gemstones", "porian", "isoflops", "steplaw", "vocab",
-    ]  # fmt: skip
+        "precision-runs",
+        "chinchilla",
+        "quest",
+        "llama3-isoflop",
+        "clark-moe",
+        "datablations",
+        "gadre",
+        "gemstones",
+        "porian",
+        "isoflops",
+        "steplaw",
+        "vocab",
+    ]
     for entry in entries[1:]:
         assert len(entry.upstream.sha256) == 64
         host = "github.com" if isinstance(entry.upstream, Gathered) else "raw.githubusercontent.com"
@@ -181,7 +230,9 @@ def test_the_catalogue():
         assert entry.summary
         assert entry.licence
         assert "arXiv" in entry.paper
-    with pytest.raises(JscaleError, match="no data set 'pile'; expected one of precision-runs, chinchilla, quest"):
+    with pytest.raises(
+        JscaleError, match="no data set 'pile'; expected one of precision-runs, chinchilla, quest"
+    ):
         runs.dataset("pile")
 
 
@@ -244,7 +295,9 @@ def cache(tmp_path, monkeypatch):
 
 
 def toy(port: int) -> Upstream:
-    return Upstream(f"http://127.0.0.1:{port}/commit/toy.csv", hashlib.sha256(CONTENT).hexdigest(), "toy")
+    return Upstream(
+        f"http://127.0.0.1:{port}/commit/toy.csv", hashlib.sha256(CONTENT).hexdigest(), "toy"
+    )
 
 
 def refused(upstream: Upstream) -> str:
@@ -273,7 +326,7 @@ def test_a_download_becomes_a_table(server, cache):
         upstream=toy(server.server_port),
         tidy=lambda content: {"N": [1e8, 2e8], "loss": [3.0, float(len(content))]},
     )
-    table = _dataset.load(entry)
+    table = _catalogue.load(entry)
     assert table["loss"].tolist() == [3.0, len(CONTENT)]
     assert table.source == entry.upstream.url
 

@@ -24,7 +24,9 @@ def make_parquet(folder):
 SOURCES = {
     "csv": lambda folder: write(folder, "runs.csv", CSV),
     "csv-path": lambda folder: folder / os.path.basename(write(folder, "runs.csv", CSV)),
-    "csv-bom-crlf": lambda folder: write(folder, "runs.csv", b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode()),
+    "csv-bom-crlf": lambda folder: write(
+        folder, "runs.csv", b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode()
+    ),
     "csv-old-mac": lambda folder: write(folder, "runs.CSV", CSV.replace("\n", "\r")),
     "csv-semicolons": lambda folder: write(folder, "runs.csv", CSV.replace(",", ";")),
     "csv-tabs": lambda folder: write(folder, "runs.csv", CSV.replace(",", "\t")),
@@ -32,16 +34,28 @@ SOURCES = {
         folder, "runs.csv", "\n" + CSV.replace("\nb", "\n\n,,,,,\nb") + "\n,,,,,\n"
     ),
     "csv-trailing-comma": lambda folder: write(folder, "runs.csv", CSV.replace("\n", ",\n")),
-    "csv-quoted": lambda folder: write(folder, "runs.csv", CSV.replace("x1", '"x1"').replace("run_id", '"run_id"')),
-    "csv-human": lambda folder: write(folder, "r.csv", CSV.replace("7e7", "70M").replace("2e10", '"20,000,000,000"')),
+    "csv-quoted": lambda folder: write(
+        folder, "runs.csv", CSV.replace("x1", '"x1"').replace("run_id", '"run_id"')
+    ),
+    "csv-human": lambda folder: write(
+        folder, "r.csv", CSV.replace("7e7", "70M").replace("2e10", '"20,000,000,000"')
+    ),
     "tsv": lambda folder: write(folder, "runs.tsv", CSV.replace(",", "\t")),
-    "jsonl": lambda folder: write(folder, "runs.jsonl", pd.DataFrame(COLUMNS).to_json(orient="records", lines=True)),
-    "ndjson": lambda folder: write(folder, "runs.ndjson", pd.DataFrame(COLUMNS).to_json(orient="records", lines=True)),
+    "jsonl": lambda folder: write(
+        folder, "runs.jsonl", pd.DataFrame(COLUMNS).to_json(orient="records", lines=True)
+    ),
+    "ndjson": lambda folder: write(
+        folder, "runs.ndjson", pd.DataFrame(COLUMNS).to_json(orient="records", lines=True)
+    ),
     "parquet": make_parquet,
     "dict-of-lists": lambda _: COLUMNS,
     "dict-of-arrays": lambda _: {k: np.array(v) for k, v in COLUMNS.items()},
-    "dict-of-jax": lambda _: {k: jnp.array(v, dtype=jnp.float32) if k == "val_loss" else v for k, v in COLUMNS.items()},
-    "list-of-dicts": lambda _: [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)],
+    "dict-of-jax": lambda _: {
+        k: jnp.array(v, dtype=jnp.float32) if k == "val_loss" else v for k, v in COLUMNS.items()
+    },
+    "list-of-dicts": lambda _: [
+        dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)
+    ],
     "pandas": lambda _: pd.DataFrame(COLUMNS),
     "pandas-nullable": lambda _: pd.DataFrame(COLUMNS).convert_dtypes(),
     "pandas-index": lambda _: pd.DataFrame(COLUMNS).set_index("run_id"),
@@ -85,16 +99,21 @@ ALIASES = {
 }
 
 
-@pytest.mark.parametrize(("column", "alias"), [(c, a) for c, names in ALIASES.items() for a in names])
+@pytest.mark.parametrize(
+    ("column", "alias"), [(c, a) for c, names in ALIASES.items() for a in names]
+)
 def test_aliases(column, alias):
     base = {"N": [1e8, 2e8], "D": [1e9, 3e9], "C": [6e17, 3.6e18], "loss": [3.0, 2.5]}
-    table = runs.read({**{k: v for k, v in base.items() if k != column}, alias: base.get(column, [4.0, 8.0])})
+    table = runs.read(
+        {**{k: v for k, v in base.items() if k != column}, alias: base.get(column, [4.0, 8.0])}
+    )
     assert column in table
     assert table.extras == ()
 
 
 @pytest.mark.parametrize(
-    ("given", "derived"), [(("N", "D"), "C"), (("N", "C"), "D"), (("D", "C"), "N"), (("N", "D", "C"), None)]
+    ("given", "derived"),
+    [(("N", "D"), "C"), (("N", "C"), "D"), (("D", "C"), "N"), (("N", "D", "C"), None)],
 )
 def test_two_of_three_give_the_third(given, derived):
     full = {"N": np.array([1e8, 2e8]), "D": np.array([2e9, 9e9]), "C": np.array([1.2e18, 1.08e19])}
@@ -107,7 +126,9 @@ def test_two_of_three_give_the_third(given, derived):
 
 
 def test_third_is_filled_in_row_by_row(tmp_path):
-    table = runs.read(write(tmp_path, "r.csv", "N,D,C,loss\n1e8,2e9,,3\n1e8,,1.2e18,3.1\n,3e9,1.8e18,3.2\n"))
+    table = runs.read(
+        write(tmp_path, "r.csv", "N,D,C,loss\n1e8,2e9,,3\n1e8,,1.2e18,3.1\n,3e9,1.8e18,3.2\n")
+    )
     np.testing.assert_allclose(table["C"], [1.2e18, 1.2e18, 1.8e18], rtol=1e-15)
     np.testing.assert_allclose(table["D"], [2e9, 2e9, 3e9], rtol=1e-15)
     np.testing.assert_allclose(table["N"], [1e8, 1e8, 1e8], rtol=1e-15)
@@ -116,14 +137,28 @@ def test_third_is_filled_in_row_by_row(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("70M", 7e7), ("1.4T", 1.4e12), ("1.1b", 1.1e9), ("6k", 6e3), ("1.4 B", 1.4e9), ("1e9", 1e9), ("1E+9", 1e9),
-     ('"1,000,000"', 1e6), ('"1,234.5"', 1234.5), (" 70000000 ", 7e7), ("+7e7", 7e7), ("2.", 2.0)],
-)  # fmt: skip
+    [
+        ("70M", 7e7),
+        ("1.4T", 1.4e12),
+        ("1.1b", 1.1e9),
+        ("6k", 6e3),
+        ("1.4 B", 1.4e9),
+        ("1e9", 1e9),
+        ("1E+9", 1e9),
+        ('"1,000,000"', 1e6),
+        ('"1,234.5"', 1234.5),
+        (" 70000000 ", 7e7),
+        ("+7e7", 7e7),
+        ("2.", 2.0),
+    ],
+)
 def test_numbers_as_people_write_them(text, value, tmp_path):
     assert runs.read(write(tmp_path, "r.csv", f"N,loss\n{text},3\n5e8,2.5\n"))["N"][0] == value
 
 
-@pytest.mark.parametrize("text", ["70G", "70MB", "1_000", '"1,00"', '"1.000,5"', "0x10", "1e", "M", "7e7 params", "١٢"])
+@pytest.mark.parametrize(
+    "text", ["70G", "70MB", "1_000", '"1,00"', '"1.000,5"', "0x10", "1e", "M", "7e7 params", "١٢"]
+)
 def test_ambiguous_numbers_are_refused(text, tmp_path):
     message = failure(write(tmp_path, "r.csv", f"N,loss\n5e8,2.5\n{text},3\n"))
     assert "column 'N', row 2 (line 3)" in message
@@ -133,12 +168,18 @@ def test_ambiguous_numbers_are_refused(text, tmp_path):
 
 @pytest.mark.parametrize("text", ["3M", '"3,215"', "3.2 nats"])
 def test_losses_are_plain_numbers(text, tmp_path):
-    assert "column 'val loss', row 1 (line 2)" in failure(write(tmp_path, "r.csv", f"N,val loss\n7e7,{text}\n"))
+    assert "column 'val loss', row 1 (line 2)" in failure(
+        write(tmp_path, "r.csv", f"N,val loss\n7e7,{text}\n")
+    )
 
 
 def test_latin1_text_is_read_with_a_note(tmp_path):
     table = runs.read(
-        write(tmp_path, "r.csv", "N,D,loss,host\n1e8,2e9,3,Zürich\n2e8,9e9,2.8,Genève\n".encode("latin-1"))
+        write(
+            tmp_path,
+            "r.csv",
+            "N,D,loss,host\n1e8,2e9,3,Zürich\n2e8,9e9,2.8,Genève\n".encode("latin-1"),
+        )
     )
     assert table["host"].tolist() == ["Zürich", "Genève"]
     assert "encoding" in {n.code for n in table.notes}
@@ -146,8 +187,12 @@ def test_latin1_text_is_read_with_a_note(tmp_path):
 
 def test_other_separator_is_noted(tmp_path):
     table = runs.read(write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3\n2e8;9e9;2.8\n"))
-    assert "separated by semicolons, not commas" in next(n.message for n in table.notes if n.code == "separator")
-    assert "is not a number" in failure(write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3,1\n2e8;9e9;2,8\n"))
+    assert "separated by semicolons, not commas" in next(
+        n.message for n in table.notes if n.code == "separator"
+    )
+    assert "is not a number" in failure(
+        write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3,1\n2e8;9e9;2,8\n")
+    )
 
 
 def test_lines_are_counted_through_cells_of_several_lines(tmp_path):
@@ -165,14 +210,18 @@ def test_a_column_that_turns_to_text_late_is_text_throughout(tmp_path):
 
 
 def test_free_text_that_would_not_fit_is_left_out_with_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr("jscale.runs._validate._MOST_TEXT_BYTES", 1000)
-    table = runs.read({"N": [1e8, 2e8], "loss": [3.0, 2.9], "prompt": ["x" * 400, "y"], "host": ["a", "b"]})
+    monkeypatch.setattr("jscale.runs.reading._validate._MOST_TEXT_BYTES", 1000)
+    table = runs.read(
+        {"N": [1e8, 2e8], "loss": [3.0, 2.9], "prompt": ["x" * 400, "y"], "host": ["a", "b"]}
+    )
     assert table.extras == ("host",)
     assert next(n for n in table.notes if n.code == "column-too-long").severity == "warning"
 
 
 def test_dates_stay_text(tmp_path):
-    table = runs.read(write(tmp_path, "r.csv", "N,D,loss,day\n1e8,2e9,3,2024-03-01\n2e8,9e9,2.8,01/02/03\n"))
+    table = runs.read(
+        write(tmp_path, "r.csv", "N,D,loss,day\n1e8,2e9,3,2024-03-01\n2e8,9e9,2.8,01/02/03\n")
+    )
     assert table["day"].tolist() == ["2024-03-01", "01/02/03"]
 
 
@@ -219,7 +268,13 @@ def test_the_table_keeps_no_window_on_the_callers_arrays():
 def test_odd_cells_in_memory():
     masked = np.ma.MaskedArray([4.0, 8.0], mask=[False, True])
     table = runs.read(
-        {"N": pd.Series([1e8, 2e8]), "loss": (3.0, 2.9), "w_bits": masked, "group": [0.0, 1.5], "x": [None, 1]}
+        {
+            "N": pd.Series([1e8, 2e8]),
+            "loss": (3.0, 2.9),
+            "w_bits": masked,
+            "group": [0.0, 1.5],
+            "x": [None, 1],
+        }
     )
     assert table["P_w"].tolist() == [4.0, 16.0]
     assert table["group"].tolist() == ["0", "1.5"]
@@ -236,7 +291,9 @@ def test_name_and_source(tmp_path):
     path = write(tmp_path, "mine.csv", CSV)
     assert (runs.read(path).name, runs.read(path).source) == ("mine.csv", path)
     assert runs.read(path, name="seven").name == "seven"
-    assert failure({"N": [1e8], "loss": [0.0]}, name="seven").startswith("seven: column 'loss', row 1")
+    assert failure({"N": [1e8], "loss": [0.0]}, name="seven").startswith(
+        "seven: column 'loss', row 1"
+    )
 
 
 def test_import_stays_light():

@@ -10,7 +10,9 @@ from tests.runs.tables import COLUMNS
 
 
 def test_select_gives_the_inputs_of_a_law():
-    table = runs.read({**COLUMNS, "exclude": [0, 1, 0], "stderr": [0.01, 0.02, 0.03], "group": ["g", "h", "g"]})
+    table = runs.read(
+        {**COLUMNS, "exclude": [0, 1, 0], "stderr": [0.01, 0.02, 0.03], "group": ["g", "h", "g"]}
+    )
     data = runs.select(table, laws.precision)
     assert list(data.inputs) == ["N", "D", "P_w", "P_a", "P_kv", "P_post"]
     assert data.inputs["P_w"].tolist() == [4, 16]
@@ -34,7 +36,8 @@ def test_select_counts_missing_bits_as_sixteen_with_a_note():
 
 def test_select_names_what_a_law_misses():
     table = runs.read(
-        {"N": [1e8, 2e8], "E experts": ["8", ""], "router": ["a", "b"], "loss": [3.0, 2.5]}, name="moe.csv"
+        {"N": [1e8, 2e8], "E experts": ["8", ""], "router": ["a", "b"], "loss": [3.0, 2.5]},
+        name="moe.csv",
     )
 
     @laws.law(formula="a + 0 * E_experts", source="test")
@@ -48,23 +51,32 @@ def test_select_names_what_a_law_misses():
         return a + 0 * router
 
     with pytest.raises(
-        JscaleError, match=r"law 'chinchilla' needs column 'D', which the table 'moe\.csv' does not have"
+        JscaleError,
+        match=r"law 'chinchilla' needs column 'D', which the table 'moe\.csv' does not have",
     ):
         runs.select(table, laws.chinchilla)
     with pytest.raises(
-        JscaleError, match="column 'E experts', row 2: the cell is empty; expected a finite number of par"
+        JscaleError,
+        match="column 'E experts', row 2: the cell is empty; expected a finite number of par",
     ):
         runs.select(table, routed)
     with pytest.raises(JscaleError, match="column 'router' holds text"):
         runs.select(table, by_router)
-    assert runs.select(table.where(np.array([True, False])), routed).inputs["E_experts"].tolist() == [8.0]
+    assert runs.select(table.where(np.array([True, False])), routed).inputs[
+        "E_experts"
+    ].tolist() == [8.0]
     with pytest.raises(JscaleError, match="all 2 rows are excluded"):
-        runs.select(runs.read({"N": [1e8, 2e8], "loss": [3.0, 2.5], "exclude": [True, True]}), laws.power_size)
+        runs.select(
+            runs.read({"N": [1e8, 2e8], "loss": [3.0, 2.5], "exclude": [True, True]}),
+            laws.power_size,
+        )
 
 
 def test_select_uses_the_default_of_an_input():
     @laws.law(formula="a + 0 * N * epochs", source="test")
-    def repeated(N: laws.roles.Count, epochs: laws.roles.Steps = 1.0, *, a: laws.roles.Irreducible) -> laws.roles.Loss:
+    def repeated(
+        N: laws.roles.Count, epochs: laws.roles.Steps = 1.0, *, a: laws.roles.Irreducible
+    ) -> laws.roles.Loss:
         """Loss, nats per token."""
         return a + 0 * N * epochs
 
@@ -80,14 +92,26 @@ def test_a_law_may_name_a_column_as_the_table_did():
         return a + 0 * tokens
 
     table = runs.read({"Tokens": [1e9, 2e9], "loss": [3.0, 2.5]}, name="t.csv")
-    with pytest.raises(JscaleError, match=r"needs column 'tokens', .* \(it has: 'D' \(read from 'Tokens'\), 'loss'\)"):
+    with pytest.raises(
+        JscaleError,
+        match=r"needs column 'tokens', .* \(it has: 'D' \(read from 'Tokens'\), 'loss'\)",
+    ):
         runs.select(table, of_tokens)
-    assert runs.select(runs.read({"tokens": [1e9, 2e9], "loss": [3.0, 2.5]}), of_tokens).inputs["tokens"][1] == 2e9
+    assert (
+        runs.select(runs.read({"tokens": [1e9, 2e9], "loss": [3.0, 2.5]}), of_tokens).inputs[
+            "tokens"
+        ][1]
+        == 2e9
+    )
 
 
 def test_a_column_comes_before_a_header_of_another():
-    """Compute was read from a column ``c``, which is not the law's context where that stands beside it."""
-    table = runs.read({"c": [1e18, 1e19, 1e20], "context": [64.0, 512.0, 1e4], "loss": [3.0, 2.5, 2.0]})
+    """Compute was read from a column ``c``, which is not the law's context where that stands beside
+    it.
+    """
+    table = runs.read(
+        {"c": [1e18, 1e19, 1e20], "context": [64.0, 512.0, 1e4], "loss": [3.0, 2.5, 2.0]}
+    )
     assert table["C"].tolist() == [1e18, 1e19, 1e20]
     assert runs.select(table, laws.power_context).inputs["c"].tolist() == [64.0, 512.0, 1e4]
 
@@ -132,17 +156,34 @@ def _active(N_active: laws.roles.Count, *, share: laws.roles.Exponent) -> laws.r
 @pytest.mark.parametrize(
     ("law", "columns", "message"),
     [
-        (laws.routed, {"E_experts": [8, 0.5]},
-         "column 'E_experts', row 2: 0.5 is out of range; expected a finite number of experts, 1 or more"),
-        (laws.sparse_moe, {"sparsity": [0.5, 1.2]},
-         "column 'sparsity', row 2: 1.2 is out of range; expected a number from 0 to 1"),
-        (laws.mixture_additive(2), {"mix_1": [0.4, 0.9], "mix 2": [0.6, 0.9]},
-         r"columns mix_1 \+ mix_2, row 2: they sum to 1.8; expected parts of one whole, together 1"),
-        (laws.mixture_additive(2), {"mix_1": [0.4, 0.3], "mix_2": [0.6, 0.3]}, "row 2: they sum to 0.6"),
-        (laws.data_mixing_total(3), {"mix_1": [0.4, 0.9], "mix_2": [0.1, 0.9]}, "1.8; .* together at most 1"),
+        (
+            laws.routed,
+            {"E_experts": [8, 0.5]},
+            "column 'E_experts', row 2: 0.5 is out of range; expected a finite number of experts, 1 or more",
+        ),
+        (
+            laws.sparse_moe,
+            {"sparsity": [0.5, 1.2]},
+            "column 'sparsity', row 2: 1.2 is out of range; expected a number from 0 to 1",
+        ),
+        (
+            laws.mixture_additive(2),
+            {"mix_1": [0.4, 0.9], "mix 2": [0.6, 0.9]},
+            r"columns mix_1 \+ mix_2, row 2: they sum to 1.8; expected parts of one whole, together 1",
+        ),
+        (
+            laws.mixture_additive(2),
+            {"mix_1": [0.4, 0.3], "mix_2": [0.6, 0.3]},
+            "row 2: they sum to 0.6",
+        ),
+        (
+            laws.data_mixing_total(3),
+            {"mix_1": [0.4, 0.9], "mix_2": [0.1, 0.9]},
+            "1.8; .* together at most 1",
+        ),
     ],
     ids=["experts", "sparsity", "more than the whole", "less than the whole", "more than a part"],
-)  # fmt: skip
+)
 def test_what_a_law_is_not_defined_for_names_column_and_row(law, columns, message):
     table = runs.read({"N": [1e8, 2e8], "D": [1e9, 2e9], "loss": [3.0, 2.5], **columns})
     with pytest.raises(JscaleError, match=message):

@@ -15,7 +15,9 @@ DESIGN = {"N": np.geomspace(1e7, 1e10, 2000), "D": np.geomspace(1e9, 1e11, 2000)
 
 def log_noise(table: runs.Runs) -> np.ndarray:
     return np.log(table["loss"]) - np.log(
-        THETA["E"] + THETA["A"] * table["N"] ** -THETA["alpha"] + THETA["B"] * table["D"] ** -THETA["beta"]
+        THETA["E"]
+        + THETA["A"] * table["N"] ** -THETA["alpha"]
+        + THETA["B"] * table["D"] ** -THETA["beta"]
     )
 
 
@@ -58,7 +60,14 @@ def test_bits_of_the_design_are_used_and_missing_ones_are_sixteen(key):
 
 
 def test_a_table_lends_its_design(key):
-    real = runs.read({**DESIGN, "loss": np.full(2000, 3.0), "group": ["a", "b"] * 1000, "exclude": [1] + [0] * 1999})
+    real = runs.read(
+        {
+            **DESIGN,
+            "loss": np.full(2000, 3.0),
+            "group": ["a", "b"] * 1000,
+            "exclude": [1] + [0] * 1999,
+        }
+    )
     table = runs.simulate(laws.chinchilla, THETA, real, noise=0.01, key=key)
     assert np.array_equal(table["N"], real["N"])
     assert np.array_equal(table["group"], real["group"])
@@ -67,7 +76,9 @@ def test_a_table_lends_its_design(key):
 
 
 def test_two_of_three_are_enough(key):
-    table = runs.simulate(laws.chinchilla, THETA, {"N": [1e8, 1e9], "C": [1e18, 6e20]}, noise=0.0, key=key)
+    table = runs.simulate(
+        laws.chinchilla, THETA, {"N": [1e8, 1e9], "C": [1e18, 6e20]}, noise=0.0, key=key
+    )
     np.testing.assert_allclose(table["D"], [1e18 / 6e8, 1e11], rtol=1e-15)
 
 
@@ -87,7 +98,10 @@ BAD = [
     ({"design": {"N": [1e8, -1.0], "D": [1e9, 1e9]}}, "column 'N', row 2"),
     ({"design": {"N": [1e8, 2e8]}}, "law 'chinchilla' needs column 'D'"),
     ({"design": {}}, "the design is empty"),
-    ({"design": {"N": 1e8, "D": 1e9}}, "simulated chinchilla: column 'N' is 'float'; expected an array"),
+    (
+        {"design": {"N": 1e8, "D": 1e9}},
+        "simulated chinchilla: column 'N' is 'float'; expected an array",
+    ),
 ]
 
 
@@ -105,9 +119,13 @@ def test_a_law_of_something_else_fills_its_own_column():
     key = jax.random.key(0)
     table = runs.simulate(law, truth, {"loss": np.linspace(2.0, 4.0, 40)}, noise=0.0, key=key)
     np.testing.assert_allclose(table["error"], law(table["loss"], **truth), rtol=1e-6)
-    trend = runs.simulate(laws.density_growth, {"A": 0.007}, {"t_days": np.linspace(0, 900, 10)}, noise=0.0, key=key)
+    trend = runs.simulate(
+        laws.density_growth, {"A": 0.007}, {"t_days": np.linspace(0, 900, 10)}, noise=0.0, key=key
+    )
     assert "loss" not in trend
     with pytest.raises(JscaleError, match="the design has a column 'error'"):
         runs.simulate(law, truth, {"loss": [2.0], "error": [0.5]}, noise=0.0, key=key)
-    with pytest.raises(JscaleError, match="is fitted to share of wrong answers: it needs column 'error'"):
+    with pytest.raises(
+        JscaleError, match="is fitted to share of wrong answers: it needs column 'error'"
+    ):
         runs.select(runs.read({"N": [1e9], "loss": [2.0]}), law)

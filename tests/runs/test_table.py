@@ -23,7 +23,9 @@ def test_table_behaviour():
     assert part.digest != table.digest
     second = table.where(~table.kept)
     assert second.digest == runs.read(second.to_pandas()).digest
-    with pytest.raises(JscaleError, match=r"has no column 'E_experts' \(it has: 'N' \(read from 'params'\), 'D'"):
+    with pytest.raises(
+        JscaleError, match=r"has no column 'E_experts' \(it has: 'N' \(read from 'params'\), 'D'"
+    ):
         table["E_experts"]
     for mask in (np.array([1, 0, 1]), np.array([True]), np.zeros(3, dtype=bool)):
         with pytest.raises(JscaleError, match=r"^where: "):
@@ -57,7 +59,8 @@ def test_a_column_is_found_by_the_name_under_which_it_was_read():
     assert table.find("N") == "N"
     assert (table.find("Params"), table.find(None), table.find("nothing")) == (None, None, None)
     with pytest.raises(
-        JscaleError, match=r"runs.csv has no column 'size' \(it has: 'N' \(read from 'params'\), 'D' \("
+        JscaleError,
+        match=r"runs.csv has no column 'size' \(it has: 'N' \(read from 'params'\), 'D' \(",
     ):
         table["size"]
     part = table.where(table.kept)

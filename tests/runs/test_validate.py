@@ -16,18 +16,38 @@ def notes(**columns) -> dict:
 
 
 BAD_CELLS = [
-    ("N", [7e7, 0, 1e9], "column 'N', row 2: 0 is out of range; expected a number of parameters, above 0"),
+    (
+        "N",
+        [7e7, 0, 1e9],
+        "column 'N', row 2: 0 is out of range; expected a number of parameters, above 0",
+    ),
     ("N", [7e7, -3, 1e9], "column 'N', row 2: -3 is out of range"),
-    ("D", [7e7, 1e9, np.inf], "column 'D', row 3: inf is out of range; expected a number of training tokens"),
+    (
+        "D",
+        [7e7, 1e9, np.inf],
+        "column 'D', row 3: inf is out of range; expected a number of training tokens",
+    ),
     ("D", ["1e9", "many", "1e9"], "column 'D', row 2: 'many' is not a number"),
     ("D", [1e9, np.nan, 1e9], "column 'D', row 2: the cell is empty or not a number"),
     ("D", [1e9, None, 1e9], "column 'D', row 2: the cell is empty or not a number"),
-    ("loss", [3.0, 0.0, 2.0], "column 'loss', row 2: 0 is out of range; expected a loss in nats per token, above 0"),
+    (
+        "loss",
+        [3.0, 0.0, 2.0],
+        "column 'loss', row 2: 0 is out of range; expected a loss in nats per token, above 0",
+    ),
     ("loss", [3.0, 2.0, -np.inf], "column 'loss', row 3: -inf is out of range"),
     ("loss", ["3", "n/a", "2"], "column 'loss', row 2: the cell is empty or not a number"),
-    ("loss_se", [0.1, 0.0, 0.1], "column 'loss_se', row 2: 0 is out of range; expected a standard error"),
+    (
+        "loss_se",
+        [0.1, 0.0, 0.1],
+        "column 'loss_se', row 2: 0 is out of range; expected a standard error",
+    ),
     ("loss_se", [0.1, None, 0.1], "column 'loss_se', row 2: the cell is empty"),
-    ("P_w", [4, 0, 8], "column 'P_w', row 2: 0 is out of range; expected bits, above 0 and at most 64"),
+    (
+        "P_w",
+        [4, 0, 8],
+        "column 'P_w', row 2: 0 is out of range; expected bits, above 0 and at most 64",
+    ),
     ("w_bits", [4, 65, 8], "column 'w_bits', row 2: 65 is out of range"),
     ("w_bits", ["4", "int4", "8"], "column 'w_bits', row 2: 'int4' is not a number"),
     ("exclude", [0, 2, 1], "column 'exclude', row 2: '2' is neither yes nor no"),
@@ -50,7 +70,9 @@ def test_the_first_problem_is_told_in_full_and_the_others_are_counted(tmp_path):
 def test_messages_stay_on_one_line_whatever_the_names_hold():
     message = failure({"N": N, "D": D, "loss\n\x1b[31m" + "x" * 100: LOSS})
     assert len(message) < 400
-    message = failure({"N": ["7e7", "a\n\u2028b" + "x" * 100, "1"], "loss": LOSS}, name="two\nlines")
+    message = failure(
+        {"N": ["7e7", "a\n\u2028b" + "x" * 100, "1"], "loss": LOSS}, name="two\nlines"
+    )
     assert message.startswith("two\\nlines: column 'N', row 2: 'a\\n\\u2028b")
 
 
@@ -66,9 +88,14 @@ def test_a_missing_column_lists_what_was_found_and_what_would_do():
 
 @pytest.mark.parametrize(
     ("columns", "names"),
-    [({"params": N}, "'N', 'params'"), ({"tokens": D}, "'D', 'tokens'"), ({"val_loss": LOSS}, "'loss', 'val_loss'"),
-     ({"flops": N, "compute": N}, "'flops', 'compute'"), ({"Pw": [4, 4, 4], "w_bits": [4, 4, 4]}, "'Pw', 'w_bits'")],
-)  # fmt: skip
+    [
+        ({"params": N}, "'N', 'params'"),
+        ({"tokens": D}, "'D', 'tokens'"),
+        ({"val_loss": LOSS}, "'loss', 'val_loss'"),
+        ({"flops": N, "compute": N}, "'flops', 'compute'"),
+        ({"Pw": [4, 4, 4], "w_bits": [4, 4, 4]}, "'Pw', 'w_bits'"),
+    ],
+)
 def test_two_names_for_one_number_are_refused(columns, names):
     assert f"columns {names} all mean" in failure({"N": N, "D": D, "loss": LOSS, **columns})
 
@@ -88,14 +115,21 @@ def test_one_of_the_three_or_another_number_will_do():
 
 
 def test_a_third_that_overflows_is_refused():
-    assert "C by C = 6ND is not a number above 0" in failure({"N": [1e200], "D": [1e200], "loss": [3]})
-    assert "D by C = 6ND is not a number above 0" in failure({"N": [1e200], "C": [1e-200], "loss": [3]})
+    assert "C by C = 6ND is not a number above 0" in failure(
+        {"N": [1e200], "D": [1e200], "loss": [3]}
+    )
+    assert "D by C = 6ND is not a number above 0" in failure(
+        {"N": [1e200], "C": [1e-200], "loss": [3]}
+    )
 
 
 def test_bits_that_nobody_wrote_down():
     assert not any(name.startswith("P") for name in runs.read({"N": N, "D": D, "loss": LOSS}))
     table = runs.read({"N": N, "D": D, "loss": LOSS, "w_bits": [4, None, 8], "Ppost": ["", "", ""]})
-    assert [table[p].tolist() for p in ("P_w", "P_a", "P_kv", "P_post")] == [[4, 16, 8], *[[16] * 3] * 3]
+    assert [table[p].tolist() for p in ("P_w", "P_a", "P_kv", "P_post")] == [
+        [4, 16, 8],
+        *[[16] * 3] * 3,
+    ]
     told = [note.message for note in table.notes if note.code.startswith("bits")]
     assert told == [
         "column 'w_bits' is empty in 1 row (2): counted as 16 bits (off)",
@@ -110,13 +144,28 @@ def test_one_precision_stands_for_weights_activations_and_cache():
     assert table["P_post"].tolist() == [16, 16, 16]
     assert "P" not in table
     message = failure({"N": N, "D": D, "loss": LOSS, "bits": [4, 8, 16], "w_bits": [4, 8, 16]})
-    assert "column 'bits' means weights, activations and KV cache alike: remove it or 'w_bits'" in message
+    assert (
+        "column 'bits' means weights, activations and KV cache alike: remove it or 'w_bits'"
+        in message
+    )
 
 
 def test_exclude_reads_the_usual_words():
-    for cells in (["1", "0", ""], ["Yes", "no", None], [True, False, False], [1.0, 0.0, np.nan], ["t", "F", "-"]):
-        assert runs.read({"N": N, "loss": LOSS, "exclude": cells}).kept.tolist() == [False, True, True]
-    table = runs.read({"N": N, "loss": LOSS, "exclude": [1, 0, 1], "reason": ["nan", "", "spike\n"]})
+    for cells in (
+        ["1", "0", ""],
+        ["Yes", "no", None],
+        [True, False, False],
+        [1.0, 0.0, np.nan],
+        ["t", "F", "-"],
+    ):
+        assert runs.read({"N": N, "loss": LOSS, "exclude": cells}).kept.tolist() == [
+            False,
+            True,
+            True,
+        ]
+    table = runs.read(
+        {"N": N, "loss": LOSS, "exclude": [1, 0, 1], "reason": ["nan", "", "spike\n"]}
+    )
     assert table["reason"].tolist() == ["nan", "", "spike"]
     assert [n.message for n in table.notes] == ["2 rows excluded (1, 3): nan; spike"]
 
@@ -126,13 +175,17 @@ def test_a_sound_table_has_no_note():
 
 
 def test_duplicate_runs_are_told_by_row():
-    table = runs.read({"N": [1e8] * 5, "D": [2e9] * 4 + [3e9], "loss": [3, 2.9, 3, 3, 3], "seed": [0, 0, 0, 1, 0]})
+    table = runs.read(
+        {"N": [1e8] * 5, "D": [2e9] * 4 + [3e9], "loss": [3, 2.9, 3, 3, 3], "seed": [0, 0, 0, 1, 0]}
+    )
     note = next(n for n in table.notes if n.code == "duplicate-runs")
     assert note.evidence["rows"] == (1, 3)
     assert "rows 1, 3 repeat" in note.message
     labels = runs.read({"N": [1e8] * 2, "loss": [3, 3], "seed": ["a", None], "group": ["g", "g"]})
     assert "duplicate-runs" not in {n.code for n in labels.notes}
-    same = runs.read({"N": [1e8] * 2, "loss": [3, 3], "seed": [None, None], "run": ["a", "b"], "x": [1, 2]})
+    same = runs.read(
+        {"N": [1e8] * 2, "loss": [3, 3], "seed": [None, None], "run": ["a", "b"], "x": [1, 2]}
+    )
     assert "duplicate-runs" in {n.code for n in same.notes}
 
 
@@ -170,7 +223,10 @@ def test_a_name_that_speaks_of_millions_yields_to_the_plain_name():
     assert table["N"].tolist() == N
     assert table.extras == ("model_size_M",)
     assert table.notes[0].code == "unknown-columns"
-    assert runs.read({"D": D, "loss": LOSS, "N_b": [1, 2, 3], "D_t": [1, 2, 3]}).extras == ("N_b", "D_t")
+    assert runs.read({"D": D, "loss": LOSS, "N_b": [1, 2, 3], "D_t": [1, 2, 3]}).extras == (
+        "N_b",
+        "D_t",
+    )
 
 
 def test_compute_that_disagrees_tells_rows_and_the_worst():
@@ -197,9 +253,14 @@ def test_a_resource_at_one_level_is_told():
     assert note.message == "N is 70M in all runs: its effect on the loss cannot be told"
     assert "one-level" not in notes()
     both = notes(N=[7e7] * 3, D=[2e9] * 3)
-    assert both["one-level"].message == "N is 70M and D is 2B in all runs: their effects on the loss cannot be told"
+    assert (
+        both["one-level"].message
+        == "N is 70M and D is 2B in all runs: their effects on the loss cannot be told"
+    )
     assert "one-ratio" not in both
-    assert notes(D=[2e9, 3e9, 2e9], exclude=[0, 1, 0])["one-level"].evidence == {"levels": {"D": 2e9}}
+    assert notes(D=[2e9, 3e9, 2e9], exclude=[0, 1, 0])["one-level"].evidence == {
+        "levels": {"D": 2e9}
+    }
 
 
 def test_kinds_of_size():
@@ -211,7 +272,9 @@ def test_kinds_of_size():
 
 
 def test_unknown_columns_are_kept_and_listed():
-    table = runs.read({"N": N, "loss": LOSS, "lr": ["1e-3", "", "3e-4"], "Host name": ["a", "b", ""]})
+    table = runs.read(
+        {"N": N, "loss": LOSS, "lr": ["1e-3", "", "3e-4"], "Host name": ["a", "b", ""]}
+    )
     assert table.extras == ("lr", "Host name")
     np.testing.assert_array_equal(table["lr"], [1e-3, np.nan, 3e-4])
     assert table["Host name"].tolist() == ["a", "b", ""]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from jscale.assess._refit import Refit, refit
+from jscale.assess.comparison import Refit, refit
 from jscale.assess.published._row import Paper, Row, Sheet
 from jscale.fit import Squares
 from jscale.laws import params, routed
@@ -36,7 +36,9 @@ def _of(told: str, published: dict[str, float], fitted: Refit) -> tuple[Row, ...
     errors = dict(zip(fitted.params, np.sqrt(np.diag(fitted.covariance)), strict=True))
     why = "which runs the paper fitted is not said to the last one"
     return tuple(
-        sheet.in_our_errors(name, value, fitted.params[name], error=errors[name], within=_ERRORS, why=why)
+        sheet.in_our_errors(
+            name, value, fitted.params[name], error=errors[name], within=_ERRORS, why=why
+        )
         for name, value in published.items()
     )
 

@@ -7,10 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale.fit import Objective
-from jscale.fit._coordinates import at_runs
-from jscale.fit._descent import descend
-from jscale.fit._point import tabulate
-from jscale.fit._problem import Problem
+from jscale.fit.objective import Problem, at_runs, tabulate
+from jscale.fit.solve import descend
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
@@ -52,4 +50,6 @@ def _free(law: LawFunction, table: Runs, params: Mapping[str, float]) -> jnp.nda
 
 def r_squared(observed: np.ndarray, predicted: np.ndarray) -> float:
     """Share of the variance of ``observed`` (rows,) that ``predicted`` explains."""
-    return float(1 - np.sum((observed - predicted) ** 2) / np.sum((observed - observed.mean()) ** 2))
+    return float(
+        1 - np.sum((observed - predicted) ** 2) / np.sum((observed - observed.mean()) ** 2)
+    )

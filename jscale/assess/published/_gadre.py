@@ -17,29 +17,46 @@ CONSTANTS = {
 }
 """Corpus → constants of the authors' own code."""
 MEAN_ERROR = {"C4": 2.08, "RefinedWeb": 1.78}
-"""Mean relative error of the models that were not fitted, per cent, of the authors' code; SciPy's least squares on the
-same runs gives 1.775 for RefinedWeb, so that the second decimal is not to be had."""
-SINGLE = {("C4", 6.89e9, 20.0): 4.30, ("RefinedWeb", 1.44e9, 320.0): 0.005, ("RefinedWeb", 6.89e9, 20.0): 1.62}
+"""Mean relative error of the models that were not fitted, per cent, of the authors' code; SciPy's
+least squares on the same runs gives 1.775 for RefinedWeb, so that the second decimal is not to be
+had."""
+SINGLE = {
+    ("C4", 6.89e9, 20.0): 4.30,
+    ("RefinedWeb", 1.44e9, 320.0): 0.005,
+    ("RefinedWeb", 6.89e9, 20.0): 1.62,
+}
 """(corpus, size, tokens per parameter) → relative error, per cent."""
 _CORPORA = {"C4": "c4_original", "RefinedWeb": "rw_original"}
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[NAME]
-    return tuple(row for corpus, name in _CORPORA.items() for row in _of(corpus, table.where(table["group"] == name)))
+    return tuple(
+        row
+        for corpus, name in _CORPORA.items()
+        for row in _of(corpus, table.where(table["group"] == name))
+    )
 
 
 def _of(corpus: str, table: Runs) -> tuple[Row, ...]:
     fitted = table["fit_subset"] == 1
     # Plain least squares of the loss, as the authors' code has it.
     point = fit.point(overtraining, table.where(fitted), objective="raw-squares")
-    error = 100 * np.abs(np.asarray(overtraining(table["C"], table["M"], **point.params)) / table["loss"] - 1)
+    error = 100 * np.abs(
+        np.asarray(overtraining(table["C"], table["M"], **point.params)) / table["loss"] - 1
+    )
     on_few = Sheet(NAME, f"{corpus}, {fitted.sum()} small runs, squares of the loss")
     ahead = Sheet(NAME, f"{corpus}, {(~fitted).sum()} runs foretold from {fitted.sum()}")
     alone = (
-        ahead.absolute(f"error at {N / 1e9:.1f}B, M = {M:g}, %", value, _error_at(table, error, N, M), within=0.005)
-        for (of, N, M), value in SINGLE.items() if of == corpus
-    )  # fmt: skip
+        ahead.absolute(
+            f"error at {N / 1e9:.1f}B, M = {M:g}, %",
+            value,
+            _error_at(table, error, N, M),
+            within=0.005,
+        )
+        for (of, N, M), value in SINGLE.items()
+        if of == corpus
+    )
     return (
         *on_few.constants(CONSTANTS[corpus], point.params, within=5e-4),
         ahead.absolute("mean error, %", MEAN_ERROR[corpus], error[~fitted].mean(), within=0.01),

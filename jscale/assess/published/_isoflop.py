@@ -20,12 +20,19 @@ BUDGET, TOKENS = 3.8e25, 16.55e12
 def _llama(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     whole = fit.isoflop(tables[LLAMA], law=None).fits["all"].D
     combined = tables[FLAGGED]
-    chosen = (combined["source"] == "llama_3") & (combined["condition"] == "raw_loss") & combined.kept
+    chosen = (
+        (combined["source"] == "llama_3") & (combined["condition"] == "raw_loss") & combined.kept
+    )
     sound = fit.isoflop(combined.where(chosen), law=None).fits["all"].D
     assert whole is not None
     assert sound is not None
-    every = Sheet(LLAMA, f"{len(tables[LLAMA])} points, a parabola for each of {whole.points} budgets")
-    few = Sheet(LLAMA, f"{chosen.sum()} points: without those that Open-Athena flags, {sound.points} budgets")
+    every = Sheet(
+        LLAMA, f"{len(tables[LLAMA])} points, a parabola for each of {whole.points} budgets"
+    )
+    few = Sheet(
+        LLAMA,
+        f"{chosen.sum()} points: without those that Open-Athena flags, {sound.points} budgets",
+    )
     low, high = sound.interval
     why = (
         f"the published exponent hangs on the flagged points and on the highest budget; without them the 95% interval "
@@ -36,7 +43,9 @@ def _llama(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     return (
         every.absolute("exponent of D*", EXPONENT, whole.exponent, within=5e-4),
         every.absolute("coefficient of D*", COEFFICIENT, whole.coefficient, within=5e-4),
-        every.relative("D* at 3.8e25 FLOP, tokens", TOKENS, float(whole.at(BUDGET)), within=5e-3, why=rounded),
+        every.relative(
+            "D* at 3.8e25 FLOP, tokens", TOKENS, float(whole.at(BUDGET)), within=5e-3, why=rounded
+        ),
         few.absolute("exponent of D*", EXPONENT, sound.exponent, within=5e-3, why=why),
     )
 
@@ -46,7 +55,9 @@ _NAMES = ("hparams", "warmup", "decay", "param_count", "eval")
 
 
 class Protocol(NamedTuple):
-    """One of Porian et al.'s ways of training and counting, and the exponent a that it gives with its interval."""
+    """One of Porian et al.'s ways of training and counting, and the exponent a that it gives with
+    its interval.
+    """
 
     told: str
     choice: tuple[str, ...]
@@ -54,19 +65,39 @@ class Protocol(NamedTuple):
 
 
 PROTOCOLS = (
-    Protocol("Kaplan's", ("base", "long", "kaplan", "kaplan", "train"), (0.824039, 0.833768, 0.842628)),
-    Protocol("+ head counted", ("base", "long", "kaplan", "standard", "val"), (0.686197, 0.700899, 0.710790)),
-    Protocol("+ short warm-up", ("base", "short", "kaplan", "standard", "val"), (0.586924, 0.603528, 0.622145)),
-    Protocol("+ cosine decay", ("base", "short", "chinchilla", "standard", "val"), (0.559691, 0.571425, 0.588255)),
-    Protocol("tuned, no decay", ("tuned", "short", "const", "standard", "val"), (0.490748, 0.497029, 0.505067)),
+    Protocol(
+        "Kaplan's", ("base", "long", "kaplan", "kaplan", "train"), (0.824039, 0.833768, 0.842628)
+    ),
+    Protocol(
+        "+ head counted",
+        ("base", "long", "kaplan", "standard", "val"),
+        (0.686197, 0.700899, 0.710790),
+    ),
+    Protocol(
+        "+ short warm-up",
+        ("base", "short", "kaplan", "standard", "val"),
+        (0.586924, 0.603528, 0.622145),
+    ),
+    Protocol(
+        "+ cosine decay",
+        ("base", "short", "chinchilla", "standard", "val"),
+        (0.559691, 0.571425, 0.588255),
+    ),
+    Protocol(
+        "tuned, no decay",
+        ("tuned", "short", "const", "standard", "val"),
+        (0.490748, 0.497029, 0.505067),
+    ),
 )
 """In the order of the paper's Figure 1: each corrects one more thing. (Low end, value, high end.)"""
 NOISE = 0.002
-"""Standard deviation of the loss that the authors add to draw their bootstrap for RefinedWeb, for all losses here."""
+"""Standard deviation of the loss that the authors add to draw their bootstrap for RefinedWeb, for
+all losses here."""
 DRAWS = 1000
 _WITHIN = 0.003
-"""The Monte-Carlo error of draws whose minimum jumps between two sizes: seeds differ by 0.001 in the median and by
-twice that in the ends."""
+"""The Monte-Carlo error of draws whose minimum jumps between two sizes: seeds differ by 0.001 in
+the
+median and by twice that in the ends."""
 
 
 def _porian(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
@@ -74,18 +105,27 @@ def _porian(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
 
 
 def _of(protocol: Protocol, table: Runs, key: jax.Array) -> Row:
-    chosen = table.where(np.all([table[n] == p for n, p in zip(_NAMES, protocol.choice, strict=True)], axis=0))
+    chosen = table.where(
+        np.all([table[n] == p for n, p in zip(_NAMES, protocol.choice, strict=True)], axis=0)
+    )
     columns = {name: chosen[name] for name in ("N", "D", "C", "loss")}
     noisy = read({**columns, "loss_se": np.full(len(chosen), NOISE)}, name=PORIAN)
-    found = fit.isoflop(noisy, curve="akima", law=None, resample="noise", draws=DRAWS, key=key).through_medians()
+    found = fit.isoflop(
+        noisy, curve="akima", law=None, resample="noise", draws=DRAWS, key=key
+    ).through_medians()
     assert found is not None
     low, high = found.interval
     sheet = Sheet(PORIAN, f"Akima's curve through each budget, {DRAWS:,} draws of noise")
     return sheet.interval(
-        f"a, {protocol.told}", protocol.published, (low, found.exponent, high), within=_WITHIN,
+        f"a, {protocol.told}",
+        protocol.published,
+        (low, found.exponent, high),
+        within=_WITHIN,
         why="the noise that the authors added depends on the loss, which is here 0.002 throughout",
-    )  # fmt: skip
+    )
 
 
-llama = Paper(LLAMA, "Grattafiori et al. 2024, arXiv 2407.21783, section 3.2.1", _llama, (LLAMA, FLAGGED))
+llama = Paper(
+    LLAMA, "Grattafiori et al. 2024, arXiv 2407.21783, section 3.2.1", _llama, (LLAMA, FLAGGED)
+)
 porian = Paper(PORIAN, "Porian et al. 2024, arXiv 2406.19146, Figure 1", _porian, (PORIAN,))

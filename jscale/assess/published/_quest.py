@@ -23,14 +23,23 @@ _NO_FLOOR = "no floor shows in these runs: the fit runs to 0, and holding E at 0
 
 
 def with_indicators(table: Runs) -> Runs:
-    """The runs with a column ``compressed_i`` for every format of ``FORMATS``: 1 for its runs, 0 for all others."""
+    """The runs with a column ``compressed_i`` for every format of ``FORMATS``: 1 for its runs, 0
+    for all others.
+    """
     flags = {f"compressed_{i}": (table["P_key"] == name) * 1.0 for i, name in enumerate(FORMATS, 1)}
-    return read({**{name: table[name] for name in ("N", "D", "C", "loss")}, **flags}, name=table.name)
+    return read(
+        {**{name: table[name] for name in ("N", "D", "C", "loss")}, **flags}, name=table.name
+    )
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[NAME]
-    point = fit.point(compressed_methods(len(FORMATS)), with_indicators(table), objective="log-squares", starts=_STARTS)
+    point = fit.point(
+        compressed_methods(len(FORMATS)),
+        with_indicators(table),
+        objective="log-squares",
+        starts=_STARTS,
+    )
     return (*_evaluated(table), *_fitted(point))
 
 
@@ -48,13 +57,23 @@ def _evaluated(table: Runs) -> tuple[Row, ...]:
 def _fitted(point: fit.Point) -> tuple[Row, ...]:
     sheet, p = Sheet(NAME, "104 runs, squares of log residuals"), point.params
     known = "E" not in point.certificate.at_bound
-    found = {"ln A": math.log(p["A"]), "alpha": p["alpha"], "ln B": math.log(p["B"]), "beta": p["beta"]}
-    shares = {f"eff {name}": (QUEST_FORMATS[name].share, p[f"eff_{i}"]) for i, name in enumerate(FORMATS, 1)}
+    found = {
+        "ln A": math.log(p["A"]),
+        "alpha": p["alpha"],
+        "ln B": math.log(p["B"]),
+        "beta": p["beta"],
+    }
+    shares = {
+        f"eff {name}": (QUEST_FORMATS[name].share, p[f"eff_{i}"])
+        for i, name in enumerate(FORMATS, 1)
+    }
     return (
         *sheet.constants(DENSE, found, within=1e-3),
         sheet.absolute("E, nats/token", E, p["E"], within=0.01, remark=_NO_FLOOR, identified=known),
-        *sheet.constants({k: v[0] for k, v in shares.items()}, {k: v[1] for k, v in shares.items()}, within=1e-3),
-    )  # fmt: skip
+        *sheet.constants(
+            {k: v[0] for k, v in shares.items()}, {k: v[1] for k, v in shares.items()}, within=1e-3
+        ),
+    )
 
 
 paper = Paper(NAME, "Panferov et al. 2025, arXiv 2502.05003", _rows, (NAME,))

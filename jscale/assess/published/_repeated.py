@@ -15,9 +15,12 @@ from jscale.runs import Runs
 
 NAME = "datablations"
 BASE = {
-    "E": math.exp(0.6254804), "A": math.exp(6.255414), "B": math.exp(7.3049974),
-    "alpha": 0.3526596, "beta": 0.3526596,
-}  # fmt: skip
+    "E": math.exp(0.6254804),
+    "A": math.exp(6.255414),
+    "B": math.exp(7.3049974),
+    "alpha": 0.3526596,
+    "beta": 0.3526596,
+}
 """The law of fresh data, fitted to other runs and held."""
 DECAY = {"R_D_star": 15.387756, "R_N_star": 5.309743}
 HUBER, R2 = 0.015825936570763588, 0.7722046084968408
@@ -42,11 +45,18 @@ def _r2(table: Runs, law: LawFunction, params: dict[str, float], *, unique: bool
 def _evaluated(law: LawFunction, table: Runs) -> tuple[Row, ...]:
     sheet = Sheet(NAME, "182 runs, published constants")
     return (
-        sheet.relative("objective", HUBER, value_at(law, table, DECAY, _GOAL), within=2e-7,
-                       remark="the authors computed it in single precision"),
+        sheet.relative(
+            "objective",
+            HUBER,
+            value_at(law, table, DECAY, _GOAL),
+            within=2e-7,
+            remark="the authors computed it in single precision",
+        ),
         sheet.relative("R2", R2, _r2(table, law, DECAY), within=1e-8),
-        sheet.relative("R2 without decay", R2_WITHOUT, _r2(table, chinchilla, BASE, unique=False), within=1e-8),
-    )  # fmt: skip
+        sheet.relative(
+            "R2 without decay", R2_WITHOUT, _r2(table, chinchilla, BASE, unique=False), within=1e-8
+        ),
+    )
 
 
 def _both(law: LawFunction, table: Runs) -> tuple[Row, ...]:
@@ -61,10 +71,15 @@ def _both(law: LawFunction, table: Runs) -> tuple[Row, ...]:
     )
     return (
         *near.constants(DECAY, local.params, within=2e-3),
-        near.relative("objective", HUBER, local.objective, within=1e-6,
-                      remark="theirs stopped a little short of this local minimum"),
+        near.relative(
+            "objective",
+            HUBER,
+            local.objective,
+            within=1e-6,
+            remark="theirs stopped a little short of this local minimum",
+        ),
         *far.constants(DECAY, best.params, within=2e-3, why=why),
-    )  # fmt: skip
+    )
 
 
 def _one(table: Runs) -> tuple[Row, ...]:
@@ -77,11 +92,18 @@ def _one(table: Runs) -> tuple[Row, ...]:
         f"{_r2(table, of_size, loose):.4f} is that of R_N_star = 700, hardly any decay, whose objective is "
         f"{value_at(of_size, table, loose, _GOAL):.4f}: no minimum"
     )
-    only_data, only_size = Sheet(NAME, "182 runs, only tokens decay"), Sheet(NAME, "182 runs, only parameters decay")
+    only_data, only_size = (
+        Sheet(NAME, "182 runs, only tokens decay"),
+        Sheet(NAME, "182 runs, only parameters decay"),
+    )
     return (
         only_data.relative("R_D_star", _DATA_ONLY, data.params["R_D_star"], within=5e-3),
-        only_data.absolute("R2", _R2_DATA_ONLY, _r2(table, of_data, dict(data.params)), within=1e-4),
-        only_size.absolute("R2", _R2_SIZE_ONLY, _r2(table, of_size, dict(size.params)), within=1e-4, why=why),
+        only_data.absolute(
+            "R2", _R2_DATA_ONLY, _r2(table, of_data, dict(data.params)), within=1e-4
+        ),
+        only_size.absolute(
+            "R2", _R2_SIZE_ONLY, _r2(table, of_size, dict(size.params)), within=1e-4, why=why
+        ),
     )
 
 

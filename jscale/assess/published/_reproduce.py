@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import jax
 
+from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
 from jscale.assess.published import (
@@ -21,13 +22,20 @@ from jscale.assess.published import (
     _vocab,
 )
 from jscale.assess.published._row import Paper, Row
-from jscale.fit._resample import check_key
 from jscale.runs import dataset, datasets
 
 PAPERS: tuple[Paper, ...] = (
-    _chinchilla.paper, _quest.paper, _repeated.paper, _gemstones.paper, _gadre.paper, _clark.paper, _isoflop.llama,
-    _isoflop.porian, _steplaw.paper, _vocab.paper,
-)  # fmt: skip
+    _chinchilla.paper,
+    _quest.paper,
+    _repeated.paper,
+    _gemstones.paper,
+    _gadre.paper,
+    _clark.paper,
+    _isoflop.llama,
+    _isoflop.porian,
+    _steplaw.paper,
+    _vocab.paper,
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,9 @@ class Reproduction:
         return tuple(row for row in self.rows if row.dataset == dataset)
 
     def __repr__(self) -> str:
-        missing = f"; not run: {', '.join(each.dataset for each in self.not_run)}" if self.not_run else ""
+        missing = (
+            f"; not run: {', '.join(each.dataset for each in self.not_run)}" if self.not_run else ""
+        )
         agreeing = sum(row.agrees for row in self.rows)
         return f"<Reproduction {', '.join(self.sources)}: {agreeing} of {len(self.rows)} numbers agree{missing}>"
 
@@ -86,11 +96,14 @@ def reproducible() -> tuple[str, ...]:
 
 @in_float64
 def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
-    """Published results refitted under each paper's own protocol: its law, objective, choice of runs and resampling.
+    """Published results refitted under each paper's own protocol: its law, objective, choice of
+    runs
+    and resampling.
 
-    A number agrees when it is as close as its protocol allows: to the printed digits where the published constants are
-    only evaluated, to what optimisers leave open where they are fitted, and to the error of sampling where they are
-    drawn. Each row says its own margin. Data sets that are not at hand are listed and stop nothing.
+    A number agrees when it is as close as its protocol allows: to the printed digits where the
+    published constants are only evaluated, to what optimisers leave open where they are fitted, and
+    to the error of sampling where they are drawn. Each row says its own margin. Data sets that are
+    not at hand are listed and stop nothing.
 
     Args:
         name: one of :func:`reproducible`; None for all.
@@ -113,7 +126,9 @@ def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
             continue
         rows += paper.rows(tables, key)
         seconds[paper.name] = time.perf_counter() - began
-    return Reproduction(tuple(rows), tuple(missing), {paper.name: paper.source for paper in chosen}, seconds)
+    return Reproduction(
+        tuple(rows), tuple(missing), {paper.name: paper.source for paper in chosen}, seconds
+    )
 
 
 def _paper(name: str) -> Paper:
@@ -123,9 +138,14 @@ def _paper(name: str) -> Paper:
     if found is not None:
         return found
     if name in {entry.name for entry in datasets()}:
-        raise JscaleError(f"nothing published about {name!r} is known to compare with; there is for {_listed()}")
+        raise JscaleError(
+            f"nothing published about {name!r} is known to compare with; there is for {_listed()}"
+        )
     near = get_close_matches(str(name).casefold(), reproducible(), 1)
-    raise JscaleError(f"no data set {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"expected {_listed()}"))
+    raise JscaleError(
+        f"no data set {name!r}; "
+        + (f"did you mean {near[0]!r}?" if near else f"expected {_listed()}")
+    )
 
 
 def _listed() -> str:

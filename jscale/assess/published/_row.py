@@ -11,7 +11,9 @@ from jscale.runs import Runs
 
 
 class Words(TypedDict, total=False):
-    """What is said of a row: ``why`` where the numbers differ, ``remark`` elsewhere; whether it is identified."""
+    """What is said of a row: ``why`` where the numbers differ, ``remark`` elsewhere; whether it is
+    identified.
+    """
 
     why: str
     remark: str
@@ -34,9 +36,10 @@ class Row:
         published_error: its published standard error; None where none was printed.
         published_interval: its published 95% interval; None where none was printed.
         our_interval: ours; None where there is none.
-        difference: ours minus published, in ``unit``; with intervals, of the number or end that is furthest off.
-        unit: "relative" to the published value, in "published errors" (standard errors) or "our errors", where none
-            were published, or "absolute".
+        difference: ours minus published, in ``unit``; with intervals, of the number or end that is
+            furthest off.
+        unit: "relative" to the published value, in "published errors" (standard errors) or "our
+            errors", where none were published, or "absolute".
         within: the difference up to which the two agree.
         why: one sentence; where they differ, what makes them differ.
         identified: whether these runs determine the number; what they leave open cannot agree.
@@ -96,30 +99,67 @@ class Sheet:
     dataset: str
     fit: str
 
-    def relative(self, quantity: str, published: float, ours: float, *, within: float, **words: Unpack[Words]) -> Row:
+    def relative(
+        self, quantity: str, published: float, ours: float, *, within: float, **words: Unpack[Words]
+    ) -> Row:
         """A row whose difference is relative to the published value."""
         difference = (ours - published) / abs(published)
-        return self._row(quantity, published, ours, difference, unit="relative", within=within, **words)
+        return self._row(
+            quantity, published, ours, difference, unit="relative", within=within, **words
+        )
 
-    def absolute(self, quantity: str, published: float, ours: float, *, within: float, **words: Unpack[Words]) -> Row:
+    def absolute(
+        self, quantity: str, published: float, ours: float, *, within: float, **words: Unpack[Words]
+    ) -> Row:
         """A row whose difference is in the quantity's own unit."""
-        return self._row(quantity, published, ours, ours - published, unit="absolute", within=within, **words)
+        return self._row(
+            quantity, published, ours, ours - published, unit="absolute", within=within, **words
+        )
 
     def in_errors(
-        self, quantity: str, published: float, ours: float, *, error: float, within: float, **words: Unpack[Words]
+        self,
+        quantity: str,
+        published: float,
+        ours: float,
+        *,
+        error: float,
+        within: float,
+        **words: Unpack[Words],
     ) -> Row:
         """A row whose difference is in published standard errors."""
         difference = (ours - published) / error
         return self._row(
-            quantity, published, ours, difference, unit="published errors", within=within, error=error, **words
+            quantity,
+            published,
+            ours,
+            difference,
+            unit="published errors",
+            within=within,
+            error=error,
+            **words,
         )
 
     def in_our_errors(
-        self, quantity: str, published: float, ours: float, *, error: float, within: float, **words: Unpack[Words]
+        self,
+        quantity: str,
+        published: float,
+        ours: float,
+        *,
+        error: float,
+        within: float,
+        **words: Unpack[Words],
     ) -> Row:
-        """A row whose difference is in our standard errors, for numbers that were printed without any."""
+        """A row whose difference is in our standard errors, for numbers that were printed without
+        any.
+        """
         return self._row(
-            quantity, published, ours, (ours - published) / error, unit="our errors", within=within, **words
+            quantity,
+            published,
+            ours,
+            (ours - published) / error,
+            unit="our errors",
+            within=within,
+            **words,
         )
 
     def interval(
@@ -132,29 +172,52 @@ class Sheet:
         error: float | None = None,
         **words: Unpack[Words],
     ) -> Row:
-        """A row of (low, value, high) against (low, value, high): the one that is furthest off decides.
+        """A row of (low, value, high) against (low, value, high): the one that is furthest off
+            decides.
 
         In published standard errors with ``error``, else in the quantity's own unit.
         """
         scale = 1.0 if error is None else error
-        differences = [(mine - theirs) / scale for mine, theirs in zip(ours, published, strict=True)]
+        differences = [
+            (mine - theirs) / scale for mine, theirs in zip(ours, published, strict=True)
+        ]
         furthest = max(differences, key=abs) if all(map(math.isfinite, differences)) else math.nan
         ends = (published[0], published[2]), (ours[0], ours[2])
         unit: Unit = "absolute" if error is None else "published errors"
         return self._row(
-            quantity, published[1], ours[1], furthest, unit=unit, within=within, error=error, intervals=ends, **words
+            quantity,
+            published[1],
+            ours[1],
+            furthest,
+            unit=unit,
+            within=within,
+            error=error,
+            intervals=ends,
+            **words,
         )
 
     def constants(
-        self, published: Mapping[str, float], ours: Mapping[str, float], *, within: float, **words: Any
+        self,
+        published: Mapping[str, float],
+        ours: Mapping[str, float],
+        *,
+        within: float,
+        **words: Any,
     ) -> tuple[Row, ...]:
         """A relative row for every published constant; a word may be a function of its name."""
         return tuple(
-            self.relative(name, value, ours[name], within=within, **{
-                kind: text(name) if isinstance(text, Callable) else text for kind, text in words.items()
-            })
+            self.relative(
+                name,
+                value,
+                ours[name],
+                within=within,
+                **{
+                    kind: text(name) if isinstance(text, Callable) else text
+                    for kind, text in words.items()
+                },
+            )
             for name, value in published.items()
-        )  # fmt: skip
+        )
 
     def _row(
         self,
@@ -173,6 +236,16 @@ class Sheet:
     ) -> Row:
         said = remark if not identified or abs(difference) <= within else why
         return Row(
-            self.dataset, self.fit, quantity, float(published), float(ours), error, *intervals,
-            difference=float(difference), unit=unit, within=within, why=said, identified=identified,
-        )  # fmt: skip
+            self.dataset,
+            self.fit,
+            quantity,
+            float(published),
+            float(ours),
+            error,
+            *intervals,
+            difference=float(difference),
+            unit=unit,
+            within=within,
+            why=said,
+            identified=identified,
+        )

@@ -37,7 +37,8 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     ):
         drawn = fit.bootstrap(law, table, draws=DRAWS, key=key, objective="log-squares")
         sheet = Sheet(
-            NAME, f"{what}: {len(table)} runs within {NEAR:.2%} of the best of their cell, {DRAWS:,} bootstraps"
+            NAME,
+            f"{what}: {len(table)} runs within {NEAR:.2%} of the best of their cell, {DRAWS:,} bootstraps",
         )
         why = (
             f"the authors' script gives ours on the table that they published ({cells} cells), as a reader found too "
@@ -46,7 +47,9 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
         means = {n: float(np.mean(v[drawn.settled])) for n, v in drawn.draws.items()}
         means["ln k"] = float(np.mean(np.log(drawn.draws["k"][drawn.settled])))
         found += [
-            sheet.in_errors(f"{name} of the {what}", value, means[name], error=error, within=_ERRORS, why=why)
+            sheet.in_errors(
+                f"{name} of the {what}", value, means[name], error=error, within=_ERRORS, why=why
+            )
             for name, (value, error) in published.items()
         ]
     return tuple(found)

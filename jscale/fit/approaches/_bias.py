@@ -16,7 +16,8 @@ from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
 _REACH = 15.0
-"""Half the range of ln N in which the law's own optimum is sought: a factor 3e6 to both sides of the runs."""
+"""Half the range of ln N in which the law's own optimum is sought: a factor 3e6 to both sides of
+the runs."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Bias:
         params: its parameters.
         log_N_true: (budgets,) ln N at the law's optimum; NaN where it has none.
         log_N: (budgets,) by how much the curve's minimum exceeds it; NaN where the curve has none.
-        exponent: what this adds to the exponent of N*(C), over the budgets of the headline; NaN for fewer than two.
+        exponent: what this adds to the exponent of N*(C), over the budgets of the headline; NaN for
+            fewer than two.
         log_coefficient: what it adds to the logarithm of the coefficient.
     """
 
@@ -56,7 +58,9 @@ def require_slices(law: LawFunction) -> None:
 def optima(
     law: LawFunction, params: Mapping[str, float], table: Runs, groups: Sequence[Group]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The law's own ln N* (budgets,) along each budget's line ln N + ln D, and its losses (n,) at the runs.
+    """The law's own ln N* (budgets,) along each budget's line ln N + ln D, and its losses (n,) at
+    the
+    runs.
 
     Inputs other than N and D stand at their mean over the budget for the optimum.
     """
@@ -80,10 +84,14 @@ def optima(
         return argmin(loss, jnp.full(1, -_REACH), jnp.full(1, _REACH), points=128)
 
     centres = np.array([group.centre for group in groups])
-    found = lowest(jnp.asarray(centres), jnp.asarray([group.log_product for group in groups]), others)
+    found = lowest(
+        jnp.asarray(centres), jnp.asarray([group.log_product for group in groups]), others
+    )
     settled = np.asarray(found.status) == int(Status.converged)
     log_N = np.where(settled, centres + np.asarray(found.x)[:, 0], np.nan)
-    losses = np.asarray(law(**{name: jnp.asarray(column) for name, column in data.inputs.items()}, **theta))
+    losses = np.asarray(
+        law(**{name: jnp.asarray(column) for name, column in data.inputs.items()}, **theta)
+    )
     return log_N, [np.broadcast_to(losses, len(data))[rows] for rows in at]
 
 

@@ -58,7 +58,9 @@ def columns(table: Runs, names: tuple[str, ...] = COLUMNS) -> np.ndarray:
         JscaleError: a column is missing or has an empty cell, or every row is excluded.
     """
     if not isinstance(table, Runs):
-        raise JscaleError(f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}")
+        raise JscaleError(
+            f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}"
+        )
     rows = np.flatnonzero(table.kept)
     if not rows.size:
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
@@ -79,7 +81,8 @@ def group(table: Runs, by: str | None, tolerance: float) -> tuple[Group, ...]:
 
     Args:
         table: runs with N, D, C and loss.
-        by: column whose equal values make a budget; None for compute that is equal within ``tolerance``.
+        by: column whose equal values make a budget; None for compute that is equal within
+            ``tolerance``.
         tolerance: share by which the compute of one budget may spread.
 
     Raises:
@@ -99,7 +102,8 @@ def group(table: Runs, by: str | None, tolerance: float) -> tuple[Group, ...]:
 def _nearly_equal(C: np.ndarray, tolerance: float) -> np.ndarray:
     order = np.argsort(C, kind="stable")
     labels = np.zeros(len(C), int)
-    # From the first of each budget, not from neighbour to neighbour: a continuum would otherwise be one budget.
+    # From the first of each budget, not from neighbour to neighbour: a continuum would otherwise be
+    # one budget.
     first, label = C[order[0]], 0
     for i in order:
         if C[i] > first * (1 + tolerance) * (1 + 1e-12):

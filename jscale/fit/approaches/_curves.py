@@ -1,4 +1,6 @@
-"""Curves through the losses of one budget over ln N, linear in their coefficients, and where they are least."""
+"""Curves through the losses of one budget over ln N, linear in their coefficients, and where they
+are least.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,8 @@ class Curve:
         name: of the curve.
         size: number of coefficients, k.
         basis: (x, order) → derivatives of that order of the f_j, shape (*x.shape, k).
-        vertex: coefficients (..., k) → where the curve has its minimum (...,); NaN for a curve without one.
+        vertex: coefficients (..., k) → where the curve has its minimum (...,); NaN for a curve
+            without one.
     """
 
     name: str
@@ -33,7 +36,9 @@ def polynomial(degree: int) -> Curve:
     powers = np.arange(degree + 1)
 
     def basis(x: ArrayLike, order: int) -> np.ndarray:
-        factor = np.prod([powers - i for i in range(order)], axis=0) if order else np.ones(degree + 1)
+        factor = (
+            np.prod([powers - i for i in range(order)], axis=0) if order else np.ones(degree + 1)
+        )
         return factor * np.asarray(x)[..., None] ** np.maximum(powers - order, 0)
 
     def vertex(c: np.ndarray) -> np.ndarray:
@@ -48,21 +53,26 @@ def polynomial(degree: int) -> Curve:
 
 
 def slice_of_law(alpha: float, beta: float) -> Curve:
-    """What Chinchilla's law leaves at fixed compute: ``E + P exp(-alpha x) + Q exp(beta x)`` with x = ln N + const."""
+    """What Chinchilla's law leaves at fixed compute: ``E + P exp(-alpha x) + Q exp(beta x)`` with x
+    = ln N + const.
+    """
     rates = np.array([0.0, -alpha, beta])
 
     def basis(x: ArrayLike, order: int) -> np.ndarray:
         return rates**order * np.exp(rates * np.asarray(x)[..., None])
 
     def vertex(c: np.ndarray) -> np.ndarray:
-        falling, rising = (np.where(part > 0, part, np.nan) for part in (alpha * c[..., 1], beta * c[..., 2]))
+        falling, rising = (
+            np.where(part > 0, part, np.nan) for part in (alpha * c[..., 1], beta * c[..., 2])
+        )
         return np.log(falling / rising) / (alpha + beta)
 
     return Curve("law", 3, basis, vertex)
 
 
 def akima(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Akima's (1970) piecewise cubic through points, which a stray point bends in its neighbourhood only.
+    """Akima's (1970) piecewise cubic through points, which a stray point bends in its neighbourhood
+    only.
 
     Args:
         x: (n,) increasing, n at least 3.
@@ -83,7 +93,11 @@ def akima(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
     total = left + right
     straight = total <= 1e-9 * total.max(axis=-1, keepdims=True)
     share = left / np.where(straight, 1.0, total)
-    tangent = np.where(straight, 0.5 * (m[..., 1:-2] + m[..., 2:-1]), share * m[..., 1:-2] + (1 - share) * m[..., 2:-1])
+    tangent = np.where(
+        straight,
+        0.5 * (m[..., 1:-2] + m[..., 2:-1]),
+        share * m[..., 1:-2] + (1 - share) * m[..., 2:-1],
+    )
     i = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2)
     h = gap[i]
     t = (at - x[i]) / h

@@ -18,7 +18,8 @@ def check(resample: str, draws: int, key: jax.Array | None, kind: str) -> None:
     """Check what was asked for.
 
     Raises:
-        JscaleError: draws without a key or the reverse, an unknown way to draw, or one that the curve does not allow.
+        JscaleError: draws without a key or the reverse, an unknown way to draw, or one that the
+            curve does not allow.
     """
     if resample not in RESAMPLE:
         raise JscaleError(f"no resampling {resample!r}; expected one of {', '.join(RESAMPLE)}")
@@ -26,13 +27,19 @@ def check(resample: str, draws: int, key: jax.Array | None, kind: str) -> None:
         raise JscaleError(f"draws must be 0 for none, or at least 2, not {draws}")
     if bool(draws) != (key is not None):
         raise JscaleError("draws and key belong together: draws=1000, key=jax.random.key(seed)")
-    if key is not None and not jnp.issubdtype(getattr(key, "dtype", jnp.float32), jax.dtypes.prng_key):
+    if key is not None and not jnp.issubdtype(
+        getattr(key, "dtype", jnp.float32), jax.dtypes.prng_key
+    ):
         raise JscaleError("key is not a JAX random key; expected jax.random.key(seed)")
     if draws and kind == "akima" and resample == "rows":
-        raise JscaleError("Akima's curve runs through all its points: draw 'noise' from the column loss_se, not 'rows'")
+        raise JscaleError(
+            "Akima's curve runs through all its points: draw 'noise' from the column loss_se, not 'rows'"
+        )
 
 
-def draw(fitter: Fitter, groups: Sequence[Group], resample: str, draws: int, key: jax.Array) -> np.ndarray:
+def draw(
+    fitter: Fitter, groups: Sequence[Group], resample: str, draws: int, key: jax.Array
+) -> np.ndarray:
     """Ln N* of every budget in every draw (draws, budgets); NaN where a draw has no minimum.
 
     Raises:
@@ -45,7 +52,9 @@ def draw(fitter: Fitter, groups: Sequence[Group], resample: str, draws: int, key
         n = len(group.N)
         if resample == "noise":
             if group.loss_se is None or not np.isfinite(group.loss_se).all():
-                raise JscaleError("resample='noise' needs a standard error in column 'loss_se' for every run")
+                raise JscaleError(
+                    "resample='noise' needs a standard error in column 'loss_se' for every run"
+                )
             z = np.asarray(jax.random.normal(part, (draws, n), dtype=jnp.float64))
             found[:, i] = fitter.minima(group, group.loss + group.loss_se * z)
         else:
@@ -59,6 +68,13 @@ def draw(fitter: Fitter, groups: Sequence[Group], resample: str, draws: int, key
 
 
 def exponents(log_C: np.ndarray, log_N: np.ndarray) -> np.ndarray:
-    """Exponent of N*(C) in every draw (draws,), over the budgets that have a minimum in it; NaN for fewer than two."""
+    """Exponent of N*(C) in every draw (draws,), over the budgets that have a minimum in it; NaN for
+    fewer than two.
+    """
     there = np.isfinite(log_N)
-    return np.array([line(log_C[t], row[t])[1] if t.sum() > 1 else np.nan for row, t in zip(log_N, there, strict=True)])
+    return np.array(
+        [
+            line(log_C[t], row[t])[1] if t.sum() > 1 else np.nan
+            for row, t in zip(log_N, there, strict=True)
+        ]
+    )

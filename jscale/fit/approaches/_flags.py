@@ -3,9 +3,9 @@
 import numpy as np
 
 from jscale._core.status import Status
-from jscale.fit._quantiles import student_quantile
 from jscale.fit.approaches._budgets import Group
 from jscale.fit.approaches._valleys import SIZES, Bottom
+from jscale.fit.uncertainty import student_quantile
 
 FEW_POINTS = "few_points"
 UNBRACKETED = "unbracketed"
@@ -13,8 +13,9 @@ OFF_CENTRE = "off_centre"
 WEAK_CURVATURE = "weak_curvature"
 
 _ASIDE = 0.5
-"""Distance of the minimum from the middle of the sampled ln N, in half widths, above which it is off centre: one side
-of the valley then has less than a third of the length of the other."""
+"""Distance of the minimum from the middle of the sampled ln N, in half widths, above which it is
+off
+centre: one side of the valley then has less than a third of the length of the other."""
 _CURVED = 0.95
 """Level of the two-sided interval of the curvature, by Student's t, which must lie above zero."""
 _FLAT = 1e-12
@@ -44,10 +45,13 @@ def judge(kind: str, group: Group, bottom: Bottom | None) -> tuple[Status, tuple
         flags.append(UNBRACKETED)
     elif abs(bottom.log_N - group.centre) > _ASIDE * group.half_width:
         flags.append(OFF_CENTRE)
-    # Akima's curve has no curvature to speak of; a valley of few points has no noise to compare with.
+    # Akima's curve has no curvature to speak of; a valley of few points has no noise to compare
+    # with.
     flat = _FLAT * float(group.loss.min()) / max(group.half_width, _FLAT) ** 2
     freedom = len(group.N) - SIZES[kind]
-    needed = flat if few else max(flat, student_quantile(_CURVED, freedom) * bottom.curvature_stderr)
+    needed = (
+        flat if few else max(flat, student_quantile(_CURVED, freedom) * bottom.curvature_stderr)
+    )
     if kind != "akima" and not bottom.curvature > needed:
         flags.append(WEAK_CURVATURE)
     return (Status.converged if inside else Status.no_interior_optimum), tuple(flags)

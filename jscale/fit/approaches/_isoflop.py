@@ -1,4 +1,6 @@
-"""Hoffmann's second approach: the bottom of the loss over size at each budget, and power laws through them."""
+"""Hoffmann's second approach: the bottom of the loss over size at each budget, and power laws
+through them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,60 +13,19 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale.fit._point import point
 from jscale.fit.approaches import _bias, _draws, _remarks
 from jscale.fit.approaches._bias import Bias
 from jscale.fit.approaches._budgets import Group, group
 from jscale.fit.approaches._flags import UNBRACKETED, judge
 from jscale.fit.approaches._powerlaw import LEVEL, PowerLaw, line, power_law
+from jscale.fit.approaches._results import Budget, Lines
 from jscale.fit.approaches._valleys import CURVES, Bottom, bottoms, prepare
+from jscale.fit.optimum import point
 from jscale.laws import LawFunction, chinchilla, describe
 from jscale.runs import Runs
 
 ENOUGH = 3
 """Budgets that a headline needs: two are a line without scatter."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The valley of one budget.
-
-    Attributes:
-        C: FLOP.
-        n_runs: number of runs.
-        N_range: smallest and largest size.
-        N_opt: size of least loss, parameters; extrapolated where the status is ``no_interior_optimum``, NaN where the
-            curve has no minimum at all.
-        D_opt: tokens at the same compute.
-        loss: least loss on the curve, nats per token.
-        log_stderr: standard error of ln N_opt, and of ln D_opt; infinite where the runs leave it open.
-        curvature: second derivative of the loss by ln N at the minimum; NaN for Akima's curve.
-        curvature_stderr: its standard error.
-        flags: of few_points, unbracketed, off_centre, weak_curvature those that apply.
-        status: ``converged`` for a minimum between sampled sizes.
-        rows: (n_runs,) where the runs stand in the table, counted from 0.
-    """
-
-    C: float
-    n_runs: int
-    N_range: tuple[float, float]
-    N_opt: float
-    D_opt: float
-    loss: float
-    log_stderr: float
-    curvature: float
-    curvature_stderr: float
-    flags: tuple[str, ...]
-    status: Status
-    rows: np.ndarray
-
-
-@dataclass(frozen=True)
-class Lines:
-    """``N* = G C**a`` and ``D* = H C**b`` over the same budgets; None where there are fewer than two."""
-
-    N: PowerLaw | None
-    D: PowerLaw | None
 
 
 @dataclass(frozen=True)
@@ -74,11 +35,12 @@ class IsoFlop:
     Attributes:
         curve: "parabola", "cubic", "law" or "akima".
         budgets: in order of compute.
-        fits: "all" (every budget whose curve has a minimum), "unflagged", and both again weighted by the budgets'
-            errors ("all-weighted", "unflagged-weighted").
+        fits: "all" (every budget whose curve has a minimum), "unflagged", and both again weighted
+            by the budgets' errors ("all-weighted", "unflagged-weighted").
         headline: which of the unweighted fits to quote: "unflagged" where it has three budgets.
         shape: exponents (alpha, beta) that the law-shaped valleys share; None for other curves.
-        bias: what the curve does to valleys of the law on this grid; None where it was not computed.
+        bias: what the curve does to valleys of the law on this grid; None where it was not
+            computed.
         corrected: the headline with every minimum moved back by its bias; None without a bias.
         draws: (draws, budgets) ln N*, NaN where a draw has no minimum; None without resampling.
         status: ``converged`` when three unflagged budgets stand behind the headline.
@@ -107,7 +69,8 @@ class IsoFlop:
         return self.fits[self.headline].D
 
     def through_medians(self) -> PowerLaw | None:
-        """N*(C) through the draws' medians, of budgets with a minimum in at least half of the draws.
+        """N*(C) through the draws' medians, of budgets with a minimum in at least half of the
+        draws.
 
         The estimate of Porian et al. 2024, with the interval of the exponents over the draws.
 
@@ -115,7 +78,9 @@ class IsoFlop:
             JscaleError: nothing was drawn.
         """
         if self.draws is None:
-            raise JscaleError("the medians are those of draws: ask isoflop for draws=1000 with a key")
+            raise JscaleError(
+                "the medians are those of draws: ask isoflop for draws=1000 with a key"
+            )
         used = np.isfinite(self.draws).mean(axis=0) >= 0.5
         sampled = self.draws[:, used]
         C = np.array([b.C for b in self.budgets])[used]
@@ -139,13 +104,15 @@ def isoflop(
     draws: int = 0,
     key: jax.Array | None = None,
 ) -> IsoFlop:
-    """The compute-optimal size at every budget of a table, and ``N* = G C**a``, ``D* = H C**b`` through them.
+    """The compute-optimal size at every budget of a table, and ``N* = G C**a``, ``D* = H C**b``
+    through them.
 
-    At each budget a curve is fitted to the losses over ln N by least squares; its minimum is N*, and D* holds the
-    compute. Curves: a parabola or a cubic; "law", the slice of Chinchilla's law ``E + P N**-alpha + Q N**beta`` with
-    exponents that all budgets share and E, P, Q of each; "akima", which runs through the log losses (Porian et al.
-    2024). Errors are sandwich estimates (HC2), or come from draws. A parabola is biased where the valley leans, by
-    about ``(alpha - beta) / 10`` times the squared half width in ln N: ``bias`` computes it for the runs' own sizes.
+    At each budget a curve is fitted to the losses over ln N by least squares; its minimum is N*,
+    and D* holds the compute. Curves: a parabola or a cubic; "law", the slice of Chinchilla's law
+    ``E + P N**-alpha + Q N**beta`` with exponents that all budgets share and E, P, Q of each;
+    "akima", which runs through the log losses (Porian et al. 2024). Errors are sandwich estimates
+    (HC2), or come from draws. A parabola is biased where the valley leans, by about ``(alpha -
+    beta) / 10`` times the squared half width in ln N: ``bias`` computes it for the runs' own sizes.
 
     Hoffmann et al. 2022 (arXiv 2203.15556), section 3.2.
 
@@ -154,15 +121,16 @@ def isoflop(
         curve: through the losses of a budget.
         law: law of N and D that is taken for the truth to compute the bias; None for no bias.
         params: its parameters; None to fit it to the table.
-        by: column whose equal values make a budget; None for compute that is equal within ``tolerance``.
+        by: column whose equal values make a budget; None for compute that is equal within
+            ``tolerance``.
         tolerance: share by which the compute of one budget may spread.
         resample: what the draws draw: "rows" of each budget, or "noise" of the size ``loss_se``.
         draws: number of resampled tables for errors and intervals; 0 for none.
         key: a JAX random key, with ``draws`` only.
 
     Raises:
-        JscaleError: a column is missing, text or empty; an unknown curve; no budget with runs enough for the law-shaped
-            valley; draws, key, law or params that do not make sense.
+        JscaleError: a column is missing, text or empty; an unknown curve; no budget with runs
+            enough for the law-shaped valley; draws, key, law or params that do not make sense.
     """
     if curve not in CURVES:
         raise JscaleError(f"no curve {curve!r}; expected one of {', '.join(CURVES)}")
@@ -192,7 +160,9 @@ def isoflop(
         headline=headline,
         shape=None if fitter.shape is None else (fitter.shape.alpha, fitter.shape.beta),
         bias=bias,
-        corrected=None if bias is None else _lines(budgets, used & np.isfinite(bias.log_N), shift=bias.log_N),
+        corrected=None
+        if bias is None
+        else _lines(budgets, used & np.isfinite(bias.log_N), shift=bias.log_N),
         draws=sampled,
         status=_status(budgets, headline, fitter.shape is None or fitter.shape.settled),
         notes=notes,
@@ -211,8 +181,18 @@ def _budget(curve: str, g: Group, bottom: Bottom | None, sampled: np.ndarray | N
     ends = (float(g.N[0]), float(g.N[-1]))
     sizes = float(np.exp(at.log_N)), float(np.exp(g.log_product - at.log_N))
     return Budget(
-        g.C, len(g.N), ends, *sizes, at.loss, error, at.curvature, at.curvature_stderr, flags, status, g.rows
-    )  # fmt: skip
+        g.C,
+        len(g.N),
+        ends,
+        *sizes,
+        at.loss,
+        error,
+        at.curvature,
+        at.curvature_stderr,
+        flags,
+        status,
+        g.rows,
+    )
 
 
 def _usable(budgets: Sequence[Budget], which: str) -> np.ndarray:
@@ -221,7 +201,11 @@ def _usable(budgets: Sequence[Budget], which: str) -> np.ndarray:
 
 
 def _lines(
-    budgets: Sequence[Budget], used: np.ndarray, *, weighted: bool = False, shift: np.ndarray | None = None
+    budgets: Sequence[Budget],
+    used: np.ndarray,
+    *,
+    weighted: bool = False,
+    shift: np.ndarray | None = None,
 ) -> Lines:
     chosen = [b for b, u in zip(budgets, used, strict=True) if u]
     move = np.exp(np.zeros(len(chosen)) if shift is None else shift[used])
@@ -247,14 +231,18 @@ def _fits(budgets: Sequence[Budget], sampled: np.ndarray | None) -> dict[str, Li
     return fits
 
 
-def _influence(budgets: Sequence[Budget], used: np.ndarray, fitted: PowerLaw | None) -> tuple[Note, ...]:
+def _influence(
+    budgets: Sequence[Budget], used: np.ndarray, fitted: PowerLaw | None
+) -> tuple[Note, ...]:
     if fitted is None:
         return ()
     C, N = np.array([(b.C, b.N_opt) for b in budgets])[used].T
     return _remarks.of_influence(C, np.log(N), fitted.stderr)
 
 
-def _by_draws(lines: Lines, budgets: Sequence[Budget], sampled: np.ndarray, used: np.ndarray) -> Lines:
+def _by_draws(
+    lines: Lines, budgets: Sequence[Budget], sampled: np.ndarray, used: np.ndarray
+) -> Lines:
     """The same power laws with errors and intervals from the draws."""
     if lines.N is None or lines.D is None:
         return lines
@@ -262,7 +250,8 @@ def _by_draws(lines: Lines, budgets: Sequence[Budget], sampled: np.ndarray, used
     log_product = np.log([b.N_opt * b.D_opt for b in budgets])[used]
     values = sampled[:, used]
     return Lines(
-        _drawn(lines.N, _draws.exponents(log_C, values)), _drawn(lines.D, _draws.exponents(log_C, log_product - values))
+        _drawn(lines.N, _draws.exponents(log_C, values)),
+        _drawn(lines.D, _draws.exponents(log_C, log_product - values)),
     )
 
 
@@ -292,19 +281,25 @@ def _bias_of(
     told: tuple[Note, ...] = ()
     if params is None:
         if int(table.kept.sum()) < len(describe(law).parameters):
-            return None, (_remarks.no_bias(describe(law).name, "there are fewer runs than parameters"),)
+            return None, (
+                _remarks.no_bias(describe(law).name, "there are fewer runs than parameters"),
+            )
         fitted = point(law, table)
         params = fitted.params
         if not fitted.certificate.converged:
             told = (_remarks.uncertified(describe(law).name, fitted.certificate.status),)
     elif set(params) != set(describe(law).parameter_names):
-        raise JscaleError(f"law {describe(law).name!r} needs the parameters {', '.join(describe(law).parameter_names)}")
+        raise JscaleError(
+            f"law {describe(law).name!r} needs the parameters {', '.join(describe(law).parameter_names)}"
+        )
     truth, seen = _bias.minima(law, params, curve, table, groups)
     difference = seen - truth
     there = used & np.isfinite(difference)
     log_coefficient, exponent = np.nan, np.nan
     if there.sum() > 1:
-        log_coefficient, exponent = line(np.log([g.C for g in groups])[there], difference[there]).tolist()
+        log_coefficient, exponent = line(
+            np.log([g.C for g in groups])[there], difference[there]
+        ).tolist()
     return Bias(law, params, truth, difference, exponent, log_coefficient), told
 
 

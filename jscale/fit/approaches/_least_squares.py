@@ -21,8 +21,9 @@ def solve(design: np.ndarray, y: np.ndarray) -> np.ndarray:
 def covariance(design: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Sandwich covariance (k, k) of coefficients with residuals scaled up by their leverage (HC2).
 
-    MacKinnon and White 1985: without bias where the noise is equal, where the plain sandwich is far too small for a
-    dozen runs. Infinite where some run alone decides a coefficient, as with no more runs than coefficients.
+    MacKinnon and White 1985: without bias where the noise is equal, where the plain sandwich is far
+    too small for a dozen runs. Infinite where some run alone decides a coefficient, as with no more
+    runs than coefficients.
     """
     n, k = design.shape
     inverse = np.linalg.pinv(design, rcond=_RANK)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jscale.fit._quantiles import student_quantile
+from jscale.fit.uncertainty import student_quantile
 
 LEVEL = 0.95
 
@@ -16,8 +16,10 @@ class PowerLaw:
     Attributes:
         coefficient: value at one FLOP, far outside the budgets: of use in the formula only.
         exponent: of compute.
-        stderr: standard error of the exponent; infinite with two budgets, whose line has no scatter.
-        interval: 95% interval of the exponent; Student's t on the scatter about the line unless there are draws.
+        stderr: standard error of the exponent; infinite with two budgets, whose line has no
+            scatter.
+        interval: 95% interval of the exponent; Student's t on the scatter about the line unless
+            there are draws.
         points: number of budgets on the line, or of points of a grid of compute.
         weighted: by one over the squared errors of the points.
     """
@@ -35,9 +37,7 @@ class PowerLaw:
 
     def __repr__(self) -> str:
         low, high = self.interval
-        return (
-            f"<PowerLaw {self.coefficient:.4g} C^{self.exponent:.4f} ({low:.4f} to {high:.4f}); {self.points} points>"
-        )
+        return f"<PowerLaw {self.coefficient:.4g} C^{self.exponent:.4f} ({low:.4f} to {high:.4f}); {self.points} points>"
 
 
 def line(log_C: np.ndarray, log_y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -72,4 +72,6 @@ def power_law(C: np.ndarray, y: np.ndarray, errors: np.ndarray | None = None) ->
         error = float(np.sqrt(scatter / spread.sum()))
         half = error * student_quantile(LEVEL, len(C) - 2)
     ends = (float(exponent) - half, float(exponent) + half)
-    return PowerLaw(float(np.exp(intercept)), float(exponent), error, ends, len(C), errors is not None)
+    return PowerLaw(
+        float(np.exp(intercept)), float(exponent), error, ends, len(C), errors is not None
+    )

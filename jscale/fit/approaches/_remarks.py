@@ -12,10 +12,11 @@ from jscale.fit.approaches._powerlaw import line
 from jscale.fit.approaches._valleys import SIZES, Fitter
 
 if TYPE_CHECKING:
-    from jscale.fit.approaches._isoflop import Budget, Lines
+    from jscale.fit.approaches._results import Budget, Lines
 
 _MOVED = 0.01
-"""Change of the exponent by the flagged budgets that is worth a warning: a decade of compute then moves N* by 2.3%."""
+"""Change of the exponent by the flagged budgets that is worth a warning: a decade of compute then
+moves N* by 2.3%."""
 
 
 def of_budgets(budgets: Sequence["Budget"]) -> tuple[Note, ...]:
@@ -43,7 +44,9 @@ def of_fits(
         return (_no_power_law(budgets, curve),)
     if headline == "all":
         left = sound.points if sound else 0
-        message = f"fewer than {enough} budgets are free of flags: the power laws rest on flagged ones"
+        message = (
+            f"fewer than {enough} budgets are free of flags: the power laws rest on flagged ones"
+        )
         return (Note("headline-flagged", "error", message, {"unflagged": left}),)
     assert sound is not None
     if abs(every.exponent - sound.exponent) < _MOVED:
@@ -85,7 +88,9 @@ def of_influence(C: np.ndarray, log_N: np.ndarray, stderr: float) -> tuple[Note,
     if len(C) < 4:
         return ()
     whole = line(np.log(C), log_N)[1]
-    without = np.array([line(np.log(np.delete(C, i)), np.delete(log_N, i))[1] for i in range(len(C))])
+    without = np.array(
+        [line(np.log(np.delete(C, i)), np.delete(log_N, i))[1] for i in range(len(C))]
+    )
     worst = int(np.argmax(np.abs(without - whole)))
     if abs(without[worst] - whole) <= max(stderr, _MOVED):
         return ()
@@ -105,12 +110,21 @@ def of_shape(fitter: Fitter) -> tuple[Note, ...]:
         f"the exponents that the valleys share (alpha {fitter.shape.alpha:.3g}, beta {fitter.shape.beta:.3g}) did not "
         "settle: the runs reach too short a way up the sides"
     )
-    return (Note("shape-unsettled", "warning", message, {"alpha": fitter.shape.alpha, "beta": fitter.shape.beta}),)
+    return (
+        Note(
+            "shape-unsettled",
+            "warning",
+            message,
+            {"alpha": fitter.shape.alpha, "beta": fitter.shape.beta},
+        ),
+    )
 
 
 def no_bias(law: str, why: str) -> Note:
     """That the bias is not known."""
-    return Note("no-bias", "info", f"the bias of the curve was not computed with law {law!r}: {why}")
+    return Note(
+        "no-bias", "info", f"the bias of the curve was not computed with law {law!r}: {why}"
+    )
 
 
 def uncertified(law: str, status: Status) -> Note:

@@ -10,10 +10,9 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale.fit._covariance import of_number
-from jscale.fit._point import Point, point
 from jscale.fit.approaches._isoflop import IsoFlop, isoflop
 from jscale.fit.approaches._training import TrainingCurves, training_curves
+from jscale.fit.optimum import Point, of_number, point
 from jscale.laws import chinchilla
 from jscale.runs import Runs
 
@@ -48,7 +47,9 @@ class Exponents:
 
 @dataclass(frozen=True)
 class ThreeApproaches:
-    """The approaches in order, with the results behind them, None where an approach cannot be taken."""
+    """The approaches in order, with the results behind them, None where an approach cannot be
+    taken.
+    """
 
     exponents: tuple[Exponents, ...]
     training: TrainingCurves | None
@@ -68,9 +69,11 @@ def three_approaches(
     draws: int = 0,
     key: jax.Array | None = None,
 ) -> ThreeApproaches:
-    """The exponents of the compute-optimal size and data by Hoffmann's three approaches, with 95% intervals.
+    """The exponents of the compute-optimal size and data by Hoffmann's three approaches, with 95%
+    intervals.
 
-    Chinchilla's law gives ``a = beta / (alpha + beta)`` and ``b = 1 - a``, with errors from its sandwich covariance.
+    Chinchilla's law gives ``a = beta / (alpha + beta)`` and ``b = 1 - a``, with errors from its
+    sandwich covariance.
 
     Args:
         table: validated runs with N, D, C and loss.
@@ -84,13 +87,24 @@ def three_approaches(
     Raises:
         JscaleError: no approach can be taken; the message is that of the law.
     """
-    first, why_first = _attempt(lambda k: training_curves(table, by=run, draws=draws, key=k), key, 0)
+    first, why_first = _attempt(
+        lambda k: training_curves(table, by=run, draws=draws, key=k), key, 0
+    )
     third, why_third = _attempt(lambda _: point(chinchilla, table), key, 2)
     # The law that was just fitted is the truth of the bias: no second fit.
     truth = third.params if third and third.certificate.converged else None
     law = chinchilla if truth else None
     second, why_second = _attempt(
-        lambda k: isoflop(table, curve=curve, law=law, params=truth, by=by, tolerance=tolerance, draws=draws, key=k),
+        lambda k: isoflop(
+            table,
+            curve=curve,
+            law=law,
+            params=truth,
+            by=by,
+            tolerance=tolerance,
+            draws=draws,
+            key=k,
+        ),
         key,
         1,
     )
@@ -112,7 +126,9 @@ def _attempt(take, key: jax.Array | None, number: int):
         return None, str(error)
 
 
-def _by_lines(number: int, name: str, result: TrainingCurves | IsoFlop | None, why: str) -> Exponents:
+def _by_lines(
+    number: int, name: str, result: TrainingCurves | IsoFlop | None, why: str
+) -> Exponents:
     if result is None or result.N is None or result.D is None:
         return _none(number, name, why or "fewer than two budgets have a minimum")
     N, D = result.N, result.D
@@ -128,9 +144,13 @@ def _by_law(fitted: Point | None, why: str) -> Exponents:
     slope = np.array([-beta, alpha]) / (alpha + beta) ** 2
     half = _NORMAL * float(np.sqrt(of_number(slope, fitted.covariance[np.ix_(at, at)])))
     a, b = beta / (alpha + beta), alpha / (alpha + beta)
-    return Exponents(3, "law", a, (a - half, a + half), b, (b - half, b + half), fitted.certificate.status)
+    return Exponents(
+        3, "law", a, (a - half, a + half), b, (b - half, b + half), fitted.certificate.status
+    )
 
 
 def _none(number: int, name: str, why: str) -> Exponents:
     everything = (-np.inf, np.inf)
-    return Exponents(number, name, np.nan, everything, np.nan, everything, Status.no_interior_optimum, why)
+    return Exponents(
+        number, name, np.nan, everything, np.nan, everything, Status.no_interior_optimum, why
+    )

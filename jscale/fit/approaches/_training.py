@@ -12,8 +12,8 @@ from jscale._core.scope import in_float64
 from jscale._core.status import Status
 from jscale.fit.approaches import _draws
 from jscale.fit.approaches._budgets import columns
-from jscale.fit.approaches._isoflop import Lines
 from jscale.fit.approaches._powerlaw import LEVEL, PowerLaw, line, power_law
+from jscale.fit.approaches._results import Lines
 from jscale.runs import Runs
 
 _RIVALS = 3
@@ -31,8 +31,8 @@ class TrainingCurves:
         loss: (points,) its loss.
         run: (points,) its label.
         bracketed: (points,) whether larger and smaller models than it reach this compute.
-        fits: "all" and "bracketed"; errors and intervals come from draws of runs and are infinite without, since
-            neighbouring points of a grid are no independent observations.
+        fits: "all" and "bracketed"; errors and intervals come from draws of runs and are infinite
+            without, since neighbouring points of a grid are no independent observations.
         headline: which to quote: "bracketed" where it crosses three sizes.
         draws: (draws,) exponents of N* of the headline; None without resampling.
         status: ``converged`` for a bracketed headline.
@@ -64,7 +64,9 @@ class TrainingCurves:
 
 @dataclass(frozen=True)
 class _Curves:
-    """All curves on one grid: sizes and labels (runs,); logarithms of loss and tokens (runs, points), NaN off them."""
+    """All curves on one grid: sizes and labels (runs,); logarithms of loss and tokens (runs,
+    points), NaN off them.
+    """
 
     labels: np.ndarray
     N: np.ndarray
@@ -72,7 +74,9 @@ class _Curves:
     log_D: np.ndarray
 
     def lowest(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of the runs ``chosen`` (booleans): the lowest at each point, whether enough reach it, whether it is inner."""
+        """Of the runs ``chosen`` (booleans): the lowest at each point, whether enough reach it,
+        whether it is inner.
+        """
         there = np.isfinite(self.log_loss) & chosen[:, None]
         best = np.argmin(np.where(there, self.log_loss, np.inf), axis=0)
         sizes = np.where(there, self.N[:, None], np.nan)
@@ -84,12 +88,18 @@ class _Curves:
 
 @in_float64
 def training_curves(
-    table: Runs, *, by: str | None = None, points: int = 400, draws: int = 0, key: jax.Array | None = None
+    table: Runs,
+    *,
+    by: str | None = None,
+    points: int = 400,
+    draws: int = 0,
+    key: jax.Array | None = None,
 ) -> TrainingCurves:
     """Size and tokens of the run with the lowest loss at each compute, and power laws through them.
 
-    Each run's checkpoints are joined by straight lines of log loss on log compute; at each of ``points`` regular steps
-    of log compute the lowest curve gives N* and D*. The sizes are those that were trained, so N* is a staircase.
+    Each run's checkpoints are joined by straight lines of log loss on log compute; at each of
+    ``points`` regular steps of log compute the lowest curve gives N* and D*. The sizes are those
+    that were trained, so N* is a staircase.
 
     Hoffmann et al. 2022 (arXiv 2203.15556), section 3.1, with 1,500 points.
 
@@ -101,8 +111,8 @@ def training_curves(
         key: a JAX random key, with ``draws`` only.
 
     Raises:
-        JscaleError: a column is missing or empty, no run has several checkpoints, no compute is reached by three runs,
-            or draws and key do not make sense.
+        JscaleError: a column is missing or empty, no run has several checkpoints, no compute is
+            reached by three runs, or draws and key do not make sense.
     """
     _draws.check("rows", draws, key, "parabola")
     if points < 2:
@@ -110,7 +120,9 @@ def training_curves(
     log_C, curves = _curves(table, by, points)
     best, rivalled, inside = curves.lowest(np.ones(len(curves.N), bool))
     if not rivalled.any():
-        raise JscaleError(f"{table.name}: no compute is reached by the training curves of {_RIVALS} runs")
+        raise JscaleError(
+            f"{table.name}: no compute is reached by the training curves of {_RIVALS} runs"
+        )
     at = np.arange(points)
     N, D = curves.N[best], np.exp(curves.log_D[best, at])
     fits = {"all": _fit(log_C, N, D, rivalled), "bracketed": _fit(log_C, N, D, rivalled & inside)}
@@ -118,9 +130,20 @@ def training_curves(
     headline = "bracketed" if crossed >= 3 else "all"
     sampled = None
     if key is not None:
-        sampled, fits[headline] = _resample(curves, log_C, headline, draws=draws, key=key, fitted=fits[headline])
+        sampled, fits[headline] = _resample(
+            curves, log_C, headline, draws=draws, key=key, fitted=fits[headline]
+        )
     return TrainingCurves(
-        *(values[rivalled] for values in (np.exp(log_C), N, D, np.exp(curves.log_loss[best, at]), curves.labels[best])),
+        *(
+            values[rivalled]
+            for values in (
+                np.exp(log_C),
+                N,
+                D,
+                np.exp(curves.log_loss[best, at]),
+                curves.labels[best],
+            )
+        ),
         bracketed=inside[rivalled],
         fits=fits,
         headline=headline,
@@ -152,11 +175,15 @@ def _curves(table: Runs, by: str | None, points: int) -> tuple[np.ndarray, _Curv
     for i in several:
         mine = np.flatnonzero(which == i)
         if np.ptp(log_N[mine]) > 1e-6:
-            raise JscaleError(f"{table.name}: run {labels[i]!r} of column {name!r} has several sizes N; expected one")
+            raise JscaleError(
+                f"{table.name}: run {labels[i]!r} of column {name!r} has several sizes N; expected one"
+            )
         C, first = np.unique(log_C[mine], return_index=True)
         mine = mine[first]
         sizes.append(np.exp(log_N[mine[0]]))
-        on_grid.append([np.interp(grid, C, v[mine], left=np.nan, right=np.nan) for v in (log_loss, log_D)])
+        on_grid.append(
+            [np.interp(grid, C, v[mine], left=np.nan, right=np.nan) for v in (log_loss, log_D)]
+        )
     loss, tokens = np.array(on_grid).transpose(1, 0, 2)
     return grid, _Curves(labels[several], np.array(sizes), loss, tokens)
 
@@ -201,6 +228,8 @@ def _notes(inside: np.ndarray, crossed: int) -> tuple[Note, ...]:
         )
         found.append(Note("unbracketed", "warning", message, {"share": share}))
     if crossed < 3:
-        message = f"only {crossed} sizes are ever the lowest with both smaller and larger ones around"
+        message = (
+            f"only {crossed} sizes are ever the lowest with both smaller and larger ones around"
+        )
         found.append(Note("headline-flagged", "error", message, {"sizes": crossed}))
     return tuple(found)

@@ -62,8 +62,12 @@ class Fitter:
             return len(group.N) == len(np.unique(group.N)) >= SIZES["akima"]
         return squares.rank(self.curve(group).basis(group.x, 0)) == SIZES[self.kind]
 
-    def minima(self, group: Group, loss: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Logarithm of N at the lowest point (...,) for losses (..., n) and weights (..., n); NaN for none."""
+    def minima(
+        self, group: Group, loss: np.ndarray, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Logarithm of N at the lowest point (...,) for losses (..., n) and weights (..., n); NaN
+        for none.
+        """
         if self.kind == "akima":
             grid = np.linspace(group.x[0], group.x[-1], _FINE * (len(group.x) - 1))
             best = np.argmin(akima(group.x, np.log(loss), grid), axis=-1)
@@ -86,7 +90,9 @@ def prepare(kind: str, groups: Sequence[Group], losses: Sequence[np.ndarray]) ->
     if kind != "law":
         return Fitter(kind)
     # Three runs fit any shape: only larger valleys have a say.
-    told = [(g.x, y) for g, y in zip(groups, losses, strict=True) if len(np.unique(g.N)) > SIZES["law"]]
+    told = [
+        (g.x, y) for g, y in zip(groups, losses, strict=True) if len(np.unique(g.N)) > SIZES["law"]
+    ]
     if sum(len(x) - SIZES["law"] for x, _ in told) < 2:
         raise JscaleError(
             "the law-shaped valley needs at least two runs more than 3 a budget, to tell the exponents that all "
@@ -96,7 +102,9 @@ def prepare(kind: str, groups: Sequence[Group], losses: Sequence[np.ndarray]) ->
 
 
 def bottoms(fitter: Fitter, groups: Sequence[Group]) -> list[Bottom | None]:
-    """The lowest point of every valley, with sandwich errors; None where the runs do not determine the curve."""
+    """The lowest point of every valley, with sandwich errors; None where the runs do not determine
+    the curve.
+    """
     if fitter.kind == "akima":
         return [_piecewise(fitter, group) if fitter.enough(group) else None for group in groups]
     shape = _shape_error(fitter, groups)

@@ -22,13 +22,16 @@ class Prior:
 
 @dataclass(frozen=True)
 class Anchor:
-    """How a parameter turns into a coordinate of known size and little correlation with its neighbours.
+    """How a parameter turns into a coordinate of known size and little correlation with its
+    neighbours.
 
-    ``coordinate = (value * multiplies + plus) ** power``, each a formula in the law's other parameters and in the
-    centre of the runs: an input's name stands for its geometric mean, ``<input>_low`` for its smallest value and
-    ``loss_min`` for the smallest loss. ``A`` with ``multiplies="N**-alpha"`` becomes the size term in nats at the
-    typical model, of which one can say beforehand that it is a few tenths of a nat; ``A`` itself spans decades.
-    The prior is one of the coordinate; where there is only a ``plus``, it is one of the parameter itself.
+    ``coordinate = (value * multiplies + plus) ** power``, each a formula in the law's other
+    parameters and in the
+    centre of the runs: an input's name stands for its geometric mean, ``<input>_low`` for its
+    smallest value and ``loss_min`` for the smallest loss. ``A`` with ``multiplies="N**-alpha"``
+    becomes the size term in nats at the typical model, of which one can say beforehand that it is a
+    few tenths of a nat; ``A`` itself spans decades. The prior is one of the coordinate; where there
+    is only a ``plus``, it is one of the parameter itself.
     """
 
     multiplies: str = "1"
@@ -38,7 +41,9 @@ class Anchor:
     @property
     def names(self) -> frozenset[str]:
         """Everything that the formulas name."""
-        return frozenset().union(*(expressions.names(text) for text in (self.multiplies, self.plus, self.power)))
+        return frozenset().union(
+            *(expressions.names(text) for text in (self.multiplies, self.plus, self.power))
+        )
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,21 @@ class Role:
         name: of the role.
         unit: of the argument.
         meaning: a few words for the law's card.
-        support: where the argument's coordinate lives (the argument itself when there is no anchor).
+        support: where the argument's coordinate lives (the argument itself when there is no
+            anchor).
         prior: of the coordinate (parameters only).
         start: range of the coordinate from which a fit starts (parameters only).
         anchor: coordinate of the argument, if other than itself.
-        ends: the ends of what anyone trains, and values that are special (quantities only): a law holds at all of them.
+        ends: the ends of what anyone trains, and values that are special (quantities only): a law
+            holds at all of them.
         typical: a value in the middle (quantities only).
-        column: of a table of runs, in which a law that returns the quantity finds what was observed; a law that takes
-            it looks there as well, unless it is one that every table has.
-        limits: the least and the most that the quantity can be, where its support is wider (quantities only).
-        parts: "all" where the inputs of this role in a law are all parts of one whole and sum to 1, "some" where they
-            are some of its parts.
+        column: of a table of runs, in which a law that returns the quantity finds what was
+            observed; a law that takes it looks there as well, unless it is one that every table
+            has.
+        limits: the least and the most that the quantity can be, where its support is wider
+            (quantities only).
+        parts: "all" where the inputs of this role in a law are all parts of one whole and sum to 1,
+            "some" where they are some of its parts.
     """
 
     name: str
@@ -90,9 +99,17 @@ class Role:
         number = "a number" if endless or high < math.inf else "a finite number"
         counted = self.unit.endswith("s")  # parameters, tokens, bits; not FLOP, not a learning rate
         noun = f"{number} " if self.unit == "1" else f"{number}, "
-        noun = f"{self.unit}, " if endless and counted else f"{number} of {self.unit}, " if counted else noun
+        noun = (
+            f"{self.unit}, "
+            if endless and counted
+            else f"{number} of {self.unit}, "
+            if counted
+            else noun
+        )
         if self.limits is not None:
-            return f"{noun}{low:g} or more" if high == math.inf else f"{noun}from {low:g} to {high:g}"
+            return (
+                f"{noun}{low:g} or more" if high == math.inf else f"{noun}from {low:g} to {high:g}"
+            )
         ends = [f"above {low:g}"] * (low > -math.inf) + [f"below {high:g}"] * (high < math.inf)
         return (noun + " and ".join(ends)).rstrip(", ")
 
@@ -106,7 +123,9 @@ class adjust:
     def __init__(self, **changes: Any) -> None:
         if unknown := set(changes) - {f.name for f in fields(Role)}:
             known = ", ".join(f.name for f in fields(Role))
-            raise JscaleError(f"adjust: a role has no {', '.join(sorted(unknown))} (it has: {known})")
+            raise JscaleError(
+                f"adjust: a role has no {', '.join(sorted(unknown))} (it has: {known})"
+            )
         object.__setattr__(self, "changes", tuple(changes.items()))
 
     def apply(self, role: Role) -> Role:

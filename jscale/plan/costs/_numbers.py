@@ -7,7 +7,7 @@ import numpy as np
 
 from jscale._core.arrays import as_float
 from jscale._core.errors import JscaleError
-from jscale.plan._inputs import check_number, is_traced
+from jscale.plan._binding import check_number, is_traced
 
 
 def positive(name: str, value: Any) -> Any:
@@ -39,7 +39,9 @@ def _divide(x: jax.Array, y: jax.Array) -> jax.Array:
 
 
 @_divide.defjvp
-def _divide_jvp(primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+def _divide_jvp(
+    primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[jax.Array, jax.Array]:
     (x, y), (x_dot, y_dot) = primals, tangents
     quotient = _divide(x, y)
     return quotient, _divide(x_dot - quotient * y_dot, y)
@@ -48,8 +50,8 @@ def _divide_jvp(primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...])
 def ratio(x: Any, y: Any) -> Any:
     """``x / y``, for JAX arrays without the powers of ``y`` in JAX's own derivatives.
 
-    The second has ``y**-3``, which above 1e12 parameters underflows in float32 and takes the Hessian with it; the
-    first has ``y**-2``, which does so above 1e19 FLOP per second.
+    The second has ``y**-3``, which above 1e12 parameters underflows in float32 and takes the
+    Hessian with it; the first has ``y**-2``, which does so above 1e19 FLOP per second.
     """
     if isinstance(x, jax.Array) or isinstance(y, jax.Array):
         return _divide(x, y)

@@ -9,7 +9,8 @@ from jscale.plan.costs.memory import weight_bytes
 
 
 def inference_flops(N: ArrayLike, tokens: ArrayLike = 1.0) -> Any:
-    """FLOP of reading or writing ``tokens``: ``2 N`` each, a multiplication and an addition per parameter.
+    """FLOP of reading or writing ``tokens``: ``2 N`` each, a multiplication and an addition per
+        parameter.
 
     Attention scores are left out; :meth:`Architecture.forward_flops_per_token` has them.
 
@@ -36,17 +37,21 @@ def serving_flops(N: ArrayLike, T_gen: ArrayLike, Q: ArrayLike) -> Any:
     Raises:
         JscaleError: N not positive, or a negative count.
 
-    Source: the inference term of Sardana et al. 2023 (arXiv 2401.00448), eq. 3, with ``T = T_gen Q``.
+    Source: the inference term of Sardana et al. 2023 (arXiv 2401.00448), eq. 3, with ``T = T_gen
+        Q``.
     """
     return inference_flops(N, between("T_gen", T_gen, 0.0)) * between("Q", Q, 0.0)
 
 
-def decode_seconds(N: ArrayLike, *, bandwidth: ArrayLike, bits: ArrayLike = 16.0, kv_bytes: ArrayLike = 0.0) -> Any:
+def decode_seconds(
+    N: ArrayLike, *, bandwidth: ArrayLike, bits: ArrayLike = 16.0, kv_bytes: ArrayLike = 0.0
+) -> Any:
     """Seconds between two tokens of a sequence: ``(N bits / 8 + kv_bytes) / bandwidth``.
 
-    Writing a token reads all weights and the whole cache once, for every sequence of the batch together, and at small
-    batches takes as long as that: memory bound. It is a lower bound, reached where the arithmetic of the batch,
-    ``2 N batch / peak``, takes less and communication nothing.
+    Writing a token reads all weights and the whole cache once, for every sequence of the batch
+    together, and at small
+    batches takes as long as that: memory bound. It is a lower bound, reached where the arithmetic
+    of the batch, ``2 N batch / peak``, takes less and communication nothing.
 
     Args:
         N: parameters read; of a mixture of experts those that any sequence of the batch meets.
@@ -66,10 +71,11 @@ def decode_seconds(N: ArrayLike, *, bandwidth: ArrayLike, bits: ArrayLike = 16.0
 def decodable_parameters(
     seconds: ArrayLike, *, bandwidth: ArrayLike, bits: ArrayLike = 16.0, kv_bytes: ArrayLike = 0.0
 ) -> Any:
-    """The most parameters that write a token in ``seconds``: ``(seconds bandwidth - kv_bytes) 8 / bits``.
+    """The most parameters that write a token in ``seconds``: ``(seconds bandwidth - kv_bytes) 8 /
+        bits``.
 
-    The inverse of :func:`decode_seconds`, for a latency that must be kept: 0 or less where reading the cache alone
-    takes longer.
+    The inverse of :func:`decode_seconds`, for a latency that must be kept: 0 or less where reading
+    the cache alone takes longer.
 
     Args:
         seconds: between two tokens of a sequence.
@@ -82,5 +88,7 @@ def decodable_parameters(
 
     Source: solved from :func:`decode_seconds`.
     """
-    read = positive("seconds", seconds) * positive("bandwidth", bandwidth) - between("kv_bytes", kv_bytes, 0.0)
+    read = positive("seconds", seconds) * positive("bandwidth", bandwidth) - between(
+        "kv_bytes", kv_bytes, 0.0
+    )
     return 8.0 * ratio(read, positive("bits", bits))

@@ -34,7 +34,8 @@ def training_bytes(
     master: ArrayLike = 32.0,
     moment: ArrayLike = 32.0,
 ) -> Any:
-    """Bytes of the state of training with Adam: ``N (weights + gradients + master + 2 moment) / 8``.
+    """Bytes of the state of training with Adam: ``N (weights + gradients + master + 2 moment) /
+    8``.
 
     16 bytes per parameter in mixed precision, of all devices together; activations come on top
     (:func:`activation_bytes`).
@@ -65,10 +66,11 @@ def activation_bytes(
     batch: ArrayLike = 1.0,
     recompute: Literal["none", "selective", "full"] = "selective",
 ) -> Any:
-    """Bytes of the activations that the backward pass needs, in 16 bits: ``s b h L (34 + 5 a s / h)``.
+    """Bytes of the activations that the backward pass needs, in 16 bits: ``s b h L (34 + 5 a s /
+    h)``.
 
-    For the standard block (``d_ff = 4 width``, as many key as query heads, no gate), all devices together, without the
-    embedding and the head.
+    For the standard block (``d_ff = 4 width``, as many key as query heads, no gate), all devices
+    together, without the embedding and the head.
 
     Args:
         layers: L.
@@ -76,8 +78,9 @@ def activation_bytes(
         heads: a, of attention.
         context: s, tokens in a sequence.
         batch: b, sequences.
-        recompute: what the backward pass computes again: ``"none"`` as above; ``"selective"`` the attention scores,
-            which leaves ``34 s b h L``; ``"full"`` whole layers from their inputs, ``2 s b h L``.
+        recompute: what the backward pass computes again: ``"none"`` as above; ``"selective"`` the
+            attention scores, which leaves ``34 s b h L``; ``"full"`` whole layers from their
+            inputs, ``2 s b h L``.
 
     Raises:
         JscaleError: a number that is not positive, or another ``recompute``.
@@ -114,7 +117,19 @@ def kv_cache_bytes(
     Raises:
         JscaleError: a number that is not positive.
 
-    Source: Pope et al. 2022 (arXiv 2211.05102), section 3.3; shared heads, Ainslie et al. 2023 (arXiv 2305.13245).
+    Source: Pope et al. 2022 (arXiv 2211.05102), section 3.3; shared heads, Ainslie et al. 2023
+        (arXiv 2305.13245).
     """
-    numbers = 2.0 * positive("layers", layers) * positive("kv_heads", kv_heads) * positive("head_dim", head_dim)
-    return numbers * positive("context", context) * positive("batch", batch) * positive("bits", bits) / 8.0
+    numbers = (
+        2.0
+        * positive("layers", layers)
+        * positive("kv_heads", kv_heads)
+        * positive("head_dim", head_dim)
+    )
+    return (
+        numbers
+        * positive("context", context)
+        * positive("batch", batch)
+        * positive("bits", bits)
+        / 8.0
+    )

@@ -19,7 +19,8 @@ FULL_BITS = 16.0
 class Cost(Protocol):
     """A cost that can be solved for tokens and for parameters in closed form.
 
-    Hashable, or a pytree of its numbers: a plan is differentiable in those and broadcasts them against draws.
+    Hashable, or a pytree of its numbers: a plan is differentiable in those and broadcasts them
+    against draws.
     """
 
     @property
@@ -37,7 +38,9 @@ class Cost(Protocol):
         ...
 
     def tokens(self, budget: ArrayLike, N: ArrayLike, P: ArrayLike | None = None) -> Any:
-        """Tokens on which ``budget`` FLOP train N parameters in P bits; 0 or less where the budget buys none."""
+        """Tokens on which ``budget`` FLOP train N parameters in P bits; 0 or less where the budget
+        buys none.
+        """
         ...
 
     def parameters(self, budget: ArrayLike, D: ArrayLike, P: ArrayLike | None = None) -> Any:
@@ -64,13 +67,17 @@ class ProductCost:
 
     def __post_init__(self) -> None:
         if not 0 < self.factor < float("inf"):
-            raise JscaleError(f"the factor of a cost must be a finite number above 0, not {self.factor!r}")
+            raise JscaleError(
+                f"the factor of a cost must be a finite number above 0, not {self.factor!r}"
+            )
 
     def _rate(self, P: ArrayLike | None) -> Any:
         if not self.needs_bits:
             return self.factor
         if P is None:
-            raise JscaleError(f"the cost {self.name} depends on the training precision: give P, in bits")
+            raise JscaleError(
+                f"the cost {self.name} depends on the training precision: give P, in bits"
+            )
         return self.factor / FULL_BITS * as_float(P)
 
     def flops(self, N: ArrayLike, D: ArrayLike, P: ArrayLike | None = None) -> Any:
@@ -87,7 +94,8 @@ class ProductCost:
 
 
 training_flops = ProductCost("training_flops")
-"""``C = 6 N D``: 2 FLOP forward and 4 backward per parameter and token (Kaplan et al. 2020, Table 1).
+"""``C = 6 N D``: 2 FLOP forward and 4 backward per parameter and token (Kaplan et al. 2020, Table
+1).
 
 For a mixture of experts N counts the parameters that a token meets: ``active_parameters`` of an
 :class:`~jscale.plan.costs.Architecture`.
@@ -98,17 +106,20 @@ precision_scaled_flops = ProductCost("precision_scaled_flops", needs_bits=True)
 
 
 @functools.partial(
-    jax.tree_util.register_dataclass, data_fields=["T", "training", "inference"], meta_fields=["name", "needs_bits"]
+    jax.tree_util.register_dataclass,
+    data_fields=["T", "training", "inference"],
+    meta_fields=["name", "needs_bits"],
 )
 @dataclass(frozen=True)
 class LifetimeCost:
     """``6 N D + 2 N T`` FLOP: training on D tokens and serving T more over the life of the model.
 
-    A budget leaves ``D = (budget / N - 2 T) / 6`` tokens to train on, none beyond ``N = budget / (2 T)``. A plan is
-    differentiable in T and takes an array of it, broadcast against the draws.
+    A budget leaves ``D = (budget / N - 2 T) / 6`` tokens to train on, none beyond ``N = budget / (2
+    T)``. A plan is differentiable in T and takes an array of it, broadcast against the draws.
 
     Source: Sardana et al. 2023 (arXiv 2401.00448), eq. 3. Where serving uses the hardware less
-    well than training, divide each factor by its model FLOP utilisation: the cost then is one in hours of hardware.
+    well than training, divide each factor by its model FLOP utilisation: the cost then is one in
+    hours of hardware.
 
     Attributes:
         T: tokens read and written in use, in and out together; 0 or more.
@@ -144,7 +155,9 @@ class LifetimeCost:
         return as_float(N) * (as_float(self.training) * as_float(D) + self._serving())
 
     def tokens(self, budget: ArrayLike, N: ArrayLike, P: ArrayLike | None = None) -> Any:
-        """Tokens that ``budget`` FLOP leave to train on; 0 or less where serving alone costs as much."""
+        """Tokens that ``budget`` FLOP leave to train on; 0 or less where serving alone costs as
+        much.
+        """
         return (ratio(as_float(budget), as_float(N)) - self._serving()) / as_float(self.training)
 
     def parameters(self, budget: ArrayLike, D: ArrayLike, P: ArrayLike | None = None) -> Any:

@@ -1,0 +1,33 @@
+"""Public names whose modules load on first use, so that a light import does not pay for a heavy
+library.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """The module-level ``__getattr__`` of a package with lazy names.
+
+    Args:
+        package: the package's ``__name__``.
+        homes: public name → module that defines it, or ``module:attribute`` where the attribute has
+            another name.
+
+    Returns:
+        A function of the name; it imports the module and returns the attribute.
+
+    Example:
+        >>> get = lazy_names("example", {"root": "math:sqrt"})
+        >>> get("root")(9.0)
+        3.0
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, _, attribute = homes[name].partition(":")
+        return getattr(importlib.import_module(module), attribute or name)
+
+    return __getattr__

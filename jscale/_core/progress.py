@@ -1,0 +1,45 @@
+"""A progress bar on stderr that several threads may advance."""
+
+import threading
+from types import TracebackType
+
+
+class Progress:
+    """Counts work done; draws a bar on stderr when ``shown``."""
+
+    def __init__(self, total: int, label: str, shown: bool) -> None:
+        self._total, self._label, self._shown = total, label, shown
+        self._lock = threading.Lock()
+        self._bar = None
+
+    def __enter__(self) -> "Progress":
+        if self._shown:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            self._bar = Bar(*columns, console=Console(stderr=True))
+            self._bar.start()
+            self._task = self._bar.add_task(self._label, total=self._total)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, count: int) -> None:
+        """Record ``count`` more units of work."""
+        if self._bar is not None:
+            with self._lock:
+                self._bar.advance(self._task, count)

@@ -1,0 +1,15 @@
+"""One number under every choice of objective, runs and law: specification curves."""
+
+from jscale.assess.robustness._sensitivity import (
+    OBJECTIVES,
+    Sensitivity,
+    Specification,
+    sensitivity,
+)
+
+__all__ = [
+    "OBJECTIVES",
+    "Sensitivity",
+    "Specification",
+    "sensitivity",
+]

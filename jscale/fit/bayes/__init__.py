@@ -1,0 +1,24 @@
+"""Posteriors: priors, noise, the NumPyro model, the sampler, diagnostics and predictions."""
+
+from typing import TYPE_CHECKING
+
+from jscale._core.lazy import lazy_names
+from jscale.fit.bayes._diagnostics import ESS_DOUBT, RHAT_DOUBT
+from jscale.fit.bayes._posterior import Posterior, load, posterior
+from jscale.fit.bayes._predict import predict
+
+if TYPE_CHECKING:
+    from jscale.fit.bayes._model import model
+
+__all__ = [
+    "ESS_DOUBT",
+    "RHAT_DOUBT",
+    "Posterior",
+    "load",
+    "model",
+    "posterior",
+    "predict",
+]
+
+# NumPyro takes a second to import, and a point fit does not need it.
+__getattr__ = lazy_names(__name__, {"model": "jscale.fit.bayes._model"})

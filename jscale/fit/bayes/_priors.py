@@ -1,0 +1,34 @@
+"""Priors of a law's parameters as NumPyro distributions."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpyro.distributions as dist
+
+from jscale._core.supports import Support
+from jscale.laws import roles
+
+Priors = Mapping[str, roles.Prior | dist.Distribution]
+
+
+def _given(prior: roles.Prior | dist.Distribution, support: Support) -> dist.Distribution:
+    return _distribution(prior, support) if isinstance(prior, roles.Prior) else prior
+
+
+def _distribution(prior: roles.Prior, support: Support, shift: Any = 0.0) -> dist.Distribution:
+    """The NumPyro distribution of a prior, cut to the support; ``shift`` moves a location."""
+    if prior.family == "normal":
+        location, scale = prior.args
+        low = support.lower if math.isfinite(support.lower) else None
+        high = support.upper if math.isfinite(support.upper) else None
+        if low is None and high is None:
+            return dist.Normal(location + shift, scale)
+        return dist.TruncatedNormal(location + shift, scale, low=low, high=high)
+    families = {
+        "lognormal": dist.LogNormal,
+        "uniform": dist.Uniform,
+        "beta": dist.Beta,
+        "halfnormal": dist.HalfNormal,
+    }
+    return families[prior.family](*prior.args)

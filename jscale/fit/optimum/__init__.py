@@ -1,0 +1,41 @@
+"""The certified optimum: point fit, certificate, covariance, and the state that intervals start
+from.
+"""
+
+from jscale.fit.optimum._certificate import AGREEING_STARTS, COLLINEAR, GRADIENT, Certificate, notes
+from jscale.fit.optimum._optimum import find
+from jscale.fit.optimum._point import Point, optimum, point
+from jscale.fit.optimum._sandwich import (
+    bread,
+    fisher,
+    inverse_information,
+    of_number,
+    of_one_residual,
+    sandwich,
+    stiffness,
+    untold,
+)
+from jscale.fit.optimum._state import Fitted, fit_once, fitted
+
+__all__ = [
+    "AGREEING_STARTS",
+    "COLLINEAR",
+    "GRADIENT",
+    "Certificate",
+    "Fitted",
+    "Point",
+    "bread",
+    "find",
+    "fisher",
+    "fit_once",
+    "fitted",
+    "inverse_information",
+    "notes",
+    "of_number",
+    "of_one_residual",
+    "optimum",
+    "point",
+    "sandwich",
+    "stiffness",
+    "untold",
+]

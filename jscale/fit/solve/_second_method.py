@@ -1,0 +1,45 @@
+"""A second optimiser, optax's L-BFGS, that challenges the best minimum of the Newton descents."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jscale.fit.objective import Objective, Problem, Tableau, first_guess
+from jscale.laws import LawFunction
+
+_LBFGS_STEPS, _LBFGS_IDLE, _LBFGS_GAIN = 300, 20, 1e-12
+"""At most so many steps, and no more after so many in turn that gain less than this share of the
+objective."""
+
+
+@partial(jax.jit, static_argnames=("law", "objective"))
+def challenge(
+    law: LawFunction, objective: Objective, tableau: Tableau, start: jax.Array
+) -> jax.Array:
+    """The objective that optax's L-BFGS reaches from a start (k,) of its own."""
+    problem = Problem(law, objective, tableau)
+    optimiser = optax.lbfgs(memory_size=20)
+    value_and_grad = optax.value_and_grad_from_state(problem.value)
+
+    def unfinished(carry):
+        _, _, steps, idle, _ = carry
+        return (steps < _LBFGS_STEPS) & (idle < _LBFGS_IDLE)
+
+    def advance(carry):
+        free, state, steps, idle, before = carry
+        f, g = value_and_grad(free, state=state)
+        idle = jnp.where(before - f > _LBFGS_GAIN * jnp.abs(f), 0, idle + 1)
+        updates, state = optimiser.update(g, state, free, value=f, grad=g, value_fn=problem.value)
+        return optax.apply_updates(free, updates), state, steps + 1, idle, f
+
+    first = first_guess(problem, start)
+    none = jnp.asarray(0, jnp.int32)
+    # optax mixes int32 and int64 in a float64 scope, which a caller's strict promotion would
+    # refuse.
+    with jax.numpy_dtype_promotion("standard"):
+        initial = (first, optimiser.init(first), none, none, jnp.asarray(jnp.inf))
+        ended: Any = jax.lax.while_loop(unfinished, advance, initial)
+    return problem.value(ended[0])

@@ -1,0 +1,111 @@
+"""Laws of precision, quantisation and sparsity."""
+
+from jscale.laws.bits._compressed import (
+    QUEST_FORMATS,
+    TRAINED_FORMATS,
+    Format,
+    best_format,
+    compressed,
+    quest,
+    quest_format,
+)
+from jscale.laws.bits._effective import (
+    averaged_parameters,
+    effective_fraction,
+    effective_parameters,
+    effective_parameters_weights,
+    layered_parameters,
+    powered_parameters,
+)
+from jscale.laws.bits._float_precision import (
+    CHANNEL_BLOCK,
+    FloatOptimum,
+    Layout,
+    capybara,
+    float_bits,
+    float_critical_tokens,
+    float_layout,
+    float_optimum,
+    tensor_block,
+)
+from jscale.laws.bits._methods import compressed_methods
+from jscale.laws.bits._precision import (
+    low_precision,
+    precision,
+    precision_robust,
+    ptq_degradation,
+    qat,
+)
+from jscale.laws.bits._precision_forms import (
+    additive_precision,
+    data_precision,
+    generalised_precision,
+    multiplicative_precision,
+    tied_precision,
+    untied_precision,
+)
+from jscale.laws.bits._precision_optima import (
+    Served,
+    large_budget_bits,
+    ptq_critical_tokens,
+    serving_optimum,
+    tied_bits,
+)
+from jscale.laws.bits._quantised import (
+    qat_degradation,
+    qid,
+    qid_degradation,
+    qid_tokens,
+    variance_degradation,
+)
+from jscale.laws.bits._sparse import dense_equivalent, optimal_sparsity, sparse
+
+__all__ = [
+    "CHANNEL_BLOCK",
+    "QUEST_FORMATS",
+    "TRAINED_FORMATS",
+    "FloatOptimum",
+    "Format",
+    "Layout",
+    "Served",
+    "additive_precision",
+    "averaged_parameters",
+    "best_format",
+    "capybara",
+    "compressed",
+    "compressed_methods",
+    "data_precision",
+    "dense_equivalent",
+    "effective_fraction",
+    "effective_parameters",
+    "effective_parameters_weights",
+    "float_bits",
+    "float_critical_tokens",
+    "float_layout",
+    "float_optimum",
+    "generalised_precision",
+    "large_budget_bits",
+    "layered_parameters",
+    "low_precision",
+    "multiplicative_precision",
+    "optimal_sparsity",
+    "powered_parameters",
+    "precision",
+    "precision_robust",
+    "ptq_critical_tokens",
+    "ptq_degradation",
+    "qat",
+    "qat_degradation",
+    "qid",
+    "qid_degradation",
+    "qid_tokens",
+    "quest",
+    "quest_format",
+    "serving_optimum",
+    "sparse",
+    "tensor_block",
+    "tied_bits",
+    "tied_precision",
+    "untied_precision",
+    "variance_degradation",
+]

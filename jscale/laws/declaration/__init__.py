@@ -1,0 +1,35 @@
+"""Declaring a law in its own signature, and making laws from laws."""
+
+from jscale.laws.declaration._combine import fix, substitute, tie
+from jscale.laws.declaration._declare import LawFunction, describe, is_law, law, member, params
+from jscale.laws.declaration._record import (
+    CONFIDENCE,
+    Constants,
+    Input,
+    Parameter,
+    Record,
+    constants,
+)
+from jscale.laws.declaration._shares import added, sum_of_parts
+from jscale.laws.declaration._traceable import require_compilable
+
+__all__ = [
+    "CONFIDENCE",
+    "Constants",
+    "Input",
+    "LawFunction",
+    "Parameter",
+    "Record",
+    "added",
+    "constants",
+    "describe",
+    "fix",
+    "is_law",
+    "law",
+    "member",
+    "params",
+    "require_compilable",
+    "substitute",
+    "sum_of_parts",
+    "tie",
+]

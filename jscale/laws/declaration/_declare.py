@@ -1,0 +1,277 @@
+"""``@law``: a law is declared once, in its own signature."""
+
+import difflib
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from jscale._core.errors import JscaleError
+from jscale.laws.declaration._check import check
+from jscale.laws.declaration._record import Constants, Input, Parameter, Record
+from jscale.laws.roles import Role, adjust
+
+F = TypeVar("F", bound=Callable[..., Any])
+LawFunction = Callable[..., Any]
+"""A law: inputs first (positional), parameters by keyword; carries its :class:`Record`."""
+
+_ATTRIBUTE = "__jscale_record__"
+
+
+def law(
+    *,
+    formula: str,
+    source: str,
+    published: Mapping[str, Constants] | None = None,
+    where: Mapping[str, str] | None = None,
+    decreasing: Iterable[str] = (),
+    increasing: Iterable[str] = (),
+    limits: Mapping[str, str] | None = None,
+    ridges: Iterable[str] = (),
+    traps: Iterable[str] = (),
+) -> Callable[[F], F]:
+    """Declare a scaling law: reads the signature once, attaches a :class:`Record`, returns the very
+        same function.
+
+    Inputs are the positional arguments, parameters the keyword-only ones; each is annotated with a
+    role.
+
+    Args:
+        formula: the value as text, in the names of the signature and of ``where``.
+        source: paper and equation number.
+        published: short name → :func:`constants`.
+        where: abbreviations used in ``formula``, in order of evaluation.
+        decreasing: inputs in which the value never grows.
+        increasing: inputs in which the value never falls.
+        limits: at the edges of the domain, ``"N = inf, D = inf"`` → the value there, as a formula;
+            everything else is finite.
+        ridges: sentences that say which parameters the runs hardly tell apart, and when.
+        traps: warnings shown on the law's card.
+
+    Raises:
+        JscaleError: an argument without a role, a published set that names other parameters, or a
+            formula that cannot be read or has a name that the signature does not have.
+    """
+
+    def declare(function: F) -> F:
+        inputs, parameters, output = _read(function)
+        record = Record(
+            name=function.__name__,
+            summary=_summary(inspect.getdoc(function) or ""),
+            subject=(function.__module__ or "user").rsplit(".", 1)[-1].removeprefix("_"),
+            inputs=inputs,
+            parameters=parameters,
+            output=output,
+            formula=formula,
+            definitions=tuple((where or {}).items()),
+            published=dict(published or {}),
+            source=source,
+            decreasing=tuple(decreasing),
+            increasing=tuple(increasing),
+            limits=dict(limits or {}),
+            ridges=tuple(ridges),
+            traps=tuple(traps),
+        )
+        check(record)
+        return attach(function, record)
+
+    return declare
+
+
+def member(
+    evaluate: Callable[[Mapping[str, Any]], Any],
+    *,
+    name: str,
+    doc: str,
+    subject: str,
+    inputs: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    output: Any,
+    formula: str,
+    source: str,
+    where: Mapping[str, str] | None = None,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    **more: Any,
+) -> LawFunction:
+    """A law whose signature depends on a number: of breaks, of sources, of domains.
+
+    The inputs and parameters of such a family have names of their own (``d_1``, ``d_2`` …), so that
+    runs have a column for each, and draws, priors, ``fix`` and ``tie`` are those of any other law.
+
+    Args:
+        evaluate: inputs and parameters by name → the value.
+        name: of the member, such as ``bnsl(2)``.
+        doc: docstring.
+        subject: the chapter of the catalogue.
+        inputs: name → role, in positional order; a pair (role, default) where it may be left out.
+        parameters: name → role, in order.
+        output: role of the value.
+        formula: as for :func:`law`.
+        source: as for :func:`law`.
+        where: as for :func:`law`.
+        functions: that ``formula`` calls by name.
+        **more: published, decreasing, increasing, limits, ridges and traps, as for :func:`law`.
+
+    Raises:
+        JscaleError: as for :func:`law`.
+    """
+    record = Record(
+        name=name,
+        summary=_summary(doc),
+        subject=subject,
+        inputs=tuple(_input(name, label, hint) for label, hint in inputs.items()),
+        parameters=tuple(
+            Parameter(label, _role(name, label, hint)) for label, hint in parameters.items()
+        ),
+        output=_role(name, "return", output),
+        formula=formula,
+        definitions=tuple((where or {}).items()),
+        published=dict(more.pop("published", {})),
+        source=source,
+        limits=dict(more.pop("limits", {})),
+        functions=dict(functions or {}),
+        **{
+            key: tuple(more.pop(key, ())) for key in ("decreasing", "increasing", "ridges", "traps")
+        },
+    )
+    if more:
+        raise JscaleError(f"law {name!r}: {', '.join(sorted(more))} cannot be declared")
+    check(record)
+    return bound(evaluate, record, doc)
+
+
+def bound(evaluate: Callable[[Mapping[str, Any]], Any], record: Record, doc: str) -> LawFunction:
+    """A law with the signature of ``record`` that hands its arguments to ``evaluate`` by name."""
+    signature = _signature(record)
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(
+            *args, **kwargs
+        )  # a TypeError names the argument that is missing or unknown
+        given.apply_defaults()
+        return evaluate(given.arguments)
+
+    function.__name__ = function.__qualname__ = record.name
+    function.__doc__ = doc
+    function.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+    return attach(function, record)
+
+
+def _signature(record: Record) -> inspect.Signature:
+    inputs = [
+        inspect.Parameter(
+            i.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=inspect.Parameter.empty if i.default is None else i.default,
+        )
+        for i in record.inputs
+    ]
+    parameters = [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY) for n in record.parameter_names
+    ]
+    return inspect.Signature([*inputs, *parameters])
+
+
+def _summary(doc: str) -> str:
+    return inspect.cleandoc(doc).split("\n\n")[0].replace("\n", " ")
+
+
+def _input(law: str, name: str, hint: Any) -> Input:
+    hint, default = hint if isinstance(hint, tuple) else (hint, None)
+    return Input(name, _role(law, name, hint), default)
+
+
+def attach(function: F, record: Record) -> F:
+    """``function`` with ``record`` attached."""
+    setattr(function, _ATTRIBUTE, record)
+    return function
+
+
+def is_law(value: Any) -> bool:
+    """Whether ``value`` was declared with ``@law``."""
+    return callable(value) and hasattr(value, _ATTRIBUTE)
+
+
+def describe(law: LawFunction) -> Record:
+    """The record of a law.
+
+    Raises:
+        JscaleError: ``law`` was not declared with ``@law``.
+    """
+    record = getattr(law, _ATTRIBUTE, None)
+    if record is None:
+        raise JscaleError(
+            f"{getattr(law, '__name__', law)!r} is not a declared law: decorate it with @jscale.laws.law"
+        )
+    return record
+
+
+def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
+    """The published constants of a law as a plain dict, by default the first set.
+
+    Raises:
+        JscaleError: the law has no such published set; the message lists those that it has.
+    """
+    record = describe(law)
+    known = ", ".join(record.published) or "none"
+    if source is None:
+        if not record.published:
+            raise JscaleError(f"law {record.name!r} has no published constants; fit it to runs")
+        source = next(iter(record.published))
+    if source not in record.published:
+        near = _near(source, record.published)
+        raise JscaleError(
+            f"law {record.name!r} has no published constants {source!r} (it has: {known}){near}"
+        )
+    return dict(record.published[source].values)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _read(function: Callable) -> tuple[tuple[Input, ...], tuple[Parameter, ...], Role]:
+    """Inputs, parameters and output of a function's signature."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    inputs, parameters = [], []
+    for argument in inspect.signature(function).parameters.values():
+        role = _role(function.__name__, argument.name, hints.get(argument.name))
+        if argument.kind is inspect.Parameter.KEYWORD_ONLY:
+            parameters.append(Parameter(argument.name, role))
+        elif argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and role.prior is not None:
+            raise JscaleError(
+                f"law {function.__name__!r}: {argument.name!r} has the role of a parameter ({role.name}); parameters "
+                "stand behind the *, inputs before it"
+            )
+        elif argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            inputs.append(Input(argument.name, role, _default(function, argument)))
+        else:
+            raise JscaleError(
+                f"law {function.__name__!r}: {argument} must be an argument that can be given by name"
+            )
+    return tuple(inputs), tuple(parameters), _role(function.__name__, "return", hints.get("return"))
+
+
+def _default(function: Callable, argument: inspect.Parameter) -> float | None:
+    if argument.default is inspect.Parameter.empty:
+        return None
+    if not isinstance(argument.default, int | float):
+        raise JscaleError(
+            f"law {function.__name__!r}: the default of {argument.name!r} must be a number, not {argument.default!r}"
+        )
+    return float(argument.default)
+
+
+def _role(law: str, name: str, hint: Any) -> Role:
+    metadata = getattr(hint, "__metadata__", ())
+    roles = [m for m in metadata if isinstance(m, Role)]
+    if not roles:
+        raise JscaleError(
+            f"law {law!r}: {name!r} has no role; annotate it with one of jscale.laws.roles"
+        )
+    role = roles[-1]
+    for change in metadata:
+        if isinstance(change, adjust):
+            role = change.apply(role)
+    return role

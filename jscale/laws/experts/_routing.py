@@ -1,0 +1,183 @@
+"""Routed models: every token goes to one of E experts, the number of tokens is fixed.
+
+More experts are worth more parameters, with two limits: their number saturates, and the larger the
+model the less they help, until at a cutoff size they do not help at all (Clark et al. 2022). The
+cutoff belongs to the fixed number of
+tokens: where data grow with the model, the gain from experts depends on both
+    (:func:`jscale.laws.moe.joint_moe`).
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jscale._core.arrays import inexact, log
+from jscale.laws.declaration import constants, law
+from jscale.laws.roles import (
+    Anchor,
+    Coefficient,
+    Count,
+    Experts,
+    Loss,
+    Prior,
+    SignedExponent,
+    adjust,
+    lognormal,
+)
+
+FirstExperts = Annotated[
+    Coefficient,
+    adjust(
+        name="first experts",
+        unit="experts",
+        meaning="what one expert counts for",
+        prior=lognormal(2.0, 0.3),
+        start=(1.2, 4.5),
+    ),
+]
+MostExperts = Annotated[
+    Coefficient,
+    adjust(
+        name="most experts",
+        unit="experts",
+        meaning="what endless experts count for",
+        prior=lognormal(300.0, 0.5),
+        start=(150.0, 800.0),
+    ),
+]
+
+_CLARK = "Clark et al. 2022 (arXiv 2202.01169)"
+SATURATING = "1 / (1 / (E_experts - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max)"
+SATURATION_RIDGE = "E_start and E_max need runs with one expert and with hundreds; else fix them."
+
+
+def saturating_experts(E_experts: ArrayLike, *, E_start: ArrayLike, E_max: ArrayLike) -> jax.Array:
+    """Effective number of experts: ``E_start`` at one expert, ``E_max`` at endless ones, in
+    experts.
+
+    ``1 / E_hat = 1 / (E_experts - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max`` (Clark et al.
+    2022; Ludziejewski et al. 2025 keep it).
+
+    Args:
+        E_experts: (...) experts in a layer, at least 1.
+        E_start: effective experts of one expert.
+        E_max: effective experts of endless ones, above ``E_start``.
+    """
+    first = 1 / (1 / E_start - 1 / E_max)
+    return 1 / (1 / (inexact(E_experts) - 1 + first) + 1 / E_max)
+
+
+@law(
+    formula="10.0**(d + a * log10(N) + (b + c * log10(N)) * log10(E_hat))",
+    where={"E_hat": SATURATING},
+    source=f"{_CLARK}, Table 3",
+    published={
+        f"clark2022_{name}": constants(
+            f"{_CLARK}, Table 3, {router}",
+            "S2",
+            a=a,
+            b=b,
+            c=c,
+            d=d,
+            E_start=E_start,
+            E_max=E_max,
+            note="130 billion tokens; N counts active parameters",
+        )
+        for name, router, a, b, c, d, E_start, E_max in (
+            ("sbase", "S-BASE", -0.082, -0.108, 0.009, 1.104, 1.847, 314.478),
+            ("rlr", "RL-R", -0.083, -0.126, 0.012, 1.111, 1.880, 469.982),
+            ("hash", "HASH", -0.087, -0.136, 0.012, 1.157, 4.175, 477.741),
+        )
+    },
+    decreasing=("N",),
+    limits={
+        "N = inf": "0",
+        "E_experts = 1": "10.0**(d + a * log10(N) + (b + c * log10(N)) * log10(E_start))",
+        "E_experts = inf": "10.0**(d + a * log10(N) + (b + c * log10(N)) * log10(E_max))",
+    },
+    ridges=(
+        "b and c are correlated unless the sizes span decades: b + c log10 N at the runs' own size is what they know.",
+        "d and a are correlated: quote the loss of the typical model.",
+        SATURATION_RIDGE,
+    ),
+    traps=(
+        "The logarithms are to base 10: natural ones give losses below 1.",
+        "There is no term in D and no floor: every run saw 130 billion tokens.",
+        "With three printed digits of b and c the cutoff size is known to a factor of 3: -b / c gives 1.0e12, 3.2e10 "
+        "and 2.2e11, the paper prints 9.37e11, 8.5e10 and 8.3e10.",
+    ),
+)
+def routed(
+    N: Count,
+    E_experts: Experts,
+    *,
+    a: Annotated[
+        SignedExponent, adjust(prior=Prior("normal", (-0.08, 0.03)), start=(-0.12, -0.06))
+    ],
+    b: Annotated[
+        SignedExponent,
+        adjust(
+            prior=Prior("normal", (-0.12, 0.05)),
+            start=(-0.06, -0.01),
+            anchor=Anchor(plus="c * log10(N)"),
+        ),
+    ],
+    c: Annotated[
+        SignedExponent, adjust(prior=Prior("normal", (0.01, 0.005)), start=(0.004, 0.014))
+    ],
+    d: Annotated[
+        SignedExponent,
+        adjust(
+            name="log loss",
+            meaning="log10 of the loss at one parameter",
+            prior=Prior("normal", (1.1, 0.4)),
+            start=(0.2, 0.6),
+            anchor=Anchor(plus="a * log10(N)"),
+        ),
+    ],
+    E_start: FirstExperts,
+    E_max: MostExperts,
+) -> Loss:
+    """Loss of a model with N active parameters that routes to one of its experts, nats per token.
+
+    ``log10 L = a log10 N + b log10 E_hat + c log10 N log10 E_hat + d`` with
+    :func:`saturating_experts` (Clark et al. 2022, Table 3). Exponents carry their sign. Beyond
+    :func:`routed_cutoff` more experts hurt.
+    """
+    log_E = jnp.log(saturating_experts(E_experts, E_start=E_start, E_max=E_max))
+    ten = math.log(10)
+    return jnp.exp(d * ten + b * log_E + (a + c * log_E / ten) * log(N))
+
+
+def routed_cutoff(params: Mapping[str, Any]) -> Any:
+    """Active size from which more experts no longer lower the loss of :func:`routed`, parameters.
+
+    ``10**(-b / c)``: there the slope in the number of experts changes its sign (Clark et al. 2022).
+
+    Args:
+        params: constants of :func:`routed`, scalars or (draws,).
+    """
+    return 10.0 ** (-inexact(params["b"]) / params["c"])
+
+
+def routed_dense_size(N: ArrayLike, E_experts: ArrayLike, params: Mapping[str, Any]) -> jax.Array:
+    """Size of the model with one expert that has the loss of :func:`routed`, parameters.
+
+    From ``L(N_dense, 1) = L(N, E_experts)``; the effective parameter count of Clark et al. 2022.
+
+    Args:
+        N: (...) active parameters.
+        E_experts: (...) experts in a layer.
+        params: constants of :func:`routed`.
+    """
+    a, b, c = params["a"], params["b"], params["c"]
+    log_first = jnp.log(inexact(params["E_start"]))
+    log_E = jnp.log(saturating_experts(E_experts, E_start=params["E_start"], E_max=params["E_max"]))
+    ten = math.log(10)
+    return jnp.exp(
+        ((a + c * log_E / ten) * log(N) + b * (log_E - log_first)) / (a + c * log_first / ten)
+    )

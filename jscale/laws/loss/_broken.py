@@ -1,0 +1,179 @@
+"""Curves that bend: broken neural scaling laws.
+
+A power law whose exponent changes at n breaks, each as gradual or as sharp as the runs say. Between
+two breaks the excess over the floor is a power law of its own. The form describes double descent
+and late take-offs as well, since a slope may rise; what it cannot do is to announce a break that
+lies beyond the runs.
+
+Everything is evaluated in logarithms: ``(x / d)**(1 / f)`` has hundreds of digits where a break is
+sharp.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+
+from jscale._core.arrays import log
+from jscale._core.errors import JscaleError
+from jscale.laws.declaration import LawFunction, member
+from jscale.laws.roles import (
+    Anchor,
+    Coefficient,
+    Irreducible,
+    Loss,
+    Prior,
+    Resource,
+    SignedExponent,
+    adjust,
+    lognormal,
+)
+
+_DECADES = 2.0
+"""Breaks are looked for this many decades to either side of the middle of the runs."""
+
+
+def _break_place(i: int, n: int) -> Any:
+    """Role of the place of break i of n: start ranges do not overlap, so that the breaks keep their
+    order.
+    """
+    half = _DECADES / n
+    middle = -_DECADES + half * (2 * i - 1)
+    low, high = (10 ** (middle + s * half) for s in (-0.95, 0.95))
+    return Annotated[
+        Coefficient,
+        adjust(
+            name="break",
+            unit="units",
+            meaning=f"resource at break {i}",
+            prior=lognormal(10**middle, 2.0 * half),
+            start=(low, high),
+            anchor=Anchor("1 / x"),
+        ),
+    ]
+
+
+_First = Annotated[
+    SignedExponent,
+    adjust(
+        meaning="exponent before the first break",
+        prior=Prior("normal", (0.3, 0.5)),
+        start=(0.02, 0.8),
+    ),
+]
+_Change = Annotated[
+    SignedExponent,
+    adjust(
+        name="change",
+        meaning="change of the exponent at a break",
+        prior=Prior("normal", (0.0, 1.0)),
+        start=(-0.5, 0.8),
+    ),
+]
+_Width = Annotated[
+    Coefficient,
+    adjust(
+        name="width",
+        meaning="width of a break: the smaller, the sharper",
+        prior=lognormal(0.3, 0.7),
+        start=(0.05, 1.5),
+    ),
+]
+_Scale = Annotated[
+    Coefficient,
+    adjust(
+        unit="nats/token at resource 1",
+        meaning="scale of the first power law",
+        prior=lognormal(0.3, 0.8),
+        start=(0.03, 1.5),
+        anchor=Anchor("x**-c_0"),
+    ),
+]
+
+
+def _excess(values: Mapping[str, Any], n: int) -> jax.Array:
+    """``y - a``; at ``x = inf`` what the last slope says."""
+    log_x = log(values["x"])
+    endless = jnp.isposinf(log_x)
+    log_x = jnp.where(endless, 0.0, log_x)
+    exponent, last = log(values["b"]) - values["c_0"] * log_x, values["c_0"]
+    for i in range(1, n + 1):
+        c, d, f = (values[f"{name}_{i}"] for name in "cdf")
+        exponent = exponent - c * f * jax.nn.softplus((log_x - log(d)) / f)
+        last = last + c
+    return jnp.where(endless, jnp.where(last > 0, 0.0, jnp.inf), jnp.exp(exponent))
+
+
+@functools.cache
+def bnsl(n: int = 1) -> LawFunction:
+    """The broken neural scaling law with n breaks (Caballero et al. 2022); parameters a, b, c_0,
+    c_i,
+    d_i, f_i.
+
+    Raises:
+        JscaleError: n is not a whole number above 0.
+    """
+    if not isinstance(n, int) or n < 1:
+        raise JscaleError(f"a broken scaling law has 1 break or more, not {n!r}")
+    breaks = range(1, n + 1)
+    parameters: dict[str, Any] = {"a": Irreducible, "b": _Scale, "c_0": _First}
+    for i in breaks:
+        parameters |= {f"c_{i}": _Change, f"d_{i}": _break_place(i, n), f"f_{i}": _Width}
+    where = {f"u_{i}": f"(log(x) - log(d_{i})) / f_{i}" for i in breaks}
+    where |= {f"s_{i}": f"maximum(u_{i}, 0) + log1p(exp(minimum(u_{i}, -u_{i})))" for i in breaks}
+    last = " + ".join(f"c_{i}" for i in range(n + 1))
+    return member(
+        lambda values: values["a"] + _excess(values, n),
+        name=f"bnsl({n})",
+        doc=f"""Loss along one resource, a power law that bends {n} time{"s" if n > 1 else ""}, nats per token.
+
+        ``y = a + b * x**-c_0 * prod_i (1 + (x / d_i)**(1 / f_i))**(-c_i * f_i)`` (Caballero et al. 2022), as the
+        exponential of ``log(b) - c_0 * log(x) - sum_i c_i * f_i * softplus(log(x / d_i) / f_i)``. The slopes of the
+        excess in a log-log plot are those of :func:`bnsl_slopes`; at ``x = inf`` the value is ``a`` where the last is
+        negative and infinite elsewhere.
+        """,
+        subject="broken",
+        inputs={"x": Resource},
+        parameters=parameters,
+        output=Loss,
+        formula="a + b * x**-c_0 * exp("
+        + " ".join(f"- c_{i} * f_{i} * s_{i}" for i in breaks)
+        + ")",
+        where=where,
+        source="Caballero et al. 2022 (arXiv 2210.14891)",
+        limits={"x = inf": f"where({last} > 0, a, inf)"},
+        ridges=(
+            "f_i with c_i, and d_i with c_i, where the runs lie on one side of a break only.",
+            "b with c_0; a higher floor goes with a steeper last segment.",
+            "Breaks can change places: their start ranges follow each other, nothing else keeps their order.",
+        ),
+        traps=(
+            "A break beyond the runs leaves no trace in them.",
+            "The authors minimise squared errors of log(y + 1), not of log(y).",
+            "A change of sign of a slope turns the curve: x is neither always good nor always bad.",
+        ),
+    )
+
+
+FAMILIES = {"bnsl": bnsl}
+
+
+def bnsl_slopes(params: Mapping[str, Any]) -> jax.Array:
+    """Slopes of the excess over the floor in a log-log plot, one for each segment, dimensionless:
+    shape (n + 1, …).
+
+    ``-c_0, -(c_0 + c_1), …`` (Caballero et al. 2022): what the curve tends to far from every break.
+
+    Args:
+        params: of ``bnsl(n)``, as a fit or draws give them.
+
+    Raises:
+        JscaleError: there is no ``c_0``.
+    """
+    if "c_0" not in params:
+        raise JscaleError(f"these are not parameters of a broken scaling law: {', '.join(params)}")
+    n = sum(1 for name in params if name.startswith("c_"))
+    changes = jnp.stack([jnp.asarray(params[f"c_{i}"]) for i in range(n)])
+    return -jnp.cumsum(changes, axis=0)

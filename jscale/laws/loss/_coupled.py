@@ -1,0 +1,116 @@
+"""Size and data that hold each other back: one form that has Kaplan's law and Chinchilla's as its
+    ends.
+
+In Chinchilla's law the two terms add; in Kaplan's the larger of the two counts for almost all. A
+single exponent q turns one into the other, and the compute-optimal allocation of both has the same
+closed form.
+"""
+
+from typing import Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jscale._core.arrays import as_float, log, power_sum, term
+from jscale.laws.declaration import law
+from jscale.laws.roles import (
+    Coefficient,
+    Count,
+    DataCoefficient,
+    Exponent,
+    Irreducible,
+    Loss,
+    SizeCoefficient,
+    Tokens,
+    adjust,
+    lognormal,
+)
+
+Coupling = Annotated[
+    Coefficient,
+    adjust(
+        name="coupling",
+        meaning="1 where the terms add, 0 where the larger counts",
+        prior=lognormal(0.5, 0.7),
+        start=(0.1, 1.5),
+    ),
+]
+
+
+@law(
+    formula="E + exp(q * (maximum(u, v) + log1p(exp(minimum(u, v) - maximum(u, v)))))",
+    where={"u": "(log(A) - alpha * log(N)) / q", "v": "(log(B) - beta * log(D)) / q"},
+    source="Kaplan et al. 2020 (arXiv 2001.08361), eq. 1.5, with a floor; Hoffmann et al. 2022, eq. 2",
+    decreasing=("N", "D"),
+    limits={"N = inf": "E + B * D**-beta", "D = inf": "E + A * N**-alpha"},
+    ridges=(
+        "A with alpha and B with beta are almost perfectly correlated unless quoted at the runs' own scale.",
+        "q needs runs off the compute-optimal line: along it, q only scales A and B.",
+        "E falls as alpha falls: on losses that span less than a nat it can run to 0.",
+    ),
+    traps=("No constants were published with a free q.",),
+)
+def coupled(
+    N: Count,
+    D: Tokens,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+    q: Coupling,
+) -> Loss:
+    """Loss of a dense N-parameter model trained on D tokens, with coupled terms, nats per token.
+
+    ``L(N, D) = E + [(A * N**-alpha)**(1 / q) + (B * D**-beta)**(1 / q)]**q``. At ``q = 1`` it is
+    Chinchilla's law (Hoffmann et al. 2022, eq. 2); at ``q = beta``, ``E = 0``, ``A = N_c**alpha``
+    and ``B = D_c**beta`` Kaplan's (Kaplan et al. 2020, eq. 1.5).
+    """
+    return E + power_sum(term(A, N, alpha), term(B, D, beta), q)
+
+
+class Allocation(NamedTuple):
+    """``N_opt`` parameters and ``D_opt`` tokens reach ``loss`` nats per token, the least on a
+    budget.
+    """
+
+    N_opt: jax.Array
+    D_opt: jax.Array
+    loss: jax.Array
+
+
+def coupled_optimum(
+    C: ArrayLike,
+    *,
+    E: ArrayLike,
+    A: ArrayLike,
+    B: ArrayLike,
+    alpha: ArrayLike,
+    beta: ArrayLike,
+    q: ArrayLike = 1.0,
+) -> Allocation:
+    """The best size and data for C = 6ND FLOP under the coupled law, by default Chinchilla's:
+    parameters and tokens.
+
+    ``N = G * (C / 6)**(beta / (alpha + beta))``, ``D = (C / 6)**(alpha / (alpha + beta)) / G`` with
+    ``G = (alpha * A**(1 / q) / (beta * B**(1 / q)))**(q / (alpha + beta))``; for ``q = 1`` Hoffmann
+    et al. 2022, eq. 4. The powers of C do not depend on q. Tokens per parameter rise with C where
+    ``alpha > beta``. ``plan.optimal`` finds the same for any law and cost.
+
+    Args:
+        C: budget, FLOP, any shape; the parameters broadcast against it.
+        E: floor, nats per token.
+        A: size coefficient.
+        B: data coefficient.
+        alpha: size exponent.
+        beta: data exponent.
+        q: coupling; 1 for Chinchilla's law.
+    """
+    log_G = (q * jnp.log(as_float(alpha) / as_float(beta)) + log(A) - log(B)) / (alpha + beta)
+    log_ND = jnp.log(as_float(C) / 6)
+    log_N = log_G + log_ND * beta / (alpha + beta)
+    log_D = log_ND - log_N
+    joint = jnp.logaddexp((log(A) - alpha * log_N) / q, (log(B) - beta * log_D) / q)
+    return Allocation(jnp.exp(log_N), jnp.exp(log_D), jnp.asarray(E + jnp.exp(q * joint)))

@@ -1,0 +1,150 @@
+"""The best training precision, without a budget where it does not depend on one."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jscale._core.errors import JscaleError
+from jscale._core.solve import argmin
+from jscale._core.status import Status
+from jscale.laws import LawFunction, describe
+from jscale.plan._binding import (
+    Bound,
+    bind,
+    check_inputs,
+    check_params,
+    check_status,
+    is_traced,
+    to_arrays,
+)
+from jscale.plan.budget._optimal import optimal
+from jscale.plan.budget._question import MIDDLE_BITS, POINTS, RANGES
+from jscale.plan.gridsearch import over_draws
+
+_POINTS = ((1e9, 2e10), (1e8, 1e12))
+"""Two designs (N, D) between which the optimal precision may not change."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class PrecisionPlan:
+    """The best training precision; arrays of one shape.
+
+    Attributes:
+        P_opt: bits.
+        N_opt: parameters; None where no budget was given.
+        D_opt: training tokens; None where no budget was given.
+        loss: nats per token; None where no budget was given.
+        budget: FLOP; None where none was given.
+        status: :class:`~jscale._core.status.Status` codes; the numbers are NaN where it is not
+            ``converged``.
+    """
+
+    P_opt: jax.Array
+    N_opt: jax.Array | None
+    D_opt: jax.Array | None
+    loss: jax.Array | None
+    budget: jax.Array | None
+    status: jax.Array
+
+
+def optimal_precision(
+    law: LawFunction,
+    params: Mapping[str, ArrayLike],
+    *,
+    N: ArrayLike | None = None,
+    budget: ArrayLike | None = None,
+    throw: bool = False,
+    **fixed: ArrayLike,
+) -> PrecisionPlan:
+    """The training precision, in bits, that reaches the least loss under ``C = (6 / 16) N D P``.
+
+    Without a budget: the precision of the joint optimum of N, D and P, ``(dL/dlnP) / (dL/dlnN) =
+    1``. Where precision acts as effective parameters, ``N_eff = N f(P)``, this is the maximum of
+    ``f(P) / P`` and depends on no other constant of the law and on no budget. (Equations 7 and 28
+    of Kumar et al. 2024, as printed, have errors.)
+    With a budget: the joint optimum at that budget, for any law with bits. With a budget and ``N``:
+    the optimum at that size, where ``D = budget / ((6 / 16) N P)``; it grows with the logarithm of
+    the budget.
+
+    Differentiable as :func:`~jscale.plan.optimal` is, with its accuracy.
+
+    Args:
+        law: a law of N, D and bits.
+        params: parameter → scalar or draws.
+        N: parameters, where the size is given; needs a budget.
+        budget: FLOP.
+        throw: raise where a solve did not converge (outside ``jit`` and ``vmap`` only).
+        **fixed: other inputs by name.
+
+    Returns:
+        The plan; ``Status.no_interior_optimum`` where fewer bits are always better (one factor ``1
+        - exp(-P / gamma)`` without a bias).
+
+    Raises:
+        JscaleError: a wrong name or number, ``N`` without a budget, or no budget where the optimum
+            depends on it (inside ``jit`` and ``vmap`` this is ``Status.not_converged``).
+
+    Source: Kumar et al. 2024 (arXiv 2411.04330), section 4.3 and appendix E, with the corrected
+        first-order condition.
+    """
+    if budget is not None:
+        given: dict[str, Any] = {**fixed} if N is None else {"N": N, **fixed}
+        free = ("N", "D", "P") if N is None else ("D", "P")
+        best = optimal(law, params, budget, free=free, throw=throw, **given)
+        assert best.P_opt is not None  # P is free
+        return PrecisionPlan(
+            best.P_opt, best.N_opt, best.D_opt, best.loss, best.budget, best.status
+        )
+    if N is not None:
+        raise JscaleError("the optimal precision at a given N grows with compute: give budget= too")
+    bound = bind(law, fixed, ("N", "D", "P"))
+    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed))
+    P_opt, status, depends = _solve(bound, *arrays)
+    name = describe(law).name
+    if not is_traced(depends) and bool(jnp.any(depends)):
+        raise JscaleError(
+            f"law {name!r}: the optimal precision depends on N and D, so it needs budget="
+        )
+    if throw:
+        check_status(status, f"optimal precision of {name!r}")
+    return PrecisionPlan(P_opt, None, None, None, None, status)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _solve(bound: Bound, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    return over_draws(functools.partial(_solve_one, bound), params, inputs)
+
+
+def _solve_one(bound: Bound, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Bits, status, and whether the optimum depends on N and D."""
+    dtype = jnp.result_type(*jax.tree.leaves(params))
+
+    def loss(log_N: jax.Array, log_P: jax.Array, point: int) -> jax.Array:
+        N, D = _POINTS[point]
+        values = {
+            "N": N * jnp.exp(log_N),
+            "D": jnp.asarray(D, dtype),
+            "P": MIDDLE_BITS * jnp.exp(log_P),
+        }
+        return bound.loss({**inputs, **values}, params)
+
+    def elasticities(log_P: jax.Array, point: int) -> tuple[jax.Array, jax.Array]:
+        return jax.grad(loss, argnums=(0, 1))(jnp.zeros_like(log_P), log_P, point)
+
+    # Along N P = const at fixed D the budget does not change, and the minimum satisfies the joint
+    # condition.
+    upper = jnp.asarray([RANGES["P"]], dtype)
+    best = argmin(lambda x: loss(-x[0], x[0], 0), -upper, upper, POINTS["P"])
+    found = best.status == int(Status.converged)
+    by_size, by_bits = elasticities(jnp.where(found, best.x[0], 0.0), 1)
+    tolerance = jnp.finfo(dtype).eps ** 0.5
+    depends = found & ~(jnp.abs(by_bits - by_size) <= tolerance * jnp.abs(by_size))
+    status = jnp.where(depends, int(Status.not_converged), best.status)
+    P_opt = jnp.where(status == int(Status.converged), MIDDLE_BITS * jnp.exp(best.x[0]), jnp.nan)
+    return P_opt, status, depends

@@ -1,0 +1,9 @@
+"""Functions over many draws and points: broadcast, and in chunks of one size."""
+
+from jscale.plan.gridsearch._broadcast import over_draws
+from jscale.plan.gridsearch._chunks import in_chunks
+
+__all__ = [
+    "in_chunks",
+    "over_draws",
+]

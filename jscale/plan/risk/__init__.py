@@ -1,0 +1,8 @@
+"""Plans over draws: bands."""
+
+from jscale.plan.risk._bands import Bands, bands
+
+__all__ = [
+    "Bands",
+    "bands",
+]

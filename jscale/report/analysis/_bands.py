@@ -1,0 +1,59 @@
+"""Bands: the spread of a curve over the draws of a posterior."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_HUGE = 1e300
+
+
+class Band(NamedTuple):
+    """A quantity along a curve, shape (points,) each: at the point estimate, and its quantiles over
+        the draws.
+
+    Without draws every quantile is the point's value.
+    """
+
+    point: np.ndarray
+    q05: np.ndarray
+    q25: np.ndarray
+    q50: np.ndarray
+    q75: np.ndarray
+    q95: np.ndarray
+
+    @property
+    def has_width(self) -> bool:
+        """Whether there is a band to draw, not just a line."""
+        return bool((self.q95 > self.q05).any())
+
+    def at(self, index: int | slice) -> "Band":
+        """One point of the curve, or several."""
+        return Band(*(values[index] for values in self))
+
+    def ends(self) -> tuple[float, float]:
+        """Smallest and largest finite value of band and line; NaN where there is none."""
+        values = np.concatenate([np.ravel(values) for values in (self.q50, self.q05, self.q95)])
+        values = values[np.isfinite(values)]
+        return (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
+
+
+def band(values: np.ndarray) -> Band:
+    """The band of a quantity; draws without a value (NaN) are left out, infinite ones are ordered
+    like
+    the others.
+
+    Args:
+        values: shape (1 + draws, points), the point estimate first.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    point = values[0]
+    if len(values) == 1:
+        return Band(point, point, point, point, point, point)
+    found = np.full((len(QUANTILES), values.shape[1]), np.nan)
+    # Quantiles interpolate, and infinity minus infinity is no number.
+    draws = np.clip(values[1:], -_HUGE, _HUGE)
+    for column, known in enumerate(~np.isnan(draws.T)):
+        if known.any():
+            found[:, column] = np.quantile(draws[known, column], QUANTILES)
+    return Band(point, *np.where(np.abs(found) >= 1e-3 * _HUGE, np.copysign(np.inf, found), found))

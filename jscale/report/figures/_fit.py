@@ -1,0 +1,124 @@
+"""Figures that show how well a law fits the runs."""
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from jscale.report.figures import _style as style
+from jscale.report.notation import significant
+
+_BINS = 8
+_FEWEST_TO_BIN = 24
+
+
+@style.in_style
+def observed_predicted(observed: np.ndarray, predicted: np.ndarray, scale: float) -> Figure:
+    """Observed against predicted loss with the line of equality and a band of two robust standard
+    deviations.
+
+    Args:
+        observed: nats per token, shape (rows,).
+        predicted: the same by the law.
+        scale: robust standard deviation of the log residuals.
+    """
+    figure, axes = style.canvas()
+    both = np.append(observed, predicted)
+    ends = style.pad_log(both.min(), both.max(), 0.05)
+    style.log_axis(axes, "x", style.number_ticks, ends)
+    style.log_axis(axes, "y", style.number_ticks, ends)
+    line = np.geomspace(*ends, 50)
+    reach = np.exp(2 * scale)
+    axes.fill_between(
+        line, line / reach, line * reach, color=style.PALE, lw=0, label="±2 robust sd"
+    )
+    axes.plot(line, line, color=style.SOFT, lw=0.9, label="equal")
+    _dots(axes, predicted, observed)
+    axes.set(xlabel="Predicted loss (nats per token)", ylabel="Observed loss (nats per token)")
+    axes.legend(loc="upper left", borderaxespad=0.2)
+    return figure
+
+
+@style.in_style
+def residuals(
+    x: np.ndarray,
+    residual: np.ndarray,
+    scale: float,
+    label: str,
+    ticks: Callable[[Axis], None] | None,
+) -> Figure:
+    """Residuals in percent against a quantity, with medians of equal groups so that a trend shows.
+
+    Args:
+        x: predicted loss or an input of the law, shape (rows,).
+        residual: log observed minus log predicted, shape (rows,).
+        scale: robust standard deviation of the residuals.
+        label: of the horizontal axis, with its unit.
+        ticks: what makes the axis logarithmic; None for a linear axis (bits).
+    """
+    figure, axes = style.canvas()
+    shown = 100 * np.expm1(residual)
+    if ticks is not None:
+        style.log_axis(axes, "x", ticks, style.pad_log(x.min(), x.max(), 0.05))
+    axes.axhspan(-200 * scale, 200 * scale, color=style.PALE, lw=0, zorder=0, label="±2 robust sd")
+    axes.axhline(0, color=style.SOFT, lw=0.9)
+    _dots(axes, x, shown)
+    middle, medians = grouped_medians(x, shown)
+    if len(middle):
+        axes.plot(
+            middle,
+            medians,
+            color=style.RED,
+            lw=1.4,
+            marker="o",
+            ms=3.5,
+            label="median of each group",
+            zorder=4,
+        )
+    highest = max(np.abs(shown).max(), 200 * scale)
+    if highest > 0:
+        axes.set_ylim(-1.1 * highest, 1.35 * highest)  # the legend has the top to itself
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda v, _: ("+" if v > 0 else "") + significant(v) + "%")
+    )
+    axes.set(xlabel=label, ylabel="Observed / predicted − 1")
+    axes.legend(loc="upper right", ncols=2, borderaxespad=0.2)
+    return figure
+
+
+def grouped_medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median of ``x`` and of ``y`` in up to eight groups of nearly equal size along ``x``; equal
+    ``x``
+    stay together.
+
+    Empty where there are too few runs to say anything.
+    """
+    if len(x) < _FEWEST_TO_BIN:
+        return x[:0], y[:0]
+    distinct, group = np.unique(x, return_inverse=True)
+    if len(distinct) > _BINS:
+        edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
+        group = np.clip(np.searchsorted(edges, x, side="right"), 1, len(edges) - 1)
+    groups = [g for g in np.unique(group) if (group == g).sum() >= 3]
+    return (
+        np.array([np.median(x[group == g]) for g in groups]),
+        np.array([np.median(y[group == g]) for g in groups]),
+    )
+
+
+def _dots(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    many = len(x) > style.MANY
+    axes.scatter(
+        x,
+        y,
+        s=6 if many else 14,
+        lw=0,
+        alpha=0.35 if many else 0.65,
+        color=style.BLUE,
+        rasterized=many,
+        zorder=3,
+        label="_runs",
+    )

@@ -1,0 +1,132 @@
+"""The specification curve: a number under every way of fitting it, and what was chosen each time."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jscale._core.errors import JscaleError
+from jscale.assess import Sensitivity, Specification
+from jscale.report.figures import _style as style
+from jscale.report.figures._save import write_figure
+from jscale.report.notation import number
+
+_CHOICES = {"law": "Law", "inputs": "Inputs", "runs": "Runs", "objective": "Objective"}
+_REACH = 1.959963984540054
+
+
+def write_sensitivity(path: str | os.PathLike[str], result: Sensitivity) -> None:
+    """Write the specification curve to a .png, .pdf or .svg file; an old file stays whole until the
+    new one is.
+
+    Raises:
+        JscaleError: another kind of file, a path that cannot be written, or no specification has a
+            value.
+    """
+    write_figure(path, lambda: sensitivity(result))
+
+
+@style.in_style
+def sensitivity(result: Sensitivity) -> Figure:
+    """The values in order of size with 95% intervals above, a dot for each choice that made them
+    below.
+
+    Raises:
+        JscaleError: no specification has a value to draw.
+    """
+    rows = sorted((row for row in result.rows if np.isfinite(row.value)), key=lambda row: row.value)
+    if not rows:
+        raise JscaleError(
+            f"no specification gives {result.target} a value: there is nothing to draw"
+        )
+    lines = _lines(rows)
+    height = 0.19 * len(lines) + 0.2
+    figure, (above, below) = style.canvas(
+        (9.6, 3.3 + height), rows=2, sharex=True, gridspec_kw={"height_ratios": (2.7, height)}
+    )
+    _values(above, result, rows)
+    _dots(below, rows, lines)
+    figure.suptitle(_title(result), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+def _title(result: Sensitivity) -> str:
+    if result.span is None:
+        return f"{result.target}: no certified fit"
+    low, high = (number(end, 4) for end in result.span)
+    return f"{result.target}: {low} to {high} over {len(result.certified)} certified fits of {len(result.rows)}"
+
+
+def _lines(rows: Sequence[Specification]) -> list[tuple[str, str]]:
+    """The lines of the lower panel: (field, choice), for the fields in which the specifications
+    differ.
+    """
+    found = []
+    for field in _CHOICES:
+        choices = list(dict.fromkeys(sorted(str(getattr(row, field)) for row in rows)))
+        found += [(field, choice) for choice in choices] if len(choices) > 1 else []
+    return found
+
+
+def _values(axes: Axes, result: Sensitivity, rows: Sequence[Specification]) -> None:
+    first = result.rows[0]
+    if result.turns_at is not None:
+        axes.axhline(result.turns_at, color=style.SOFT, lw=0.9, ls="--")
+    if first.certified:
+        axes.axhline(first.value, color=style.RED, lw=0.9, alpha=0.5, zorder=1)
+    kinds = {
+        "certified": (style.BLUE, [row.certified and row is not first for row in rows]),
+        "not certified": (style.FAINT, [not row.certified for row in rows]),
+        "first specification": (style.RED, [row is first and row.certified for row in rows]),
+    }
+    values, errors = (
+        np.array([getattr(row, name) for row in rows]) for name in ("value", "stderr")
+    )
+    errors = np.where(np.isfinite(errors), errors, 0.0)
+    for label, (colour, chosen) in kinds.items():
+        at = np.flatnonzero(chosen)
+        if len(at):
+            axes.errorbar(
+                at,
+                values[at],
+                _REACH * errors[at],
+                fmt="o",
+                ms=4,
+                color=colour,
+                elinewidth=1.0,
+                label=label,
+                zorder=3,
+            )
+    axes.set(ylabel=f"{result.target}, with 95% interval")
+    if values.min() > 0 and values.max() > 20 * values.min():
+        axes.set_yscale("log")
+    axes.tick_params(axis="x", length=0)
+    axes.grid(False, axis="x")
+    axes.legend(loc="upper left", ncols=3)
+
+
+def _dots(axes: Axes, rows: Sequence[Specification], lines: Sequence[tuple[str, str]]) -> None:
+    for i, (field, choice) in enumerate(lines):
+        chosen = np.array([str(getattr(row, field)) == choice for row in rows])
+        at = np.arange(len(rows))
+        axes.scatter(at, np.full(len(rows), i), s=7, lw=0, color=style.PALE, label="_off", zorder=2)
+        axes.scatter(
+            at[chosen],
+            np.full(chosen.sum(), i),
+            s=16,
+            lw=0,
+            color=style.INK,
+            label=choice,
+            zorder=3,
+        )
+        if i and lines[i - 1][0] != field:
+            axes.axhline(i - 0.5, color=style.FAINT, lw=0.7)
+    axes.set_yticks(range(len(lines)), [choice for _, choice in lines])
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_xlim(-0.8, len(rows) - 0.2)
+    axes.set_xlabel("Specifications, by value")
+    axes.tick_params(axis="both", length=0)
+    axes.set_xticks([])
+    axes.grid(False)

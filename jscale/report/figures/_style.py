@@ -1,0 +1,220 @@
+"""The look of every figure, and the two or three things that all of them need.
+
+Nothing here touches pyplot or matplotlib's global settings: a figure is made, and later saved,
+inside :func:`styled`.
+"""
+
+import functools
+import io
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from jscale.report.notation import human, number, power_of_ten
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Okabe and Ito's colours, which stay apart for every kind of colour vision.
+INK, SOFT, FAINT, PALE = "#1b1f24", "#57606a", "#b8c0c8", "#eef1f4"
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#aa4499",
+    "#56b4e9",
+)
+SEQUENCE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+MAP = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, 128)))
+"""Viridis without its palest tenth, which white paper swallows."""
+
+PANEL = (4.7, 3.55)
+"""Size in inches of a figure that shares its row with another: readable as it is on a phone, where
+it has the row."""
+WIDE, NARROW = (9.6, 4.3), (4.7, 4.3)
+MANY = 400
+"""Above this many marks, a figure carries them as pixels: the file stays small whatever the table
+holds."""
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.0,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "grid.color": PALE,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "xtick.major.size": 3.5,
+    "ytick.major.size": 3.5,
+    "xtick.minor.size": 2.0,
+    "ytick.minor.size": 2.0,
+    "legend.fontsize": 8.0,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "jscale",
+    "savefig.dpi": 150,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style of the report's figures, whatever the caller's own settings are; they are back
+    afterwards.
+    """
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def in_style(function: Callable[P, T]) -> Callable[P, T]:
+    """Run ``function`` inside :func:`styled`."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        with styled():
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+def canvas(
+    size: tuple[float, float] = PANEL, rows: int = 1, columns: int = 1, **kwargs: Any
+) -> tuple[Figure, Any]:
+    """An empty figure and its axes, as ``pyplot.subplots`` gives them, without pyplot."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, **kwargs)
+
+
+@in_style
+def svg(figure: Figure) -> str:
+    """The figure as SVG text, the same bytes every time."""
+    # Once is enough: saving alone would lay the figure out twice, which is most of its time.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
+
+
+def count_ticks(axis: Axis) -> None:
+    """Logarithmic axis of a count, with ticks such as 70M and 1.4T."""
+    _log_ticks(axis, human)
+
+
+def power_ticks(axis: Axis) -> None:
+    """Logarithmic axis of compute, with ticks such as 10²¹."""
+    _log_ticks(axis, power_of_ten)
+
+
+def number_ticks(axis: Axis) -> None:
+    """Logarithmic axis of a number of ordinary size, with ticks such as 2.5 and 20."""
+    _log_ticks(axis, number)
+
+
+def _log_ticks(axis: Axis, show: Callable[[float, int], str], most: int = 7) -> None:
+    """Between three and ``most`` ticks at round numbers, whatever the span of the axis, no two
+    labels alike.
+    """
+    low, high = sorted(axis.get_view_interval())
+    for multiples in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), _FINE):
+        ticks = round_numbers(low, high, multiples)
+        if len(ticks) >= 3:
+            break
+    else:
+        ticks = linear_steps(low, high)
+    stride = math.ceil(len(ticks) / most)
+    ticks = ticks[(len(ticks) - 1) % stride :: stride] if stride > 1 else ticks
+    digits = next((d for d in range(2, 7) if len({show(t, d) for t in ticks}) == len(ticks)), 7)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value, digits)))
+    axis.set_minor_formatter(NullFormatter())
+    decades = math.log10(high / low)
+    axis.set_minor_locator(
+        LogLocator(subs=tuple(range(2, 10)), numticks=99) if 0.5 < decades < 7 else NullLocator()
+    )
+
+
+_FINE = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0)
+
+
+def round_numbers(low: float, high: float, multiples: tuple[float, ...]) -> list[float]:
+    """The numbers ``m * 10**e`` between two positive ends."""
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    candidates = (float(f"{m}e{e}") for e in decades for m in multiples)
+    return [c for c in candidates if low * (1 - 1e-9) <= c <= high * (1 + 1e-9)]
+
+
+def linear_steps(low: float, high: float) -> list[float]:
+    """Three to six evenly spaced round numbers inside a short interval."""
+    rough = (high - low) / 4
+    unit = 10 ** math.floor(math.log10(rough))
+    step = next(m * unit for m in (1, 2, 2.5, 5, 10) if m * unit >= rough * 0.75)
+    return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def legend_above(figure: Figure, axes: Axes, columns: int = 2) -> None:
+    """The legend above the plot, where it hides nothing whatever the data."""
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=columns,
+        borderaxespad=0.1,
+        columnspacing=1.4,
+    )
+
+
+def pad_log(low: float, high: float, share: float = 0.04) -> tuple[float, float]:
+    """The ends of a logarithmic axis moved outwards by a share of its length, at least 3%."""
+    factor = max((high / low) ** share, 1.03)
+    return low / factor, high * factor
+
+
+def log_axis(
+    axes: Axes, which: str, ticks: Callable[[Axis], None], ends: tuple[float, float]
+) -> None:
+    """Make one axis of ``axes`` logarithmic between two ends, with the given kind of ticks."""
+    if which == "x":
+        axes.set_xscale("log")
+        axes.set_xlim(*ends)
+        ticks(axes.xaxis)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(*ends)
+        ticks(axes.yaxis)

@@ -1,0 +1,135 @@
+"""Profiles with their threshold, and measured coverage with its binomial errors."""
+
+import os
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jscale._core.errors import JscaleError
+from jscale.assess import Calibration
+from jscale.fit import Profile
+from jscale.report.figures import _style as style
+from jscale.report.figures._save import write_figure
+from jscale.report.notation import number
+
+_ABOVE = 1.6
+"""Height of a profile's panel, in thresholds."""
+
+
+def write_profile(path: str | os.PathLike[str], result: Profile) -> None:
+    """Write a profile to a .png, .pdf or .svg file; an old file stays whole until the new one is.
+
+    Raises:
+        JscaleError: another kind of file, a path that cannot be written, or a profile without
+            points.
+    """
+    write_figure(path, lambda: profile(result))
+
+
+def write_coverage(path: str | os.PathLike[str], result: Calibration) -> None:
+    """Write measured coverage to a .png, .pdf or .svg file; an old file stays whole until the new
+    one
+    is.
+
+    Raises:
+        JscaleError: another kind of file, or a path that cannot be written.
+    """
+    write_figure(path, lambda: coverage(result))
+
+
+@style.in_style
+def profile(result: Profile) -> Figure:
+    """The rise of the best objective along a target, the threshold, and the parabola of the
+    standard
+    error.
+
+    Raises:
+        JscaleError: the profile has no points.
+    """
+    if len(result.levels) < 2:
+        raise JscaleError(f"the profile of {result.target} has no points: there is nothing to draw")
+    figure, axes = style.canvas()
+    shown = result.deviance <= _ABOVE * result.threshold
+    axes.axhline(
+        result.threshold, color=style.SOFT, lw=0.9, ls="--", label=f"threshold, {result.level:.0%}"
+    )
+    if np.isfinite(result.stderr):
+        axes.plot(*_parabola(result), color=style.FAINT, label="by the standard error")
+    axes.plot(
+        result.levels[shown],
+        result.deviance[shown],
+        color=style.BLUE,
+        marker="o",
+        ms=2.5,
+        lw=1.4,
+        label="profile",
+    )
+    for end in result.interval:
+        if np.isfinite(end) and result.levels.min() <= end <= result.levels.max():
+            axes.plot([end, end], [0, result.threshold], color=style.RED, lw=0.9, label="_end")
+    axes.set(xlabel=result.target, ylabel=f"twice the rise, over the {result.scaling}'s scale")
+    axes.set_ylim(0, _ABOVE * result.threshold)
+    low, high = (number(end, 4) for end in result.interval)
+    axes.set_title(f"{result.target} = {number(result.estimate, 4)}: {low} to {high}", fontsize=9.0)
+    style.legend_above(figure, axes, columns=3)
+    return figure
+
+
+def _parabola(result: Profile) -> tuple[np.ndarray, np.ndarray]:
+    """What the profile would be, were it a parabola on the scale of its standard error."""
+    steps = np.linspace(-1, 1, 101) * (_ABOVE * result.threshold) ** 0.5
+    place = np.log(result.estimate) if result.log else result.estimate
+    levels = place + steps * result.stderr
+    return (np.exp(levels) if result.log else levels), steps**2
+
+
+@style.in_style
+def coverage(result: Calibration) -> Figure:
+    """A panel for each target: measured coverage of every kind, two binomial errors wide, beside
+    the promise.
+    """
+    targets = list(dict.fromkeys(row.target for row in result.rows))
+    kinds = list(dict.fromkeys(row.kind for row in result.rows))
+    width, height = max(2.0 * len(targets) + 1.7, 3.6), 0.24 * len(kinds) + 1.3
+    figure, panels = style.canvas(
+        (width, height), columns=len(targets), sharex=True, sharey=True, squeeze=False
+    )
+    for axes, target in zip(panels[0], targets, strict=True):
+        _coverage(axes, result, target, kinds)
+    panels[0][0].set_yticks(range(len(kinds)), kinds)
+    panels[0][0].set_ylim(len(kinds) - 0.5, -0.5)
+    shared = f", {result.shared:.0%} of it shared by {result.by}" if result.shared else ""
+    title = f"Coverage of {result.level:.0%} intervals, {result.simulations:,} tables, {result.noise} noise{shared}"
+    figure.suptitle(title, fontsize=9.5, fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+def _coverage(axes: Axes, result: Calibration, target: str, kinds: list[str]) -> None:
+    rows = [result.of(target, kind) for kind in kinds]
+    shares, errors = (
+        np.array([getattr(row, name) for row in rows]) for name in ("coverage", "stderr")
+    )
+    short = shares + 2 * errors < result.level
+    bars = np.minimum(
+        2 * errors, [shares, 1 - shares]
+    )  # a share of more than all there are is none
+    axes.axvline(result.level, color=style.SOFT, lw=0.9, ls="--", label="promised")
+    for label, chosen, colour in (("covers", ~short, style.BLUE), ("too short", short, style.RED)):
+        at = np.flatnonzero(chosen)
+        if len(at):
+            axes.errorbar(
+                shares[at],
+                at,
+                xerr=bars[:, at],
+                fmt="o",
+                ms=4,
+                color=colour,
+                elinewidth=1.0,
+                label=label,
+                zorder=3,
+            )
+    axes.set_title(target, fontsize=9.0)
+    axes.set_xlabel("Coverage")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")

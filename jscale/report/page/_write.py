@@ -1,0 +1,55 @@
+"""``write``: a report in one HTML file."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jscale._core.files import replacing
+from jscale._core.scope import in_float64
+from jscale.report.analysis import study
+from jscale.runs import Runs
+
+if TYPE_CHECKING:
+    from jscale.fit import Point, Posterior
+
+
+@in_float64
+def write(
+    path: str | os.PathLike[str],
+    table: Runs,
+    point: "Point",
+    posterior: "Posterior | None" = None,
+    *,
+    budgets: Sequence[float],
+    P_post: Sequence[float] = (),
+    title: str | None = None,
+) -> None:
+    """Write what a fit says of its runs and of the budgets to one HTML file.
+
+    The file needs nothing else: figures, style and text are in it, it holds no script and asks no
+    network for anything. It shows the findings in plain language, the runs, the fit with its
+    certificate and residuals, the posterior, the forecast along the compute-optimal path with
+    bands, for laws with bits what they cost and how many are best, and the plans. The same input
+    gives the same bytes. An old file stays whole until the new one is.
+
+    Args:
+        path: of the file.
+        table: the runs.
+        point: a fit of a law to them.
+        posterior: draws of the same law given the same runs; without them there are no bands.
+        budgets: compute to plan for, FLOP, above 0.
+        P_post: bits after training for which to show the critical tokens, where the law has them;
+            else 3, 4 and 6.
+        title: of the page.
+
+    Raises:
+        JscaleError: the path cannot be written, a number is not positive, or fit and posterior are
+            of other runs.
+    """
+    subject = study(
+        table, point, posterior, budgets=tuple(budgets), post_bits=tuple(P_post), title=title
+    )
+    with replacing(path) as temporary:
+        from jscale.report.page._page import page
+
+        temporary.write_text(page(subject), encoding="utf-8")

@@ -1,0 +1,90 @@
+"""One cell as a number, a yes or no, or a text."""
+
+import math
+import numbers
+import re
+from typing import Any
+
+import numpy as np
+
+from jscale._core.numbers import plain_number, written_number
+from jscale._core.text import text_of
+from jscale.runs.reading._columns import Kind
+
+EMPTY = frozenset({"", "nan", "na", "n/a", "<na>", "null", "none", "-"})
+"""Texts (in lower case) that stand for an empty cell."""
+
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+_YES = frozenset({"1", "1.0", "true", "t", "yes", "y"})
+_NO = frozenset({"0", "0.0", "false", "f", "no", "n"})
+
+
+class BadCell(Exception):
+    """What is wrong with a cell, in a few words."""
+
+
+def is_empty(cell: Any) -> bool:
+    """Whether nothing was entered: None, NaN, blank text or a word for "not available"."""
+    if cell is None or (isinstance(cell, str) and cell.strip().lower() in EMPTY):
+        return True
+    if isinstance(cell, float | np.floating):
+        return math.isnan(cell)
+    return type(cell).__name__ in ("NAType", "NaTType")
+
+
+def number(cell: Any, kind: Kind) -> float:
+    """A filled cell as a float.
+
+    Text may be a plain number (``70000000``, ``7e7``). In a count it may also carry one of the
+    suffixes K, M, B, T for 1e3, 1e6, 1e9, 1e12 in either letter case (``70M``, ``1.4 T``) or commas
+    between groups of three digits (``1,000,000``). Nowhere else, since a comma may be a decimal
+    sign and a suffix a unit: ``3,215`` as a loss, ``70G`` as a size and ``1_000`` are refused
+    rather than guessed.
+
+    Raises:
+        BadCell: it is not a number.
+    """
+    if isinstance(cell, str):
+        return _from_text(cell.strip(), kind)
+    if isinstance(cell, bool | np.bool_):
+        raise BadCell("a truth value, not a number")
+    if isinstance(cell, numbers.Real | np.number) or type(cell).__name__ == "Decimal":
+        if isinstance(cell, np.complexfloating):
+            raise BadCell("a complex number")
+        try:
+            return float(cell)  # pyright: ignore[reportArgumentType]
+        except (OverflowError, ValueError):
+            raise BadCell("too large a number") from None
+    raise BadCell(f"of type {type(cell).__name__}, not a number")
+
+
+def _from_text(text: str, kind: Kind) -> float:
+    if kind is Kind.COUNT and _THOUSANDS.fullmatch(text):
+        return float(text.replace(",", ""))
+    found = written_number(text) if kind is Kind.COUNT else plain_number(text)
+    if found is None:
+        raise BadCell("not a number")
+    return found
+
+
+def flag(cell: Any) -> bool:
+    """A filled cell as yes or no.
+
+    Raises:
+        BadCell: it is neither.
+    """
+    word = label(cell).lower()
+    if word in _YES or word in _NO:
+        return word in _YES
+    raise BadCell("neither yes nor no")
+
+
+def label(cell: Any) -> str:
+    """A cell as text; an empty one is the empty text, a whole number has no decimal point."""
+    if isinstance(cell, str):
+        return cell.strip()
+    if is_empty(cell):
+        return ""
+    if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return text_of(cell)
