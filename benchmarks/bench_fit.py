@@ -27,7 +27,7 @@ from jscale.fit.objective._losses import Huber
 from jscale.fit.objective._problem import Problem
 from jscale.fit.objective._tabulate import tabulate
 from jscale.fit.optimum._point import optimum
-from jscale.fit.solve._batched import Batch, refit
+from jscale.fit.solve._batched import Batch, refit_batch
 from jscale.runs import select
 
 FITS_A_SECOND = 5000.0
@@ -49,7 +49,7 @@ class Chinchilla:
         self.law, self.goal, self.table = laws.chinchilla, Huber(), runs.dataset("chinchilla")
         data = select(self.table, self.law)
         self.data = data
-        self.tableau, self.stages = tabulate(self.law, data, self.goal)
+        self.fit_data, self.stages = tabulate(self.law, data, self.goal)
         _, free = optimum(self.law, self.table, self.goal, 16)
         self.start = jnp.asarray(free)
         rows = len(data)
@@ -57,9 +57,9 @@ class Chinchilla:
             np.random.default_rng(0).multinomial(rows, np.ones(rows) / rows, CHUNK), float
         )
         self.batch = Batch(
-            self.weights, jnp.log(self.tableau.loss)[None], self.start[None], jnp.asarray(CHUNK)
+            self.weights, jnp.log(self.fit_data.loss)[None], self.start[None], jnp.asarray(CHUNK)
         )
-        self.problem = Problem(self.law, self.goal, self.tableau)
+        self.problem = Problem(self.law, self.goal, self.fit_data)
 
     def objective(self, free: jax.Array, weights: jax.Array) -> jax.Array:
         return jnp.sum(weights * self.problem.rows(free))
@@ -67,9 +67,9 @@ class Chinchilla:
     def published(self, z: jax.Array, weights: jax.Array) -> jax.Array:
         """The objective by log A, log B, log E, alpha and beta."""
         A, B, E = jnp.exp(z[:3])
-        predicted = self.law(**self.tableau.inputs, A=A, B=B, E=E, alpha=z[3], beta=z[4])
-        residual = jnp.log(self.tableau.loss) - jnp.log(predicted)
-        return jnp.sum(weights * self.goal.rows(residual, jnp.zeros(()), self.tableau.delta))
+        predicted = self.law(**self.fit_data.inputs, A=A, B=B, E=E, alpha=z[3], beta=z[4])
+        residual = jnp.log(self.fit_data.loss) - jnp.log(predicted)
+        return jnp.sum(weights * self.goal.rows(residual, jnp.zeros(()), self.fit_data.delta))
 
     def published_start(self) -> jax.Array:
         theta = self.problem.coordinates.to_params(self.start)
@@ -77,7 +77,7 @@ class Chinchilla:
 
     def ours(self) -> Any:
         return jax.block_until_ready(
-            refit(self.law, self.goal, self.tableau, self.stages, self.batch)
+            refit_batch(self.law, self.goal, self.fit_data, self.stages, self.batch)
         )
 
 
@@ -162,7 +162,9 @@ def bench_compile(benchmark, chinchilla):
         began = time.process_time()
         empty = chinchilla.batch._replace(count=jnp.asarray(0))
         jax.block_until_ready(
-            refit(chinchilla.law, chinchilla.goal, chinchilla.tableau, chinchilla.stages, empty)
+            refit_batch(
+                chinchilla.law, chinchilla.goal, chinchilla.fit_data, chinchilla.stages, empty
+            )
         )
         spent.append(time.process_time() - began)
 

@@ -24,7 +24,7 @@ from jscale._core.solve._newton_batched import Model, eliminate, solve
 from jscale.fit.objective._losses import Squares
 from jscale.fit.objective._tabulate import tabulate
 from jscale.fit.optimum._point import optimum
-from jscale.fit.solve._batched import Batch, lanes_for, refit
+from jscale.fit.solve._batched import Batch, lanes_for, refit_batch
 
 WORTH = 2.0
 """The gain from which on a second solver would be worth its keep."""
@@ -87,12 +87,16 @@ def bench_variable_projection(benchmark):
     goal = Squares("raw")
     with float64():
         case = Chinchilla()
-        tableau, stages = tabulate(laws.chinchilla, case.data, goal)
+        fit_data, stages = tabulate(laws.chinchilla, case.data, goal)
         best, free = optimum(laws.chinchilla, case.table, goal, 16)
-        batch = Batch(case.weights, tableau.loss[None], jnp.asarray(free)[None], jnp.asarray(CHUNK))
+        batch = Batch(
+            case.weights, fit_data.loss[None], jnp.asarray(free)[None], jnp.asarray(CHUNK)
+        )
         start = jnp.log(jnp.asarray([best.params["alpha"], best.params["beta"]]))
         projected = jax.jit(Projected(case).run)
-        ours = lambda: jax.block_until_ready(refit(laws.chinchilla, goal, tableau, stages, batch))  # noqa: E731
+        ours = lambda: jax.block_until_ready(
+            refit_batch(laws.chinchilla, goal, fit_data, stages, batch)
+        )
         theirs = lambda: jax.block_until_ready(projected(start))  # noqa: E731
         full, reduced = to_numpy(ours()), to_numpy(theirs())
         lowest = np.minimum(full.value, reduced.value)

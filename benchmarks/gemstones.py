@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from jscale import fit, laws, runs
-from jscale.assess.published._gemstones import NAME, PUBLISHED, descents
+from jscale.assess.published._gemstones import DATASET, PUBLISHED, descents
 
 _EXPONENTS, _COEFFICIENTS, _FLOORS = (
     np.arange(0, 2.5, 0.5),
@@ -26,7 +26,7 @@ _EXPONENTS, _COEFFICIENTS, _FLOORS = (
 
 def lines() -> Iterator[str]:
     """One line a fit."""
-    table = runs.dataset(NAME)
+    table = runs.dataset(DATASET)
     starts = list(itertools.product(*[_EXPONENTS] * 2, *[_COEFFICIENTS] * 2, _FLOORS))
     for (subset, delta), (constants, objective) in PUBLISHED.items():
         part = table.where(table["subset"] == subset)

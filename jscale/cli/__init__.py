@@ -10,7 +10,7 @@ def main() -> None:
     """Run the command line of this process."""
     from jscale.cli import _interrupt
 
-    _interrupt.watch()
+    _interrupt.install_sigint_watchdog()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="backslashreplace"
@@ -18,5 +18,5 @@ def main() -> None:
     try:
         from jscale.cli._app import app
     except KeyboardInterrupt:
-        sys.exit(_interrupt.say_so())
+        sys.exit(_interrupt.report_interrupt())
     app()

@@ -13,13 +13,13 @@ _GRACE = 5.0
 """Seconds in which a verb may end by itself, put away its files and give back the cursor."""
 
 
-def say_so() -> int:
+def report_interrupt() -> int:
     """One line on stderr, and the exit code."""
     sys.stderr.write("jscale: interrupted\n")
     return CODE
 
 
-def watch(grace: float = _GRACE) -> None:
+def install_sigint_watchdog(grace: float = _GRACE) -> None:
     """End the process some seconds after an interrupt, should Python not get to see it.
 
     Python raises KeyboardInterrupt between two of its own instructions, and the compilation or the
@@ -37,7 +37,7 @@ def watch(grace: float = _GRACE) -> None:
             time.sleep(grace)
             if sys.stderr.isatty():
                 sys.stderr.write("\x1b[?25h")  # a progress bar hides the cursor
-            say_so()
+            report_interrupt()
             sys.stderr.flush()
             os._exit(CODE)
 

@@ -42,7 +42,7 @@ class Verbs(TyperGroup):
                 f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else "")
             )
         if outcome == _interrupt.CODE:  # Typer may have caught it on its way, without a word
-            _interrupt.say_so()
+            _interrupt.report_interrupt()
         sys.exit(outcome if isinstance(outcome, int) else OK)
 
 

@@ -116,7 +116,7 @@ def _constants(constants: "Constants") -> dict[str, Any]:
 def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> None:
     from jscale.laws import CONFIDENCE, describe
     from jscale.report.notation import details, latex_lines
-    from jscale.runs._select import columns_of
+    from jscale.runs import columns_of
 
     record = describe(law)
     payload = summary(record)
@@ -236,7 +236,7 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
     Raises:
         JscaleError: an input is missing, unknown, or cannot be what was given.
     """
-    from jscale.laws.declaration import added, sum_of_parts
+    from jscale.laws.declaration import sum_label, sum_of_parts
 
     given = _parse.values(at, "--at", "N=7e10,D=1.4e12")
     if unknown := [name for name in given if name not in record.input_names]:
@@ -255,6 +255,6 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
         point[wanted.name] = value
     if (found := sum_of_parts(record, point)) and found.wrong:
         raise JscaleError(
-            f"--at: {added(found.names)} = {found.total:g}: expected parts of one whole, together {found.expected}"
+            f"--at: {sum_label(found.names)} = {found.total:g}: expected parts of one whole, together {found.expected}"
         )
     return point

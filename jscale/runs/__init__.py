@@ -1,9 +1,19 @@
 """Tables of training runs: read, validate, select for a law, simulate, and the public data sets."""
 
-from jscale.runs._select import Data, select
+from jscale.runs._select import Data, columns_of, select
 from jscale.runs._simulate import simulate
 from jscale.runs._table import Runs
 from jscale.runs.public import Dataset, dataset, datasets
 from jscale.runs.reading import read
 
-__all__ = ["Data", "Dataset", "Runs", "dataset", "datasets", "read", "select", "simulate"]
+__all__ = [
+    "Data",
+    "Dataset",
+    "Runs",
+    "columns_of",
+    "dataset",
+    "datasets",
+    "read",
+    "select",
+    "simulate",
+]

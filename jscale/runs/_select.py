@@ -9,7 +9,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import quote
 from jscale.laws import Input, LawFunction, describe
-from jscale.laws.declaration import added, require_compilable, sum_of_parts
+from jscale.laws.declaration import require_compilable, sum_label, sum_of_parts
 from jscale.runs._table import Runs
 from jscale.runs.reading import BIT_COLUMNS, KNOWN, OFF_BITS
 
@@ -234,6 +234,6 @@ def _check_sum(
     if found is not None and found.wrong.any():
         at = int(np.flatnonzero(found.wrong)[0])
         raise JscaleError(
-            f"{table.name}: columns {added(found.names)}, row {rows[at] + 1}: they sum to {found.total[at]:g}; "
+            f"{table.name}: columns {sum_label(found.names)}, row {rows[at] + 1}: they sum to {found.total[at]:g}; "
             f"expected parts of one whole, together {found.expected}"
         )

@@ -232,7 +232,7 @@ def test_an_interrupt_ends_it(monkeypatch):
     def interrupted(self, count):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jscale._core.progress.Progress.advance", interrupted)
+    monkeypatch.setattr("jscale._core.jobs.Progress.advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         assess.calibrate(LINE, line(), kinds=["fisher"], **SETTINGS)
 

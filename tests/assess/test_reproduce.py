@@ -14,7 +14,7 @@ from jscale.assess.published._descend import nearest
 pytestmark = pytest.mark.data
 
 
-class Found:
+class Optimum:
     """A reproduction of one data set, by fit and quantity."""
 
     def __init__(self, result: Reproduction):
@@ -30,7 +30,7 @@ class Found:
         return {quantity: row.ours for quantity, row in self.of(part).items()}
 
 
-def chinchilla(found: Found):
+def chinchilla(found: Optimum):
     grid = found.of("240 runs, summed Huber")
     assert grid["objective"].ours == pytest.approx(1.0182740178e-3, rel=1e-10)
     # The published grid's best is above our optimum by 1.6e-8 of the objective.
@@ -46,7 +46,7 @@ def chinchilla(found: Found):
     assert "heavy tails" in errors["s.e. of B"].why
 
 
-def quest(found: Found):
+def quest(found: Optimum):
     assert abs(found.of("published constants")["R2"].difference) < 5e-7
     fitted = found.of("squares of log residuals")
     assert fitted["E, nats/token"].ours < 1e-6
@@ -56,7 +56,7 @@ def quest(found: Found):
             assert abs(row.difference) < 1e-4, quantity
 
 
-def repeated_data(found: Found):
+def repeated_data(found: Optimum):
     evaluated = found.ours("published constants")
     assert evaluated["R2"] == pytest.approx(0.7722046084968408, rel=1e-12)
     assert evaluated["R2 without decay"] == pytest.approx(0.4451684378759986, rel=1e-12)
@@ -72,7 +72,7 @@ def repeated_data(found: Found):
     assert found.ours("only tokens decay")["R_D_star"] == pytest.approx(2.9149, rel=1e-4)
 
 
-def gemstones(found: Found):
+def gemstones(found: Optimum):
     evaluated = [row for row in found.rows if row.fit.endswith("published constants")]
     assert [round(row.ours, 10) for row in evaluated[:3]] == [
         row.published for row in evaluated[:3]
@@ -105,7 +105,7 @@ def gemstones(found: Found):
     assert steep["objective"] == pytest.approx(2.0477906755e-4, rel=1e-9)
 
 
-def gadre(found: Found):
+def gadre(found: Optimum):
     assert found.ours("C4, 29 runs")["mean error, %"] == pytest.approx(2.0785887, rel=1e-6)
     assert found.ours("C4, 29 runs")["error at 6.9B, M = 20, %"] == pytest.approx(4.2952, rel=1e-4)
     foretold = found.ours("RefinedWeb, 30 runs")
@@ -113,7 +113,7 @@ def gadre(found: Found):
     assert foretold["error at 1.4B, M = 320, %"] == pytest.approx(0.0052, abs=1e-4)
 
 
-def clark(found: Found):
+def clark(found: Optimum):
     """Another least-squares fit of the same runs, by SciPy, to its last printed digit."""
     for router, refitted in {
         "S-Base": {"a": -0.0830, "b": -0.1180, "c": 0.0099, "d": 1.1136},
@@ -125,7 +125,7 @@ def clark(found: Found):
             assert ours[name] == pytest.approx(value, abs=5.1e-5), (router, name)
 
 
-def llama(found: Found):
+def llama(found: Optimum):
     whole = found.ours("133 points")
     assert whole["exponent of D*"] == pytest.approx(0.537, abs=5e-4)
     assert whole["coefficient of D*"] == pytest.approx(0.299, abs=5e-4)
@@ -133,7 +133,7 @@ def llama(found: Found):
     assert found.ours("116 points")["exponent of D*"] == pytest.approx(0.500, abs=5e-4)
 
 
-def porian(found: Found):
+def porian(found: Optimum):
     assert [row.published for row in found.rows] == pytest.approx(
         [0.8338, 0.7009, 0.6035, 0.5714, 0.4970], abs=5e-5
     )
@@ -147,7 +147,7 @@ def porian(found: Found):
     )
 
 
-def step_law(found: Found):
+def step_law(found: Optimum):
     """What a reader found who ran the authors' script on their table (issue 10 of their
     repository).
     """
@@ -157,7 +157,7 @@ def step_law(found: Found):
     assert rate["b of the learning rate"] == pytest.approx(0.1967, abs=0.003)
 
 
-def vocabulary(found: Found):
+def vocabulary(found: Optimum):
     coded, true = "1054 rows, D as the authors' code counts tokens", "1054 rows, D in tokens"
     assert abs(found.of(f"{coded}, published constants")["R2"].difference) < 5e-6
     assert found.ours(f"{true}, published constants")["R2"] == pytest.approx(0.0357574, abs=1e-6)
@@ -167,7 +167,7 @@ def vocabulary(found: Found):
     assert found.ours(f"{true}, summed")["alpha2"] == pytest.approx(1.058823, rel=1e-4)
 
 
-PAPERS: dict[str, tuple[int, int, Callable[[Found], None]]] = {
+PAPERS: dict[str, tuple[int, int, Callable[[Optimum], None]]] = {
     "chinchilla": (23, 0, chinchilla),
     "quest": (23, 1, quest),
     "datablations": (11, 3, repeated_data),
@@ -194,7 +194,7 @@ def test_what_was_published(name: str):
         assert row.dataset == name
         assert np.isfinite([row.published, row.ours, row.difference]).all()
         assert row.why or row.agrees, f"{row.fit}, {row.quantity}: differs for no reason given"
-    check(Found(result))
+    check(Optimum(result))
 
 
 def test_every_paper_is_tested():

@@ -8,9 +8,9 @@ import pytest
 
 from jscale import assess
 from jscale._core.errors import JscaleError
-from jscale.assess.published._row import Sheet
+from jscale.assess.published._row import Protocol
 
-SHEET = Sheet("toy", "ten runs, squares")
+SHEET = Protocol("toy", "ten runs, squares")
 
 
 @pytest.mark.parametrize(

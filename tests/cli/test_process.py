@@ -140,7 +140,7 @@ def test_an_interrupt_reaches_a_process_that_is_deep_in_compiled_code():
 import hashlib, signal
 from jscale.cli import _interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background begin with interrupts ignored
-_interrupt.watch(grace=0.2)
+_interrupt.install_sigint_watchdog(grace=0.2)
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)
 """

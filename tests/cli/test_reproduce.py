@@ -7,9 +7,9 @@ import pytest
 from jscale import assess
 from jscale.assess import Reproduction
 from jscale.assess.published import NotRun
-from jscale.assess.published._row import Sheet
+from jscale.assess.published._row import Protocol
 
-SHEET = Sheet("chinchilla", "240 runs, [bold]squares")
+SHEET = Protocol("chinchilla", "240 runs, [bold]squares")
 
 
 def stand_in(name: str | None, *, key) -> Reproduction:

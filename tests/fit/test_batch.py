@@ -9,10 +9,10 @@ from jscale._core.scope import float64
 from jscale._core.solve import _newton_batched
 from jscale.fit.objective._losses import Huber, resolve
 from jscale.fit.objective._problem import Problem
-from jscale.fit.objective._start_ranges import spread
+from jscale.fit.objective._start_ranges import spread_starts
 from jscale.fit.objective._tabulate import tabulate
 from jscale.fit.optimum._point import optimum
-from jscale.fit.solve._batched import Batch, refit
+from jscale.fit.solve._batched import Batch, refit_batch
 from jscale.fit.solve._staged_descent import descend
 from jscale.runs import select
 from tests.fit.tables import isoflop
@@ -34,10 +34,10 @@ class Case:
         self.law, self.goal = law, resolve(objective)
         table = isoflop() if table is None else table
         self.data = select(table, law)
-        self.tableau, self.stages = tabulate(law, self.data, self.goal)
-        found = self.descents(jnp.ones(len(self.data)), spread(laws.describe(law), STARTS))
+        self.fit_data, self.stages = tabulate(law, self.data, self.goal)
+        found = self.descents(jnp.ones(len(self.data)), spread_starts(laws.describe(law), STARTS))
         self.start = found.free[np.nanargmin(found.value)]
-        self.observed = jnp.log(self.tableau.loss) if self.goal.on == "log" else self.tableau.loss
+        self.observed = jnp.log(self.fit_data.loss) if self.goal.on == "log" else self.fit_data.loss
 
     def weights(self, problems, seed=0):
         rows = len(self.data)
@@ -50,11 +50,11 @@ class Case:
         observed = self.observed[None] if observed is None else observed
         problems = max(len(weights), len(observed), len(starts))
         batch = Batch(weights, observed, starts, jnp.asarray(problems if count is None else count))
-        return refit(self.law, self.goal, self.tableau, self.stages, batch)
+        return refit_batch(self.law, self.goal, self.fit_data, self.stages, batch)
 
     def descents(self, weights, starts):
         return descend(
-            self.law, self.goal, self.tableau._replace(weights=weights), self.stages, starts
+            self.law, self.goal, self.fit_data._replace(weights=weights), self.stages, starts
         )
 
     def newton(self, weights):
@@ -122,7 +122,7 @@ def test_answers_are_the_objective_at_the_parameters(huber):
     weights = huber.weights(5)
     solved = huber.solve(weights)
     for w, free, value in zip(weights, solved.free, solved.value, strict=True):
-        problem = Problem(huber.law, huber.goal, huber.tableau._replace(weights=w))
+        problem = Problem(huber.law, huber.goal, huber.fit_data._replace(weights=w))
         assert float(problem.value(free)) == pytest.approx(float(value), rel=1e-12)
 
 

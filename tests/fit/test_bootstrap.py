@@ -222,10 +222,10 @@ def test_clusters_show_what_runs_share(grouped, kind):
 
 
 def test_a_refit_that_does_not_settle_is_tried_again(monkeypatch, rows):
-    refit, tried = _refits.refit, []
+    refit_batch, tried = _refits.refit_batch, []
 
     def unsettled(*arguments):
-        solved = refit(*arguments)
+        solved = refit_batch(*arguments)
         return solved._replace(
             settled=solved.settled.at[:3].set(False), value=solved.value.at[:3].set(np.inf)
         )
@@ -243,10 +243,10 @@ def test_a_refit_that_does_not_settle_is_tried_again(monkeypatch, rows):
 
 
 def test_failures_are_counted_and_left_out(monkeypatch, rows):
-    refit = _refits.refit
+    refit_batch = _refits.refit_batch
 
     def wild(*arguments):
-        solved = refit(*arguments)
+        solved = refit_batch(*arguments)
         return solved._replace(
             settled=solved.settled.at[:3].set(False), free=solved.free.at[:3].add(5.0)
         )

@@ -13,11 +13,11 @@ from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.solve._newton import newton
 from jscale.fit.objective._losses import resolve
-from jscale.fit.objective._start_ranges import elsewhere, spread
+from jscale.fit.objective._start_ranges import restart_point, spread_starts
 from jscale.fit.objective._tabulate import tabulate
-from jscale.fit.optimum._optimum import find
+from jscale.fit.optimum._optimum import find_optimum
 from jscale.fit.solve import _multistart
-from jscale.fit.solve._multistart import search
+from jscale.fit.solve._multistart import multistart
 from jscale.runs import read, select, simulate
 
 OBJECTIVES = (
@@ -33,9 +33,9 @@ OBJECTIVES = (
 def agreement(law, table, objective="huber", starts=48):
     with float64():
         goal = resolve(objective)
-        tableau, stages = tabulate(law, select(table, law), goal)
+        fit_data, stages = tabulate(law, select(table, law), goal)
         values = np.asarray(
-            search(law, goal, tableau, stages, spread(laws.describe(law), starts)).value
+            multistart(law, goal, fit_data, stages, spread_starts(laws.describe(law), starts)).value
         )
     return np.mean(values <= values.min() + 1e-6 * abs(values.min()))
 
@@ -68,7 +68,7 @@ def test_second_chances_are_other_points_of_the_ranges(k):
         starts = jnp.stack([low + share * (high - low) for share in (0.01, 0.3, 0.5, 0.52)])
         points = jnp.stack(
             [
-                jnp.stack([elsewhere(s, low, high, jnp.asarray(i)) for i in (0, 1, 2, 3)])
+                jnp.stack([restart_point(s, low, high, jnp.asarray(i)) for i in (0, 1, 2, 3)])
                 for s in starts
             ]
         )
@@ -154,11 +154,11 @@ def test_many_runs_that_weigh_nothing_take_no_part_in_the_search(monkeypatch):
     keep[::133] = True
     with float64():
         goal = resolve("huber")
-        tableau, stages = tabulate(law, select(table, law), goal)
-        found = find(
+        fit_data, stages = tabulate(law, select(table, law), goal)
+        found = find_optimum(
             law,
             goal,
-            tableau._replace(weights=jnp.asarray(keep, float)),
+            fit_data._replace(weights=jnp.asarray(keep, float)),
             stages,
             starts=8,
             keep=keep,

@@ -15,7 +15,7 @@ from jscale._core.status import Status
 from jscale.fit.objective._losses import Huber, StudentLikelihood
 from jscale.fit.objective._tabulate import tabulate
 from jscale.fit.optimum import _certificate
-from jscale.fit.optimum._optimum import _open, _Place
+from jscale.fit.optimum._optimum import RowSubset, _open
 from jscale.fit.solve import _multistart
 from tests.fit.tables import HOFFMANN, isoflop
 
@@ -161,7 +161,7 @@ def test_what_did_not_converge_says_why(changes, why):
 def test_a_ridge_names_what_its_ends_differ_in(objective):
     """Three ends: the best, one about as good with another E, and one far worse with another A."""
     table = simulated(SIZES, 20 * SIZES)
-    tableau, _ = tabulate(laws.chinchilla, runs.select(table, laws.chinchilla), objective)
+    fit_data, _ = tabulate(laws.chinchilla, runs.select(table, laws.chinchilla), objective)
     # The level of a log likelihood means nothing; that of a sum of residuals is their size.
     level, unit = (-3.0, 0.5 * len(table)) if objective.has_scale else (2.0, 2.0)
     base = np.zeros((3, 5 + objective.has_scale))
@@ -170,7 +170,7 @@ def test_a_ridge_names_what_its_ends_differ_in(objective):
     found = replace(
         fit.point(laws.chinchilla, table, starts=2).certificate, unidentified=("beta",), at_bound=()
     )
-    place = _Place(laws.chinchilla, objective, tableau, None)
+    place = RowSubset(laws.chinchilla, objective, fit_data, None)
     assert _open(found, place, ends) == ("E", "beta")
 
 
@@ -221,8 +221,12 @@ def test_many_runs_are_searched_in_part_and_fitted_whole(monkeypatch):
 
 def test_ends_are_told_apart_by_their_objectives():
     values = np.array([2.0, 1.0, np.inf, 1.0 + 1e-9, 2.0 - 1e-8, 3.0])
-    assert [group.tolist() for group in _multistart.distinct(values)] == [[1, 3], [4, 0], [5]]
-    assert [group.tolist() for group in _multistart.distinct(np.full(2, np.inf))] == [[0, 1]]
+    assert [group.tolist() for group in _multistart.distinct_minima(values)] == [
+        [1, 3],
+        [4, 0],
+        [5],
+    ]
+    assert [group.tolist() for group in _multistart.distinct_minima(np.full(2, np.inf))] == [[0, 1]]
 
 
 def test_an_unidentified_parameter_has_an_infinite_error_everywhere():

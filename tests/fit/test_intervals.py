@@ -8,8 +8,8 @@ import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit.uncertainty._ends import missing, percentiles, wald
-from jscale.fit.uncertainty._targets import Aim, Chosen
+from jscale.fit.uncertainty._ends import nan_note, percentiles, wald
+from jscale.fit.uncertainty._targets import Chosen, TargetTransform
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
 
@@ -62,7 +62,9 @@ def test_wald_intervals_are_the_errors_and_the_delta_method(made):
 
 
 def test_wald_intervals_end_where_the_range_ends():
-    aim = Aim("share", Chosen(("share",), (False,)), jnp.ones(1), log=False, lower=0.0, upper=1.0)
+    aim = TargetTransform(
+        "share", Chosen(("share",), (False,)), jnp.ones(1), log=False, lower=0.0, upper=1.0
+    )
     assert wald(aim, {"share": 0.95}, np.array([[0.01]]), 0.9) == pytest.approx(
         (0.95 - 0.1645, 1.0), abs=1e-4
     )
@@ -92,8 +94,8 @@ def test_bootstraps_are_percentiles_of_the_refits(made):
 
 
 def test_same_key_same_bytes(made):
-    again = fit.intervals(LINE, line(), key=KEY, targets={"b": "b", "loss": level_at}, **SETTINGS)
-    assert again.rows == made.rows
+    second = fit.intervals(LINE, line(), key=KEY, targets={"b": "b", "loss": level_at}, **SETTINGS)
+    assert second.rows == made.rows
 
 
 def test_chosen_kinds_and_levels():
@@ -210,8 +212,8 @@ def test_percentiles_of_what_is_not_finite():
     some = np.where(values > 90, np.inf, values)
     assert percentiles(some, 0.9) == (5, np.inf)
     assert percentiles(np.full(3, np.nan), 0.9) == (-np.inf, np.inf)
-    assert missing("P_opt", "bootstrap-rows", values) == []
-    (note,) = missing("P_opt", "bootstrap-rows", np.array([1.0, np.nan]))
+    assert nan_note("P_opt", "bootstrap-rows", values) == []
+    (note,) = nan_note("P_opt", "bootstrap-rows", np.array([1.0, np.nan]))
     assert note.message.startswith("P_opt has no value at 1 of 2 draws")
 
 

@@ -310,7 +310,7 @@ def test_start_points_fill_the_declared_ranges():
 
     record = laws.describe(laws.chinchilla)
     with float64():
-        points = np.asarray(_start_ranges.spread(record, 256))
+        points = np.asarray(_start_ranges.spread_starts(record, 256))
         for i, p in enumerate(record.parameters):
             low, high = (float(p.role.support.to_free(jnp.asarray(edge))) for edge in p.role.start)
             fractions = (points[:, i] - low) / (high - low)
@@ -352,8 +352,10 @@ def test_starts_that_leap_to_an_edge_come_back(chinchilla_runs, objective, stray
         fit.point(laws.chinchilla, chinchilla_runs, objective=objective, starts=4),
     )
     with float64():
-        tableau, stages = tabulate(laws.chinchilla, select(chinchilla_runs, laws.chinchilla), goal)
-        starts = _start_ranges.spread(laws.describe(laws.chinchilla), 1000)[np.asarray(strays)]
-        found = _staged_descent.descend(laws.chinchilla, goal, tableau, stages, starts)
+        fit_data, stages = tabulate(laws.chinchilla, select(chinchilla_runs, laws.chinchilla), goal)
+        starts = _start_ranges.spread_starts(laws.describe(laws.chinchilla), 1000)[
+            np.asarray(strays)
+        ]
+        found = _staged_descent.descend(laws.chinchilla, goal, fit_data, stages, starts)
     assert np.asarray(found.settled).all()
     np.testing.assert_allclose(found.value, best.objective, rtol=1e-9)

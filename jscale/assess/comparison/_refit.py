@@ -14,8 +14,8 @@ import numpy as np
 
 from jscale._core.status import Status
 from jscale.fit import Certificate, Huber, HuberLikelihood, Objective, Squares
-from jscale.fit.objective import AS_THEY_ARE, Tableau, at_runs, require_enough, require_logarithms
-from jscale.fit.optimum import find
+from jscale.fit.objective import AS_THEY_ARE, FitData, at_runs, require_enough, require_logarithms
+from jscale.fit.optimum import find_optimum
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
 
@@ -74,14 +74,14 @@ def refit(
         require_logarithms(law, table, part, AS_THEY_ARE)
     require_enough(law, table, part)
     program, stages = _program(goal)
-    tableau = Tableau(
+    fit_data = FitData(
         inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},
         loss=jnp.asarray(data.loss),
         centre=at_runs(record, part.inputs, part.loss).centre,
         delta=stages[-1],
         weights=jnp.asarray(keep, dtype=float),
     )
-    found = find(law, program, tableau, stages, starts=starts, keep=keep)
+    found = find_optimum(law, program, fit_data, stages, starts=starts, keep=keep)
     return Refit(
         params=found.params,
         covariance=found.covariance,

@@ -15,17 +15,17 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.assess.coverage._simulated import NOISES, noise_of, refitted, simulated
 from jscale.assess.coverage._study import TOO_MANY_FAILED, Study
-from jscale.fit.objective import Objective, Weights, few, labels_of
-from jscale.fit.optimum import Fitted, Point, fit_once
+from jscale.fit.objective import Objective, Weights, few_clusters_note, labels_of
+from jscale.fit.optimum import FitState, Point, fit_once
 from jscale.fit.uncertainty import (
     BOOTSTRAPS,
     Quantity,
-    aim_at,
-    blindness,
+    choose_kinds,
     estimate,
     named,
-    settle,
-    whole_range,
+    target_transform,
+    unbounded_targets,
+    unidentified_note,
 )
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
@@ -172,13 +172,15 @@ def calibrate(
     wanted = named(law, targets)
     best, state, data = fit_once(law, table, objective, starts, weights)
     _check_fit(state, table, noise)
-    aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
+    aims = {name: target_transform(law, name, target) for name, target in wanted.items()}
     truths = {name: estimate(aim, best.params) for name, aim in aims.items()}
     if lost := [name for name, truth in truths.items() if np.isnan(truth)]:
         raise JscaleError(
             f"{table.name}: {lost[0]} has no value at the fit: there is no truth to cover"
         )
-    chosen, column, notes = settle(table, data, kinds, by, state.goal, clustered=noise == "cluster")
+    chosen, column, notes = choose_kinds(
+        table, data, kinds, by, state.goal, clustered=noise == "cluster"
+    )
     if any(kind in BOOTSTRAPS for kind in chosen):
         _check_count("draws", draws)
     labels = None if column is None else labels_of(table, data, column)
@@ -190,10 +192,10 @@ def calibrate(
     notes = [
         *best.notes,
         *notes,
-        *few(labels),
+        *few_clusters_note(labels),
         *_failures(settled),
         *_uncertified(best),
-        *blindness(best),
+        *unidentified_note(best),
     ]
     if not settled.any():
         raise JscaleError(
@@ -201,7 +203,7 @@ def calibrate(
             f"as {best.certificate.status}"
         )
     study = Study(state, wanted, aims, level, labels, draws, losses, free, keys, progress)
-    ends, seconds, remarks = _ends(study, chosen, whole_range(best, wanted))
+    ends, seconds, remarks = _ends(study, chosen, unbounded_targets(best, wanted))
     notes += remarks
     rows = [_row(name, kind, truths[name], ends[kind][name]) for name in wanted for kind in chosen]
     return Calibration(
@@ -271,7 +273,7 @@ def _share(noise: str, shared: Any) -> float:
     return float(shared)
 
 
-def _check_fit(state: Fitted, table: Runs, noise: str) -> None:
+def _check_fit(state: FitState, table: Runs, noise: str) -> None:
     """Refuse a fit that no errors can be simulated from."""
     if not state.goal.symmetric and noise != "residuals":
         raise JscaleError(

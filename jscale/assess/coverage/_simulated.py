@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.workers import workers
+from jscale._core.jobs import workers
 from jscale.fit.objective import Problem, params_at
-from jscale.fit.optimum import Fitted
-from jscale.fit.solve import Batch, chunk_for, refit
-from jscale.fit.uncertainty import STUDENT_NU, again, drawing, student_quantile
+from jscale.fit.optimum import FitState
+from jscale.fit.solve import Batch, chunk_for, refit_batch
+from jscale.fit.uncertainty import STUDENT_NU, drawing, retry, student_quantile
 
 _MEDIAN_NORMAL = student_quantile(0.5, math.inf)
 """Median size of a standard normal error."""
@@ -61,7 +61,7 @@ class Noise:
         return self.scale * sizes * own
 
 
-def noise_of(state: Fitted, kind: str, labels: np.ndarray | None, shared: float) -> Noise:
+def noise_of(state: FitState, kind: str, labels: np.ndarray | None, shared: float) -> Noise:
     """Noise of the size that the runs of a fit show; of one size where the objective takes them for
     that.
     """
@@ -69,7 +69,7 @@ def noise_of(state: Fitted, kind: str, labels: np.ndarray | None, shared: float)
     sizes = np.ones(n) if state.sizes is None else state.sizes
     if state.goal.on == "raw":  # equal errors of the loss are unequal ones of its logarithm
         sizes = sizes * np.median(state.local.predicted) / state.local.predicted
-    log_residuals = np.log(np.asarray(state.tableau.loss) / state.local.predicted)
+    log_residuals = np.log(np.asarray(state.fit_data.loss) / state.local.predicted)
     # Residuals are smaller than errors by what the parameters have taken up.
     residuals = log_residuals / sizes * (n / max(n - k, 1)) ** 0.5
     centre = 0.0 if state.goal.symmetric else np.median(residuals)
@@ -102,7 +102,7 @@ class Nested:
         draws: refits of each table.
     """
 
-    state: Fitted
+    state: FitState
     kind: str
     labels: np.ndarray | None
     draws: int
@@ -114,7 +114,7 @@ class Nested:
         state, on, size = (
             self.state,
             self.state.goal.on,
-            chunk_for(self.state.tableau.loss.shape[0]),
+            chunk_for(self.state.fit_data.loss.shape[0]),
         )
         drawn = partial(
             drawing,
@@ -126,7 +126,7 @@ class Nested:
             sizes=state.sizes,
         )
         base = (
-            jnp.ones(state.tableau.loss.shape)
+            jnp.ones(state.fit_data.loss.shape)
             if state.weights is None
             else jnp.asarray(state.weights)
         )
@@ -153,13 +153,13 @@ class Nested:
         return make
 
 
-def simulated(state: Fitted, noise: Noise, keys: jax.Array) -> np.ndarray:
+def simulated(state: FitState, noise: Noise, keys: jax.Array) -> np.ndarray:
     """Losses (simulations, rows) of the fitted law with errors drawn anew."""
     predicted = jnp.asarray(state.local.predicted)
     return np.asarray(jax.jit(jax.vmap(lambda key: predicted * jnp.exp(noise.draw(key))))(keys))
 
 
-def refitted(state: Fitted, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def refitted(state: FitState, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Free vectors (simulations, k) of the fits of simulated losses, from the truth, and which
     settled.
     """
@@ -177,11 +177,11 @@ def refitted(state: Fitted, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return free, settled
 
 
-def _settled(state: Fitted, batch: Batch, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _settled(state: FitState, batch: Batch, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Free vectors (count, k) of the first fits of a batch and which settled, at a second attempt
     if need be.
     """
-    solved = refit(state.law, state.goal, state.tableau, state.stages, batch)
+    solved = refit_batch(state.law, state.goal, state.fit_data, state.stages, batch)
     free, value, settled = (
         np.array(part)[:count] for part in (solved.free, solved.value, solved.settled)
     )
@@ -190,10 +190,10 @@ def _settled(state: Fitted, batch: Batch, count: int) -> tuple[np.ndarray, np.nd
         return leaf[0] if leaf.shape[0] == 1 else leaf[i]
 
     for i in np.flatnonzero(~settled).tolist():
-        free[i], settled[i] = again(
+        free[i], settled[i] = retry(
             state.law,
             state.goal,
-            state.tableau,
+            state.fit_data,
             state.stages,
             (free[i], float(value[i])),
             start=pick(batch.starts, i),
@@ -204,9 +204,9 @@ def _settled(state: Fitted, batch: Batch, count: int) -> tuple[np.ndarray, np.nd
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
-def _predicted(law: Any, objective: Any, tableau: Any, free: jax.Array) -> jax.Array:
+def _predicted(law: Any, objective: Any, fit_data: Any, free: jax.Array) -> jax.Array:
     """Predictions (points, rows) at free vectors (points, k)."""
-    return jax.vmap(Problem(law, objective, tableau).predict)(free)
+    return jax.vmap(Problem(law, objective, fit_data).predict)(free)
 
 
 def nested(
@@ -221,11 +221,11 @@ def nested(
     """
     state, size, total = (
         job.state,
-        chunk_for(job.state.tableau.loss.shape[0]),
+        chunk_for(job.state.fit_data.loss.shape[0]),
         len(losses) * job.draws,
     )
     make = job.tables()
-    predicted = _predicted(state.law, state.goal, state.tableau, jnp.asarray(free))
+    predicted = _predicted(state.law, state.goal, state.fit_data, jnp.asarray(free))
     arrays = (keys, jnp.asarray(losses), predicted, jnp.asarray(free))
 
     def work(first: int) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
@@ -234,7 +234,7 @@ def nested(
         padded = jnp.asarray(
             np.resize(free, (size, free.shape[1]))
         )  # of one shape, so that it is compiled once
-        params = params_at(state.law, state.goal, state.tableau, padded)
+        params = params_at(state.law, state.goal, state.fit_data, padded)
         advance(count)
         return {name: np.asarray(value)[:count] for name, value in params.items()}, settled
 

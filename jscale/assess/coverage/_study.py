@@ -10,24 +10,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jscale._core.jobs import Progress, workers
 from jscale._core.notes import Note
-from jscale._core.progress import Progress
-from jscale._core.workers import workers
 from jscale.assess.coverage._simulated import Nested, nested
 from jscale.fit.objective import params_at
-from jscale.fit.optimum import Fitted, fitted
+from jscale.fit.optimum import FitState, fitted
 from jscale.fit.uncertainty import (
     BOOTSTRAP,
     BOOTSTRAPS,
     BY_CLUSTER,
     KINDS,
     PROFILES,
-    Aim,
+    TargetTransform,
     default_scaling,
-    missing,
+    nan_note,
     percentiles,
     profiled,
-    pushed,
+    push_forward,
     wald,
 )
 
@@ -42,9 +41,9 @@ _End = tuple[tuple[float, float], frozenset[str]]
 class Study:
     """The simulated tables and their fits."""
 
-    state: Fitted
+    state: FitState
     wanted: Mapping[str, Any]
-    aims: Mapping[str, Aim]
+    aims: Mapping[str, TargetTransform]
     level: float
     labels: np.ndarray | None
     draws: int
@@ -60,7 +59,7 @@ class Study:
         if kind in BOOTSTRAPS:
             return self._resampled(kind)
         state = self.state
-        at = params_at(state.law, state.goal, state.tableau, jnp.asarray(self.free))
+        at = params_at(state.law, state.goal, state.fit_data, jnp.asarray(self.free))
         params = {
             name: np.asarray(column) for name, column in at.items()
         }  # in the covariance's order
@@ -68,14 +67,14 @@ class Study:
         return self._by_simulation(kind, partial(one, kind=kind))
 
     def _by_simulation(
-        self, kind: str, one: Callable[[int, Fitted], list[_End]]
+        self, kind: str, one: Callable[[int, FitState], list[_End]]
     ) -> tuple[dict[str, np.ndarray], list[Note]]:
         state, count = self.state, len(self.losses)
         with Progress(count, f"{kind} intervals", self.progress) as bar:
 
             def work(i: int) -> list[_End]:
-                tableau = state.tableau._replace(loss=jnp.asarray(self.losses[i]))
-                found = one(i, fitted(state.law, state.goal, tableau, state.stages, self.free[i]))
+                fit_data = state.fit_data._replace(loss=jnp.asarray(self.losses[i]))
+                found = one(i, fitted(state.law, state.goal, fit_data, state.stages, self.free[i]))
                 bar.advance(1)
                 return found
 
@@ -95,7 +94,7 @@ class Study:
         ]
 
     def _wald(
-        self, i: int, state: Fitted, *, kind: str, params: Mapping[str, np.ndarray]
+        self, i: int, state: FitState, *, kind: str, params: Mapping[str, np.ndarray]
     ) -> list[_End]:
         labels = self.labels if kind in BY_CLUSTER else None
         covariance, df = state.covariance(kind, labels), state.degrees(labels)
@@ -104,7 +103,7 @@ class Study:
             (wald(aim, here, covariance, self.level, df), frozenset()) for aim in self.aims.values()
         ]
 
-    def _profiled(self, i: int, state: Fitted, *, kind: str) -> list[_End]:
+    def _profiled(self, i: int, state: FitState, *, kind: str) -> list[_End]:
         del i
         clustered = kind in BY_CLUSTER
         scaling = "cluster-sandwich" if clustered else default_scaling(state)
@@ -125,8 +124,8 @@ class Study:
         found, notes = {}, _unsettled(kind, settled)
         flat = {name: column.ravel() for name, column in params.items()}
         for name, aim in self.aims.items():
-            values = np.where(settled, pushed(aim, flat).reshape(settled.shape), np.nan)
-            notes += missing(name, kind, np.where(settled, values, 0.0).ravel())
+            values = np.where(settled, push_forward(aim, flat).reshape(settled.shape), np.nan)
+            notes += nan_note(name, kind, np.where(settled, values, 0.0).ravel())
             found[name] = np.array(
                 [percentiles(row, self.level, (np.nan, np.nan)) for row in values]
             )

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 
 from jscale import fit
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.laws import chinchilla
 from jscale.runs import Runs
 
-NAME = "chinchilla"
+DATASET = "chinchilla"
 GRID = {"A": 477.8417, "B": 2143.8638, "E": 1.8172355, "alpha": 0.3473127, "beta": 0.3671826}
 """The best of the authors' grid of starts, by the summed Huber loss."""
 GRID_OBJECTIVE = 0.0010182740346
@@ -35,14 +35,14 @@ and B to 0.1."""
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = tables[NAME]
+    table = tables[DATASET]
     drawn = fit.bootstrap(chinchilla, table, draws=DRAWS, key=key)
     likely = fit.point(chinchilla, table, objective="huber-likelihood")
     return (*_grid(drawn.point), *_likelihood(likely), *_errors(drawn), *_intervals(drawn, likely))
 
 
 def _grid(point: fit.Point) -> tuple[Row, ...]:
-    sheet = Sheet(NAME, "240 runs, summed Huber, delta 1e-3")
+    sheet = Protocol(DATASET, "240 runs, summed Huber, delta 1e-3")
     below = f"our optimum is lower by {1 - point.objective / GRID_OBJECTIVE:.1e} of the objective"
     return (
         *sheet.constants(
@@ -56,7 +56,7 @@ def _grid(point: fit.Point) -> tuple[Row, ...]:
 
 
 def _likelihood(point: fit.Point) -> tuple[Row, ...]:
-    sheet, p = Sheet(NAME, "240 runs, Huber likelihood, free scale"), point.params
+    sheet, p = Protocol(DATASET, "240 runs, Huber likelihood, free scale"), point.params
     constants = (
         sheet.in_errors(name, value, p[name], error=ERRORS[name], within=0.001)
         for name, value in ESTIMATES.items()
@@ -66,7 +66,7 @@ def _likelihood(point: fit.Point) -> tuple[Row, ...]:
 
 
 def _errors(drawn: fit.Bootstrap) -> tuple[Row, ...]:
-    sheet = Sheet(NAME, f"240 runs, {DRAWS:,} bootstrap refits by runs")
+    sheet = Protocol(DATASET, f"240 runs, {DRAWS:,} bootstrap refits by runs")
     found = {**drawn.stderr, "a": np.std(_exponents(drawn), ddof=1)}
     remarks = {
         "E": "by runs: errors that runs of one size share are not in these; drawing whole sizes gives larger ones",
@@ -87,7 +87,7 @@ def _errors(drawn: fit.Bootstrap) -> tuple[Row, ...]:
 
 def _intervals(drawn: fit.Bootstrap, likely: fit.Point) -> tuple[Row, ...]:
     sheet, ours = (
-        Sheet(NAME, f"240 runs, estimate and 95% of {DRAWS:,} bootstrap refits by runs"),
+        Protocol(DATASET, f"240 runs, estimate and 95% of {DRAWS:,} bootstrap refits by runs"),
         drawn.interval(0.95),
     )
     return tuple(
@@ -108,4 +108,4 @@ def _exponents(drawn: fit.Bootstrap) -> np.ndarray:
     return beta / (alpha + beta)
 
 
-paper = Paper(NAME, "Besiroglu et al. 2024, arXiv 2404.10102", _rows, (NAME,))
+paper = Paper(DATASET, "Besiroglu et al. 2024, arXiv 2404.10102", _rows, (DATASET,))

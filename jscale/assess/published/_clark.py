@@ -6,12 +6,12 @@ import jax
 import numpy as np
 
 from jscale.assess.comparison import Refit, refit
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.fit import Squares
 from jscale.laws import params, routed
 from jscale.runs import Runs, select
 
-NAME = "clark-moe"
+DATASET = "clark-moe"
 ROUTERS = {"S-Base": "clark2022_sbase", "RL-R": "clark2022_rlr", "Hash": "clark2022_hash"}
 _ERRORS = 2.0
 """Of our standard errors; the paper prints none."""
@@ -19,7 +19,7 @@ _STARTS = 64
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = tables[NAME]
+    table = tables[DATASET]
     data = select(table, routed)
     standard = (table["routing_frequency"] == 0.5) & (table["k"] == 1) & (table["seed"] == 42)
     rows: list[Row] = []
@@ -32,7 +32,7 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
 
 
 def _of(told: str, published: dict[str, float], fitted: Refit) -> tuple[Row, ...]:
-    sheet = Sheet(NAME, f"{told}, squares of log residuals")
+    sheet = Protocol(DATASET, f"{told}, squares of log residuals")
     errors = dict(zip(fitted.params, np.sqrt(np.diag(fitted.covariance)), strict=True))
     why = "which runs the paper fitted is not said to the last one"
     return tuple(
@@ -43,4 +43,4 @@ def _of(told: str, published: dict[str, float], fitted: Refit) -> tuple[Row, ...
     )
 
 
-paper = Paper(NAME, "Clark et al. 2022, arXiv 2202.01169, Table 3", _rows, (NAME,))
+paper = Paper(DATASET, "Clark et al. 2022, arXiv 2202.01169, Table 3", _rows, (DATASET,))

@@ -28,18 +28,18 @@ class Optimum(NamedTuple):
 def value_at(law: LawFunction, table: Runs, params: Mapping[str, float], goal: Objective) -> float:
     """The objective at given parameters."""
     data = select(table, law)
-    tableau, _ = tabulate(law, data, goal)
-    return float(Problem(law, goal, tableau).value(_free(law, table, params)))
+    fit_data, _ = tabulate(law, data, goal)
+    return float(Problem(law, goal, fit_data).value(_free(law, table, params)))
 
 
 def nearest(law: LawFunction, table: Runs, params: Mapping[str, float], goal: Objective) -> Optimum:
     """Where a descent from ``params`` ends: the published optimum, if that is one."""
     data = select(table, law)
-    tableau, stages = tabulate(law, data, goal)
+    fit_data, stages = tabulate(law, data, goal)
     start = _free(law, table, params)
     # The last stage alone: a detour by way of a larger delta may end in another valley.
-    end = descend(law, goal, tableau, stages[-1:], start[None], near=True)
-    found = Problem(law, goal, tableau).coordinates.to_params(end.free[0])
+    end = descend(law, goal, fit_data, stages[-1:], start[None], near=True)
+    found = Problem(law, goal, fit_data).coordinates.to_params(end.free[0])
     return Optimum({name: float(value) for name, value in found.items()}, float(end.value[0]))
 
 

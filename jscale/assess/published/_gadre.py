@@ -6,11 +6,11 @@ import jax
 import numpy as np
 
 from jscale import fit
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.laws import overtraining
 from jscale.runs import Runs
 
-NAME = "gadre"
+DATASET = "gadre"
 CONSTANTS = {
     "C4": {"E": 1.5083, "a": 141.28, "b": 189.52, "eta": 0.1212},
     "RefinedWeb": {"E": 1.7345, "a": 157.12, "b": 246.21, "eta": 0.1272},
@@ -30,7 +30,7 @@ _CORPORA = {"C4": "c4_original", "RefinedWeb": "rw_original"}
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = tables[NAME]
+    table = tables[DATASET]
     return tuple(
         row
         for corpus, name in _CORPORA.items()
@@ -45,8 +45,8 @@ def _of(corpus: str, table: Runs) -> tuple[Row, ...]:
     error = 100 * np.abs(
         np.asarray(overtraining(table["C"], table["M"], **point.params)) / table["loss"] - 1
     )
-    on_few = Sheet(NAME, f"{corpus}, {fitted.sum()} small runs, squares of the loss")
-    ahead = Sheet(NAME, f"{corpus}, {(~fitted).sum()} runs foretold from {fitted.sum()}")
+    on_few = Protocol(DATASET, f"{corpus}, {fitted.sum()} small runs, squares of the loss")
+    ahead = Protocol(DATASET, f"{corpus}, {(~fitted).sum()} runs foretold from {fitted.sum()}")
     alone = (
         ahead.absolute(
             f"error at {N / 1e9:.1f}B, M = {M:g}, %",
@@ -69,4 +69,4 @@ def _error_at(table: Runs, error: np.ndarray, N: float, M: float) -> float:
     return float(error[at].mean())
 
 
-paper = Paper(NAME, "Gadre et al. 2024, arXiv 2403.08540", _rows, (NAME,))
+paper = Paper(DATASET, "Gadre et al. 2024, arXiv 2403.08540", _rows, (DATASET,))

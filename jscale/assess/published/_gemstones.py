@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jscale import fit
 from jscale._core.arrays import term
 from jscale.assess.published._descend import nearest, value_at
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.laws import chinchilla, law
 from jscale.laws.roles import (
     Anchor,
@@ -29,7 +29,7 @@ from jscale.laws.roles import (
 )
 from jscale.runs import Runs
 
-NAME = "gemstones"
+DATASET = "gemstones"
 PUBLISHED = {
     ("hot", 1e-4): (
         {
@@ -135,7 +135,7 @@ def shaped(
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table, found = tables[NAME], []
+    table, found = tables[DATASET], []
     for (subset, delta), (constants, objective) in PUBLISHED.items():
         part = table.where(table["subset"] == subset)
         found += _fitted(part, delta, constants, objective)
@@ -173,13 +173,13 @@ def _fitted(
         f"on changes of 2e-9 and slopes of 1e-5, which an objective of {objective:.0e} meets far from its minimum"
     )
     return (
-        Sheet(NAME, f"{told}, published constants").relative(
+        Protocol(DATASET, f"{told}, published constants").relative(
             "objective", objective, at, within=_PRINTED
         ),
-        *Sheet(NAME, told).constants(
+        *Protocol(DATASET, told).constants(
             constants, printed(dict(point.params), constants), within=1e-3, why=why
         ),
-        Sheet(NAME, told).relative(
+        Protocol(DATASET, told).relative(
             "objective", objective, point.objective, within=_PRINTED, why=why
         ),
     )
@@ -193,8 +193,8 @@ def _stopped(
     starts = THEIR_STARTS[subset, delta]
     ends = descents(table["N"], table["D"], table["loss"], delta, starts)
     best = min((end for end in ends if end.success), key=lambda end: end.fun, default=ends[0])
-    sheet = Sheet(
-        NAME,
+    sheet = Protocol(
+        DATASET,
         f"{len(table)} {subset} rows, summed Huber, delta {delta:g}, SciPy's L-BFGS-B as the authors ran it, from "
         f"{len(starts)} of their 4,500 starts, among which the lowest ends are",
     )
@@ -238,14 +238,16 @@ def _four_terms(table: Runs) -> tuple[Row, ...]:
     gain = 1 - best.objective / SHAPED_OBJECTIVE
     why = f"the published point is no minimum; a descent from it ends {gain:.1%} lower, and four terms share N's work"
     return (
-        Sheet(NAME, f"{told}, published constants").relative(
+        Protocol(DATASET, f"{told}, published constants").relative(
             "objective", SHAPED_OBJECTIVE, at, within=1e-4
         ),
-        *Sheet(NAME, told).constants(SHAPED, printed(best.params, SHAPED), within=1e-2, why=why),
-        Sheet(NAME, told).relative(
+        *Protocol(DATASET, told).constants(
+            SHAPED, printed(best.params, SHAPED), within=1e-2, why=why
+        ),
+        Protocol(DATASET, told).relative(
             "objective", SHAPED_OBJECTIVE, best.objective, within=1e-4, why=why
         ),
     )
 
 
-paper = Paper(NAME, "McLeish et al. 2025, arXiv 2502.06857", _rows, (NAME,))
+paper = Paper(DATASET, "McLeish et al. 2025, arXiv 2502.06857", _rows, (DATASET,))

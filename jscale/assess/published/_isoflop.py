@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jscale import fit
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.runs import Runs, read
 
 LLAMA = "llama3-isoflop"
@@ -26,10 +26,10 @@ def _llama(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     sound = fit.isoflop(combined.where(chosen), law=None).fits["all"].D
     assert whole is not None
     assert sound is not None
-    every = Sheet(
+    every = Protocol(
         LLAMA, f"{len(tables[LLAMA])} points, a parabola for each of {whole.points} budgets"
     )
-    few = Sheet(
+    few = Protocol(
         LLAMA,
         f"{chosen.sum()} points: without those that Open-Athena flags, {sound.points} budgets",
     )
@@ -54,7 +54,7 @@ PORIAN = "porian"
 _NAMES = ("hparams", "warmup", "decay", "param_count", "eval")
 
 
-class Protocol(NamedTuple):
+class TrainingRecipe(NamedTuple):
     """One of Porian et al.'s ways of training and counting, and the exponent a that it gives with
     its interval.
     """
@@ -64,26 +64,26 @@ class Protocol(NamedTuple):
     published: tuple[float, float, float]
 
 
-PROTOCOLS = (
-    Protocol(
+RECIPES = (
+    TrainingRecipe(
         "Kaplan's", ("base", "long", "kaplan", "kaplan", "train"), (0.824039, 0.833768, 0.842628)
     ),
-    Protocol(
+    TrainingRecipe(
         "+ head counted",
         ("base", "long", "kaplan", "standard", "val"),
         (0.686197, 0.700899, 0.710790),
     ),
-    Protocol(
+    TrainingRecipe(
         "+ short warm-up",
         ("base", "short", "kaplan", "standard", "val"),
         (0.586924, 0.603528, 0.622145),
     ),
-    Protocol(
+    TrainingRecipe(
         "+ cosine decay",
         ("base", "short", "chinchilla", "standard", "val"),
         (0.559691, 0.571425, 0.588255),
     ),
-    Protocol(
+    TrainingRecipe(
         "tuned, no decay",
         ("tuned", "short", "const", "standard", "val"),
         (0.490748, 0.497029, 0.505067),
@@ -101,12 +101,12 @@ median and by twice that in the ends."""
 
 
 def _porian(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    return tuple(_of(protocol, tables[PORIAN], key) for protocol in PROTOCOLS)
+    return tuple(_of(recipe, tables[PORIAN], key) for recipe in RECIPES)
 
 
-def _of(protocol: Protocol, table: Runs, key: jax.Array) -> Row:
+def _of(recipe: TrainingRecipe, table: Runs, key: jax.Array) -> Row:
     chosen = table.where(
-        np.all([table[n] == p for n, p in zip(_NAMES, protocol.choice, strict=True)], axis=0)
+        np.all([table[n] == p for n, p in zip(_NAMES, recipe.choice, strict=True)], axis=0)
     )
     columns = {name: chosen[name] for name in ("N", "D", "C", "loss")}
     noisy = read({**columns, "loss_se": np.full(len(chosen), NOISE)}, name=PORIAN)
@@ -115,10 +115,10 @@ def _of(protocol: Protocol, table: Runs, key: jax.Array) -> Row:
     ).through_medians()
     assert found is not None
     low, high = found.interval
-    sheet = Sheet(PORIAN, f"Akima's curve through each budget, {DRAWS:,} draws of noise")
-    return sheet.interval(
-        f"a, {protocol.told}",
-        protocol.published,
+    protocol = Protocol(PORIAN, f"Akima's curve through each budget, {DRAWS:,} draws of noise")
+    return protocol.interval(
+        f"a, {recipe.told}",
+        recipe.published,
         (low, found.exponent, high),
         within=_WITHIN,
         why="the noise that the authors added depends on the loss, which is here 0.002 throughout",

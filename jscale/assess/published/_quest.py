@@ -8,11 +8,11 @@ import numpy as np
 
 from jscale import fit
 from jscale.assess.published._descend import r_squared
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.laws import QUEST_FORMATS, compressed_methods, params, quest
 from jscale.runs import Runs, read
 
-NAME = "quest"
+DATASET = "quest"
 RMSE, R2 = 0.01272, 0.998428
 DENSE = {"ln A": 2.0960566, "alpha": 0.0627265, "ln B": 4.4591255, "beta": 0.2412884}
 E = 0.00142
@@ -33,7 +33,7 @@ def with_indicators(table: Runs) -> Runs:
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = tables[NAME]
+    table = tables[DATASET]
     point = fit.point(
         compressed_methods(len(FORMATS)),
         with_indicators(table),
@@ -46,7 +46,7 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
 def _evaluated(table: Runs) -> tuple[Row, ...]:
     shares = np.array([QUEST_FORMATS[str(name)].share for name in table["P_key"]])
     predicted = np.asarray(quest(table["N"], table["D"], shares, **params(quest)))
-    sheet = Sheet(NAME, "104 runs, published constants")
+    sheet = Protocol(DATASET, "104 runs, published constants")
     rmse = math.sqrt(np.mean((table["loss"] - predicted) ** 2))
     return (
         sheet.absolute("RMSE, nats/token", RMSE, rmse, within=5e-6),
@@ -55,7 +55,7 @@ def _evaluated(table: Runs) -> tuple[Row, ...]:
 
 
 def _fitted(point: fit.Point) -> tuple[Row, ...]:
-    sheet, p = Sheet(NAME, "104 runs, squares of log residuals"), point.params
+    sheet, p = Protocol(DATASET, "104 runs, squares of log residuals"), point.params
     known = "E" not in point.certificate.at_bound
     found = {
         "ln A": math.log(p["A"]),
@@ -76,4 +76,4 @@ def _fitted(point: fit.Point) -> tuple[Row, ...]:
     )
 
 
-paper = Paper(NAME, "Panferov et al. 2025, arXiv 2502.05003", _rows, (NAME,))
+paper = Paper(DATASET, "Panferov et al. 2025, arXiv 2502.05003", _rows, (DATASET,))

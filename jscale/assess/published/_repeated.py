@@ -8,12 +8,12 @@ import numpy as np
 
 from jscale import fit
 from jscale.assess.published._descend import nearest, r_squared, value_at
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.laws import LawFunction, chinchilla, data_constrained
 from jscale.laws import fix as fixed
 from jscale.runs import Runs
 
-NAME = "datablations"
+DATASET = "datablations"
 BASE = {
     "E": math.exp(0.6254804),
     "A": math.exp(6.255414),
@@ -32,7 +32,7 @@ _GOAL = fit.Huber()
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = tables[NAME]
+    table = tables[DATASET]
     law = fixed(data_constrained, **BASE)
     return (*_evaluated(law, table), *_both(law, table), *_one(table))
 
@@ -43,7 +43,7 @@ def _r2(table: Runs, law: LawFunction, params: dict[str, float], *, unique: bool
 
 
 def _evaluated(law: LawFunction, table: Runs) -> tuple[Row, ...]:
-    sheet = Sheet(NAME, "182 runs, published constants")
+    sheet = Protocol(DATASET, "182 runs, published constants")
     return (
         sheet.relative(
             "objective",
@@ -62,8 +62,8 @@ def _evaluated(law: LawFunction, table: Runs) -> tuple[Row, ...]:
 def _both(law: LawFunction, table: Runs) -> tuple[Row, ...]:
     local = nearest(law, table, DECAY, _GOAL)
     best = fit.point(law, table, objective=_GOAL)
-    near = Sheet(NAME, "182 runs, base law held, Huber 1e-3, the optimum nearest to theirs")
-    far = Sheet(NAME, "182 runs, base law held, Huber 1e-3, best of all starts")
+    near = Protocol(DATASET, "182 runs, base law held, Huber 1e-3, the optimum nearest to theirs")
+    far = Protocol(DATASET, "182 runs, base law held, Huber 1e-3, best of all starts")
     gain = 1 - best.objective / HUBER
     why = (
         f"the objective has several minima of nearly the same depth: the deepest found, by "
@@ -93,8 +93,8 @@ def _one(table: Runs) -> tuple[Row, ...]:
         f"{value_at(of_size, table, loose, _GOAL):.4f}: no minimum"
     )
     only_data, only_size = (
-        Sheet(NAME, "182 runs, only tokens decay"),
-        Sheet(NAME, "182 runs, only parameters decay"),
+        Protocol(DATASET, "182 runs, only tokens decay"),
+        Protocol(DATASET, "182 runs, only parameters decay"),
     )
     return (
         only_data.relative("R_D_star", _DATA_ONLY, data.params["R_D_star"], within=5e-3),
@@ -107,4 +107,4 @@ def _one(table: Runs) -> tuple[Row, ...]:
     )
 
 
-paper = Paper(NAME, "Muennighoff et al. 2023, arXiv 2305.16264", _rows, (NAME,))
+paper = Paper(DATASET, "Muennighoff et al. 2023, arXiv 2305.16264", _rows, (DATASET,))

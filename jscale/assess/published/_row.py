@@ -88,7 +88,7 @@ class Paper:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Protocol:
     """Makes the rows of one fit.
 
     Attributes:

@@ -6,11 +6,11 @@ import jax
 import numpy as np
 
 from jscale import fit
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.laws import step_law_batch, step_law_learning_rate
 from jscale.runs import Runs
 
-NAME = "steplaw"
+DATASET = "steplaw"
 RATE = {"ln k": (0.586, 0.623), "a": (0.7129, 0.0298), "b": (0.3075, 0.0191)}
 BATCH = {"ln k": (-0.544, 0.437), "p": (0.5709, 0.0187)}
 """Mean and standard deviation of the 1,000 bootstrap fits in the authors' repository."""
@@ -28,7 +28,7 @@ def near_the_best(table: Runs) -> Runs:
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = near_the_best(tables[NAME])
+    table = near_the_best(tables[DATASET])
     cells = len(np.unique(table["group"]))
     found = []
     for law, what, published in (
@@ -36,8 +36,8 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
         (step_law_batch, "batch", BATCH),
     ):
         drawn = fit.bootstrap(law, table, draws=DRAWS, key=key, objective="log-squares")
-        sheet = Sheet(
-            NAME,
+        sheet = Protocol(
+            DATASET,
             f"{what}: {len(table)} runs within {NEAR:.2%} of the best of their cell, {DRAWS:,} bootstraps",
         )
         why = (
@@ -55,4 +55,4 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     return tuple(found)
 
 
-paper = Paper(NAME, "Li et al. 2025, arXiv 2503.04715", _rows, (NAME,))
+paper = Paper(DATASET, "Li et al. 2025, arXiv 2503.04715", _rows, (DATASET,))

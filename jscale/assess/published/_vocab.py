@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jscale import fit
 from jscale._core.arrays import as_float, term
 from jscale.assess.published._descend import r_squared
-from jscale.assess.published._row import Paper, Row, Sheet
+from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.laws import law, params, tie, tokens_per_character, vocabulary
 from jscale.laws.roles import (
     Anchor,
@@ -25,7 +25,7 @@ from jscale.laws.roles import (
 )
 from jscale.runs import Runs, read
 
-NAME = "vocab"
+DATASET = "vocab"
 R2 = 0.97165
 _CHOSEN = "the authors keep the start with the least relative squared error, we the one with the least objective"
 _STARTS = 16
@@ -62,7 +62,7 @@ _TIED = tie(shifted, beta="alpha1")
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = tables[NAME].where(tables[NAME].kept)
+    table = tables[DATASET].where(tables[DATASET].kept)
     # As the authors' code has it, with the vocabulary in thousands; and as their polynomial was
     # fitted.
     coded = table["characters"] * np.asarray(tokens_per_character(table["vocab"] / 1e3))
@@ -76,19 +76,19 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     )
     again = f"{len(table)} rows, D in tokens"
     return (
-        Sheet(NAME, f"{told}, published constants").absolute(
+        Protocol(DATASET, f"{told}, published constants").absolute(
             "R2", R2, _r2(table, coded), within=5e-6
         ),
-        *Sheet(NAME, f"{told}, summed Huber of the loss, delta 1e-3").constants(
+        *Protocol(DATASET, f"{told}, summed Huber of the loss, delta 1e-3").constants(
             params(vocabulary),
             fitted,
             within=0.03,
             remark=lambda name: _CHOSEN if name == "A2" else "",
         ),
-        Sheet(NAME, f"{again}, published constants").absolute(
+        Protocol(DATASET, f"{again}, published constants").absolute(
             "R2", R2, _r2(table, true), within=5e-6, why=why
         ),
-        *Sheet(NAME, f"{again}, summed Huber of the loss, delta 1e-3").constants(
+        *Protocol(DATASET, f"{again}, summed Huber of the loss, delta 1e-3").constants(
             {name: params(vocabulary)[name] for name in ("A2", "alpha2", "B")},
             rightly,
             within=0.03,
@@ -112,8 +112,10 @@ def _fitted(table: Runs, tokens: np.ndarray) -> dict[str, float]:
         "loss": table["loss_u"] + _SHIFT,
     }
     objective = fit.Huber(1e-3, on="raw")
-    found = fit.point(_TIED, read(columns, name=NAME), objective=objective, starts=_STARTS).params
+    found = fit.point(
+        _TIED, read(columns, name=DATASET), objective=objective, starts=_STARTS
+    ).params
     return {**found, "E": _SHIFT - found["E"], "beta": found["alpha1"]}
 
 
-paper = Paper(NAME, "Tao et al. 2024, arXiv 2407.13623, approach 3", _rows, (NAME,))
+paper = Paper(DATASET, "Tao et al. 2024, arXiv 2407.13623, approach 3", _rows, (DATASET,))

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jscale import plan
+from jscale._core.checks import check_number
 from jscale._core.errors import JscaleError
 from jscale._core.numbers import written_number
 from jscale._core.status import Status
@@ -22,8 +23,8 @@ from jscale.assess.targets._names import (
     support_of,
 )
 from jscale.laws import LawFunction, describe
-from jscale.plan._binding import POST, bind, check_inputs, check_number
-from jscale.plan.budget import ask
+from jscale.plan.budget import build_problem
+from jscale.plan.problem import POST, bind, check_inputs
 
 _AT_BUDGET = ("N_opt", "D_opt", "P_opt")
 _DERIVED = (*_AT_BUDGET, "loss", "D_crit")
@@ -199,7 +200,7 @@ def _check(
     """Refuse what the planner would refuse later, with the text that was typed."""
     try:
         if kind in _AT_BUDGET or (kind == "loss" and budget is not None):
-            ask(law, ("N", "D", "P") if kind == "P_opt" else ("N", "D"), at, None)
+            build_problem(law, ("N", "D", "P") if kind == "P_opt" else ("N", "D"), at, None)
             if budget is None:
                 raise _Incomplete("needs a budget, in FLOP")
             check_number("the budget", budget, above=0.0)

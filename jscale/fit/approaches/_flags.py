@@ -29,7 +29,7 @@ SENTENCES = {
 }
 
 
-def judge(kind: str, group: Group, bottom: Bottom | None) -> tuple[Status, tuple[str, ...]]:
+def diagnose(kind: str, group: Group, bottom: Bottom | None) -> tuple[Status, tuple[str, ...]]:
     """How the search for a minimum ended, and the flags of the valley.
 
     ``converged`` is a minimum between the smallest and the largest sampled size.

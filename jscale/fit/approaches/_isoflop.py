@@ -16,7 +16,7 @@ from jscale._core.status import Status
 from jscale.fit.approaches import _bias, _draws, _remarks
 from jscale.fit.approaches._bias import Bias
 from jscale.fit.approaches._budgets import Group, group
-from jscale.fit.approaches._flags import UNBRACKETED, judge
+from jscale.fit.approaches._flags import UNBRACKETED, diagnose
 from jscale.fit.approaches._powerlaw import LEVEL, PowerLaw, line, power_law
 from jscale.fit.approaches._results import Budget, Lines
 from jscale.fit.approaches._valleys import CURVES, Bottom, bottoms, prepare
@@ -170,7 +170,7 @@ def isoflop(
 
 
 def _budget(curve: str, g: Group, bottom: Bottom | None, sampled: np.ndarray | None) -> Budget:
-    status, flags = judge(curve, g, bottom)
+    status, flags = diagnose(curve, g, bottom)
     at = bottom or Bottom(np.nan, np.inf, np.nan, np.nan, np.inf)
     error = at.stderr
     if sampled is not None:

@@ -36,7 +36,7 @@ def summarise(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return summary
 
 
-def judge(
+def diagnose(
     summary: Mapping[str, Mapping[str, float]], diverging: np.ndarray
 ) -> tuple[Status, tuple[Note, ...]]:
     """Whether the chains have mixed, and the doubts in sentences."""

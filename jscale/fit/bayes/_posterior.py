@@ -15,11 +15,11 @@ import jscale
 from jscale._core import status
 from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
+from jscale._core.jobs import Progress
 from jscale._core.notes import Note
-from jscale._core.progress import Progress
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale.fit.bayes._diagnostics import judge, summarise
+from jscale.fit.bayes._diagnostics import diagnose, summarise
 from jscale.laws import LawFunction, describe, get
 from jscale.runs import Runs, select
 
@@ -190,7 +190,7 @@ def _assembled(
     noise = [name for name in sites if name not in names and not name.endswith("_centred")]
     kept = {name: sites[name] for name in (*names, *noise)}
     summary = summarise(kept)
-    verdict, doubts = judge(summary, diverging)
+    verdict, doubts = diagnose(summary, diverging)
     return Posterior(
         law=law,
         draws={name: sites[name].reshape(-1) for name in names},

@@ -1,6 +1,11 @@
 """What a fit minimises: losses, weights, clusters, coordinates, and the problem made of them."""
 
-from jscale.fit.objective._clusters import column_of, company, few, labels_of
+from jscale.fit.objective._clusters import (
+    column_of,
+    default_cluster_column,
+    few_clusters_note,
+    labels_of,
+)
 from jscale.fit.objective._coordinates import Coordinates, at_runs
 from jscale.fit.objective._losses import (
     AsymmetricHuber,
@@ -13,9 +18,9 @@ from jscale.fit.objective._losses import (
     resolve,
 )
 from jscale.fit.objective._problem import (
-    Local,
+    FitData,
+    Linearization,
     Problem,
-    Tableau,
     examine,
     first_guess,
     floored,
@@ -24,7 +29,7 @@ from jscale.fit.objective._problem import (
     params_at,
     slopes,
 )
-from jscale.fit.objective._start_ranges import elsewhere, longest, ranges, spread
+from jscale.fit.objective._start_ranges import max_step, ranges, restart_point, spread_starts
 from jscale.fit.objective._tabulate import AS_THEY_ARE, require_enough, require_logarithms, tabulate
 from jscale.fit.objective._weights import Weights, called, weigh
 
@@ -32,27 +37,26 @@ __all__ = [
     "AS_THEY_ARE",
     "AsymmetricHuber",
     "Coordinates",
+    "FitData",
     "Huber",
     "HuberLikelihood",
-    "Local",
+    "Linearization",
     "Objective",
     "Problem",
     "Squares",
     "StudentLikelihood",
-    "Tableau",
     "Weights",
     "at_runs",
     "called",
     "column_of",
-    "company",
-    "elsewhere",
+    "default_cluster_column",
     "examine",
-    "few",
+    "few_clusters_note",
     "first_guess",
     "floored",
     "labels_of",
-    "longest",
     "longest_steps",
+    "max_step",
     "next_stage",
     "params_at",
     "ranges",
@@ -60,8 +64,9 @@ __all__ = [
     "require_logarithms",
     "residuals",
     "resolve",
+    "restart_point",
     "slopes",
-    "spread",
+    "spread_starts",
     "tabulate",
     "weigh",
 ]

@@ -14,7 +14,7 @@ COMPANY = 1.2
 """Runs per cluster above which there is something to share; the Chinchilla runs have 1.7 a size."""
 
 
-def company(table: Runs, data: Data) -> str | None:
+def default_cluster_column(table: Runs, data: Data) -> str | None:
     """The column whose equal values may share errors: ``group``, or the sizes where they repeat;
     None for none.
     """
@@ -27,12 +27,12 @@ def company(table: Runs, data: Data) -> str | None:
 
 
 def column_of(table: Runs, data: Data, by: str | None) -> str:
-    """``by``, or the column that :func:`company` finds.
+    """``by``, or the column that :func:`default_cluster_column` finds.
 
     Raises:
         JscaleError: there is none.
     """
-    column = by or company(table, data)
+    column = by or default_cluster_column(table, data)
     if column is None:
         raise JscaleError(
             f"{table.name}: no runs share a group or a size; expected by= with the name of a column"
@@ -72,7 +72,7 @@ def labels_of(table: Runs, data: Data, by: str) -> np.ndarray:
     return labels
 
 
-def few(labels: np.ndarray | None) -> list[Note]:
+def few_clusters_note(labels: np.ndarray | None) -> list[Note]:
     """A warning where there are too few clusters to tell how much they differ."""
     if labels is None or labels.max() + 1 >= FEW:
         return []

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 
 from jscale.fit.objective._coordinates import Coordinates
 from jscale.fit.objective._losses import Objective, residuals
-from jscale.fit.objective._start_ranges import longest
+from jscale.fit.objective._start_ranges import max_step
 from jscale.laws import LawFunction, describe
 
 _SMALLEST_WIDTH = 1e-12
 _SCALE_REACH = 3.0
 
 
-class Tableau(NamedTuple):
+class FitData(NamedTuple):
     """The numbers of a fit.
 
     Attributes:
@@ -45,36 +45,38 @@ class Problem(NamedTuple):
 
     law: LawFunction
     objective: Objective
-    tableau: Tableau
+    fit_data: FitData
 
     @property
     def coordinates(self) -> Coordinates:
-        return Coordinates(describe(self.law), self.tableau.centre)
+        return Coordinates(describe(self.law), self.fit_data.centre)
 
     def predict(self, free: jax.Array | Sequence[jax.Array]) -> jax.Array:
         """Loss of every run (rows,), at a free vector or its entries one by one."""
         params = self.coordinates.to_params(free)
-        return jnp.broadcast_to(self.law(**self.tableau.inputs, **params), self.tableau.loss.shape)
+        return jnp.broadcast_to(
+            self.law(**self.fit_data.inputs, **params), self.fit_data.loss.shape
+        )
 
     def residuals(self, free: jax.Array) -> jax.Array:
         """Observed minus predicted (rows,), on the objective's scale and in units of the runs' own
         errors.
         """
-        return self.in_errors(residuals(self.objective, self.tableau.loss, self.predict(free)))
+        return self.in_errors(residuals(self.objective, self.fit_data.loss, self.predict(free)))
 
     def in_errors(self, residual: jax.Array) -> jax.Array:
         """``residual`` (..., rows) in units of the runs' own errors."""
-        return residual if self.tableau.errors is None else residual / self.tableau.errors
+        return residual if self.fit_data.errors is None else residual / self.fit_data.errors
 
     def rows(self, free: jax.Array) -> jax.Array:
         """Contribution of every run (rows,)."""
         return self.weighted(
-            self.objective.rows(self.residuals(free), self._log_scale(free), self.tableau.delta)
+            self.objective.rows(self.residuals(free), self._log_scale(free), self.fit_data.delta)
         )
 
     def weighted(self, rows: jax.Array) -> jax.Array:
         """Contributions of the runs (rows,) as they count."""
-        return rows if self.tableau.weights is None else self.tableau.weights * rows
+        return rows if self.fit_data.weights is None else self.fit_data.weights * rows
 
     def _log_scale(self, free: jax.Array) -> jax.Array:
         return free[-1] if self.objective.has_scale else jnp.zeros(())
@@ -87,13 +89,13 @@ class Problem(NamedTuple):
     def slopes(self, free: jax.Array, residual: jax.Array) -> jax.Array:
         """Derivative of every run's contribution by its residual (rows,)."""
         return self.weighted(
-            self.objective.slope(residual, self._log_scale(free), self.tableau.delta)
+            self.objective.slope(residual, self._log_scale(free), self.fit_data.delta)
         )
 
     @property
     def resolution(self) -> float:
         """Change of the objective that does not matter: residuals of 1e-10, or 1e-14 nats a run."""
-        return (1e-14 if self.objective.has_scale else 0.5e-20) * self.tableau.loss.shape[0]
+        return (1e-14 if self.objective.has_scale else 0.5e-20) * self.fit_data.loss.shape[0]
 
     def linearised(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The residuals (rows,), and their derivative by the law's coordinates (rows, k), from one
@@ -151,27 +153,27 @@ def next_stage(objective: Objective, free: jax.Array, ratio: jax.Array) -> jax.A
 
 def longest_steps(law: LawFunction, objective: Objective) -> jax.Array:
     """The longest step along every free coordinate, (k,) or with a free scale (k + 1,)."""
-    reach = longest(describe(law))
+    reach = max_step(describe(law))
     return jnp.append(reach, _SCALE_REACH) if objective.has_scale else reach
 
 
 def params_at(
-    law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array
+    law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array
 ) -> dict[str, jax.Array]:
     """Parameters, name → (points,) in the law's order, at free vectors (points, k)."""
-    found = _params_at(law, objective, tableau, free)
+    found = _params_at(law, objective, fit_data, free)
     # JAX hands a dictionary back in the order of its keys.
     return {name: found[name] for name in describe(law).parameter_names}
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
 def _params_at(
-    law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array
+    law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array
 ) -> dict[str, jax.Array]:
-    return jax.vmap(Problem(law, objective, tableau).coordinates.to_params)(free)
+    return jax.vmap(Problem(law, objective, fit_data).coordinates.to_params)(free)
 
 
-class Local(NamedTuple):
+class Linearization(NamedTuple):
     """What is known at the optimum: predictions, residuals, the objective's slopes and Jacobians
     (JAX or numpy).
     """
@@ -187,9 +189,11 @@ class Local(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
-def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array) -> Local:
+def examine(
+    law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array
+) -> Linearization:
     """Everything that the certificate and the covariance need, at the optimum ``free``."""
-    problem = Problem(law, objective, tableau)
+    problem = Problem(law, objective, fit_data)
     record, coordinates = describe(law), problem.coordinates
     k = len(record.parameters)
 
@@ -199,13 +203,13 @@ def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.
 
     def raw_residuals(raw: jax.Array) -> jax.Array:
         params = {p.name: p.support.to_natural(raw[i]) for i, p in enumerate(record.parameters)}
-        predicted = jnp.broadcast_to(law(**tableau.inputs, **params), tableau.loss.shape)
-        return problem.in_errors(residuals(objective, tableau.loss, predicted))
+        predicted = jnp.broadcast_to(law(**fit_data.inputs, **params), fit_data.loss.shape)
+        return problem.in_errors(residuals(objective, fit_data.loss, predicted))
 
     residual, jacobian = problem.linearised(free)
     natural = stacked(free[:k])
     raw = jnp.stack([p.support.to_free(natural[i]) for i, p in enumerate(record.parameters)])
-    return Local(
+    return Linearization(
         predicted=problem.predict(free),
         residuals=residual,
         jacobian=jacobian,
@@ -213,13 +217,13 @@ def examine(law: LawFunction, objective: Objective, tableau: Tableau, free: jax.
         params=dict(zip(record.parameter_names, natural, strict=True)),
         params_jacobian=jax.jacfwd(stacked)(free[:k]),
         slopes=problem.slopes(free, residual),
-        weights=jnp.ones_like(tableau.loss) if tableau.weights is None else tableau.weights,
+        weights=jnp.ones_like(fit_data.loss) if fit_data.weights is None else fit_data.weights,
     )
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
 def slopes(
-    law: LawFunction, objective: Objective, tableau: Tableau, free: jax.Array, residual: jax.Array
+    law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array, residual: jax.Array
 ) -> jax.Array:
     """Derivative of every run's contribution by its residual, at residuals of the caller's choice."""
-    return Problem(law, objective, tableau).slopes(free, residual)
+    return Problem(law, objective, fit_data).slopes(free, residual)

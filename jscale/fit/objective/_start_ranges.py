@@ -14,7 +14,7 @@ _REACH = 0.5
 Chinchilla table, under every objective, in as many steps as without."""
 
 
-def spread(record: Record, count: int) -> jax.Array:
+def spread_starts(record: Record, count: int) -> jax.Array:
     """``count`` starting points (count, k) in free coordinates, the same in every call.
 
     A Kronecker sequence on the generalised golden ratio covers the box far more evenly than random
@@ -29,7 +29,9 @@ def spread(record: Record, count: int) -> jax.Array:
     return low + jnp.asarray(fractions) * (high - low)
 
 
-def elsewhere(start: jax.Array, low: jax.Array, high: jax.Array, chance: jax.Array) -> jax.Array:
+def restart_point(
+    start: jax.Array, low: jax.Array, high: jax.Array, chance: jax.Array
+) -> jax.Array:
     """Another point (k,) of the ranges for the ``chance``-th attempt, 1 or more, at ``start``.
 
     Every share of a range is moved by a fixed irrational amount, so that starts spread evenly stay
@@ -40,7 +42,7 @@ def elsewhere(start: jax.Array, low: jax.Array, high: jax.Array, chance: jax.Arr
     return low + moved % 1 * (high - low)
 
 
-def longest(record: Record) -> jax.Array:
+def max_step(record: Record) -> jax.Array:
     """The longest step (k,) that a descent may take along every free coordinate: a share of the
     range
     of the starts.

@@ -6,7 +6,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale.fit.objective._coordinates import at_runs
 from jscale.fit.objective._losses import Objective
-from jscale.fit.objective._problem import Tableau
+from jscale.fit.objective._problem import FitData
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
 
@@ -53,7 +53,7 @@ def require_enough(law: LawFunction, table: Runs, data: Data) -> None:
             )
 
 
-def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tableau, jnp.ndarray]:
+def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[FitData, jnp.ndarray]:
     """The arrays of a fit and the stages of its objective."""
     coordinates = at_runs(describe(law), data.inputs, data.loss)
     stages = jnp.asarray(objective.stages())
@@ -61,6 +61,6 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[Tablea
     weights, errors = (
         None if column is None else jnp.asarray(column) for column in (data.weights, data.errors)
     )
-    return Tableau(
+    return FitData(
         inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1], weights, errors
     ), stages

@@ -3,33 +3,34 @@ from.
 """
 
 from jscale.fit.optimum._certificate import AGREEING_STARTS, COLLINEAR, GRADIENT, Certificate, notes
-from jscale.fit.optimum._optimum import find
+from jscale.fit.optimum._optimum import find_optimum
 from jscale.fit.optimum._point import Point, optimum, point
 from jscale.fit.optimum._sandwich import (
     bread,
     fisher,
     inverse_information,
+    mask_unidentified,
     of_number,
     of_one_residual,
     sandwich,
     stiffness,
-    untold,
 )
-from jscale.fit.optimum._state import Fitted, fit_once, fitted
+from jscale.fit.optimum._state import FitState, fit_once, fitted
 
 __all__ = [
     "AGREEING_STARTS",
     "COLLINEAR",
     "GRADIENT",
     "Certificate",
-    "Fitted",
+    "FitState",
     "Point",
     "bread",
-    "find",
+    "find_optimum",
     "fisher",
     "fit_once",
     "fitted",
     "inverse_information",
+    "mask_unidentified",
     "notes",
     "of_number",
     "of_one_residual",
@@ -37,5 +38,4 @@ __all__ = [
     "point",
     "sandwich",
     "stiffness",
-    "untold",
 ]

@@ -13,7 +13,7 @@ from jscale._core.status import Status
 from jscale.laws import Record
 
 GRADIENT = 1e-5
-"""Largest gradient (see :func:`slant`) at which a fit counts as converged; converged fits show 1e-7
+"""Largest gradient (see :func:`gradient_cosine`) at which a fit counts as converged; converged fits show 1e-7
 and less."""
 AGREEING_STARTS = 0.1
 """Smallest share of agreeing starts: below it the best one found may be luck."""
@@ -96,7 +96,7 @@ def conditioning(jacobian: np.ndarray) -> tuple[float, np.ndarray]:
     return (float("inf") if silent.any() else float(ratio[-1])), share
 
 
-def slant(jacobian: np.ndarray, slopes: np.ndarray) -> float:
+def gradient_cosine(jacobian: np.ndarray, slopes: np.ndarray) -> float:
     """How far the pulls of the runs are from balance: the largest cosine between them and a column
     of
         the Jacobian.

@@ -10,7 +10,15 @@ import numpy as np
 from jscale._core.scope import to_numpy
 from jscale._core.solve import Descent
 from jscale._core.status import Status
-from jscale.fit.objective import Local, Objective, Tableau, examine, ranges, slopes, spread
+from jscale.fit.objective import (
+    FitData,
+    Linearization,
+    Objective,
+    examine,
+    ranges,
+    slopes,
+    spread_starts,
+)
 from jscale.fit.optimum._certificate import (
     AGREEING_STARTS,
     CHALLENGE,
@@ -19,11 +27,11 @@ from jscale.fit.optimum._certificate import (
     Certificate,
     at_bound,
     conditioning,
-    slant,
+    gradient_cosine,
     unidentified,
 )
 from jscale.fit.optimum._sandwich import sandwich
-from jscale.fit.solve import AGREEMENT, challenge, distinct, search
+from jscale.fit.solve import AGREEMENT, distinct_minima, multistart, second_method
 from jscale.laws import LawFunction, describe
 
 _EXACT = 1.5e-8
@@ -36,7 +44,7 @@ _APART = 0.03
 _BY_ROW = ("predicted", "residuals", "jacobian", "raw_jacobian", "slopes", "weights")
 
 
-class Found(NamedTuple):
+class Optimum(NamedTuple):
     """An optimum.
 
     Attributes:
@@ -60,20 +68,20 @@ class Found(NamedTuple):
     covariance: np.ndarray
 
 
-class _Place(NamedTuple):
+class RowSubset(NamedTuple):
     """A fit to those runs of a tableau that ``keep`` (rows,) names, all for None: the others weigh
     nothing.
     """
 
     law: LawFunction
     objective: Objective
-    tableau: Tableau
+    fit_data: FitData
     keep: np.ndarray | None
 
-    def examine(self, free: jax.Array) -> Local:
-        return to_numpy(examine(self.law, self.objective, self.tableau, free))
+    def examine(self, free: jax.Array) -> Linearization:
+        return to_numpy(examine(self.law, self.objective, self.fit_data, free))
 
-    def part(self, local: Local) -> Local:
+    def part(self, local: Linearization) -> Linearization:
         """What is known of the runs that are fitted."""
         if self.keep is None:
             return local
@@ -88,20 +96,20 @@ class _Place(NamedTuple):
             wide[self.keep] = residual
             residual = wide
         found = np.asarray(
-            slopes(self.law, self.objective, self.tableau, free, jnp.asarray(residual))
+            slopes(self.law, self.objective, self.fit_data, free, jnp.asarray(residual))
         )
         return found if self.keep is None else found[self.keep]
 
 
-def find(
+def find_optimum(
     law: LawFunction,
     objective: Objective,
-    tableau: Tableau,
+    fit_data: FitData,
     stages: jax.Array,
     *,
     starts: int,
     keep: np.ndarray | None = None,
-) -> Found:
+) -> Optimum:
     """The best end of ``starts`` descents.
 
     Args:
@@ -113,14 +121,14 @@ def find(
         keep: booleans, shape (rows,), of the runs that are fitted where the others weigh nothing;
             None for all.
     """
-    record, place = describe(law), _Place(law, objective, tableau, keep)
-    begin = spread(record, starts)
-    descents = search(law, objective, tableau, stages, begin)
+    record, place = describe(law), RowSubset(law, objective, fit_data, keep)
+    begin = spread_starts(record, starts)
+    descents = multistart(law, objective, fit_data, stages, begin)
     best = int(np.argmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
     free = descents.free[best]
     every = place.examine(free)
     local = place.part(every)
-    rival = float(challenge(law, objective, tableau, begin[0]))
+    rival = float(second_method(law, objective, fit_data, begin[0]))
     certificate = _certified(law, local, descents, best, rival)
     if certificate.status == Status.not_converged:
         certificate = _on_a_ridge(certificate, place, descents) or certificate
@@ -128,23 +136,23 @@ def find(
         certificate = replace(certificate, unidentified=_open(certificate, place, descents))
     covariance = _covariance(place, free, local)
     params = {name: float(local.params[name]) for name in record.parameter_names}
-    return Found(
+    return Optimum(
         params=params,
         free=np.asarray(free),
         value=float(descents.value[best]),
         predicted=every.predicted,
-        residuals=_compared(np.asarray(tableau.loss), every.predicted),
+        residuals=_compared(np.asarray(fit_data.loss), every.predicted),
         certificate=certificate,
         covariance=covariance,
     )
 
 
-def _covariance(place: _Place, free: jax.Array, local: Local) -> np.ndarray:
+def _covariance(place: RowSubset, free: jax.Array, local: Linearization) -> np.ndarray:
     """The sandwich of the parameters (k, k); infinite without a degree of freedom."""
     weights = (
         None
-        if place.tableau.weights is None or place.keep is not None
-        else np.asarray(place.tableau.weights)
+        if place.fit_data.weights is None or place.keep is not None
+        else np.asarray(place.fit_data.weights)
     )
     found = sandwich(
         local.residuals,
@@ -162,7 +170,9 @@ def _compared(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.log(observed) - np.log(np.where(predicted > 0, predicted, np.nan))
 
 
-def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> Certificate | None:
+def _on_a_ridge(
+    certificate: Certificate, place: RowSubset, descents: Descent
+) -> Certificate | None:
     """The certificate as it reads where most starts end, if that is a ridge and hardly higher than
     the
     best end.
@@ -171,7 +181,7 @@ def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> C
     ridge, and there the design does not look poor.
     """
     values = np.asarray(descents.value)
-    common = int(max(distinct(values), key=len)[0])
+    common = int(max(distinct_minima(values), key=len)[0])
     if not np.isfinite(values[common]) or values[common] - values.min() > _hardly(place, values):
         return None
     local = place.part(place.examine(descents.free[common]))
@@ -183,17 +193,17 @@ def _on_a_ridge(certificate: Certificate, place: _Place, descents: Descent) -> C
     )
 
 
-def _hardly(place: _Place, values: np.ndarray) -> float:
+def _hardly(place: RowSubset, values: np.ndarray) -> float:
     """By how much an objective may be above the least of some ``values`` and fit about as well."""
     if not place.objective.has_scale:
         return _HARDLY * abs(float(values.min()))
     # The level of a log likelihood means nothing: it is measured in nats.
     return (
-        _HARDLY * 0.5 * float(len(place.tableau.loss) if place.keep is None else place.keep.sum())
+        _HARDLY * 0.5 * float(len(place.fit_data.loss) if place.keep is None else place.keep.sum())
     )
 
 
-def _open(certificate: Certificate, place: _Place, descents: Descent) -> tuple[str, ...]:
+def _open(certificate: Certificate, place: RowSubset, descents: Descent) -> tuple[str, ...]:
     """The parameters that a poor design leaves open: where it is best fitted, and where it is
     fitted
         about as well.
@@ -214,7 +224,7 @@ def _open(certificate: Certificate, place: _Place, descents: Descent) -> tuple[s
 
 
 def _certified(
-    law: LawFunction, local: Local, descents: Descent, best: int, rival: float
+    law: LawFunction, local: Linearization, descents: Descent, best: int, rival: float
 ) -> Certificate:
     """The certificate of the best of some descents; ``rival`` is the objective that a second method
     reached.
@@ -228,7 +238,7 @@ def _certified(
     # A parameter at its edge pulls against the edge and says nothing about the others.
     bounds = at_bound(record, np.asarray(descents.free[best]))
     inner = np.array([name not in bounds for name in record.parameter_names])
-    gradient = slant(jacobian[:, inner], local.slopes) if np.isfinite(value) else np.inf
+    gradient = gradient_cosine(jacobian[:, inner], local.slopes) if np.isfinite(value) else np.inf
     condition, shares = conditioning((root * jacobian)[:, inner])
     condition_raw, _ = conditioning((root * local.raw_jacobian)[:, inner])
     exact = float(np.sqrt(np.mean(np.square(local.residuals)))) <= _EXACT

@@ -23,8 +23,8 @@ from jscale.fit.objective import (
 )
 from jscale.fit.optimum import _certificate as certify
 from jscale.fit.optimum._certificate import Certificate
-from jscale.fit.optimum._optimum import find
-from jscale.fit.optimum._sandwich import untold
+from jscale.fit.optimum._optimum import find_optimum
+from jscale.fit.optimum._sandwich import mask_unidentified
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
@@ -138,10 +138,12 @@ def optimum(
     if goal.on == "log":
         require_logarithms(law, table, data, AS_THEY_ARE)
     require_enough(law, table, data)
-    tableau, stages = tabulate(law, data, goal)
-    found = find(law, goal, tableau, stages, starts=starts)
+    fit_data, stages = tabulate(law, data, goal)
+    found = find_optimum(law, goal, fit_data, stages, starts=starts)
     certificate, residual = found.certificate, found.residuals
-    covariance = untold(found.covariance, record.parameter_names, certificate.unidentified)
+    covariance = mask_unidentified(
+        found.covariance, record.parameter_names, certificate.unidentified
+    )
     notes = (*data.notes, *certify.notes(certificate, record, data.inputs))
     if len(data) == len(record.parameters):
         notes = (*notes, _saturated(len(data)))

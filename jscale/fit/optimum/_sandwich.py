@@ -176,8 +176,8 @@ def fisher(
         bend[i] = rise.mean() / (2 * width / level)
         noise[i] = np.mean(psi(pooled / level) ** 2) * n / max(n - k, 1)
     inner = bread(jacobian, w * bend[which])
-    filling = (jacobian * (w**2 * noise[which])[:, None]).T @ jacobian
-    return _by_params(inner.inverse @ filling @ inner.inverse, inner, to_params)
+    meat_rows = (jacobian * (w**2 * noise[which])[:, None]).T @ jacobian
+    return _by_params(inner.inverse @ meat_rows @ inner.inverse, inner, to_params)
 
 
 def inverse_information(
@@ -240,7 +240,9 @@ def of_number(slope: np.ndarray, covariance: np.ndarray) -> float:
     )
 
 
-def untold(covariance: np.ndarray, names: Sequence[str], blind: Collection[str]) -> np.ndarray:
+def mask_unidentified(
+    covariance: np.ndarray, names: Sequence[str], blind: Collection[str]
+) -> np.ndarray:
     """A covariance (k, k) of the parameters ``names``, with infinite variance for those that the
     runs
     do not tell.

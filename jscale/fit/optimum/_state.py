@@ -8,9 +8,9 @@ import numpy as np
 
 from jscale._core.scope import to_numpy
 from jscale.fit.objective import (
-    Local,
+    FitData,
+    Linearization,
     Objective,
-    Tableau,
     Weights,
     examine,
     resolve,
@@ -25,7 +25,7 @@ from jscale.runs import Data, Runs, select
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitState:
     """An optimum, and the derivatives there; in a float64 scope.
 
     Attributes:
@@ -39,29 +39,31 @@ class Fitted:
 
     law: LawFunction
     goal: Objective
-    tableau: Tableau
+    fit_data: FitData
     stages: Any
     free: np.ndarray
-    local: Local
+    local: Linearization
 
     @property
     def weights(self) -> np.ndarray | None:
         """Of the runs (rows,), or None where all count once."""
-        return None if self.tableau.weights is None else np.asarray(self.tableau.weights)
+        return None if self.fit_data.weights is None else np.asarray(self.fit_data.weights)
 
     @property
     def sizes(self) -> np.ndarray | None:
         """How the runs' errors are taken to differ in size (rows,), or None where all are alike."""
         if self.weights is not None:
             return self.weights**-0.5
-        return None if self.tableau.errors is None else np.asarray(self.tableau.errors)
+        return None if self.fit_data.errors is None else np.asarray(self.fit_data.errors)
 
     def slope(self, residual: np.ndarray) -> np.ndarray:
         """Derivative of the objective by each residual (rows,), at residuals of the caller's
         choice.
         """
         return np.asarray(
-            slopes(self.law, self.goal, self.tableau, jnp.asarray(self.free), jnp.asarray(residual))
+            slopes(
+                self.law, self.goal, self.fit_data, jnp.asarray(self.free), jnp.asarray(residual)
+            )
         )
 
     def covariance(self, kind: str, labels: np.ndarray | None = None) -> np.ndarray:
@@ -85,7 +87,7 @@ class Fitted:
                 residual, jacobian, to_params, self.slope, labels, weights=self.weights
             )
         if self.goal.has_scale and self.weights is None:
-            delta = float(self.tableau.delta)
+            delta = float(self.fit_data.delta)
             information = _sandwich.of_one_residual(self.goal, float(self.free[-1]), delta)
             return _sandwich.inverse_information(jacobian, to_params, information)
         return _sandwich.fisher(residual, jacobian, to_params, self._psi, self.weights)
@@ -94,7 +96,7 @@ class Fitted:
         """Derivative of the objective by residuals of any number, of runs of weight 1."""
         log_scale = self.free[-1] if self.goal.has_scale else 0.0
         return np.asarray(
-            self.goal.slope(jnp.asarray(residual), jnp.asarray(log_scale), self.tableau.delta)
+            self.goal.slope(jnp.asarray(residual), jnp.asarray(log_scale), self.fit_data.delta)
         )
 
     def degrees(self, labels: np.ndarray | None = None) -> int:
@@ -117,17 +119,17 @@ class Fitted:
 
 
 def fitted(
-    law: LawFunction, goal: Objective, tableau: Tableau, stages: Any, free: np.ndarray
-) -> Fitted:
+    law: LawFunction, goal: Objective, fit_data: FitData, stages: Any, free: np.ndarray
+) -> FitState:
     """The state of a fit that ended at ``free``."""
-    return Fitted(
-        law, goal, tableau, stages, free, to_numpy(examine(law, goal, tableau, jnp.asarray(free)))
+    return FitState(
+        law, goal, fit_data, stages, free, to_numpy(examine(law, goal, fit_data, jnp.asarray(free)))
     )
 
 
 def fit_once(
     law: LawFunction, table: Runs, objective: str | Objective, starts: int, weights: Weights
-) -> tuple[Point, Fitted, Data]:
+) -> tuple[Point, FitState, Data]:
     """The point fit, its state, and the data.
 
     Raises:
@@ -136,5 +138,5 @@ def fit_once(
     goal = resolve(objective)
     best, free = optimum(law, table, goal, starts, weights)
     data = weigh(table, select(table, law), weights, goal.on)
-    tableau, stages = tabulate(law, data, goal)
-    return best, fitted(law, goal, tableau, stages, free), data
+    fit_data, stages = tabulate(law, data, goal)
+    return best, fitted(law, goal, fit_data, stages, free), data

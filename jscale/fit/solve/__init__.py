@@ -1,17 +1,17 @@
 """How the minimum is found: multistart descents, batched refits, and a second optimiser."""
 
-from jscale.fit.solve._batched import Batch, chunk_for, refit
-from jscale.fit.solve._multistart import AGREEMENT, distinct, search
-from jscale.fit.solve._second_method import challenge
+from jscale.fit.solve._batched import Batch, chunk_for, refit_batch
+from jscale.fit.solve._multistart import AGREEMENT, distinct_minima, multistart
+from jscale.fit.solve._second_method import second_method
 from jscale.fit.solve._staged_descent import descend
 
 __all__ = [
     "AGREEMENT",
     "Batch",
-    "challenge",
     "chunk_for",
     "descend",
-    "distinct",
-    "refit",
-    "search",
+    "distinct_minima",
+    "multistart",
+    "refit_batch",
+    "second_method",
 ]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jscale._core.jaxprs import by_logarithm, value_and_columns
 from jscale._core.solve import Model, Solved, solve
-from jscale.fit.objective import Objective, Problem, Tableau, floored
+from jscale.fit.objective import FitData, Objective, Problem, floored
 from jscale.laws import LawFunction, describe
 
 MAX_STEPS = 100
@@ -71,8 +71,8 @@ def _pick(leaf: jax.Array, index: jax.Array) -> jax.Array:
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
-def refit(
-    law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, batch: Batch
+def refit_batch(
+    law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, batch: Batch
 ) -> Solved:
     """Fits of the problems of a batch by Gauss-Newton steps, from starts near their optima.
 
@@ -83,7 +83,7 @@ def refit(
         stages: (stages,) deltas to go through, the last being the objective's own.
         batch: the problems.
     """
-    problem = Problem(law, objective, tableau)
+    problem = Problem(law, objective, fit_data)
     rows, k = batch.weights.shape[1], batch.starts.shape[1]
     # The scale of a nearly Laplacian density shrinks with its delta.
     shifts = (
@@ -104,7 +104,7 @@ def refit(
         return free.at[-1].add(shifts[jnp.minimum(stage, len(shifts) - 1)]) if len(shifts) else free
 
     lanes = min(lanes_for(rows, k), batch.problems)
-    linearise, model = _parts(law, objective, tableau)
+    linearise, model = _parts(law, objective, fit_data)
     return solve(
         lambda free, data, stage: model(free, linearise(free), *data, stages[stage]),
         rescale,
@@ -128,12 +128,12 @@ class _Linear(NamedTuple):
 
 
 def _parts(
-    law: LawFunction, objective: Objective, tableau: Tableau
+    law: LawFunction, objective: Objective, fit_data: FitData
 ) -> tuple[Callable[[jax.Array], _Linear], Callable[..., Model]]:
     """The law about a point, and from that the objective of one problem: what depends on no problem
     stands alone.
     """
-    problem = Problem(law, objective, tableau)
+    problem = Problem(law, objective, fit_data)
     count = len(describe(law).parameters)
 
     @by_logarithm

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.solve import Descent
-from jscale.fit.objective import Objective, Tableau
+from jscale.fit.objective import FitData, Objective
 from jscale.fit.solve._staged_descent import descend
 from jscale.laws import LawFunction
 
@@ -17,8 +17,8 @@ _PART = 8_000
 _MOST_ENDS = 8
 
 
-def search(
-    law: LawFunction, objective: Objective, tableau: Tableau, stages: jax.Array, starts: jax.Array
+def multistart(
+    law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, starts: jax.Array
 ) -> Descent:
     """Where the descents from all ``starts`` (starts, k) end.
 
@@ -27,14 +27,14 @@ def search(
     with all of them: starts that meet on the part share the end that they reach from there. The
     ends of all but the best few are left where they were, at an infinite objective.
     """
-    if len(_counting(tableau)) < MANY:
-        return descend(law, objective, tableau, stages, starts)
-    part = descend(law, objective, thinned(tableau, _PART), stages, starts)
+    if len(_counting(fit_data)) < MANY:
+        return descend(law, objective, fit_data, stages, starts)
+    part = descend(law, objective, thinned(fit_data, _PART), stages, starts)
     values = np.where(np.isfinite(part.value), part.value, np.inf)
-    ends = distinct(values)[:_MOST_ENDS]
+    ends = distinct_minima(values)[:_MOST_ENDS]
     k = starts.shape[1]
     whole = [
-        descend(law, objective, tableau, stages, part.free[group[:1], :k], near=True)
+        descend(law, objective, fit_data, stages, part.free[group[:1], :k], near=True)
         for group in ends
     ]
     free, steps = np.array(part.free), np.array(part.steps)
@@ -45,25 +45,27 @@ def search(
     return Descent(jnp.asarray(free), jnp.asarray(value), jnp.asarray(steps), jnp.asarray(settled))
 
 
-def thinned(tableau: Tableau, rows: int) -> Tableau:
+def thinned(fit_data: FitData, rows: int) -> FitData:
     """``rows`` of the runs that count, the same in every call."""
-    chosen = np.sort(np.random.default_rng(0).choice(_counting(tableau), rows, replace=False))
-    return tableau._replace(
-        inputs={name: column[chosen] for name, column in tableau.inputs.items()},
-        loss=tableau.loss[chosen],
-        weights=None if tableau.weights is None else tableau.weights[chosen],
-        errors=None if tableau.errors is None else tableau.errors[chosen],
+    chosen = np.sort(np.random.default_rng(0).choice(_counting(fit_data), rows, replace=False))
+    return fit_data._replace(
+        inputs={name: column[chosen] for name, column in fit_data.inputs.items()},
+        loss=fit_data.loss[chosen],
+        weights=None if fit_data.weights is None else fit_data.weights[chosen],
+        errors=None if fit_data.errors is None else fit_data.errors[chosen],
     )
 
 
-def _counting(tableau: Tableau) -> np.ndarray:
+def _counting(fit_data: FitData) -> np.ndarray:
     """The places of the runs that weigh anything."""
     return (
-        np.arange(len(tableau.loss)) if tableau.weights is None else np.flatnonzero(tableau.weights)
+        np.arange(len(fit_data.loss))
+        if fit_data.weights is None
+        else np.flatnonzero(fit_data.weights)
     )
 
 
-def distinct(values: np.ndarray) -> list[np.ndarray]:
+def distinct_minima(values: np.ndarray) -> list[np.ndarray]:
     """The finite ``values`` (starts,) that agree, as lists of their places, lowest first."""
     order = np.argsort(values, kind="stable")
     order = order[np.isfinite(values[order])]

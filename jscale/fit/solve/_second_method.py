@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jscale.fit.objective import Objective, Problem, Tableau, first_guess
+from jscale.fit.objective import FitData, Objective, Problem, first_guess
 from jscale.laws import LawFunction
 
 _LBFGS_STEPS, _LBFGS_IDLE, _LBFGS_GAIN = 300, 20, 1e-12
@@ -16,11 +16,11 @@ objective."""
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
-def challenge(
-    law: LawFunction, objective: Objective, tableau: Tableau, start: jax.Array
+def second_method(
+    law: LawFunction, objective: Objective, fit_data: FitData, start: jax.Array
 ) -> jax.Array:
     """The objective that optax's L-BFGS reaches from a start (k,) of its own."""
-    problem = Problem(law, objective, tableau)
+    problem = Problem(law, objective, fit_data)
     optimiser = optax.lbfgs(memory_size=20)
     value_and_grad = optax.value_and_grad_from_state(problem.value)
 

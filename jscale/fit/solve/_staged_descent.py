@@ -17,14 +17,14 @@ import jax.numpy as jnp
 
 from jscale._core.solve import Descent, newton
 from jscale.fit.objective import (
+    FitData,
     Objective,
     Problem,
-    Tableau,
-    elsewhere,
     first_guess,
     longest_steps,
     next_stage,
     ranges,
+    restart_point,
 )
 from jscale.laws import LawFunction, describe
 
@@ -68,16 +68,16 @@ class _Walls(NamedTuple):
 
 
 def _walls(problem: Problem) -> _Walls:
-    objective, tableau = problem.objective, problem.tableau
+    objective, fit_data = problem.objective, problem.fit_data
     nothing = jnp.zeros(())
     if objective.has_scale:
-        amiss = jnp.full_like(tableau.loss, _SCALES)
+        amiss = jnp.full_like(fit_data.loss, _SCALES)
     else:
         amiss = problem.in_errors(
-            _AMISS * (jnp.ones_like(tableau.loss) if objective.on == "log" else tableau.loss)
+            _AMISS * (jnp.ones_like(fit_data.loss) if objective.on == "log" else fit_data.loss)
         )
-    rise = objective.rows(amiss, nothing, tableau.delta) - objective.rows(
-        jnp.zeros_like(amiss), nothing, tableau.delta
+    rise = objective.rows(amiss, nothing, fit_data.delta) - objective.rows(
+        jnp.zeros_like(amiss), nothing, fit_data.delta
     )
     low, high = ranges(describe(problem.law)).T
     return _Walls(low, high, problem.weighted(rise).sum())
@@ -99,7 +99,7 @@ def _staged(problem: Problem, programme: _Stage, start: jax.Array) -> Descent:
 
     def one(carry: tuple[jax.Array, jax.Array, jax.Array], stage: _Stage) -> tuple[Any, Descent]:
         before, lowest, previous = carry
-        here = Problem(law, objective, problem.tableau._replace(delta=stage.delta))
+        here = Problem(law, objective, problem.fit_data._replace(delta=stage.delta))
         walls = _walls(here)
 
         def value(free: jax.Array) -> jax.Array:
@@ -108,7 +108,7 @@ def _staged(problem: Problem, programme: _Stage, start: jax.Array) -> Descent:
         again = stage.chance > 0
         # A start at which the law gives some run no loss goes nowhere, and has failed as well.
         leaning = jnp.any(walls.beyond(before) > 0) | ~jnp.isfinite(lowest)
-        other = first_guess(here, elsewhere(start, walls.low, walls.high, stage.chance))
+        other = first_guess(here, restart_point(start, walls.low, walls.high, stage.chance))
         begin = jnp.where(
             again & leaning, other, next_stage(objective, before, stage.delta / previous)
         )
@@ -130,7 +130,7 @@ def _staged(problem: Problem, programme: _Stage, start: jax.Array) -> Descent:
 def descend(
     law: LawFunction,
     objective: Objective,
-    tableau: Tableau,
+    fit_data: FitData,
     stages: jax.Array,
     starts: jax.Array,
     *,
@@ -148,11 +148,11 @@ def descend(
     """
     first = jnp.full(starts.shape[:1], stages[0])
     if objective.kinked:
-        size = 1.0 if objective.on == "log" else jnp.max(jnp.abs(tableau.loss))
+        size = 1.0 if objective.on == "log" else jnp.max(jnp.abs(fit_data.loss))
         first = first.at[::2].set(_ROUND * size)
 
     def one(begin: tuple[jax.Array, jax.Array]) -> Descent:
         start, rounder = begin
-        return _staged(Problem(law, objective, tableau), _programme(stages, rounder, near), start)
+        return _staged(Problem(law, objective, fit_data), _programme(stages, rounder, near), start)
 
     return jax.lax.map(one, (starts, first))

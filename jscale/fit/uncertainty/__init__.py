@@ -2,15 +2,22 @@
 
 from jscale.fit.uncertainty._bootstrap import Bootstrap, bootstrap
 from jscale.fit.uncertainty._covariance import Covariance, covariance
-from jscale.fit.uncertainty._ends import estimate, missing, percentiles, pushed, wald
-from jscale.fit.uncertainty._identified import blindness, whole_range
+from jscale.fit.uncertainty._ends import estimate, nan_note, percentiles, push_forward, wald
+from jscale.fit.uncertainty._identified import unbounded_targets, unidentified_note
 from jscale.fit.uncertainty._intervals import Interval, Intervals, intervals
-from jscale.fit.uncertainty._kinds import BOOTSTRAP, BOOTSTRAPS, BY_CLUSTER, KINDS, PROFILES, settle
+from jscale.fit.uncertainty._kinds import (
+    BOOTSTRAP,
+    BOOTSTRAPS,
+    BY_CLUSTER,
+    KINDS,
+    PROFILES,
+    choose_kinds,
+)
 from jscale.fit.uncertainty._profile import Profile, default_scaling, profile, profiled
-from jscale.fit.uncertainty._refits import again
+from jscale.fit.uncertainty._refits import retry
 from jscale.fit.uncertainty._resampling import STUDENT_NU, drawing
 from jscale.fit.uncertainty._student import student_quantile
-from jscale.fit.uncertainty._targets import Aim, Quantity, aim_at, named
+from jscale.fit.uncertainty._targets import Quantity, TargetTransform, named, target_transform
 
 __all__ = [
     "BOOTSTRAP",
@@ -19,30 +26,30 @@ __all__ = [
     "KINDS",
     "PROFILES",
     "STUDENT_NU",
-    "Aim",
     "Bootstrap",
     "Covariance",
     "Interval",
     "Intervals",
     "Profile",
     "Quantity",
-    "again",
-    "aim_at",
-    "blindness",
+    "TargetTransform",
     "bootstrap",
+    "choose_kinds",
     "covariance",
     "default_scaling",
     "drawing",
     "estimate",
     "intervals",
-    "missing",
     "named",
+    "nan_note",
     "percentiles",
     "profile",
     "profiled",
-    "pushed",
-    "settle",
+    "push_forward",
+    "retry",
     "student_quantile",
+    "target_transform",
+    "unbounded_targets",
+    "unidentified_note",
     "wald",
-    "whole_range",
 ]

@@ -12,12 +12,18 @@ from jscale._core.checks import check_level
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit.objective import Objective, Weights, company, few, resolve, weigh
-from jscale.fit.optimum import Point, optimum
-from jscale.fit.optimum import untold as covariance_untold
+from jscale.fit.objective import (
+    Objective,
+    Weights,
+    default_cluster_column,
+    few_clusters_note,
+    resolve,
+    weigh,
+)
+from jscale.fit.optimum import Point, mask_unidentified, optimum
 from jscale.fit.uncertainty import _resampling
 from jscale.fit.uncertainty._ends import percentiles
-from jscale.fit.uncertainty._identified import blindness, untold
+from jscale.fit.uncertainty._identified import unidentified, unidentified_note
 from jscale.fit.uncertainty._refits import Refits
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
@@ -65,14 +71,14 @@ class Bootstrap:
         spread = np.atleast_2d(
             np.cov(np.stack([column[self.settled] for column in self.draws.values()]))
         )
-        return covariance_untold(spread, tuple(self.draws), untold(self.point))
+        return mask_unidentified(spread, tuple(self.draws), unidentified(self.point))
 
     @property
     def stderr(self) -> dict[str, float]:
         """Parameter → standard deviation over the settled refits; infinite where the runs do not
         tell the parameter.
         """
-        blind = untold(self.point) if self.settled.sum() > 1 else frozenset(self.draws)
+        blind = unidentified(self.point) if self.settled.sum() > 1 else frozenset(self.draws)
         return {
             name: np.inf if name in blind else float(column[self.settled].std(ddof=1))
             for name, column in self.draws.items()
@@ -97,7 +103,7 @@ class Bootstrap:
         }
         return {
             name: ranges[name]
-            if name in untold(self.point)
+            if name in unidentified(self.point)
             else percentiles(column[self.settled], level)
             for name, column in self.draws.items()
         }
@@ -210,7 +216,7 @@ def resampled(
     scale = 1.4826 * float(
         np.median(np.abs(residual if data.errors is None else residual / data.errors))
     )
-    notes = (*best.notes, *_notes(settled, best, goal, job, scale), *blindness(best))
+    notes = (*best.notes, *_notes(settled, best, goal, job, scale), *unidentified_note(best))
     return Bootstrap(best.law, job.kind, best, params, settled, seconds, notes)
 
 
@@ -218,7 +224,7 @@ def _notes(
     settled: np.ndarray, best: Point, goal: Objective, job: Resampling, scale: float
 ) -> tuple[Note, ...]:
     """What to remark; ``scale`` is that of the residuals as the objective sees them."""
-    found = few(job.labels)
+    found = few_clusters_note(job.labels)
     found += _short(goal, scale, job.multipliers) if job.kind == "wild" else []
     failures = int((~settled).sum())
     if failures:
@@ -260,7 +266,7 @@ def _short(goal: Objective, scale: float, multipliers: str) -> list[Note]:
 
 def shared(table: Runs, data: Data, kind: str) -> tuple[Note, ...]:
     """What drawing runs one by one cannot see, where runs have company."""
-    column = company(table, data)
+    column = default_cluster_column(table, data)
     if kind != "rows" or column is None:
         return ()
     together = len(data) / len(np.unique(table[column][data.rows]))

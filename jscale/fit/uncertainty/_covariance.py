@@ -9,10 +9,9 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit.objective import Objective, Weights, column_of, few, labels_of
-from jscale.fit.optimum import Point, fit_once
-from jscale.fit.optimum import untold as covariance_untold
-from jscale.fit.uncertainty._identified import untold
+from jscale.fit.objective import Objective, Weights, column_of, few_clusters_note, labels_of
+from jscale.fit.optimum import Point, fit_once, mask_unidentified
+from jscale.fit.uncertainty._identified import unidentified
 from jscale.laws import LawFunction
 from jscale.runs import Runs
 
@@ -88,6 +87,8 @@ def covariance(
     if kind == "cluster-sandwich":
         column = column_of(table, data, by)
         labels = labels_of(table, data, column)
-        notes += few(labels)
-    matrix = covariance_untold(state.covariance(kind, labels), tuple(best.params), untold(best))
+        notes += few_clusters_note(labels)
+    matrix = mask_unidentified(
+        state.covariance(kind, labels), tuple(best.params), unidentified(best)
+    )
     return Covariance(kind, matrix, column, best, tuple(notes))

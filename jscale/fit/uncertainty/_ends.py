@@ -11,7 +11,7 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale.fit.optimum import of_number
 from jscale.fit.uncertainty._student import student_quantile
-from jscale.fit.uncertainty._targets import Aim
+from jscale.fit.uncertainty._targets import TargetTransform
 
 
 @partial(jax.jit, static_argnames="function")
@@ -26,14 +26,18 @@ def _mapped(function: Any, draws: Mapping[str, Any], choice: Any) -> jax.Array:
     return jax.vmap(lambda p: function(p, choice))(dict(draws))
 
 
-def estimate(aim: Aim, params: Mapping[str, float]) -> float:
+def estimate(aim: TargetTransform, params: Mapping[str, float]) -> float:
     """The target at parameters by name."""
     level, _ = _graded(aim.function, {n: jnp.asarray(v) for n, v in params.items()}, aim.choice)
     return float(aim.natural(level))
 
 
 def wald(
-    aim: Aim, params: Mapping[str, float], covariance: np.ndarray, level: float, df: float = np.inf
+    aim: TargetTransform,
+    params: Mapping[str, float],
+    covariance: np.ndarray,
+    level: float,
+    df: float = np.inf,
 ) -> tuple[float, float]:
     """The interval of an estimate and its standard error, within the range of the target.
 
@@ -57,7 +61,7 @@ def wald(
     return max(low, aim.lower), min(high, aim.upper)
 
 
-def pushed(aim: Aim, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+def push_forward(aim: TargetTransform, draws: Mapping[str, np.ndarray]) -> np.ndarray:
     """The target (draws,) at draws of the parameters, name → (draws,)."""
     return aim.natural(
         np.asarray(_mapped(aim.function, {n: jnp.asarray(d) for n, d in draws.items()}, aim.choice))
@@ -80,7 +84,7 @@ def percentiles(
     return float(low), float(high)
 
 
-def missing(name: str, kind: str, values: np.ndarray) -> list[Note]:
+def nan_note(name: str, kind: str, values: np.ndarray) -> list[Note]:
     """A warning where a target has no value at some draws."""
     count = int(np.isnan(values).sum())
     if not count:

@@ -11,16 +11,23 @@ from jscale._core.checks import check_level
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit.objective import Objective, Weights, few, labels_of
-from jscale.fit.optimum import Fitted, Point, fit_once
+from jscale.fit.objective import Objective, Weights, few_clusters_note, labels_of
+from jscale.fit.optimum import FitState, Point, fit_once
 from jscale.fit.uncertainty import _resampling
 from jscale.fit.uncertainty._bootstrap import Resampling, resampled, shared
 from jscale.fit.uncertainty._covariance import COVARIANCES
-from jscale.fit.uncertainty._ends import estimate, missing, percentiles, pushed, wald
-from jscale.fit.uncertainty._identified import blindness, untold, whole_range
-from jscale.fit.uncertainty._kinds import BOOTSTRAP, BOOTSTRAPS, BY_CLUSTER, KINDS, PROFILES, settle
+from jscale.fit.uncertainty._ends import estimate, nan_note, percentiles, push_forward, wald
+from jscale.fit.uncertainty._identified import unbounded_targets, unidentified, unidentified_note
+from jscale.fit.uncertainty._kinds import (
+    BOOTSTRAP,
+    BOOTSTRAPS,
+    BY_CLUSTER,
+    KINDS,
+    PROFILES,
+    choose_kinds,
+)
 from jscale.fit.uncertainty._profile import default_scaling, profiled
-from jscale.fit.uncertainty._targets import Aim, Quantity, aim_at, named
+from jscale.fit.uncertainty._targets import Quantity, TargetTransform, named, target_transform
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
 
@@ -145,20 +152,20 @@ def intervals(
     check_level(level)
     wanted = named(law, targets)
     best, state, data = fit_once(law, table, objective, starts, weights)
-    chosen, column, notes = settle(table, data, kinds, by, state.goal)
+    chosen, column, notes = choose_kinds(table, data, kinds, by, state.goal)
     labels = None if column is None else labels_of(table, data, column)
     if any(kind in BOOTSTRAPS for kind in chosen):
         _resampling.check(draws, key, "rows", "rademacher")
-    notes = [*best.notes, *notes, *few(labels), *blindness(best)]
-    whole = whole_range(best, wanted)
-    aims = {name: aim_at(law, name, target) for name, target in wanted.items()}
-    told = {name: target for name, target in wanted.items() if name not in whole}
-    job = _Job(table, best, state, data, told, aims, level, labels, key, draws, progress)
+    notes = [*best.notes, *notes, *few_clusters_note(labels), *unidentified_note(best)]
+    whole = unbounded_targets(best, wanted)
+    aims = {name: target_transform(law, name, target) for name, target in wanted.items()}
+    identified = {name: target for name, target in wanted.items() if name not in whole}
+    job = _Job(table, best, state, data, identified, aims, level, labels, key, draws, progress)
     found: dict[tuple[str, str], tuple[float, float]] = {}
     seconds: dict[str, float] = {}
     for kind in chosen:
         began = time.perf_counter()
-        ends, remarks = job.ends(kind) if told else ({}, [])
+        ends, remarks = job.ends(kind) if identified else ({}, [])
         seconds[kind] = time.perf_counter() - began
         notes += remarks
         found |= {(name, kind): pair for name, pair in ends.items()}
@@ -203,10 +210,10 @@ class _Job:
 
     table: Runs
     best: Point
-    state: Fitted
+    state: FitState
     data: Data
-    told: Mapping[str, str | Quantity]
-    aims: Mapping[str, Aim]
+    identified: Mapping[str, str | Quantity]
+    aims: Mapping[str, TargetTransform]
     level: float
     labels: np.ndarray | None
     key: jax.Array
@@ -223,14 +230,14 @@ class _Job:
     def _wald(self, kind: str, labels: np.ndarray | None) -> _Ends:
         spread, df = self.state.covariance(kind, labels), self.state.degrees(labels)
         return {
-            n: wald(self.aims[n], self.best.params, spread, self.level, df) for n in self.told
+            n: wald(self.aims[n], self.best.params, spread, self.level, df) for n in self.identified
         }, []
 
     def _profiled(self, kind: str, labels: np.ndarray | None) -> _Ends:
         scaling = default_scaling(self.state) if kind == "profile" else "cluster-sandwich"
         made = {
             name: profiled(self.state, name, target, self.level, scaling=scaling, labels=labels)
-            for name, target in self.told.items()
+            for name, target in self.identified.items()
         }
         return {n: one.interval for n, one in made.items()}, [
             note for one in made.values() for note in one.notes
@@ -241,14 +248,14 @@ class _Job:
         job = Resampling(BOOTSTRAP[kind], labels, int(self.draws), own, "rademacher", self.progress)
         made = resampled(self.best, self.state.free, self.state.goal, self.data, job)
         settled = {name: column[made.settled] for name, column in made.draws.items()}
-        values = {name: pushed(self.aims[name], settled) for name in self.told}
-        lost = [note for name, column in values.items() for note in missing(name, kind, column)]
+        values = {name: push_forward(self.aims[name], settled) for name in self.identified}
+        lost = [note for name, column in values.items() for note in nan_note(name, kind, column)]
         notes = [*made.notes, *shared(self.table, self.data, job.kind), *lost]
         ranges = {name: (aim.lower, aim.upper) for name, aim in self.aims.items()}
         found = {
             name: percentiles(column, self.level, ranges[name]) for name, column in values.items()
         }
-        return found, [*notes, *_along_a_ridge(self._open() if untold(self.best) else ())]
+        return found, [*notes, *_along_a_ridge(self._open() if unidentified(self.best) else ())]
 
     def _open(self) -> tuple[str, ...]:
         """The targets whose error is infinite, since they rest on what the runs cannot separate."""

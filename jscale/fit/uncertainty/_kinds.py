@@ -5,7 +5,7 @@ from typing import Any
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale.fit.objective import Objective, company
+from jscale.fit.objective import Objective, default_cluster_column
 from jscale.fit.uncertainty._bootstrap import SYMMETRIC
 from jscale.fit.uncertainty._covariance import COVARIANCES
 from jscale.runs import Data, Runs
@@ -47,7 +47,7 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     return several
 
 
-def settle(
+def choose_kinds(
     table: Runs,
     data: Data,
     kinds: Sequence[str] | None,
@@ -74,7 +74,7 @@ def settle(
     asked = None if kinds is None else check_kinds(kinds)
     needs = [f"kind {kind!r}" for kind in asked or () if kind in BY_CLUSTER]
     needs += ["noise 'cluster'"] if clustered else []
-    column = by or company(table, data)
+    column = by or default_cluster_column(table, data)
     if column is None and needs:
         raise JscaleError(
             f"{table.name}: {needs[0]} needs clusters, and no runs share a group or a size; expected by= with the name "

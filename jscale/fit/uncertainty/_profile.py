@@ -13,10 +13,18 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale.fit.objective import Objective, Problem, Weights, column_of, few, labels_of, params_at
-from jscale.fit.optimum import Fitted, fit_once, of_number, stiffness
+from jscale.fit.objective import (
+    Objective,
+    Problem,
+    Weights,
+    column_of,
+    few_clusters_note,
+    labels_of,
+    params_at,
+)
+from jscale.fit.optimum import FitState, fit_once, of_number, stiffness
 from jscale.fit.uncertainty._ends import estimate
-from jscale.fit.uncertainty._identified import blindness, untold
+from jscale.fit.uncertainty._identified import unidentified, unidentified_note
 from jscale.fit.uncertainty._profile_path import (
     FAILED,
     OPEN,
@@ -28,7 +36,7 @@ from jscale.fit.uncertainty._profile_path import (
     walk,
 )
 from jscale.fit.uncertainty._student import student_quantile
-from jscale.fit.uncertainty._targets import Aim, Quantity, aim_at, named
+from jscale.fit.uncertainty._targets import Quantity, TargetTransform, named, target_transform
 from jscale.laws import LawFunction
 from jscale.runs import Runs
 
@@ -155,27 +163,27 @@ def profile(
     ((name, what),) = wanted.items()
     if state.degrees() <= 0:
         aim, said = (
-            aim_at(law, name, what),
+            target_transform(law, name, what),
             tuple(note for note in best.notes if note.code == "saturated"),
         )
         return _blank(aim, estimate(aim, best.params), level, measure, said)
     found = profiled(state, name, what, level, scaling=measure, labels=labels)
-    found = replace(found, notes=(*found.notes, *few(labels)))
-    if isinstance(what, str) and what in untold(best):
-        aim = aim_at(law, name, what)
-        notes = (*found.notes, *blindness(best))
+    found = replace(found, notes=(*found.notes, *few_clusters_note(labels)))
+    if isinstance(what, str) and what in unidentified(best):
+        aim = target_transform(law, name, what)
+        notes = (*found.notes, *unidentified_note(best))
         found = replace(found, low=aim.lower, high=aim.upper, stderr=np.inf, notes=notes)
     return (
         found if best.certificate.converged else _uncertified(found, str(best.certificate.status))
     )
 
 
-def default_scaling(state: Fitted) -> str:
+def default_scaling(state: FitState) -> str:
     """What an objective is measured by unless somebody says otherwise."""
     return "likelihood" if state.goal.has_scale and state.weights is None else "sandwich"
 
 
-def _check_scaling(scaling: Any, state: Fitted, by: str | None) -> None:
+def _check_scaling(scaling: Any, state: FitState, by: str | None) -> None:
     goal = state.goal
     if scaling not in SCALINGS:
         raise JscaleError(f"scaling must be one of {', '.join(SCALINGS)}, not {scaling!r}")
@@ -200,7 +208,7 @@ def _uncertified(found: Profile, status: str) -> Profile:
 
 
 def profiled(
-    state: Fitted,
+    state: FitState,
     name: str,
     target: str | Quantity,
     level: float,
@@ -209,10 +217,10 @@ def profiled(
     labels: np.ndarray | None = None,
 ) -> Profile:
     """The profile of one target about a fit; in a float64 scope."""
-    aim = aim_at(state.law, name, target)
+    aim = target_transform(state.law, name, target)
     start = jnp.asarray(state.free)
     place, gradient = locate(
-        state.law, state.goal, aim.function, state.tableau, (start, aim.choice)
+        state.law, state.goal, aim.function, state.fit_data, (start, aim.choice)
     )
     if not (np.isfinite(place) and np.isfinite(gradient).all()):
         return _nowhere(aim, float(aim.natural(place)), level, scaling)
@@ -222,7 +230,7 @@ def profiled(
     request = Walk(
         state.stages, aim.choice, start, *(jnp.asarray(x) for x in (spread, unit, goal, farthest))
     )
-    sides = walk(state.law, state.goal, aim.function, state.tableau, request)
+    sides = walk(state.law, state.goal, aim.function, state.fit_data, request)
     low, high = (jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), sides) for i in (0, 1))
     levels, rises, free = _joined(low, high, float(place), np.asarray(state.free))
     path = _along(state, free)
@@ -252,14 +260,14 @@ def profiled(
     )
 
 
-def _rounding(state: Fitted) -> float:
+def _rounding(state: FitState) -> float:
     """Change of the objective at the fit that arithmetic alone may make."""
-    problem = Problem(state.law, state.goal, state.tableau)
+    problem = Problem(state.law, state.goal, state.fit_data)
     return problem.resolution + _ROUNDING * abs(float(problem.value(jnp.asarray(state.free))))
 
 
 def _scale(
-    state: Fitted, gradient: np.ndarray, scaling: str, labels: np.ndarray | None, place: float
+    state: FitState, gradient: np.ndarray, scaling: str, labels: np.ndarray | None, place: float
 ) -> tuple[float, float, bool]:
     """Standard error of the target, the objective's unit, and whether the runs determine them at
     all.
@@ -272,7 +280,7 @@ def _scale(
     return (float(np.sqrt(variance)) if known else 0.1 * max(abs(place), 1.0)), unit, known
 
 
-def _dispersion(state: Fitted) -> float:
+def _dispersion(state: FitState) -> float:
     """The objective's unit where the target's own variances are unknown: that of independent
     residuals of one size.
     """
@@ -282,12 +290,12 @@ def _dispersion(state: Fitted) -> float:
     return max(noise / max(float(stiffness(residual, state.slope).mean()), 1e-300), 1e-300)
 
 
-def _along(state: Fitted, free: np.ndarray) -> dict[str, np.ndarray]:
+def _along(state: FitState, free: np.ndarray) -> dict[str, np.ndarray]:
     """Parameters, name → (points,), at free vectors (points, k)."""
     padded = np.resize(
         free, (2 * STEPS + 1, free.shape[1])
     )  # always of one shape, so that it is compiled once
-    found = params_at(state.law, state.goal, state.tableau, jnp.asarray(padded))
+    found = params_at(state.law, state.goal, state.fit_data, jnp.asarray(padded))
     return {name: np.asarray(column)[: len(free)] for name, column in found.items()}
 
 
@@ -306,7 +314,7 @@ def _joined(
 
 
 def _ends(
-    aim: Aim, sides: tuple[Side, Side], goal: float, level: float
+    aim: TargetTransform, sides: tuple[Side, Side], goal: float, level: float
 ) -> tuple[list[float], list[Note]]:
     ends, notes = [], []
     for side, edge, word in zip(sides, (aim.lower, aim.upper), ("lower", "upper"), strict=True):
@@ -334,7 +342,7 @@ def _ends(
     return ends, notes
 
 
-def _nowhere(aim: Aim, estimate: float, level: float, scaling: str) -> Profile:
+def _nowhere(aim: TargetTransform, estimate: float, level: float, scaling: str) -> Profile:
     """The profile of a target that has no finite value, or no derivative, at the best fit."""
     message = (
         f"{aim.name} is {estimate:g} at the best fit, or has no derivative there: it has no profile"
@@ -349,7 +357,7 @@ def _nowhere(aim: Aim, estimate: float, level: float, scaling: str) -> Profile:
 
 
 def _blank(
-    aim: Aim, estimate: float, level: float, scaling: str, notes: tuple[Note, ...]
+    aim: TargetTransform, estimate: float, level: float, scaling: str, notes: tuple[Note, ...]
 ) -> Profile:
     """A profile without a walk, of which the interval is the whole range."""
     none = np.zeros(0)

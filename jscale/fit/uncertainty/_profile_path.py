@@ -18,7 +18,7 @@ from jax import lax
 
 from jscale._core.jaxprs import by_logarithm
 from jscale._core.solve import newton
-from jscale.fit.objective import Objective, Problem, Tableau, longest_steps, next_stage
+from jscale.fit.objective import FitData, Objective, Problem, longest_steps, next_stage
 from jscale.fit.uncertainty._targets import Target
 from jscale.laws import LawFunction, describe
 
@@ -112,22 +112,22 @@ class _State(NamedTuple):
 
 @partial(jax.jit, static_argnames=("law", "objective", "target"))
 def locate(
-    law: LawFunction, objective: Objective, target: Target, tableau: Tableau, at: tuple[Any, Any]
+    law: LawFunction, objective: Objective, target: Target, fit_data: FitData, at: tuple[Any, Any]
 ) -> Any:
     """The target at a free vector, and its gradient by the law's coordinates (k,); ``at`` has the
     vector and choice.
     """
-    coordinates, (free, choice) = Problem(law, objective, tableau).coordinates, at
+    coordinates, (free, choice) = Problem(law, objective, fit_data).coordinates, at
     count = len(describe(law).parameters)
     return jax.value_and_grad(lambda z: target(coordinates.to_params(z), choice))(free[:count])
 
 
 @partial(jax.jit, static_argnames=("law", "objective", "target"))
 def walk(
-    law: LawFunction, objective: Objective, target: Target, tableau: Tableau, request: Walk
+    law: LawFunction, objective: Objective, target: Target, fit_data: FitData, request: Walk
 ) -> Side:
     """Both sides of a profile, that of smaller values first; leaves have a leading axis of 2."""
-    problem = Problem(law, objective, tableau)
+    problem = Problem(law, objective, fit_data)
     return lax.map(lambda sign: _side(problem, target, request, sign), jnp.array([-1.0, 1.0]))
 
 
@@ -258,7 +258,7 @@ def _solver(
         def stage(carry, delta):
             free, previous = carry
             free = next_stage(objective, free, delta / previous)
-            problem = final._replace(tableau=final.tableau._replace(delta=delta))
+            problem = final._replace(fit_data=final.fit_data._replace(delta=delta))
             smooth = by_logarithm(problem.value)
 
             def value(z: jax.Array) -> jax.Array:

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.progress import Progress
-from jscale._core.workers import workers
-from jscale.fit.objective import Objective, Tableau, params_at, spread, tabulate
-from jscale.fit.solve import AGREEMENT, Batch, chunk_for, descend, refit
+from jscale._core.jobs import Progress, workers
+from jscale.fit.objective import FitData, Objective, params_at, spread_starts, tabulate
+from jscale.fit.solve import AGREEMENT, Batch, chunk_for, descend, refit_batch
 from jscale.fit.uncertainty._resampling import Draw
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data
@@ -56,7 +55,7 @@ class Refits:
             starts=self._start[None],
             count=jnp.asarray(count),
         )
-        solved = refit(self._law, self._objective, self._tableau, self._stages, batch)
+        solved = refit_batch(self._law, self._objective, self._tableau, self._stages, batch)
         free, value, settled = (
             np.array(part)[:count] for part in (solved.free, solved.value, solved.settled)
         )
@@ -104,7 +103,7 @@ class Refits:
         self, key: jax.Array, index: int, free: np.ndarray, value: float
     ) -> tuple[np.ndarray, bool]:
         drawn, observed = self._table(key, jnp.asarray(index))
-        return again(
+        return retry(
             self._law,
             self._objective,
             self._tableau,
@@ -116,10 +115,10 @@ class Refits:
         )
 
 
-def again(
+def retry(
     law: LawFunction,
     objective: Objective,
-    tableau: Tableau,
+    fit_data: FitData,
     stages: jax.Array,
     reached: tuple[np.ndarray, float],
     *,
@@ -144,9 +143,9 @@ def again(
     free, value = reached
     record, loss = describe(law), jnp.exp(observed) if objective.on == "log" else observed
     starts = jnp.concatenate(
-        [start[None, : len(record.parameters)], spread(record, _SECOND_STARTS)]
+        [start[None, : len(record.parameters)], spread_starts(record, _SECOND_STARTS)]
     )
-    found = descend(law, objective, tableau._replace(weights=weights, loss=loss), stages, starts)
+    found = descend(law, objective, fit_data._replace(weights=weights, loss=loss), stages, starts)
     best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
     # Both compute powers in their own way: the same optimum differs in its last digits.
     if np.isfinite(value) and not found.value[best] <= value + AGREEMENT * abs(value):

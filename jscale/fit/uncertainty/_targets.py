@@ -11,7 +11,6 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale.laws import LawFunction, describe
 
-
 Quantity = Callable[[Mapping[str, Any]], Any]
 """A number made of the parameters, in JAX: parameters by name → scalar."""
 
@@ -53,7 +52,7 @@ Target = Chosen | Derived
 
 
 @dataclass(frozen=True)
-class Aim:
+class TargetTransform:
     """A target as the walk takes it: compiled function, choice among the parameters, scale and
     range.
     """
@@ -70,7 +69,7 @@ class Aim:
         return np.exp(level) if self.log else np.asarray(level)
 
 
-def aim_at(law: LawFunction, name: str, target: str | Quantity) -> Aim:
+def target_transform(law: LawFunction, name: str, target: str | Quantity) -> TargetTransform:
     """The target of a walk.
 
     Positive quantities are walked along their logarithm: parameters by their support, functions
@@ -86,10 +85,12 @@ def aim_at(law: LawFunction, name: str, target: str | Quantity) -> Aim:
         support = record.parameters[at].support
         choice = jnp.zeros(len(logs)).at[at].set(1.0)
         lower, upper = float(support.lower), float(support.upper)
-        return Aim(name, Chosen(record.parameter_names, logs), choice, logs[at], lower, upper)
+        return TargetTransform(
+            name, Chosen(record.parameter_names, logs), choice, logs[at], lower, upper
+        )
     _check(law, name, target)
     log = bool(getattr(target, "positive", False))
-    return Aim(
+    return TargetTransform(
         name, Derived(target, log), jnp.zeros(len(logs)), log, 0.0 if log else -np.inf, np.inf
     )
 
@@ -98,7 +99,7 @@ def _check(law: LawFunction, name: str, function: Quantity) -> None:
     """Trace a function once, before anything is computed with it.
 
     Raises:
-        JscaleError: as :func:`aim_at`.
+        JscaleError: as :func:`target_transform`.
     """
     known = describe(law).parameter_names
     wanted = f"target {name!r} must be a JAX function from a dict of the parameters ({', '.join(known)}) to one real number"

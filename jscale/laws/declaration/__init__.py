@@ -10,7 +10,7 @@ from jscale.laws.declaration._record import (
     Record,
     constants,
 )
-from jscale.laws.declaration._shares import added, sum_of_parts
+from jscale.laws.declaration._shares import sum_label, sum_of_parts
 from jscale.laws.declaration._traceable import require_compilable
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "LawFunction",
     "Parameter",
     "Record",
-    "added",
     "constants",
     "describe",
     "fix",
@@ -30,6 +29,7 @@ __all__ = [
     "params",
     "require_compilable",
     "substitute",
+    "sum_label",
     "sum_of_parts",
     "tie",
 ]

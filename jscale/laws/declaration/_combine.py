@@ -8,7 +8,7 @@ from typing import Any
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale.laws.declaration._check import check_parameters
-from jscale.laws.declaration._declare import LawFunction, bound, describe
+from jscale.laws.declaration._declare import LawFunction, describe, make_law
 from jscale.laws.declaration._record import Constants, Parameter, Record
 
 
@@ -143,7 +143,7 @@ def _as_asked(combined: LawFunction, record: Record, inners: Mapping[str, Record
             parameters[n] for part in (record, *inners.values()) for n in part.parameter_names
         ),
     )
-    return bound(lambda given: combined(**given), whole, whole.summary)
+    return make_law(lambda given: combined(**given), whole, whole.summary)
 
 
 def _in_order(inners: Mapping[str, Record]) -> list[str]:
@@ -318,7 +318,7 @@ def _rebuild(
         definitions=(*definitions.items(), *record.definitions),
     )
     check_parameters(new)
-    return bound(evaluate, new, record.summary)
+    return make_law(evaluate, new, record.summary)
 
 
 def _resolved(parameter: Parameter, replacements: Mapping[str, str]) -> Parameter:

@@ -137,10 +137,10 @@ def member(
     if more:
         raise JscaleError(f"law {name!r}: {', '.join(sorted(more))} cannot be declared")
     check(record)
-    return bound(evaluate, record, doc)
+    return make_law(evaluate, record, doc)
 
 
-def bound(evaluate: Callable[[Mapping[str, Any]], Any], record: Record, doc: str) -> LawFunction:
+def make_law(evaluate: Callable[[Mapping[str, Any]], Any], record: Record, doc: str) -> LawFunction:
     """A law with the signature of ``record`` that hands its arguments to ``evaluate`` by name."""
     signature = _signature(record)
 

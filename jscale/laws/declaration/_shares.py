@@ -53,6 +53,6 @@ def sum_of_parts(record: Record, values: Mapping[str, Any]) -> Sum | None:
     return Sum(names, total, wrong, "1" if whole else "at most 1")
 
 
-def added(names: tuple[str, ...]) -> str:
+def sum_label(names: tuple[str, ...]) -> str:
     """The sum in words: ``mix_1 + mix_2``, ``mix_1 + … + mix_9``."""
     return " + ".join(names if len(names) <= 4 else (names[0], "…", names[-1]))

@@ -15,16 +15,16 @@ from jscale._core.errors import JscaleError
 from jscale._core.solve import root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
-from jscale.plan._binding import (
+from jscale.plan.gridsearch import over_draws
+from jscale.plan.problem import (
     POST,
-    Bound,
+    BoundLaw,
     bind,
     check_inputs,
     check_params,
     check_status,
     to_arrays,
 )
-from jscale.plan.gridsearch import over_draws
 
 _MOST_TOKENS = {"float32": 1e20, "float64": 1e60}
 """End of the search. The slope of a data term, D**(-beta - 1), underflows in float32 beyond 1e20
@@ -96,11 +96,11 @@ def critical_tokens(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _solve(bound: Bound, params: Any, inputs: Any) -> CriticalTokens:
+def _solve(bound: BoundLaw, params: Any, inputs: Any) -> CriticalTokens:
     return over_draws(functools.partial(_solve_one, bound), params, inputs)
 
 
-def _solve_one(bound: Bound, params: Any, inputs: Any) -> CriticalTokens:
+def _solve_one(bound: BoundLaw, params: Any, inputs: Any) -> CriticalTokens:
     def slope(log_D: jax.Array, start: ArrayLike = 1.0) -> jax.Array:
         """``dL/dlnD`` at ``D = start * exp(log_D)``."""
         return jax.grad(

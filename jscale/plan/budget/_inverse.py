@@ -13,15 +13,16 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from jscale._core.arrays import ratio
+from jscale._core.checks import check_number
 from jscale._core.solve import argmin, root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
-from jscale.plan._binding import check_inputs, check_number, check_params, check_status, to_arrays
-from jscale.plan.budget._question import MIDDLE_BITS, POINTS, RANGES, Question, ask
-from jscale.plan.budget._search import Plan, best_point, hide, solve_one, with_post_bits
+from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, BudgetProblem, build_problem
+from jscale.plan.budget._search import Plan, best_point, mask_unconverged, solve_one, with_post_bits
 from jscale.plan.costs import Cost
-from jscale.plan.costs._numbers import ratio
 from jscale.plan.gridsearch import over_draws
+from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
 
 _SMALLEST = 100.0
 """Parameters, and tokens, that the least budget of the search pays for; fewer lie outside of every
@@ -79,7 +80,7 @@ def cheapest(
 
     Source: Sardana et al. 2023 (arXiv 2401.00448), eq. 3.
     """
-    question, numbers = ask(law, free, fixed, cost)
+    question, numbers = build_problem(law, free, fixed, cost)
     target = check_number("loss", loss, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), numbers, target)
     plan = _cheapest(question, *arrays)
@@ -90,13 +91,13 @@ def cheapest(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _cheapest(
-    question: Question, params: Any, inputs: Any, numbers: Any, target: jax.Array
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, target: jax.Array
 ) -> Plan:
     return over_draws(functools.partial(_cheapest_one, question), params, inputs, numbers, target)
 
 
 def _cheapest_one(
-    question: Question, params: Any, inputs: Any, numbers: Any, target: jax.Array
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, target: jax.Array
 ) -> Plan:
     least = question.price(numbers).flops(
         inputs.get("N", _SMALLEST), inputs.get("D", _SMALLEST), inputs.get("P", MIDDLE_BITS)
@@ -123,7 +124,7 @@ def _cheapest_one(
     plan = solve_one(
         question, params, inputs, numbers, start * jnp.exp(jnp.where(solved, log_budget, 0.0))
     )
-    return hide(replace(plan, status=jnp.where(solved, plan.status, status)))
+    return mask_unconverged(replace(plan, status=jnp.where(solved, plan.status, status)))
 
 
 def best_value(
@@ -165,7 +166,7 @@ def best_value(
     Source: derived from Hoffmann et al. 2022 (arXiv 2203.15556), eq. 2 and 4, by ``dL/dC =
         -price``.
     """
-    question, numbers = ask(law, free, fixed, cost)
+    question, numbers = build_problem(law, free, fixed, cost)
     price = check_number("price", price, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), numbers, price)
     plan = _best_value(question, *arrays)
@@ -176,15 +177,15 @@ def best_value(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _best_value(
-    question: Question, params: Any, inputs: Any, numbers: Any, price: jax.Array
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, price: jax.Array
 ) -> Plan:
     return over_draws(functools.partial(_best_value_one, question), params, inputs, numbers, price)
 
 
 def _best_value_one(
-    question: Question, params: Any, inputs: Any, numbers: Any, price: jax.Array
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, price: jax.Array
 ) -> Plan:
-    def find(question: Question, inputs: Any) -> tuple[Plan, jax.Array]:
+    def find(question: BudgetProblem, inputs: Any) -> tuple[Plan, jax.Array]:
         cost = question.price(numbers)
 
         def at(x: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
@@ -210,4 +211,4 @@ def _best_value_one(
             best.x
         )
 
-    return hide(with_post_bits(question, inputs, find))
+    return mask_unconverged(with_post_bits(question, inputs, find))

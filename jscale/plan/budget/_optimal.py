@@ -7,18 +7,13 @@ from typing import Any
 import jax
 from jax.typing import ArrayLike
 
+from jscale._core.checks import check_number
 from jscale.laws import LawFunction, describe
-from jscale.plan._binding import (
-    check_inputs,
-    check_number,
-    check_params,
-    check_status,
-    to_arrays,
-)
-from jscale.plan.budget._question import Question, ask
+from jscale.plan.budget._problem import BudgetProblem, build_problem
 from jscale.plan.budget._search import Plan, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
+from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
 
 
 def optimal(
@@ -73,7 +68,7 @@ def optimal(
     Source: Hoffmann et al. 2022 (arXiv 2203.15556), eq. 4; Kumar et al. 2024 (arXiv 2411.04330),
         eq. 5.
     """
-    question, numbers = ask(law, free, fixed, cost)
+    question, numbers = build_problem(law, free, fixed, cost)
     budget = check_number("budget", budget, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), numbers, budget)
     plan = _solve(question, *arrays)
@@ -83,5 +78,7 @@ def optimal(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _solve(question: Question, params: Any, inputs: Any, numbers: Any, budget: jax.Array) -> Plan:
+def _solve(
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+) -> Plan:
     return over_draws(functools.partial(solve_one, question), params, inputs, numbers, budget)

@@ -9,22 +9,15 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from jscale._core.checks import is_traced
 from jscale._core.errors import JscaleError
 from jscale._core.solve import argmin
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
-from jscale.plan._binding import (
-    Bound,
-    bind,
-    check_inputs,
-    check_params,
-    check_status,
-    is_traced,
-    to_arrays,
-)
 from jscale.plan.budget._optimal import optimal
-from jscale.plan.budget._question import MIDDLE_BITS, POINTS, RANGES
+from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES
 from jscale.plan.gridsearch import over_draws
+from jscale.plan.problem import BoundLaw, bind, check_inputs, check_params, check_status, to_arrays
 
 _POINTS = ((1e9, 2e10), (1e8, 1e12))
 """Two designs (N, D) between which the optimal precision may not change."""
@@ -117,11 +110,11 @@ def optimal_precision(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _solve(bound: Bound, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _solve(bound: BoundLaw, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return over_draws(functools.partial(_solve_one, bound), params, inputs)
 
 
-def _solve_one(bound: Bound, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _solve_one(bound: BoundLaw, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Bits, status, and whether the optimum depends on N and D."""
     dtype = jnp.result_type(*jax.tree.leaves(params))
 

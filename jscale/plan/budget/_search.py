@@ -10,10 +10,8 @@ import jax.numpy as jnp
 
 from jscale._core.solve import argmin
 from jscale._core.status import Status
-from jscale.plan._binding import (
-    POST,
-)
-from jscale.plan.budget._question import MIDDLE_BITS, POINTS, RANGES, Question
+from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, BudgetProblem
+from jscale.plan.problem import POST
 
 
 @jax.tree_util.register_dataclass
@@ -41,18 +39,20 @@ class Plan:
 
 
 def solve_one(
-    question: Question, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
 ) -> Plan:
     """The plan for scalar parameters, inputs and budget; NaN where there is none."""
-    return replace(hide(best_point(question, params, inputs, numbers, budget)), budget=budget)
+    return replace(
+        mask_unconverged(best_point(question, params, inputs, numbers, budget)), budget=budget
+    )
 
 
 def best_point(
-    question: Question, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
 ) -> Plan:
     """The best point in the range of the search, whether or not it is an optimum."""
 
-    def find(question: Question, inputs: Any) -> tuple[Plan, jax.Array]:
+    def find(question: BudgetProblem, inputs: Any) -> tuple[Plan, jax.Array]:
         plan = _search(question, params, inputs, numbers, budget)
         return plan, plan.loss
 
@@ -60,7 +60,7 @@ def best_point(
 
 
 def with_post_bits(
-    question: Question, inputs: Any, find: Callable[..., tuple[Plan, jax.Array]]
+    question: BudgetProblem, inputs: Any, find: Callable[..., tuple[Plan, jax.Array]]
 ) -> Plan:
     """The better, by its second output, of what ``find`` finds anywhere and at ``P = P_post``.
 
@@ -76,14 +76,16 @@ def with_post_bits(
     return jax.tree.map(lambda at_edge, inside: jnp.where(better, at_edge, inside), edge, best)
 
 
-def hide(plan: Plan) -> Plan:
+def mask_unconverged(plan: Plan) -> Plan:
     """The plan with NaN where it did not converge."""
     found = plan.status == int(Status.converged)
     hidden = jax.tree.map(lambda v: jnp.where(found, v, jnp.nan), replace(plan, status=None))
     return replace(hidden, status=plan.status)
 
 
-def _search(question: Question, params: Any, inputs: Any, numbers: Any, budget: jax.Array) -> Plan:
+def _search(
+    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+) -> Plan:
     cost, bound = question.price(numbers), question.bound
     place = functools.partial(question.place, cost, inputs, budget)
     names = question.coordinates

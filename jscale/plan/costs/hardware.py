@@ -4,7 +4,8 @@ from typing import Any
 
 from jax.typing import ArrayLike
 
-from jscale.plan.costs._numbers import between, positive, ratio
+from jscale._core.arrays import ratio
+from jscale.plan.costs._numbers import between, positive
 
 _HOUR = 3600.0
 """Seconds."""

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-from jscale._core.arrays import as_float
+from jscale._core.arrays import as_float, ratio
 from jscale._core.errors import JscaleError
-from jscale.plan.costs._numbers import between, positive, ratio
+from jscale.plan.costs._numbers import between, positive
 
 FULL_BITS = 16.0
 """Bits at which a multiplication costs the usual 2 FLOP (BF16)."""

@@ -14,7 +14,7 @@ from jscale._core.arrays import inexact
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.laws import LawFunction
-from jscale.plan._binding import check_params
+from jscale.plan.problem import check_params
 
 
 @functools.partial(

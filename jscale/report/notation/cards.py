@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jscale._core.files import replacing
 from jscale.laws import CONFIDENCE, LawFunction, Record, catalogue, describe
-from jscale.runs._select import columns_of
+from jscale.runs import columns_of
 
 _SIGNS = {"inf": "∞", "-inf": "−∞"}
 

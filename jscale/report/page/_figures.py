@@ -47,7 +47,7 @@ _BITS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Plate:
+class PageFigure:
     """A figure on the page.
 
     Attributes:
@@ -68,13 +68,13 @@ class Plate:
     span: str = "panel"
 
 
-def of_runs(study: Study) -> Iterator[Plate]:
+def of_runs(study: Study) -> Iterator[PageFigure]:
     """The runs as they were made."""
     N, D = study.column("N"), study.column("D")
     if N is not None and D is not None:
         kept = study.table.kept
         excluded = (study.table["N"][~kept], study.table["D"][~kept]) if not kept.all() else None
-        yield Plate(
+        yield PageFigure(
             design(N, D, study.loss, excluded),
             "Design",
             f"Scatter of {len(N)} runs: parameters from {human(N.min())} to {human(N.max())} against tokens from "
@@ -84,7 +84,7 @@ def of_runs(study: Study) -> Iterator[Plate]:
         return
     name = study.record.input_names[0]
     x, unit = study.data.inputs[name], study.record.inputs[0].unit
-    yield Plate(
+    yield PageFigure(
         single(x, study.loss, _axis_label(study, name), compute=name == "C"),
         "Loss of the runs",
         f"Loss of {len(x)} runs against {name} in {unit}.",
@@ -92,10 +92,10 @@ def of_runs(study: Study) -> Iterator[Plate]:
     )
 
 
-def of_fit(study: Study) -> Iterator[Plate]:
+def of_fit(study: Study) -> Iterator[PageFigure]:
     """Observed against predicted, and what is left over."""
     point = study.point
-    yield Plate(
+    yield PageFigure(
         observed_predicted(study.loss, point.predicted, point.scale),
         "Observed against predicted",
         "Observed loss against the loss that the law predicts, with the line where both are equal.",
@@ -117,7 +117,7 @@ def of_fit(study: Study) -> Iterator[Plate]:
             )
             quantities.append((_words(item), values, _axis_label(study, item.name), ticks))
     for words, values, label, ticks in quantities:
-        yield Plate(
+        yield PageFigure(
             residuals(values, point.residuals, point.scale, label, ticks),
             f"Residuals against {words}",
             f"Residuals in percent against {words}, with medians of groups of runs.",
@@ -127,7 +127,7 @@ def of_fit(study: Study) -> Iterator[Plate]:
         )
 
 
-def of_posterior(study: Study) -> Iterator[Plate]:
+def of_posterior(study: Study) -> Iterator[PageFigure]:
     """The pair plot."""
     if study.draws is None or len(study.draws) < 2:
         return
@@ -138,7 +138,7 @@ def of_posterior(study: Study) -> Iterator[Plate]:
         if len(names) == len(study.draws)
         else f"the {len(names)} most correlated parameters"
     )
-    yield Plate(
+    yield PageFigure(
         pairs(chosen, study.point.params),
         "Parameters in pairs",
         f"Posterior densities of {which}: {listing([plain(n) for n in names])}.",
@@ -150,7 +150,7 @@ def of_posterior(study: Study) -> Iterator[Plate]:
 
 def of_forecast(
     study: Study, forecast: Forecast | None, curve: Curve | None, curves: Sequence[Profile]
-) -> Iterator[Plate]:
+) -> Iterator[PageFigure]:
     """Loss, size and data along the compute-optimal path."""
     if forecast is None:
         if curve is not None:
@@ -159,7 +159,7 @@ def of_forecast(
     yield _loss_by_compute(study, forecast)
     yield from _paths(study, forecast)
     if curves:
-        yield Plate(
+        yield PageFigure(
             profiles(curves),
             "What a wrong size costs",
             "Loss against parameters at "
@@ -170,7 +170,7 @@ def of_forecast(
         )
 
 
-def _loss_by_compute(study: Study, forecast: Forecast) -> Plate:
+def _loss_by_compute(study: Study, forecast: Forecast) -> PageFigure:
     assert study.compute is not None
     path, seen = forecast.curve, (study.compute, study.loss)
     marks = (forecast.plans.compute, forecast.plans.loss) if study.budgets else None
@@ -184,7 +184,7 @@ def _loss_by_compute(study: Study, forecast: Forecast) -> Plate:
         label=compute_label(study),
     )
     or_bits = " or precision" * bool(study.training_bits)
-    return Plate(
+    return PageFigure(
         draw(),
         "Loss against compute",
         f"Loss along the compute-optimal path from {power_of_ten(path.compute[0], 2)} to "
@@ -208,7 +208,7 @@ def _band_words(study: Study, shown: int) -> str:
     return f" The bands are those of the law's parameters; a single run scatters around them as the runs do.{some}"
 
 
-def _paths(study: Study, forecast: Forecast) -> Iterator[Plate]:
+def _paths(study: Study, forecast: Forecast) -> Iterator[PageFigure]:
     assert study.compute is not None
     N, D = study.data.inputs["N"], study.data.inputs["D"]
     path, full = forecast.curve, forecast.full
@@ -217,7 +217,7 @@ def _paths(study: Study, forecast: Forecast) -> Iterator[Plate]:
         ("D", path.D, D, "Best amount of data", full and full.D.point),
         ("D/N", path.ratio, D / N, "Tokens per parameter", full and full.ratio.point),
     ):
-        yield Plate(
+        yield PageFigure(
             figures_plan_path(
                 path.compute,
                 band,
@@ -233,7 +233,7 @@ def _paths(study: Study, forecast: Forecast) -> Iterator[Plate]:
         )
 
 
-def _one_resource(study: Study, curve: Curve) -> Plate:
+def _one_resource(study: Study, curve: Curve) -> PageFigure:
     seen = (study.data.inputs[curve.resource], study.loss)
     marks = (np.array(study.budgets), curve.at_budgets) if curve.at_budgets is not None else None
     draw = partial(
@@ -247,7 +247,7 @@ def _one_resource(study: Study, curve: Curve) -> Plate:
         path=study.law_name,
         compute_axis=curve.resource == "C",
     )
-    return Plate(
+    return PageFigure(
         draw(),
         f"Loss against {curve.resource}",
         f"Loss by the law against {curve.resource}, with the runs and 2.5 decades beyond them.",
@@ -259,14 +259,14 @@ def _one_resource(study: Study, curve: Curve) -> Plate:
 
 def of_precision(
     study: Study, forecast: Forecast | None, precision: Precision | None
-) -> Iterator[Plate]:
+) -> Iterator[PageFigure]:
     """What bits cost, how many are best, and how many tokens are too many."""
     if precision is None or forecast is None:
         return
     assert study.compute is not None
     if (cell := precision.cell) is not None:
         place = f"{human(cell.N)} parameters and {human(cell.D)} tokens"
-        yield Plate(
+        yield PageFigure(
             loss_by_bits(cell.bits, cell.curves, cell.runs),
             "Loss against bits",
             f"Loss against the bits of {listing(list(cell.curves))} at {place}.",
@@ -274,7 +274,7 @@ def of_precision(
             "Dots are runs.",
         )
     if forecast.curve.P is not None:
-        yield Plate(
+        yield PageFigure(
             optimal_bits(
                 forecast.curve.compute, forecast.curve.P, precision.at_size, study.compute.max()
             ),
@@ -284,7 +284,7 @@ def of_precision(
             "trains.",
         )
     if (critical := precision.critical) is not None:
-        yield Plate(
+        yield PageFigure(
             figures_bits_critical(
                 critical.N, critical.curves, (study.data.inputs["N"], study.data.inputs["D"])
             ),

@@ -6,18 +6,18 @@ from jscale.report.analysis import FULL_BITS, Forecast, Study, degradations, kep
 from jscale.report.figures import degradation
 from jscale.report.figures import kept_shares as figures_kept_shares
 from jscale.report.notation import human, listing
-from jscale.report.page._figures import Plate
+from jscale.report.page._figures import PageFigure
 
 _PARTS = {"P_w": "Weights", "P_a": "Activations", "P_kv": "KV cache"}
 
 
-def of_pairs(study: Study, forecast: Forecast | None) -> Iterator[Plate]:
+def of_pairs(study: Study, forecast: Forecast | None) -> Iterator[PageFigure]:
     """What quantising after training added, and what few bits in training left, run by run."""
     if forecast is None or not study.record.bit_inputs:
         return
     if lost := degradations(study, forecast):
         sizes = listing([human(one.N) for one in lost])
-        yield Plate(
+        yield PageFigure(
             degradation(lost),
             "Degradation after training",
             f"Loss added by quantising after training against tokens, for models of {sizes} parameters and "
@@ -29,7 +29,7 @@ def of_pairs(study: Study, forecast: Forecast | None) -> Iterator[Plate]:
         )
     if kept := kept_shares(study, forecast):
         named = {_PARTS.get(name, name): share for name, share in kept.items()}
-        yield Plate(
+        yield PageFigure(
             figures_kept_shares(named),
             "Effective parameters",
             f"Share of parameters kept against the bits of {listing([n.lower() for n in named])} in training.",

@@ -54,7 +54,7 @@ def page(study: Study) -> str:
     )
 
 
-def plates(found: Iterable[gallery.Plate]) -> list[dict[str, Any]]:
+def plates(found: Iterable[gallery.PageFigure]) -> list[dict[str, Any]]:
     """Figures as the template takes them: pictures as data, with their size, title, caption and
     alternative text.
     """

@@ -10,56 +10,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from jscale._core.arrays import as_float
+from jscale._core.checks import check_number, is_traced
 from jscale._core.errors import JscaleError
 from jscale._core.status import check
 from jscale.laws import LawFunction, describe
-from jscale.laws.declaration import added, require_compilable, sum_of_parts
+from jscale.laws.declaration import require_compilable, sum_label, sum_of_parts
 
 POST = "P_post"
 """The input that counts bits after training; all other bit inputs are the training precision."""
-
-
-def is_traced(*values: Any) -> bool:
-    """Whether any leaf is inside a JAX transformation, so that its value cannot be looked at."""
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
-
-
-def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool = False) -> Any:
-    """``value`` with integers made floats, once each entry is a number above ``above``.
-
-    A traced value is returned as it is.
-
-    Raises:
-        JscaleError: text, NaN, a value at or below ``above``, or an infinite one where that is not
-            allowed.
-    """
-    if is_traced(value):
-        return value
-    try:
-        array = np.asarray(value)
-        if array.dtype == object and all(type(entry) in (int, float) for entry in array.ravel()):
-            array = array.astype(np.float64)  # Python integers beyond 64 bits
-    except (ValueError, OverflowError) as error:
-        found = (
-            "an integer beyond 1.8e308"
-            if isinstance(error, OverflowError)
-            else "lists of different lengths"
-        )
-        raise JscaleError(f"{name} must be a number or an array of numbers, not {found}") from None
-    if array.dtype == bool or not (
-        jnp.issubdtype(array.dtype, jnp.number) and jnp.isrealobj(array)
-    ):
-        raise JscaleError(f"{name} must be a number, not {value!r}"[:200])
-    wide = array.astype(np.float64)
-    wrong = np.isnan(wide) | (wide <= above) | (np.isinf(wide) & (not infinite))
-    if wrong.any():
-        bound = "" if above == -np.inf else f" above {above:g}"
-        kind = "number" if infinite else "finite number"
-        raise JscaleError(f"{name}{_entry(wrong)} must be a {kind}{bound}, not {wide[wrong][0]:g}")
-    return as_float(value if isinstance(value, jax.Array | int | float) else array)
 
 
 def _entry(wrong: np.ndarray) -> str:
@@ -109,7 +69,7 @@ def check_params(law: LawFunction, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundLaw:
     """A law whose inputs a plan can set; hashable, so that compiled code is found again.
 
     Attributes:
@@ -126,7 +86,7 @@ class Bound:
         return self.law(**{k: v for k, v in values.items() if k != "P"}, **bits, **params)
 
 
-def bind(law: LawFunction, given: Iterable[str], free: Iterable[str]) -> Bound:
+def bind(law: LawFunction, given: Iterable[str], free: Iterable[str]) -> BoundLaw:
     """The law with its inputs matched to the names that a plan gives or seeks.
 
     Raises:
@@ -155,7 +115,7 @@ def bind(law: LawFunction, given: Iterable[str], free: Iterable[str]) -> Bound:
         i.name for i in record.inputs if i.default is None and i.name not in {*known, *tied}
     ]:
         raise JscaleError(f"law {record.name!r} also needs {', '.join(missing)}: give it by name")
-    return Bound(law, tied)
+    return BoundLaw(law, tied)
 
 
 def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +140,7 @@ def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:
                     f"{name}{_entry(wrong)} must be {role.expected}, not {wide[wrong][0]:g}"
                 )
     if not is_traced(checked) and (found := sum_of_parts(record, checked)) and found.wrong.any():
-        total = f"{added(found.names)}{_entry(found.wrong)}"
+        total = f"{sum_label(found.names)}{_entry(found.wrong)}"
         raise JscaleError(f"{total} must be {found.expected}, not {found.total[found.wrong][0]:g}")
     return checked
 

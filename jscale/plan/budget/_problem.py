@@ -12,11 +12,8 @@ from jax.typing import ArrayLike
 
 from jscale._core.errors import JscaleError
 from jscale.laws import LawFunction, describe
-from jscale.plan._binding import (
-    Bound,
-    bind,
-)
 from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
+from jscale.plan.problem import BoundLaw, bind
 
 _VARIABLES = ("N", "D", "P")
 
@@ -37,7 +34,7 @@ times as long."""
 
 
 @dataclass(frozen=True)
-class Question:
+class BudgetProblem:
     """What is fixed while the code is compiled.
 
     Attributes:
@@ -47,7 +44,7 @@ class Question:
         free: names of what is sought.
     """
 
-    bound: Bound
+    bound: BoundLaw
     cost: Any
     free: frozenset[str]
 
@@ -86,9 +83,9 @@ class Question:
         return values
 
 
-def ask(
+def build_problem(
     law: LawFunction, free: Iterable[str], given: Iterable[str], cost: Cost | None
-) -> tuple[Question, list[ArrayLike]]:
+) -> tuple[BudgetProblem, list[ArrayLike]]:
     """The question, and the numbers of its cost.
 
     Raises:
@@ -122,5 +119,5 @@ def ask(
         )
     numbers, structure = jax.tree.flatten(cost)
     if len(numbers) == 1 and numbers[0] is cost:  # no pytree
-        return Question(bound, cost, free), []
-    return Question(bound, structure, free), numbers
+        return BudgetProblem(bound, cost, free), []
+    return BudgetProblem(bound, structure, free), numbers
