@@ -1,12 +1,12 @@
 """All laws of the library, collected from its chapters."""
 
-import difflib
 import importlib
 import re
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import did_you_mean
 from jscale.laws.declaration import LawFunction, describe, is_law
 
 CHAPTERS: tuple[str, ...] = (
@@ -76,6 +76,13 @@ def get(name: str) -> LawFunction:
 
     Raises:
         JscaleError: there is none; the message suggests the nearest name.
+
+    Example:
+        >>> from jscale import laws
+        >>> laws.get("chinchilla") is laws.chinchilla
+        True
+        >>> laws.describe(laws.get("bnsl(2)")).parameter_names
+        ('a', 'b', 'c_0', 'c_1', 'd_1', 'f_1', 'c_2', 'd_2', 'f_2')
     """
     if not isinstance(name, str):
         raise JscaleError(f"the name of a law is text, not {name!r}")
@@ -89,6 +96,5 @@ def get(name: str) -> LawFunction:
         if not _MEMBER.fullmatch(name) or not 1 <= int(count[:-1]) <= MOST:
             raise JscaleError(f"{name!r}: write {stem}(2), with a whole number from 1 to {MOST}")
         return families[stem](int(count[:-1]))
-    close = difflib.get_close_matches(name, [*by_name, *families], 1)
-    hint = f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(by_name)})"
+    hint = did_you_mean(name, [*by_name, *families], f" (known: {', '.join(by_name)})")
     raise JscaleError(f"no law named {name!r}{hint}")

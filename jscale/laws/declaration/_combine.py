@@ -23,6 +23,12 @@ def fix(law: LawFunction, **values: float) -> LawFunction:
 
     Raises:
         JscaleError: a name that is not a parameter, or a value outside its support.
+
+    Example:
+        >>> from jscale import laws
+        >>> law = laws.fix(laws.chinchilla, E=1.69)
+        >>> laws.describe(law).parameter_names
+        ('A', 'B', 'alpha', 'beta')
     """
     record = describe(law)
     _require(record, values)
@@ -66,6 +72,14 @@ def tie(law: LawFunction, **names: str) -> LawFunction:
 
     Raises:
         JscaleError: a name that is not a parameter, or a parameter tied to a tied one.
+
+    Example:
+        >>> from jscale import laws
+        >>> law = laws.tie(laws.chinchilla, beta="alpha")
+        >>> laws.describe(law).parameter_names
+        ('E', 'A', 'B', 'alpha')
+        >>> round(float(law(7e9, 1e12, **laws.params(law, "muennighoff2023"))), 3)
+        2.132
     """
     record = describe(law)
     _require(record, names)
@@ -107,6 +121,12 @@ def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
         JscaleError: no pair, an unknown input, an inner law of another unit, a name that means
             something else in another of the laws, or inner laws each of which takes what the other
             one computes.
+
+    Example:
+        >>> from jscale import laws
+        >>> law = laws.substitute(laws.chinchilla, N=laws.effective_parameters)
+        >>> laws.describe(law).input_names
+        ('N', 'D', 'P_w', 'P_a', 'P_kv')
     """
     record = describe(law)
     if not laws:

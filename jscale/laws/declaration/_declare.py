@@ -1,12 +1,12 @@
 """``@law``: a law is declared once, in its own signature."""
 
-import difflib
 import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import did_you_mean
 from jscale.laws.declaration._check import check
 from jscale.laws.declaration._record import Constants, Input, Parameter, Record
 from jscale.laws.roles import Role, adjust
@@ -51,6 +51,19 @@ def law(
     Raises:
         JscaleError: an argument without a role, a published set that names other parameters, or a
             formula that cannot be read or has a name that the signature does not have.
+
+    Example:
+        >>> from jscale.laws import describe, law
+        >>> from jscale.laws.roles import Count, Exponent, Irreducible, Loss, SizeCoefficient
+        >>> @law(formula="E + A * N**-alpha", source="this example", limits={"N = inf": "E"})
+        ... def mine(N: Count, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent) -> Loss:
+        ...     '''Loss of an N-parameter model, nats per token.'''
+        ...     return E + A * N**-alpha
+        ...
+        >>> describe(mine).parameter_names
+        ('E', 'A', 'alpha')
+        >>> round(mine(1e9, E=1.69, A=406.4, alpha=0.34), 3)
+        2.044
     """
 
     def declare(function: F) -> F:
@@ -114,6 +127,23 @@ def member(
 
     Raises:
         JscaleError: as for :func:`law`.
+
+    Example:
+        >>> from jscale import laws
+        >>> from jscale.laws.roles import Exponent, Loss, Resource
+        >>> law = laws.member(
+        ...     lambda values: values["x"] ** -values["c"],
+        ...     name="decay",
+        ...     doc="Loss of a model, nats per token.",
+        ...     subject="user",
+        ...     inputs={"x": Resource},
+        ...     parameters={"c": Exponent},
+        ...     output=Loss,
+        ...     formula="x**-c",
+        ...     source="this example",
+        ... )
+        >>> law(100.0, c=0.5)
+        0.1
     """
     record = Record(
         name=name,
@@ -197,6 +227,14 @@ def describe(law: LawFunction) -> Record:
 
     Raises:
         JscaleError: ``law`` was not declared with ``@law``.
+
+    Example:
+        >>> from jscale import laws
+        >>> record = laws.describe(laws.chinchilla)
+        >>> record.formula
+        'E + A / N**alpha + B / D**beta'
+        >>> record.input_names, record.parameter_names
+        (('N', 'D'), ('E', 'A', 'B', 'alpha', 'beta'))
     """
     record = getattr(law, _ATTRIBUTE, None)
     if record is None:
@@ -211,6 +249,11 @@ def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
 
     Raises:
         JscaleError: the law has no such published set; the message lists those that it has.
+
+    Example:
+        >>> from jscale import laws
+        >>> laws.params(laws.chinchilla, "hoffmann2022_rounded")
+        {'E': 1.69, 'A': 406.4, 'B': 410.7, 'alpha': 0.34, 'beta': 0.28}
     """
     record = describe(law)
     known = ", ".join(record.published) or "none"
@@ -219,16 +262,11 @@ def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
             raise JscaleError(f"law {record.name!r} has no published constants; fit it to runs")
         source = next(iter(record.published))
     if source not in record.published:
-        near = _near(source, record.published)
+        near = did_you_mean(source, record.published)
         raise JscaleError(
             f"law {record.name!r} has no published constants {source!r} (it has: {known}){near}"
         )
     return dict(record.published[source].values)
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _read(function: Callable) -> tuple[tuple[Input, ...], tuple[Parameter, ...], Role]:

@@ -96,7 +96,14 @@ def constants(
     stderr: Mapping[str, float] | None = None,
     **values: float,
 ) -> Constants:
-    """A published set of constants, for ``@law(published=...)``."""
+    """A published set of constants, for ``@law(published=...)``.
+
+    Example:
+        >>> from jscale import laws
+        >>> given = laws.constants("Hoffmann et al. 2022, eq. 10", "S2", E=1.69, alpha=0.34)
+        >>> given.values
+        {'E': 1.69, 'alpha': 0.34}
+    """
     if confidence not in CONFIDENCE:
         raise JscaleError(f"confidence must be one of {', '.join(CONFIDENCE)}, not {confidence!r}")
     return Constants(values, source, confidence, stderr or {}, note)

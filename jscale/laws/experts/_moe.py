@@ -116,6 +116,12 @@ def granular(
 
     ``L = c + (g / G**gamma + a) / N**alpha + b / D**beta`` (Krajewski et al. 2024, Table 1). At
     endless granularity it is Chinchilla's law with ``E = c, A = a, B = b``.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.granular)
+        >>> round(float(laws.granular(64e9, 28.94e9, 16, **theta)), 3)  # 64 x 1B, G = 16
+        2.422
     """
     return c + term(a + term(g, G_granularity, gamma), N, alpha) + term(b, D, beta)
 
@@ -201,6 +207,12 @@ def joint_moe(
     ``L = a E_hat**delta N**(alpha + gamma ln E_hat) + b E_hat**omega D**(beta + zeta ln E_hat) +
     c`` with :func:`saturating_experts` (Ludziejewski et al. 2025, Table 3). Exponents carry their
     sign; both powers must come out negative.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.joint_moe)
+        >>> [round(float(laws.joint_moe(1.7e9, 9.7e9, E, **theta)), 3) for E in (1, 32)]
+        [2.591, 2.494]
     """
     log_E = jnp.log(saturating_experts(E_experts, E_start=E_start, E_max=E_max))
     size = a * jnp.exp(delta * log_E + (alpha + gamma * log_E) * log(N))
@@ -234,6 +246,12 @@ def joint_moe_optimal(C: ArrayLike, E_experts: ArrayLike, params: Mapping[str, A
     Returns:
         ``N`` in parameters, ``D`` in tokens; NaN where one of the powers is not negative, for then
         none is best.
+
+    Example:
+        >>> from jscale import laws
+        >>> best = laws.joint_moe_optimal(1e20, 1, laws.params(laws.joint_moe))
+        >>> f"{float(best.N) / 1e9:.1f}B parameters, {float(best.D) / 1e9:.1f}B tokens"
+        '1.7B parameters, 9.7B tokens'
     """
     log_E = jnp.log(saturating_experts(E_experts, E_start=params["E_start"], E_max=params["E_max"]))
     mu, nu = (-(params[p] + params[q] * log_E) for p, q in (("alpha", "gamma"), ("beta", "zeta")))
@@ -328,6 +346,12 @@ def sparse_moe(
 
     ``L = e + a / N**alpha + b / D**beta + c / (1 - S)**lam + d / ((1 - S)**delta * N**gamma)`` for
     a sparsity ``S`` in [0, 1) (Abnar et al. 2025, eq. 6).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.sparse_moe)
+        >>> [round(float(laws.sparse_moe(7e9, 100e9, S, **theta)), 3) for S in (0.0, 0.9)]
+        [2.131, 2.191]
     """
     log_active = jnp.log1p(-inexact(sparsity))
     interaction = jnp.exp(-(delta * log_active + gamma * log(N)))

@@ -66,6 +66,11 @@ def saturating_experts(E_experts: ArrayLike, *, E_start: ArrayLike, E_max: Array
         E_experts: (...) experts in a layer, at least 1.
         E_start: effective experts of one expert.
         E_max: effective experts of endless ones, above ``E_start``.
+
+    Example:
+        >>> from jscale import laws
+        >>> [round(float(laws.saturating_experts(E, E_start=2.0, E_max=300.0)), 1) for E in (1, 64, 512)]
+        [2.0, 53.4, 189.3]
     """
     first = 1 / (1 / E_start - 1 / E_max)
     return 1 / (1 / (inexact(E_experts) - 1 + first) + 1 / E_max)
@@ -147,6 +152,12 @@ def routed(
     ``log10 L = a log10 N + b log10 E_hat + c log10 N log10 E_hat + d`` with
     :func:`saturating_experts` (Clark et al. 2022, Table 3). Exponents carry their sign. Beyond
     :func:`routed_cutoff` more experts hurt.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.routed, "clark2022_sbase")
+        >>> [round(float(laws.routed(1.3e9, E, **theta)), 3) for E in (1, 64)]
+        [2.237, 2.05]
     """
     log_E = jnp.log(saturating_experts(E_experts, E_start=E_start, E_max=E_max))
     ten = math.log(10)
@@ -160,6 +171,12 @@ def routed_cutoff(params: Mapping[str, Any]) -> Any:
 
     Args:
         params: constants of :func:`routed`, scalars or (draws,).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.routed, "clark2022_sbase")
+        >>> f"{float(laws.routed_cutoff(theta)):.1e}"
+        '1.0e+12'
     """
     return 10.0 ** (-inexact(params["b"]) / params["c"])
 
@@ -173,6 +190,13 @@ def routed_dense_size(N: ArrayLike, E_experts: ArrayLike, params: Mapping[str, A
         N: (...) active parameters.
         E_experts: (...) experts in a layer.
         params: constants of :func:`routed`.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.routed, "clark2022_sbase")
+        >>> N = laws.routed_dense_size(1.3e9, 64, theta)
+        >>> f"{float(N) / 1e9:.1f}B parameters"
+        '3.9B parameters'
     """
     a, b, c = params["a"], params["b"], params["c"]
     log_first = jnp.log(inexact(params["E_start"]))

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jscale._core.arrays import log
+from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale.laws.declaration import LawFunction, member
 from jscale.laws.roles import (
@@ -114,8 +115,15 @@ def bnsl(n: int = 1) -> LawFunction:
 
     Raises:
         JscaleError: n is not a whole number above 0.
+
+    Example:
+        >>> from jscale import laws
+        >>> law = laws.bnsl(1)
+        >>> theta = {"a": 1.5, "b": 2.0, "c_0": 0.1, "c_1": 0.3, "d_1": 1e4, "f_1": 0.5}
+        >>> [round(float(law(x, **theta)), 3) for x in (1e2, 1e4, 1e6)]
+        [2.762, 2.218, 1.626]
     """
-    if not isinstance(n, int) or n < 1:
+    if not is_whole_number(n, 1):
         raise JscaleError(f"a broken scaling law has 1 break or more, not {n!r}")
     breaks = range(1, n + 1)
     parameters: dict[str, Any] = {"a": Irreducible, "b": _Scale, "c_0": _First}
@@ -171,6 +179,12 @@ def bnsl_slopes(params: Mapping[str, Any]) -> jax.Array:
 
     Raises:
         JscaleError: there is no ``c_0``.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"a": 1.5, "b": 2.0, "c_0": 0.1, "c_1": 0.3, "d_1": 1e4, "f_1": 0.5}
+        >>> [round(float(slope), 2) for slope in laws.bnsl_slopes(theta)]
+        [-0.1, -0.4]
     """
     if "c_0" not in params:
         raise JscaleError(f"these are not parameters of a broken scaling law: {', '.join(params)}")

@@ -67,6 +67,12 @@ def coupled(
     ``L(N, D) = E + [(A * N**-alpha)**(1 / q) + (B * D**-beta)**(1 / q)]**q``. At ``q = 1`` it is
     Chinchilla's law (Hoffmann et al. 2022, eq. 2); at ``q = beta``, ``E = 0``, ``A = N_c**alpha``
     and ``B = D_c**beta`` Kaplan's (Kaplan et al. 2020, eq. 1.5).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla, "hoffmann2022")
+        >>> [round(float(laws.coupled(70e9, 1.4e12, q=q, **theta)), 3) for q in (1.0, 0.5)]
+        [1.921, 1.859]
     """
     return E + power_sum(term(A, N, alpha), term(B, D, beta), q)
 
@@ -107,6 +113,13 @@ def coupled_optimum(
         alpha: size exponent.
         beta: data exponent.
         q: coupling; 1 for Chinchilla's law.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla, "besiroglu2024")
+        >>> best = laws.coupled_optimum(5.76e23, **theta)  # the compute of Gopher and Chinchilla
+        >>> f"{float(best.N_opt) / 1e9:.0f}B parameters, {float(best.D_opt) / 1e12:.1f}T tokens"
+        '72B parameters, 1.3T tokens'
     """
     log_G = (q * jnp.log(as_float(alpha) / as_float(beta)) + log(A) - log(B)) / (alpha + beta)
     log_ND = jnp.log(as_float(C) / 6)

@@ -57,6 +57,12 @@ def kaplan_size(
     """Loss of an N-parameter model trained to convergence on enough data, nats per token.
 
     ``L(N) = (N_c / N)**alpha_N``, N without embeddings (Kaplan et al. 2020, eq. 1.1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.kaplan_size)
+        >>> round(float(laws.kaplan_size(1.5e9, **theta)), 2)
+        2.3
     """
     return term(1.0, as_float(N) / as_float(N_c), alpha_N)
 
@@ -81,6 +87,12 @@ def kaplan_data(
     """Loss of a large model on D tokens with early stopping, nats per token.
 
     ``L(D) = (D_c / D)**alpha_D`` (Kaplan et al. 2020, eq. 1.2).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.kaplan_data)
+        >>> round(float(laws.kaplan_data(22e9, **theta)), 2)
+        2.1
     """
     return term(1.0, as_float(D) / as_float(D_c), alpha_D)
 
@@ -116,6 +128,12 @@ def kaplan_compute(
     """Loss at the best allocation of C FLOP (C_min), nats per token.
 
     ``L(C) = (C_c / C)**alpha_C`` (Kaplan et al. 2020, eq. 1.3).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.kaplan_compute)
+        >>> round(float(laws.kaplan_compute(3.1e23, **theta)), 2)  # the compute of GPT-3
+        1.77
     """
     return term(1.0, as_float(C) / as_float(C_c), alpha_C)
 
@@ -150,6 +168,12 @@ def kaplan(
 
     ``L(N, D) = [(N_c / N)**(alpha_N / alpha_D) + D_c / D]**alpha_D`` (Kaplan et al. 2020, eq. 1.5,
     Table 2).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.kaplan)
+        >>> [round(float(laws.kaplan(1.5e9, D, **theta)), 2) for D in (1e9, 22e9)]
+        [2.78, 2.31]
     """
     size = term(1.0, as_float(N) / as_float(N_c), alpha_N)
     data = term(1.0, as_float(D) / as_float(D_c), alpha_D)
@@ -196,6 +220,12 @@ def kaplan_steps(
     """Loss of an N-parameter model after S optimiser steps, nats per token.
 
     ``L(N, S) = (N_c / N)**alpha_N + (S_c / S)**alpha_S`` (Kaplan et al. 2020, eq. 1.6).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.kaplan_steps)
+        >>> [round(float(laws.kaplan_steps(1.5e9, S, **theta)), 2) for S in (1e4, 1e6)]
+        [2.61, 2.31]
     """
     return term(1.0, as_float(N) / as_float(N_c), alpha_N) + term(
         1.0, as_float(S) / as_float(S_c), alpha_S
@@ -236,6 +266,12 @@ def kaplan_enough_data(
     tokens.
 
     ``D = k * N**p`` (Kaplan et al. 2020, eq. 4.4).
+
+    Example:
+        >>> from jscale import laws
+        >>> D = laws.kaplan_enough_data(1e9, **laws.params(laws.kaplan_enough_data))
+        >>> f"{D / 1e9:.0f} billion tokens"
+        '23 billion tokens'
     """
     return term(k, N, -as_float(p))
 
@@ -346,5 +382,13 @@ def chinchilla(
     """Loss of a dense N-parameter model trained on D tokens, nats per token.
 
     ``L(N, D) = E + A / N**alpha + B / D**beta`` (Hoffmann et al. 2022, eq. 2 and 10).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla, "hoffmann2022")
+        >>> round(float(laws.chinchilla(70e9, 1.4e12, **theta)), 3)  # Chinchilla 70B
+        1.921
+        >>> round(float(laws.chinchilla(280e9, 300e9, **theta)), 3)  # Gopher 280B
+        1.967
     """
     return E + term(A, N, alpha) + term(B, D, beta)

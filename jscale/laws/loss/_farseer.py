@@ -124,6 +124,12 @@ def farseer(
 
     ``L(N, D) = exp(a_3 * N**gamma + b_3) + exp(a_2 * N**beta + b_2) * D**-exp(a_1 * N**alpha +
     b_1)`` (Li et al. 2025, eq. 3), the second term as one exponential.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.farseer)
+        >>> round(float(laws.farseer(3e9, 100e9, **theta)), 3)  # bits per character
+        0.465
     """
     N = as_float(N)
     exponent = jnp.exp(a_1 * N**alpha + b_1)

@@ -88,6 +88,12 @@ def overtraining(
     """Loss of a model trained with C FLOP on M tokens per parameter, nats per token.
 
     ``L(C, M) = E + (a * M**eta + b * M**-eta) * C**-eta`` (Gadre et al. 2024, eq. 4).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.overtraining, "gadre2024_c4")
+        >>> [round(float(laws.overtraining(1e21, M, **theta)), 3) for M in (20, 640)]
+        [2.463, 2.636]
     """
     C, M = as_float(C), as_float(M)
     return E + term(a, C / M, eta) + term(b, C * M, eta)
@@ -105,5 +111,11 @@ def best_ratio(*, a: ArrayLike, b: ArrayLike, eta: ArrayLike) -> jax.Array:
         a: coefficient of the size term.
         b: coefficient of the data term.
         eta: power of compute.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.overtraining, "gadre2024_c4")
+        >>> round(float(laws.best_ratio(a=theta["a"], b=theta["b"], eta=theta["eta"])), 1)
+        3.4
     """
     return jnp.exp((log(b) - log(a)) / (2 * eta))

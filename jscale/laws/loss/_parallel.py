@@ -94,6 +94,12 @@ def parallel(
     """Loss of an N-parameter model run in P parallel streams, nats per token.
 
     ``L = E + (A / (N * (k ln P + 1)))**alpha`` (Chen et al. 2025).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.parallel, "chen2025_pile")
+        >>> [round(float(laws.parallel(1.6e9, P, **theta)), 3) for P in (1, 8)]
+        [1.952, 1.887]
     """
     return E + (as_float(A) / (as_float(N) * (k * log(parallel_P) + 1))) ** alpha
 
@@ -107,5 +113,12 @@ def parallel_size(N: ArrayLike, parallel_P: ArrayLike, params: Mapping[str, Any]
         N: (...) parameters.
         parallel_P: (...) streams, at least 1.
         params: constants of :func:`parallel`; ``k`` is used.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.parallel, "chen2025_pile")
+        >>> N = laws.parallel_size(1.6e9, 8, theta)
+        >>> f"{float(N) / 1e9:.1f}B parameters"
+        '2.7B parameters'
     """
     return inexact(N) * (params["k"] * log(parallel_P) + 1)

@@ -68,6 +68,12 @@ def power_size(N: Count, *, L_inf: Irreducible, A: SizeCoefficient, alpha: Expon
     """Loss of an N-parameter model that is limited by its size alone, nats per token.
 
     ``L(N) = L_inf + A * N**-alpha`` (Henighan et al. 2020, eq. 1.1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"L_inf": 1.69, "A": 406.4, "alpha": 0.34}  # Chinchilla's size term and floor
+        >>> [round(float(laws.power_size(N, **theta)), 2) for N in (1e9, 70e9, float("inf"))]
+        [2.04, 1.77, 1.69]
     """
     return L_inf + term(A, N, alpha)
 
@@ -90,6 +96,12 @@ def power_data(
     """Loss of a large model that is limited by its D training tokens alone, nats per token.
 
     ``L(D) = L_inf + A * D**-alpha`` (Henighan et al. 2020, eq. 1.1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"L_inf": 1.69, "A": 410.7, "alpha": 0.28}  # Chinchilla's data term and floor
+        >>> [round(float(laws.power_data(D, **theta)), 2) for D in (20e9, 1.4e12, float("inf"))]
+        [2.23, 1.85, 1.69]
     """
     return L_inf + term(A, D, alpha)
 
@@ -108,6 +120,12 @@ def power_compute(
     """Loss of compute-optimal models trained with C FLOP, nats per token.
 
     ``L(C) = L_inf + A * C**-alpha`` (Henighan et al. 2020, eq. 1.1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"L_inf": 1.69, "A": 1064.0, "alpha": 0.154}  # near Chinchilla's optimum
+        >>> [round(float(laws.power_compute(C, **theta)), 2) for C in (1e20, 1e22, 1e24)]
+        [2.57, 2.13, 1.9]
     """
     return L_inf + term(A, C, alpha)
 
@@ -144,6 +162,12 @@ def power_law(
 
     ``L(x) = A * x**-alpha``; x counts parameters, tokens, FLOP, steps or anything else (Kaplan et
     al. 2020, eq. 1.1 to 1.3, which write ``(x_c / x)**alpha``).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"A": 11.5, "alpha": 0.076}  # Kaplan et al. 2020: (8.8e13 / N)**0.076
+        >>> round(float(laws.power_law(1.5e9, **theta)), 2)
+        2.31
     """
     return term(A, x, alpha)
 
@@ -184,6 +208,12 @@ def power_context(
     """Loss of a long-context model that sees c tokens before the one it predicts, nats per token.
 
     ``L(c) = (alpha / c)**beta + gamma`` (Xiong et al. 2023, Fig. 1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.power_context, "xiong2023_70b")
+        >>> [round(float(laws.power_context(c, **theta)), 2) for c in (1024, 32768)]
+        [1.48, 1.37]
     """
     return term(1.0, as_float(c) / as_float(alpha), beta) + gamma
 
@@ -203,6 +233,14 @@ def resource_needed(
         A: coefficient, broadcast against ``loss``.
         alpha: exponent, above 0.
         L_inf: floor, nats per token.
+
+    Example:
+        >>> from jscale import laws
+        >>> N = laws.resource_needed(2.0, A=406.4, alpha=0.34, L_inf=1.69)
+        >>> f"{float(N):.1e} parameters"
+        '1.5e+09 parameters'
+        >>> float(laws.resource_needed(1.6, A=406.4, alpha=0.34, L_inf=1.69))  # below the floor
+        inf
     """
     excess = jnp.asarray(as_float(loss) - as_float(L_inf))
     none = excess <= 0
@@ -220,6 +258,11 @@ def total_slope(loss: ArrayLike, *, alpha: ArrayLike, L_inf: ArrayLike) -> jax.A
         loss: nats per token, any shape.
         alpha: exponent of the excess.
         L_inf: floor, nats per token.
+
+    Example:
+        >>> from jscale import laws
+        >>> round(float(laws.total_slope(2.0, alpha=0.34, L_inf=1.69)), 3)
+        -0.053
     """
     loss = jnp.asarray(as_float(loss))
     return jnp.asarray(alpha * (L_inf - loss) / loss)

@@ -57,6 +57,12 @@ def algorithmic_progress(N: Count, t_days: Days, *, g: Growth) -> EffectiveCount
     """Parameters of the model of time zero that is worth the same as one of N at time t.
 
     ``N_eff = N * exp(g * t)`` (Ho et al. 2024, eq. 2).
+
+    Example:
+        >>> from jscale import laws
+        >>> N = laws.algorithmic_progress(7e9, 365.25, g=0.0019)
+        >>> f"{float(N) / 1e9:.0f}B parameters"
+        '14B parameters'
     """
     return as_float(N) * jnp.exp(g * as_float(t_days))
 
@@ -77,5 +83,11 @@ def compute_gain(t_days: Days, *, T_double: DoublingTime) -> Gain:
     """Effective compute over compute after t days of better algorithms, the gain.
 
     ``2**(t / T_double)``, a month being 30.4375 days (Ho et al. 2024).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.compute_gain)
+        >>> round(float(laws.compute_gain(365.25, **theta)), 2)  # a year of better algorithms
+        2.69
     """
     return jnp.exp(jnp.log(2.0) * as_float(t_days) / (_MONTH * as_float(T_double)))

@@ -93,6 +93,11 @@ def m1(x: Resource, *, beta: ErrorCoefficient, c: Exponent) -> Error:
     """Error of a model that is limited by one resource alone, without a floor.
 
     ``eps = beta * x**-c`` (Alabdulmohsin et al. 2022, M1).
+
+    Example:
+        >>> from jscale import laws
+        >>> [round(float(laws.m1(x, beta=2.0, c=0.3)), 3) for x in (1e3, 1e6)]
+        [0.252, 0.032]
     """
     return term(beta, x, c)
 
@@ -109,6 +114,11 @@ def m2(x: Resource, *, eps_inf: ErrorFloor, beta: ErrorCoefficient, c: Exponent)
     """Error of a model that is limited by one resource alone, above a floor.
 
     ``eps - eps_inf = beta * x**-c`` (Alabdulmohsin et al. 2022, M2).
+
+    Example:
+        >>> from jscale import laws
+        >>> [round(float(laws.m2(x, eps_inf=0.1, beta=2.0, c=0.3)), 3) for x in (1e3, 1e6)]
+        [0.352, 0.132]
     """
     return eps_inf + term(beta, x, c)
 
@@ -125,6 +135,11 @@ def m3(x: Resource, *, beta: ErrorCoefficient, gamma: Saturation, c: Exponent) -
     """Error of a model that is limited by one resource which saturates at 1 / gamma.
 
     ``eps = beta * (1 / x + gamma)**c`` (Alabdulmohsin et al. 2022, M3).
+
+    Example:
+        >>> from jscale import laws
+        >>> [round(float(laws.m3(x, beta=2.0, gamma=1e-5, c=0.3)), 3) for x in (1e3, 1e6)]
+        [0.253, 0.065]
     """
     return beta * (1 / as_float(x) + gamma) ** c
 
@@ -190,6 +205,12 @@ m4 = member(
     is :func:`m4_resource`. ``alpha = 0`` gives M2 as far as that lies below ``eps_0``, and ``eps_0`` above.
 
     Infinite where ``eps_0 <= eps_inf``.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"eps_inf": 0.1, "eps_0": 0.75, "alpha": 0.5, "beta": 20.0, "c": 0.5}
+        >>> [round(float(laws.m4(x, **theta)), 3) for x in (1, 1e4, 1e8)]
+        [0.749, 0.242, 0.102]
     """,
     subject="saturating",
     inputs={"x": Resource},
@@ -242,6 +263,13 @@ def m4_resource(
         alpha: bend, 0 or above.
         beta: coefficient.
         c: exponent, above 0.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"eps_inf": 0.1, "eps_0": 0.75, "alpha": 0.5, "beta": 20.0, "c": 0.5}
+        >>> error = laws.m4(1e4, **theta)
+        >>> round(float(laws.m4_resource(error, **theta)), -2)
+        10000.0
     """
     above, below = jnp.asarray(as_float(error) - eps_inf), jnp.asarray(eps_0 - as_float(error))
     never, at_once = above <= 0, below <= 0

@@ -116,7 +116,15 @@ class Role:
 
 @dataclass(frozen=True)
 class adjust:
-    """Changes to a role for one argument of one law; the fields are those of :class:`Role`."""
+    """Changes to a role for one argument of one law; the fields are those of :class:`Role`.
+
+    Example:
+        >>> from typing import Annotated
+        >>> from jscale.laws.roles import Exponent, adjust
+        >>> SmallExponent = Annotated[Exponent, adjust(start=(0.01, 0.3))]
+        >>> SmallExponent.__metadata__[-1].changes
+        (('start', (0.01, 0.3)),)
+    """
 
     changes: tuple[tuple[str, Any], ...]
 
@@ -134,5 +142,11 @@ class adjust:
 
 
 def lognormal(median: float, sd: float) -> Prior:
-    """A log-normal prior by its median and the standard deviation of its logarithm."""
+    """A log-normal prior by its median and the standard deviation of its logarithm.
+
+    Example:
+        >>> from jscale.laws.roles import lognormal
+        >>> str(lognormal(0.35, 0.35))
+        'lognormal(-1.05, 0.35)'
+    """
     return Prior("lognormal", (math.log(median), sd))

@@ -89,6 +89,11 @@ def density_trend(t_days: Days, *, A: GrowthRate, B: LogDensity) -> Density:
     """Largest density among the models released by day t_days.
 
     ``ln rho_max = A * t + B`` (Xiao et al. 2024, eq. 5).
+
+    Example:
+        >>> from jscale import laws
+        >>> round(float(laws.density_trend(365, A=0.007, B=-1.0)), 2)
+        4.74
     """
     return jnp.exp(A * as_float(t_days) + B)
 
@@ -118,6 +123,12 @@ def density_growth(t_days: Days, *, A: GrowthRate) -> Growth:
     """Growth of the largest density in t_days days, whatever the reference.
 
     ``rho_max(s + t) / rho_max(s) = exp(A * t)`` (Xiao et al. 2024, eq. 5).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.density_growth, "xiao2024")
+        >>> round(float(laws.density_growth(99, **theta)), 2)
+        2.0
     """
     return jnp.exp(A * as_float(t_days))
 
@@ -126,6 +137,11 @@ def doubling_time(A: ArrayLike) -> Any:
     """Days in which the largest density doubles: ``ln(2) / A``, A a day.
 
     99.0 days (3.3 months) at 0.007 a day. Source: Xiao et al. 2024 (arXiv 2412.04315), eq. 5.
+
+    Example:
+        >>> from jscale import laws
+        >>> round(float(laws.doubling_time(0.007)), 1)
+        99.0
     """
     return math.log(2) / as_float(A)
 
@@ -203,6 +219,12 @@ def reference_score(
 
     ``S = d + c / (1 + exp(gamma * (L - l)))``, ``L = a * N**-alpha + b * D**-beta`` (Xiao et al.
     2024, eq. 2 and 3; their gamma is minus ours).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25, "c": 0.7, "gamma": 4.0, "l": 0.4}
+        >>> [round(float(laws.reference_score(N, d=0.25, **theta)), 3) for N in (1e9, 70e9)]
+        [0.619, 0.761]
     """
     loss = term(a, N, alpha) + term(b, D, beta)
     return d + c * jax.nn.sigmoid(gamma * (l - loss))
@@ -241,6 +263,13 @@ def reference_size(
         d: chance level.
 
     Source: Xiao et al. 2024 (arXiv 2412.04315), eq. 4.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25, "c": 0.7, "gamma": 4.0, "l": 0.4}
+        >>> N = laws.reference_size(0.6, d=0.25, **theta)
+        >>> f"{float(N) / 1e9:.1f}B parameters"
+        '0.7B parameters'
     """
     above = inexact(score) - d
     chance, full = above <= 0, above >= c
@@ -263,5 +292,11 @@ def capability_density(
         N: parameters of the model, any shape.
         D: as for :func:`reference_size`.
         **reference: constants of the chain, as for :func:`reference_size`.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25, "c": 0.7, "gamma": 4.0, "l": 0.4}
+        >>> round(float(laws.capability_density(0.6, 2e9, d=0.25, **theta)), 2)
+        0.37
     """
     return reference_size(score, D, **reference) / inexact(N)

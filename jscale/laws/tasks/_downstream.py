@@ -134,6 +134,12 @@ def error_from_loss(
     """Mean error over tasks of a model whose loss is ``loss``.
 
     ``Err = eps - k * exp(-gamma * L)`` (Gadre et al. 2024).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.error_from_loss, "gadre2024_redpajama_17")
+        >>> [round(float(laws.error_from_loss(loss, **theta)), 3) for loss in (3.0, 2.5)]
+        [0.598, 0.487]
     """
     return eps - k * jnp.exp(gamma * -as_float(loss))
 
@@ -157,6 +163,12 @@ def score_from_loss(loss: ModelLoss, *, a: Gain, k: Steepness, L_0: Midpoint, b:
 
     ``Acc = b + a / (1 + exp(k * (L - L_0)))`` (Bhagia et al. 2024, step 2; their k is minus ours,
     so that a change of sign of a and k together is no second solution).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"a": 0.7, "k": 4.0, "L_0": 0.9, "b": 0.25}  # four choices: b = 0.25
+        >>> [round(float(laws.score_from_loss(loss, **theta)), 3) for loss in (1.5, 0.9, 0.6)]
+        [0.308, 0.6, 0.788]
     """
     return b + a * jax.nn.sigmoid(k * (L_0 - as_float(loss)))
 
@@ -188,6 +200,11 @@ def exact_match(loss: AnswerLoss, *, k: AnswerTokens) -> Score:
 
     ``acc = exp(-k * L)``, L the cross-entropy per token of the right answer (Schaeffer et al. 2023,
     Section 2).
+
+    Example:
+        >>> from jscale import laws
+        >>> [round(float(laws.exact_match(loss, k=5)), 2) for loss in (0.5, 0.1, 0.02)]
+        [0.08, 0.61, 0.9]
     """
     return jnp.exp(k * -as_float(loss))
 
@@ -218,5 +235,10 @@ def pass_rate(mu: MeanMargin, *, tau: Threshold, sd: Spread) -> Score:
     """Score that counts how often a normally distributed quantity passes a threshold.
 
     ``P = Phi((mu - tau) / sd)`` (after Schaeffer et al. 2023, Section 2: metrics with a threshold).
+
+    Example:
+        >>> from jscale import laws
+        >>> [round(float(laws.pass_rate(mu, tau=0.5, sd=0.4)), 3) for mu in (0.1, 0.5, 0.9)]
+        [0.159, 0.5, 0.841]
     """
     return ndtr((as_float(mu) - tau) / sd)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jscale._core.arrays import as_float, log, term
+from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.supports import real, unit
 from jscale.laws.declaration import LawFunction, constants, law, member
@@ -83,14 +84,26 @@ def capability(
     """A capability of a model of one family that was trained with C FLOP.
 
     ``S = theta * ln(C) + nu`` (Ruan et al. 2024, eq. 4).
+
+    Example:
+        >>> from jscale import laws
+        >>> round(float(laws.capability(1e23, theta=0.4, nu=-20.0)), 2)
+        1.18
     """
     return theta * log(C) + nu
 
 
 @functools.cache
 def observational(components: int = 1) -> LawFunction:
-    """The law of a score in ``components`` principal components of other scores (a family)."""
-    if not isinstance(components, int) or components < 1:
+    """The law of a score in ``components`` principal components of other scores (a family).
+
+    Example:
+        >>> from jscale import laws
+        >>> law = laws.observational(2)
+        >>> round(float(law(1.0, 0.5, alpha=-1.0, beta_1=1.5, beta_2=0.4)), 3)
+        0.668
+    """
+    if not is_whole_number(components, 1):
         raise JscaleError(
             f"observational needs a whole number of components, 1 or more, not {components!r}"
         )
@@ -163,6 +176,11 @@ def coverage(
     """Score that counts a problem as solved when any of k answers is right: coverage.
 
     ``c = exp(-a * k**-b)`` (Brown et al. 2024, who write ``exp(a * k**b)`` with a and b negative).
+
+    Example:
+        >>> from jscale import laws
+        >>> [round(float(laws.coverage(k, a=1.5, b=0.4)), 2) for k in (1, 100, 10_000)]
+        [0.22, 0.79, 0.96]
     """
     return jnp.exp(-term(a, k, b))
 
@@ -206,6 +224,12 @@ def rl_score(
     """Score after C FLOP of reinforcement learning.
 
     ``R = R_0 + (A - R_0) / (1 + (C_mid / C)**B)`` (Khatri et al. 2025, eq. 1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"R_0": 0.2, "A": 0.6, "C_mid": 1e21, "B": 1.0}
+        >>> [round(float(laws.rl_score(C, **theta)), 2) for C in (0.0, 1e21, 1e23)]
+        [0.2, 0.4, 0.6]
     """
     return R_0 + (as_float(A) - R_0) * jax.nn.sigmoid(B * log(as_float(C) / C_mid))
 
@@ -248,6 +272,12 @@ def optimal_tokens(
     """Tokens on which a compute-optimal model of C FLOP is trained.
 
     ``D = A * C**alpha`` (Grattafiori et al. 2024, Section 3.2.1).
+
+    Example:
+        >>> from jscale import laws
+        >>> D = laws.optimal_tokens(3.8e25, **laws.params(laws.optimal_tokens))
+        >>> f"{float(D) / 1e12:.1f} trillion tokens"  # the budget of Llama 3 405B
+        '10.5 trillion tokens'
     """
     return A * as_float(C) ** alpha
 
