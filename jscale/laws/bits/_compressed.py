@@ -1,11 +1,9 @@
-"""Compressed models as smaller ones: a share of effective parameters for every format, measured and
-    not derived.
+"""Compressed models as smaller dense ones, with a measured multiplier for every format or method.
 
-``L = E + A * (N * share)**-alpha + B * D**-beta``. The chapter on precision has a formula for the
-share; here it is a number for each format (QuEST) or method (unified scaling laws for compressed
-representations). Such numbers belong to
-the recipe that they were measured with: across QuEST's recipes the share in 4 bits runs from 0.60
-to 0.84.
+``L = E + A * (N * eff)**-alpha + B * D**-beta``. In ``_precision`` the multiplier follows from a
+formula in the bits; here it is one number for each format (QuEST) or compression method (unified
+scaling laws for compressed representations). Such numbers belong to the training recipe that they
+were measured with: across QuEST's recipes the multiplier of 4-bit models runs from 0.60 to 0.84.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,10 +31,10 @@ from jscale.laws.roles import (
 _QUEST = "Panferov et al. 2025 (arXiv 2502.05003)"
 _EPM = "Frantar et al. 2025 (arXiv 2502.16440)"
 
-Share = Annotated[
+FormatMultiplier = Annotated[
     ArrayLike,
     Role(
-        "effective share",
+        "effective-parameter multiplier",
         "1",
         "effective parameters per parameter",
         ends=(0.01, 1.1),
@@ -56,11 +54,11 @@ Indicator = Annotated[
         limits=(0.0, 1.0),
     ),
 ]
-ShareOfMethod = Annotated[
+MethodMultiplier = Annotated[
     ArrayLike,
-    # Above 1 as well: QuEST's 8-bit models come out at 1.016.
+    # No upper bound of 1: the multiplier of QuEST's 8-bit models is 1.016.
     Role(
-        "effective share",
+        "effective-parameter multiplier",
         "1",
         "effective parameters per parameter",
         prior=lognormal(0.6, 0.5),
@@ -70,9 +68,7 @@ ShareOfMethod = Annotated[
 
 
 class Format(NamedTuple):
-    """A number format of QuEST: bits per weight, the share of its parameters that a model is worth,
-    and what it is.
-    """
+    """A number format of QuEST: bits per weight, effective-parameter multiplier, description."""
 
     bits: float
     share: float
@@ -98,17 +94,32 @@ QUEST_FORMATS: Mapping[str, Format] = {
     "2NOH": Format(2.0, 0.078412, "weights and activations in INT2, no Hadamard transform"),
     "1NOH": Format(1.0, 0.015577, "weights and activations in 1 bit, no Hadamard transform"),
 }
-"""Shares fitted by the authors with the constants ``quest2025`` (notebook of the paper), under the
-keys of the column ``P_key`` of the runs ``quest``. BF16 is 1 by definition."""
+"""Multipliers fitted by the authors with the constants ``quest2025`` (notebook of the paper).
+
+The keys are the values of the column ``P_key`` of the runs ``quest``. BF16 is 1 by definition.
+"""
 TRAINED_FORMATS = ("16", "8", "4", "3", "2", "1", "fp4", "2.5")
-"""Of these, the ones with weights and activations in the format and the full recipe."""
+"""Formats with both weights and activations quantised by the full recipe."""
 
 
 def quest_format(name: str) -> Format:
-    """A format of :data:`QUEST_FORMATS` by its key.
+    """Look up a format of :data:`QUEST_FORMATS` by its key.
+
+    Args:
+        name: key, for example ``"4"`` or ``"fp4"``.
+
+    Returns:
+        Bits per weight, effective-parameter multiplier and description.
 
     Raises:
-        JscaleError: there is none with this name; the message lists those that there are.
+        JscaleError: no format has this name; the message lists the known ones.
+
+    Example:
+        >>> from jscale import laws
+        >>> laws.quest_format("4").share
+        0.691831718
+        >>> laws.quest_format("fp4").meaning
+        'weights and activations in FP4, E2M1'
     """
     if name not in QUEST_FORMATS:
         raise JscaleError(f"no QuEST format named {name!r} (known: {', '.join(QUEST_FORMATS)})")
@@ -116,18 +127,27 @@ def quest_format(name: str) -> Format:
 
 
 def best_format(names: Iterable[str] = TRAINED_FORMATS) -> str:
-    """The format with the least loss at given ``N * bits`` and given data: the largest share per
-    bit.
+    """Format with the lowest loss at a given memory ``N * bits`` and given data.
 
     A model of N parameters in P bits has ``N * share = (N P) * share / P`` effective parameters, so
-    ``share / P`` decides, whatever the other constants are (Panferov et al. 2025). With weights and
-    activations that is INT4.
+    the format with the largest ``share / P`` is best, whatever the other constants are (Panferov et
+    al. 2025). With weights and activations quantised that is INT4.
 
     Args:
         names: keys of :data:`QUEST_FORMATS`, at least one.
 
+    Returns:
+        The key of the best format.
+
     Raises:
-        JscaleError: an unknown format, or none.
+        JscaleError: an unknown format, or no format at all.
+
+    Example:
+        >>> from jscale import laws
+        >>> laws.best_format()
+        '4'
+        >>> laws.best_format(["8", "4WO", "2WO"])
+        '4WO'
     """
     formats = {name: quest_format(name) for name in names}
     if not formats:
@@ -151,17 +171,22 @@ def best_format(names: Iterable[str] = TRAINED_FORMATS) -> str:
     },
     decreasing=("N", "D", "eff"),
     limits={"N = inf, D = inf": "E", "eff = 1, D = inf": "E + A * N**-alpha"},
-    ridges=(DENSE_RIDGE, "The shares of all formats scale with A: BF16 is 1 by definition."),
+    ridges=(
+        DENSE_RIDGE,
+        "The multipliers of all formats scale with A: BF16 is 1 by definition.",
+    ),
     traps=(
-        "E = 0.0014 with alpha = 0.063 lies on the ridge of E and alpha: on losses that span a nat E runs to 0.",
-        "The residuals were multiplied by 1e-3 before the Huber loss, which made it least squares.",
-        "A share belongs to its recipe: see QUEST_FORMATS.",
+        "E = 0.0014 with alpha = 0.063 lies on the ridge of E and alpha: on losses that span a "
+        "nat, E goes to 0.",
+        "The residuals were multiplied by 1e-3 before the Huber loss, which reduces it to least "
+        "squares.",
+        "A multiplier belongs to its training recipe: see QUEST_FORMATS.",
     ),
 )
 def quest(
     N: Count,
     D: Tokens,
-    eff: Share,
+    eff: FormatMultiplier,
     *,
     E: Irreducible,
     A: SizeCoefficient,
@@ -169,10 +194,20 @@ def quest(
     alpha: Exponent,
     beta: Exponent,
 ) -> Loss:
-    """Loss of a model in a format that is worth a given share of its parameters, nats per token.
+    """Loss of a model in a format with effective-parameter multiplier ``eff``, nats per token.
 
-    ``L = E + A * (N * eff)**-alpha + B * D**-beta`` with the share of ``quest_format`` (Panferov et
-    al. 2025).
+    ``L = E + A * (N * eff)**-alpha + B * D**-beta`` with the multiplier of ``quest_format``
+    (Panferov et al. 2025).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.quest)
+        >>> for name in ("16", "4", "2"):
+        ...     loss = laws.quest(N=1e9, D=1e11, eff=laws.quest_format(name).share, **theta)
+        ...     print(f"{name} bits: {loss:.3f} nats per token")
+        16 bits: 2.410 nats per token
+        4 bits: 2.462 nats per token
+        2 bits: 2.688 nats per token
     """
     return E + term(A, as_float(N) * as_float(eff), alpha) + term(B, D, beta)
 
@@ -182,8 +217,8 @@ def quest(
     source=_EPM,
     decreasing=("N", "D"),
     limits={"N = inf, D = inf": "E", "compressed = 0": "E + A * N**-alpha + B * D**-beta"},
-    ridges=(DENSE_RIDGE, "eff with A unless the runs have dense models too."),
-    traps=("No constants: the share of every method and bit width is left to a fit.",),
+    ridges=(DENSE_RIDGE, "eff with A unless the runs include dense models."),
+    traps=("No published constants: fit the multiplier of every method and bit width.",),
 )
 def compressed(
     N: Count,
@@ -195,14 +230,21 @@ def compressed(
     B: DataCoefficient,
     alpha: Exponent,
     beta: Exponent,
-    eff: ShareOfMethod,
+    eff: MethodMultiplier,
 ) -> Loss:
-    """Loss of dense models and of those that one method compressed, nats per token.
+    """Loss of dense models and of models compressed by one method, nats per token.
 
-    ``L = E + A * (N * eff)**-alpha + B * D**-beta``: compression multiplies the parameters by a
-    constant of the method, whether it quantises, prunes or both (Frantar et al. 2025). The column
-    ``compressed`` is 0 for the dense runs, in which the share is 1.
+    ``L = E + A * (N * eff)**-alpha + B * D**-beta``: compression multiplies the parameter count by
+    a constant of the method, whether it quantises, prunes or both (Frantar et al. 2025). The column
+    ``compressed`` is 0 for dense runs, whose multiplier is 1.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla)
+        >>> dense = laws.compressed(N=1e9, D=1e11, compressed=0, eff=0.7, **theta)
+        >>> small = laws.compressed(N=1e9, D=1e11, compressed=1, eff=0.7, **theta)
+        >>> print(f"{dense:.3f} dense, {small:.3f} compressed")
+        2.355 dense, 2.401 compressed
     """
-    return (
-        E + term(A, as_float(N) * as_float(eff) ** as_float(compressed), alpha) + term(B, D, beta)
-    )
+    size = as_float(N) * as_float(eff) ** as_float(compressed)
+    return E + term(A, size, alpha) + term(B, D, beta)

@@ -1,16 +1,16 @@
-"""Training and post-training precision: *Scaling Laws for Precision* (Kumar et al. 2024, arXiv
-    2411.04330).
+"""Laws of precision in and after training.
 
-Training in few bits acts like a smaller model, quantising after training adds a loss that grows
-with the data.
+From *Scaling Laws for Precision* (Kumar et al. 2024, arXiv 2411.04330). Training at low precision
+acts like training a smaller model; quantisation after training adds a loss that grows with the
+data.
 
-Bits that are not given mean full precision: ``inf``. A run table writes 16 for BF16, and 16 is
-taken at its word, as the paper does (at its constants a model in 16 bits is worth 0.6% fewer
-parameters than one in infinitely many).
+Bits that are not given default to full precision, ``inf``. A run table writes 16 for BF16, and the
+laws use that 16 as it is, as the paper does (at its constants a model in 16 bits is equivalent to
+one with 0.6% fewer parameters in infinitely many bits).
 
-The exponent in every factor is ``-P / gamma + n``. The printed equations leave ``n`` out; the
-constants of Table 2 have it, and without it the optimal precision is 3.5 bits and not the paper's 7
-to 8. ``fix(law, n_w=0, n_a=0, n_kv=0)`` gives the printed form.
+The exponent in every factor is ``-P / gamma + n``. The printed equations omit ``n``; the constants
+of Table 2 include it, and without it the optimal precision is 3.5 bits and not the paper's 7 to 8.
+``fix(law, n_w=0, n_a=0, n_kv=0)`` gives the printed form.
 """
 
 from typing import Any
@@ -25,19 +25,19 @@ from jscale.laws.bits._shared import (
     BIT_RIDGE,
     DENSE,
     DENSE_RIDGE,
-    ENDLESS_BITS,
     FLOAT_TRAP,
     FORMULA_PARTS,
+    FULL_BITS,
     INF,
-    KEPT,
     KUMAR,
     PARTS,
     POST_RIDGE,
+    RETAINED,
     degradation,
-    kept,
     kumar,
     kumar_post,
     kumar_weights,
+    retained,
 )
 from jscale.laws.declaration import law
 from jscale.laws.roles import (
@@ -61,13 +61,13 @@ from jscale.laws.roles import (
 )
 
 _DOMAIN_TRAP = (
-    "Below n * gamma bits of any part no effective parameter is left: the loss is infinite there."
+    "At or below n * gamma bits of any part no effective parameters remain: the loss is infinite."
 )
 
 
 @law(
     formula="E + A * (N * f_w)**-alpha + B * D**-beta",
-    where={"f_w": KEPT["w"]},
+    where={"f_w": RETAINED["w"]},
     source=f"{KUMAR}, eq. 3 in eq. 1",
     published=kumar_weights(DENSE),
     decreasing=("N", "D", "P_w"),
@@ -88,13 +88,21 @@ def qat(
     gamma_w: BitScale,
     n_w: WeightBias,
 ) -> Loss:
-    """Loss of a model trained with weights in P_w bits (quantisation-aware training), nats per
-    token.
+    """Loss of a model trained with weights in P_w bits (quantisation-aware), nats per token.
 
     ``L = E + A * N_eff**-alpha + B * D**-beta``, ``N_eff = N * (1 - exp(-P_w / gamma_w + n_w))``
     (Kumar et al. 2024, eq. 3). Infinite where ``P_w <= n_w * gamma_w``.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.qat)
+        >>> for bits in (16, 4):
+        ...     loss = laws.qat(N=1e9, D=2e10, P_w=bits, **theta)
+        ...     print(f"{bits} bits: {loss:.3f} nats per token")
+        16 bits: 3.050 nats per token
+        4 bits: 3.079 nats per token
     """
-    return E + term(A, as_float(N) * kept(P_w, gamma_w, n_w), alpha) + term(B, D, beta)
+    return E + term(A, as_float(N) * retained(P_w, gamma_w, n_w), alpha) + term(B, D, beta)
 
 
 @law(
@@ -103,7 +111,7 @@ def qat(
     source=f"{KUMAR}, eq. 4 in eq. 1",
     published=kumar(DENSE, PARTS),
     decreasing=("N", "D", "P_w", "P_a", "P_kv"),
-    limits={"N = inf, D = inf": "E", ENDLESS_BITS: "E + A * N**-alpha + B * D**-beta"},
+    limits={"N = inf, D = inf": "E", FULL_BITS: "E + A * N**-alpha + B * D**-beta"},
     ridges=(DENSE_RIDGE, BIT_RIDGE),
     traps=(_DOMAIN_TRAP, BIAS_TRAP),
 )
@@ -126,13 +134,21 @@ def low_precision(
     gamma_kv: BitScale,
     n_kv: CacheBias,
 ) -> Loss:
-    """Loss of a model trained with weights, activations and KV cache in few bits, nats per token.
+    """Loss with weights, activations and KV cache trained at low precision, nats per token.
 
-    ``L = E + A * N_eff**-alpha + B * D**-beta``, ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x +
-    n_x))`` (Kumar et al. 2024, eq. 4). Infinite where ``P_x <= n_x * gamma_x`` for any part.
+    ``L = E + A * N_eff**-alpha + B * D**-beta``,
+    ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x + n_x))`` (Kumar et al. 2024, eq. 4). Infinite
+    where ``P_x <= n_x * gamma_x`` for any part.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.low_precision)
+        >>> loss = laws.low_precision(N=1e9, D=2e10, P_w=8, P_a=8, P_kv=8, **theta)
+        >>> print(f"{loss:.3f} nats per token")
+        3.064 nats per token
     """
     N_eff = as_float(N) * (
-        kept(P_w, gamma_w, n_w) * kept(P_a, gamma_a, n_a) * kept(P_kv, gamma_kv, n_kv)
+        retained(P_w, gamma_w, n_w) * retained(P_a, gamma_a, n_a) * retained(P_kv, gamma_kv, n_kv)
     )
     return E + term(A, N_eff, alpha) + term(B, D, beta)
 
@@ -144,9 +160,12 @@ def low_precision(
     decreasing=("N", "P_post"),
     increasing=("D",),
     limits={"P_post = inf": "0", "N = inf": "0"},
-    ridges=(POST_RIDGE, "The table's C_T and b enter as C_T * exp(b) only: exactly degenerate."),
+    ridges=(
+        POST_RIDGE,
+        "The table's C_T and b enter as C_T * exp(b) only, so they are not identified separately.",
+    ),
     traps=(
-        "The table's C_T and b cannot be told apart; kumar2024_bias holds the other reading, C_T * exp(b).",
+        "Of the table's C_T and b only C_T * exp(b) is identified: see kumar2024_bias.",
         "gamma_D > gamma_N: the degradation is not a function of D/N alone.",
     ),
 )
@@ -160,12 +179,20 @@ def ptq_degradation(
     gamma_N: PostExponent,
     gamma_post: PostBitScale,
 ) -> LossChange:
-    """Loss added by quantising the weights to P_post bits after training in full precision, nats
-    per
-    token.
+    """Loss added by quantisation to P_post bits after full-precision training, nats per token.
 
+    Only the weights are quantised:
     ``delta = C_T * D**gamma_D * N**-gamma_N * exp(-P_post / gamma_post)`` (Kumar et al. 2024, eq.
     2).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.ptq_degradation)
+        >>> for bits in (4, 3):
+        ...     added = laws.ptq_degradation(N=1e9, D=1e11, P_post=bits, **theta)
+        ...     print(f"{bits} bits: +{added:.3f} nats per token")
+        4 bits: +0.021 nats per token
+        3 bits: +0.112 nats per token
     """
     return degradation(
         D, N, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post
@@ -181,7 +208,7 @@ def ptq_degradation(
     decreasing=("N", "P_a", "P_kv", "P_post"),
     limits={
         "N = inf, D = inf, P_post = inf": "E",
-        f"{ENDLESS_BITS}, P_post = inf": "E + A * N**-alpha + B * D**-beta",
+        f"{FULL_BITS}, P_post = inf": "E + A * N**-alpha + B * D**-beta",
     },
     ridges=(DENSE_RIDGE, BIT_RIDGE, POST_RIDGE),
     traps=(
@@ -215,15 +242,23 @@ def precision(
     gamma_N: PostExponent,
     gamma_post: PostBitScale,
 ) -> Loss:
-    """Loss of a model trained in few bits whose weights are then quantised to P_post bits, nats per
-    token.
+    """Loss of a model trained at low precision and quantised to P_post bits, nats per token.
 
-    ``L = E + A * N_eff**-alpha + B * D**-beta + delta``, ``delta = C_T * D**gamma_D *
-    N_eff**-gamma_N * exp(-P_post / gamma_post)`` where ``P_post < P_w`` and 0 elsewhere (Kumar et
-    al. 2024, eq. 1 and 11). Infinite where ``P_x <= n_x * gamma_x`` for any part.
+    ``L = E + A * N_eff**-alpha + B * D**-beta + delta``,
+    ``delta = C_T * D**gamma_D * N_eff**-gamma_N * exp(-P_post / gamma_post)`` where
+    ``P_post < P_w`` and 0 elsewhere (Kumar et al. 2024, eq. 1 and 11); only the weights are
+    quantised after training. Infinite where ``P_x <= n_x * gamma_x`` for any part.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.precision)
+        >>> trained = laws.precision(N=1e9, D=1e11, P_w=16, P_a=16, P_kv=16, **theta)
+        >>> quantised = laws.precision(N=1e9, D=1e11, P_w=16, P_a=16, P_kv=16, P_post=3, **theta)
+        >>> print(f"{trained:.3f} trained in 16 bits, {quantised:.3f} quantised to 3")
+        2.974 trained in 16 bits, 3.086 quantised to 3
     """
     N_eff = as_float(N) * (
-        kept(P_w, gamma_w, n_w) * kept(P_a, gamma_a, n_a) * kept(P_kv, gamma_kv, n_kv)
+        retained(P_w, gamma_w, n_w) * retained(P_a, gamma_a, n_a) * retained(P_kv, gamma_kv, n_kv)
     )
     delta = degradation(
         D, N_eff, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post
@@ -254,19 +289,21 @@ _HARDENED = {
     decreasing=("N", "P_post"),
     limits={
         "N = inf, D = inf, P_post = inf": "E",
-        f"{ENDLESS_BITS}, P_post = inf": "E + A * N**-alpha + B * D**-beta",
+        f"{FULL_BITS}, P_post = inf": "E + A * N**-alpha + B * D**-beta",
     },
     ridges=(
         DENSE_RIDGE,
         BIT_RIDGE,
         POST_RIDGE,
-        "C_w, C_a and C_kv need runs with P_post close to the bits trained.",
+        "C_w, C_a and C_kv are identified only by runs with P_post close to the training bits.",
     ),
     traps=(
         _DOMAIN_TRAP,
         "C_w, C_a and C_kv were not published.",
-        "Eq. 9 multiplies three brackets: a part trained in P_post bits or fewer removes the whole degradation.",
-        "Eq. 10 does not follow from eq. 9 at C_w = 1; it needs C_w = 1 / gamma_post and gamma_w = gamma_post.",
+        "Eq. 9 multiplies three brackets: one part trained in P_post bits or fewer removes the "
+        "entire degradation.",
+        "Eq. 10 does not follow from eq. 9 at C_w = 1; it requires C_w = 1 / gamma_post and "
+        "gamma_w = gamma_post.",
     ),
 )
 def precision_robust(
@@ -296,14 +333,24 @@ def precision_robust(
     C_a: Robustness,
     C_kv: Robustness,
 ) -> Loss:
-    """Loss as in ``precision``, where training in few bits hardens the model against quantisation,
-    nats per token.
+    """Loss as in ``precision``, with training at low precision making quantisation cheaper.
 
-    ``delta`` is multiplied by ``prod_x (1 - exp(-C_x * (P_x - P_post)))``, each factor 0 where
-    ``P_x <= P_post`` (Kumar et al. 2024, eq. 9, whose factors would turn negative there).
+    The loss, nats per token, has its ``delta`` multiplied by
+    ``prod_x (1 - exp(-C_x * (P_x - P_post)))``, each factor 0 where ``P_x <= P_post`` (Kumar et al.
+    2024, eq. 9, whose factors would turn negative there).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.precision) | {"C_w": 0.5, "C_a": 0.5, "C_kv": 0.5}
+        >>> for bits in (16, 6):
+        ...     trained = laws.precision_robust(N=1e9, D=1e11, P_w=bits, **theta)
+        ...     quantised = laws.precision_robust(N=1e9, D=1e11, P_w=bits, P_post=3, **theta)
+        ...     print(f"trained in {bits} bits: quantisation adds {quantised - trained:.3f} nats")
+        trained in 16 bits: quantisation adds 0.112 nats
+        trained in 6 bits: quantisation adds 0.092 nats
     """
     N_eff = as_float(N) * (
-        kept(P_w, gamma_w, n_w) * kept(P_a, gamma_a, n_a) * kept(P_kv, gamma_kv, n_kv)
+        retained(P_w, gamma_w, n_w) * retained(P_a, gamma_a, n_a) * retained(P_kv, gamma_kv, n_kv)
     )
     delta = degradation(
         D, N_eff, P_post, C_T=C_T, gamma_D=gamma_D, gamma_N=gamma_N, gamma_post=gamma_post

@@ -1,12 +1,10 @@
-"""Other ways in which bits could enter the loss, beside the effective parameters of Kumar et al.
-2024.
+"""Alternative forms of the dependence on bits, to compare with effective parameters.
 
-``generalised_precision`` has an exponent on each factor in place of a bias. The rest are the
-alternatives that the
-paper compares in its Appendix C: it prints their scores, not their equations, so their
-parametrisations are ours. All are Chinchilla's law at many bits and have something of their own for
-each of weights, activations and KV cache. The first of the paper's forms, the exponential in the
-effective parameters, is ``low_precision``.
+``generalised_precision`` has an exponent on each factor in place of a bias. The others are the
+alternatives of Kumar et al. 2024, Appendix C: the paper prints their scores, not their equations,
+so the parametrisations are ours. All reduce to Chinchilla's law at many bits and have separate
+parameters for weights, activations and KV cache. The first of the paper's forms, the exponential in
+the effective parameters, is ``low_precision``.
 """
 
 from typing import Annotated
@@ -17,7 +15,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.arrays import as_float, term
 from jscale.laws.bits._effective import POWERED, FactorExponent, powered
-from jscale.laws.bits._shared import DENSE_RIDGE, ENDLESS_BITS, INF, KUMAR, kept
+from jscale.laws.bits._shared import DENSE_RIDGE, FULL_BITS, INF, KUMAR, retained
 from jscale.laws.declaration import law
 from jscale.laws.roles import (
     Anchor,
@@ -34,9 +32,9 @@ from jscale.laws.roles import (
     lognormal,
 )
 
-_SOURCE = f"{KUMAR}, Appendix C, in a parametrisation of ours"
+_SOURCE = f"{KUMAR}, Appendix C, in our parametrisation"
 _NO_CONSTANTS = "No equation and no constants are published."
-_FULL = {ENDLESS_BITS: "E + A * N**-alpha + B * D**-beta"}
+_FULL = {FULL_BITS: "E + A * N**-alpha + B * D**-beta"}
 _EVERYTHING = ("N", "D", "P_w", "P_a", "P_kv")
 _PARTS = ("w", "a", "kv")
 _SHARES = {f"f_{x}": f"where(P_{x} < inf, 1 - exp(-P_{x} / gamma_{x}), 1)" for x in _PARTS}
@@ -49,8 +47,8 @@ BitExponent = Annotated[
 
 
 def _bit_cost(part: str, unit: str, meaning: str) -> Role:
-    # The coordinate is what the fewest bits in the runs cost, a number of known size whatever the
-    # exponent.
+    # The coordinate is the cost of the lowest bits in the runs, whose order of magnitude is known
+    # whatever the exponent.
     return Role(
         "bit coefficient",
         unit,
@@ -61,14 +59,14 @@ def _bit_cost(part: str, unit: str, meaning: str) -> Role:
     )
 
 
-_LOSS = ("nats/token at 1 bit", "loss that few bits add")
-_RISE = ("1 at 1 bit", "share of the size term that few bits add")
-WeightCost = Annotated[ArrayLike, _bit_cost("w", *_LOSS)]
-ActivationCost = Annotated[ArrayLike, _bit_cost("a", *_LOSS)]
-CacheCost = Annotated[ArrayLike, _bit_cost("kv", *_LOSS)]
-WeightRise = Annotated[ArrayLike, _bit_cost("w", *_RISE)]
-ActivationRise = Annotated[ArrayLike, _bit_cost("a", *_RISE)]
-CacheRise = Annotated[ArrayLike, _bit_cost("kv", *_RISE)]
+_ADDED = ("nats/token at 1 bit", "loss added by low precision")
+_FACTOR = ("1 at 1 bit", "fraction of the size term added by low precision")
+WeightCost = Annotated[ArrayLike, _bit_cost("w", *_ADDED)]
+ActivationCost = Annotated[ArrayLike, _bit_cost("a", *_ADDED)]
+CacheCost = Annotated[ArrayLike, _bit_cost("kv", *_ADDED)]
+WeightRise = Annotated[ArrayLike, _bit_cost("w", *_FACTOR)]
+ActivationRise = Annotated[ArrayLike, _bit_cost("a", *_FACTOR)]
+CacheRise = Annotated[ArrayLike, _bit_cost("kv", *_FACTOR)]
 
 
 def _cost(c: ArrayLike, P: ArrayLike, a: ArrayLike) -> jax.Array:
@@ -86,11 +84,11 @@ def _cost(c: ArrayLike, P: ArrayLike, a: ArrayLike) -> jax.Array:
     limits={"N = inf, D = inf": "E", **_FULL},
     ridges=(
         DENSE_RIDGE,
-        "gamma and k of a part trade off: at many bits only k * exp(-P / gamma) shows.",
+        "gamma and k of a part trade off: many bits identify only k * exp(-P / gamma).",
     ),
     traps=(
         "k is not the bias n: at many bits k = exp(n). No constants are published.",
-        "It differs from the biased law in few bits alone: at many bits runs cannot tell the two apart.",
+        "It differs from the biased law only at few bits: runs at many bits cannot distinguish them.",
     ),
 )
 def generalised_precision(
@@ -112,29 +110,41 @@ def generalised_precision(
     gamma_kv: BitScale,
     k_kv: FactorExponent,
 ) -> Loss:
-    """Loss of a model trained in few bits, with an exponent on each factor of its effective
-    parameters, nats per token.
+    """Loss of a model trained at low precision, with an exponent on each factor, nats per token.
 
-    ``L = E + A * N_eff**-alpha + B * D**-beta``, ``N_eff = N * prod_x (1 - exp(-P_x /
-    gamma_x))**k_x``: the law of Kumar et al. 2024, eq. 4, with an exponent k in place of the bias n
-    of Appendix K. They agree at many bits, where ``k = exp(n)``; at ``k = 1`` it is the printed
-    equation. The biased loss is infinite at ``n * gamma`` bits and below, this one is finite at any
-    bits above 0. On QuEST's 70 runs in integers and BF16, down to 1 bit, R2 is 0.9975 with
-    exponents and 0.9946 with biases.
+    ``L = E + A * N_eff**-alpha + B * D**-beta``,
+    ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x))**k_x``: the law of Kumar et al. 2024, eq. 4, with
+    an exponent k in place of the bias n of Appendix K. They agree at many bits, where
+    ``k = exp(n)``; ``k = 1`` gives the printed equation. The biased loss is infinite at
+    ``n * gamma`` bits and below, this one is finite at any bits above 0. On QuEST's 70 runs in
+    integers and BF16, down to 1 bit, R2 is 0.9975 with exponents and 0.9946 with biases.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla) | {"gamma_w": 2.7, "k_w": 1.4}
+        >>> theta |= {"gamma_a": 2.2, "k_a": 4.1, "gamma_kv": 1.0, "k_kv": 11.0}
+        >>> for bits in (16, 4, 1):
+        ...     loss = laws.generalised_precision(N=1e9, D=1e11, P_w=bits, **theta)
+        ...     print(f"weights in {bits} bits: {loss:.3f} nats per token")
+        weights in 16 bits: 2.355 nats per token
+        weights in 4 bits: 2.402 nats per token
+        weights in 1 bits: 2.623 nats per token
     """
-    share = powered(P_w, gamma_w, k_w) * powered(P_a, gamma_a, k_a) * powered(P_kv, gamma_kv, k_kv)
-    return E + term(A, as_float(N) * share, alpha) + term(B, D, beta)
+    factor = powered(P_w, gamma_w, k_w) * powered(P_a, gamma_a, k_a) * powered(P_kv, gamma_kv, k_kv)
+    return E + term(A, as_float(N) * factor, alpha) + term(B, D, beta)
 
 
 @law(
-    formula="E + A * N**-alpha + B * D**-beta + c_w * P_w**-a_w + c_a * P_a**-a_a + c_kv * P_kv**-a_kv",
+    formula="E + A * N**-alpha + B * D**-beta"
+    " + c_w * P_w**-a_w + c_a * P_a**-a_a + c_kv * P_kv**-a_kv",
     source=_SOURCE,
     decreasing=_EVERYTHING,
     limits={"N = inf, D = inf, P_w = inf, P_a = inf, P_kv = inf": "E", **_FULL},
     ridges=(DENSE_RIDGE, "c and a of a part trade off unless the runs span many bits."),
     traps=(
         _NO_CONSTANTS,
-        "Held-out R2 in Table 1: 0.71, the lowest; few bits cost a large model as much as a small one.",
+        "Held-out R2 in Table 1: 0.71, the lowest; low precision costs large and small models the "
+        "same.",
     ),
 )
 def additive_precision(
@@ -156,18 +166,28 @@ def additive_precision(
     c_kv: CacheCost,
     a_kv: BitExponent,
 ) -> Loss:
-    """Loss where the bits of every part add a power law of their own, whatever N and D, nats per
-    token.
+    """Loss with a power law in the bits of every part added, whatever N and D, nats per token.
 
     ``L = E + A * N**-alpha + B * D**-beta + sum_x c_x * P_x**-a_x``: the additive power law of
     Kumar et al. 2024, Appendix C; the parametrisation is our choice.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla) | {"c_w": 0.5, "a_w": 2.0}
+        >>> theta |= {"c_a": 0.5, "a_a": 2.0, "c_kv": 0.2, "a_kv": 2.0}
+        >>> for bits in (16, 4):
+        ...     loss = laws.additive_precision(N=1e9, D=1e11, P_w=bits, **theta)
+        ...     print(f"weights in {bits} bits: {loss:.3f} nats per token")
+        weights in 16 bits: 2.357 nats per token
+        weights in 4 bits: 2.386 nats per token
     """
     cost = _cost(c_w, P_w, a_w) + _cost(c_a, P_a, a_a) + _cost(c_kv, P_kv, a_kv)
     return E + term(A, N, alpha) + term(B, D, beta) + cost
 
 
 @law(
-    formula="E + A * N**-alpha * (1 + c_w * P_w**-a_w) * (1 + c_a * P_a**-a_a) * (1 + c_kv * P_kv**-a_kv)"
+    formula="E + A * N**-alpha"
+    " * (1 + c_w * P_w**-a_w) * (1 + c_a * P_a**-a_a) * (1 + c_kv * P_kv**-a_kv)"
     " + B * D**-beta",
     source=_SOURCE,
     decreasing=_EVERYTHING,
@@ -194,10 +214,20 @@ def multiplicative_precision(
     c_kv: CacheRise,
     a_kv: BitExponent,
 ) -> Loss:
-    """Loss where the bits of every part multiply the size term by a power law, nats per token.
+    """Loss with the size term multiplied by power laws in the bits, nats per token.
 
     ``L = E + A * N**-alpha * prod_x (1 + c_x * P_x**-a_x) + B * D**-beta``: the multiplicative
     power law in N and P of Kumar et al. 2024, Appendix C; the parametrisation is our choice.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla) | {"c_w": 2.0, "a_w": 2.0}
+        >>> theta |= {"c_a": 2.0, "a_a": 2.0, "c_kv": 1.0, "a_kv": 2.0}
+        >>> for bits in (16, 4):
+        ...     loss = laws.multiplicative_precision(N=1e9, D=1e11, P_w=bits, **theta)
+        ...     print(f"weights in {bits} bits: {loss:.3f} nats per token")
+        weights in 16 bits: 2.358 nats per token
+        weights in 4 bits: 2.400 nats per token
     """
     factor = (1 + _cost(c_w, P_w, a_w)) * (1 + _cost(c_a, P_a, a_a)) * (1 + _cost(c_kv, P_kv, a_kv))
     return E + term(A, N, alpha) * factor + term(B, D, beta)
@@ -209,7 +239,10 @@ def multiplicative_precision(
     source=_SOURCE,
     decreasing=_EVERYTHING,
     limits={"N = inf, D = inf": "E", **_FULL},
-    ridges=(DENSE_RIDGE, "The tau of parts that are always in the same bits cannot be told apart."),
+    ridges=(
+        DENSE_RIDGE,
+        "The tau of parts that always have the same bits are not identified separately.",
+    ),
     traps=(_NO_CONSTANTS, "Held-out R2 in Table 1: 0.74."),
 )
 def data_precision(
@@ -228,14 +261,23 @@ def data_precision(
     tau_a: BitScale,
     tau_kv: BitScale,
 ) -> Loss:
-    """Loss where few bits act like fewer training tokens, nats per token.
+    """Loss where low precision acts like fewer training tokens, nats per token.
 
     ``L = E + A * N**-alpha + B * D_eff**-beta``, ``D_eff = D * prod_x (1 - exp(-P_x / tau_x))``:
     effective data in place of effective parameters (Kumar et al. 2024, Appendix C); the
     parametrisation is our choice.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla) | {"tau_w": 2.7, "tau_a": 2.2, "tau_kv": 1.0}
+        >>> for bits in (16, 4):
+        ...     loss = laws.data_precision(N=1e9, D=1e11, P_w=bits, **theta)
+        ...     print(f"weights in {bits} bits: {loss:.3f} nats per token")
+        weights in 16 bits: 2.355 nats per token
+        weights in 4 bits: 2.378 nats per token
     """
-    share = kept(P_w, tau_w, 0.0) * kept(P_a, tau_a, 0.0) * kept(P_kv, tau_kv, 0.0)
-    return E + term(A, N, alpha) + term(B, as_float(D) * share, beta)
+    factor = retained(P_w, tau_w, 0.0) * retained(P_a, tau_a, 0.0) * retained(P_kv, tau_kv, 0.0)
+    return E + term(A, N, alpha) + term(B, as_float(D) * factor, beta)
 
 
 @law(
@@ -246,7 +288,7 @@ def data_precision(
     limits={"N = inf, D = inf": "E", **_FULL},
     ridges=(
         DENSE_RIDGE,
-        "The gamma of parts that are always in the same bits cannot be told apart.",
+        "The gamma of parts that always have the same bits are not identified separately.",
     ),
     traps=(_NO_CONSTANTS, "Held-out R2 in Table 1: 0.79."),
 )
@@ -266,14 +308,25 @@ def tied_precision(
     gamma_a: BitScale,
     gamma_kv: BitScale,
 ) -> Loss:
-    """Loss where few bits take the same share of parameters and of training tokens, nats per token.
+    """Loss where low precision scales parameters and tokens by the same factor, nats per token.
 
     ``L = E + A * (N f)**-alpha + B * (D f)**-beta``, ``f = prod_x (1 - exp(-P_x / gamma_x))``:
     effective parameters and effective data, tied (Kumar et al. 2024, Appendix C); the
     parametrisation is our choice.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla) | {"gamma_w": 2.7, "gamma_a": 2.2, "gamma_kv": 1.0}
+        >>> for bits in (16, 4):
+        ...     loss = laws.tied_precision(N=1e9, D=1e11, P_w=bits, **theta)
+        ...     print(f"weights in {bits} bits: {loss:.3f} nats per token")
+        weights in 16 bits: 2.356 nats per token
+        weights in 4 bits: 2.411 nats per token
     """
-    share = kept(P_w, gamma_w, 0.0) * kept(P_a, gamma_a, 0.0) * kept(P_kv, gamma_kv, 0.0)
-    return E + term(A, as_float(N) * share, alpha) + term(B, as_float(D) * share, beta)
+    factor = (
+        retained(P_w, gamma_w, 0.0) * retained(P_a, gamma_a, 0.0) * retained(P_kv, gamma_kv, 0.0)
+    )
+    return E + term(A, as_float(N) * factor, alpha) + term(B, as_float(D) * factor, beta)
 
 
 @law(
@@ -284,7 +337,7 @@ def tied_precision(
     limits={"N = inf, D = inf": "E", **_FULL},
     ridges=(
         DENSE_RIDGE,
-        "gamma against tau of a part: only runs that vary N, D and bits apart tell them apart.",
+        "gamma with tau of a part, unless the runs vary N, D and bits independently.",
     ),
     traps=(
         _NO_CONSTANTS,
@@ -310,13 +363,28 @@ def untied_precision(
     tau_a: BitScale,
     tau_kv: BitScale,
 ) -> Loss:
-    """Loss where few bits take one share of the parameters and another of the training tokens, nats
-    per token.
+    """Loss where low precision scales parameters and tokens by different factors, nats per token.
 
     ``L = E + A * (N prod_x (1 - exp(-P_x / gamma_x)))**-alpha + B * (D prod_x (1 - exp(-P_x /
     tau_x)))**-beta``: effective parameters and effective data, untied (Kumar et al. 2024, Appendix
     C); the parametrisation is our choice.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.chinchilla) | {"gamma_w": 2.7, "gamma_a": 2.2, "gamma_kv": 1.0}
+        >>> theta |= {"tau_w": 1.5, "tau_a": 1.2, "tau_kv": 0.6}
+        >>> for bits in (16, 4):
+        ...     loss = laws.untied_precision(N=1e9, D=1e11, P_w=bits, **theta)
+        ...     print(f"weights in {bits} bits: {loss:.3f} nats per token")
+        weights in 16 bits: 2.355 nats per token
+        weights in 4 bits: 2.394 nats per token
     """
-    of_size = kept(P_w, gamma_w, 0.0) * kept(P_a, gamma_a, 0.0) * kept(P_kv, gamma_kv, 0.0)
-    of_data = kept(P_w, tau_w, 0.0) * kept(P_a, tau_a, 0.0) * kept(P_kv, tau_kv, 0.0)
-    return E + term(A, as_float(N) * of_size, alpha) + term(B, as_float(D) * of_data, beta)
+    size_factor = (
+        retained(P_w, gamma_w, 0.0) * retained(P_a, gamma_a, 0.0) * retained(P_kv, gamma_kv, 0.0)
+    )
+    data_factor = (
+        retained(P_w, tau_w, 0.0) * retained(P_a, tau_a, 0.0) * retained(P_kv, tau_kv, 0.0)
+    )
+    size_term = term(A, as_float(N) * size_factor, alpha)
+    data_term = term(B, as_float(D) * data_factor, beta)
+    return E + size_term + data_term

@@ -1,11 +1,10 @@
-"""Loss added by quantisation, after training or during it, as power laws in size, data and format.
+"""Loss added by quantisation, after or during training, as power laws in size, data and format.
 
-Kumar et al.'s own law of post-training quantisation, exponential in bits, is ``ptq_degradation`` in
-the chapter on precision. Here are those of others, and the variance form of Kumar et al. 2024, eq.
-10. What carries over between them is that the damage grows with the training tokens and shrinks
-with the size; the exponents do not carry over, and no more does the dependence on bits.
-``effective_fraction`` turns any of them into a share of effective parameters:
-``substitute(effective_fraction, delta=qat_degradation)``.
+Kumar et al.'s own law of post-training quantisation, exponential in bits, is ``ptq_degradation``.
+This module has the laws of others, and the variance form of Kumar et al. 2024, eq. 10. They agree
+that the degradation grows with the training tokens and falls with the size; their exponents and
+their dependence on bits differ. ``effective_fraction`` expresses any of them as a fraction of
+effective parameters: ``substitute(effective_fraction, delta=qat_degradation)``.
 """
 
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jscale._core.arrays import as_float, log, term
-from jscale.laws.bits._shared import INF, KUMAR, POST_RIDGE, kept, kumar_post
+from jscale.laws.bits._shared import INF, KUMAR, POST_RIDGE, kumar_post, retained
 from jscale.laws.declaration import Constants, constants, law
 from jscale.laws.loss import kaplan
 from jscale.laws.roles import (
@@ -43,11 +42,12 @@ _CHEN = "Chen et al. 2025 (arXiv 2505.14302)"
 _QID = {"k": 0.017, "alpha": 0.2261, "beta": 0.5251, "gamma": 5.4967}
 _QID_BEFORE = {"N_c": 4.74e19, "D_c": 7.63e10, "alpha_N": 0.045, "alpha_D": 0.399}
 _QID_NOTE = "GPTQ, Pythia models"
-_QID_RIDGE = "k trades off with every exponent: quote the degradation at the runs' own scale."
+_QID_RIDGE = "k trades off with every exponent: quote the degradation at the scale of the runs."
 _QID_TRAPS = (
     "N counts non-embedding parameters.",
     "Fits of one factor at a time gave 0.2276, 0.5316 and 5.4812 for alpha, beta and gamma.",
-    "The token predictions of the paper's Table 1 come from fits per bit width and do not follow from these constants.",
+    "The token predictions of the paper's Table 1 come from separate fits for each bit width and "
+    "do not follow from these constants.",
 )
 
 BitPower = Annotated[
@@ -82,8 +82,10 @@ BlockCoefficient = Annotated[
     limits={"P_post = inf": "0", "N = inf": "0", "P_w = inf, N = inf": "0"},
     ridges=(POST_RIDGE,),
     traps=(
-        "It takes one bit scale for training and quantising; fitted apart, they are 2.67 and 0.59 bits.",
-        "The constants were fitted to models trained in full precision, where it is ptq_degradation.",
+        "It uses one bit scale for training and quantisation; fitted separately, they are 2.67 and "
+        "0.59 bits.",
+        "The constants were fitted to models trained in full precision, where the law reduces to "
+        "ptq_degradation.",
     ),
 )
 def variance_degradation(
@@ -97,25 +99,33 @@ def variance_degradation(
     gamma_N: PostExponent,
     gamma_post: PostBitScale,
 ) -> LossChange:
-    """Loss added by quantising weights trained in P_w bits to P_post, as a difference of variances,
-    nats per token.
+    """Loss added by quantising weights from P_w to P_post bits, from variances, nats per token.
 
-    ``delta = C_T * D**gamma_D * N_eff**-gamma_N * (s_post - s_w)`` with the variance ``s = exp(-P /
-    gamma_post)`` that rounding adds and ``N_eff = N * (1 - s_w)`` (Kumar et al. 2024, eq. 10). 0
-    where ``P_post >= P_w``. The paper has it from eq. 9 at ``C_w = 1``, from which it does not
-    follow: it takes ``C_w = 1 / gamma_post`` and ``gamma_w = gamma_post``.
+    ``delta = C_T * D**gamma_D * N_eff**-gamma_N * (s_post - s_w)`` with the variance
+    ``s = exp(-P / gamma_post)`` that rounding adds and ``N_eff = N * (1 - s_w)`` (Kumar et al.
+    2024, eq. 10). 0 where ``P_post >= P_w``. The paper presents it as eq. 9 at ``C_w = 1``, from
+    which it does not follow: it requires ``C_w = 1 / gamma_post`` and ``gamma_w = gamma_post``.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.variance_degradation)
+        >>> for bits in (16, 4):
+        ...     added = laws.variance_degradation(N=1e9, D=1e11, P_post=3, P_w=bits, **theta)
+        ...     print(f"trained in {bits} bits: +{added:.3f} nats per token at 3 bits")
+        trained in 16 bits: +0.112 nats per token at 3 bits
+        trained in 4 bits: +0.092 nats per token at 3 bits
     """
     N, P_w, P_post = (jnp.asarray(as_float(x)) for x in (N, P_w, P_post))
-    size = N * kept(P_w, gamma_post, 0.0)
-    # exp(-P_post / g) - exp(-P_w / g), as a product that keeps its digits where the two are close.
+    size = N * retained(P_w, gamma_post, 0.0)
+
+    # exp(-P_post / g) - exp(-P_w / g), as a product that is accurate where the two are close.
     unchanged, full = P_post >= P_w, jnp.isposinf(P_w)
-    plain = unchanged | full
-    gap = jnp.where(plain, 1.0, P_w) - jnp.where(plain, 0.0, P_post)
-    left = jnp.where(full, 1.0, -jnp.expm1(-gap / gamma_post))
-    bits = jnp.where(unchanged, 1.0, P_post)
-    delta = (
-        C_T * as_float(D) ** gamma_D * term(1.0, size, gamma_N) * jnp.exp(-bits / gamma_post) * left
-    )
+    no_gap = unchanged | full
+    gap = jnp.where(no_gap, 1.0, P_w) - jnp.where(no_gap, 0.0, P_post)
+    remaining = jnp.where(full, 1.0, -jnp.expm1(-gap / gamma_post))
+    variance = jnp.exp(-jnp.where(unchanged, 1.0, P_post) / gamma_post)
+
+    delta = C_T * as_float(D) ** gamma_D * term(1.0, size, gamma_N) * variance * remaining
     return jnp.where(unchanged, 0.0, delta)
 
 
@@ -149,17 +159,26 @@ def qid_degradation(
     beta: PostExponent,
     gamma: BitPower,
 ) -> LossChange:
-    """Loss added by quantising the weights to P_post bits after training, a power law in bits, nats
-    per token.
+    """Loss added by quantising to P_post bits after training, a power law in bits, nats per token.
 
-    ``delta = k * D**beta / (N**alpha * P_post**gamma)``: quantisation-induced degradation (Ouyang
-    et al. 2024).
+    ``delta = k * D**beta / (N**alpha * P_post**gamma)``: quantisation-induced degradation of the
+    weights (Ouyang et al. 2024).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.qid_degradation)
+        >>> for bits in (4, 3):
+        ...     added = laws.qid_degradation(N=1e9, D=1e11, P_post=bits, **theta)
+        ...     print(f"{bits} bits: +{added:.3f} nats per token")
+        4 bits: +0.046 nats per token
+        3 bits: +0.223 nats per token
     """
     return _power_degradation(N, D, P_post, k=k, alpha=alpha, beta=beta, gamma=gamma)
 
 
 @law(
-    formula="((N_c / N)**(alpha_N / alpha_D) + D_c / D)**alpha_D + k * D**beta * N**-alpha * P_post**-gamma",
+    formula="((N_c / N)**(alpha_N / alpha_D) + D_c / D)**alpha_D"
+    " + k * D**beta * N**-alpha * P_post**-gamma",
     source=f"{_OUYANG}, with its 16-bit loss",
     published={
         "ouyang2024": Constants(
@@ -171,7 +190,8 @@ def qid_degradation(
     ridges=("N_c with alpha_N and D_c with alpha_D are almost perfectly correlated.", _QID_RIDGE),
     traps=(
         *_QID_TRAPS,
-        "The 16-bit loss has no floor: its exponents are not comparable with those of a law that has.",
+        "The 16-bit loss has no irreducible term: its exponents are not comparable with those of a "
+        "law that has one.",
     ),
 )
 def qid(
@@ -188,19 +208,26 @@ def qid(
     beta: PostExponent,
     gamma: BitPower,
 ) -> Loss:
-    """Loss of a model whose weights are quantised to P_post bits after training in 16, nats per
-    token.
+    """Loss of a model trained in 16 bits and then quantised to P_post bits, nats per token.
 
     ``L = [(N_c / N)**(alpha_N / alpha_D) + D_c / D]**alpha_D + k * D**beta / (N**alpha *
-    P_post**gamma)``: Kaplan's form for the 16-bit model and the degradation on top (Ouyang et al.
-    2024).
+    P_post**gamma)``: Kaplan's form for the 16-bit model plus the degradation of its weights (Ouyang
+    et al. 2024).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.qid)
+        >>> print(f"{laws.qid(N=1e9, D=1e11, **theta):.3f} nats per token")
+        3.080 nats per token
+        >>> print(f"{laws.qid(N=1e9, D=1e11, P_post=3, **theta):.3f} nats per token in 3 bits")
+        3.303 nats per token in 3 bits
     """
     before = kaplan(N, D, N_c=N_c, D_c=D_c, alpha_N=alpha_N, alpha_D=alpha_D)
     return before + _power_degradation(N, D, P_post, k=k, alpha=alpha, beta=beta, gamma=gamma)
 
 
 def qid_tokens(N: ArrayLike, P_post: ArrayLike, delta: ArrayLike, **theta: ArrayLike) -> jax.Array:
-    """Training tokens from which on quantising costs ``delta`` nats per token.
+    """Training tokens at which quantisation costs ``delta`` nats per token.
 
     ``D = (delta * N**alpha * P_post**gamma / k)**(1 / beta)``, the inverse of ``qid_degradation``
     (Ouyang et al. 2024).
@@ -209,11 +236,20 @@ def qid_tokens(N: ArrayLike, P_post: ArrayLike, delta: ArrayLike, **theta: Array
         N: non-embedding parameters.
         P_post: bits after training.
         delta: nats per token, above 0.
-        **theta: k, alpha, beta and gamma, as ``params(qid_degradation)`` gives them.
+        **theta: k, alpha, beta and gamma, as in ``params(qid_degradation)``.
+
+    Returns:
+        Tokens.
+
+    Example:
+        >>> from jscale import laws
+        >>> tokens = laws.qid_tokens(7e9, 4, 0.2, **laws.params(laws.qid_degradation))
+        >>> print(f"4-bit quantisation of a 7B model costs 0.2 nats at {tokens:.2g} tokens")
+        4-bit quantisation of a 7B model costs 0.2 nats at 3.8e+12 tokens
     """
     k, alpha, beta, gamma = (theta[name] for name in ("k", "alpha", "beta", "gamma"))
-    # In logarithms: P**gamma / k alone is 1e6, and its power 1 / beta overflows float32 with a
-    # large N.
+
+    # In logarithms: P**gamma / k alone is 1e6, and its power 1 / beta overflows float32 at large N.
     return jnp.exp((log(delta) - log(k) + alpha * log(N) + gamma * log(P_post)) / beta)
 
 
@@ -238,9 +274,10 @@ def qid_tokens(N: ArrayLike, P_post: ArrayLike, delta: ArrayLike, **theta: Array
     decreasing=("N",),
     increasing=("D", "block"),
     limits={"N = inf": "0", "block = 1": "0"},
-    ridges=("k trades off with every exponent: quote the degradation at the runs' own scale.",),
+    ridges=("k trades off with every exponent: quote the degradation at the scale of the runs.",),
     traps=(
-        "Every format has constants of its own (Table 1 of the paper): do not mix those of W4A16, W16A4 and W4A4.",
+        "Every format has its own constants (Table 1 of the paper): do not mix those of W4A16, "
+        "W16A4 and W4A4.",
         "The degradation of W4A4 is 0.906 times the sum of those of W4A16 and W16A4.",
     ),
 )
@@ -261,15 +298,24 @@ def qat_degradation(
         ),
     ],
 ) -> LossChange:
-    """Loss added by training with numbers in 4 bits that share a scale in blocks, nats per token.
+    """Loss added by training with 4-bit numbers that share a scale in blocks, nats per token.
 
     ``delta = k * D**gamma_D * log2(block)**gamma_G / N**gamma_N`` with the size of the blocks, G in
     the paper (Chen et al. 2025, eq. 5). As effective parameters: ``(A / (A + k * D**gamma_D *
     log2(block)**gamma_G * N**(alpha - gamma_N)))**(1 / alpha)``, which is ``effective_fraction`` of
     it.
+
+    Example:
+        >>> from jscale import laws
+        >>> for name in ("chen2025_w4a4", "chen2025_w4a16"):
+        ...     theta = laws.params(laws.qat_degradation, name)
+        ...     added = laws.qat_degradation(N=1e9, D=1e11, block=128, **theta)
+        ...     print(f"{name}: +{added:.3f} nats per token")
+        chen2025_w4a4: +0.051 nats per token
+        chen2025_w4a16: +0.017 nats per token
     """
     # log2(1) = 0: no degradation, and a safe operand for the derivative of the power.
     width = jnp.log2(jnp.asarray(as_float(block)))
     single = width <= 0
-    grain = jnp.where(single, 0.0, jnp.where(single, 1.0, width) ** gamma_G)
-    return k * as_float(D) ** gamma_D * grain * term(1.0, N, gamma_N)
+    block_term = jnp.where(single, 0.0, jnp.where(single, 1.0, width) ** gamma_G)
+    return k * as_float(D) ** gamma_D * block_term * term(1.0, N, gamma_N)

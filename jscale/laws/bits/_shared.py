@@ -1,6 +1,4 @@
-"""What the chapters on precision share: the parameters that a model keeps in few bits, and Kumar's
-constants.
-"""
+"""Factors of the parameters retained at low precision, and the constants of Kumar et al. 2024."""
 
 import math
 from typing import Any
@@ -30,8 +28,9 @@ def kumar(*parts: dict[str, float]) -> dict[str, Constants]:
 
 
 def kumar_post(*parts: dict[str, float]) -> dict[str, Constants]:
-    """Both readings of the table: it lists C_T and a bias b, of which only ``C_T * exp(b)`` can be
-    known.
+    """Both readings of the table, which lists C_T and a bias b.
+
+    Only ``C_T * exp(b)`` is identified.
     """
     with_bias = {k: v for part in (*parts, _POST_BIAS) for k, v in part.items()}
     note = "C_T multiplied by exp(b), b = 1.1277"
@@ -51,53 +50,59 @@ def kumar_weights(*parts: dict[str, float]) -> dict[str, Constants]:
     }
 
 
-KEPT = {x: f"where(P_{x} < inf, 1 - exp(n_{x} - P_{x} / gamma_{x}), 1)" for x in ("w", "a", "kv")}
+RETAINED = {
+    x: f"where(P_{x} < inf, 1 - exp(n_{x} - P_{x} / gamma_{x}), 1)" for x in ("w", "a", "kv")
+}
 FORMULA_PARTS = {
-    "f_w": KEPT["w"],
-    "f_a": KEPT["a"],
-    "f_kv": KEPT["kv"],
+    "f_w": RETAINED["w"],
+    "f_a": RETAINED["a"],
+    "f_kv": RETAINED["kv"],
     "N_eff": "N * f_w * f_a * f_kv",
 }
-ENDLESS_BITS = "P_w = inf, P_a = inf, P_kv = inf"
-BIT_RIDGE = (
-    "gamma and n of a part trade off (correlation -0.97) unless the runs reach down to few bits."
-)
+FULL_BITS = "P_w = inf, P_a = inf, P_kv = inf"
+BIT_RIDGE = "gamma and n of a part trade off (correlation -0.97) unless some runs have few bits."
 BIAS_TRAP = "Without the exponent bias n the optimal precision is 3.5 bits, with it 7.0."
 FLOAT_TRAP = (
-    "kumar2024_float counts the sign among the bits: E4M1 is 6 bits, not the 5 that appendix N prints; the other six "
-    "formats add up."
+    "kumar2024_float counts the sign among the bits: E4M1 has 6 bits, not the 5 that Appendix N "
+    "prints; the other six formats are consistent."
 )
-POST_RIDGE = "C_T with gamma_D and gamma_N: quote the degradation at the runs' own scale."
+POST_RIDGE = "C_T with gamma_D and gamma_N: quote the degradation at the scale of the runs."
 DENSE_RIDGE = "A with alpha, B with beta and E with alpha, as in Chinchilla's law."
 
 
-def kept(P: ArrayLike, gamma: ArrayLike, n: ArrayLike) -> jax.Array:
-    """Share of parameters that stay effective at P bits: ``1 - exp(-P / gamma + n)``, at least 0; 1
-    at ``P = inf``.
+def retained(P: ArrayLike, gamma: ArrayLike, n: ArrayLike) -> jax.Array:
+    """Fraction of the parameters that stay effective at P bits.
+
+    ``1 - exp(-P / gamma + n)``, at least 0; 1 at ``P = inf``.
     """
     P = jnp.asarray(as_float(P))
     full = jnp.isposinf(P)
     exponent = n - jnp.where(full, 1.0, P) / gamma
-    # The operand is made safe first: a plain ``where`` would send the NaN of the branch not taken
-    # into the gradient.
-    none = exponent >= 0
-    exponent = jnp.where(none, -1.0, exponent)
-    # The derivative of expm1 is formed as expm1 + 1, which has no digits left where the exponent is
-    # large and negative.
-    few = exponent > -0.7
-    share = jnp.where(
-        few, -jnp.expm1(jnp.where(few, exponent, -0.5)), 1 - jnp.exp(jnp.where(few, -1.0, exponent))
-    )
-    return jnp.where(full, 1.0, jnp.where(none, 0.0, share))
+
+    # The operand is replaced by a safe one first: a plain ``where`` would propagate the NaN of the
+    # branch not taken into the gradient.
+    zero = exponent >= 0
+    exponent = jnp.where(zero, -1.0, exponent)
+
+    # JAX differentiates expm1 as expm1 + 1, which cancels where the exponent is large and negative.
+    near_zero = exponent > -0.7
+    with_expm1 = -jnp.expm1(jnp.where(near_zero, exponent, -0.5))
+    with_exp = 1 - jnp.exp(jnp.where(near_zero, -1.0, exponent))
+    fraction = jnp.where(near_zero, with_expm1, with_exp)
+
+    return jnp.where(full, 1.0, jnp.where(zero, 0.0, fraction))
 
 
 def degradation(D: ArrayLike, N: ArrayLike, P_post: ArrayLike, **theta: Any) -> jax.Array:
-    """``C_T D**gamma_D N**-gamma_N exp(-P_post / gamma_post)``, in logarithms; 0 at ``P_post =
-    inf`` or ``N = 0``.
+    """Loss added by quantisation after training, computed in logarithms.
+
+    ``C_T D**gamma_D N**-gamma_N exp(-P_post / gamma_post)``; 0 at ``P_post = inf`` or ``N = 0``.
     """
     N, P_post = jnp.asarray(as_float(N)), jnp.asarray(as_float(P_post))
-    none, full = N <= 0, jnp.isposinf(P_post)
-    log_size = jnp.log(jnp.where(none, 1.0, N))
+    empty, full = N <= 0, jnp.isposinf(P_post)
+
+    # Safe operands where the result is 0.
+    log_size = jnp.log(jnp.where(empty, 1.0, N))
     bits = jnp.where(full, 1.0, P_post)
     exponent = theta["gamma_D"] * log(D) - theta["gamma_N"] * log_size - bits / theta["gamma_post"]
-    return jnp.where(none | full, 0.0, theta["C_T"] * jnp.exp(exponent))
+    return jnp.where(empty | full, 0.0, theta["C_T"] * jnp.exp(exponent))
