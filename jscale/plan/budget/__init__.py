@@ -1,4 +1,4 @@
-"""Questions about one budget: the optimum, its inverse, precision, critical tokens."""
+"""Plans for one budget: the optimum, its inverse, precision, critical tokens."""
 
 from jscale.plan.budget._critical import CriticalTokens, critical_tokens
 from jscale.plan.budget._inverse import best_value, cheapest

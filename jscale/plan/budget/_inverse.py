@@ -1,11 +1,8 @@
-"""Plans without a budget: the cheapest model that is good enough, and the one that is worth its
-cost.
-"""
+"""Plans without a budget: the least cost of a given loss, and the best loss for its price."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,22 +15,34 @@ from jscale._core.checks import check_number
 from jscale._core.solve import argmin, root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
-from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, BudgetProblem, build_problem
+from jscale.plan.budget._problem import (
+    MIDDLE_BITS,
+    POINTS,
+    RANGES,
+    Arrays,
+    BudgetProblem,
+    build_problem,
+)
 from jscale.plan.budget._search import Plan, best_point, mask_unconverged, solve_one, with_post_bits
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
 
-_SMALLEST = 100.0
-"""Parameters, and tokens, that the least budget of the search pays for; fewer lie outside of every
-law."""
-_LARGEST = {"float32": 1e35, "float64": 1e60}
-"""The largest budget of the search."""
-_BUDGETS, _GIVEN_BUDGETS = 48, 1024
-"""Points of the scan over budgets: a spacing of 2.7 in its logarithm where the loss falls all the
-way;
-of 12% where N or D is given, where it may rise again, and a point costs one evaluation of the law."""
-_WORTH = (-46.0, 8.0)
+_MIN_COUNT = 100.0
+"""Parameters, and tokens, that the smallest budget of the search pays for.
+
+Smaller counts are outside the range of every law.
+"""
+_MAX_BUDGET = {"float32": 1e35, "float64": 1e60}
+"""The largest budget of the search, FLOP."""
+_BUDGET_POINTS, _BUDGET_POINTS_ONE_FREE = 48, 1024
+"""Points of the scan over budgets.
+
+A spacing of 2.7 in the logarithm of the budget where the best loss decreases monotonically. A
+spacing of 12% where N or D is fixed: there the loss may increase again, and a point costs a single
+evaluation of the law.
+"""
+_LOG_COST_RANGE = (-46.0, 8.0)
 """Range of ln(price times cost): from 1e-20 to 3,000 nats."""
 
 
@@ -47,24 +56,24 @@ def cheapest(
     throw: bool = False,
     **fixed: ArrayLike,
 ) -> Plan:
-    """The parameters, tokens and bits that reach a loss at the least cost.
+    """Parameters, tokens and bits that reach a loss at the least cost.
 
     ``min cost(N, D, P)`` subject to ``L(N, D, P) = loss``: the inverse of
-    :func:`~jscale.plan.optimal`, the least budget whose best loss is ``loss``, as a root in the
-    logarithm of the budget. Differentiable to any order, under ``jit`` and ``vmap``; at the
-    published constants 1e-9 accurate in float64, 5e-5 in float32.
+    :func:`~jscale.plan.optimal`. It is the smallest budget whose best loss is ``loss``, found as a
+    root in the logarithm of the budget. Differentiable to any order, under ``jit`` and ``vmap``; at
+    the published constants 1e-9 accurate in float64, 5e-5 in float32.
 
-    With ``cost=costs.LifetimeCost(T)`` the plan of a model that serves T tokens: for the two-term
-    law ``alpha A N**-alpha / (beta B D**-beta) = 1 + T / (3 D)``, a smaller model on more tokens
-    the more it is used.
+    With ``cost=costs.LifetimeCost(T)`` it is the plan of a model that serves T tokens: for the
+    two-term law ``alpha A N**-alpha / (beta B D**-beta) = 1 + T / (3 D)``, a smaller model on more
+    tokens the more it is used.
 
     Args:
-        law: a law of N and D, and of bits where P is asked for.
+        law: a law of N and D, and of bits if P is free or given.
         params: parameter → scalar or draws.
         loss: nats per token, broadcast against the draws.
-        free: what is sought, as in :func:`~jscale.plan.optimal`. Where N or D is given the first
-            budget counts at which the loss is reached; one reached within 12% of the budget only
-            may be missed.
+        free: the variables to choose, as in :func:`~jscale.plan.optimal`. Where N or D is fixed,
+            the result is the first budget at which the loss is reached; a loss that is only reached
+            within a budget range of 12% may be missed.
         cost: as in :func:`~jscale.plan.optimal`.
         throw: raise where a solve did not converge (outside ``jit`` and ``vmap`` only).
         **fixed: other inputs by name.
@@ -75,15 +84,25 @@ def cheapest(
         100 tokens to 1e60 FLOP, in float32 1e35).
 
     Raises:
-        JscaleError: a wrong name, a wrong number, a combination that cannot be planned, or, with
-            ``throw``, a failure.
+        JscaleError: an unknown name, an invalid number, variables that do not make a problem, or,
+            with ``throw``, a solve that did not converge.
 
     Source: Sardana et al. 2023 (arXiv 2401.00448), eq. 3.
+
+    Example:
+        A loss of 2.0 with the least training compute:
+
+        >>> from jscale import laws, plan
+        >>> theta = laws.params(laws.chinchilla)
+        >>> best = plan.cheapest(laws.chinchilla, theta, loss=2.0)
+        >>> print(f"{best.budget:.2e} FLOP for {best.N_opt:.2e} parameters")
+        7.80e+22 FLOP for 1.62e+10 parameters
     """
-    question, numbers = build_problem(law, free, fixed, cost)
+    problem, cost_values = build_problem(law, free, fixed, cost)
     target = check_number("loss", loss, above=0.0)
-    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), numbers, target)
-    plan = _cheapest(question, *arrays)
+    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, target)
+
+    plan = _cheapest(problem, *arrays)
     if throw:
         check_status(plan.status, f"cheapest plan of {describe(law).name!r}")
     return plan
@@ -91,40 +110,53 @@ def cheapest(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _cheapest(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, target: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    target: jax.Array,
 ) -> Plan:
-    return over_draws(functools.partial(_cheapest_one, question), params, inputs, numbers, target)
+    solve = functools.partial(_cheapest_one, problem)
+    return over_draws(solve, params, inputs, cost_values, target)
 
 
 def _cheapest_one(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, target: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    target: jax.Array,
 ) -> Plan:
-    least = question.price(numbers).flops(
-        inputs.get("N", _SMALLEST), inputs.get("D", _SMALLEST), inputs.get("P", MIDDLE_BITS)
+    min_budget = problem.build_cost(cost_values).flops(
+        inputs.get("N", _MIN_COUNT), inputs.get("D", _MIN_COUNT), inputs.get("P", MIDDLE_BITS)
     )
-    least = lax.stop_gradient(
-        jnp.asarray(least, target.dtype)
-    )  # the root does not depend on where the search starts
+    # The root does not depend on where the search starts.
+    min_budget = lax.stop_gradient(jnp.asarray(min_budget, target.dtype))
 
-    def excess(log_budget: jax.Array, start: jax.Array) -> jax.Array:
-        found = best_point(question, params, inputs, numbers, start * jnp.exp(log_budget)).loss
-        return jnp.where(jnp.isnan(found), jnp.inf, found - target)
+    def excess_loss(log_budget: jax.Array, start: jax.Array) -> jax.Array:
+        budget = start * jnp.exp(log_budget)
+        loss = best_point(problem, params, inputs, cost_values, budget).loss
+        return jnp.where(jnp.isnan(loss), jnp.inf, loss - target)
 
-    points = _BUDGETS if question.coordinates else _GIVEN_BUDGETS
+    # The first budget of the scan that reaches the loss ends the bracket of the root.
+    points = _BUDGET_POINTS if problem.coordinates else _BUDGET_POINTS_ONE_FREE
     fractions = jnp.linspace(0, 1, points, dtype=target.dtype)
-    grid = fractions * (np.log(_LARGEST[target.dtype.name]) - jnp.log(least))
-    reached = lax.stop_gradient(jax.vmap(lambda y: excess(y, least))(grid)) <= 0
+    grid = fractions * (np.log(_MAX_BUDGET[target.dtype.name]) - jnp.log(min_budget))
+    reached = lax.stop_gradient(jax.vmap(lambda y: excess_loss(y, min_budget))(grid)) <= 0
     after = jnp.argmax(reached)
-    start = least * jnp.exp(grid[jnp.maximum(after - 1, 0)])
-    # Counted from the start of the bracket, so that float32 has a small number to resolve.
-    log_budget, status = root(lambda y: excess(y, start), jnp.zeros_like(target), grid[1] - grid[0])
-    found = reached[after] & (after > 0)
-    status = jnp.where(found, status, int(Status.no_interior_optimum))
-    solved = status == int(Status.converged)
-    plan = solve_one(
-        question, params, inputs, numbers, start * jnp.exp(jnp.where(solved, log_budget, 0.0))
+    start = min_budget * jnp.exp(grid[jnp.maximum(after - 1, 0)])
+
+    # Relative to the start of the bracket, so that float32 resolves a small number.
+    log_budget, status = root(
+        lambda y: excess_loss(y, start), jnp.zeros_like(target), grid[1] - grid[0]
     )
-    return mask_unconverged(replace(plan, status=jnp.where(solved, plan.status, status)))
+    bracketed = reached[after] & (after > 0)
+    status = jnp.where(bracketed, status, int(Status.no_interior_optimum))
+    converged = status == int(Status.converged)
+
+    budget = start * jnp.exp(jnp.where(converged, log_budget, 0.0))
+    plan = solve_one(problem, params, inputs, cost_values, budget)
+    return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, status)))
 
 
 def best_value(
@@ -137,39 +169,48 @@ def best_value(
     throw: bool = False,
     **fixed: ArrayLike,
 ) -> Plan:
-    """The parameters, tokens and bits with the least ``J = L + price * cost``: what a model is
-    worth
-    training.
+    """Parameters, tokens and bits with the least ``J = L + price * cost``.
 
-    At the optimum the last FLOP buys as much loss as it is worth. For the two-term law and ``6 N
-    D`` it is ``C = 6 (g K / (6 price))**(1 / (1 + g))``, with ``g = alpha beta / (alpha + beta)``
-    and ``K = A G**-alpha + B G**beta``. Differentiable to any order, under ``jit`` and ``vmap``; at
-    the published constants 1e-9 accurate in float64, 5e-5 in float32.
+    At the optimum one more FLOP lowers the loss by exactly ``price``. For the two-term law and ``6
+    N D`` the budget is ``C = 6 (g K / (6 price))**(1 / (1 + g))``, with ``g = alpha beta / (alpha +
+    beta)`` and ``K = A G**-alpha + B G**beta``. Differentiable to any order, under ``jit`` and
+    ``vmap``; at the published constants 1e-9 accurate in float64, 5e-5 in float32.
 
     Args:
-        law: a law of N and D, and of bits where P is asked for.
+        law: a law of N and D, and of bits if P is free or given.
         params: parameter → scalar or draws.
         price: nats per token that one FLOP must save, broadcast against the draws.
-        free: what is sought, as in :func:`~jscale.plan.optimal`.
+        free: the variables to choose, as in :func:`~jscale.plan.optimal`.
         cost: as in :func:`~jscale.plan.optimal`.
         throw: raise where a solve did not converge (outside ``jit`` and ``vmap`` only).
         **fixed: other inputs by name.
 
     Returns:
         The plan; ``J`` is ``plan.loss + price * plan.budget``. ``Status.no_interior_optimum`` where
-        no budget is the best (from 1e-20 to 3,000 nats' worth of it).
+        no budget in the range of the search is the best (``price * cost`` from 1e-20 to 3,000
+        nats).
 
     Raises:
-        JscaleError: a wrong name, a wrong number, a combination that cannot be planned, or, with
-            ``throw``, a failure.
+        JscaleError: an unknown name, an invalid number, variables that do not make a problem, or,
+            with ``throw``, a solve that did not converge.
 
     Source: derived from Hoffmann et al. 2022 (arXiv 2203.15556), eq. 2 and 4, by ``dL/dC =
         -price``.
+
+    Example:
+        How much to train if 1e24 FLOP must save one nat per token:
+
+        >>> from jscale import laws, plan
+        >>> theta = laws.params(laws.chinchilla)
+        >>> best = plan.best_value(laws.chinchilla, theta, price=1e-24)
+        >>> print(f"{best.budget:.2e} FLOP, loss {best.loss:.3f}")
+        5.07e+22 FLOP, loss 2.021
     """
-    question, numbers = build_problem(law, free, fixed, cost)
+    problem, cost_values = build_problem(law, free, fixed, cost)
     price = check_number("price", price, above=0.0)
-    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), numbers, price)
-    plan = _best_value(question, *arrays)
+    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, price)
+
+    plan = _best_value(problem, *arrays)
     if throw:
         check_status(plan.status, f"plan of best value of {describe(law).name!r}")
     return plan
@@ -177,38 +218,44 @@ def best_value(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _best_value(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, price: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    price: jax.Array,
 ) -> Plan:
-    return over_draws(functools.partial(_best_value_one, question), params, inputs, numbers, price)
+    solve = functools.partial(_best_value_one, problem)
+    return over_draws(solve, params, inputs, cost_values, price)
 
 
 def _best_value_one(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, price: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    price: jax.Array,
 ) -> Plan:
-    def find(question: BudgetProblem, inputs: Any) -> tuple[Plan, jax.Array]:
-        cost = question.price(numbers)
+    def solve(problem: BudgetProblem, inputs: Arrays) -> tuple[Plan, jax.Array]:
+        cost = problem.build_cost(cost_values)
 
-        def at(x: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        def design(x: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
             """Inputs of the law and the budget; the last coordinate is ln(price * budget)."""
             budget = ratio(jnp.exp(x[-1]), price)
-            return question.place(cost, inputs, budget, x[:-1]), budget
+            return problem.design(cost, inputs, budget, x[:-1]), budget
 
-        def total(x: jax.Array) -> jax.Array:
-            return question.bound.loss(at(x)[0], params) + jnp.exp(x[-1])
+        def objective(x: jax.Array) -> jax.Array:
+            values, _ = design(x)
+            return problem.bound.loss(values, params) + jnp.exp(x[-1])
 
-        upper = jnp.asarray(
-            [*(RANGES[name] for name in question.coordinates), _WORTH[1]], price.dtype
-        )
-        lower = jnp.asarray(
-            [*(-RANGES[name] for name in question.coordinates), _WORTH[0]], price.dtype
-        )
-        best = argmin(
-            total, lower, upper, [*(POINTS[name] for name in question.coordinates), _BUDGETS]
-        )
-        values, budget = at(best.x)
-        loss = question.bound.loss(values, params)
-        return Plan(values["N"], values["D"], values.get("P"), loss, budget, best.status), total(
-            best.x
-        )
+        half_ranges = [RANGES[name] for name in problem.coordinates]
+        lower = jnp.asarray([*(-r for r in half_ranges), _LOG_COST_RANGE[0]], price.dtype)
+        upper = jnp.asarray([*half_ranges, _LOG_COST_RANGE[1]], price.dtype)
+        points = [*(POINTS[name] for name in problem.coordinates), _BUDGET_POINTS]
+        best = argmin(objective, lower, upper, points)
 
-    return mask_unconverged(with_post_bits(question, inputs, find))
+        values, budget = design(best.x)
+        loss = problem.bound.loss(values, params)
+        plan = Plan(values["N"], values["D"], values.get("P"), loss, budget, best.status)
+        return plan, objective(best.x)
+
+    return mask_unconverged(with_post_bits(problem, inputs, solve))

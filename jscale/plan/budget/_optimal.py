@@ -1,15 +1,14 @@
 """The compute-optimal model: how large, on how many tokens, in how many bits."""
 
 import functools
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 from jax.typing import ArrayLike
 
 from jscale._core.checks import check_number
 from jscale.laws import LawFunction, describe
-from jscale.plan.budget._problem import BudgetProblem, build_problem
+from jscale.plan.budget._problem import Arrays, BudgetProblem, build_problem
 from jscale.plan.budget._search import Plan, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
@@ -26,52 +25,62 @@ def optimal(
     throw: bool = False,
     **fixed: ArrayLike,
 ) -> Plan:
-    """The parameters, tokens and bits that reach the least loss on a budget of FLOP.
+    """Parameters, tokens and bits with the least loss for a budget in FLOP.
 
     ``min L(N, D, P)`` subject to ``cost(N, D, P) = budget``. Differentiable to any order in every
     parameter, the budget and the fixed inputs (by the implicit function theorem), under ``jit`` and
     ``vmap``.
 
     A single ``P`` is the training precision of every part of the model (weights, activations, KV
-    cache) with no quantisation after training, unless ``P_post`` is given too: then the best of
-    training in ``P_post`` bits, which need no quantising, and of training in more counts. With
-    ``P`` the cost defaults to ``(6 / 16) N D P``, else to ``6 N D``. The conditions of the optimum
-    are those of the law itself: the optimum printed as equations 6, 7, 16, 17 and 28 of Kumar et
-    al. 2024 is not used, since those equations have errors.
+    cache), without quantisation after training unless ``P_post`` is given too. With ``P_post`` the
+    plan is the better of two: training in ``P_post`` bits, which needs no quantisation, and
+    training in more bits. With ``P`` the cost defaults to ``(6 / 16) N D P``, else to ``6 N D``.
+    The optimality conditions are computed from the law: equations 6, 7, 16, 17 and 28 of Kumar et
+    al. 2024, as printed, have errors and are not used.
 
-    Accuracy at the published constants, budgets from 1e15 to 1e28: 1e-9 in float64; in float32 2e-5
-    for N, D and P, 5e-7 for the loss and 5e-5 for first derivatives. With the size given the
-    optimal precision is flat at large
-    budgets: 5e-5 in float32 up to 1e24. Second derivatives of a plan need float64.
+    Accuracy at the published constants, for budgets from 1e15 to 1e28: 1e-9 in float64; in float32
+    2e-5 for N, D and P, 5e-7 for the loss and 5e-5 for first derivatives. With N given, the loss is
+    flat about the optimal precision at large budgets: 5e-5 in float32 up to 1e24. Second
+    derivatives of a plan need float64.
 
     Args:
-        law: a law of N and D, and of bits where P is asked for.
+        law: a law of N and D, and of bits if P is free or given.
         params: parameter → scalar or draws (any leading axes; scalars and arrays mix).
         budget: FLOP, scalar or array; broadcast against the draws: several budgets with draws of
             shape (S,) are ``budget[:, None]``.
-        free: what to choose, from "N", "D" and "P". What is not free is given by name: ``N=8e9`` or
-            ``P=8``.
+        free: the variables to choose, from "N", "D" and "P". Those that are not free are given by
+            name: ``N=8e9`` or ``P=8``.
         cost: of training, or over the life of the model, see :mod:`jscale.plan.costs`.
         throw: raise where a solve did not converge (outside ``jit`` and ``vmap`` only).
         **fixed: other inputs by name, scalar or array: ``P_w=4``, ``P_post=4``.
 
     Returns:
-        The plan. ``Status.no_interior_optimum`` where the loss falls towards the edge of the search
-        (1/16 to 256 bits, 1e-30 to 1e30 tokens per parameter) or is infinite,
-        ``Status.not_converged`` where the best point is a kink or a jump of the law, or float32
-        does not carry its derivatives.
+        The plan. ``Status.no_interior_optimum`` where the loss decreases towards the edge of the
+        search (1/16 to 256 bits, 1e-30 to 1e30 tokens per parameter) or is infinite;
+        ``Status.not_converged`` where the best point is a kink or a jump of the law, or where
+        float32 does not resolve its derivatives.
 
     Raises:
-        JscaleError: a wrong name, a wrong number, a combination that cannot be planned, or, with
-            ``throw``, a failure.
+        JscaleError: an unknown name, an invalid number, variables that do not make a problem, or,
+            with ``throw``, a solve that did not converge.
 
     Source: Hoffmann et al. 2022 (arXiv 2203.15556), eq. 4; Kumar et al. 2024 (arXiv 2411.04330),
         eq. 5.
+
+    Example:
+        The Chinchilla law, as refitted by Besiroglu et al., for 1e24 FLOP:
+
+        >>> from jscale import laws, plan
+        >>> theta = laws.params(laws.chinchilla)
+        >>> best = plan.optimal(laws.chinchilla, theta, budget=1e24)
+        >>> print(f"{best.N_opt:.2e} parameters, {best.D_opt:.2e} tokens, loss {best.loss:.3f}")
+        5.19e+10 parameters, 3.21e+12 tokens, loss 1.900
     """
-    question, numbers = build_problem(law, free, fixed, cost)
+    problem, cost_values = build_problem(law, free, fixed, cost)
     budget = check_number("budget", budget, above=0.0)
-    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), numbers, budget)
-    plan = _solve(question, *arrays)
+    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, budget)
+
+    plan = _solve(problem, *arrays)
     if throw:
         check_status(plan.status, f"optimal plan of {describe(law).name!r}")
     return plan
@@ -79,6 +88,11 @@ def optimal(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _solve(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    budget: jax.Array,
 ) -> Plan:
-    return over_draws(functools.partial(solve_one, question), params, inputs, numbers, budget)
+    solve = functools.partial(solve_one, problem)
+    return over_draws(solve, params, inputs, cost_values, budget)

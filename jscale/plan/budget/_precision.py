@@ -10,17 +10,17 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jscale._core.checks import is_traced
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale._core.solve import argmin
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._optimal import optimal
-from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES
+from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, Arrays
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import BoundLaw, bind, check_inputs, check_params, check_status, to_arrays
 
-_POINTS = ((1e9, 2e10), (1e8, 1e12))
-"""Two designs (N, D) between which the optimal precision may not change."""
+_DESIGNS = ((1e9, 2e10), (1e8, 1e12))
+"""Two designs (N, D); an optimal precision that differs between them depends on the budget."""
 
 
 @jax.tree_util.register_dataclass
@@ -55,17 +55,18 @@ def optimal_precision(
     throw: bool = False,
     **fixed: ArrayLike,
 ) -> PrecisionPlan:
-    """The training precision, in bits, that reaches the least loss under ``C = (6 / 16) N D P``.
+    """The training precision, in bits, with the least loss under ``C = (6 / 16) N D P``.
 
     Without a budget: the precision of the joint optimum of N, D and P, ``(dL/dlnP) / (dL/dlnN) =
     1``. Where precision acts as effective parameters, ``N_eff = N f(P)``, this is the maximum of
-    ``f(P) / P`` and depends on no other constant of the law and on no budget. (Equations 7 and 28
-    of Kumar et al. 2024, as printed, have errors.)
-    With a budget: the joint optimum at that budget, for any law with bits. With a budget and ``N``:
-    the optimum at that size, where ``D = budget / ((6 / 16) N P)``; it grows with the logarithm of
-    the budget.
+    ``f(P) / P`` and depends neither on the other constants of the law nor on the budget. (Equations
+    7 and 28 of Kumar et al. 2024, as printed, have errors.)
 
-    Differentiable as :func:`~jscale.plan.optimal` is, with its accuracy.
+    With a budget: the joint optimum at that budget, for any law with bits. With a budget and ``N``:
+    the optimum at that size, where ``D = budget / ((6 / 16) N P)``; it increases with the logarithm
+    of the budget.
+
+    Differentiable like :func:`~jscale.plan.optimal`, with its accuracy.
 
     Args:
         law: a law of N, D and bits.
@@ -80,46 +81,78 @@ def optimal_precision(
         - exp(-P / gamma)`` without a bias).
 
     Raises:
-        JscaleError: a wrong name or number, ``N`` without a budget, or no budget where the optimum
-            depends on it (inside ``jit`` and ``vmap`` this is ``Status.not_converged``).
+        JscaleError: an unknown name or invalid number, ``N`` without a budget, or no budget where
+            the optimum depends on it (inside ``jit`` and ``vmap`` this is
+            ``Status.not_converged``).
 
     Source: Kumar et al. 2024 (arXiv 2411.04330), section 4.3 and appendix E, with the corrected
         first-order condition.
+
+    Example:
+        The best training precision of the law of Kumar et al., whatever the budget:
+
+        >>> from jscale import laws, plan
+        >>> theta = laws.params(laws.precision)
+        >>> print(f"{plan.optimal_precision(laws.precision, theta).P_opt:.2f} bits")
+        7.00 bits
     """
     if budget is not None:
-        given: dict[str, Any] = {**fixed} if N is None else {"N": N, **fixed}
-        free = ("N", "D", "P") if N is None else ("D", "P")
-        best = optimal(law, params, budget, free=free, throw=throw, **given)
-        assert best.P_opt is not None  # P is free
-        return PrecisionPlan(
-            best.P_opt, best.N_opt, best.D_opt, best.loss, best.budget, best.status
-        )
+        return _at_budget(law, params, budget, N=N, throw=throw, fixed=fixed)
     if N is not None:
-        raise JscaleError("the optimal precision at a given N grows with compute: give budget= too")
+        raise JscaleError(
+            "the optimal precision at a given N grows with compute: give ",
+            Argument("budget"),
+            " too",
+        )
+
     bound = bind(law, fixed, ("N", "D", "P"))
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed))
     P_opt, status, depends = _solve(bound, *arrays)
+
     name = describe(law).name
     if not is_traced(depends) and bool(jnp.any(depends)):
         raise JscaleError(
-            f"law {name!r}: the optimal precision depends on N and D, so it needs budget="
+            f"law {name!r}: the optimal precision depends on N and D, so it needs ",
+            Argument("budget"),
         )
     if throw:
         check_status(status, f"optimal precision of {name!r}")
     return PrecisionPlan(P_opt, None, None, None, None, status)
 
 
+def _at_budget(
+    law: LawFunction,
+    params: Mapping[str, ArrayLike],
+    budget: ArrayLike,
+    *,
+    N: ArrayLike | None,
+    throw: bool,
+    fixed: Mapping[str, Any],
+) -> PrecisionPlan:
+    """The optimum at a budget, and at a size if ``N`` is given."""
+    if N is None:
+        best = optimal(law, params, budget, free=("N", "D", "P"), throw=throw, **fixed)
+    else:
+        best = optimal(law, params, budget, free=("D", "P"), throw=throw, N=N, **fixed)
+    assert best.P_opt is not None  # P is free
+    return PrecisionPlan(best.P_opt, best.N_opt, best.D_opt, best.loss, best.budget, best.status)
+
+
 @functools.partial(jax.jit, static_argnums=0)
-def _solve(bound: BoundLaw, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _solve(
+    bound: BoundLaw, params: Arrays, inputs: Arrays
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     return over_draws(functools.partial(_solve_one, bound), params, inputs)
 
 
-def _solve_one(bound: BoundLaw, params: Any, inputs: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _solve_one(
+    bound: BoundLaw, params: Arrays, inputs: Arrays
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Bits, status, and whether the optimum depends on N and D."""
     dtype = jnp.result_type(*jax.tree.leaves(params))
 
-    def loss(log_N: jax.Array, log_P: jax.Array, point: int) -> jax.Array:
-        N, D = _POINTS[point]
+    def loss(log_N: jax.Array, log_P: jax.Array, design: int) -> jax.Array:
+        N, D = _DESIGNS[design]
         values = {
             "N": N * jnp.exp(log_N),
             "D": jnp.asarray(D, dtype),
@@ -127,17 +160,20 @@ def _solve_one(bound: BoundLaw, params: Any, inputs: Any) -> tuple[jax.Array, ja
         }
         return bound.loss({**inputs, **values}, params)
 
-    def elasticities(log_P: jax.Array, point: int) -> tuple[jax.Array, jax.Array]:
-        return jax.grad(loss, argnums=(0, 1))(jnp.zeros_like(log_P), log_P, point)
+    def elasticities(log_P: jax.Array, design: int) -> tuple[jax.Array, jax.Array]:
+        return jax.grad(loss, argnums=(0, 1))(jnp.zeros_like(log_P), log_P, design)
 
     # Along N P = const at fixed D the budget does not change, and the minimum satisfies the joint
     # condition.
     upper = jnp.asarray([RANGES["P"]], dtype)
     best = argmin(lambda x: loss(-x[0], x[0], 0), -upper, upper, POINTS["P"])
-    found = best.status == int(Status.converged)
-    by_size, by_bits = elasticities(jnp.where(found, best.x[0], 0.0), 1)
+    converged = best.status == int(Status.converged)
+
+    # The condition must hold at the other design as well, unless the optimum depends on N and D.
+    by_size, by_bits = elasticities(jnp.where(converged, best.x[0], 0.0), 1)
     tolerance = jnp.finfo(dtype).eps ** 0.5
-    depends = found & ~(jnp.abs(by_bits - by_size) <= tolerance * jnp.abs(by_size))
+    depends = converged & ~(jnp.abs(by_bits - by_size) <= tolerance * jnp.abs(by_size))
+
     status = jnp.where(depends, int(Status.not_converged), best.status)
     P_opt = jnp.where(status == int(Status.converged), MIDDLE_BITS * jnp.exp(best.x[0]), jnp.nan)
     return P_opt, status, depends

@@ -1,6 +1,6 @@
-"""A budget problem: the variables, their ranges, what is fixed and what is free."""
+"""A budget problem: which variables are free, which are fixed, and the ranges of the search."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,72 +10,87 @@ import numpy as np
 from jax.tree_util import PyTreeDef
 from jax.typing import ArrayLike
 
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale.laws import LawFunction, describe
 from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
 from jscale.plan.problem import BoundLaw, bind
 
 _VARIABLES = ("N", "D", "P")
-
+_COST_MEMBERS = ("name", "needs_bits", "flops", "tokens", "parameters")
 
 MIDDLE_BITS = 4.0
-
+"""The precision, in bits, about which P is searched."""
 
 RANGES = {"P": float(np.log(64.0)), "N": 35.0}
-"""Half the ranges searched: of ln P about 4 bits, from 1/16 to 256; of ln N about sqrt(N D), tokens
-per parameter from 1e-30 to 1e30."""
+"""Half the ranges searched.
 
+Of ln P about 4 bits: from 1/16 to 256. Of ln N about sqrt(N D): from 1e-30 to 1e30 tokens per
+parameter.
+"""
 
 POINTS = {"P": 48, "N": 32}
-"""A spacing of 19% in P and of a factor 10 in N, which Newton's method then closes: on 3,000 laws
-with
-widely scattered constants a grid of 1,200 x 700 points found nothing better. 64 x 64 take three
-times as long."""
+"""Points of the grid that starts the search: 19% apart in P and a factor of 10 in N.
+
+Newton's method then converges from the best of them. On 3,000 laws with widely scattered constants
+a grid of 1,200 x 700 points reached no lower loss. 64 x 64 points take three times as long.
+"""
+
+Arrays = Mapping[str, jax.Array]
+"""Parameters or inputs of a law, by name."""
 
 
 @dataclass(frozen=True)
 class BudgetProblem:
-    """What is fixed while the code is compiled.
+    """What is fixed when the code is compiled.
 
     Attributes:
         bound: the law.
         cost: the :class:`~jscale.plan.costs.Cost`, or the tree structure of one that is a pytree of
             its numbers.
-        free: names of what is sought.
+        free: names of the free variables.
     """
 
     bound: BoundLaw
     cost: Any
     free: frozenset[str]
 
-    def price(self, numbers: Sequence[jax.Array]) -> Cost:
+    def build_cost(self, cost_values: Sequence[jax.Array]) -> Cost:
         """The cost with its numbers."""
-        return self.cost.unflatten(numbers) if isinstance(self.cost, PyTreeDef) else self.cost
+        if isinstance(self.cost, PyTreeDef):
+            return self.cost.unflatten(cost_values)
+        return self.cost
 
     @property
     def coordinates(self) -> list[str]:
-        """Of P and N those that a budget leaves open."""
-        # Without D free the budget determines N.
-        return [
-            name for name in ("P", "N") if name in self.free and (name == "P" or "D" in self.free)
-        ]
+        """The variables, of P and N, that a budget does not determine."""
+        names = []
+        if "P" in self.free:
+            names.append("P")
+        # Unless D is free, the budget determines N.
+        if {"N", "D"} <= self.free:
+            names.append("N")
+        return names
 
-    def place(
-        self, cost: Cost, inputs: Any, budget: jax.Array, x: jax.Array
+    def design(
+        self, cost: Cost, inputs: Arrays, budget: jax.Array, x: jax.Array
     ) -> dict[str, jax.Array]:
-        """All inputs of the law that spend ``budget`` at ln(P / 4 bits) and, under 6 N D, ln(N / D)
-        / 2.
+        """All inputs of the law for a point of the search that spends ``budget``.
+
+        ``x`` holds ln(P / 4 bits) and, under 6 N D, ln(N / D) / 2.
         """
         values = dict(inputs)
         coordinates = dict(zip(self.coordinates, x, strict=True))
+
         if "P" in coordinates:
             values["P"] = MIDDLE_BITS * jnp.exp(coordinates["P"])
         P = values.get("P")
+
         if "N" in coordinates:
-            # The tokens are measured from the square root of N D, so that float32 has a small
-            # number to resolve. They set the size, not the size them: every number of tokens leaves
-            # a size that a lifetime cost can pay for.
+            # D is measured relative to sqrt(N D), so that float32 resolves a small number. D
+            # determines N and not the reverse: for every D there is an N that a lifetime cost can
+            # pay for.
             values["D"] = jnp.sqrt(cost.parameters(budget, 1.0, P)) * jnp.exp(-coordinates["N"])
+
         if "D" in values:
             values["N"] = cost.parameters(budget, values["D"], P)
         else:
@@ -84,40 +99,68 @@ class BudgetProblem:
 
 
 def build_problem(
-    law: LawFunction, free: Iterable[str], given: Iterable[str], cost: Cost | None
+    law: LawFunction, free: Iterable[str], fixed: Iterable[str], cost: Cost | None
 ) -> tuple[BudgetProblem, list[ArrayLike]]:
-    """The question, and the numbers of its cost.
+    """The problem, and the numbers of its cost.
+
+    Args:
+        law: a law of N and D.
+        free: names of the free variables; a single name may be a text.
+        fixed: names of the inputs that have a value.
+        cost: None for ``(6 / 16) N D P`` where there is a P, else ``6 N D``.
 
     Raises:
-        JscaleError: a combination that cannot be planned.
+        JscaleError: variables, or a cost, that do not make a problem.
     """
-    free, given = frozenset((free,) if isinstance(free, str) else free), frozenset(given)
+    free = frozenset((free,) if isinstance(free, str) else free)
+    fixed = frozenset(fixed)
+    _check_variables(law, free, fixed)
+
+    bound = bind(law, fixed, free)
+    if cost is None:
+        cost = precision_scaled_flops if bound.tied else training_flops
+    _check_cost(cost, bound)
+
+    cost_values, structure = jax.tree.flatten(cost)
+    is_leaf = len(cost_values) == 1 and cost_values[0] is cost
+    if is_leaf:  # not a pytree: the cost itself is part of the problem
+        return BudgetProblem(bound, cost, free), []
+    return BudgetProblem(bound, structure, free), cost_values
+
+
+def _check_variables(law: LawFunction, free: frozenset[str], fixed: frozenset[str]) -> None:
+    record = describe(law)
     if unknown := sorted(map(str, free - set(_VARIABLES))):
-        raise JscaleError(f"free holds {', '.join(unknown)}: only N, D and P can be free")
+        raise JscaleError(
+            f"holds {', '.join(unknown)}: only N, D and P can be free", argument="free"
+        )
     for name in ("N", "D"):
-        if name not in describe(law).input_names:
+        if name not in record.input_names:
             raise JscaleError(
-                f"law {describe(law).name!r} has no input {name}: a plan divides a budget between both"
+                f"law {record.name!r} has no input {name}: "
+                "a plan divides a budget between parameters N and tokens D"
             )
-        if name not in free | given:
-            raise JscaleError(f"{name} is neither free nor given: add it to free, or give {name}=")
-    if {"N", "D"} <= given:
+        if name not in free | fixed:
+            raise JscaleError(
+                f"{name} is neither free nor given: add it to ",
+                Argument("free"),
+                ", or give ",
+                Argument(name),
+            )
+    if {"N", "D"} <= fixed:
         raise JscaleError(
             "N and D are both given: the budget then leaves nothing to choose; free one of them"
         )
-    bound = bind(law, given, free)
-    cost = (precision_scaled_flops if bound.tied else training_flops) if cost is None else cost
-    if not all(
-        hasattr(cost, name) for name in ("name", "needs_bits", "flops", "tokens", "parameters")
-    ):
+
+
+def _check_cost(cost: Any, bound: BoundLaw) -> None:
+    if not all(hasattr(cost, name) for name in _COST_MEMBERS):
         raise JscaleError(
-            f"cost must be one of jscale.plan.costs or an object like them, not {cost!r}"
+            f"must be one of jscale.plan.costs or an object like them, not {cost!r}",
+            argument="cost",
         )
     if cost.needs_bits and not bound.tied:
         raise JscaleError(
-            f"the cost {cost.name} depends on the training precision: free P, or give P="
+            f"the cost {cost.name} depends on the training precision: free P, or give ",
+            Argument("P"),
         )
-    numbers, structure = jax.tree.flatten(cost)
-    if len(numbers) == 1 and numbers[0] is cost:  # no pytree
-        return BudgetProblem(bound, cost, free), []
-    return BudgetProblem(bound, structure, free), numbers

@@ -1,24 +1,23 @@
 """The search for the optimum of a budget problem."""
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jscale._core.solve import argmin
 from jscale._core.status import Status
-from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, BudgetProblem
+from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, Arrays, BudgetProblem
 from jscale.plan.problem import POST
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Plan:
-    """The best use of a budget; arrays of one shape, that of the draws broadcast against the
-    budget.
+    """The best use of a budget.
+
+    All arrays have one shape, that of the draws broadcast against the budget.
 
     Attributes:
         N_opt: parameters.
@@ -38,66 +37,86 @@ class Plan:
     status: jax.Array
 
 
+Solver = Callable[[BudgetProblem, Arrays], tuple[Plan, jax.Array]]
+"""A problem and the inputs of the law → a plan and the value that it minimises."""
+
+
 def solve_one(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    budget: jax.Array,
 ) -> Plan:
-    """The plan for scalar parameters, inputs and budget; NaN where there is none."""
-    return replace(
-        mask_unconverged(best_point(question, params, inputs, numbers, budget)), budget=budget
-    )
+    """The plan for scalar parameters, inputs and budget; NaN where there is no optimum."""
+    best = best_point(problem, params, inputs, cost_values, budget)
+    return replace(mask_unconverged(best), budget=budget)
 
 
 def best_point(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    budget: jax.Array,
 ) -> Plan:
     """The best point in the range of the search, whether or not it is an optimum."""
 
-    def find(question: BudgetProblem, inputs: Any) -> tuple[Plan, jax.Array]:
-        plan = _search(question, params, inputs, numbers, budget)
+    def solve(problem: BudgetProblem, inputs: Arrays) -> tuple[Plan, jax.Array]:
+        plan = _search(problem, params, inputs, cost_values, budget)
         return plan, plan.loss
 
-    return with_post_bits(question, inputs, find)
+    return with_post_bits(problem, inputs, solve)
 
 
-def with_post_bits(
-    question: BudgetProblem, inputs: Any, find: Callable[..., tuple[Plan, jax.Array]]
-) -> Plan:
-    """The better, by its second output, of what ``find`` finds anywhere and at ``P = P_post``.
+def with_post_bits(problem: BudgetProblem, inputs: Arrays, solve: Solver) -> Plan:
+    """The better of two plans: with P free, and with ``P = P_post``.
 
-    There the degradation jumps to nothing: a minimum that no derivative and no grid can see.
+    At ``P = P_post`` the degradation drops to zero discontinuously, so neither derivatives nor a
+    grid reveal that minimum.
     """
-    best, value = find(question, inputs)
-    if "P" not in question.free or POST not in inputs:
-        return best
+    inside, inside_value = solve(problem, inputs)
+    if "P" not in problem.free or POST not in inputs:
+        return inside
+
     finite = jnp.isfinite(inputs[POST])
-    given = {**inputs, "P": jnp.where(finite, inputs[POST], MIDDLE_BITS)}
-    edge, at_edge = find(replace(question, free=question.free - {"P"}), given)
-    better = finite & (edge.status == int(Status.converged)) & (at_edge <= value)
-    return jax.tree.map(lambda at_edge, inside: jnp.where(better, at_edge, inside), edge, best)
+    at_post = {**inputs, "P": jnp.where(finite, inputs[POST], MIDDLE_BITS)}
+    edge, edge_value = solve(replace(problem, free=problem.free - {"P"}), at_post)
+
+    use_edge = finite & (edge.status == int(Status.converged)) & (edge_value <= inside_value)
+    return jax.tree.map(lambda e, i: jnp.where(use_edge, e, i), edge, inside)
 
 
 def mask_unconverged(plan: Plan) -> Plan:
     """The plan with NaN where it did not converge."""
-    found = plan.status == int(Status.converged)
-    hidden = jax.tree.map(lambda v: jnp.where(found, v, jnp.nan), replace(plan, status=None))
-    return replace(hidden, status=plan.status)
+    converged = plan.status == int(Status.converged)
+    numbers = replace(plan, status=None)
+    masked = jax.tree.map(lambda v: jnp.where(converged, v, jnp.nan), numbers)
+    return replace(masked, status=plan.status)
 
 
 def _search(
-    question: BudgetProblem, params: Any, inputs: Any, numbers: Any, budget: jax.Array
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    budget: jax.Array,
 ) -> Plan:
-    cost, bound = question.price(numbers), question.bound
-    place = functools.partial(question.place, cost, inputs, budget)
-    names = question.coordinates
+    cost, bound = problem.build_cost(cost_values), problem.bound
+    names = problem.coordinates
+
+    def design(x: jax.Array) -> dict[str, jax.Array]:
+        return problem.design(cost, inputs, budget, x)
+
     if names:
         upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
-        best = argmin(
-            lambda x: bound.loss(place(x), params), -upper, upper, [POINTS[name] for name in names]
-        )
-        values, status = place(best.x), best.status
+        points = [POINTS[name] for name in names]
+        best = argmin(lambda x: bound.loss(design(x), params), -upper, upper, points)
+        values, status = design(best.x), best.status
         loss = bound.loss(values, params)
     else:
-        values = place(jnp.zeros(0, budget.dtype))
+        # The budget determines the design, which is a plan wherever the law has a loss.
+        values = design(jnp.zeros(0, budget.dtype))
         loss = bound.loss(values, params)
         failed = jnp.where(
             jnp.isnan(loss), int(Status.not_converged), int(Status.no_interior_optimum)

@@ -4,8 +4,8 @@ Of training and of serving, from counts (:mod:`~jscale.plan.costs.training`,
 :mod:`~jscale.plan.costs.inference`), from an architecture (:mod:`~jscale.plan.costs.architecture`),
 in memory (:mod:`~jscale.plan.costs.memory`), and on given hardware
 (:mod:`~jscale.plan.costs.hardware`). All take Python, numpy and JAX numbers or arrays, which
-broadcast, and are differentiable under ``jit`` and ``vmap``. A number that makes no sense is an
-error, except inside a transformation, where its value cannot be seen.
+broadcast, and are differentiable under ``jit`` and ``vmap``. A number out of range raises an error,
+except inside a transformation, where its value is not available.
 
 A cost that a plan can divide between parameters and tokens is any object with the members of
 :class:`Cost`; the functions of :mod:`jscale.plan` take one as ``cost=``.

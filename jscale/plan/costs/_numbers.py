@@ -10,23 +10,26 @@ from jscale._core.errors import JscaleError
 
 
 def positive(name: str, value: Any) -> Any:
-    """``value`` as floats, each finite and above 0 where it can be seen."""
+    """``value`` as floats, each finite and above 0 unless traced."""
     return as_float(check_number(name, value, above=0.0))
 
 
-def between(name: str, value: Any, least: float, most: float = np.inf) -> Any:
-    """``value`` as floats, each finite and from ``least`` to ``most`` where it can be seen.
+def between(name: str, value: Any, lower: float, upper: float = np.inf) -> Any:
+    """``value`` as floats, each finite and from ``lower`` to ``upper`` unless traced.
 
     Raises:
-        JscaleError: naming the first entry that is not.
+        JscaleError: naming the first entry out of range.
     """
     value = as_float(check_number(name, value))
     if is_traced(value):
         return value
-    wide = np.asarray(value, np.float64)
-    wrong = (wide < least) | (wide > most)
-    if wrong.any():
-        entry = "" if wide.ndim == 0 else f"[{', '.join(map(str, np.argwhere(wrong)[0]))}]"
-        bounds = f"at least {least:g}" if most == np.inf else f"from {least:g} to {most:g}"
-        raise JscaleError(f"{name}{entry} must be {bounds}, not {wide[wrong][0]:g}")
+
+    entries = np.asarray(value, np.float64)
+    invalid = (entries < lower) | (entries > upper)
+    if invalid.any():
+        index = "" if entries.ndim == 0 else f"[{', '.join(map(str, np.argwhere(invalid)[0]))}]"
+        bounds = f"at least {lower:g}" if upper == np.inf else f"from {lower:g} to {upper:g}"
+        raise JscaleError(
+            f"{index} must be {bounds}, not {entries[invalid][0]:g}".lstrip(), argument=name
+        )
     return value

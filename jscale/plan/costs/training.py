@@ -1,4 +1,4 @@
-"""FLOP of training from counts, and how many tokens or parameters a budget then buys."""
+"""FLOP of training from counts, and the tokens or parameters that a budget pays for."""
 
 import functools
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ FULL_BITS = 16.0
 class Cost(Protocol):
     """A cost that can be solved for tokens and for parameters in closed form.
 
-    Hashable, or a pytree of its numbers: a plan is differentiable in those and broadcasts them
-    against draws.
+    It is hashable, or a pytree of its numbers: a plan is differentiable in those and broadcasts
+    them against draws.
     """
 
     @property
@@ -38,8 +38,9 @@ class Cost(Protocol):
         ...
 
     def tokens(self, budget: ArrayLike, N: ArrayLike, P: ArrayLike | None = None) -> Any:
-        """Tokens on which ``budget`` FLOP train N parameters in P bits; 0 or less where the budget
-        buys none.
+        """Tokens on which ``budget`` FLOP train N parameters in P bits.
+
+        0 or less where the budget does not pay for any.
         """
         ...
 
@@ -59,6 +60,12 @@ class ProductCost:
 
     Raises:
         JscaleError: a factor that is not above 0.
+
+    Example:
+        >>> from jscale.plan import costs
+        >>> cost = costs.ProductCost("forward only", factor=2.0)
+        >>> print(f"{cost.flops(N=1e9, D=2e10):.1e} FLOP")
+        4.0e+19 FLOP
     """
 
     name: str
@@ -94,15 +101,14 @@ class ProductCost:
 
 
 training_flops = ProductCost("training_flops")
-"""``C = 6 N D``: 2 FLOP forward and 4 backward per parameter and token (Kaplan et al. 2020, Table
-1).
+"""``C = 6 N D``: 2 FLOP forward and 4 backward per parameter and token.
 
-For a mixture of experts N counts the parameters that a token meets: ``active_parameters`` of an
-:class:`~jscale.plan.costs.Architecture`.
+For a mixture of experts N counts the parameters used by a token: ``active_parameters`` of an
+:class:`~jscale.plan.costs.Architecture`. Source: Kaplan et al. 2020 (arXiv 2001.08361), Table 1.
 """
 
 precision_scaled_flops = ProductCost("precision_scaled_flops", needs_bits=True)
-"""``C = (6 / 16) N D P``: cost proportional to the bits trained in (Kumar et al. 2024, eq. 5)."""
+"""``C = (6 / 16) N D P``: proportional to the training precision (Kumar et al. 2024, eq. 5)."""
 
 
 @functools.partial(
@@ -112,24 +118,32 @@ precision_scaled_flops = ProductCost("precision_scaled_flops", needs_bits=True)
 )
 @dataclass(frozen=True)
 class LifetimeCost:
-    """``6 N D + 2 N T`` FLOP: training on D tokens and serving T more over the life of the model.
+    """``6 N D + 2 N T`` FLOP: training on D tokens and serving T over the life of the model.
 
-    A budget leaves ``D = (budget / N - 2 T) / 6`` tokens to train on, none beyond ``N = budget / (2
-    T)``. A plan is differentiable in T and takes an array of it, broadcast against the draws.
+    A budget pays for ``D = (budget / N - 2 T) / 6`` tokens of training, none beyond ``N = budget /
+    (2 T)``. A plan is differentiable in T and takes an array of it, broadcast against the draws.
 
-    Source: Sardana et al. 2023 (arXiv 2401.00448), eq. 3. Where serving uses the hardware less
-    well than training, divide each factor by its model FLOP utilisation: the cost then is one in
-    hours of hardware.
+    Source: Sardana et al. 2023 (arXiv 2401.00448), eq. 3. Where the utilisation of the hardware is
+    lower in serving than in training, divide each factor by its model FLOP utilisation: the unit of
+    the cost then is hardware time.
 
     Attributes:
-        T: tokens read and written in use, in and out together; 0 or more.
+        T: tokens read and generated in use, together; 0 or more.
         training: FLOP per parameter and token trained on.
         inference: FLOP per parameter and token served.
         name: for messages.
-        needs_bits: never.
+        needs_bits: False.
 
     Raises:
         JscaleError: a negative or infinite T, or a factor that is not positive.
+
+    Example:
+        70e9 parameters trained on 4e12 tokens, serving as many in use:
+
+        >>> from jscale.plan import costs
+        >>> cost = costs.LifetimeCost(T=4e12)
+        >>> print(f"{cost.flops(N=70e9, D=4e12):.3g} FLOP")
+        2.24e+24 FLOP
     """
 
     T: ArrayLike
@@ -139,7 +153,7 @@ class LifetimeCost:
     needs_bits: bool = False
 
     def __post_init__(self) -> None:
-        # Inside JAX's tree functions the fields are placeholders of any kind.
+        # Inside JAX's tree functions the fields are placeholders of any type.
         numbers = str | bool | int | float | np.ndarray | np.generic | jax.Array
         if isinstance(self.T, numbers):
             between("T, the tokens served,", self.T, 0.0)
@@ -155,8 +169,9 @@ class LifetimeCost:
         return as_float(N) * (as_float(self.training) * as_float(D) + self._serving())
 
     def tokens(self, budget: ArrayLike, N: ArrayLike, P: ArrayLike | None = None) -> Any:
-        """Tokens that ``budget`` FLOP leave to train on; 0 or less where serving alone costs as
-        much.
+        """Tokens of training that ``budget`` FLOP pay for, besides serving.
+
+        0 or less where serving alone costs as much.
         """
         return (ratio(as_float(budget), as_float(N)) - self._serving()) / as_float(self.training)
 

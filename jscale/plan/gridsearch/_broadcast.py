@@ -1,4 +1,10 @@
-"""Functions of one draw, over draws."""
+"""A function of one draw, applied to arrays that broadcast against each other.
+
+:func:`over_draws` is one traced ``vmap``: it works inside ``jit``, ``vmap`` and ``grad``, and its
+memory grows with the number of entries. It is how the functions of :mod:`jscale.plan` take draws.
+For every draw at every point of a curve, in NumPy and in bounded memory, see
+:func:`~jscale.plan.gridsearch.in_chunks`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +18,14 @@ from jscale._core.errors import JscaleError
 def over_draws(function: Callable[..., Any], *trees: Any) -> Any:
     """``function`` at every entry of the trees' leaves broadcast together.
 
-    Scalars stay scalars under ``vmap``, so that a single value is not copied to every draw.
+    Scalars are not copied to every draw: they stay scalars under ``vmap``.
+
+    Args:
+        function: of trees of scalars.
+        *trees: of arrays whose shapes broadcast.
+
+    Raises:
+        JscaleError: shapes that do not broadcast.
     """
     leaves = jax.tree.leaves(trees)
     try:
@@ -20,14 +33,16 @@ def over_draws(function: Callable[..., Any], *trees: Any) -> Any:
     except ValueError:
         shapes = sorted({leaf.shape for leaf in leaves if leaf.shape})
         raise JscaleError(
-            f"shapes {' and '.join(map(str, shapes))} do not broadcast: for several budgets and draws at once, "
-            "write budget[:, None]"
+            f"shapes {' and '.join(map(str, shapes))} do not broadcast: "
+            "for several budgets and draws at once, write budget[:, None]"
         ) from None
     if shape == ():
         return function(*trees)
-    flat = jax.tree.map(
-        lambda leaf: jnp.broadcast_to(leaf, shape).ravel() if leaf.shape else leaf, trees
-    )
+
+    def flatten(leaf: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(leaf, shape).ravel() if leaf.shape else leaf
+
+    flat = jax.tree.map(flatten, trees)
     axes = jax.tree.map(lambda leaf: 0 if leaf.shape else None, trees)
     result = jax.vmap(function, in_axes=axes)(*flat)
     return jax.tree.map(lambda leaf: leaf.reshape(shape + leaf.shape[1:]), result)

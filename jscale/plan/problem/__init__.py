@@ -1,4 +1,4 @@
-"""A plan's problem: the law with its parameters, the inputs given, checked and in one dtype."""
+"""The parts of a planning problem: the law bound to its inputs, checked and in one dtype."""
 
 from jscale.plan.problem._binding import (
     POST,

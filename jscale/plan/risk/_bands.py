@@ -1,4 +1,4 @@
-"""Uncertainty of a plan: draws of the parameters pushed through it."""
+"""Uncertainty of a plan: quantiles of its values over draws of the parameters."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.laws import LawFunction
 from jscale.plan.problem import check_params
+from jscale.plan.risk._quantiles import quantiles_over_draws
 
 
 @functools.partial(
@@ -45,24 +46,17 @@ def bands(
     quantiles: Sequence[float] = (0.05, 0.5, 0.95),
     **kwargs: Any,
 ) -> Bands:
-    """The quantiles of ``plan_function(law, params, *args, **kwargs)`` over draws of the
-    parameters.
+    """Quantiles of ``plan_function(law, params, *args, **kwargs)`` over draws of the parameters.
 
-    Any function of a law and its parameters will do, so that a band is one of the quantity asked
-    for. The tokens per parameter of a plan have another band than that of ``D_opt`` divided by that
-    of ``N_opt``:
-
-        def ratio(law, params, budget):
-            best = plan.optimal(law, params, budget)
-            return best.D_opt / best.N_opt
-
-        plan.bands(ratio, laws.chinchilla, posterior.draws, 1e24)
+    ``plan_function`` may be any function of a law and its parameters, so ask for the quantity of
+    interest: the band of the tokens per parameter, ``best.D_opt / best.N_opt`` of a plan, is not
+    the band of ``D_opt`` divided by that of ``N_opt``.
 
     A draw without a number (NaN: its plan did not converge) is left out of the quantiles and lowers
-    ``converged``; look at that share before trusting the band. An infinite value (``D_crit`` where
-    more data never hurts) is an answer: it stays in the quantiles as the largest number, although
-    its status counts as not converged. Where no draw has a number the band is NaN. Quantiles
-    interpolate linearly between draws.
+    ``converged``; check that share before you use the band. An infinite value (``D_crit`` where
+    more data never hurts) is a valid result: it stays in the quantiles as the largest number,
+    although its status counts as not converged. Where no draw has a number the band is NaN.
+    Quantiles interpolate linearly between draws.
 
     Args:
         plan_function: for example :func:`~jscale.plan.optimal`; called once, under ``vmap``.
@@ -74,29 +68,57 @@ def bands(
 
     Raises:
         JscaleError: a probability out of range, draws of unequal length or with more than one axis,
-            or whatever the plan function objects to.
+            or an error of the plan function.
+
+    Example:
+        The loss of a model of 70e9 parameters on 1.4e12 tokens, over five draws:
+
+        >>> from jscale import laws, plan
+        >>> draws = laws.params(laws.chinchilla) | {"E": [1.78, 1.80, 1.82, 1.84, 1.86]}
+        >>> def loss(law, params):
+        ...     return law(N=70e9, D=1.4e12, **params)
+        >>> band = plan.bands(loss, laws.chinchilla, draws, quantiles=(0.25, 0.5, 0.75))
+        >>> [round(float(value), 3) for value in band.values]
+        [2.027, 2.047, 2.067]
     """
     probabilities = tuple(float(q) for q in quantiles)
     if not probabilities or not all(0 <= q <= 1 for q in probabilities):
-        raise JscaleError(f"quantiles must be probabilities between 0 and 1, not {quantiles!r}")
+        raise JscaleError(
+            f"must be probabilities between 0 and 1, not {quantiles!r}", argument="quantiles"
+        )
     params = check_params(law, draws)
     count = _count_draws(params)
     batch = {k: v if jnp.ndim(v) else jnp.full(count, v) for k, v in params.items()}
     results = jax.vmap(lambda theta: plan_function(law, theta, *args, **kwargs))(batch)
+
     leaves, structure = jax.tree.flatten_with_path(results)
-    shown, statuses = [], []
+    summaries, statuses = [], []
     for path, leaf in leaves:
-        if path and getattr(path[-1], "name", getattr(path[-1], "key", None)) == "status":
+        if _is_status(path):
             statuses.append(leaf == int(Status.converged))
-            shown.append(jnp.max(leaf, axis=0))
+            summaries.append(jnp.max(leaf, axis=0))
         else:
-            shown.append(_quantiles(leaf, probabilities))
-    good = statuses or [~jnp.isnan(leaf) for _, leaf in leaves]
-    share = jnp.mean(functools.reduce(jnp.logical_and, good), axis=0, dtype=jnp.result_type(float))
-    # XLA divides by multiplying with the reciprocal, and all of 501 draws would be 1 - 1e-16 of
-    # them.
-    converged = jnp.round(share * count) / count
-    return Bands(probabilities, structure.unflatten(shown), converged)
+            summaries.append(_quantiles(leaf, probabilities))
+
+    # Without a status, a draw counts as converged where all its numbers are numbers.
+    converged = statuses or [~jnp.isnan(leaf) for _, leaf in leaves]
+    every = functools.reduce(jnp.logical_and, converged)
+    share = jnp.mean(every, axis=0, dtype=jnp.result_type(float))
+    # XLA divides by multiplying with the reciprocal: all of 501 draws would be 1 - 1e-16 of them.
+    exact_share = jnp.round(share * count) / count
+    return Bands(probabilities, structure.unflatten(summaries), exact_share)
+
+
+def _is_status(path: tuple[Any, ...]) -> bool:
+    """Whether a leaf is the attribute or the entry ``status``."""
+    if not path:
+        return False
+    return getattr(path[-1], "name", getattr(path[-1], "key", None)) == "status"
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _quantiles(values: jax.Array, probabilities: tuple[float, ...]) -> jax.Array:
+    return quantiles_over_draws(inexact(values), probabilities)
 
 
 def _count_draws(params: Mapping[str, Any]) -> int:
@@ -104,36 +126,16 @@ def _count_draws(params: Mapping[str, Any]) -> int:
     for name, value in params.items():
         if jnp.ndim(value) > 1:
             raise JscaleError(
-                f"draws of {name} must have one axis, not shape {jnp.shape(value)}: join chains first"
+                f"of {name} must have one axis, not shape {jnp.shape(value)}: join chains first",
+                argument="draws",
             )
         if jnp.ndim(value):
             lengths.setdefault(np.shape(value)[0], name)
+
     if len(lengths) > 1:
-        raise JscaleError(
-            "draws differ in length: " + ", ".join(f"{name} has {n}" for n, name in lengths.items())
-        )
+        counts = ", ".join(f"{name} has {n}" for n, name in lengths.items())
+        raise JscaleError(f"differ in length: {counts}", argument="draws")
     count = next(iter(lengths), 1)
     if count == 0:
         raise JscaleError("there are no draws")
     return count
-
-
-@functools.partial(jax.jit, static_argnums=1)
-def _quantiles(values: jax.Array, probabilities: tuple[float, ...]) -> jax.Array:
-    """(draws, …) → (quantiles, …), of the entries that are not NaN; infinite ones are ordered like
-    the others.
-    """
-    values = inexact(values)
-    ordered = jnp.sort(values, axis=0)  # NaN last
-    last = jnp.sum(~jnp.isnan(values), axis=0) - 1
-    rows = []
-    for q in probabilities:
-        position = q * last.astype(values.dtype)
-        below = jnp.clip(jnp.floor(position).astype(last.dtype), 0, None)
-        above = jnp.clip(below + 1, 0, jnp.maximum(last, 0))
-        low = jnp.take_along_axis(ordered, below[None], axis=0)[0]
-        high = jnp.take_along_axis(ordered, above[None], axis=0)[0]
-        part = position - below.astype(values.dtype)
-        between = (low != high) & (part > 0)  # else inf - inf
-        rows.append(jnp.where(between, low + part * jnp.where(between, high - low, 0.0), low))
-    return jnp.stack(rows)

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jscale.plan.risk import quantiles_over_draws
+
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_HUGE = 1e300
 
 
 class Band(NamedTuple):
@@ -39,9 +40,9 @@ class Band(NamedTuple):
 
 
 def band(values: np.ndarray) -> Band:
-    """The band of a quantity; draws without a value (NaN) are left out, infinite ones are ordered
-    like
-    the others.
+    """The band of a quantity over the draws.
+
+    Draws without a value (NaN) are left out; infinite values are ordered like the others.
 
     Args:
         values: shape (1 + draws, points), the point estimate first.
@@ -50,10 +51,4 @@ def band(values: np.ndarray) -> Band:
     point = values[0]
     if len(values) == 1:
         return Band(point, point, point, point, point, point)
-    found = np.full((len(QUANTILES), values.shape[1]), np.nan)
-    # Quantiles interpolate, and infinity minus infinity is no number.
-    draws = np.clip(values[1:], -_HUGE, _HUGE)
-    for column, known in enumerate(~np.isnan(draws.T)):
-        if known.any():
-            found[:, column] = np.quantile(draws[known, column], QUANTILES)
-    return Band(point, *np.where(np.abs(found) >= 1e-3 * _HUGE, np.copysign(np.inf, found), found))
+    return Band(point, *quantiles_over_draws(values[1:], QUANTILES, xp=np))
