@@ -69,7 +69,8 @@ def saturating_experts(E_experts: ArrayLike, *, E_start: ArrayLike, E_max: Array
 
     Example:
         >>> from jscale import laws
-        >>> [round(float(laws.saturating_experts(E, E_start=2.0, E_max=300.0)), 1) for E in (1, 64, 512)]
+        >>> theta = {"E_start": 2.0, "E_max": 300.0}
+        >>> [round(float(laws.saturating_experts(E, **theta)), 1) for E in (1, 64, 512)]
         [2.0, 53.4, 189.3]
     """
     first = 1 / (1 / E_start - 1 / E_max)

@@ -222,8 +222,9 @@ def reference_score(
 
     Example:
         >>> from jscale import laws
-        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25, "c": 0.7, "gamma": 4.0, "l": 0.4}
-        >>> [round(float(laws.reference_score(N, d=0.25, **theta)), 3) for N in (1e9, 70e9)]
+        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25}
+        >>> theta |= {"c": 0.7, "gamma": 4.0, "l": 0.4, "d": 0.25}
+        >>> [round(float(laws.reference_score(N, **theta)), 3) for N in (1e9, 70e9)]
         [0.619, 0.761]
     """
     loss = term(a, N, alpha) + term(b, D, beta)
@@ -266,8 +267,9 @@ def reference_size(
 
     Example:
         >>> from jscale import laws
-        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25, "c": 0.7, "gamma": 4.0, "l": 0.4}
-        >>> N = laws.reference_size(0.6, d=0.25, **theta)
+        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25}
+        >>> theta |= {"c": 0.7, "gamma": 4.0, "l": 0.4, "d": 0.25}
+        >>> N = laws.reference_size(0.6, **theta)
         >>> f"{float(N) / 1e9:.1f}B parameters"
         '0.7B parameters'
     """
@@ -295,8 +297,9 @@ def capability_density(
 
     Example:
         >>> from jscale import laws
-        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25, "c": 0.7, "gamma": 4.0, "l": 0.4}
-        >>> round(float(laws.capability_density(0.6, 2e9, d=0.25, **theta)), 2)
+        >>> theta = {"a": 60.0, "alpha": 0.25, "b": 35.0, "beta": 0.25}
+        >>> theta |= {"c": 0.7, "gamma": 4.0, "l": 0.4, "d": 0.25}
+        >>> round(float(laws.capability_density(0.6, 2e9, **theta)), 2)
         0.37
     """
     return reference_size(score, D, **reference) / inexact(N)

@@ -85,9 +85,12 @@ def _code(text: str) -> str:
 
 
 def details(law: LawFunction) -> str:
-    """What the law's docstring says after its first paragraph; empty where it says no more."""
+    """The law's docstring after its first paragraph, as Markdown; empty where there is no more."""
     _, _, more = (inspect.getdoc(law) or "").partition("\n\n")
-    return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", more).replace("``", "`")
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", more).replace("``", "`")
+
+    # After a blank line Markdown shows the indented lines of the example as code.
+    return text.replace("Example:\n", "Example:\n\n")
 
 
 def returns(record: Record, quote: Callable[[str], str] = str) -> str:
