@@ -1,4 +1,7 @@
-"""The command ``jscale``: one file a verb, and nothing heavy imported before a verb computes."""
+"""The command ``jscale``: one file a verb; what the verbs share is in ``jscale.cli.support``.
+
+Nothing heavy is imported before a verb computes.
+"""
 
 import io
 import sys
@@ -8,15 +11,16 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process."""
-    from jscale.cli import _interrupt
+    from jscale.cli.support import interrupt
 
-    _interrupt.install_sigint_watchdog()
+    interrupt.install_sigint_watchdog()
+
+    # A terminal that cannot show a letter is no reason to fail.
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # a terminal without a letter is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
+
     try:
         from jscale.cli._app import app
     except KeyboardInterrupt:
-        sys.exit(_interrupt.report_interrupt())
+        sys.exit(interrupt.report_interrupt())
     app()

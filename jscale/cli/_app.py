@@ -1,4 +1,4 @@
-"""The application: its verbs, and how every failure becomes one line and an exit code."""
+"""The application and its verbs."""
 
 from typing import Annotated
 
@@ -18,8 +18,8 @@ from jscale.cli import (
     sample,
     sensitivity,
 )
-from jscale.cli._flags import Verb
-from jscale.cli._verbs import Verbs
+from jscale.cli.support.flags import Verb
+from jscale.cli.support.group import Verbs
 
 app = typer.Typer(
     cls=Verbs,
@@ -31,8 +31,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"jscale {__version__}")
         raise typer.Exit
 
@@ -41,15 +41,16 @@ def _version(wanted: bool) -> None:
 def _jscale(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
-    """Scaling laws of neural networks: which law fits your runs, how sure that is, and what to
-    train
-        next.
+    """Neural scaling laws: which one fits your runs, how certain that is, and what to train next.
 
-    Every verb takes --json, --seed and --out. Exit codes: 0 fine, 1 a check that you asked for
-    failed, 2 bad input.
+    Every verb takes --json, --seed and --out. Exit codes: 0 success, 1 a requested check failed, 2
+    bad input.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -1,92 +1,123 @@
-"""``jscale calibrate``: how often each kind of interval covers the truth."""
+"""``jscale calibrate``: the measured coverage of each kind of interval."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from jscale.cli import _inputs, _intervals, _options, _output
-from jscale.cli._session import session, shows_progress
+import typer
+
+from jscale.cli.support import inputs, interval_tables, options, output
+from jscale.cli.support.session import session, shows_progress
 
 if TYPE_CHECKING:
     from jscale.assess import Calibration
     from jscale.runs import Runs
 
+LEVEL = Annotated[
+    float, typer.Option("--level", help="Nominal coverage of the intervals.", metavar="X")
+]
+NOISE = Annotated[
+    str,
+    typer.Option(
+        "--noise",
+        help="Simulated errors: normal, student-t, residuals, unequal (sizes) or cluster.",
+        metavar="NAME",
+    ),
+]
+SHARED = Annotated[
+    float | None,
+    options.option(
+        "--shared",
+        help="Share of the variance common to a cluster, for cluster noise (default: 0.5).",
+        metavar="X",
+    ),
+]
+SIMULATIONS = Annotated[
+    int, typer.Option("--simulations", help="Number of simulated tables.", metavar="INT")
+]
+DRAWS = Annotated[int, typer.Option("--draws", help="Refits of each bootstrap.", metavar="INT")]
+FIGURE = Annotated[
+    str | None,
+    options.option(
+        "--figure", help="Also draw the coverage to FILE: .png, .pdf or .svg.", metavar="FILE"
+    ),
+]
+
 
 def calibrate(
-    source: _options.RUNS,
+    source: options.RUNS,
     *,
-    law: _options.LAW = "chinchilla",
-    target: _options.TARGETS = None,
-    kinds: _options.KINDS = None,
-    level: _options.LEVEL = 0.9,
-    by: _options.BY = None,
-    noise: _options.NOISE = "normal",
-    shared: _options.SHARED = None,
-    simulations: _options.SIMULATIONS = 200,
-    draws: _options.REFITS = 200,
-    objective: _options.OBJECTIVE = "huber",
-    weights: _options.WEIGHTS = None,
-    starts: _options.STARTS = 64,
-    fix: _options.FIX = None,
-    tie: _options.TIE = None,
-    as_json: _options.AS_JSON = False,
-    seed: _options.SEED = 0,
-    out: _options.OUT_JSON = None,
-    figure: _options.COVERAGE_FIGURE = None,
+    law: options.LAW = "chinchilla",
+    target: options.TARGETS = None,
+    kinds: options.KINDS = None,
+    level: LEVEL = 0.9,
+    by: options.BY = None,
+    noise: NOISE = "normal",
+    shared: SHARED = None,
+    simulations: SIMULATIONS = 200,
+    draws: DRAWS = 200,
+    objective: options.OBJECTIVE = "huber",
+    weights: options.WEIGHTS = None,
+    starts: options.STARTS = 64,
+    fix: options.FIX = None,
+    tie: options.TIE = None,
+    as_json: options.AS_JSON = False,
+    seed: options.SEED = 0,
+    out: options.OUT_JSON = None,
+    figure: FIGURE = None,
 ) -> None:
-    """Simulate runs like yours many times: which intervals keep their promise."""
-    _output.targets(out, figure)
+    """Simulate tables like yours: which intervals reach their nominal coverage."""
+    output.targets(out, figure)
     with session():
-        table = _inputs.table_of(source, out=out)
-        chosen = _inputs.law_of(law, fix, tie)
-        asked: Any = {
-            **_intervals.settings(chosen, target, kinds, level, by),
-            "noise": noise,
-            "shared": shared,
-        }
+        table = inputs.table_of(source, out=out)
+        chosen = inputs.law_of(law, fix, tie)
+        settings = interval_tables.settings(chosen, target, kinds, level, by)
+        settings |= {"noise": noise, "shared": shared}
+
         from jscale import assess
 
-        found = assess.calibrate(
+        result = assess.calibrate(
             chosen,
             table,
-            key=_inputs.key_of(seed),
-            objective=_inputs.objective_of(objective),
+            key=inputs.key_of(seed),
+            objective=inputs.objective_of(objective),
             weights=weights,
             simulations=simulations,
             draws=draws,
             starts=starts,
             progress=shows_progress(as_json),
-            **asked,
+            **settings,
         )
         if figure is not None:
             from jscale.report import write_coverage
 
-            write_coverage(_output.target(figure), found)
-    payload = summary(found, table, seed)
-    _output.deliver(payload, as_json, out)
+            write_coverage(output.target(figure), result)
+
+    payload = summary(result, table, seed)
+    output.deliver(payload, as_json, out)
     if not as_json:
-        _intervals.show_coverage(found)
-        _output.show_notes(payload["notes"])
+        interval_tables.show_coverage(result)
+        output.show_notes(payload["notes"])
         if figure is not None:
-            _output.show(f"figure: {figure}")
+            output.show(f"figure: {figure}")
 
 
-def summary(found: "Calibration", table: "Runs", seed: int) -> dict[str, Any]:
+def summary(result: "Calibration", table: "Runs", seed: int) -> dict[str, Any]:
     """Measured coverage as a JSON object."""
     from dataclasses import asdict
 
     return {
-        "law": found.law,
-        "level": found.level,
-        "objective_name": found.objective_name,
-        "weights": found.weights,
-        "noise": found.noise,
-        "scale": found.scale,
-        "shared": found.shared,
-        "by": found.by,
-        "simulations": found.simulations,
-        "draws": found.draws if _intervals.resampled(found) else None,
+        "law": result.law,
+        "level": result.level,
+        "objective_name": result.objective_name,
+        "weights": result.weights,
+        "noise": result.noise,
+        "scale": result.scale,
+        "shared": result.shared,
+        "by": result.by,
+        "simulations": result.simulations,
+        "draws": result.draws if interval_tables.uses_refits(result) else None,
         "seed": seed,
-        "rows": [asdict(row) for row in found.rows],
-        "seconds": found.seconds,
-        "table": {"name": table.name, "digest": found.table_digest},
-        "notes": _output.notes((*table.notes, *found.notes)),
+        "rows": [asdict(row) for row in result.rows],
+        "seconds": result.seconds,
+        "table": {"name": table.name, "digest": result.table_digest},
+        "notes": output.notes((*table.notes, *result.notes)),
     }

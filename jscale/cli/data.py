@@ -1,11 +1,14 @@
-"""``jscale data``: the public tables of runs, and what a table holds."""
+"""``jscale data``: the public tables of runs, and the contents of a table."""
 
 import csv
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from jscale._core.errors import JscaleError
-from jscale.cli import _inputs, _options, _output
-from jscale.cli._session import prepare_jax
+from jscale.cli.support import inputs, options, output
+from jscale.cli.support.session import prepare_jax
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,16 +26,28 @@ _UNITS = {
 } | dict.fromkeys(("P_w", "P_a", "P_kv", "P_post"), "bits")
 
 
+TABLE = Annotated[
+    str | None,
+    typer.Argument(
+        help="A data set by name, or a file of runs.", metavar="NAME_OR_FILE", show_default=False
+    ),
+]
+OUT = Annotated[
+    str | None,
+    options.option("--out", help="Write the validated table to FILE, as CSV.", metavar="FILE"),
+]
+
+
 def data(
-    source: _options.TABLE = None,
+    source: TABLE = None,
     *,
-    as_json: _options.AS_JSON = False,
-    seed: _options.NO_SEED = 0,
-    out: _options.OUT_CSV = None,
+    as_json: options.AS_JSON = False,
+    seed: options.NO_SEED = 0,
+    out: OUT = None,
 ) -> None:
-    """List the data sets, or summarise one table of runs and write it in tidy form."""
+    """List the data sets, or summarise one table of runs and write it as tidy CSV."""
     if out is not None:
-        _output.target(out)
+        output.target(out)
     prepare_jax()
     if source is None:
         if out is not None:
@@ -41,39 +56,39 @@ def data(
             )
         _list(as_json)
         return
-    table = _inputs.table_of(source)
+
+    table = inputs.table_of(source)
     if out is not None:
-        with _output.writing(out) as temporary:
+        with output.writing(out) as temporary:
             write_csv(table, temporary)
     payload = summary(table)
     if as_json:
-        _output.deliver(payload, as_json, None)
+        output.deliver(payload, as_json, None)
     else:
         _show(table, payload)
 
 
 def _list(as_json: bool) -> None:
+    """Print the data sets, as a table or as JSON."""
     from jscale import runs
 
-    known = runs.datasets()
-    payload = {
-        "data": [
-            {
-                "name": d.name,
-                "rows": d.rows,
-                "summary": d.summary,
-                "licence": d.licence,
-                "paper": d.paper,
-                "url": d.upstream.url,
-                "caveats": d.caveats,
-            }
-            for d in known
-        ]
-    }
-    _output.deliver(payload, as_json, None)
+    datasets = runs.datasets()
+    entries = [
+        {
+            "name": d.name,
+            "rows": d.rows,
+            "summary": d.summary,
+            "licence": d.licence,
+            "paper": d.paper,
+            "url": d.upstream.url,
+            "caveats": d.caveats,
+        }
+        for d in datasets
+    ]
+    output.deliver({"data": entries}, as_json, None)
     if not as_json:
-        rows = [(d.name, f"{d.rows:,}", d.summary, d.paper) for d in known]
-        _output.show(_output.table(("data set", "rows", "what", "from"), rows, right="lr"))
+        rows = [(d.name, f"{d.rows:,}", d.summary, d.paper) for d in datasets]
+        output.show(output.table(("data set", "rows", "what", "from"), rows, right="lr"))
 
 
 def summary(table: "Runs") -> dict[str, Any]:
@@ -86,47 +101,45 @@ def summary(table: "Runs") -> dict[str, Any]:
         "columns": {name: _column(table[name]) for name in table},
         "extras": table.extras,
         "digest": table.digest,
-        "notes": _output.notes(table.notes),
+        "notes": output.notes(table.notes),
     }
 
 
 def _column(values: "np.ndarray") -> dict[str, Any]:
+    """Kind and range of one column."""
     import numpy as np
 
     if values.dtype.kind == "f":
-        filled = values[~np.isnan(values)]
-        low, high = (filled.min(), filled.max()) if filled.size else (None, None)
-        return {"kind": "number", "distinct": len(np.unique(filled)), "min": low, "max": high}
+        present = values[~np.isnan(values)]
+        low, high = (present.min(), present.max()) if present.size else (None, None)
+        return {"kind": "number", "distinct": len(np.unique(present)), "min": low, "max": high}
     return {"kind": "flag" if values.dtype == bool else "label", "distinct": len(np.unique(values))}
 
 
 def _show(table: "Runs", payload: dict[str, Any]) -> None:
+    """Print the summary of a table."""
     from jscale.report.notation import human, significant
 
-    dropped = payload["rows"] - payload["kept"]
-    _output.show(
-        f"{table.name}: {payload['rows']:,} runs"
-        + (f", {dropped:,} of them excluded" if dropped else "")
-    )
+    excluded = payload["rows"] - payload["kept"]
+    suffix = f", {excluded:,} of them excluded" if excluded else ""
+    output.show(f"{table.name}: {payload['rows']:,} runs{suffix}")
+
     rows = []
     for name, column in payload["columns"].items():
-        number = human if name in ("N", "D", "C") else significant
-        ends = [
-            number(float(column[end])) if column.get(end) is not None else ""
-            for end in ("min", "max")
-        ]
-        rows.append((name, _UNITS.get(name, ""), *ends, f"{column['distinct']:,}"))
-    _output.show(
-        _output.table(("column", "unit", "smallest", "largest", "distinct"), rows, right="llrrr")
-    )
-    _output.show_notes(payload["notes"])
+        write = human if name in ("N", "D", "C") else significant
+        ends = [column.get("min"), column.get("max")]
+        cells = ["" if end is None else write(float(end)) for end in ends]
+        rows.append((name, _UNITS.get(name, ""), *cells, f"{column['distinct']:,}"))
+    headers = ("column", "unit", "smallest", "largest", "distinct")
+    output.show(output.table(headers, rows, right="llrrr"))
+    output.show_notes(payload["notes"])
 
 
 def write_csv(table: "Runs", path: "Path") -> None:
-    """The table as UTF-8 CSV that reads back to the same numbers, digit for digit.
+    """Write the table as UTF-8 CSV that reads back to exactly the same numbers.
 
     Raises:
-        JscaleError: a label cannot be written as UTF-8.
+        JscaleError: a label cannot be encoded as UTF-8.
     """
     columns = [_cells(table[name]) for name in table]
     try:
@@ -135,15 +148,16 @@ def write_csv(table: "Runs", path: "Path") -> None:
             writer.writerow(list(table))
             writer.writerows(zip(*columns, strict=True))
     except UnicodeEncodeError as error:
-        letters = error.object[error.start : error.end]
+        characters = error.object[error.start : error.end]
         raise JscaleError(
-            f"{table.name}: a label holds {letters!r}, which UTF-8 cannot write"
+            f"{table.name}: a label holds {characters!r}, which UTF-8 cannot encode"
         ) from None
 
 
 def _cells(values: "np.ndarray") -> list[str]:
+    """A column as cells of CSV: every digit of a number, empty for NaN."""
     if values.dtype.kind == "f":
-        return ["" if value != value else repr(value) for value in values.tolist()]
+        return ["" if math.isnan(value) else repr(value) for value in values.tolist()]
     if values.dtype == bool:
         return ["1" if value else "0" for value in values.tolist()]
     return values.tolist()

@@ -1,101 +1,140 @@
-"""``jscale fit``: the parameters of a law from runs, with a certificate."""
+"""``jscale fit``: the parameters of a law from runs, with a convergence certificate."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale.cli import _inputs, _intervals, _options, _output
-from jscale.cli._flags import speaking
-from jscale.cli._session import session, shows_progress, working
-from jscale.cli._verbs import CHECK_FAILED
+from jscale.cli.support import flags, inputs, interval_tables, options, output
+from jscale.cli.support.group import CHECK_FAILED
+from jscale.cli.support.session import session, shows_progress, working
 
 if TYPE_CHECKING:
-    from jscale.fit import Bootstrap, Point
+    from jscale.fit import Bootstrap, Intervals, Point
     from jscale.runs import Runs
+
+_DEFAULT_DRAWS = 1000
+_DEFAULT_LEVEL = 0.9
+
+DELTA = Annotated[
+    float | None,
+    options.option(
+        "--delta",
+        help="Residual at which the Huber loss turns linear (default: 0.001).",
+        metavar="X",
+    ),
+]
+BOOTSTRAP = Annotated[
+    int | None,
+    options.option(
+        "--bootstrap",
+        help="Also refit this many resampled tables, for standard errors.",
+        metavar="R",
+    ),
+]
+BOOTSTRAP_KIND = Annotated[
+    str | None,
+    options.option(
+        "--bootstrap-kind",
+        help="What is resampled: rows (default), cluster (whole groups), wild or parametric.",
+        metavar="NAME",
+    ),
+]
+INTERVALS = Annotated[
+    bool,
+    typer.Option("--intervals", help="Also compute intervals of every kind, side by side."),
+]
+LEVEL = Annotated[
+    float | None,
+    options.option(
+        "--level", help="Nominal coverage of the intervals (default: 0.9).", metavar="X"
+    ),
+]
+DRAWS = Annotated[
+    int | None,
+    options.option(
+        "--draws",
+        help="Refits of each bootstrap among the intervals (default: 1000).",
+        metavar="INT",
+    ),
+]
+REQUIRE_CONVERGED = Annotated[
+    bool,
+    typer.Option(
+        "--require-converged", help="Exit 1 unless the certificate's status is 'converged'."
+    ),
+]
 
 
 def fit(
-    source: _options.RUNS,
+    source: options.RUNS,
     *,
-    law: _options.LAW = "chinchilla",
-    objective: _options.OBJECTIVE = "huber",
-    delta: _options.DELTA = None,
-    weights: _options.WEIGHTS = None,
-    starts: _options.STARTS = 64,
-    fix: _options.FIX = None,
-    tie: _options.TIE = None,
-    include_excluded: _options.INCLUDE_EXCLUDED = False,
-    bootstrap: _options.BOOTSTRAP = None,
-    bootstrap_kind: _options.BOOTSTRAP_KIND = None,
-    intervals: _options.INTERVALS = False,
-    target: _options.TARGETS = None,
-    kinds: _options.KINDS = None,
-    level: _options.FIT_LEVEL = None,
-    by: _options.BY = None,
-    draws: _options.FIT_REFITS = None,
-    require_converged: _options.FIT_CONVERGED = False,
-    as_json: _options.AS_JSON = False,
-    seed: _options.BOOTSTRAP_SEED = 0,
-    out: _options.OUT_JSON = None,
+    law: options.LAW = "chinchilla",
+    objective: options.OBJECTIVE = "huber",
+    delta: DELTA = None,
+    weights: options.WEIGHTS = None,
+    starts: options.STARTS = 64,
+    fix: options.FIX = None,
+    tie: options.TIE = None,
+    include_excluded: options.INCLUDE_EXCLUDED = False,
+    bootstrap: BOOTSTRAP = None,
+    bootstrap_kind: BOOTSTRAP_KIND = None,
+    intervals: INTERVALS = False,
+    target: options.TARGETS = None,
+    kinds: options.KINDS = None,
+    level: LEVEL = None,
+    by: options.BY = None,
+    draws: DRAWS = None,
+    require_converged: REQUIRE_CONVERGED = False,
+    as_json: options.AS_JSON = False,
+    seed: options.BOOTSTRAP_SEED = 0,
+    out: options.OUT_JSON = None,
 ) -> None:
-    """Fit a law to runs: values, standard errors, and why to believe them."""
+    """Fit a law to runs: parameters, standard errors and a convergence certificate."""
     if out is not None:
-        _output.target(out)
+        output.target(out)
+
     with session():
-        table = _inputs.table_of(source, include_excluded, out=out)
-        chosen = _inputs.law_of(law, fix, tie)
-        goal = _inputs.objective_of(objective, delta)
+        table = inputs.table_of(source, include_excluded, out=out)
+        chosen = inputs.law_of(law, fix, tie)
+        goal = inputs.objective_of(objective, delta)
         _check_intervals(intervals, target, kinds, level, draws)
-        key = _inputs.key_of(seed)
-        settings = _resampling(bootstrap, bootstrap_kind, by, intervals=intervals)
+        common: dict[str, Any] = {"objective": goal, "weights": weights, "starts": starts}
+        random = {"key": inputs.key_of(seed), "progress": shows_progress(as_json)}
+        resampling = _resampling(bootstrap, bootstrap_kind, by, intervals=intervals)
+
         from jscale import fit as room
 
-        common: dict[str, Any] = {"objective": goal, "weights": weights, "starts": starts}
-        resampled, beside, progress = None, None, shows_progress(as_json)
+        point = resampled = side_by_side = None
         if intervals:
-            beside = room.intervals(
-                chosen,
-                table,
-                key=key,
-                progress=progress,
-                draws=1000 if draws is None else draws,
-                **common,
-                **_intervals.settings(chosen, target, kinds, 0.9 if level is None else level, by),
-            )
-        if settings:
-            with speaking(
-                {"draws": "--bootstrap"}
-            ):  # --draws is the number of refits of the intervals
-                resampled = room.bootstrap(
-                    chosen, table, key=key, progress=progress, **common, **settings
-                )
-        made = resampled or beside
-        if made is None:
+            level = _DEFAULT_LEVEL if level is None else level
+            settings = interval_tables.settings(chosen, target, kinds, level, by)
+            settings["draws"] = _DEFAULT_DRAWS if draws is None else draws
+            side_by_side = room.intervals(chosen, table, **random, **common, **settings)
+            point = side_by_side.point
+        if resampling:
+            # --draws is the number of refits of the intervals.
+            with flags.renamed(draws="bootstrap", kind="bootstrap_kind"):
+                resampled = room.bootstrap(chosen, table, **random, **common, **resampling)
+            point = resampled.point
+        if point is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
                 point = room.point(chosen, table, **common)
-        else:
-            point = made.point
+
     payload = summary(point, table)
-    if resampled is not None:
-        payload["bootstrap"] = bootstrap_summary(resampled)
-        payload["notes"] = _output.notes((*table.notes, *resampled.notes))
-    if beside is not None:
-        payload["intervals"] = _intervals.summary(beside)
-        more = [note for note in _output.notes(beside.notes) if note not in payload["notes"]]
-        payload["notes"] = [*payload["notes"], *more]
-    _output.deliver(payload, as_json, out)
+    _add_uncertainty(payload, table, resampled, side_by_side)
+    output.deliver(payload, as_json, out)
     if not as_json:
         show(point, table, resampled)
-        if beside is not None:
-            _intervals.show(beside)
-        _output.show_notes(payload["notes"])
+        if side_by_side is not None:
+            interval_tables.show(side_by_side)
+        output.show_notes(payload["notes"])
     if require_converged and not point.certificate.converged:
         raise typer.Exit(CHECK_FAILED)
 
 
 def _check_intervals(intervals: bool, *settings: object) -> None:
-    """Refuse settings of intervals that were not asked for."""
+    """Reject settings of intervals without ``--intervals``."""
     if not intervals and any(setting not in (None, []) for setting in settings):
         raise JscaleError(
             "--target, --kinds, --level and --draws belong to --intervals, which was not given"
@@ -105,7 +144,7 @@ def _check_intervals(intervals: bool, *settings: object) -> None:
 def _resampling(
     draws: int | None, kind: str | None, by: str | None, *, intervals: bool
 ) -> dict[str, Any]:
-    """The bootstrap that was asked for; empty for none."""
+    """Arguments of the bootstrap; empty without ``--bootstrap``."""
     if draws is None:
         if kind:
             raise JscaleError("--bootstrap-kind belongs to --bootstrap R, which was not given")
@@ -114,9 +153,26 @@ def _resampling(
                 "--by belongs to --bootstrap R or --intervals, neither of which was given"
             )
         return {}
-    # Beside intervals the column may be meant for them alone.
+
+    # With --intervals the column may be meant for them alone.
     clustered = kind in ("cluster", "wild") or not intervals
     return {"draws": draws, "kind": kind or "rows", "by": by if clustered else None}
+
+
+def _add_uncertainty(
+    payload: dict[str, Any],
+    table: "Runs",
+    resampled: "Bootstrap | None",
+    intervals: "Intervals | None",
+) -> None:
+    """Add bootstrap, intervals and their notes, each note once, to the summary of a fit."""
+    if resampled is not None:
+        payload["bootstrap"] = bootstrap_summary(resampled)
+        payload["notes"] = output.notes((*table.notes, *resampled.notes))
+    if intervals is not None:
+        payload["intervals"] = interval_tables.summary(intervals)
+        more = [note for note in output.notes(intervals.notes) if note not in payload["notes"]]
+        payload["notes"] = [*payload["notes"], *more]
 
 
 def summary(point: "Point", table: "Runs") -> dict[str, Any]:
@@ -146,7 +202,7 @@ def summary(point: "Point", table: "Runs") -> dict[str, Any]:
             "at_bound": certificate.at_bound,
         },
         "table": {"name": table.name, "digest": point.table_digest},
-        "notes": _output.notes((*table.notes, *point.notes)),
+        "notes": output.notes((*table.notes, *point.notes)),
     }
 
 
@@ -163,46 +219,48 @@ def bootstrap_summary(resampled: "Bootstrap") -> dict[str, Any]:
 
 
 def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) -> None:
-    """A fit for people."""
+    """Print a fit."""
     from jscale.laws import describe
 
-    record, certificate = describe(point.law), point.certificate
-    _output.show(f"{record.name} on {table.name}: {point.n_runs:,} runs\n  {record.formula}")
-    units = {p.name: p.unit for p in record.parameters}
-    errors = {"stderr": point.stderr} | (
-        {f"by {resampled.kind}": resampled.stderr} if resampled else {}
-    )
-    rows = [
-        (
-            name,
-            _output.figures(value),
-            *(_output.error(c[name], value) for c in errors.values()),
-            units[name],
-        )
-        for name, value in point.params.items()
-    ]
-    _output.show(
-        _output.table(("parameter", "value", *errors, "unit"), rows, right="lr" + "r" * len(errors))
-    )
-    agree = "agrees" if certificate.second_method else "does not agree"
-    _output.show(
-        f"objective    {point.objective_name} = {_output.figures(point.objective, 8)}; {_scatter(point)}",
-        f"certificate  {certificate.status}: {certificate.agreement:.0%} of {certificate.starts} starts agree, "
-        f"relative gradient {certificate.gradient_norm:.0e}, condition {certificate.condition:.1e} "
-        f"(raw {certificate.condition_raw:.1e}), a second method {agree}",
-        "",
-    )
+    record = describe(point.law)
+    output.show(f"{record.name} on {table.name}: {point.n_runs:,} runs\n  {record.formula}")
+
+    columns = {"stderr": point.stderr}
     if resampled:
-        rate = len(resampled.settled) / resampled.seconds
-        _output.show(
-            f"bootstrap    by {resampled.kind}: {len(resampled.settled):,} refits, {rate:,.0f} a second",
-            "",
-        )
+        columns[f"by {resampled.kind}"] = resampled.stderr
+    units = {p.name: p.unit for p in record.parameters}
+    rows = []
+    for name, value in point.params.items():
+        errors = [output.error(column[name], value) for column in columns.values()]
+        rows.append((name, output.figures(value), *errors, units[name]))
+    headers = ("parameter", "value", *columns, "unit")
+    output.show(output.table(headers, rows, right="lr" + "r" * len(columns)))
+
+    output.show(*_certificate_lines(point), "")
+    if resampled:
+        count = len(resampled.settled)
+        rate = count / resampled.seconds
+        output.show(f"bootstrap    by {resampled.kind}: {count:,} refits, {rate:,.0f} a second", "")
+
+
+def _certificate_lines(point: "Point") -> tuple[str, str]:
+    """The value of the objective, and the certificate."""
+    certificate = point.certificate
+    agreement = "agrees" if certificate.second_method else "does not agree"
+    objective = f"{point.objective_name} = {output.figures(point.objective, 8)}"
+    return (
+        f"objective    {objective}; {_scatter(point)}",
+        f"certificate  {certificate.status}: {certificate.agreement:.0%} of {certificate.starts} "
+        f"starts agree, relative gradient {certificate.gradient_norm:.0e}, condition "
+        f"{certificate.condition:.1e} (raw {certificate.condition_raw:.1e}), a second optimiser "
+        f"{agreement}",
+    )
 
 
 def _scatter(point: "Point") -> str:
+    """The scale of the residuals with its unit."""
     from jscale.laws import describe
 
     if point.residuals_of == "log":
         return f"log residuals scatter by {point.scale:.2%}"
-    return f"residuals scatter by {_output.figures(point.scale)} {describe(point.law).output.unit}"
+    return f"residuals scatter by {output.figures(point.scale)} {describe(point.law).output.unit}"

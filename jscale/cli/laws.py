@@ -1,35 +1,50 @@
 """``jscale laws``: the catalogue, the card of one law, and its value and gradient at a point."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from jscale._core.errors import JscaleError
-from jscale.cli import _inputs, _options, _output, _parse
-from jscale.cli._session import session
+from jscale.cli.support import inputs, options, output, parsing
+from jscale.cli.support.session import session
 
 if TYPE_CHECKING:
     from jscale.laws import Constants, LawFunction, Record
 
 
+LAW_NAME = Annotated[
+    str | None,
+    typer.Argument(help="Show the card of this law.", metavar="NAME", show_default=False),
+]
+AT = Annotated[
+    list[str] | None,
+    options.option(
+        "--at", help="Print value and gradient at these inputs: N=70B,D=1.4T.", metavar="NAME=VALUE"
+    ),
+]
+LATEX = Annotated[bool, typer.Option("--latex", help="Print the formula as LaTeX (needs SymPy).")]
+
+
 def laws(
-    name: _options.LAW_NAME = None,
+    name: LAW_NAME = None,
     *,
-    params: _options.PARAMS = None,
-    at: _options.AT = None,
-    latex: _options.LATEX = False,
-    as_json: _options.AS_JSON = False,
-    seed: _options.NO_SEED = 0,
-    out: _options.OUT_JSON = None,
+    params: options.PARAMS = None,
+    at: AT = None,
+    latex: LATEX = False,
+    as_json: options.AS_JSON = False,
+    seed: options.NO_SEED = 0,
+    out: options.OUT_JSON = None,
 ) -> None:
     """List the laws, show one, or evaluate one with its gradient."""
     if out is not None:
-        _output.target(out)
+        output.target(out)
     with session():
         if name is None:
             if at or latex or params:
                 raise JscaleError("--at, --params and --latex need the name of a law")
             _list(as_json, out)
             return
-        law = _inputs.law_of(name)
+        law = inputs.law_of(name)
         if at and latex:
             raise JscaleError("--latex writes the law's formula: it does not go with --at")
         if at:
@@ -43,54 +58,56 @@ def laws(
 
 
 def _list(as_json: bool, out: str | None) -> None:
+    """Print the catalogue, one table a subject, or as JSON."""
     from jscale.laws import catalogue, describe
 
     records = [describe(law) for law in catalogue]
-    _output.deliver({"laws": [summary(record) for record in records]}, as_json, out)
+    output.deliver({"laws": [summary(record) for record in records]}, as_json, out)
     if as_json:
         return
-    for subject in dict.fromkeys(record.subject for record in records):
+
+    by_subject: dict[str, list[Record]] = {}
+    for record in records:
+        by_subject.setdefault(record.subject, []).append(record)
+    headers = ("law", "inputs", "parameters", "published constants")
+    for subject, group in by_subject.items():
         rows = [
             (
-                r.name,
-                ", ".join(r.input_names),
-                ", ".join(r.parameter_names),
-                ", ".join(r.published) or "–",
+                record.name,
+                ", ".join(record.input_names),
+                ", ".join(record.parameter_names),
+                ", ".join(record.published) or "–",
             )
-            for r in records
-            if r.subject == subject
+            for record in group
         ]
-        _output.show(
-            _output.table(
-                ("law", "inputs", "parameters", "published constants"), rows, title=subject
-            )
-        )
+        output.show(output.table(headers, rows, title=subject))
 
 
 def summary(record: "Record") -> dict[str, Any]:
-    """A law as a JSON object; inputs, parameters and published sources are objects keyed by name."""
+    """A law as a JSON object; inputs, parameters and published sources are keyed by name."""
+    inputs = {
+        i.name: {"unit": i.unit, "meaning": i.role.meaning, "required": i.default is None}
+        for i in record.inputs
+    }
+    parameters = {
+        p.name: {
+            "unit": p.unit,
+            "meaning": p.role.meaning,
+            "support": str(p.support),
+            "prior": str(p.role.prior),
+            "start": p.role.start,
+            "coordinate": p.coordinate,
+        }
+        for p in record.parameters
+    }
+    published = {source: _constants(constants) for source, constants in record.published.items()}
     return {
         "name": record.name,
         "subject": record.subject,
         "summary": record.summary,
-        "inputs": {
-            i.name: {"unit": i.unit, "meaning": i.role.meaning, "required": i.default is None}
-            for i in record.inputs
-        },
-        "parameters": {
-            p.name: {
-                "unit": p.unit,
-                "meaning": p.role.meaning,
-                "support": str(p.support),
-                "prior": str(p.role.prior),
-                "start": p.role.start,
-                "coordinate": p.coordinate,
-            }
-            for p in record.parameters
-        },
-        "published": {
-            source: _constants(constants) for source, constants in record.published.items()
-        },
+        "inputs": inputs,
+        "parameters": parameters,
+        "published": published,
         "formula": record.formula,
         "where": dict(record.definitions),
         "output": {"unit": record.output.unit, "meaning": record.output.meaning},
@@ -122,16 +139,16 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
     payload = summary(record)
     if latex:
         payload["latex"] = latex_lines(record)
-    _output.deliver(payload, as_json, out)
+    output.deliver(payload, as_json, out)
     if as_json:
         return
     if latex:
-        _output.show(*payload["latex"])
+        output.show(*payload["latex"])
         return
-    _output.show(f"{record.name}: {record.summary}", f"\n  {record.formula}")
-    _output.show(*(f"  {symbol} = {text}" for symbol, text in record.definitions))
+    output.show(f"{record.name}: {record.summary}", f"\n  {record.formula}")
+    output.show(*(f"  {symbol} = {text}" for symbol, text in record.definitions))
     if more := details(law):
-        _output.show(f"\n{more}")
+        output.show(f"\n{more}")
     columns = columns_of(law)
     inputs = [
         (
@@ -143,7 +160,7 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
         for i in record.inputs
     ]
     headers = ("column", "unit", "meaning", "")
-    _output.show(_output.table(headers, inputs, title="\ninputs, from the columns of the runs"))
+    output.show(output.table(headers, inputs, title="\ninputs, from the columns of the runs"))
     parameters = [
         (
             name,
@@ -165,7 +182,7 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
         "start of …",
         "… this, at the centre of the runs",
     )
-    _output.show(_output.table(headers, parameters, title="parameters"))
+    output.show(output.table(headers, parameters, title="parameters"))
     for source, constants in record.published.items():
         values = [
             (name, f"{value:.10g}", _error(constants, name))
@@ -173,10 +190,10 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
         ]
         code = constants.confidence
         title = f"{source}: {constants.source} [{code}: {CONFIDENCE[code]}]"
-        _output.show(_output.table(("name", "value", "stderr"), values, title=title, right="lrr"))
+        output.show(output.table(("name", "value", "stderr"), values, title=title, right="lrr"))
         if constants.note:
-            _output.show(f"  {constants.note}\n")
-    _output.show(*_remarks(record))
+            output.show(f"  {constants.note}\n")
+    output.show(*_remarks(record))
 
 
 def _remarks(record: "Record") -> list[str]:
@@ -201,30 +218,39 @@ def _error(constants: "Constants", name: str) -> str:
 def _evaluate(
     law: "LawFunction", params: str | None, at: list[str], as_json: bool, out: str | None
 ) -> None:
+    """Print the value of a law and its gradient, as a table or as JSON."""
     from jscale.laws import describe
 
     record = describe(law)
-    values = {**_point(record, at), **_inputs.params_of(law, params)}
+    values = {**_point(record, at), **inputs.params_of(law, params)}
     value, gradient = value_and_gradient(law, values)
-    payload = _output.plain({"value": value, "gradient": gradient})
-    payload["status"] = (
-        "finite" if payload["value"] is not None else "outside the domain of the law"
-    )
-    _output.deliver(payload, as_json, out)
+
+    payload = output.plain({"value": value, "gradient": gradient})
+    finite = payload["value"] is not None
+    payload["status"] = "finite" if finite else "outside the domain of the law"
+    output.deliver(payload, as_json, out)
     if not as_json:
-        _output.show(f"{record.name} = {_output.figures(value, 10)} {record.output.unit}")
-        rows = [(f"d/d{name}", _output.figures(slope, 10)) for name, slope in gradient.items()]
-        _output.show(_output.table(("derivative by", "value"), rows, right="lr"))
+        output.show(f"{record.name} = {output.figures(value, 10)} {record.output.unit}")
+        rows = [(f"d/d{name}", output.figures(slope, 10)) for name, slope in gradient.items()]
+        output.show(output.table(("derivative by", "value"), rows, right="lr"))
 
 
 def value_and_gradient(
     law: "LawFunction", values: dict[str, float]
 ) -> tuple[float, dict[str, float]]:
-    """The value of a law, and its derivative by every input and parameter, in float64."""
+    """The value of a law, and its derivative by every input and parameter, in float64.
+
+    Args:
+        law: the law.
+        values: every input and parameter by name.
+
+    Returns:
+        The value in the law's unit, and name → derivative.
+    """
     import jax
     import jax.numpy as jnp
 
-    # Compiled in one piece: operation by operation, start-up would take longer than the sum.
+    # One compiled program: operation by operation, start-up would cost more than the evaluation.
     both = jax.jit(jax.value_and_grad(lambda named: jnp.asarray(law(**named))))
     value, gradient = both({name: jnp.asarray(number) for name, number in values.items()})
     return float(value), {name: float(gradient[name]) for name in values}
@@ -234,27 +260,34 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
     """The inputs of a law from ``--at``, with its defaults.
 
     Raises:
-        JscaleError: an input is missing, unknown, or cannot be what was given.
+        JscaleError: an input is missing, unknown or out of range.
     """
     from jscale.laws.declaration import sum_label, sum_of_parts
 
-    given = _parse.values(at, "--at", "N=7e10,D=1.4e12")
-    if unknown := [name for name in given if name not in record.input_names]:
+    values = parsing.values(at, "--at", "N=7e10,D=1.4e12")
+    if unknown := [name for name in values if name not in record.input_names]:
+        known = ", ".join(record.input_names)
         raise JscaleError(
-            f"--at: law {record.name!r} has no input {', '.join(unknown)} (it has: {', '.join(record.input_names)})"
+            f"--at: law {record.name!r} has no input {', '.join(unknown)} (it has: {known})"
         )
+
     point: dict[str, float] = {}
-    for wanted in record.inputs:
-        value = given.get(wanted.name, wanted.default)
+    for declared in record.inputs:
+        value = values.get(declared.name, declared.default)
         if value is None:
             raise JscaleError(
-                f"--at: law {record.name!r} also needs {wanted.name}, in {wanted.unit}"
+                f"--at: law {record.name!r} also needs {declared.name}, in {declared.unit}"
             )
-        if value != wanted.default and not wanted.role.allows(value):
-            raise JscaleError(f"--at: {wanted.name} = {value:g}: expected {wanted.role.expected}")
-        point[wanted.name] = value
-    if (found := sum_of_parts(record, point)) and found.wrong:
+        if value != declared.default and not declared.role.allows(value):
+            raise JscaleError(
+                f"--at: {declared.name} = {value:g}: expected {declared.role.expected}"
+            )
+        point[declared.name] = value
+
+    shares = sum_of_parts(record, point)
+    if shares and shares.wrong:
         raise JscaleError(
-            f"--at: {sum_label(found.names)} = {found.total:g}: expected parts of one whole, together {found.expected}"
+            f"--at: {sum_label(shares.names)} = {shares.total:g}: expected parts of one whole, "
+            f"together {shares.expected}"
         )
     return point

@@ -1,86 +1,94 @@
 """``jscale report``: fit, posterior, plans and figures in one HTML file."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from jscale.cli import _inputs, _options, _output, _parse, _plans
+import typer
+
 from jscale.cli import fit as fit_verb
 from jscale.cli import sample as sample_verb
-from jscale.cli._session import session, working
 from jscale.cli.plan import budgets_of, show_plans
+from jscale.cli.support import inputs, options, output, parsing, planning
+from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
+OUT = Annotated[str, typer.Option("--out", help="The page to write.", metavar="FILE.html")]
+TITLE = Annotated[str | None, options.option("--title", help="Title of the page.", metavar="TEXT")]
+
 
 def report(
-    source: _options.RUNS,
+    source: options.RUNS,
     *,
-    law: _options.LAW = "chinchilla",
-    budget: _options.BUDGET = None,
-    posterior: _options.POSTERIOR = None,
-    post_bits: _options.POST_BITS = None,
-    title: _options.TITLE = None,
-    fix: _options.FIX = None,
-    tie: _options.TIE = None,
-    include_excluded: _options.INCLUDE_EXCLUDED = False,
-    chains: _options.CHAINS = 4,
-    warmup: _options.WARMUP = 1000,
-    draws: _options.DRAWS = 1000,
-    as_json: _options.AS_JSON = False,
-    seed: _options.SEED = 0,
-    out: _options.OUT_PAGE = "report.html",
+    law: options.LAW = "chinchilla",
+    budget: options.BUDGET = None,
+    posterior: options.POSTERIOR = None,
+    post_bits: options.POST_BITS = None,
+    title: TITLE = None,
+    fix: options.FIX = None,
+    tie: options.TIE = None,
+    include_excluded: options.INCLUDE_EXCLUDED = False,
+    chains: options.CHAINS = 4,
+    warmup: options.WARMUP = 1000,
+    draws: options.DRAWS = 1000,
+    as_json: options.AS_JSON = False,
+    seed: options.SEED = 0,
+    out: OUT = "report.html",
 ) -> None:
-    """Write a report on a table of runs: one HTML file with everything in it."""
-    path = _output.target(out)
+    """Write a report on a table of runs: one self-contained HTML file."""
+    path = output.target(out)
     budgets = budgets_of(budget)
-    post = [_parse.above_zero(text, "--post-bits", "4") for text in _parse.many(post_bits)]
+    post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
+
     with session():
-        table = _inputs.table_of(source, include_excluded, out=out)
-        chosen = _inputs.law_of(law, fix, tie)
+        table = inputs.table_of(source, include_excluded, out=out)
+        chosen = inputs.law_of(law, fix, tie)
         if budgets or post:
-            _plans.check(chosen, post_bits=post)
+            planning.check(chosen, post_bits=post)
+
         from jscale import fit
         from jscale import report as room
 
         with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
             point = fit.point(chosen, table)
         if posterior is None:
-            settings = _inputs.Sampling(chains, warmup, draws, seed)
-            drawn = _inputs.posterior_of(chosen, table, settings, as_json)
+            settings = inputs.Sampling(chains, warmup, draws, seed)
+            sampled = inputs.posterior_of(chosen, table, settings, as_json)
         else:
-            drawn = fit.load(posterior, chosen)
-        if not budgets and plans_here(chosen, table):
-            budgets = _plans.default_budgets(table["C"][table.kept])
+            sampled = fit.load(posterior, chosen)
+
+        if not budgets and can_plan(chosen, table):
+            budgets = planning.default_budgets(table["C"][table.kept])
         with working("planning …", as_json):
-            wanted = _plans.Wanted(chosen, dict(drawn.draws), post_bits=post)
-            plans = [_plans.at_budget(wanted, flop) for flop in budgets]
+            request = planning.PlanRequest(chosen, dict(sampled.draws), post_bits=post)
+            plans = [planning.at_budget(request, flop) for flop in budgets]
         with working("drawing …", as_json):
-            asked = {"P_post": tuple(post)} if post else {}
-            room.write(path, table, point, drawn, budgets=tuple(budgets), title=title, **asked)
+            bits = {"P_post": tuple(post)} if post else {}
+            room.write(path, table, point, sampled, budgets=tuple(budgets), title=title, **bits)
+
     payload: dict[str, Any] = {
         "out": str(path),
         "bytes": path.stat().st_size,
-        "law": drawn.law_name,
+        "law": sampled.law_name,
         "fit": fit_verb.summary(point, table),
-        "posterior": sample_verb.summary(drawn, table),
+        "posterior": sample_verb.summary(sampled, table),
         "plans": plans,
     }
-    _output.deliver(payload, as_json, None)
+    output.deliver(payload, as_json, None)
     if not as_json:
-        _output.show(
-            f"{drawn.law_name} on {table.name}: {point.n_runs:,} runs; fit {point.certificate.status}, "
-            f"posterior {drawn.status}"
+        output.show(
+            f"{sampled.law_name} on {table.name}: {point.n_runs:,} runs; "
+            f"fit {point.certificate.status}, posterior {sampled.status}"
         )
         show_plans(plans)
-        _output.show_notes((*payload["fit"]["notes"], *_output.notes(drawn.notes)), least="warning")
-        _output.show(f"report: {path} ({payload['bytes'] / 1e6:.1f} MB)")
+        notes = (*payload["fit"]["notes"], *output.notes(sampled.notes))
+        output.show_notes(notes, least="warning")
+        output.show(f"report: {path} ({payload['bytes'] / 1e6:.1f} MB)")
 
 
-def plans_here(law: "LawFunction", table: "Runs") -> bool:
-    """Whether the law divides a budget between size and data, and the runs tell how much compute
-    they took.
-    """
+def can_plan(law: "LawFunction", table: "Runs") -> bool:
+    """Whether the law divides a budget between size and data and the table has compute."""
     from jscale.laws import describe
 
     return {"N", "D"} <= set(describe(law).input_names) and "C" in table

@@ -1,14 +1,12 @@
-"""``jscale reproduce``: what papers printed of the public data sets, beside what the same data give
-here.
-"""
+"""``jscale reproduce``: published numbers beside what the same data give here."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jscale.cli import _inputs, _options, _output
-from jscale.cli._session import session, working
-from jscale.cli._verbs import CHECK_FAILED
+from jscale.cli.support import inputs, options, output
+from jscale.cli.support.group import CHECK_FAILED
+from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,56 +14,53 @@ if TYPE_CHECKING:
     from jscale.assess import Reproduction
     from jscale.assess.published import Row
 
-_NAME = Annotated[
+NAME = Annotated[
     str | None,
-    typer.Argument(
-        help="One data set; all of them unless given.", metavar="NAME", show_default=False
-    ),
+    typer.Argument(help="One data set (default: all).", metavar="NAME", show_default=False),
 ]
-_AGREEMENT = Annotated[
+REQUIRE_AGREEMENT = Annotated[
     bool,
-    typer.Option(
-        "--require-agreement",
-        help="Exit 1 unless every published number is computed and comes out.",
-    ),
+    typer.Option("--require-agreement", help="Exit 1 unless every published number is reproduced."),
 ]
 _LEAST = 0.01
 """Per cent, or standard errors, below which a difference is shown as less than that."""
 
 
 def reproduce(
-    name: _NAME = None,
+    name: NAME = None,
     *,
-    require_agreement: _AGREEMENT = False,
-    as_json: _options.AS_JSON = False,
-    seed: _options.SEED = 0,
-    out: _options.OUT_JSON = None,
+    require_agreement: REQUIRE_AGREEMENT = False,
+    as_json: options.AS_JSON = False,
+    seed: options.SEED = 0,
+    out: options.OUT_JSON = None,
 ) -> None:
-    """Refit the public data sets as their papers did: published numbers, ours, and why where they
-    differ.
-    """
+    """Refit the public data sets as their papers did, and explain the numbers that differ."""
     if out is not None:
-        _output.target(out)
+        output.target(out)
+
     with session():
-        key = _inputs.key_of(seed)
+        key = inputs.key_of(seed)
+
         from jscale import assess
 
         parts, names = [], assess.reproducible() if name is None else (name,)
-        for i, one in enumerate(names, 1):
-            with working(f"{one} ({i} of {len(names)}): refitting what was published …", as_json):
-                parts.append(assess.reproduce(one, key=key))
+        for i, dataset in enumerate(names, 1):
+            message = f"{dataset} ({i} of {len(names)}): refitting what was published …"
+            with working(message, as_json):
+                parts.append(assess.reproduce(dataset, key=key))
             if not as_json:
                 _show(parts[-1])
+
     payload = summary(parts)
-    _output.deliver(payload, as_json, out)
+    output.deliver(payload, as_json, out)
     if not as_json:
-        _output.show(_closing(payload))
+        output.show(_closing(payload))
     if require_agreement and not payload["complete"]:
         raise typer.Exit(CHECK_FAILED)
 
 
 def summary(parts: "Sequence[Reproduction]") -> dict[str, Any]:
-    """Reproductions, one after another, as a JSON object."""
+    """Reproductions of several data sets as a JSON object."""
     from dataclasses import asdict
 
     rows = [row for part in parts for row in part.rows]
@@ -82,46 +77,45 @@ def summary(parts: "Sequence[Reproduction]") -> dict[str, Any]:
 
 
 def _closing(payload: dict[str, Any]) -> str:
+    """How many numbers are reproduced, in one line."""
     from jscale.report.notation import plural
 
     parts, numbers, agreeing = [], payload["numbers"], payload["agreeing"]
     if numbers:
         parts.append(f"{agreeing} of {plural(numbers, 'published number')} come out")
-    if unknown := payload["not_identified"]:
-        parts.append(f"{unknown} {'is' if unknown == 1 else 'are'} not identified by the runs")
-    if agreeing + unknown < numbers:
+    if unidentified := payload["not_identified"]:
+        verb = "is" if unidentified == 1 else "are"
+        parts.append(f"{unidentified} {verb} not identified by the runs")
+    if agreeing + unidentified < numbers:
         parts.append("where one differs, the reason is given")
     if payload["not_run"]:
         parts.append(f"not run: {', '.join(missing['dataset'] for missing in payload['not_run'])}")
     return "; ".join(parts)
 
 
-def _show(found: "Reproduction") -> None:
-    """One data set: its rows, what the letters stand for, and what there is to say."""
+def _show(reproduction: "Reproduction") -> None:
+    """Print one data set: its rows, the fits that the letters name, the reasons of differences."""
     from rich.text import Text
 
-    for missing in found.not_run:
-        _output.show(Text(f"{missing.dataset}: not run", style="bold"), f"  {missing.why}\n")
-    for name in dict.fromkeys(row.dataset for row in found.rows):
-        rows = found.of(name)
+    for missing in reproduction.not_run:
+        output.show(Text(f"{missing.dataset}: not run", style="bold"), f"  {missing.why}\n")
+
+    headers = ("fit", "quantity", "published", "ours", "difference", "verdict")
+    for name in dict.fromkeys(row.dataset for row in reproduction.rows):
+        rows = reproduction.of(name)
         fits = list(dict.fromkeys(row.fit for row in rows))
         reasons = list(dict.fromkeys(row.why for row in rows if row.why))
-        cells = [
-            (
-                _letter(fits.index(row.fit)),
-                row.quantity,
-                _published(row),
-                _ours(row),
-                _difference(row),
-                row.verdict + (f" [{reasons.index(row.why) + 1}]" if row.why else ""),
-            )
-            for row in rows
-        ]
-        headers = ("fit", "quantity", "published", "ours", "difference", "verdict")
-        _output.show(Text(f"{name}: {found.sources[name]}", style="bold"))
-        _output.show(_output.table(headers, cells, right="llrrrl"))
-        _output.show(*(f"  {_letter(i)}  {fit}" for i, fit in enumerate(fits)))
-        _output.show(*(f"[{i}] {why}" for i, why in enumerate(reasons, 1)), "")
+        cells = []
+        for row in rows:
+            footnote = f" [{reasons.index(row.why) + 1}]" if row.why else ""
+            numbers = (_published(row), _reproduced(row), _difference(row))
+            fit = _letter(fits.index(row.fit))
+            cells.append((fit, row.quantity, *numbers, row.verdict + footnote))
+
+        output.show(Text(f"{name}: {reproduction.sources[name]}", style="bold"))
+        output.show(output.table(headers, cells, right="llrrrl"))
+        output.show(*(f"  {_letter(i)}  {fit}" for i, fit in enumerate(fits)))
+        output.show(*(f"[{i}] {reason}" for i, reason in enumerate(reasons, 1)), "")
 
 
 def _letter(index: int) -> str:
@@ -135,14 +129,14 @@ def _published(row: "Row") -> str:
     return _number(row.published, _digits(row.published)) + error
 
 
-def _ours(row: "Row") -> str:
+def _reproduced(row: "Row") -> str:
     if row.our_interval is not None:
         return _with_interval(row.ours, row.our_interval)
     return _number(row.ours, max(4, _digits(row.published)))
 
 
 def _digits(value: float) -> int:
-    """Significant digits that a published number has, ten at most."""
+    """Significant digits of a published number, ten at most."""
     return min(10, len(f"{abs(value):.12g}".partition("e")[0].replace(".", "").strip("0")) or 1)
 
 

@@ -1,49 +1,65 @@
 """``jscale sample``: the posterior of a law's parameters."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jscale.cli import _inputs, _options, _output
-from jscale.cli._session import session
-from jscale.cli._verbs import CHECK_FAILED
+from jscale.cli.support import inputs, options, output
+from jscale.cli.support.group import CHECK_FAILED
+from jscale.cli.support.session import session
 
 if TYPE_CHECKING:
     from jscale.fit import Posterior
     from jscale.runs import Runs
 
+REQUIRE_CONVERGED = Annotated[
+    bool,
+    typer.Option(
+        "--require-converged",
+        help="Exit 1 unless R-hat, effective sample size and divergences are all acceptable.",
+    ),
+]
+OUT = Annotated[
+    str | None,
+    options.option(
+        "--out", help="Write the draws to FILE, as netCDF for ArviZ.", metavar="FILE.nc"
+    ),
+]
+
 
 def sample(
-    source: _options.RUNS,
+    source: options.RUNS,
     *,
-    law: _options.LAW = "chinchilla",
-    fix: _options.FIX = None,
-    tie: _options.TIE = None,
-    include_excluded: _options.INCLUDE_EXCLUDED = False,
-    chains: _options.CHAINS = 4,
-    warmup: _options.WARMUP = 1000,
-    draws: _options.DRAWS = 1000,
-    require_converged: _options.MIXED = False,
-    as_json: _options.AS_JSON = False,
-    seed: _options.SEED = 0,
-    out: _options.OUT_DRAWS = None,
+    law: options.LAW = "chinchilla",
+    fix: options.FIX = None,
+    tie: options.TIE = None,
+    include_excluded: options.INCLUDE_EXCLUDED = False,
+    chains: options.CHAINS = 4,
+    warmup: options.WARMUP = 1000,
+    draws: options.DRAWS = 1000,
+    require_converged: REQUIRE_CONVERGED = False,
+    as_json: options.AS_JSON = False,
+    seed: options.SEED = 0,
+    out: OUT = None,
 ) -> None:
-    """Sample the posterior of a law: how sure the runs make us."""
+    """Sample the posterior: credible intervals for a law's parameters."""
     if out is not None:
-        _output.target(out)
+        output.target(out)
+
     with session():
-        table = _inputs.table_of(source, include_excluded, out=out)
-        chosen = _inputs.law_of(law, fix, tie)
-        settings = _inputs.Sampling(chains, warmup, draws, seed)
-        posterior = _inputs.posterior_of(chosen, table, settings, as_json)
+        table = inputs.table_of(source, include_excluded, out=out)
+        chosen = inputs.law_of(law, fix, tie)
+        settings = inputs.Sampling(chains, warmup, draws, seed)
+        posterior = inputs.posterior_of(chosen, table, settings, as_json)
         if out is not None:
-            with _output.writing(out) as temporary:
+            with output.writing(out) as temporary:
                 posterior.save(temporary)
+
     payload = summary(posterior, table)
-    _output.deliver(payload, as_json, None)
+    output.deliver(payload, as_json, None)
     if not as_json:
         show(posterior, table)
-        _output.show_notes(payload["notes"])
+        output.show_notes(payload["notes"])
     if require_converged and str(posterior.status) != "converged":
         raise typer.Exit(CHECK_FAILED)
 
@@ -51,35 +67,31 @@ def sample(
 def summary(posterior: "Posterior", table: "Runs") -> dict[str, Any]:
     """A posterior as a JSON object."""
     columns = ("mean", "sd", "q05", "q50", "q95", "ess_bulk", "rhat")
+    params = {name: {c: row[c] for c in columns} for name, row in posterior.summary.items()}
     return {
         "law": posterior.law_name,
         "status": str(posterior.status),
-        "params": {name: {c: row[c] for c in columns} for name, row in posterior.summary.items()},
+        "params": params,
         "divergences": posterior.divergences,
         "seconds": posterior.seconds,
         "chains": posterior.chains,
         "draws": len(next(iter(posterior.draws.values()))),
         "table": {"name": table.name, "digest": table.digest},
-        "notes": _output.notes((*table.notes, *posterior.notes)),
+        "notes": output.notes((*table.notes, *posterior.notes)),
     }
 
 
 def show(posterior: "Posterior", table: "Runs") -> None:
-    """A posterior for people."""
+    """Print a posterior."""
     count = len(next(iter(posterior.draws.values())))
-    _output.show(
+    output.show(
         f"{posterior.law_name} on {table.name}: {count:,} draws from {posterior.chains} chains "
         f"in {posterior.seconds:.1f} s, {posterior.divergences} divergences, {posterior.status}"
     )
-    columns = ("mean", "sd", "q05", "q50", "q95")
-    rows = [
-        (
-            name,
-            *(_output.figures(row[c], 4) for c in columns),
-            f"{row['ess_bulk']:,.0f}",
-            f"{row['rhat']:.3f}",
-        )
-        for name, row in posterior.summary.items()
-    ]
+
+    rows = []
+    for name, row in posterior.summary.items():
+        values = [output.figures(row[c], 4) for c in ("mean", "sd", "q05", "q50", "q95")]
+        rows.append((name, *values, f"{row['ess_bulk']:,.0f}", f"{row['rhat']:.3f}"))
     headers = ("parameter", "mean", "sd", "5%", "median", "95%", "ESS", "R-hat")
-    _output.show(_output.table(headers, rows, right="lrrrrrrr"))
+    output.show(output.table(headers, rows, right="lrrrrrrr"))

@@ -10,7 +10,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.assess import Sensitivity, Specification
 from jscale.cli import compare as verb
-from jscale.cli._inputs import objective_of
+from jscale.cli.support.inputs import objective_of
 from jscale.cli.compare import law_from
 from tests.assess.tables import FIXED, FREE, simulated
 from tests.cli.tables import write_table

@@ -12,8 +12,8 @@ import pytest
 
 from jscale import fit, laws, runs
 from jscale._core.status import Status
-from jscale.cli import _inputs
-from jscale.cli._inputs import objective_of
+from jscale.cli.support import inputs
+from jscale.cli.support.inputs import objective_of
 from tests.cli.tables import chinchilla_rows, write_table
 
 NOTE = {"code", "severity", "message"}
@@ -118,7 +118,7 @@ def test_tied_parameters_and_other_settings(tied):
 
 
 def test_fixed_and_tied_together():
-    record = laws.describe(_inputs.law_of("chinchilla", ["E=1.7,A=400"], ["beta=alpha"]))
+    record = laws.describe(inputs.law_of("chinchilla", ["E=1.7,A=400"], ["beta=alpha"]))
     assert record.parameter_names == ("B", "alpha")
     assert record.evaluate({"N": 1e9, "D": 2e10, "B": 500.0, "alpha": 0.3}) == pytest.approx(
         1.7 + 400 * 1e9**-0.3 + 500 * 2e10**-0.3, rel=1e-6

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from jscale.cli import _intervals, _output
+from jscale.cli.support import interval_tables, output
 from jscale.fit import INTERVAL_KINDS, Interval, Intervals
 from tests.assess.tables import simulated
 from tests.cli.tables import write_table
@@ -120,9 +120,9 @@ def test_tables_fit_eighty_columns(monkeypatch):
     found = SimpleNamespace(rows=rows, level=0.9, draws=1000, by="group")
     screen = io.StringIO()
     monkeypatch.setattr(
-        _output, "show", lambda *blocks: Console(file=screen, width=80).print(*blocks)
+        output, "show", lambda *blocks: Console(file=screen, width=80).print(*blocks)
     )
-    _intervals.show(cast(Intervals, found))
+    interval_tables.show(cast(Intervals, found))
     shown = [
         line.split()
         for line in screen.getvalue().splitlines()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, plan, runs
-from jscale.cli._plans import default_budgets
+from jscale.cli.support.planning import default_budgets
 from tests.cli.tables import SHORT
 
 KUMAR = ("--law", "precision", "--params", "kumar2024")

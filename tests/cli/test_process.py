@@ -14,7 +14,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from jscale.cli import _session
+from jscale.cli.support import session
 
 Process = Callable[..., subprocess.CompletedProcess[str]]
 VALUE = ("laws", "chinchilla", "--at", "N=1e9,D=2e10", "--json")
@@ -76,11 +76,11 @@ def test_the_cache_of_jax_itself_has_the_last_word(command: Process, tmp_path: P
 
 
 def test_the_cache_is_the_users_unless_named(monkeypatch, tmp_path: Path):
-    monkeypatch.delenv(_session.CACHE_VARIABLE)
+    monkeypatch.delenv(session.CACHE_VARIABLE)
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name, **_: tmp_path / name)
-    assert _session.cache_folder() == tmp_path / "jscale" / "compiled"
-    monkeypatch.setenv(_session.CACHE_VARIABLE, str(tmp_path / "mine"))
-    assert _session.cache_folder() == tmp_path / "mine" / "compiled"
+    assert session.cache_folder() == tmp_path / "jscale" / "compiled"
+    monkeypatch.setenv(session.CACHE_VARIABLE, str(tmp_path / "mine"))
+    assert session.cache_folder() == tmp_path / "mine" / "compiled"
 
 
 def test_fit_imports_no_sampler_and_no_figures(table: Path, tmp_path: Path):
@@ -109,7 +109,7 @@ finally:
 
 def test_a_process_that_runs_jax_already_is_left_alone(monkeypatch):
     before = dict(os.environ)
-    _session.prepare_jax()
+    session.prepare_jax()
     assert dict(os.environ) == before
 
 
@@ -138,9 +138,9 @@ def test_a_full_disk_under_stdout_is_one_line(unbuffered):
 def test_an_interrupt_reaches_a_process_that_is_deep_in_compiled_code():
     code = """
 import hashlib, signal
-from jscale.cli import _interrupt
+from jscale.cli.support import interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background begin with interrupts ignored
-_interrupt.install_sigint_watchdog(grace=0.2)
+interrupt.install_sigint_watchdog(grace=0.2)
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)
 """

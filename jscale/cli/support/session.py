@@ -1,8 +1,6 @@
-"""What a verb sets up before it computes: JAX's cache of compiled code, quiet logs, double
-precision,
-    progress.
+"""JAX set up for a verb: compilation cache, quiet logs, double precision, progress.
 
-All of it belongs to the process of the command line; the library itself changes no setting.
+These settings belong to the process of the command line; the library itself changes none.
 """
 
 import os
@@ -13,19 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CACHE_VARIABLE = "JSCALE_CACHE"
-"""Environment variable that names a folder for jscale's caches, in place of the user's cache
-folder."""
+"""Environment variable with a folder for jscale's caches, in place of the user's cache folder."""
 
 
 def cache_folder() -> Path | None:
-    """The folder of the compiled-code cache, made if need be; None where it cannot be written to."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        folder = Path(named) / "compiled"
+    """The folder of compiled code, created if needed; None where it is not writable."""
+    override = os.environ.get(CACHE_VARIABLE)
+    if override:
+        folder = Path(override) / "compiled"
     else:
         import platformdirs
 
         folder = platformdirs.user_cache_path("jscale", appauthor=False) / "compiled"
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -34,19 +32,19 @@ def cache_folder() -> Path | None:
 
 
 def prepare_jax() -> None:
-    """Set the environment that JAX reads when it is imported; without effect on a process that has
-    imported it.
-    """
+    """Set the environment that JAX reads at import; no effect once JAX is imported."""
     if "jax" in sys.modules:
         return
-    os.environ.setdefault(
-        "TF_CPP_MIN_LOG_LEVEL", "3"
-    )  # the logs of XLA's C++ parts would land on stderr
+
+    # The logs of XLA's C++ parts would land on stderr.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = cache_folder()
         if folder is None:
             return
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+
     # By default JAX keeps only what took a second to compile; a fit is some fifty smaller programs.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
@@ -54,30 +52,31 @@ def prepare_jax() -> None:
 
 @contextmanager
 def session() -> Iterator[None]:
-    """JAX as every verb wants it: cached, quiet, in float64."""
+    """Run a verb with cached compilation, without warnings of libraries, in float64."""
     prepare_jax()
     from jscale._core.scope import float64
 
     with warnings.catch_warnings():
         if not sys.warnoptions:
-            # Libraries' own warnings (their next release, an unreadable cache entry) are not about
-            # the user's runs; what is, travels in the notes of a result.
+            # Warnings of libraries (deprecations, an unreadable cache entry) are not about the
+            # user's runs; what is about them is in the notes of a result.
             warnings.simplefilter("ignore")
         with float64():
             yield
 
 
 def shows_progress(as_json: bool) -> bool:
-    """Whether progress belongs on stderr: a person looks at it, and did not ask for JSON alone."""
+    """Whether to show progress: stderr is a terminal and ``--json`` was not given."""
     return not as_json and sys.stderr.isatty()
 
 
 @contextmanager
 def working(message: str, as_json: bool) -> Iterator[None]:
-    """A spinner with a message on stderr while something takes its time."""
+    """Show a spinner with a message on stderr during a long computation."""
     if not shows_progress(as_json):
         yield
         return
+
     from rich.console import Console
 
     with Console(stderr=True).status(message):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jscale._core.errors import JscaleError
-from jscale.cli import _output, _parse
+from jscale.cli.support import output, parsing
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from jscale.cli import _output, _parse
     ],
 )
 def test_numbers(text: str, value: float):
-    assert _parse.number(text, "x") == value
+    assert parsing.number(text, "x") == value
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_numbers(text: str, value: float):
 )
 def test_no_numbers(text: str):
     with pytest.raises(JscaleError, match="x: expected a number"):
-        _parse.number(text, "x")
+        parsing.number(text, "x")
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_number_or_an_error(text: str):
     try:
-        value = _parse.number(text, "x")
+        value = parsing.number(text, "x")
     except JscaleError as refusal:
         message = str(refusal)
     else:
@@ -57,10 +57,10 @@ def test_pairs_read_back(values: dict[str, float]):
     typed = [f"{name}={value!r}" for name, value in values.items()]
     if any(value == -math.inf for value in values.values()):
         with pytest.raises(JscaleError):
-            _parse.values(typed, "--at", "N=1")
+            parsing.values(typed, "--at", "N=1")
         return
-    assert _parse.values(typed, "--at", "N=1") == values
-    assert _parse.values([",".join(typed)] if typed else None, "--at", "N=1") == values
+    assert parsing.values(typed, "--at", "N=1") == values
+    assert parsing.values([",".join(typed)] if typed else None, "--at", "N=1") == values
 
 
 def test_json_is_strict():
@@ -72,7 +72,7 @@ def test_json_is_strict():
         "tuple": (1, None, "é\ud800"),
         "nested": {1: -math.inf},
     }
-    text = _output.to_json(payload)
+    text = output.to_json(payload)
     assert text.isascii()
     assert json.loads(text) == {
         "array": [1.0, None, None],
@@ -83,12 +83,12 @@ def test_json_is_strict():
         "nested": {"1": None},
     }
     with pytest.raises(TypeError, match="no JSON for object"):
-        _output.to_json({"x": object()})
+        output.to_json({"x": object()})
 
 
 @given(st.floats())
 def test_numbers_survive_json(value: float):
-    assert json.loads(_output.to_json({"x": value}))["x"] == (
+    assert json.loads(output.to_json({"x": value}))["x"] == (
         value if math.isfinite(value) else None
     )
 
@@ -104,18 +104,18 @@ def test_numbers_survive_json(value: float):
     ],
 )
 def test_figures(value: float, digits: int, text: str):
-    assert _output.figures(value, digits) == text
+    assert output.figures(value, digits) == text
 
 
 def test_writing_is_all_or_nothing(tmp_path):
     path = tmp_path / "result.json"
-    with _output.writing(str(path)) as temporary:
+    with output.writing(str(path)) as temporary:
         temporary.write_text("new")
         assert not path.exists()
     assert path.read_text() == "new"
 
     def fail() -> None:
-        with _output.writing(str(path)) as temporary:
+        with output.writing(str(path)) as temporary:
             temporary.write_text("half")
             raise RuntimeError
 
@@ -129,7 +129,7 @@ def test_a_link_stays_a_link(tmp_path):
     real, link = tmp_path / "real.json", tmp_path / "link.json"
     real.write_text("old")
     link.symlink_to(real)
-    with _output.writing(str(link)) as temporary:
+    with output.writing(str(link)) as temporary:
         temporary.write_text("new")
     assert link.is_symlink()
     assert real.read_text() == "new"
@@ -149,19 +149,20 @@ def test_a_link_stays_a_link(tmp_path):
     ],
 )
 def test_errors_are_written_as_their_values_are(size: float, value: float, shown: str):
-    assert _output.error(size, value) == shown
+    assert output.error(size, value) == shown
 
 
 def test_every_verb_names_the_same_objectives():
-    from jscale.cli import _options
+    from jscale.cli import sensitivity
+    from jscale.cli.support import options
 
-    helps = [get_args(option)[1].help for option in (_options.OBJECTIVE, _options.OBJECTIVES)]
+    texts = [get_args(option)[1].help for option in (options.OBJECTIVE, sensitivity.OBJECTIVES)]
     for name in (
-        "huber:",
+        "huber ",
         "asymmetric-huber",
         "huber-likelihood",
         "student-likelihood",
         "log-squares",
         "raw-squares",
     ):
-        assert all(name in text for text in helps)
+        assert all(name in text for text in texts)

@@ -1,4 +1,4 @@
-"""What leaves a verb: strict JSON, tables for people, files that are whole or not there at all."""
+"""What a verb writes: strict JSON, tables for people, files by atomic writes."""
 
 import json
 import math
@@ -15,16 +15,20 @@ from jscale._core.files import replacing
 if TYPE_CHECKING:
     from jscale._core.notes import Note
 
-_WIDTH_OF_A_PIPE = 160
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+_PIPE_WIDTH = 160
+"""Columns of a table that goes into a pipe."""
+_SEVERITIES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+"""Severity of a note → style, the most severe first."""
 
 
 def plain(value: Any) -> Any:
-    """``value`` in JSON's own types; a number that JSON does not have (NaN, infinity) is null."""
+    """``value`` in JSON's own types; a number that JSON lacks (NaN, infinity) becomes null."""
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):  # an array, or a number of numpy's or JAX's
+    if hasattr(value, "tolist"):  # an array, or a scalar of NumPy or JAX
         return plain(value.tolist())
     if isinstance(value, int):
         return int(value)
@@ -41,7 +45,7 @@ def to_json(payload: Mapping[str, Any]) -> str:
 
 
 def deliver(payload: Mapping[str, Any], as_json: bool, out: str | None) -> None:
-    """Write the result to the file that ``--out`` names, and to stdout with ``--json``."""
+    """Write the result to the file of ``--out``, and to stdout with ``--json``."""
     if out is not None:
         with writing(out) as temporary:
             temporary.write_text(to_json(payload) + "\n", encoding="utf-8")
@@ -49,54 +53,54 @@ def deliver(payload: Mapping[str, Any], as_json: bool, out: str | None) -> None:
         sys.stdout.write(to_json(payload) + "\n")
 
 
-def notes(found: Iterable["Note"]) -> list[dict[str, str]]:
+def notes(items: Iterable["Note"]) -> list[dict[str, str]]:
     """Notes as JSON objects."""
-    return [{"code": n.code, "severity": n.severity, "message": n.message} for n in found]
+    return [{"code": n.code, "severity": n.severity, "message": n.message} for n in items]
 
 
 def target(out: str, option: str = "--out") -> Path:
-    """The file that an option means, checked before any work is done for it.
+    """The path of an output option, validated before any work is done for it.
 
     Raises:
-        JscaleError: its folder does not exist or cannot be written to, or it is no regular file.
+        JscaleError: its folder does not exist or is not writable, or it is not a regular file.
     """
     path = Path(out).expanduser()
     try:
         path = path.resolve()
-        if path.is_symlink():  # still: newer Pythons give up without a word
+        if path.is_symlink():  # newer Pythons resolve a loop of links without an error
             raise OSError("a loop of links")
         folder, special = path.parent, path.exists() and not path.is_file()
         missing = not folder.is_dir()
-    except (OSError, ValueError, RuntimeError) as error:  # too long a name, a NUL, a loop of links
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a loop of links
         raise JscaleError(f"{option} {out!r}: not a path that can be written: {error}") from None
+
     if missing:
         raise JscaleError(f"{option} {out!r}: there is no folder {str(folder)!r}")
     if special:
-        what = "folder" if path.is_dir() else "device or pipe"
-        raise JscaleError(f"{option} {out!r}: this is a {what}; expected a file")
+        kind = "folder" if path.is_dir() else "device or pipe"
+        raise JscaleError(f"{option} {out!r}: this is a {kind}; expected a file")
+
     try:
-        # A trial in its own folder: access rights alone do not tell of read-only and virtual file
-        # systems.
+        # Permissions alone do not reveal read-only and virtual file systems: write a trial file.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise JscaleError(
-            f"{option} {out!r}: cannot be written: {error.strerror or error}"
-        ) from None
+        reason = error.strerror or error
+        raise JscaleError(f"{option} {out!r}: cannot be written: {reason}") from None
     return path
 
 
 def targets(out: str | None, figure: str | None) -> None:
-    """Check the files of ``--out`` and ``--figure`` before any work is done for them.
+    """Validate the paths of ``--out`` and ``--figure`` before any work is done for them.
 
     Raises:
-        JscaleError: as :func:`target`, or a figure of another kind than those that are drawn.
+        JscaleError: as :func:`target`, or a kind of figure that is not supported.
     """
     if out is not None:
         target(out)
     if figure is not None:
         target(figure, "--figure")
-        if not figure.lower().endswith((".png", ".pdf", ".svg")):
+        if not figure.lower().endswith(FIGURE_SUFFIXES):
             raise JscaleError(
                 f"--figure {figure!r}: expected a file that ends in .png, .pdf or .svg"
             )
@@ -104,8 +108,7 @@ def targets(out: str | None, figure: str | None) -> None:
 
 @contextmanager
 def writing(out: str) -> Iterator[Path]:
-    """A temporary path that becomes the file of ``--out`` at the end; after an error nothing has
-    changed.
+    """A temporary path that replaces the file of ``--out`` at the end; unchanged after an error.
 
     Raises:
         JscaleError: the file cannot be written.
@@ -115,7 +118,7 @@ def writing(out: str) -> Iterator[Path]:
 
 
 def figures(value: float | None, digits: int = 6) -> str:
-    """A number with ``digits`` significant figures, for people; an empty text for none."""
+    """A number with ``digits`` significant figures, for people; an empty text for None."""
     if value is None:
         return ""
     if not math.isfinite(value):
@@ -123,26 +126,23 @@ def figures(value: float | None, digits: int = 6) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
-def error(size: float, value: float) -> str:
-    """A standard error beside its value, to two digits: with an exponent where the value has one,
-    or else too long.
-    """
+def error(stderr: float, value: float) -> str:
+    """A standard error to two digits, in exponent notation where ``value`` is or it is too long."""
     from jscale.report.notation import significant
 
-    if size == 0 or not math.isfinite(size) or ("e" not in figures(value) and 1e-6 <= size < 1e9):
-        return significant(size, 2)
-    return f"{size:.1e}"
+    readable = "e" not in figures(value) and 1e-6 <= stderr < 1e9
+    if stderr == 0 or not math.isfinite(stderr) or readable:
+        return significant(stderr, 2)
+    return f"{stderr:.1e}"
 
 
 def show(*blocks: Any) -> None:
-    """Print text and rich tables on stdout; into a pipe they come plain, and wide enough not to be
-    cut.
-    """
+    """Print text and rich tables on stdout; into a pipe without colours and without truncation."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     if not console.is_terminal:
-        console.width = _WIDTH_OF_A_PIPE
+        console.width = _PIPE_WIDTH
     for block in blocks:
         console.print(block, markup=False)
 
@@ -153,17 +153,17 @@ def table(
     *,
     title: str | None = None,
     right: str = "",
-    whole: Sequence[str] = (),
+    unbroken: Sequence[str] = (),
 ) -> Any:
     """A rich table of plain text.
 
     Args:
         headers: of the columns.
-        rows: cells as text, taken literally.
+        rows: cells as text, without markup.
         title: above the table.
-        right: one letter a column, "r" for those aligned to the right, as numbers are; may be
-            shorter than the table.
-        whole: headers of the columns whose cells are never broken.
+        right: one letter a column, "r" for right-aligned as numbers are; may be shorter than the
+            table.
+        unbroken: headers of the columns whose cells are never wrapped.
     """
     from rich import box
     from rich.table import Table
@@ -172,29 +172,30 @@ def table(
     # Text, not str: a name such as "[bold]" in a table of runs is no markup.
     heading = Text(title, style="bold") if title else None
     grid = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+
     for i, header in enumerate(headers):
         justify: Literal["left", "right"] = "right" if right[i : i + 1] == "r" else "left"
-        grid.add_column(Text(header), justify=justify, overflow="fold", no_wrap=header in whole)
+        grid.add_column(Text(header), justify=justify, overflow="fold", no_wrap=header in unbroken)
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     return grid
 
 
-def show_notes(found: Iterable[Mapping[str, str]], *, least: str = "info") -> None:
-    """Notes (as :func:`notes` gives them) for people, one a line, the serious ones first.
+def show_notes(items: Iterable[Mapping[str, str]], *, least: str = "info") -> None:
+    """Print notes (as :func:`notes` returns them), one a line, the most severe first.
 
     Args:
-        found: the notes.
-        least: leave out those that are less serious.
+        items: the notes.
+        least: omit notes that are less severe than this.
     """
     from rich.text import Text
 
-    order = {"error": 0, "warning": 1, "info": 2}
-    style = {"error": "bold red", "warning": "yellow", "info": "dim"}
-    lines = [
-        Text.assemble((f"{note['severity']}: ", style[note["severity"]]), note["message"])
-        for note in sorted(found, key=lambda n: order[n["severity"]])
-        if order[note["severity"]] <= order[least]
-    ]
+    order = list(_SEVERITIES)
+    lines = []
+    for note in sorted(items, key=lambda note: order.index(note["severity"])):
+        severity = note["severity"]
+        if order.index(severity) <= order.index(least):
+            label = (f"{severity}: ", _SEVERITIES[severity])
+            lines.append(Text.assemble(label, note["message"]))
     if lines:
         show(*lines)

@@ -1,0 +1,142 @@
+"""Options that several verbs take, each described once; a verb's own options are in its file."""
+
+from typing import Annotated
+
+import typer
+
+
+def option(*names: str, help: str, metavar: str, **more: object) -> typer.models.OptionInfo:
+    """An option without a default in its help text.
+
+    Args:
+        names: the flags.
+        help: one line on what it does.
+        metavar: the value's placeholder in the help text.
+        more: of ``typer.Option``.
+    """
+    settings = {"show_default": False, **more}
+    return typer.Option(*names, help=help, metavar=metavar, **settings)  # pyright: ignore
+
+
+# --- table and law ---
+RUNS = Annotated[
+    str,
+    typer.Argument(
+        help="A table of runs (.csv .tsv .jsonl .parquet), or a data set by name.",
+        metavar="RUNS",
+        show_default=False,
+    ),
+]
+LAW = Annotated[
+    str, typer.Option("--law", help="A law of the catalogue: see 'jscale laws'.", metavar="NAME")
+]
+FIX = Annotated[
+    list[str] | None,
+    option("--fix", help="Fix parameters at values: E=1.69.", metavar="NAME=VALUE"),
+]
+TIE = Annotated[
+    list[str] | None,
+    option("--tie", help="Set parameters equal: beta=alpha.", metavar="NAME=NAME"),
+]
+INCLUDE_EXCLUDED = Annotated[
+    bool, typer.Option("--include-excluded", help="Also use the rows marked 'exclude'.")
+]
+PARAMS = Annotated[
+    str | None,
+    option(
+        "--params",
+        help="A published source, a JSON result of 'jscale fit', or E=1.69,A=406.4,…",
+        metavar="SOURCE",
+    ),
+]
+POSTERIOR = Annotated[
+    str | None,
+    option("--posterior", help="Draws written by 'jscale sample --out'.", metavar="FILE.nc"),
+]
+
+# --- fits ---
+OBJECTIVE_NAMES = (
+    "huber (huber:0.01 sets its delta), asymmetric-huber (for under-tuned runs above the law), "
+    "huber-likelihood, student-likelihood, log-squares or raw-squares"
+)
+OBJECTIVE = Annotated[str, typer.Option("--objective", help=f"{OBJECTIVE_NAMES}.", metavar="NAME")]
+WEIGHTS = Annotated[
+    str | None,
+    option(
+        "--weights",
+        help="Column with the weight of each run; loss_se divides the residuals.",
+        metavar="COLUMN",
+    ),
+]
+STARTS = Annotated[int, typer.Option("--starts", help="Number of starting points.", metavar="INT")]
+
+# --- intervals ---
+TARGET_HELP = (
+    "A parameter, a (exponent of the optimal size), N_opt@1e24, D_opt@1e24, P_opt@1e21, "
+    "loss@1e24, loss@N=70B,D=1.4T or D_crit@N=8B,P_post=4"
+)
+TARGETS = Annotated[
+    list[str] | None,
+    option(
+        "--target",
+        help=f"{TARGET_HELP}; can be repeated (default: all parameters).",
+        metavar="TARGET",
+    ),
+]
+KINDS = Annotated[
+    list[str] | None,
+    option(
+        "--kinds",
+        help="Kinds of intervals (default: all that apply): fisher, sandwich, cluster-sandwich, "
+        "bootstrap-rows, bootstrap-cluster, bootstrap-wild, bootstrap-wild-cluster, "
+        "bootstrap-parametric, profile, cluster-profile.",
+        metavar="NAME",
+    ),
+]
+BY = Annotated[
+    str | None,
+    option(
+        "--by",
+        help="Column whose equal values form a cluster (default: group, else N).",
+        metavar="COLUMN",
+    ),
+]
+
+# --- the posterior ---
+CHAINS = Annotated[int, typer.Option("--chains", help="Number of chains.", metavar="INT")]
+WARMUP = Annotated[
+    int, typer.Option("--warmup", help="Warm-up steps of each chain.", metavar="INT")
+]
+DRAWS = Annotated[int, typer.Option("--draws", help="Draws kept from each chain.", metavar="INT")]
+
+# --- plans ---
+BUDGET = Annotated[
+    list[str] | None,
+    option("--budget", help="Compute in FLOP, such as 1e21; can be repeated.", metavar="FLOP"),
+]
+POST_BITS = Annotated[
+    list[str] | None,
+    option(
+        "--post-bits",
+        help="Bits after training, for the critical number of tokens: 3,4.",
+        metavar="BITS",
+    ),
+]
+
+# --- output ---
+AS_JSON = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
+]
+SEED = Annotated[int, typer.Option("--seed", help="Seed of all random numbers.", metavar="INT")]
+BOOTSTRAP_SEED = Annotated[
+    int, typer.Option("--seed", help="Seed of the bootstrap.", metavar="INT")
+]
+NO_SEED = Annotated[
+    int,
+    option(
+        "--seed", help="Accepted by every verb; this one uses no random numbers.", metavar="INT"
+    ),
+]
+OUT_JSON = Annotated[
+    str | None, option("--out", help="Also write the JSON result to FILE.", metavar="FILE")
+]

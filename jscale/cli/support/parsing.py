@@ -1,0 +1,83 @@
+"""Numbers and ``name=value`` pairs from the text of an option."""
+
+import math
+from collections.abc import Iterable
+
+from jscale._core.errors import JscaleError
+from jscale._core.numbers import number_with_suffix
+
+_INFINITE = ("inf", "infinity")
+_MAX_QUOTED = 40
+"""Characters of a user's text that a message quotes."""
+
+
+def number(text: str, where: str) -> float:
+    """A finite number such as ``7e10``, ``70B``, ``1.4T``.
+
+    Args:
+        text: of the option.
+        where: the option or the name, for the message.
+
+    Raises:
+        JscaleError: not a finite number.
+    """
+    value = number_with_suffix(text.strip())
+    if value is None or not math.isfinite(value):
+        raise JscaleError(f"{where}: expected a number such as 7e10 or 70B, not {_quoted(text)}")
+    return value
+
+
+def above_zero(text: str, where: str, example: str) -> float:
+    """A finite number above zero.
+
+    Raises:
+        JscaleError: not such a number; the message gives the example.
+    """
+    value = number_with_suffix(text.strip())
+    if value is None or not 0 < value < math.inf:
+        raise JscaleError(
+            f"{where}: expected a number above 0 such as {example}, not {_quoted(text)}"
+        )
+    return value
+
+
+def many(texts: Iterable[str] | None) -> list[str]:
+    """The parts of an option that can be repeated, separated by commas, or both."""
+    return [part.strip() for text in texts or () for part in text.split(",")]
+
+
+def pairs(texts: Iterable[str] | None, where: str, example: str) -> dict[str, str]:
+    """``name=text`` pairs of an option that can be repeated, separated by commas, or both.
+
+    Raises:
+        JscaleError: a part without ``=``, an empty side, or a name given twice.
+    """
+    values: dict[str, str] = {}
+    for part in many(texts):
+        name, equals, text = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and text):
+            raise JscaleError(
+                f"{where}: expected NAME=VALUE such as {example}, not {_quoted(part)}"
+            )
+        if name in values:
+            raise JscaleError(f"{where}: {name} is given twice")
+        values[name] = text
+    return values
+
+
+def values(texts: Iterable[str] | None, where: str, example: str) -> dict[str, float]:
+    """``name=number`` pairs; ``inf`` is allowed, since it is a number of bits.
+
+    Raises:
+        JscaleError: as :func:`pairs`, or a value that is not a number.
+    """
+    numbers: dict[str, float] = {}
+    for name, text in pairs(texts, where, example).items():
+        infinite = text.lower().removeprefix("+") in _INFINITE
+        numbers[name] = math.inf if infinite else number(text, f"{where}: {name}")
+    return numbers
+
+
+def _quoted(text: str) -> str:
+    """The text in quotes, shortened."""
+    return repr(text if len(text) <= _MAX_QUOTED else text[: _MAX_QUOTED - 1] + "…")

@@ -1,0 +1,153 @@
+"""Plans with bands as JSON objects: the output of ``jscale plan`` and ``jscale report``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jscale._core.errors import JscaleError
+
+if TYPE_CHECKING:
+    from jscale.laws import LawFunction
+
+_QUANTILES = ("q05", "q50", "q95")
+_REPORTED = ("N_opt", "D_opt", "P_opt", "loss", "D_over_N")
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """A law with parameters, and which of size, data and bits the plan chooses.
+
+    Attributes:
+        law: the law.
+        params: parameter → value or draws.
+        bits: training precision in bits; None to optimise it, or where the law has none.
+        size: number of parameters; None to optimise it.
+        post_bits: bits after training at which to compute the critical tokens.
+    """
+
+    law: "LawFunction"
+    params: Mapping[str, Any]
+    bits: float | None = None
+    size: float | None = None
+    post_bits: Sequence[float] = ()
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Inputs that the plan optimises."""
+        free = ("D",) if self.size is not None else ("N", "D")
+        return (*free, "P") if self.has_bits and self.bits is None else free
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """Inputs at given values."""
+        inputs = {"N": self.size, "P": self.bits}
+        return {name: value for name, value in inputs.items() if value is not None}
+
+    @property
+    def has_bits(self) -> bool:
+        """Whether the law has a training precision."""
+        from jscale.laws import describe
+
+        return any(name != "P_post" for name in describe(self.law).bit_inputs)
+
+
+def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[float] = ()) -> None:
+    """Validate a request before anything is sampled for it.
+
+    Raises:
+        JscaleError: the law does not divide a budget between size and data, or has no such bits.
+    """
+    from jscale.laws import describe
+
+    record = describe(law)
+    if missing := {"N", "D"} - set(record.input_names):
+        names = " and ".join(sorted(missing, reverse=True))
+        raise JscaleError(
+            f"law {record.name!r} has no input {names}: a plan divides a budget between N and D"
+        )
+    if others := [i.name for i in record.inputs if i.default is None and i.name not in ("N", "D")]:
+        raise JscaleError(
+            f"law {record.name!r} also needs {', '.join(others)}, which a plan does not choose"
+        )
+    if bits is not None and not set(record.bit_inputs) - {"P_post"}:
+        raise JscaleError(f"--bits: law {record.name!r} has no training precision")
+    if post_bits and "P_post" not in record.bit_inputs:
+        raise JscaleError(f"--post-bits: law {record.name!r} has no bits after training, P_post")
+
+
+def at_budget(request: PlanRequest, budget: float) -> dict[str, Any]:
+    """The plan for a budget in FLOP: 5%, 50% and 95% quantiles over the draws.
+
+    With one set of parameters the three quantiles are equal.
+    """
+    from jscale import plan
+
+    def optimise(law: Any, params: Any, budget: Any) -> dict[str, Any]:
+        best = plan.optimal(law, params, budget, free=request.free, **request.fixed)
+        values = {"N_opt": best.N_opt, "D_opt": best.D_opt, "P_opt": best.P_opt, "loss": best.loss}
+        values["D_over_N"] = best.D_opt / best.N_opt
+        present = {name: value for name, value in values.items() if value is not None}
+        return {"values": present, "status": best.status}
+
+    bands = plan.bands(optimise, request.law, request.params, budget)
+    values = bands.values["values"]
+
+    result: dict[str, Any] = {"C": budget}
+    result.update({name: _quantiles(values[name]) for name in _REPORTED if name in values})
+    result.update(_status(bands.values["status"], bands.converged))
+    if request.post_bits:
+        result["D_crit"] = _critical(request, budget)
+    return result
+
+
+def at_size(request: PlanRequest) -> dict[str, Any]:
+    """The critical tokens of a model of a given size, without a budget."""
+    return {"N": request.size, "D_crit": _critical(request, None)}
+
+
+def _critical(request: PlanRequest, budget: float | None) -> dict[str, Any]:
+    """Bits after training → quantiles of the tokens past which more data raises the loss."""
+    from jscale import plan
+
+    def tokens(law: Any, params: Any, post_bits: float) -> Any:
+        inputs: dict[str, Any] = dict(request.fixed)
+        if budget is not None:
+            best = plan.optimal(law, params, budget, free=request.free, **request.fixed)
+            inputs = {"N": best.N_opt} if best.P_opt is None else {"N": best.N_opt, "P": best.P_opt}
+        return plan.critical_tokens(law, params, P_post=post_bits, **inputs)
+
+    critical = {}
+    for bits in request.post_bits:
+        bands = plan.bands(tokens, request.law, request.params, bits)
+        critical[f"{bits:g}"] = {
+            **_quantiles(bands.values.D_crit),
+            **_status(bands.values.status, bands.converged),
+        }
+    return critical
+
+
+def _quantiles(values: Any) -> dict[str, float]:
+    return dict(zip(_QUANTILES, values.tolist(), strict=True))
+
+
+def _status(status: Any, share: Any) -> dict[str, Any]:
+    from jscale._core.status import Status
+
+    return {"status": str(Status(int(status))), "converged": float(share)}
+
+
+def default_budgets(compute: Any) -> list[float]:
+    """One, two and three decades beyond the largest run, as powers of ten.
+
+    Args:
+        compute: FLOP of every run, shape (rows,).
+
+    Raises:
+        JscaleError: there is no run.
+    """
+    import numpy as np
+
+    if not len(compute):
+        raise JscaleError("the runs have no compute: give --budget")
+    nearest = round(float(np.log10(np.max(compute))))
+    return [float(f"1e{nearest + decades}") for decades in (1, 2, 3)]
