@@ -1,4 +1,4 @@
-"""Rows of published numbers, and data sets that are not at hand."""
+"""Rows of published numbers, and data sets that are not available."""
 
 import math
 from dataclasses import replace
@@ -10,60 +10,74 @@ from jscale import assess
 from jscale._core.errors import JscaleError
 from jscale.assess.published._row import Protocol
 
-SHEET = Protocol("toy", "ten runs, squares")
+PROTOCOL = Protocol("toy", "ten runs, squares")
 
 
 @pytest.mark.parametrize(
     ("row", "difference", "agrees"),
     [
-        (SHEET.relative("x", -2.0, -2.1, within=0.06, why="w", remark="r"), -0.05, True),
-        (SHEET.relative("x", 2.0, 2.1, within=0.04, why="w", remark="r"), 0.05, False),
-        (SHEET.absolute("x", 2.0, 1.5, within=0.4, why="w", remark="r"), -0.5, False),
-        (SHEET.in_errors("x", 2.0, 2.5, error=0.25, within=2.0, why="w", remark="r"), 2.0, True),
+        (PROTOCOL.relative("x", -2.0, -2.1, within=0.06, reason="w", comment="r"), -0.05, True),
+        (PROTOCOL.relative("x", 2.0, 2.1, within=0.04, reason="w", comment="r"), 0.05, False),
+        (PROTOCOL.absolute("x", 2.0, 1.5, within=0.4, reason="w", comment="r"), -0.5, False),
         (
-            SHEET.in_our_errors("x", 2.0, 2.5, error=0.1, within=2.0, why="w", remark="r"),
+            PROTOCOL.in_errors("x", 2.0, 2.5, error=0.25, within=2.0, reason="w", comment="r"),
+            2.0,
+            True,
+        ),
+        (
+            PROTOCOL.in_our_errors("x", 2.0, 2.5, error=0.1, within=2.0, reason="w", comment="r"),
             5.0,
             False,
         ),
         (
-            SHEET.interval("x", (1.0, 2.0, 3.0), (1.0, 2.1, 2.6), within=0.3, why="w", remark="r"),
+            PROTOCOL.interval(
+                "x", (1.0, 2.0, 3.0), (1.0, 2.1, 2.6), within=0.3, reason="w", comment="r"
+            ),
             -0.4,
             False,
         ),
         (
-            SHEET.interval(
-                "x", (1.0, 2.0, 3.0), (1.0, 2.1, 2.6), within=0.3, error=2.0, why="w", remark="r"
+            PROTOCOL.interval(
+                "x",
+                (1.0, 2.0, 3.0),
+                (1.0, 2.1, 2.6),
+                within=0.3,
+                error=2.0,
+                reason="w",
+                comment="r",
             ),
             -0.2,
             True,
         ),
     ],
 )
-def test_difference_verdict_and_what_is_said(row, difference, agrees):
+def test_difference_verdict_and_text(row, difference, agrees):
     assert row.difference == pytest.approx(difference)
     assert row.agrees == agrees
     assert row.verdict == ("agrees" if agrees else "differs")
     assert row.why == ("r" if agrees else "w")
 
 
-def test_no_number_never_agrees():
-    assert not SHEET.relative("x", 1.0, math.nan, within=1e9).agrees
-    assert not SHEET.interval("x", (1.0, 2.0, 3.0), (-math.inf, 2.0, math.inf), within=1e9).agrees
+def test_a_non_finite_number_never_agrees():
+    assert not PROTOCOL.relative("x", 1.0, math.nan, within=1e9).agrees
+    assert not PROTOCOL.interval(
+        "x", (1.0, 2.0, 3.0), (-math.inf, 2.0, math.inf), within=1e9
+    ).agrees
 
 
-def test_what_the_runs_leave_open_does_not_agree():
-    row = SHEET.absolute("E", 0.001, 0.0, within=0.01, why="w", remark="r", identified=False)
+def test_an_unidentified_number_does_not_agree():
+    row = PROTOCOL.absolute("E", 0.001, 0.0, within=0.01, reason="w", comment="r", identified=False)
     assert (row.agrees, row.verdict, row.why) == (False, "not identified", "r")
 
 
 def test_a_row_per_constant():
-    made = SHEET.constants(
+    rows = PROTOCOL.constants(
         {"A": 1.0, "B": 2.0},
         {"A": 1.0, "B": 3.0},
         within=0.1,
-        why=lambda name: f"because of {name}",
+        reason=lambda name: f"because of {name}",
     )
-    assert [(row.quantity, row.agrees, row.why) for row in made] == [
+    assert [(row.quantity, row.agrees, row.why) for row in rows] == [
         ("A", True, ""),
         ("B", False, "because of B"),
     ]
@@ -76,7 +90,7 @@ def test_a_row_per_constant():
         ("pile", "no data set 'pile'; expected chinchilla, quest"),
         (
             "precision-runs",
-            "nothing published about 'precision-runs' is known to compare with",
+            "there are no published results for 'precision-runs'; expected chinchilla, quest",
         ),
     ],
 )
@@ -87,14 +101,14 @@ def test_unknown_names(name, message):
 
 
 @pytest.fixture
-def nothing_at_hand(tmp_path, monkeypatch):
+def no_data(tmp_path, monkeypatch):
     import platformdirs
 
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "cache")
     monkeypatch.setenv("JSCALE_DATA", str(tmp_path))
 
 
-def test_what_is_not_at_hand_is_listed_and_stops_nothing(nothing_at_hand):
+def test_missing_data_sets_are_listed_and_raise_no_error(no_data):
     result = assess.reproduce(key=jax.random.key(0))
     assert result.rows == ()
     assert [missing.dataset for missing in result.not_run] == list(assess.reproducible())
@@ -104,13 +118,13 @@ def test_what_is_not_at_hand_is_listed_and_stops_nothing(nothing_at_hand):
         assert missing.why.isprintable()
 
 
-def test_complete_means_that_all_was_run_and_agrees():
-    row = SHEET.absolute("x", 1.0, 1.0, within=0.1)
-    whole = assess.Reproduction((row,), (), {"toy": "nobody"}, {"toy": 0.1})
-    assert whole.complete
-    assert whole.of("toy") == (row,)
-    assert whole.of("other") == ()
+def test_complete_means_that_every_number_was_computed_and_agrees():
+    row = PROTOCOL.absolute("x", 1.0, 1.0, within=0.1)
+    result = assess.Reproduction((row,), (), {"toy": "nobody"}, {"toy": 0.1})
+    assert result.complete
+    assert result.of("toy") == (row,)
+    assert result.of("other") == ()
     off = replace(row, difference=0.2)
-    assert replace(whole, rows=(row, off)).differing == (off,)
-    assert not replace(whole, rows=(row, off)).complete
-    assert repr(replace(whole, rows=(row, off))) == "<Reproduction toy: 1 of 2 numbers agree>"
+    assert replace(result, rows=(row, off)).differing == (off,)
+    assert not replace(result, rows=(row, off)).complete
+    assert repr(replace(result, rows=(row, off))) == "<Reproduction toy: 1 of 2 numbers agree>"

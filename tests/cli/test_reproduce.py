@@ -24,9 +24,9 @@ def stand_in(name: str | None, *, key) -> Reproduction:
     rows = (
         SHEET.in_errors("E", 1.81686, 1.816864, error=0.02566, within=0.01),
         SHEET.interval(
-            "a", (0.49, 0.5, 0.51), (0.48, 0.6, 0.62), within=0.01, why="the runs differ"
+            "a", (0.49, 0.5, 0.51), (0.48, 0.6, 0.62), within=0.01, reason="the runs differ"
         ),
-        SHEET.absolute("floor", 0.001, 0.0, within=0.01, remark="no floor shows", identified=False),
+        SHEET.absolute("floor", 0.001, 0.0, within=0.01, comment="no floor shows", identified=False),
     )
     return Reproduction(rows if name == "chinchilla" else (), (), {name: "Besiroglu"}, {name: 0.5})
 

@@ -1,4 +1,4 @@
-"""What papers printed of the public data sets, and what the same data give here."""
+"""Numbers printed in papers on the public data sets, beside those computed here."""
 
 from jscale.assess.published._reproduce import NotRun, Reproduction, reproduce, reproducible
 from jscale.assess.published._row import Paper, Row

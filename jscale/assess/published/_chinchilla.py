@@ -27,84 +27,95 @@ INTERVALS = {
 """95% of the same refits."""
 EXPONENT, EXPONENT_ERROR = 0.513, 0.020
 DRAWS = 4000
-_HEAVY = 0.2
-"""For the error of B: its draws have tails so heavy that seeds differ by 10%."""
-_ENDS = 0.25
-"""Standard errors between ends of intervals: a 2.5% quantile of 4,000 draws is known to 0.05, of A
-and B to 0.1."""
+
+_WITHIN_ERROR = 0.1
+_WITHIN_ERROR_OF_B = 0.2
+"""Relative; the draws of B have tails so heavy that its standard error varies by 10% from seed to
+seed."""
+_WITHIN_END = 0.25
+"""Standard errors between ends of intervals: a 2.5% quantile of 4,000 draws has a Monte-Carlo error
+of 0.05, for A and B of 0.1."""
+_REASON = "the bootstrap samples differ by more than two seeds do"
+_ERROR_COMMENTS = {
+    "E": (
+        "resampling runs leaves out errors that runs of one size share; "
+        "resampling sizes gives larger standard errors"
+    ),
+    "B": "the draws of B have heavy tails: this varies by 10% from seed to seed",
+}
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[DATASET]
-    drawn = fit.bootstrap(chinchilla, table, draws=DRAWS, key=key)
-    likely = fit.point(chinchilla, table, objective="huber-likelihood")
-    return (*_grid(drawn.point), *_likelihood(likely), *_errors(drawn), *_intervals(drawn, likely))
+    bootstrap = fit.bootstrap(chinchilla, table, draws=DRAWS, key=key)
+    likelihood = fit.point(chinchilla, table, objective="huber-likelihood")
+    return (
+        *_grid(bootstrap.point),
+        *_likelihood(likelihood),
+        *_errors(bootstrap),
+        *_intervals(bootstrap, likelihood),
+    )
 
 
 def _grid(point: fit.Point) -> tuple[Row, ...]:
-    sheet = Protocol(DATASET, "240 runs, summed Huber, delta 1e-3")
-    below = f"our optimum is lower by {1 - point.objective / GRID_OBJECTIVE:.1e} of the objective"
-    return (
-        *sheet.constants(
-            GRID,
-            point.params,
-            within=5e-4,
-            remark=lambda n: f"{below}: theirs stopped just short of it" if n == "A" else "",
-        ),
-        sheet.relative("objective", GRID_OBJECTIVE, point.objective, within=1e-6),
+    protocol = Protocol(DATASET, "240 runs, summed Huber, delta 1e-3")
+    gain = 1 - point.objective / GRID_OBJECTIVE
+    comment = f"our objective is lower by {gain:.1e} of it: their optimiser stopped slightly early"
+    constants = protocol.constants(
+        GRID, point.params, within=5e-4, comment=lambda name: comment if name == "A" else ""
     )
+    objective = protocol.relative("objective", GRID_OBJECTIVE, point.objective, within=1e-6)
+    return (*constants, objective)
 
 
 def _likelihood(point: fit.Point) -> tuple[Row, ...]:
-    sheet, p = Protocol(DATASET, "240 runs, Huber likelihood, free scale"), point.params
+    protocol = Protocol(DATASET, "240 runs, Huber likelihood, free scale")
+    p = point.params
     constants = (
-        sheet.in_errors(name, value, p[name], error=ERRORS[name], within=0.001)
+        protocol.in_errors(name, value, p[name], error=ERRORS[name], within=0.001)
         for name, value in ESTIMATES.items()
     )
     a = p["beta"] / (p["alpha"] + p["beta"])
-    return (*constants, sheet.in_errors("a", EXPONENT, a, error=EXPONENT_ERROR, within=0.05))
+    return (*constants, protocol.in_errors("a", EXPONENT, a, error=EXPONENT_ERROR, within=0.05))
 
 
-def _errors(drawn: fit.Bootstrap) -> tuple[Row, ...]:
-    sheet = Protocol(DATASET, f"240 runs, {DRAWS:,} bootstrap refits by runs")
-    found = {**drawn.stderr, "a": np.std(_exponents(drawn), ddof=1)}
-    remarks = {
-        "E": "by runs: errors that runs of one size share are not in these; drawing whole sizes gives larger ones",
-        "B": "the draws of B have heavy tails: from seed to seed this moves by 10%",
-    }
+def _errors(bootstrap: fit.Bootstrap) -> tuple[Row, ...]:
+    protocol = Protocol(DATASET, f"240 runs, {DRAWS:,} bootstrap refits by runs")
+    stderr = {**bootstrap.stderr, "a": np.std(_exponents(bootstrap), ddof=1)}
     return tuple(
-        sheet.relative(
+        protocol.relative(
             f"s.e. of {name}",
             error,
-            found[name],
-            within=_HEAVY if name == "B" else 0.1,
-            why="a sample of the bootstrap beyond what seeds differ by",
-            remark=remarks.get(name, ""),
+            stderr[name],
+            within=_WITHIN_ERROR_OF_B if name == "B" else _WITHIN_ERROR,
+            reason=_REASON,
+            comment=_ERROR_COMMENTS.get(name, ""),
         )
         for name, error in {**ERRORS, "a": EXPONENT_ERROR}.items()
     )
 
 
-def _intervals(drawn: fit.Bootstrap, likely: fit.Point) -> tuple[Row, ...]:
-    sheet, ours = (
-        Protocol(DATASET, f"240 runs, estimate and 95% of {DRAWS:,} bootstrap refits by runs"),
-        drawn.interval(0.95),
-    )
+def _intervals(bootstrap: fit.Bootstrap, likelihood: fit.Point) -> tuple[Row, ...]:
+    fitted = f"240 runs, estimate and 95% of {DRAWS:,} bootstrap refits by runs"
+    protocol = Protocol(DATASET, fitted)
+    ends = bootstrap.interval(0.95)
     return tuple(
-        sheet.interval(
+        protocol.interval(
             name,
             (low, ESTIMATES[name], high),
-            (ours[name][0], likely.params[name], ours[name][1]),
+            (ends[name][0], likelihood.params[name], ends[name][1]),
             error=ERRORS[name],
-            within=_ENDS,
-            why="a sample of the bootstrap beyond what seeds differ by",
+            within=_WITHIN_END,
+            reason=_REASON,
         )
         for name, (low, high) in INTERVALS.items()
     )
 
 
-def _exponents(drawn: fit.Bootstrap) -> np.ndarray:
-    alpha, beta = drawn.draws["alpha"][drawn.settled], drawn.draws["beta"][drawn.settled]
+def _exponents(bootstrap: fit.Bootstrap) -> np.ndarray:
+    """Draws of ``beta / (alpha + beta)``."""
+    draws, converged = bootstrap.draws, bootstrap.settled
+    alpha, beta = draws["alpha"][converged], draws["beta"][converged]
     return beta / (alpha + beta)
 
 

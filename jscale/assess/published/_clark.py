@@ -13,8 +13,9 @@ from jscale.runs import Runs, select
 
 DATASET = "clark-moe"
 ROUTERS = {"S-Base": "clark2022_sbase", "RL-R": "clark2022_rlr", "Hash": "clark2022_hash"}
-_ERRORS = 2.0
-"""Of our standard errors; the paper prints none."""
+_WITHIN = 2.0
+"""In our standard errors; the paper prints none."""
+_REASON = "the paper does not state exactly which runs it fitted"
 _STARTS = 64
 
 
@@ -27,17 +28,17 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
         chosen = standard & np.isin(table["router"], ["Dense", router])
         # By weights of one table: three tables of different length would be three compilations.
         fitted = refit(routed, table, data, chosen, Squares("log"), starts=_STARTS)
-        rows += _of(f"{router} and dense, {chosen.sum()} runs", params(routed, source), fitted)
+        label = f"{router} and dense, {chosen.sum()} runs"
+        rows += _router_rows(label, params(routed, source), fitted)
     return tuple(rows)
 
 
-def _of(told: str, published: dict[str, float], fitted: Refit) -> tuple[Row, ...]:
-    sheet = Protocol(DATASET, f"{told}, squares of log residuals")
+def _router_rows(label: str, published: dict[str, float], fitted: Refit) -> tuple[Row, ...]:
+    protocol = Protocol(DATASET, f"{label}, squares of log residuals")
     errors = dict(zip(fitted.params, np.sqrt(np.diag(fitted.covariance)), strict=True))
-    why = "which runs the paper fitted is not said to the last one"
     return tuple(
-        sheet.in_our_errors(
-            name, value, fitted.params[name], error=errors[name], within=_ERRORS, why=why
+        protocol.in_our_errors(
+            name, value, fitted.params[name], error=errors[name], within=_WITHIN, reason=_REASON
         )
         for name, value in published.items()
     )

@@ -1,4 +1,4 @@
-"""Gadre et al. 2024: five small models foretell over-trained ones of 300 times their compute."""
+"""Gadre et al. 2024: five small models predict over-trained ones of 300 times their compute."""
 
 from collections.abc import Mapping
 
@@ -17,9 +17,11 @@ CONSTANTS = {
 }
 """Corpus → constants of the authors' own code."""
 MEAN_ERROR = {"C4": 2.08, "RefinedWeb": 1.78}
-"""Mean relative error of the models that were not fitted, per cent, of the authors' code; SciPy's
-least squares on the same runs gives 1.775 for RefinedWeb, so that the second decimal is not to be
-had."""
+"""Mean relative error of the models that were not fitted, per cent, of the authors' code.
+
+SciPy's least squares on the same runs gives 1.775 for RefinedWeb, so the second decimal is not
+reproducible.
+"""
 SINGLE = {
     ("C4", 6.89e9, 20.0): 4.30,
     ("RefinedWeb", 1.44e9, 320.0): 0.005,
@@ -31,24 +33,27 @@ _CORPORA = {"C4": "c4_original", "RefinedWeb": "rw_original"}
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[DATASET]
-    return tuple(
-        row
-        for corpus, name in _CORPORA.items()
-        for row in _of(corpus, table.where(table["group"] == name))
-    )
+    rows: list[Row] = []
+    for corpus, group in _CORPORA.items():
+        rows += _corpus_rows(corpus, table.where(table["group"] == group))
+    return tuple(rows)
 
 
-def _of(corpus: str, table: Runs) -> tuple[Row, ...]:
+def _corpus_rows(corpus: str, table: Runs) -> tuple[Row, ...]:
     fitted = table["fit_subset"] == 1
-    # Plain least squares of the loss, as the authors' code has it.
+    # Ordinary least squares of the loss, as in the authors' code.
     point = fit.point(overtraining, table.where(fitted), objective="raw-squares")
-    error = 100 * np.abs(
-        np.asarray(overtraining(table["C"], table["M"], **point.params)) / table["loss"] - 1
+    predicted = np.asarray(overtraining(table["C"], table["M"], **point.params))
+    error = 100 * np.abs(predicted / table["loss"] - 1)
+
+    small = Protocol(DATASET, f"{corpus}, {fitted.sum()} small runs, squares of the loss")
+    label = f"{corpus}, {(~fitted).sum()} runs predicted from {fitted.sum()}"
+    predictions = Protocol(DATASET, label)
+    mean = predictions.absolute(
+        "mean error, %", MEAN_ERROR[corpus], error[~fitted].mean(), within=0.01
     )
-    on_few = Protocol(DATASET, f"{corpus}, {fitted.sum()} small runs, squares of the loss")
-    ahead = Protocol(DATASET, f"{corpus}, {(~fitted).sum()} runs foretold from {fitted.sum()}")
-    alone = (
-        ahead.absolute(
+    single = (
+        predictions.absolute(
             f"error at {N / 1e9:.1f}B, M = {M:g}, %",
             value,
             _error_at(table, error, N, M),
@@ -57,11 +62,7 @@ def _of(corpus: str, table: Runs) -> tuple[Row, ...]:
         for (of, N, M), value in SINGLE.items()
         if of == corpus
     )
-    return (
-        *on_few.constants(CONSTANTS[corpus], point.params, within=5e-4),
-        ahead.absolute("mean error, %", MEAN_ERROR[corpus], error[~fitted].mean(), within=0.01),
-        *alone,
-    )
+    return (*small.constants(CONSTANTS[corpus], point.params, within=5e-4), mean, *single)
 
 
 def _error_at(table: Runs, error: np.ndarray, N: float, M: float) -> float:

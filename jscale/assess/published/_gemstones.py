@@ -1,9 +1,10 @@
-"""McLeish et al. 2025 (Gemstones): Chinchilla's law on checkpoints of 22 shapes, and a law of width
-and depth.
+"""McLeish et al. 2025 (Gemstones): fits to checkpoints of models of 22 shapes.
+
+Chinchilla's law, and a law with terms for width and depth.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import jax
@@ -81,17 +82,21 @@ THEIR_STARTS = {
     ("hot", 1e-3): [(1.0, 0.0, 15.0, 0.0, level) for level in _LEVELS],
     ("cool_end", 1e-4): [(1.5, 0.0, 25.0, 15.0, level) for level in _LEVELS],
 }
-"""Of the 4,500 starts of the authors' script (alpha, beta, ln A, ln B, ln E), five each of those
-that end lowest."""
-_STOPPED = 0.01
-"""Where their optimiser stops hangs on the last bit of the objective: noise of 1e-16 of it moves ln
-A
-by up to 0.4% from one of these starts, and sends others elsewhere."""
+"""Of the 4,500 starts of the authors' script (alpha, beta, ln A, ln B, ln E), five per fit.
+
+They are among those with the lowest final objective.
+"""
+_WITHIN_STOPPED = 0.01
+"""The point where their optimiser stops depends on the last bit of the objective.
+
+Relative noise of 1e-16 moves ln A by up to 0.4% from one of these starts, and leads others to
+different points.
+"""
 _PRINTED = 3e-7
 """Half a unit of the last digit printed of an objective, relative."""
 
 _STARTS = 16
-"""All of 64 end at the same optimum."""
+"""All of 64 reach the same optimum."""
 
 _Shape = Annotated[
     ArrayLike, Role("shape", "1", "width or depth of a model", ends=(4.0, 1e5), typical=64.0)
@@ -102,7 +107,7 @@ _Shape = Annotated[
     formula="E + A_w / width**alpha_w + A_d / depth**alpha_d + A / N**alpha + B / D**beta",
     source="McLeish et al. 2025 (arXiv 2502.06857)",
     decreasing=("width", "depth", "N", "D"),
-    ridges=("N follows from width and depth: the four terms are hardly told apart.",),
+    ridges=("N follows from width and depth: the four terms are nearly collinear.",),
 )
 def shaped(
     width: _Shape,
@@ -135,53 +140,53 @@ def shaped(
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table, found = tables[DATASET], []
+    table = tables[DATASET]
+    rows: list[Row] = []
     for (subset, delta), (constants, objective) in PUBLISHED.items():
         part = table.where(table["subset"] == subset)
-        found += _fitted(part, delta, constants, objective)
-        found += _stopped(part, delta, constants, objective)
-    hot = table.where(table["subset"] == "hot")
-    return (*found, *_four_terms(hot))
+        rows += _fitted(part, delta, constants, objective)
+        rows += _stopped(part, delta, constants, objective)
+    return (*rows, *_four_terms(table.where(table["subset"] == "hot")))
 
 
-def natural(constants: dict[str, float]) -> dict[str, float]:
-    """Constants with coefficients printed as logarithms → parameters."""
+def natural(constants: Mapping[str, float]) -> dict[str, float]:
+    """Published constants, whose coefficients are logarithms → parameters."""
     return {
         name.removeprefix("ln "): math.exp(v) if name.startswith("ln ") else v
         for name, v in constants.items()
     }
 
 
-def printed(params: dict[str, float], like: dict[str, float]) -> dict[str, float]:
-    """Parameters as the paper prints them."""
+def printed(params: Mapping[str, float], constants: Iterable[str]) -> dict[str, float]:
+    """Parameters → ``constants`` as the paper prints them, coefficients as logarithms."""
     return {
-        n: math.log(params[n.removeprefix("ln ")]) if n.startswith("ln ") else params[n]
-        for n in like
+        name: math.log(params[name.removeprefix("ln ")]) if name.startswith("ln ") else params[name]
+        for name in constants
     }
 
 
 def _fitted(
     table: Runs, delta: float, constants: dict[str, float], objective: float
 ) -> tuple[Row, ...]:
-    goal = fit.Huber(delta)
-    at = value_at(chinchilla, table, natural(constants), goal)
-    point = fit.point(chinchilla, table, objective=goal, starts=_STARTS)
-    told = f"{len(table)} {table['subset'][0]} rows, summed Huber, delta {delta:g}"
+    """The objective at the published constants, and the certified optimum."""
+    huber = fit.Huber(delta)
+    at_published = value_at(chinchilla, table, natural(constants), huber)
+    point = fit.point(chinchilla, table, objective=huber, starts=_STARTS)
     gain = 1 - point.objective / objective
-    why = (
-        f"the published point is no minimum: a descent from it ends at ours, {gain:.2%} lower; SciPy's L-BFGS-B stops "
-        f"on changes of 2e-9 and slopes of 1e-5, which an objective of {objective:.0e} meets far from its minimum"
+    reason = (
+        f"the published point is not a minimum: a descent from it ends at ours, {gain:.2%} lower; "
+        "SciPy's L-BFGS-B stops at changes of 2e-9 and slopes of 1e-5, "
+        f"which an objective of {objective:.0e} reaches far from its minimum"
     )
+
+    label = f"{len(table)} {table['subset'][0]} rows, summed Huber, delta {delta:g}"
+    evaluated = Protocol(DATASET, f"{label}, published constants")
+    fitted = Protocol(DATASET, label)
+    computed = printed(point.params, constants)
     return (
-        Protocol(DATASET, f"{told}, published constants").relative(
-            "objective", objective, at, within=_PRINTED
-        ),
-        *Protocol(DATASET, told).constants(
-            constants, printed(dict(point.params), constants), within=1e-3, why=why
-        ),
-        Protocol(DATASET, told).relative(
-            "objective", objective, point.objective, within=_PRINTED, why=why
-        ),
+        evaluated.relative("objective", objective, at_published, within=_PRINTED),
+        *fitted.constants(constants, computed, within=1e-3, reason=reason),
+        fitted.relative("objective", objective, point.objective, within=_PRINTED, reason=reason),
     )
 
 
@@ -193,18 +198,24 @@ def _stopped(
     starts = THEIR_STARTS[subset, delta]
     ends = descents(table["N"], table["D"], table["loss"], delta, starts)
     best = min((end for end in ends if end.success), key=lambda end: end.fun, default=ends[0])
-    sheet = Protocol(
+
+    protocol = Protocol(
         DATASET,
-        f"{len(table)} {subset} rows, summed Huber, delta {delta:g}, SciPy's L-BFGS-B as the authors ran it, from "
-        f"{len(starts)} of their 4,500 starts, among which the lowest ends are",
+        f"{len(table)} {subset} rows, summed Huber, delta {delta:g}, SciPy's L-BFGS-B as the "
+        f"authors ran it, from {len(starts)} of their 4,500 starts, among those that end lowest",
     )
-    ours = dict(zip(constants, best.x.tolist(), strict=True))
-    remark = "where it stops is no minimum and hangs on the last bits of the objective"
+    computed = dict(zip(constants, best.x.tolist(), strict=True))
+    comment = (
+        "it stops short of a minimum, at a point that depends on the last bits of the objective"
+    )
     return (
-        *sheet.constants(
-            constants, ours, within=_STOPPED, remark=lambda name: remark if name == "alpha" else ""
+        *protocol.constants(
+            constants,
+            computed,
+            within=_WITHIN_STOPPED,
+            comment=lambda name: comment if name == "alpha" else "",
         ),
-        sheet.relative("objective", objective, float(best.fun), within=1e-4),
+        protocol.relative("objective", objective, float(best.fun), within=1e-4),
     )
 
 
@@ -215,9 +226,7 @@ def descents(
     delta: float,
     starts: Sequence[tuple[float, ...]],
 ) -> list[Any]:
-    """The ends of SciPy's L-BFGS-B with differences for gradients and its own tolerances, as it
-    gives them.
-    """
+    """Results of SciPy's L-BFGS-B with finite differences for gradients and its own tolerances."""
     from scipy.optimize import minimize
     from scipy.special import huber, logsumexp
 
@@ -231,22 +240,23 @@ def descents(
 
 
 def _four_terms(table: Runs) -> tuple[Row, ...]:
-    goal = fit.Huber(1e-4)
-    told = f"{len(table)} hot rows, width, depth, N and D, summed Huber, delta 0.0001"
-    at = value_at(shaped, table, natural(SHAPED), goal)
-    best = nearest(shaped, table, natural(SHAPED), goal)
+    huber = fit.Huber(1e-4)
+    at_published = value_at(shaped, table, natural(SHAPED), huber)
+    best = nearest(shaped, table, natural(SHAPED), huber)
     gain = 1 - best.objective / SHAPED_OBJECTIVE
-    why = f"the published point is no minimum; a descent from it ends {gain:.1%} lower, and four terms share N's work"
+    reason = (
+        f"the published point is not a minimum; a descent from it ends {gain:.1%} lower, "
+        "and the four terms are nearly collinear"
+    )
+
+    label = f"{len(table)} hot rows, width, depth, N and D, summed Huber, delta 0.0001"
+    evaluated = Protocol(DATASET, f"{label}, published constants")
+    fitted = Protocol(DATASET, label)
+    computed = printed(best.params, SHAPED)
     return (
-        Protocol(DATASET, f"{told}, published constants").relative(
-            "objective", SHAPED_OBJECTIVE, at, within=1e-4
-        ),
-        *Protocol(DATASET, told).constants(
-            SHAPED, printed(best.params, SHAPED), within=1e-2, why=why
-        ),
-        Protocol(DATASET, told).relative(
-            "objective", SHAPED_OBJECTIVE, best.objective, within=1e-4, why=why
-        ),
+        evaluated.relative("objective", SHAPED_OBJECTIVE, at_published, within=1e-4),
+        *fitted.constants(SHAPED, computed, within=1e-2, reason=reason),
+        fitted.relative("objective", SHAPED_OBJECTIVE, best.objective, within=1e-4, reason=reason),
     )
 
 

@@ -18,35 +18,48 @@ BUDGET, TOKENS = 3.8e25, 16.55e12
 
 
 def _llama(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    whole = fit.isoflop(tables[LLAMA], law=None).fits["all"].D
-    combined = tables[FLAGGED]
-    chosen = (
+    points = tables[LLAMA]
+    fitted = fit.isoflop(points, law=None).fits["all"].D
+    assert fitted is not None
+
+    label = f"{len(points)} points, a parabola for each of {fitted.points} budgets"
+    all_points = Protocol(LLAMA, label)
+    printed_tokens = COEFFICIENT * BUDGET**EXPONENT / 1e12
+    reason = (
+        f"the printed exponent and coefficient give {printed_tokens:.1f}T at this budget, "
+        "not 16.55T"
+    )
+    return (
+        all_points.absolute("exponent of D*", EXPONENT, fitted.exponent, within=5e-4),
+        all_points.absolute("coefficient of D*", COEFFICIENT, fitted.coefficient, within=5e-4),
+        all_points.relative(
+            "D* at 3.8e25 FLOP, tokens",
+            TOKENS,
+            float(fitted.at(BUDGET)),
+            within=5e-3,
+            reason=reason,
+        ),
+        _without_flagged(tables[FLAGGED]),
+    )
+
+
+def _without_flagged(combined: Runs) -> Row:
+    """The exponent of D* without the points that Open-Athena flags."""
+    unflagged = (
         (combined["source"] == "llama_3") & (combined["condition"] == "raw_loss") & combined.kept
     )
-    sound = fit.isoflop(combined.where(chosen), law=None).fits["all"].D
-    assert whole is not None
-    assert sound is not None
-    every = Protocol(
-        LLAMA, f"{len(tables[LLAMA])} points, a parabola for each of {whole.points} budgets"
+    fitted = fit.isoflop(combined.where(unflagged), law=None).fits["all"].D
+    assert fitted is not None
+    low, high = fitted.interval
+    reason = (
+        "the published exponent depends on the flagged points and on the highest budget; "
+        f"without them the 95% interval is {low:.3f} to {high:.3f}"
     )
-    few = Protocol(
-        LLAMA,
-        f"{chosen.sum()} points: without those that Open-Athena flags, {sound.points} budgets",
+    label = (
+        f"{unflagged.sum()} points: without those flagged by Open-Athena, {fitted.points} budgets"
     )
-    low, high = sound.interval
-    why = (
-        f"the published exponent hangs on the flagged points and on the highest budget; without them the 95% interval "
-        f"is {low:.3f} to {high:.3f}"
-    )
-    pair = COEFFICIENT * BUDGET**EXPONENT / 1e12
-    rounded = f"the printed pair itself gives {pair:.1f}T at this budget, not 16.55T"
-    return (
-        every.absolute("exponent of D*", EXPONENT, whole.exponent, within=5e-4),
-        every.absolute("coefficient of D*", COEFFICIENT, whole.coefficient, within=5e-4),
-        every.relative(
-            "D* at 3.8e25 FLOP, tokens", TOKENS, float(whole.at(BUDGET)), within=5e-3, why=rounded
-        ),
-        few.absolute("exponent of D*", EXPONENT, sound.exponent, within=5e-3, why=why),
+    return Protocol(LLAMA, label).absolute(
+        "exponent of D*", EXPONENT, fitted.exponent, within=5e-3, reason=reason
     )
 
 
@@ -55,11 +68,15 @@ _NAMES = ("hparams", "warmup", "decay", "param_count", "eval")
 
 
 class TrainingRecipe(NamedTuple):
-    """One of Porian et al.'s ways of training and counting, and the exponent a that it gives with
-    its interval.
+    """One of Porian et al.'s ways of training and of counting parameters.
+
+    Attributes:
+        label: of the recipe, as a step from the one before.
+        choice: values of the table's columns ``_NAMES``.
+        published: the exponent a: (low end, value, high end).
     """
 
-    told: str
+    label: str
     choice: tuple[str, ...]
     published: tuple[float, float, float]
 
@@ -89,39 +106,41 @@ RECIPES = (
         (0.490748, 0.497029, 0.505067),
     ),
 )
-"""In the order of the paper's Figure 1: each corrects one more thing. (Low end, value, high end.)"""
+"""In the order of the paper's Figure 1: each corrects one more cause of the difference."""
 NOISE = 0.002
-"""Standard deviation of the loss that the authors add to draw their bootstrap for RefinedWeb, for
-all losses here."""
+"""Standard deviation of the noise that the authors add to the loss to draw their bootstrap.
+
+Theirs is that for RefinedWeb; here it applies to all losses.
+"""
 DRAWS = 1000
 _WITHIN = 0.003
-"""The Monte-Carlo error of draws whose minimum jumps between two sizes: seeds differ by 0.001 in
-the
-median and by twice that in the ends."""
+"""The Monte-Carlo error of draws whose minimum jumps between two sizes.
+
+Seeds differ by 0.001 in the median and by twice that in the ends.
+"""
 
 
 def _porian(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    return tuple(_of(recipe, tables[PORIAN], key) for recipe in RECIPES)
+    return tuple(_recipe_row(recipe, tables[PORIAN], key) for recipe in RECIPES)
 
 
-def _of(recipe: TrainingRecipe, table: Runs, key: jax.Array) -> Row:
-    chosen = table.where(
-        np.all([table[n] == p for n, p in zip(_NAMES, recipe.choice, strict=True)], axis=0)
-    )
+def _recipe_row(recipe: TrainingRecipe, table: Runs, key: jax.Array) -> Row:
+    matches = [table[n] == value for n, value in zip(_NAMES, recipe.choice, strict=True)]
+    chosen = table.where(np.all(matches, axis=0))
     columns = {name: chosen[name] for name in ("N", "D", "C", "loss")}
     noisy = read({**columns, "loss_se": np.full(len(chosen), NOISE)}, name=PORIAN)
-    found = fit.isoflop(
-        noisy, curve="akima", law=None, resample="noise", draws=DRAWS, key=key
-    ).through_medians()
-    assert found is not None
-    low, high = found.interval
+
+    isoflop = fit.isoflop(noisy, curve="akima", law=None, resample="noise", draws=DRAWS, key=key)
+    power_law = isoflop.through_medians()
+    assert power_law is not None
+    low, high = power_law.interval
     protocol = Protocol(PORIAN, f"Akima's curve through each budget, {DRAWS:,} draws of noise")
     return protocol.interval(
-        f"a, {recipe.told}",
+        f"a, {recipe.label}",
         recipe.published,
-        (low, found.exponent, high),
+        (low, power_law.exponent, high),
         within=_WITHIN,
-        why="the noise that the authors added depends on the loss, which is here 0.002 throughout",
+        reason="the noise that the authors added depends on the loss; here it is 0.002 throughout",
     )
 
 

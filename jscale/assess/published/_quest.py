@@ -18,61 +18,59 @@ DENSE = {"ln A": 2.0960566, "alpha": 0.0627265, "ln B": 4.4591255, "beta": 0.241
 E = 0.00142
 FORMATS = tuple(name for name in QUEST_FORMATS if name != "16")
 _STARTS = 4
-"""All of them end at the same optimum."""
-_NO_FLOOR = "no floor shows in these runs: the fit runs to 0, and holding E at 0.5 raises the RMSE to 0.0146 only"
+"""All of them reach the same optimum."""
+_E_COMMENT = (
+    "the runs do not identify an irreducible loss: the fit has E = 0, "
+    "and holding E at 0.5 raises the RMSE only to 0.0146"
+)
 
 
 def with_indicators(table: Runs) -> Runs:
-    """The runs with a column ``compressed_i`` for every format of ``FORMATS``: 1 for its runs, 0
-    for all others.
+    """The runs with a column ``compressed_i`` for every format of ``FORMATS``.
+
+    It is 1 for the runs of that format and 0 for all others.
     """
     flags = {f"compressed_{i}": (table["P_key"] == name) * 1.0 for i, name in enumerate(FORMATS, 1)}
-    return read(
-        {**{name: table[name] for name in ("N", "D", "C", "loss")}, **flags}, name=table.name
-    )
+    columns = {name: table[name] for name in ("N", "D", "C", "loss")}
+    return read({**columns, **flags}, name=table.name)
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[DATASET]
-    point = fit.point(
-        compressed_methods(len(FORMATS)),
-        with_indicators(table),
-        objective="log-squares",
-        starts=_STARTS,
-    )
+    law = compressed_methods(len(FORMATS))
+    point = fit.point(law, with_indicators(table), objective="log-squares", starts=_STARTS)
     return (*_evaluated(table), *_fitted(point))
 
 
 def _evaluated(table: Runs) -> tuple[Row, ...]:
     shares = np.array([QUEST_FORMATS[str(name)].share for name in table["P_key"]])
     predicted = np.asarray(quest(table["N"], table["D"], shares, **params(quest)))
-    sheet = Protocol(DATASET, "104 runs, published constants")
+    protocol = Protocol(DATASET, "104 runs, published constants")
     rmse = math.sqrt(np.mean((table["loss"] - predicted) ** 2))
     return (
-        sheet.absolute("RMSE, nats/token", RMSE, rmse, within=5e-6),
-        sheet.absolute("R2", R2, r_squared(table["loss"], predicted), within=5e-7),
+        protocol.absolute("RMSE, nats/token", RMSE, rmse, within=5e-6),
+        protocol.absolute("R2", R2, r_squared(table["loss"], predicted), within=5e-7),
     )
 
 
 def _fitted(point: fit.Point) -> tuple[Row, ...]:
-    sheet, p = Protocol(DATASET, "104 runs, squares of log residuals"), point.params
-    known = "E" not in point.certificate.at_bound
-    found = {
+    protocol = Protocol(DATASET, "104 runs, squares of log residuals")
+    p = point.params
+    dense = {
         "ln A": math.log(p["A"]),
         "alpha": p["alpha"],
         "ln B": math.log(p["B"]),
         "beta": p["beta"],
     }
-    shares = {
-        f"eff {name}": (QUEST_FORMATS[name].share, p[f"eff_{i}"])
-        for i, name in enumerate(FORMATS, 1)
-    }
+    published = {f"eff {name}": QUEST_FORMATS[name].share for name in FORMATS}
+    shares = {f"eff {name}": p[f"eff_{i}"] for i, name in enumerate(FORMATS, 1)}
+    identified = "E" not in point.certificate.at_bound
     return (
-        *sheet.constants(DENSE, found, within=1e-3),
-        sheet.absolute("E, nats/token", E, p["E"], within=0.01, remark=_NO_FLOOR, identified=known),
-        *sheet.constants(
-            {k: v[0] for k, v in shares.items()}, {k: v[1] for k, v in shares.items()}, within=1e-3
+        *protocol.constants(DENSE, dense, within=1e-3),
+        protocol.absolute(
+            "E, nats/token", E, p["E"], within=0.01, comment=_E_COMMENT, identified=identified
         ),
+        *protocol.constants(published, shares, within=1e-3),
     )
 
 

@@ -1,4 +1,4 @@
-"""Muennighoff et al. 2023: what repeated tokens and excess parameters are worth."""
+"""Muennighoff et al. 2023: the value of repeated tokens and excess parameters."""
 
 import math
 from collections.abc import Mapping
@@ -21,89 +21,98 @@ BASE = {
     "alpha": 0.3526596,
     "beta": 0.3526596,
 }
-"""The law of fresh data, fitted to other runs and held."""
+"""The law without repetition, fitted to other runs and held fixed."""
 DECAY = {"R_D_star": 15.387756, "R_N_star": 5.309743}
 HUBER, R2 = 0.015825936570763588, 0.7722046084968408
 R2_WITHOUT = 0.4451684378759986
 _DATA_ONLY, _R2_DATA_ONLY, _R2_SIZE_ONLY = 2.92, 0.7354, 0.4488
-_ENDLESS = 1e12
-"""Repetitions: a constant so large that nothing loses its value."""
-_GOAL = fit.Huber()
+_NO_DECAY = 1e12
+"""Repetitions: a constant so large that repeated tokens keep their full value."""
+_OBJECTIVE = fit.Huber()
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[DATASET]
     law = fixed(data_constrained, **BASE)
-    return (*_evaluated(law, table), *_both(law, table), *_one(table))
+    return (*_evaluated(law, table), *_both_decay(law, table), *_one_decays(table))
 
 
-def _r2(table: Runs, law: LawFunction, params: dict[str, float], *, unique: bool = True) -> float:
-    inputs = {name: table[name][table.kept] for name in ("N", "D", *(("U",) if unique else ()))}
+def _r2(table: Runs, law: LawFunction, params: Mapping[str, float]) -> float:
+    names = ("N", "D") if law is chinchilla else ("N", "D", "U")
+    inputs = {name: table[name][table.kept] for name in names}
     return r_squared(table["loss"][table.kept], np.asarray(law(**inputs, **params)))
 
 
 def _evaluated(law: LawFunction, table: Runs) -> tuple[Row, ...]:
-    sheet = Protocol(DATASET, "182 runs, published constants")
+    protocol = Protocol(DATASET, "182 runs, published constants")
+    objective = protocol.relative(
+        "objective",
+        HUBER,
+        value_at(law, table, DECAY, _OBJECTIVE),
+        within=2e-7,
+        comment="the authors computed it in single precision",
+    )
+    without = _r2(table, chinchilla, BASE)
     return (
-        sheet.relative(
-            "objective",
-            HUBER,
-            value_at(law, table, DECAY, _GOAL),
-            within=2e-7,
-            remark="the authors computed it in single precision",
-        ),
-        sheet.relative("R2", R2, _r2(table, law, DECAY), within=1e-8),
-        sheet.relative(
-            "R2 without decay", R2_WITHOUT, _r2(table, chinchilla, BASE, unique=False), within=1e-8
-        ),
+        objective,
+        protocol.relative("R2", R2, _r2(table, law, DECAY), within=1e-8),
+        protocol.relative("R2 without decay", R2_WITHOUT, without, within=1e-8),
     )
 
 
-def _both(law: LawFunction, table: Runs) -> tuple[Row, ...]:
-    local = nearest(law, table, DECAY, _GOAL)
-    best = fit.point(law, table, objective=_GOAL)
-    near = Protocol(DATASET, "182 runs, base law held, Huber 1e-3, the optimum nearest to theirs")
-    far = Protocol(DATASET, "182 runs, base law held, Huber 1e-3, best of all starts")
+def _both_decay(law: LawFunction, table: Runs) -> tuple[Row, ...]:
+    """The local optimum that the authors found, and the global one."""
+    local = nearest(law, table, DECAY, _OBJECTIVE)
+    best = fit.point(law, table, objective=_OBJECTIVE)
+    label = "182 runs, base law held, Huber 1e-3"
+    local_protocol = Protocol(
+        DATASET, f"{label}, the local optimum nearest to the published constants"
+    )
     gain = 1 - best.objective / HUBER
-    why = (
-        f"the objective has several minima of nearly the same depth: the deepest found, by "
-        f"{best.certificate.agreement:.0%} of the starts, is {gain:.2%} below theirs; these runs hardly tell"
+    reason = (
+        f"the objective has several minima of nearly the same depth: the deepest, reached by "
+        f"{best.certificate.agreement:.0%} of the starts, is {gain:.2%} below the published one; "
+        "these runs hardly distinguish them"
+    )
+    objective = local_protocol.relative(
+        "objective",
+        HUBER,
+        local.objective,
+        within=1e-6,
+        comment="the published fit stopped slightly short of this local minimum",
     )
     return (
-        *near.constants(DECAY, local.params, within=2e-3),
-        near.relative(
-            "objective",
-            HUBER,
-            local.objective,
-            within=1e-6,
-            remark="theirs stopped a little short of this local minimum",
+        *local_protocol.constants(DECAY, local.params, within=2e-3),
+        objective,
+        *Protocol(DATASET, f"{label}, best of all starts").constants(
+            DECAY, best.params, within=2e-3, reason=reason
         ),
-        *far.constants(DECAY, best.params, within=2e-3, why=why),
     )
 
 
-def _one(table: Runs) -> tuple[Row, ...]:
-    of_data = fixed(data_constrained, **BASE, R_N_star=_ENDLESS)
-    of_size = fixed(data_constrained, **BASE, R_D_star=_ENDLESS)
-    data, size = (fit.point(law, table, objective=_GOAL, starts=8) for law in (of_data, of_size))
-    loose = {"R_N_star": 700.0}
-    why = (
-        f"the best R_N_star is {size.params['R_N_star']:.3g}, its objective {size.objective:.4f}; an R2 of "
-        f"{_r2(table, of_size, loose):.4f} is that of R_N_star = 700, hardly any decay, whose objective is "
-        f"{value_at(of_size, table, loose, _GOAL):.4f}: no minimum"
+def _one_decays(table: Runs) -> tuple[Row, ...]:
+    """Fits in which only repeated tokens, or only excess parameters, lose value."""
+    data_law = fixed(data_constrained, **BASE, R_N_star=_NO_DECAY)
+    size_law = fixed(data_constrained, **BASE, R_D_star=_NO_DECAY)
+    by_data = fit.point(data_law, table, objective=_OBJECTIVE, starts=8)
+    by_size = fit.point(size_law, table, objective=_OBJECTIVE, starts=8)
+
+    slow_decay = {"R_N_star": 700.0}
+    reason = (
+        f"the best R_N_star is {by_size.params['R_N_star']:.3g}, "
+        f"with an objective of {by_size.objective:.4f}; "
+        f"an R2 of {_r2(table, size_law, slow_decay):.4f} is that of R_N_star = 700, "
+        "which is almost no decay, with an objective of "
+        f"{value_at(size_law, table, slow_decay, _OBJECTIVE):.4f}: not a minimum"
     )
-    only_data, only_size = (
-        Protocol(DATASET, "182 runs, only tokens decay"),
-        Protocol(DATASET, "182 runs, only parameters decay"),
-    )
+    only_data = Protocol(DATASET, "182 runs, only tokens decay")
+    only_size = Protocol(DATASET, "182 runs, only parameters decay")
+    r2_data = _r2(table, data_law, by_data.params)
+    r2_size = _r2(table, size_law, by_size.params)
     return (
-        only_data.relative("R_D_star", _DATA_ONLY, data.params["R_D_star"], within=5e-3),
-        only_data.absolute(
-            "R2", _R2_DATA_ONLY, _r2(table, of_data, dict(data.params)), within=1e-4
-        ),
-        only_size.absolute(
-            "R2", _R2_SIZE_ONLY, _r2(table, of_size, dict(size.params)), within=1e-4, why=why
-        ),
+        only_data.relative("R_D_star", _DATA_ONLY, by_data.params["R_D_star"], within=5e-3),
+        only_data.absolute("R2", _R2_DATA_ONLY, r2_data, within=1e-4),
+        only_size.absolute("R2", _R2_SIZE_ONLY, r2_size, within=1e-4, reason=reason),
     )
 
 

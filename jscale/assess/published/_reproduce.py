@@ -1,15 +1,15 @@
-"""``reproduce``: the published results of the data sets, refitted under each paper's own protocol."""
+"""``reproduce``: published results refitted under each paper's own protocol."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import jax
 
 from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
+from jscale._core.text import did_you_mean
 from jscale.assess.published import (
     _chinchilla,
     _clark,
@@ -40,7 +40,7 @@ PAPERS: tuple[Paper, ...] = (
 
 @dataclass(frozen=True)
 class NotRun:
-    """A data set that is not at hand.
+    """A data set that is not available.
 
     Attributes:
         dataset: its name.
@@ -53,13 +53,13 @@ class NotRun:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Published numbers beside ours.
+    """Published numbers beside those computed here.
 
     Attributes:
-        rows: one a number, by data set.
-        not_run: data sets that could not be had.
+        rows: one per number, by data set.
+        not_run: data sets that are not available.
         sources: data set → citation of the paper.
-        seconds: data set → time that it took, with compilation.
+        seconds: data set → wall time, compilation included.
     """
 
     rows: tuple[Row, ...]
@@ -69,12 +69,12 @@ class Reproduction:
 
     @property
     def differing(self) -> tuple[Row, ...]:
-        """The rows whose published number does not come out, or that the runs do not determine."""
+        """The rows whose number is not reproduced, or that the runs do not identify."""
         return tuple(row for row in self.rows if not row.agrees)
 
     @property
     def complete(self) -> bool:
-        """Whether every published number was computed and comes out."""
+        """Whether every published number was computed and is reproduced."""
         return not self.differing and not self.not_run
 
     def of(self, dataset: str) -> tuple[Row, ...]:
@@ -82,71 +82,83 @@ class Reproduction:
         return tuple(row for row in self.rows if row.dataset == dataset)
 
     def __repr__(self) -> str:
-        missing = (
-            f"; not run: {', '.join(each.dataset for each in self.not_run)}" if self.not_run else ""
-        )
+        names = ", ".join(self.sources)
         agreeing = sum(row.agrees for row in self.rows)
-        return f"<Reproduction {', '.join(self.sources)}: {agreeing} of {len(self.rows)} numbers agree{missing}>"
+        not_run = ""
+        if self.not_run:
+            not_run = f"; not run: {', '.join(each.dataset for each in self.not_run)}"
+        return f"<Reproduction {names}: {agreeing} of {len(self.rows)} numbers agree{not_run}>"
 
 
 def reproducible() -> tuple[str, ...]:
-    """Names of the data sets with published results."""
+    """Names of the data sets with published results.
+
+    Example:
+        >>> from jscale import assess
+        >>> assess.reproducible()[:3]
+        ('chinchilla', 'quest', 'datablations')
+    """
     return tuple(paper.name for paper in PAPERS)
 
 
 @in_float64
 def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
-    """Published results refitted under each paper's own protocol: its law, objective, choice of
-    runs
-    and resampling.
+    """Published results refitted under each paper's own protocol.
 
-    A number agrees when it is as close as its protocol allows: to the printed digits where the
-    published constants are only evaluated, to what optimisers leave open where they are fitted, and
-    to the error of sampling where they are drawn. Each row says its own margin. Data sets that are
-    not at hand are listed and stop nothing.
+    The protocol is its law, objective, choice of runs and resampling. A number agrees when the
+    difference is within the tolerance of its row: the printed digits where the published constants
+    are only evaluated, the differences between optimisers where they are fitted, and the
+    Monte-Carlo error where they are drawn. Data sets that are not available are listed in the
+    result.
 
     Args:
         name: one of :func:`reproducible`; None for all.
         key: a JAX random key, for the bootstraps.
 
     Raises:
-        JscaleError: there is no data set of this name, or nothing published about it.
+        JscaleError: there is no data set of this name, or there are no published results for it.
+
+    Example:
+        The data set must be in the cache or in the folder that ``JSCALE_DATA`` names:
+
+        >>> import jax
+        >>> from jscale import assess
+        >>> assess.reproduce("gadre", key=jax.random.key(0))  # doctest: +SKIP
+        <Reproduction gadre: 13 of 13 numbers agree>
+        >>> "gadre" in assess.reproducible()
+        True
     """
     check_key(key)
     rows: list[Row] = []
-    missing: list[NotRun] = []
+    not_run: list[NotRun] = []
     seconds: dict[str, float] = {}
-    chosen = PAPERS if name is None else (_paper(name),)
-    for paper in chosen:
-        began = time.perf_counter()
+    papers = PAPERS if name is None else (_paper(name),)
+
+    for paper in papers:
+        start = time.perf_counter()
         try:
             tables = {needed: dataset(needed) for needed in paper.needs}
         except JscaleError as error:
-            missing.append(NotRun(paper.name, str(error)))
+            not_run.append(NotRun(paper.name, str(error)))
             continue
         rows += paper.rows(tables, key)
-        seconds[paper.name] = time.perf_counter() - began
-    return Reproduction(
-        tuple(rows), tuple(missing), {paper.name: paper.source for paper in chosen}, seconds
-    )
+        seconds[paper.name] = time.perf_counter() - start
+
+    sources = {paper.name: paper.source for paper in papers}
+    return Reproduction(tuple(rows), tuple(not_run), sources, seconds)
 
 
 def _paper(name: str) -> Paper:
     if not isinstance(name, str):
-        raise JscaleError(f"name must be the name of a data set, or None for all, not {name!r:.60}")
-    found = next((paper for paper in PAPERS if paper.name == name), None)
-    if found is not None:
-        return found
-    if name in {entry.name for entry in datasets()}:
         raise JscaleError(
-            f"nothing published about {name!r} is known to compare with; there is for {_listed()}"
+            f"must be the name of a data set, or None for all, not {name!r:.60}", argument="name"
         )
-    near = get_close_matches(str(name).casefold(), reproducible(), 1)
-    raise JscaleError(
-        f"no data set {name!r}; "
-        + (f"did you mean {near[0]!r}?" if near else f"expected {_listed()}")
-    )
+    for paper in PAPERS:
+        if paper.name == name:
+            return paper
 
-
-def _listed() -> str:
-    return ", ".join(reproducible())
+    expected = ", ".join(reproducible())
+    if name in {entry.name for entry in datasets()}:
+        raise JscaleError(f"there are no published results for {name!r}; expected {expected}")
+    hint = did_you_mean(name, reproducible(), f"; expected {expected}")
+    raise JscaleError(f"no data set {name!r}{hint}")

@@ -1,4 +1,4 @@
-"""One published number beside ours, and the papers that have them."""
+"""One published number beside the one computed here, and the papers that publish them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,13 +10,14 @@ import jax
 from jscale.runs import Runs
 
 
-class Words(TypedDict, total=False):
-    """What is said of a row: ``why`` where the numbers differ, ``remark`` elsewhere; whether it is
-    identified.
+class RowOptions(TypedDict, total=False):
+    """Texts of a row: ``reason`` is shown where the numbers differ, ``comment`` elsewhere.
+
+    ``identified`` is whether the runs identify the number.
     """
 
-    why: str
-    remark: str
+    reason: str
+    comment: str
     identified: bool
 
 
@@ -25,24 +26,24 @@ Unit = Literal["relative", "published errors", "our errors", "absolute"]
 
 @dataclass(frozen=True)
 class Row:
-    """One published number beside what the same data give here.
+    """One published number beside the one computed from the same data.
 
     Attributes:
         dataset: name of the data set.
-        fit: what was fitted, to what and how.
-        quantity: what the number is.
-        published: as published.
-        ours: the same by this library.
+        fit: the law, the runs and the objective of the fit.
+        quantity: the number.
+        published: its published value.
+        ours: its value computed by this library.
         published_error: its published standard error; None where none was printed.
         published_interval: its published 95% interval; None where none was printed.
-        our_interval: ours; None where there is none.
-        difference: ours minus published, in ``unit``; with intervals, of the number or end that is
-            furthest off.
+        our_interval: the interval computed here; None where there is none.
+        difference: ``ours - published``, in ``unit``; with intervals, that of the value or end with
+            the largest difference.
         unit: "relative" to the published value, in "published errors" (standard errors) or "our
             errors", where none were published, or "absolute".
-        within: the difference up to which the two agree.
-        why: one sentence; where they differ, what makes them differ.
-        identified: whether these runs determine the number; what they leave open cannot agree.
+        within: largest difference at which the two agree.
+        why: one sentence; where they differ, the reason.
+        identified: whether these runs identify the number; one that is not identified cannot agree.
     """
 
     dataset: str
@@ -61,13 +62,15 @@ class Row:
 
     @property
     def agrees(self) -> bool:
-        """Whether the published number comes out."""
+        """Whether the published number is reproduced."""
         return self.identified and abs(self.difference) <= self.within
 
     @property
     def verdict(self) -> str:
-        """In a word: agrees, differs, or not identified."""
-        return "not identified" if not self.identified else "agrees" if self.agrees else "differs"
+        """Agrees, differs, or not identified."""
+        if not self.identified:
+            return "not identified"
+        return "agrees" if self.agrees else "differs"
 
 
 @dataclass(frozen=True)
@@ -93,159 +96,158 @@ class Protocol:
 
     Attributes:
         dataset: name of the data set.
-        fit: what was fitted, to what and how.
+        fit: the law, the runs and the objective of the fit.
     """
 
     dataset: str
     fit: str
 
     def relative(
-        self, quantity: str, published: float, ours: float, *, within: float, **words: Unpack[Words]
+        self,
+        quantity: str,
+        published: float,
+        computed: float,
+        *,
+        within: float,
+        **options: Unpack[RowOptions],
     ) -> Row:
         """A row whose difference is relative to the published value."""
-        difference = (ours - published) / abs(published)
-        return self._row(
-            quantity, published, ours, difference, unit="relative", within=within, **words
-        )
+        difference = (computed - published) / abs(published)
+        numbers = _Numbers(published, computed, difference, "relative", within)
+        return self._row(quantity, numbers, **options)
 
     def absolute(
-        self, quantity: str, published: float, ours: float, *, within: float, **words: Unpack[Words]
+        self,
+        quantity: str,
+        published: float,
+        computed: float,
+        *,
+        within: float,
+        **options: Unpack[RowOptions],
     ) -> Row:
         """A row whose difference is in the quantity's own unit."""
-        return self._row(
-            quantity, published, ours, ours - published, unit="absolute", within=within, **words
-        )
+        numbers = _Numbers(published, computed, computed - published, "absolute", within)
+        return self._row(quantity, numbers, **options)
 
     def in_errors(
         self,
         quantity: str,
         published: float,
-        ours: float,
+        computed: float,
         *,
         error: float,
         within: float,
-        **words: Unpack[Words],
+        **options: Unpack[RowOptions],
     ) -> Row:
         """A row whose difference is in published standard errors."""
-        difference = (ours - published) / error
-        return self._row(
-            quantity,
-            published,
-            ours,
-            difference,
-            unit="published errors",
-            within=within,
-            error=error,
-            **words,
+        difference = (computed - published) / error
+        numbers = _Numbers(
+            published, computed, difference, "published errors", within, published_error=error
         )
+        return self._row(quantity, numbers, **options)
 
     def in_our_errors(
         self,
         quantity: str,
         published: float,
-        ours: float,
+        computed: float,
         *,
         error: float,
         within: float,
-        **words: Unpack[Words],
+        **options: Unpack[RowOptions],
     ) -> Row:
-        """A row whose difference is in our standard errors, for numbers that were printed without
-        any.
-        """
-        return self._row(
-            quantity,
-            published,
-            ours,
-            (ours - published) / error,
-            unit="our errors",
-            within=within,
-            **words,
-        )
+        """A row whose difference is in our standard errors, where none were published."""
+        difference = (computed - published) / error
+        numbers = _Numbers(published, computed, difference, "our errors", within)
+        return self._row(quantity, numbers, **options)
 
     def interval(
         self,
         quantity: str,
         published: tuple[float, float, float],
-        ours: tuple[float, float, float],
+        computed: tuple[float, float, float],
         *,
         within: float,
         error: float | None = None,
-        **words: Unpack[Words],
+        **options: Unpack[RowOptions],
     ) -> Row:
-        """A row of (low, value, high) against (low, value, high): the one that is furthest off
-            decides.
+        """A row of (low, value, high) against (low, value, high).
 
-        In published standard errors with ``error``, else in the quantity's own unit.
+        Its difference is the largest of the three, in published standard errors with ``error``,
+        else in the quantity's own unit.
         """
         scale = 1.0 if error is None else error
-        differences = [
-            (mine - theirs) / scale for mine, theirs in zip(ours, published, strict=True)
-        ]
-        furthest = max(differences, key=abs) if all(map(math.isfinite, differences)) else math.nan
-        ends = (published[0], published[2]), (ours[0], ours[2])
-        unit: Unit = "absolute" if error is None else "published errors"
-        return self._row(
-            quantity,
+        differences = [(c - p) / scale for c, p in zip(computed, published, strict=True)]
+        finite = all(map(math.isfinite, differences))
+        numbers = _Numbers(
             published[1],
-            ours[1],
-            furthest,
-            unit=unit,
-            within=within,
-            error=error,
-            intervals=ends,
-            **words,
+            computed[1],
+            max(differences, key=abs) if finite else math.nan,
+            "absolute" if error is None else "published errors",
+            within,
+            published_error=error,
+            published_interval=(published[0], published[2]),
+            computed_interval=(computed[0], computed[2]),
         )
+        return self._row(quantity, numbers, **options)
 
     def constants(
         self,
         published: Mapping[str, float],
-        ours: Mapping[str, float],
+        computed: Mapping[str, float],
         *,
         within: float,
-        **words: Any,
+        **options: Any,
     ) -> tuple[Row, ...]:
-        """A relative row for every published constant; a word may be a function of its name."""
+        """A relative row for every published constant.
+
+        An option may be a function of the constant's name.
+        """
+
+        def options_of(name: str) -> dict[str, Any]:
+            return {k: v(name) if isinstance(v, Callable) else v for k, v in options.items()}
+
         return tuple(
-            self.relative(
-                name,
-                value,
-                ours[name],
-                within=within,
-                **{
-                    kind: text(name) if isinstance(text, Callable) else text
-                    for kind, text in words.items()
-                },
-            )
+            self.relative(name, value, computed[name], within=within, **options_of(name))
             for name, value in published.items()
         )
 
     def _row(
         self,
         quantity: str,
-        published: float,
-        ours: float,
-        difference: float,
+        numbers: "_Numbers",
         *,
-        unit: Unit,
-        within: float,
-        error: float | None = None,
-        intervals: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None),
-        why: str = "",
-        remark: str = "",
+        reason: str = "",
+        comment: str = "",
         identified: bool = True,
     ) -> Row:
-        said = remark if not identified or abs(difference) <= within else why
+        agrees = abs(numbers.difference) <= numbers.within
         return Row(
-            self.dataset,
-            self.fit,
-            quantity,
-            float(published),
-            float(ours),
-            error,
-            *intervals,
-            difference=float(difference),
-            unit=unit,
-            within=within,
-            why=said,
+            dataset=self.dataset,
+            fit=self.fit,
+            quantity=quantity,
+            published=float(numbers.published),
+            ours=float(numbers.computed),
+            published_error=numbers.published_error,
+            published_interval=numbers.published_interval,
+            our_interval=numbers.computed_interval,
+            difference=float(numbers.difference),
+            unit=numbers.unit,
+            within=numbers.within,
+            why=comment if agrees or not identified else reason,
             identified=identified,
         )
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers of a row, see :class:`Row`."""
+
+    published: float
+    computed: float
+    difference: float
+    unit: Unit
+    within: float
+    published_error: float | None = None
+    published_interval: tuple[float, float] | None = None
+    computed_interval: tuple[float, float] | None = None

@@ -1,4 +1,4 @@
-"""Tao et al. 2024: loss by vocabulary, model and text, and the unit in which the text was counted."""
+"""Tao et al. 2024: loss by vocabulary, model and text, and the unit of the amount of text."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -27,11 +27,16 @@ from jscale.runs import Runs, read
 
 DATASET = "vocab"
 R2 = 0.97165
-_CHOSEN = "the authors keep the start with the least relative squared error, we the one with the least objective"
+_A2_COMMENT = (
+    "the authors keep the start with the least relative squared error, "
+    "we the one with the least objective"
+)
 _STARTS = 16
 _SHIFT = 10.0
-"""Added to losses that count from a unigram model, so that all are above 0; residuals of the loss
-do not change."""
+"""Added to losses relative to a unigram model, so that all are above 0.
+
+It does not change the residuals of the loss.
+"""
 
 
 @law(
@@ -63,38 +68,41 @@ _TIED = tie(shifted, beta="alpha1")
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[DATASET].where(tables[DATASET].kept)
-    # As the authors' code has it, with the vocabulary in thousands; and as their polynomial was
-    # fitted.
+    # As in the authors' code, with the vocabulary in thousands; and as their polynomial was fitted.
     coded = table["characters"] * np.asarray(tokens_per_character(table["vocab"] / 1e3))
     true = table["characters"] * np.asarray(tokens_per_character(table["vocab"]))
-    told = f"{len(table)} rows, D as the authors' code counts tokens"
-    fitted = _fitted(table, coded)
-    rightly = _fitted(table, true)
-    why = (
-        "the authors' code converts characters to tokens with the vocabulary in thousands, so that its D is not "
-        "tokens; with D in tokens their constants do not describe the runs"
+    published = params(vocabulary)
+    reason = (
+        "the authors' code converts characters to tokens with the vocabulary in thousands, so its "
+        "D is not tokens; with D in tokens their constants do not describe the runs"
     )
-    again = f"{len(table)} rows, D in tokens"
-    return (
-        Protocol(DATASET, f"{told}, published constants").absolute(
+
+    label = f"{len(table)} rows, D as the authors' code counts tokens"
+    coded_rows = (
+        Protocol(DATASET, f"{label}, published constants").absolute(
             "R2", R2, _r2(table, coded), within=5e-6
         ),
-        *Protocol(DATASET, f"{told}, summed Huber of the loss, delta 1e-3").constants(
-            params(vocabulary),
-            fitted,
+        *Protocol(DATASET, f"{label}, summed Huber of the loss, delta 1e-3").constants(
+            published,
+            _fitted(table, coded),
             within=0.03,
-            remark=lambda name: _CHOSEN if name == "A2" else "",
-        ),
-        Protocol(DATASET, f"{again}, published constants").absolute(
-            "R2", R2, _r2(table, true), within=5e-6, why=why
-        ),
-        *Protocol(DATASET, f"{again}, summed Huber of the loss, delta 1e-3").constants(
-            {name: params(vocabulary)[name] for name in ("A2", "alpha2", "B")},
-            rightly,
-            within=0.03,
-            why=why,
+            comment=lambda name: _A2_COMMENT if name == "A2" else "",
         ),
     )
+
+    label = f"{len(table)} rows, D in tokens"
+    true_rows = (
+        Protocol(DATASET, f"{label}, published constants").absolute(
+            "R2", R2, _r2(table, true), within=5e-6, reason=reason
+        ),
+        *Protocol(DATASET, f"{label}, summed Huber of the loss, delta 1e-3").constants(
+            {name: published[name] for name in ("A2", "alpha2", "B")},
+            _fitted(table, true),
+            within=0.03,
+            reason=reason,
+        ),
+    )
+    return (*coded_rows, *true_rows)
 
 
 def _r2(table: Runs, tokens: np.ndarray) -> float:
@@ -111,11 +119,10 @@ def _fitted(table: Runs, tokens: np.ndarray) -> dict[str, float]:
         "D": tokens,
         "loss": table["loss_u"] + _SHIFT,
     }
-    objective = fit.Huber(1e-3, on="raw")
-    found = fit.point(
-        _TIED, read(columns, name=DATASET), objective=objective, starts=_STARTS
-    ).params
-    return {**found, "E": _SHIFT - found["E"], "beta": found["alpha1"]}
+    huber = fit.Huber(1e-3, on="raw")
+    point = fit.point(_TIED, read(columns, name=DATASET), objective=huber, starts=_STARTS)
+    fitted = point.params
+    return {**fitted, "E": _SHIFT - fitted["E"], "beta": fitted["alpha1"]}
 
 
 paper = Paper(DATASET, "Tao et al. 2024, arXiv 2407.13623, approach 3", _rows, (DATASET,))
