@@ -22,8 +22,8 @@ from jscale.fit.objective import (
     StudentLikelihood,
 )
 from jscale.fit.optimum import Certificate, Point, point
-from jscale.fit.uncertainty import KINDS as INTERVAL_KINDS
 from jscale.fit.uncertainty import (
+    INTERVAL_KINDS,
     Bootstrap,
     Covariance,
     Interval,

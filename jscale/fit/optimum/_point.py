@@ -1,59 +1,70 @@
-"""The best parameters of a law for a table of runs, with a certificate."""
+"""The best parameters of a law for a table of runs, with a convergence certificate."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
 from jscale._core import status
-from jscale._core.checks import check_count
+from jscale._core.checks import check_whole_number
+from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.fit.objective import (
-    AS_THEY_ARE,
+    RAW_OBJECTIVE_HINT,
     Objective,
     Weights,
-    called,
-    require_enough,
-    require_logarithms,
+    apply_weights,
+    require_enough_runs,
+    require_positive_losses,
     resolve,
     tabulate,
-    weigh,
+    weights_name,
 )
 from jscale.fit.optimum import _certificate as certify
 from jscale.fit.optimum._certificate import Certificate
 from jscale.fit.optimum._optimum import find_optimum
 from jscale.fit.optimum._sandwich import mask_unidentified
+from jscale.fit.optimum._state import FitContext, FitState
 from jscale.laws import LawFunction, describe
-from jscale.runs import Runs, select
+from jscale.runs import Data, Runs, select
+
+DEFAULT_OBJECTIVE, DEFAULT_STARTS = "huber", 64
+_TO_STANDARD_DEVIATION = 1.4826
+"""Median absolute value of normal residuals → their standard deviation."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A certified fit; everything is float64.
+    """A fit with its certificate; everything is float64.
+
+    :func:`jscale.fit.covariance`, :func:`jscale.fit.profile`, :func:`jscale.fit.bootstrap` and
+    :func:`jscale.fit.intervals` take a point in place of a law and a table, and then fit nothing
+    again. For that a point keeps its table and the state of its optimum. A copy with changed
+    attributes and a point read from a pickle have neither.
 
     Attributes:
         law: the law that was fitted.
         params: parameter → value.
-        stderr: parameter → standard error, from ``covariance``; infinite where the runs do not tell
-            the parameter.
+        stderr: parameter → standard error, from ``covariance``; infinite where the data do not
+            identify the parameter.
         covariance: (k, k) in the order of ``params``; a sandwich estimate that holds for robust
             objectives as well.
         objective: its value at the optimum.
         objective_name: what was minimised.
-        scale: robust standard deviation of ``residuals``, not in units of errors (1.4826 times
-            their median absolute value; about their median, where the objective lets the law pass
-            below the runs).
+        scale: robust standard deviation of ``residuals``, not in units of errors: 1.4826 times
+            their median absolute value, about their median where the objective puts the law below
+            the runs.
         predicted: (rows,) loss by the law.
         residuals: (rows,) observed minus predicted.
-        residuals_of: "log", of the logarithm of the loss; "value", of the values themselves where
-            some have none.
-        rows: (rows,) where the runs stand in the table, counted from 0.
-        certificate: why to believe it.
-        notes: doubts and remarks.
+        residuals_of: "log" for residuals of the logarithm of the loss; "value" for those of the
+            values, where some have no logarithm.
+        rows: (rows,) positions of the runs in the table, counted from 0.
+        certificate: the evidence that this is the optimum.
+        notes: warnings and remarks.
         table_digest: hash of the table that was fitted.
-        weights: column that weighed the runs, "given" for an array, None for none.
+        weights: column that weighted the runs, "given" for an array, None for none.
     """
 
     law: LawFunction
@@ -71,6 +82,8 @@ class Point:
     notes: tuple[Note, ...]
     table_digest: str
     weights: str | None = None
+    # No argument of the constructor: ``copy.replace`` must not carry it to other parameters.
+    _context: FitContext | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def n_runs(self) -> int:
@@ -78,8 +91,13 @@ class Point:
         return len(self.rows)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v:.6g}±{self.stderr[k]:.2g}" for k, v in self.params.items())
-        return f"<Point {describe(self.law).name}: {shown}; {self.n_runs} runs; {self.certificate.status}>"
+        values = ", ".join(f"{k}={v:.6g}±{self.stderr[k]:.2g}" for k, v in self.params.items())
+        name, ending = describe(self.law).name, self.certificate.status
+        return f"<Point {name}: {values}; {self.n_runs} runs; {ending}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A pickle holds the result alone, not the table and the compiled arrays behind it."""
+        return {name: value for name, value in vars(self).items() if name != "_context"}
 
 
 @in_float64
@@ -87,15 +105,16 @@ def point(
     law: LawFunction,
     table: Runs,
     *,
-    objective: str | Objective = "huber",
+    objective: str | Objective = DEFAULT_OBJECTIVE,
     weights: Weights = None,
-    starts: int = 64,
+    starts: int = DEFAULT_STARTS,
     throw: bool = False,
 ) -> Point:
     """The parameters of ``law`` that fit ``table`` best.
 
     Newton descents run from ``starts`` points spread over the declared ranges, in coordinates
-    centred at the runs; a second method challenges the best of them.
+    centred at the runs; a second optimiser then starts from the first of these points and must
+    reach the same minimum.
 
     Args:
         law: a declared law.
@@ -114,64 +133,173 @@ def point(
 
     Returns:
         The fit with covariance and certificate. A failure is a status in the certificate, never a
-        NaN called converged.
+        NaN with the status ``converged``.
 
     Raises:
         JscaleError: a column that the law needs is missing, fewer runs than parameters, a loss
             below a fixed floor, or, with ``throw``, a fit that did not converge.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> print(point.certificate.status, point.n_runs)
+        converged 16
+        >>> print(round(point.params["alpha"], 2), round(point.stderr["alpha"], 2))
+        0.34 0.05
     """
-    result, _ = optimum(law, table, resolve(objective), starts, weights)
+    result = fit_point(law, table, resolve(objective), starts, weights)
     if throw:
-        status.check(result.certificate.status, f"fit of {describe(law).name} to {table.name}")
+        subject = f"fit of {describe(law).name} to {table.name}"
+        status.check(result.certificate.status, subject)
     return result
 
 
-def optimum(
-    law: LawFunction, table: Runs, goal: Objective, starts: int, weights: Weights = None
-) -> tuple[Point, np.ndarray]:
-    """What :func:`point` gives, and the free vector of the optimum, with the log scale where the
-    objective has one.
-    """
+def fit_point(
+    law: LawFunction, table: Runs, objective: Objective, starts: int, weights: Weights = None
+) -> Point:
+    """What :func:`point` returns, for a resolved objective; in a float64 scope."""
     record = describe(law)
-    check_count(starts)
-    data = weigh(table, select(table, law), weights, goal.on)
-    if goal.on == "log":
-        require_logarithms(law, table, data, AS_THEY_ARE)
-    require_enough(law, table, data)
-    fit_data, stages = tabulate(law, data, goal)
-    found = find_optimum(law, goal, fit_data, stages, starts=starts)
-    certificate, residual = found.certificate, found.residuals
+    check_whole_number("starts", starts, at_least=1)
+    data = apply_weights(table, select(table, law), weights, objective.on)
+    if objective.on == "log":
+        require_positive_losses(law, table, data, RAW_OBJECTIVE_HINT)
+    require_enough_runs(law, table, data)
+
+    fit_data, stages = tabulate(law, data, objective)
+    optimum = find_optimum(law, objective, fit_data, stages, starts=starts)
+    certificate, residual = optimum.certificate, optimum.residuals
+
     covariance = mask_unidentified(
-        found.covariance, record.parameter_names, certificate.unidentified
+        optimum.covariance, record.parameter_names, certificate.unidentified
     )
-    notes = (*data.notes, *certify.notes(certificate, record, data.inputs))
-    if len(data) == len(record.parameters):
-        notes = (*notes, _saturated(len(data)))
-    centre = 0.0 if goal.symmetric else np.median(residual)
+    errors = np.sqrt(np.diag(covariance)).tolist()
+    centre = 0.0 if objective.symmetric else np.median(residual)
     result = Point(
         law=law,
-        params=found.params,
-        stderr=dict(
-            zip(record.parameter_names, np.sqrt(np.diag(covariance)).tolist(), strict=True)
-        ),
+        params=optimum.params,
+        stderr=dict(zip(record.parameter_names, errors, strict=True)),
         covariance=covariance,
-        objective=found.value,
-        objective_name=str(goal),
-        scale=float(1.4826 * np.median(np.abs(residual - centre))),
-        predicted=found.predicted,
+        objective=optimum.value,
+        objective_name=str(objective),
+        scale=float(_TO_STANDARD_DEVIATION * np.median(np.abs(residual - centre))),
+        predicted=optimum.predicted,
         residuals=residual,
         residuals_of="log" if data.loss.min() > 0 else "value",
         rows=data.rows,
         certificate=certificate,
-        notes=notes,
+        notes=_notes(law, data, certificate),
         table_digest=table.digest,
-        weights=called(table, weights),
+        weights=weights_name(table, weights),
     )
-    return result, found.free
+
+    state = FitState(law, objective, fit_data, stages, optimum.free, optimum.linearization)
+    object.__setattr__(result, "_context", FitContext(table, data, weights, state))
+    return result
 
 
-def _saturated(runs: int) -> Note:
+def _notes(law: LawFunction, data: Data, certificate: Certificate) -> tuple[Note, ...]:
+    record = describe(law)
+    notes = (*data.notes, *certify.notes(certificate, record, data.inputs))
+    if len(data) > len(record.parameters):
+        return notes
+
+    runs = len(data)
     message = (
-        f"{runs} runs, {runs} parameters: no degree of freedom is left to tell how far off they are"
+        f"{runs} runs, {runs} parameters: no degree of freedom is left to estimate the errors from"
     )
-    return Note("saturated", "warning", message, {"runs": runs})
+    return (*notes, Note("saturated", "warning", message, {"runs": runs}))
+
+
+def resolve_point(
+    law: LawFunction | Point,
+    table: Runs | None,
+    *,
+    objective: str | Objective | None = None,
+    weights: Weights = None,
+    starts: int | None = None,
+    caller: str,
+) -> tuple[Point, FitContext]:
+    """A fitted point and what it was made from: ``law`` itself if it is a point, else a new fit.
+
+    In a float64 scope.
+
+    Args:
+        law: a law, or a point.
+        table: the runs for a law; None for a point.
+        objective: what to minimise; None for a point's own, or "huber".
+        weights: of the runs; None for a point's own, or none.
+        starts: number of starting points; None for a point's own, or 64.
+        caller: name of the public function, for messages.
+
+    Raises:
+        JscaleError: as :func:`point`; a law without a table; or a point without its context, or
+            with arguments that contradict it.
+    """
+    if not isinstance(law, Point):
+        if table is None:
+            message = (
+                f": none was given; expected {caller}(point, ...) or {caller}(law, table, ...)"
+            )
+            raise JscaleError(message, argument="table")
+        goal = resolve(DEFAULT_OBJECTIVE if objective is None else objective)
+        law = fit_point(law, table, goal, DEFAULT_STARTS if starts is None else starts, weights)
+        return law, _context_of(law, caller)
+
+    if table is not None:
+        message = (
+            ": given together with a point, which has its own; "
+            f"expected {caller}(point, ...) or {caller}(law, table, ...)"
+        )
+        raise JscaleError(message, argument="table")
+    context = _context_of(law, caller)
+    _check_agreement(law, context, objective, weights, starts)
+    return law, context
+
+
+def _context_of(best: Point, caller: str) -> FitContext:
+    context = best._context
+    if context is None:
+        raise JscaleError(
+            f"{caller}: this point has no table and no optimum to start from, since it was "
+            "unpickled, changed by replace or made by hand; expected the point that fit.point "
+            f"returned, or {caller}(law, table, ...)"
+        )
+    return context
+
+
+def _check_agreement(
+    best: Point,
+    context: FitContext,
+    objective: str | Objective | None,
+    weights: Weights,
+    starts: int | None,
+) -> None:
+    """Check that arguments given together with a point say what its fit did.
+
+    Raises:
+        JscaleError: naming the argument, its value and that of the point.
+    """
+    advice = "; leave it out, or give the law and the table to fit again"
+    if objective is not None and resolve(objective) != context.state.objective:
+        message = f": {resolve(objective)} contradicts the point's {best.objective_name}{advice}"
+        raise JscaleError(message, argument="objective")
+    if weights is not None and not _same_weights(context, weights):
+        own = "no weights" if best.weights is None else f"weights {best.weights!r}"
+        raise JscaleError(f": they contradict the point's {own}{advice}", argument="weights")
+    if starts is not None and starts != best.certificate.starts:
+        message = f": {starts!r} contradicts the point's {best.certificate.starts}{advice}"
+        raise JscaleError(message, argument="starts")
+
+
+def _same_weights(context: FitContext, weights: Weights) -> bool:
+    own = context.weights
+    if isinstance(weights, str) or isinstance(own, str) or own is None:
+        named = isinstance(weights, str) and isinstance(own, str)
+        return named and weights_name(context.table, weights) == weights_name(context.table, own)
+    return np.array_equal(np.asarray(weights), np.asarray(own))

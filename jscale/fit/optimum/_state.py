@@ -1,142 +1,135 @@
-"""A fit with everything that its intervals are made of, whatever their kind."""
+"""The state of a fit at its optimum: what every interval is computed from."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.scope import to_numpy
-from jscale.fit.objective import (
-    FitData,
-    Linearization,
-    Objective,
-    Weights,
-    examine,
-    resolve,
-    slopes,
-    tabulate,
-    weigh,
-)
+from jscale.fit.objective import FitData, Linearization, Objective, Weights, linearize, score
 from jscale.fit.optimum import _sandwich
-from jscale.fit.optimum._point import Point, optimum
 from jscale.laws import LawFunction
-from jscale.runs import Data, Runs, select
+from jscale.runs import Data, Runs
 
 
 @dataclass(frozen=True)
 class FitState:
-    """An optimum, and the derivatives there; in a float64 scope.
+    """An optimum and the derivatives there; used inside a float64 scope.
 
     Attributes:
-        law: the law.
-        goal: the objective.
-        tableau: what was fitted.
-        stages: deltas of the objective.
-        free: free vector, with the log scale where the objective has one.
-        local: predictions, residuals and Jacobians.
+        law: the fitted law.
+        objective: what was minimised.
+        fit_data: arrays of the fitted runs.
+        stages: (stages,) Huber deltas that the descents went through.
+        free: free vector, with the log scale appended where the objective has one.
+        linearization: predictions, residuals and Jacobians at ``free``.
     """
 
     law: LawFunction
-    goal: Objective
+    objective: Objective
     fit_data: FitData
-    stages: Any
+    stages: jax.Array
     free: np.ndarray
-    local: Linearization
+    linearization: Linearization
 
     @property
     def weights(self) -> np.ndarray | None:
-        """Of the runs (rows,), or None where all count once."""
+        """Weight of each run (rows,); None where all runs count once."""
         return None if self.fit_data.weights is None else np.asarray(self.fit_data.weights)
 
     @property
     def sizes(self) -> np.ndarray | None:
-        """How the runs' errors are taken to differ in size (rows,), or None where all are alike."""
+        """Relative size of each run's error (rows,); None where all errors have one size."""
         if self.weights is not None:
             return self.weights**-0.5
         return None if self.fit_data.errors is None else np.asarray(self.fit_data.errors)
 
-    def slope(self, residual: np.ndarray) -> np.ndarray:
-        """Derivative of the objective by each residual (rows,), at residuals of the caller's
-        choice.
-        """
-        return np.asarray(
-            slopes(
-                self.law, self.goal, self.fit_data, jnp.asarray(self.free), jnp.asarray(residual)
-            )
-        )
+    def score(self, residual: np.ndarray, *, weighted: bool = True) -> np.ndarray:
+        """Derivative of the objective by each residual (rows,), see :func:`objective.score`."""
+        free, residuals = jnp.asarray(self.free), jnp.asarray(residual)
+        return np.asarray(score(self.objective, self.fit_data, free, residuals, weighted=weighted))
 
     def covariance(self, kind: str, labels: np.ndarray | None = None) -> np.ndarray:
-        """Covariance of the parameters (k, k): "fisher", "sandwich", or "cluster-sandwich" by
-        labels (rows,).
+        """Covariance of the parameters (k, k).
+
+        Args:
+            kind: "fisher", "sandwich" or "cluster-sandwich".
+            labels: (rows,) cluster of each run, for "cluster-sandwich".
         """
-        return self._covariance(kind, labels, self.local.params_jacobian)
+        return self._covariance(kind, labels, self.linearization.params_jacobian)
 
     def free_covariance(self, kind: str, labels: np.ndarray | None = None) -> np.ndarray:
-        """The same in the fit's free coordinates."""
-        return self._covariance(kind, labels, np.eye(self.local.jacobian.shape[1]))
+        """The same as :meth:`covariance`, of the fit's free coordinates."""
+        return self._covariance(kind, labels, np.eye(self.linearization.jacobian.shape[1]))
 
     def _covariance(
         self, kind: str, labels: np.ndarray | None, to_params: np.ndarray
     ) -> np.ndarray:
-        residual, jacobian = self.local.residuals, self.local.jacobian
+        residual, jacobian = self.linearization.residuals, self.linearization.jacobian
         if self.degrees() <= 0:
             return np.full((len(to_params),) * 2, np.inf)
+
         if kind != "fisher":
             return _sandwich.sandwich(
-                residual, jacobian, to_params, self.slope, labels, weights=self.weights
+                residual, jacobian, to_params, self.score, labels, weights=self.weights
             )
-        if self.goal.has_scale and self.weights is None:
-            delta = float(self.fit_data.delta)
-            information = _sandwich.of_one_residual(self.goal, float(self.free[-1]), delta)
-            return _sandwich.inverse_information(jacobian, to_params, information)
-        return _sandwich.fisher(residual, jacobian, to_params, self._psi, self.weights)
 
-    def _psi(self, residual: np.ndarray) -> np.ndarray:
-        """Derivative of the objective by residuals of any number, of runs of weight 1."""
-        log_scale = self.free[-1] if self.goal.has_scale else 0.0
-        return np.asarray(
-            self.goal.slope(jnp.asarray(residual), jnp.asarray(log_scale), self.fit_data.delta)
-        )
+        # A likelihood has a Fisher information of its own; other objectives need the residuals.
+        if self.objective.has_scale and self.weights is None:
+            delta = float(self.fit_data.delta)
+            log_scale = float(self.free[-1])
+            information = _sandwich.residual_information(self.objective, log_scale, delta)
+            return _sandwich.inverse_information(jacobian, to_params, information)
+        unweighted = partial(self.score, weighted=False)
+        return _sandwich.fisher(residual, jacobian, to_params, unweighted, self.weights)
 
     def degrees(self, labels: np.ndarray | None = None) -> int:
-        """Degrees of freedom of a standard error: n - k, or one less than the clusters by labels
-        (rows,) if fewer.
+        """Degrees of freedom of a standard error: n - k.
+
+        With ``labels`` (rows,), the number of clusters minus one where that is fewer.
         """
-        n, k = self.local.jacobian.shape
-        return n - k if labels is None or n <= k else min(int(labels.max()), n - k)
+        n, k = self.linearization.jacobian.shape
+        if labels is None or n <= k:
+            return n - k
+        return min(int(labels.max()), n - k)
 
     def stiff_inverse(self) -> np.ndarray:
-        """Inverse (k, k) of the objective's stiffness in free coordinates, without directions of no
-        information.
+        """Inverse (k, k) of the objective's stiffness in free coordinates.
+
+        Directions without information are left out.
         """
-        jacobian = self.local.jacobian
+        jacobian = self.linearization.jacobian
         if not np.isfinite(jacobian).all():
             return np.full((jacobian.shape[1],) * 2, np.inf)
-        return _sandwich.bread(
-            jacobian, _sandwich.stiffness(self.local.residuals, self.slope, self.weights)
-        ).inverse
+
+        residual = self.linearization.residuals
+        derivative = _sandwich.smoothed_score_derivative(residual, self.score, self.weights)
+        return _sandwich.bread(jacobian, derivative).inverse
 
 
-def fitted(
-    law: LawFunction, goal: Objective, fit_data: FitData, stages: Any, free: np.ndarray
+def state_at(
+    law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, free: np.ndarray
 ) -> FitState:
-    """The state of a fit that ended at ``free``."""
-    return FitState(
-        law, goal, fit_data, stages, free, to_numpy(examine(law, goal, fit_data, jnp.asarray(free)))
-    )
+    """The state of a fit that ended at ``free``; in a float64 scope."""
+    linearization: Any = linearize(law, objective, fit_data, jnp.asarray(free))
+    return FitState(law, objective, fit_data, stages, free, to_numpy(linearization))
 
 
-def fit_once(
-    law: LawFunction, table: Runs, objective: str | Objective, starts: int, weights: Weights
-) -> tuple[Point, FitState, Data]:
-    """The point fit, its state, and the data.
+@dataclass(frozen=True)
+class FitContext:
+    """What a fitted point was made from, so that questions about it need no second fit.
 
-    Raises:
-        JscaleError: as :func:`jscale.fit.point`.
+    Attributes:
+        table: the table, for columns such as those of clusters.
+        data: the selected and weighted runs.
+        weights: as the caller gave them.
+        state: the optimum.
     """
-    goal = resolve(objective)
-    best, free = optimum(law, table, goal, starts, weights)
-    data = weigh(table, select(table, law), weights, goal.on)
-    fit_data, stages = tabulate(law, data, goal)
-    return best, fitted(law, goal, fit_data, stages, free), data
+
+    table: Runs
+    data: Data
+    weights: Weights
+    state: FitState

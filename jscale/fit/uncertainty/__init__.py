@@ -2,54 +2,68 @@
 
 from jscale.fit.uncertainty._bootstrap import Bootstrap, bootstrap
 from jscale.fit.uncertainty._covariance import Covariance, covariance
-from jscale.fit.uncertainty._ends import estimate, nan_note, percentiles, push_forward, wald
+from jscale.fit.uncertainty._ends import (
+    Estimate,
+    delta_method,
+    nan_note,
+    percentiles,
+    push_forward,
+    target_value,
+    wald_interval,
+)
 from jscale.fit.uncertainty._identified import unbounded_targets, unidentified_note
 from jscale.fit.uncertainty._intervals import Interval, Intervals, intervals
 from jscale.fit.uncertainty._kinds import (
-    BOOTSTRAP,
-    BOOTSTRAPS,
-    BY_CLUSTER,
-    KINDS,
-    PROFILES,
+    BOOTSTRAP_KINDS,
+    CLUSTER_KINDS,
+    INTERVAL_KINDS,
+    PROFILE_KINDS,
+    RESAMPLING_OF,
     choose_kinds,
 )
-from jscale.fit.uncertainty._profile import Profile, default_scaling, profile, profiled
+from jscale.fit.uncertainty._profile import Profile, default_scaling, profile, profile_target
 from jscale.fit.uncertainty._refits import retry
-from jscale.fit.uncertainty._resampling import STUDENT_NU, drawing
+from jscale.fit.uncertainty._resampling import resampler
 from jscale.fit.uncertainty._student import student_quantile
-from jscale.fit.uncertainty._targets import Quantity, TargetTransform, named, target_transform
+from jscale.fit.uncertainty._targets import (
+    TargetFunction,
+    TargetTransform,
+    target_transform,
+    targets_by_name,
+)
 
 __all__ = [
-    "BOOTSTRAP",
-    "BOOTSTRAPS",
-    "BY_CLUSTER",
-    "KINDS",
-    "PROFILES",
-    "STUDENT_NU",
+    "BOOTSTRAP_KINDS",
+    "CLUSTER_KINDS",
+    "INTERVAL_KINDS",
+    "PROFILE_KINDS",
+    "RESAMPLING_OF",
     "Bootstrap",
     "Covariance",
+    "Estimate",
     "Interval",
     "Intervals",
     "Profile",
-    "Quantity",
+    "TargetFunction",
     "TargetTransform",
     "bootstrap",
     "choose_kinds",
     "covariance",
     "default_scaling",
-    "drawing",
-    "estimate",
+    "delta_method",
     "intervals",
-    "named",
     "nan_note",
     "percentiles",
     "profile",
-    "profiled",
+    "profile_target",
     "push_forward",
+    "resampler",
     "retry",
     "student_quantile",
     "target_transform",
+    "target_value",
+    "targets_by_name",
     "unbounded_targets",
     "unidentified_note",
-    "wald",
+    "wald_interval",
 ]

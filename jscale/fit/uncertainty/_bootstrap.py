@@ -1,9 +1,9 @@
-"""How far the parameters move when the runs are drawn again."""
+"""How far the parameters move when the runs are resampled."""
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 import jax
 import numpy as np
@@ -18,36 +18,50 @@ from jscale.fit.objective import (
     default_cluster_column,
     few_clusters_note,
     resolve,
-    weigh,
 )
-from jscale.fit.optimum import Point, mask_unidentified, optimum
-from jscale.fit.uncertainty import _resampling
+from jscale.fit.optimum import (
+    DEFAULT_OBJECTIVE,
+    FitContext,
+    Point,
+    mask_unidentified,
+    resolve_point,
+)
 from jscale.fit.uncertainty._ends import percentiles
 from jscale.fit.uncertainty._identified import unidentified, unidentified_note
-from jscale.fit.uncertainty._refits import Refits
+from jscale.fit.uncertainty._refits import BootstrapRefits
+from jscale.fit.uncertainty._resampling import (
+    SYMMETRIC,
+    ResamplingKind,
+    check_resampling,
+    resampler,
+    resampling_labels,
+)
 from jscale.laws import LawFunction, describe
-from jscale.runs import Data, Runs, select
+from jscale.runs import Data, Runs
 
-_SHARE_FAILED = 0.01
-SYMMETRIC = ("wild", "parametric")
-"""Kinds whose errors are as likely above the law as below."""
+_TOLERATED_FAILURES = 0.01
+"""Share of failed refits above which their note is a warning."""
+_TO_STANDARD_DEVIATION = 1.4826
+"""Median absolute value of normal residuals → their standard deviation."""
+
+Multipliers = Literal["rademacher", "mammen"]
 
 
 @dataclass(frozen=True)
 class Bootstrap:
     """A law refitted to resampled runs; everything is float64.
 
-    A refit that did not settle has the best parameters that it reached in ``draws``, False in
-    ``settled``, and no part in standard errors, covariance and intervals.
+    A refit that did not converge has the best parameters that it reached in ``draws``, False in
+    ``settled``, and is left out of standard errors, covariance and intervals.
 
     Attributes:
         law: the law.
-        kind: how the runs were drawn again: "rows", "cluster", "wild" or "parametric".
-        point: the fit to the runs as they are.
+        kind: how the runs were resampled: "rows", "cluster", "wild" or "parametric".
+        point: the fit to the observed runs.
         draws: parameter → (draws,).
-        settled: (draws,) which refits ended at an optimum.
-        seconds: wall time of the refits alone, compiled before but for second attempts.
-        notes: doubts and remarks, those of the point among them.
+        settled: (draws,) which refits converged.
+        seconds: wall time of the refits alone, without compilation (except that of retries).
+        notes: warnings and remarks, those of the point included.
     """
 
     law: LawFunction
@@ -60,35 +74,36 @@ class Bootstrap:
 
     @property
     def failures(self) -> int:
-        """Number of refits that did not settle."""
+        """Number of refits that did not converge."""
         return int((~self.settled).sum())
 
     @property
     def covariance(self) -> np.ndarray:
-        """Covariance (k, k) of the settled refits, in the order of ``draws``."""
+        """Covariance (k, k) over the converged refits, in the order of ``draws``."""
         if self.settled.sum() < 2:
             return np.full((len(self.draws),) * 2, np.inf)
-        spread = np.atleast_2d(
-            np.cov(np.stack([column[self.settled] for column in self.draws.values()]))
-        )
+
+        converged = np.stack([column[self.settled] for column in self.draws.values()])
+        spread = np.atleast_2d(np.cov(converged))
         return mask_unidentified(spread, tuple(self.draws), unidentified(self.point))
 
     @property
     def stderr(self) -> dict[str, float]:
-        """Parameter → standard deviation over the settled refits; infinite where the runs do not
-        tell the parameter.
+        """Parameter → standard deviation over the converged refits.
+
+        It is infinite where the data do not identify the parameter.
         """
-        blind = unidentified(self.point) if self.settled.sum() > 1 else frozenset(self.draws)
+        infinite = unidentified(self.point) if self.settled.sum() > 1 else frozenset(self.draws)
         return {
-            name: np.inf if name in blind else float(column[self.settled].std(ddof=1))
+            name: np.inf if name in infinite else float(column[self.settled].std(ddof=1))
             for name, column in self.draws.items()
         }
 
     def interval(self, level: float = 0.9) -> dict[str, tuple[float, float]]:
-        """Parameter → ends of the percentile interval over the settled refits.
+        """Parameter → ends of the percentile interval over the converged refits.
 
-        A parameter that the runs do not tell has its whole range: along a ridge refits stay where
-        they began.
+        An unidentified parameter has its whole range: refits stay near the point of the ridge from
+        which they start.
 
         Args:
             level: share of the refits inside, between 0 and 1.
@@ -97,91 +112,148 @@ class Bootstrap:
             JscaleError: a level outside (0, 1).
         """
         check_level(level)
-        ranges = {
-            p.name: (float(p.support.lower), float(p.support.upper))
-            for p in describe(self.law).parameters
-        }
-        return {
-            name: ranges[name]
-            if name in unidentified(self.point)
-            else percentiles(column[self.settled], level)
-            for name, column in self.draws.items()
-        }
+        infinite = unidentified(self.point)
+        ends = {}
+        for parameter in describe(self.law).parameters:
+            name, support = parameter.name, parameter.support
+            whole_range = (float(support.lower), float(support.upper))
+            draws = self.draws[name][self.settled]
+            ends[name] = whole_range if name in infinite else percentiles(draws, level)
+        return {name: ends[name] for name in self.draws}
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={self.point.params[k]:.6g}±{v:.2g}" for k, v in self.stderr.items())
-        return f"<Bootstrap {describe(self.law).name} by {self.kind}: {shown}; {len(self.settled)} draws>"
+        params, name = self.point.params, describe(self.law).name
+        values = ", ".join(f"{k}={params[k]:.6g}±{error:.2g}" for k, error in self.stderr.items())
+        return f"<Bootstrap {name} by {self.kind}: {values}; {len(self.settled)} draws>"
 
 
-@in_float64
+@overload
+def bootstrap(
+    law: Point,
+    table: None = None,
+    *,
+    draws: int,
+    key: jax.Array,
+    kind: ResamplingKind = "rows",
+    by: str | None = None,
+    multipliers: Multipliers = "rademacher",
+    progress: bool = False,
+) -> Bootstrap: ...
+
+
+@overload
 def bootstrap(
     law: LawFunction,
     table: Runs,
     *,
     draws: int,
     key: jax.Array,
-    kind: Literal["rows", "cluster", "wild", "parametric"] = "rows",
+    kind: ResamplingKind = "rows",
     by: str | None = None,
-    objective: str | Objective = "huber",
+    objective: str | Objective | None = None,
     weights: Weights = None,
-    starts: int = 64,
-    multipliers: Literal["rademacher", "mammen"] = "rademacher",
+    starts: int | None = None,
+    multipliers: Multipliers = "rademacher",
+    progress: bool = False,
+) -> Bootstrap: ...
+
+
+@in_float64
+def bootstrap(
+    law: LawFunction | Point,
+    table: Runs | None = None,
+    *,
+    draws: int,
+    key: jax.Array,
+    kind: ResamplingKind = "rows",
+    by: str | None = None,
+    objective: str | Objective | None = None,
+    weights: Weights = None,
+    starts: int | None = None,
+    multipliers: Multipliers = "rademacher",
     progress: bool = False,
 ) -> Bootstrap:
-    """The parameters of ``law`` refitted to ``draws`` resampled tables, each from the optimum of
-    the
-    whole table.
+    """The parameters of a law refitted to ``draws`` resampled tables.
 
-    "rows" draws runs with replacement; "cluster" draws whole clusters of them (seeds of one model,
-    checkpoints of one run), without which errors that runs share are taken for independent ones;
-    "wild" keeps the runs and gives their residuals (by cluster, with ``by``) random signs;
-    "parametric" simulates losses from the fitted law with noise that
-    suits the objective: normal for squares, Student-t with the objective's degrees of freedom for a
-    Student likelihood and with 4 for Huber losses. The noise is of the residuals' size (for squares
-    root mean square, else median), times ``sqrt(n / (n - k))`` for what k parameters have taken up.
-    Both draw errors as likely above the law as below, and are refused for an objective that is not
-    symmetric.
+    ``bootstrap(point, ...)`` uses a fit that exists; ``bootstrap(law, table, ...)`` makes one
+    first. Every refit starts from its optimum. A refit that does not converge is tried again from
+    other starts before it counts as failed.
 
-    A refit that does not settle is tried again from other starts before it counts as failed.
+    "rows" draws runs with replacement. "cluster" draws whole clusters of them (seeds of one model,
+    checkpoints of one run); other kinds take errors that runs share for independent ones. "wild"
+    keeps the runs and gives their residuals (by cluster, with ``by``) random signs. "parametric"
+    simulates losses from the fitted law with noise that suits the objective: normal for squares,
+    Student-t with the objective's degrees of freedom for a Student likelihood and with 4 for Huber
+    losses. The noise has the residuals' size (for squares root mean square, else median), times
+    ``sqrt(n / (n - k))`` for the k fitted parameters. The last two draw errors as likely above the
+    law as below, and are refused for an objective that is not symmetric.
 
     Args:
-        law: a declared law.
-        table: validated runs; rows marked ``exclude`` are left out.
+        law: a fitted :class:`jscale.fit.Point`, or a declared law.
+        table: validated runs, with a law only; rows marked ``exclude`` are left out.
         draws: number of resampled tables.
         key: a JAX random key; the same key gives the same bytes.
-        kind: how the runs are drawn again.
+        kind: how the runs are resampled.
         by: column whose equal values make a cluster; "cluster" takes ``group``, or the sizes where
             they repeat, without it.
-        objective: as for :func:`jscale.fit.point`.
-        weights: as for :func:`jscale.fit.point`; the parametric bootstrap takes them for inverse
-            variances, and draws errors in proportion to ``loss_se``.
-        starts: number of starting points of the fit to the whole table.
+        objective: as for :func:`jscale.fit.point`; None for "huber", or what the point minimised.
+        weights: as for :func:`jscale.fit.point`; None for none, or those of the point. The
+            parametric bootstrap takes them for inverse variances, and draws errors in proportion to
+            ``loss_se``.
+        starts: number of starting points of the fit to the observed runs; None for 64.
         multipliers: of the wild bootstrap: "rademacher" (±1) or "mammen" (two points of skewness
             1).
         progress: show a progress bar on stderr.
 
+    Returns:
+        The parameters of every refit, with standard errors and percentile intervals.
+
     Raises:
-        JscaleError: as :func:`jscale.fit.point`; or draws, kind, key or clusters that do not make
-            sense.
+        JscaleError: as :func:`jscale.fit.point`; draws, kind, key or clusters that are not
+            possible; or arguments that contradict the point.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> drawn = fit.bootstrap(point, draws=20, key=jax.random.key(1))
+        >>> print(drawn.draws["alpha"].shape, drawn.failures)
+        (20,) 0
+        >>> low, high = drawn.interval(0.9)["E"]
+        >>> low < 1.82 < high
+        True
     """
-    _resampling.check(draws, key, kind, multipliers)
-    goal = resolve(objective)
-    if kind in SYMMETRIC and not goal.symmetric:
+    check_resampling(draws, key, kind, multipliers)
+    if not isinstance(law, Point):
+        _check_symmetry(kind, resolve(DEFAULT_OBJECTIVE if objective is None else objective))
+
+    best, context = resolve_point(
+        law, table, objective=objective, weights=weights, starts=starts, caller="bootstrap"
+    )
+    _check_symmetry(kind, context.state.objective)
+
+    labels = resampling_labels(context.table, context.data, kind, by)
+    request = Resampling(kind, labels, int(draws), key, multipliers, progress)
+    result = bootstrap_point(best, context, request)
+    notes = rows_resampled_note(context.table, context.data, kind)
+    return replace(result, notes=(*result.notes, *notes))
+
+
+def _check_symmetry(kind: str, objective: Objective) -> None:
+    if kind in SYMMETRIC and not objective.symmetric:
         raise JscaleError(
-            f"the {kind} bootstrap draws symmetric noise, which {goal} does not fit; choose another kind"
+            f"the {kind} bootstrap draws symmetric noise, which {objective} does not fit; "
+            "choose another kind"
         )
-    best, free = optimum(law, table, goal, starts, weights)
-    data = weigh(table, select(table, law), weights, goal.on)
-    labels = _resampling.clusters(table, data, kind, by)
-    job = Resampling(kind, labels, int(draws), key, multipliers, progress)
-    made = resampled(best, free, goal, data, job)
-    return replace(made, notes=(*made.notes, *shared(table, data, kind)))
 
 
 class Resampling(NamedTuple):
-    """What a bootstrap is asked to do, checked; fields as for :func:`bootstrap`, with the clusters'
-    labels (rows,).
-    """
+    """Validated arguments of :func:`bootstrap`, with the clusters as labels (rows,) or None."""
 
     kind: str
     labels: np.ndarray | None
@@ -191,87 +263,102 @@ class Resampling(NamedTuple):
     progress: bool
 
 
-def resampled(
-    best: Point, free: np.ndarray, goal: Objective, data: Data, job: Resampling
-) -> Bootstrap:
-    """The bootstrap of a fit that is there already; in a float64 scope."""
-    draw = _resampling.drawing(
-        job.kind,
+def bootstrap_point(best: Point, context: FitContext, request: Resampling) -> Bootstrap:
+    """The bootstrap of a fit; in a float64 scope."""
+    state, data = context.state, context.data
+    draw = resampler(
+        request.kind,
         data.loss,
         best.predicted,
-        goal=goal,
+        objective=state.objective,
         parameters=len(best.params),
-        labels=job.labels,
-        multipliers=job.multipliers,
+        labels=request.labels,
+        multipliers=request.multipliers,
         sizes=data.sizes,
     )
-    refits = Refits(best.law, goal, data, free, draw)
-    refits.compile(job.key)
-    began = time.perf_counter()
-    params, settled = refits.run(job.draws, job.key, job.progress)
-    seconds = time.perf_counter() - began
-    residual = (
-        np.log(data.loss / best.predicted) if goal.on == "log" else data.loss - best.predicted
+    refits = BootstrapRefits(state, draw)
+    refits.compile(request.key)
+    start = time.perf_counter()
+    params, converged = refits.run(request.draws, request.key, request.progress)
+    seconds = time.perf_counter() - start
+
+    notes = (
+        *best.notes,
+        *few_clusters_note(request.labels),
+        *wild_bias_note(best, context, request),
+        *_failures_note(converged),
+        *_uncertified_note(best),
+        *unidentified_note(best),
     )
-    scale = 1.4826 * float(
-        np.median(np.abs(residual if data.errors is None else residual / data.errors))
-    )
-    notes = (*best.notes, *_notes(settled, best, goal, job, scale), *unidentified_note(best))
-    return Bootstrap(best.law, job.kind, best, params, settled, seconds, notes)
+    return Bootstrap(best.law, request.kind, best, params, converged, seconds, notes)
 
 
-def _notes(
-    settled: np.ndarray, best: Point, goal: Objective, job: Resampling, scale: float
-) -> tuple[Note, ...]:
-    """What to remark; ``scale`` is that of the residuals as the objective sees them."""
-    found = few_clusters_note(job.labels)
-    found += _short(goal, scale, job.multipliers) if job.kind == "wild" else []
-    failures = int((~settled).sum())
-    if failures:
-        share = failures / len(settled)
-        message = f"{failures} of {len(settled)} bootstrap refits did not settle and are left out of errors and intervals"
-        found.append(
-            Note(
-                "bootstrap-failures",
-                "info" if share <= _SHARE_FAILED else "warning",
-                message,
-                {"share": share},
-            )
-        )
-    if not best.certificate.converged:
-        message = (
-            f"the fit that the bootstrap starts from is not certified: {best.certificate.status}"
-        )
-        found.append(Note("bootstrap-uncertified", "warning", message, {}))
-    return tuple(found)
+def wild_bias_note(best: Point, context: FitContext, request: Resampling) -> list[Note]:
+    """A warning where random signs move a fit less than new errors would (Feng, He & Hu 2011).
 
-
-def _short(goal: Objective, scale: float, multipliers: str) -> list[Note]:
-    """A warning where random signs do not move a fit as far as new errors would (Feng, He & Hu
-    2011).
+    That is so for an objective that is nearly the absolute value of most residuals.
     """
-    turn = getattr(goal, "delta", np.inf) * (scale if goal.has_scale else 1.0)
-    if turn >= scale:
+    objective, data = context.state.objective, context.data
+    if request.kind != "wild":
         return []
-    if multipliers == "mammen":
-        how = "wild bootstraps of it with Mammen's multipliers are 30% to 40% too short; take another kind"
+
+    # Scale of the residuals as the objective compares them.
+    if objective.on == "log":
+        residual = np.log(data.loss / best.predicted)
     else:
-        how = (
-            "wild bootstraps of it are too short (in simulations of 90% intervals on the Chinchilla runs they covered "
-            "80% to 86%)"
+        residual = data.loss - best.predicted
+    relative = residual if data.errors is None else residual / data.errors
+    scale = _TO_STANDARD_DEVIATION * float(np.median(np.abs(relative)))
+    delta = getattr(objective, "delta", np.inf) * (scale if objective.has_scale else 1.0)
+    if delta >= scale:
+        return []
+
+    if request.multipliers == "mammen":
+        bias = (
+            "wild bootstraps of it with Mammen's multipliers are 30% to 40% too short; "
+            "take another kind"
         )
-    message = f"{goal} is nearly the absolute value of residuals: {how}"
-    return [Note("wild-short", "warning", message, {"delta": turn, "scale": scale})]
+    else:
+        bias = (
+            "wild bootstraps of it are too short (in simulations of 90% intervals on the "
+            "Chinchilla runs they covered 80% to 86%)"
+        )
+    message = f"{objective} is nearly the absolute value of residuals: {bias}"
+    return [Note("wild-short", "warning", message, {"delta": delta, "scale": scale})]
 
 
-def shared(table: Runs, data: Data, kind: str) -> tuple[Note, ...]:
-    """What drawing runs one by one cannot see, where runs have company."""
+def _failures_note(converged: np.ndarray) -> list[Note]:
+    failures = int((~converged).sum())
+    if not failures:
+        return []
+
+    share = failures / len(converged)
+    message = (
+        f"{failures} of {len(converged)} bootstrap refits did not converge and are left out of "
+        "errors and intervals"
+    )
+    severity = "info" if share <= _TOLERATED_FAILURES else "warning"
+    return [Note("bootstrap-failures", severity, message, {"share": share})]
+
+
+def _uncertified_note(best: Point) -> list[Note]:
+    if best.certificate.converged:
+        return []
+
+    message = f"the fit that the bootstrap starts from is not certified: {best.certificate.status}"
+    return [Note("bootstrap-uncertified", "warning", message, {})]
+
+
+def rows_resampled_note(table: Runs, data: Data, kind: str) -> tuple[Note, ...]:
+    """A remark that drawing runs one by one ignores errors that runs of a cluster share."""
     column = default_cluster_column(table, data)
     if kind != "rows" or column is None:
         return ()
-    together = len(data) / len(np.unique(table[column][data.rows]))
+
+    per_cluster = len(data) / len(np.unique(table[column][data.rows]))
     message = (
-        f"runs were drawn one by one: errors that runs of one {column} share ({together:.1f} of them on average) are "
-        f"not in these standard errors; kind 'cluster' by {column} shows them"
+        f"runs were drawn one by one: errors that runs of one {column} share ({per_cluster:.1f} of "
+        f"them on average) are not in these standard errors; kind 'cluster' by {column} shows them"
     )
-    return (Note("rows-resampled", "info", message, {"column": column, "runs": together}),)
+    evidence = {"column": column, "runs": per_cluster}
+    return (Note("rows-resampled", "info", message, evidence),)

@@ -1,21 +1,28 @@
-"""The covariance of the best parameters, by what is believed of the errors."""
+"""The covariance of the best parameters, under three assumptions about the errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit.objective import Objective, Weights, column_of, few_clusters_note, labels_of
-from jscale.fit.optimum import Point, fit_once, mask_unidentified
+from jscale.fit.objective import (
+    Objective,
+    Weights,
+    cluster_column,
+    cluster_labels,
+    few_clusters_note,
+)
+from jscale.fit.optimum import Point, mask_unidentified, resolve_point
 from jscale.fit.uncertainty._identified import unidentified
 from jscale.laws import LawFunction
 from jscale.runs import Runs
 
-COVARIANCES = ("fisher", "sandwich", "cluster-sandwich")
+CovarianceKind = Literal["fisher", "sandwich", "cluster-sandwich"]
+COVARIANCE_KINDS = ("fisher", "sandwich", "cluster-sandwich")
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,11 @@ class Covariance:
 
     Attributes:
         kind: "fisher", "sandwich" or "cluster-sandwich".
-        matrix: (k, k) in the order of ``point.params``; infinite variance where the runs do not
-            tell the parameter.
+        matrix: (k, k) in the order of ``point.params``; infinite variance where the data do not
+            identify the parameter.
         by: column of the clusters, or None.
         point: the fit.
-        notes: doubts and remarks.
+        notes: warnings and remarks.
     """
 
     kind: str
@@ -43,52 +50,96 @@ class Covariance:
         return dict(zip(self.point.params, np.sqrt(np.diag(self.matrix)).tolist(), strict=True))
 
 
-@in_float64
+@overload
+def covariance(
+    law: Point, table: None = None, kind: CovarianceKind = "sandwich", *, by: str | None = None
+) -> Covariance: ...
+
+
+@overload
 def covariance(
     law: LawFunction,
     table: Runs,
-    kind: Literal["fisher", "sandwich", "cluster-sandwich"] = "sandwich",
+    kind: CovarianceKind = "sandwich",
     *,
     by: str | None = None,
-    objective: str | Objective = "huber",
+    objective: str | Objective | None = None,
     weights: Weights = None,
-    starts: int = 64,
+    starts: int | None = None,
+) -> Covariance: ...
+
+
+@in_float64
+def covariance(
+    law: LawFunction | Point,
+    table: Runs | None = None,
+    kind: CovarianceKind = "sandwich",
+    *,
+    by: str | None = None,
+    objective: str | Objective | None = None,
+    weights: Weights = None,
+    starts: int | None = None,
 ) -> Covariance:
     """The covariance of the parameters of a fit.
 
-    "fisher" is the classical one, for independent errors of one size: the variance of the residuals
-    times the inverse of the objective's stiffness, or the inverse Fisher information of a
+    ``covariance(point)`` uses a fit that exists; ``covariance(law, table)`` makes one first.
+
+    "fisher" is the classical estimate, for independent errors of one size: the variance of the
+    residuals times the inverse of the objective's stiffness, or the inverse Fisher information of a
     likelihood with its free scale. "sandwich" holds for independent errors of any sizes (HC1).
-    "cluster-sandwich" adds up gradients by cluster first and holds for errors that runs of a
-    cluster share (CR1).
+    "cluster-sandwich" sums gradients by cluster first and holds for errors that runs of a cluster
+    share (CR1).
 
     Args:
-        law: a declared law.
-        table: validated runs.
+        law: a fitted :class:`jscale.fit.Point`, or a declared law.
+        table: validated runs, with a law only.
         kind: which of the three.
         by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for
             None.
-        objective: as for :func:`jscale.fit.point`.
-        weights: as for :func:`jscale.fit.point`.
-        starts: number of starting points of the fit.
+        objective: as for :func:`jscale.fit.point`; None for "huber", or what the point minimised.
+        weights: as for :func:`jscale.fit.point`; None for none, or those of the point.
+        starts: number of starting points of the fit; None for 64.
+
+    Returns:
+        The matrix (k, k) with the kind, the clusters' column, the fit and notes.
 
     Raises:
-        JscaleError: as :func:`jscale.fit.point`; an unknown kind, or clusters that are not there.
+        JscaleError: as :func:`jscale.fit.point`; an unknown kind; clusters that the table does not
+            have; or arguments that contradict the point.
 
     Source: Huber 1967; MacKinnon & White 1985 (HC1); Liang & Zeger 1986, Cameron & Miller 2015
         (CR1).
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> fisher = fit.covariance(point, kind="fisher")
+        >>> print(fisher.matrix.shape, f"{fisher.stderr['E']:.2f}")
+        (5, 5) 0.02
     """
-    if kind not in COVARIANCES:
-        raise JscaleError(f"kind must be one of {', '.join(COVARIANCES)}, not {kind!r}")
+    if kind not in COVARIANCE_KINDS:
+        message = f"must be one of {', '.join(COVARIANCE_KINDS)}, not {kind!r}"
+        raise JscaleError(message, argument="kind")
     if by is not None and kind != "cluster-sandwich":
-        raise JscaleError(f"by={by!r} belongs to the kind 'cluster-sandwich', not to {kind!r}")
-    best, state, data = fit_once(law, table, objective, starts, weights)
+        message = f" belongs to the kind 'cluster-sandwich', not to {kind!r}"
+        raise JscaleError(Argument("by", by), message)
+
+    best, context = resolve_point(
+        law, table, objective=objective, weights=weights, starts=starts, caller="covariance"
+    )
+
     labels, column, notes = None, None, list(best.notes)
     if kind == "cluster-sandwich":
-        column = column_of(table, data, by)
-        labels = labels_of(table, data, column)
+        column = cluster_column(context.table, context.data, by)
+        labels = cluster_labels(context.table, context.data, column)
         notes += few_clusters_note(labels)
-    matrix = mask_unidentified(
-        state.covariance(kind, labels), tuple(best.params), unidentified(best)
-    )
+
+    matrix = context.state.covariance(kind, labels)
+    matrix = mask_unidentified(matrix, tuple(best.params), unidentified(best))
     return Covariance(kind, matrix, column, best, tuple(notes))

@@ -1,86 +1,133 @@
-"""The ends of one interval: from an estimate and its error, or from draws."""
+"""The two ends of an interval: from an estimate and its standard error, or from draws."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.notes import Note
-from jscale.fit.optimum import of_number
+from jscale.fit.optimum import delta_method_variance
 from jscale.fit.uncertainty._student import student_quantile
 from jscale.fit.uncertainty._targets import TargetTransform
 
 
-@partial(jax.jit, static_argnames="function")
-def _graded(
-    function: Any, params: Mapping[str, Any], choice: Any
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    return jax.value_and_grad(lambda p: function(p, choice))(dict(params))
+class Estimate(NamedTuple):
+    """A function of the parameters at the fit.
+
+    Attributes:
+        value: of the function.
+        stderr: its standard error.
+        auxiliary: what else the function returns; None for nothing.
+    """
+
+    value: float
+    stderr: float
+    auxiliary: Any = None
+
+
+@partial(jax.jit, static_argnames=("function", "has_aux"))
+def _value_and_gradient(
+    function: Callable[..., Any],
+    params: Mapping[str, Any],
+    arguments: tuple[Any, ...],
+    has_aux: bool = False,
+) -> Any:
+    differentiated = jax.value_and_grad(lambda p: function(p, *arguments), has_aux=has_aux)
+    return differentiated(dict(params))
 
 
 @partial(jax.jit, static_argnames="function")
-def _mapped(function: Any, draws: Mapping[str, Any], choice: Any) -> jax.Array:
+def _map_draws(function: Any, draws: Mapping[str, Any], choice: Any) -> jax.Array:
     return jax.vmap(lambda p: function(p, choice))(dict(draws))
 
 
-def estimate(aim: TargetTransform, params: Mapping[str, float]) -> float:
+def _as_jax(values: Mapping[str, Any]) -> dict[str, jax.Array]:
+    return {name: jnp.asarray(value) for name, value in values.items()}
+
+
+def delta_method(
+    function: Callable[..., Any],
+    params: Mapping[str, float],
+    covariance: np.ndarray,
+    *arguments: Any,
+    has_aux: bool = False,
+) -> Estimate:
+    """A function of the parameters with its standard error to first order.
+
+    The variance is ``gradient @ covariance @ gradient``; it is infinite where the gradient has a
+    part along a parameter of infinite variance.
+
+    Args:
+        function: from parameters by name (and ``arguments``) to a number, in JAX; compiled once
+            for each function.
+        params: at the fit, in the order of ``covariance``.
+        covariance: (k, k) of the parameters.
+        arguments: further arguments of the function.
+        has_aux: whether the function returns a pair of the number and something else.
+    """
+    result, gradient = _value_and_gradient(function, _as_jax(params), arguments, has_aux)
+    value, auxiliary = result if has_aux else (result, None)
+    slope = np.array([float(gradient[name]) for name in params])
+    stderr = float(np.sqrt(delta_method_variance(slope, covariance)))
+    return Estimate(float(value), stderr, auxiliary)
+
+
+def target_value(transform: TargetTransform, params: Mapping[str, float]) -> float:
     """The target at parameters by name."""
-    level, _ = _graded(aim.function, {n: jnp.asarray(v) for n, v in params.items()}, aim.choice)
-    return float(aim.natural(level))
+    level, _ = _value_and_gradient(transform.function, _as_jax(params), (transform.choice,))
+    return float(transform.natural(level))
 
 
-def wald(
-    aim: TargetTransform,
+def wald_interval(
+    transform: TargetTransform,
     params: Mapping[str, float],
     covariance: np.ndarray,
     level: float,
     df: float = np.inf,
 ) -> tuple[float, float]:
-    """The interval of an estimate and its standard error, within the range of the target.
+    """Both ends of estimate ± quantile x standard error, clipped to the range of the target.
 
-    It is the whole range where the runs do not tell the target.
+    They are the whole range where the data do not identify the target.
 
     Args:
-        aim: the target, with the scale on which the errors are taken as normal.
+        transform: the target, on the scale on which its errors are taken as normal.
         params: at the best fit, in the order of the covariance.
         covariance: (k, k) of the parameters.
         level: coverage.
         df: degrees of freedom of the standard error.
     """
-    place, gradient = _graded(
-        aim.function, {n: jnp.asarray(v) for n, v in params.items()}, aim.choice
-    )
-    slope = np.array([float(gradient[name]) for name in params])
-    reach = student_quantile(level, df) * float(np.sqrt(of_number(slope, covariance)))
-    if not (np.isfinite(reach) and np.isfinite(place)):
-        return aim.lower, aim.upper
-    low, high = (float(aim.natural(float(place) + side * reach)) for side in (-1, 1))
-    return max(low, aim.lower), min(high, aim.upper)
+    centre, stderr, _ = delta_method(transform.function, params, covariance, transform.choice)
+    half_width = student_quantile(level, df) * stderr
+    if not (np.isfinite(half_width) and np.isfinite(centre)):
+        return transform.lower, transform.upper
+
+    low, high = (float(transform.natural(centre + sign * half_width)) for sign in (-1, 1))
+    return max(low, transform.lower), min(high, transform.upper)
 
 
-def push_forward(aim: TargetTransform, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+def push_forward(transform: TargetTransform, draws: Mapping[str, np.ndarray]) -> np.ndarray:
     """The target (draws,) at draws of the parameters, name → (draws,)."""
-    return aim.natural(
-        np.asarray(_mapped(aim.function, {n: jnp.asarray(d) for n, d in draws.items()}, aim.choice))
-    )
+    levels = _map_draws(transform.function, _as_jax(draws), transform.choice)
+    return transform.natural(np.asarray(levels))
 
 
 def percentiles(
-    values: np.ndarray, level: float, unknown: tuple[float, float] = (-np.inf, np.inf)
+    values: np.ndarray, level: float, fallback: tuple[float, float] = (-np.inf, np.inf)
 ) -> tuple[float, float]:
-    """Both ends of the percentile interval of values (draws,), without those that are no numbers.
+    """Both ends of the percentile interval of values (draws,), without those that are NaN.
 
-    ``unknown`` is the interval where none is a number.
+    ``fallback`` is the interval where all are NaN.
     """
-    sound = values[~np.isnan(values)]
-    if not len(sound):
-        return unknown
-    # Between a number and infinity there is no middle.
-    method = "linear" if np.isfinite(sound).all() else "nearest"
-    low, high = np.quantile(sound, (0.5 - level / 2, 0.5 + level / 2), method=method)
+    valid = values[~np.isnan(values)]
+    if not len(valid):
+        return fallback
+
+    # No interpolation between a number and infinity.
+    method = "linear" if np.isfinite(valid).all() else "nearest"
+    low, high = np.quantile(valid, (0.5 - level / 2, 0.5 + level / 2), method=method)
     return float(low), float(high)
 
 
@@ -89,12 +136,10 @@ def nan_note(name: str, kind: str, values: np.ndarray) -> list[Note]:
     count = int(np.isnan(values).sum())
     if not count:
         return []
-    message = f"{name} has no value at {count} of {len(values)} draws of {kind}: they are left out of its interval"
-    return [
-        Note(
-            "draws-without-value",
-            "warning",
-            message,
-            {"target": name, "share": count / len(values)},
-        )
-    ]
+
+    message = (
+        f"{name} has no value at {count} of {len(values)} draws of {kind}: they are left out of "
+        "its interval"
+    )
+    evidence = {"target": name, "share": count / len(values)}
+    return [Note("draws-without-value", "warning", message, evidence)]

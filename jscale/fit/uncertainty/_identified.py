@@ -4,36 +4,42 @@ from collections.abc import Mapping
 
 from jscale._core.notes import Note
 from jscale.fit.optimum import Point
-from jscale.fit.uncertainty._targets import Quantity
+from jscale.fit.uncertainty._targets import TargetFunction
+
+
+def _is_saturated(best: Point) -> bool:
+    """Whether there are as many parameters as runs."""
+    return best.n_runs == len(best.params)
 
 
 def unidentified(best: Point) -> frozenset[str]:
-    """The parameters that the runs do not tell, or not how well: all of them where no degree of
-    freedom is left.
-    """
-    return frozenset(
-        best.params if best.n_runs == len(best.params) else best.certificate.unidentified
-    )
+    """The parameters without a finite interval: unidentified ones, or all of a saturated fit."""
+    return frozenset(best.params if _is_saturated(best) else best.certificate.unidentified)
 
 
 def unidentified_note(best: Point) -> tuple[Note, ...]:
-    """A note where parameters have their whole range for an interval, unless the fit itself has
-    said why.
+    """A warning that intervals of unidentified parameters are their whole range.
+
+    A saturated fit has a note of its own.
     """
-    names = unidentified(best)
-    if not names or best.n_runs == len(best.params):
+    names = sorted(unidentified(best))
+    if not names or _is_saturated(best):
         return ()
-    message = f"these runs cannot separate {', '.join(sorted(names))}: every interval of them is their whole range"
-    return (Note("unidentified", "warning", message, {"parameters": sorted(names)}),)
+
+    message = (
+        f"the data do not identify {', '.join(names)}: every interval of them is their whole range"
+    )
+    return (Note("unidentified", "warning", message, {"parameters": names}),)
 
 
-def unbounded_targets(best: Point, wanted: Mapping[str, str | Quantity]) -> frozenset[str]:
-    """The targets of which every interval is the whole range: the runs do not tell them, or nothing
-    at all.
+def unbounded_targets(best: Point, requested: Mapping[str, str | TargetFunction]) -> frozenset[str]:
+    """The targets of which every interval is the whole range.
+
+    These are unidentified parameters, or all targets of a saturated fit.
     """
-    saturated = best.n_runs == len(best.params)
+    if _is_saturated(best):
+        return frozenset(requested)
+    names = unidentified(best)
     return frozenset(
-        n
-        for n, t in wanted.items()
-        if saturated or (isinstance(t, str) and t in unidentified(best))
+        name for name, target in requested.items() if isinstance(target, str) and target in names
     )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import jax
 import numpy as np
@@ -11,25 +12,38 @@ from jscale._core.checks import check_level
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.fit.objective import Objective, Weights, few_clusters_note, labels_of
-from jscale.fit.optimum import FitState, Point, fit_once
-from jscale.fit.uncertainty import _resampling
-from jscale.fit.uncertainty._bootstrap import Resampling, resampled, shared
-from jscale.fit.uncertainty._covariance import COVARIANCES
-from jscale.fit.uncertainty._ends import estimate, nan_note, percentiles, push_forward, wald
+from jscale.fit.objective import Objective, Weights, cluster_labels, few_clusters_note
+from jscale.fit.optimum import FitContext, Point, resolve_point
+from jscale.fit.uncertainty._bootstrap import Resampling, bootstrap_point, rows_resampled_note
+from jscale.fit.uncertainty._covariance import COVARIANCE_KINDS
+from jscale.fit.uncertainty._ends import (
+    nan_note,
+    percentiles,
+    push_forward,
+    target_value,
+    wald_interval,
+)
 from jscale.fit.uncertainty._identified import unbounded_targets, unidentified, unidentified_note
 from jscale.fit.uncertainty._kinds import (
-    BOOTSTRAP,
-    BOOTSTRAPS,
-    BY_CLUSTER,
-    KINDS,
-    PROFILES,
+    BOOTSTRAP_KINDS,
+    CLUSTER_KINDS,
+    INTERVAL_KINDS,
+    PROFILE_KINDS,
+    RESAMPLING_OF,
     choose_kinds,
 )
-from jscale.fit.uncertainty._profile import default_scaling, profiled
-from jscale.fit.uncertainty._targets import Quantity, TargetTransform, named, target_transform
+from jscale.fit.uncertainty._profile import default_scaling, profile_target
+from jscale.fit.uncertainty._resampling import check_resampling
+from jscale.fit.uncertainty._targets import (
+    TargetFunction,
+    TargetTransform,
+    target_transform,
+    targets_by_name,
+)
 from jscale.laws import LawFunction, describe
-from jscale.runs import Data, Runs
+from jscale.runs import Runs
+
+Targets = str | Sequence[str | TargetFunction] | Mapping[str, TargetFunction]
 
 
 @dataclass(frozen=True)
@@ -37,9 +51,9 @@ class Interval:
     """One interval of one target.
 
     Attributes:
-        target: name of the number.
-        kind: one of :data:`KINDS`.
-        estimate: the number at the best fit.
+        target: name of the target.
+        kind: one of :data:`jscale.fit.INTERVAL_KINDS`.
+        estimate: the target at the best fit.
         low: lower end.
         high: upper end.
     """
@@ -52,7 +66,7 @@ class Interval:
 
     @property
     def width(self) -> float:
-        """From end to end."""
+        """Distance between the ends."""
         return self.high - self.low
 
 
@@ -62,12 +76,12 @@ class Intervals:
 
     Attributes:
         rows: target by target, in the order of the kinds.
-        level: coverage that they are made for.
+        level: nominal coverage.
         point: the fit that they belong to.
         by: column whose equal values make a cluster; None where no kind needs one.
         draws: refits of each bootstrap.
         seconds: kind → wall time, compilation included.
-        notes: doubts and remarks, those of the point among them.
+        notes: warnings and remarks, those of the point included.
     """
 
     rows: tuple[Interval, ...]
@@ -92,106 +106,159 @@ class Intervals:
     def __repr__(self) -> str:
         targets, kinds = ({getattr(row, name) for row in self.rows} for name in ("target", "kind"))
         size = f"{len(targets)} targets x {len(kinds)} kinds at {self.level:.4g}"
-        return (
-            f"<Intervals {describe(self.point.law).name}: {size}; {self.point.certificate.status}>"
-        )
+        name, ending = describe(self.point.law).name, self.point.certificate.status
+        return f"<Intervals {name}: {size}; {ending}>"
 
 
-@in_float64
+@overload
+def intervals(
+    law: Point,
+    table: None = None,
+    *,
+    key: jax.Array,
+    targets: Targets | None = None,
+    kinds: Sequence[str] | None = None,
+    level: float = 0.9,
+    draws: int = 1000,
+    by: str | None = None,
+    progress: bool = False,
+) -> Intervals: ...
+
+
+@overload
 def intervals(
     law: LawFunction,
     table: Runs,
     *,
     key: jax.Array,
-    targets: str | Sequence[str | Quantity] | Mapping[str, Quantity] | None = None,
+    targets: Targets | None = None,
     kinds: Sequence[str] | None = None,
     level: float = 0.9,
     draws: int = 1000,
     by: str | None = None,
-    objective: str | Objective = "huber",
+    objective: str | Objective | None = None,
     weights: Weights = None,
-    starts: int = 64,
+    starts: int | None = None,
+    progress: bool = False,
+) -> Intervals: ...
+
+
+@in_float64
+def intervals(
+    law: LawFunction | Point,
+    table: Runs | None = None,
+    *,
+    key: jax.Array,
+    targets: Targets | None = None,
+    kinds: Sequence[str] | None = None,
+    level: float = 0.9,
+    draws: int = 1000,
+    by: str | None = None,
+    objective: str | Objective | None = None,
+    weights: Weights = None,
+    starts: int | None = None,
     progress: bool = False,
 ) -> Intervals:
-    """Intervals of every kind for parameters and for numbers made of them.
+    """Intervals of every kind for parameters and functions of them.
+
+    ``intervals(point, ...)`` uses a fit that exists; ``intervals(law, table, ...)`` makes one
+    first.
 
     "fisher", "sandwich" and "cluster-sandwich" are the estimate and its standard error (delta
-    method), on the logarithm of what is positive; the bootstraps are percentiles of refits;
-    "profile" and "cluster-profile" are those of :func:`jscale.fit.profile`. Where kinds differ, a
-    belief about the errors makes the difference: "fisher" and "bootstrap-parametric" take them as
-    independent and of one size, or of the sizes that weights say, the sandwich, rows and wild as
-    independent, the cluster kinds as independent between clusters.
+    method), on a logarithmic scale for positive targets; the bootstraps are percentiles of refits;
+    "profile" and "cluster-profile" are those of :func:`jscale.fit.profile`. When kinds disagree,
+    they assume different things about the errors: "fisher" and "bootstrap-parametric" that they are
+    independent and of one size, or of the sizes that the weights say; the sandwich, rows and wild
+    kinds that they are independent; the cluster kinds that they are independent between clusters.
 
-    Standard errors and profiles go by Student's t, with n - k degrees of freedom or one less than
-    there are clusters; the profile of a likelihood by chi-squared. A parameter that the runs do not
-    tell has its whole range in every kind, and so has every target where there are as many
-    parameters as runs.
+    Standard errors and profiles use Student's t, with n - k degrees of freedom or one less than
+    there are clusters; the profile of a likelihood uses chi-squared. An unidentified parameter has
+    its whole range in every kind, and so has every target where there are as many parameters as
+    runs.
 
     Source: of the degrees of freedom by cluster, Cameron & Miller 2015.
 
     Args:
-        law: a declared law.
-        table: validated runs.
+        law: a fitted :class:`jscale.fit.Point`, or a declared law.
+        table: validated runs, with a law only.
         key: a JAX random key; the same key gives the same bytes.
         targets: parameters, or JAX functions of the parameters by name (see
             :func:`jscale.fit.profile`); all parameters for None.
-        kinds: some of :data:`KINDS`; all that the table allows for None.
+        kinds: some of :data:`jscale.fit.INTERVAL_KINDS`; all that the table allows for None.
         level: coverage of the intervals.
         draws: refits of each bootstrap.
         by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for
             None.
-        objective: as for :func:`jscale.fit.point`.
-        weights: as for :func:`jscale.fit.point`.
-        starts: number of starting points of the fit.
+        objective: as for :func:`jscale.fit.point`; None for "huber", or what the point minimised.
+        weights: as for :func:`jscale.fit.point`; None for none, or those of the point.
+        starts: number of starting points of the fit; None for 64.
         progress: show progress bars on stderr.
+
+    Returns:
+        One row for each target and kind, with the fit and notes.
 
     Raises:
         JscaleError: as :func:`jscale.fit.point` and :func:`jscale.fit.bootstrap`; an unknown kind
-            or target; or a cluster kind for runs that have no clusters.
+            or target; a cluster kind for runs without clusters; or arguments that contradict the
+            point.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> made = fit.intervals(point, key=jax.random.key(1), targets="E", kinds=["sandwich"])
+        >>> row = made.of("E", "sandwich")
+        >>> print(f"{row.low:.1f} to {row.high:.1f}")
+        1.8 to 1.9
     """
     check_level(level)
-    wanted = named(law, targets)
-    best, state, data = fit_once(law, table, objective, starts, weights)
-    chosen, column, notes = choose_kinds(table, data, kinds, by, state.goal)
-    labels = None if column is None else labels_of(table, data, column)
-    if any(kind in BOOTSTRAPS for kind in chosen):
-        _resampling.check(draws, key, "rows", "rademacher")
-    notes = [*best.notes, *notes, *few_clusters_note(labels), *unidentified_note(best)]
-    whole = unbounded_targets(best, wanted)
-    aims = {name: target_transform(law, name, target) for name, target in wanted.items()}
-    identified = {name: target for name, target in wanted.items() if name not in whole}
-    job = _Job(table, best, state, data, identified, aims, level, labels, key, draws, progress)
-    found: dict[tuple[str, str], tuple[float, float]] = {}
-    seconds: dict[str, float] = {}
-    for kind in chosen:
-        began = time.perf_counter()
-        ends, remarks = job.ends(kind) if identified else ({}, [])
-        seconds[kind] = time.perf_counter() - began
-        notes += remarks
-        found |= {(name, kind): pair for name, pair in ends.items()}
-        found |= {(name, kind): (aims[name].lower, aims[name].upper) for name in whole}
-    rows = [
-        Interval(name, kind, estimate(aims[name], best.params), *found[name, kind])
-        for name in wanted
-        for kind in chosen
-    ]
-    notes += valueless(rows)
-    unique = tuple({(n.code, n.message): n for n in notes}.values())
-    return Intervals(tuple(rows), level, best, column, draws, seconds, unique)
-
-
-def _along_a_ridge(names: Sequence[str]) -> list[Note]:
-    if not names:
-        return []
-    message = (
-        f"these runs may not tell {', '.join(names)}: its standard error is infinite, and bootstrap intervals can be "
-        "far too short, since refits begin at one point of a ridge and stay near it; the profile walks along it"
+    # A law that is not one gets its own message from describe.
+    requested = targets_by_name(law.law if isinstance(law, Point) else law, targets)
+    best, context = resolve_point(
+        law, table, objective=objective, weights=weights, starts=starts, caller="intervals"
     )
-    return [Note("unidentified-target", "warning", message, {"targets": list(names)})]
+
+    state = context.state
+    choice = choose_kinds(context.table, context.data, kinds, by, state.objective)
+    labels = None
+    if choice.by is not None:
+        labels = cluster_labels(context.table, context.data, choice.by)
+    if any(kind in BOOTSTRAP_KINDS for kind in choice.kinds):
+        check_resampling(draws, key, "rows", "rademacher")
+
+    unbounded = unbounded_targets(best, requested)
+    transforms = {name: target_transform(best.law, name, t) for name, t in requested.items()}
+    bounded = {name: target for name, target in requested.items() if name not in unbounded}
+    job = _Job(best, context, bounded, transforms, level, labels, key, draws, progress)
+    ends, seconds, remarks = job.all_ends(choice.kinds)
+    for name in unbounded:
+        whole_range = (transforms[name].lower, transforms[name].upper)
+        ends |= {(name, kind): whole_range for kind in choice.kinds}
+
+    rows = []
+    for name, transform in transforms.items():
+        estimate = target_value(transform, best.params)
+        rows += [Interval(name, kind, estimate, *ends[name, kind]) for kind in choice.kinds]
+
+    notes = [
+        *best.notes,
+        *choice.notes,
+        *few_clusters_note(labels),
+        *unidentified_note(best),
+        *remarks,
+        *missing_value_notes(rows),
+    ]
+    unique = tuple({(note.code, note.message): note for note in notes}.values())
+    return Intervals(tuple(rows), level, best, choice.by, draws, seconds, unique)
 
 
-def valueless(rows: Sequence[Interval]) -> list[Note]:
-    """A warning where a target has no value at the fit."""
+def missing_value_notes(rows: Sequence[Interval]) -> list[Note]:
+    """A warning for each target without a value at the fit."""
     names = dict.fromkeys(row.target for row in rows if np.isnan(row.estimate))
     message = "has no value at the best fit: its intervals mean nothing"
     return [
@@ -200,66 +267,99 @@ def valueless(rows: Sequence[Interval]) -> list[Note]:
     ]
 
 
-_Ends = tuple[dict[str, tuple[float, float]], Sequence[Note]]
-"""Target → both ends, and what to remark."""
+def _unidentified_targets_note(names: Sequence[str]) -> list[Note]:
+    """A warning about bootstraps of functions of unidentified parameters."""
+    if not names:
+        return []
+
+    message = (
+        f"the data may not identify {', '.join(names)}: its standard error is infinite, and "
+        "bootstrap intervals can be far too short, since refits start at one point of a ridge and "
+        "stay near it; a profile follows the ridge"
+    )
+    return [Note("unidentified-target", "warning", message, {"targets": list(names)})]
+
+
+_Ends = dict[str, tuple[float, float]]
+"""Target → both ends of its interval."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A fit and what is asked of it: the targets that the runs tell, and their aims."""
+    """A fit and the arguments of :func:`intervals`, with the targets that have finite intervals."""
 
-    table: Runs
     best: Point
-    state: FitState
-    data: Data
-    identified: Mapping[str, str | Quantity]
-    aims: Mapping[str, TargetTransform]
+    context: FitContext
+    targets: Mapping[str, str | TargetFunction]
+    transforms: Mapping[str, TargetTransform]
     level: float
     labels: np.ndarray | None
     key: jax.Array
     draws: int
     progress: bool
 
-    def ends(self, kind: str) -> _Ends:
-        """The intervals of one kind."""
-        labels = self.labels if kind in BY_CLUSTER else None
-        if kind in COVARIANCES:
-            return self._wald(kind, labels)
-        return self._profiled(kind, labels) if kind in PROFILES else self._resampled(kind, labels)
+    def all_ends(
+        self, kinds: Sequence[str]
+    ) -> tuple[dict[tuple[str, str], tuple[float, float]], dict[str, float], list[Note]]:
+        """Ends by target and kind, wall time (s) by kind, and notes."""
+        ends: dict[tuple[str, str], tuple[float, float]] = {}
+        seconds: dict[str, float] = {}
+        notes: list[Note] = []
+        for kind in kinds:
+            start = time.perf_counter()
+            by_target, remarks = self._ends(kind) if self.targets else ({}, [])
+            seconds[kind] = time.perf_counter() - start
+            notes += remarks
+            ends |= {(name, kind): pair for name, pair in by_target.items()}
+        return ends, seconds, notes
+
+    def _ends(self, kind: str) -> tuple[_Ends, Sequence[Note]]:
+        labels = self.labels if kind in CLUSTER_KINDS else None
+        if kind in COVARIANCE_KINDS:
+            return self._wald(kind, labels), []
+        if kind in PROFILE_KINDS:
+            return self._profile(kind, labels)
+        return self._bootstrap(kind, labels)
 
     def _wald(self, kind: str, labels: np.ndarray | None) -> _Ends:
-        spread, df = self.state.covariance(kind, labels), self.state.degrees(labels)
+        state, params = self.context.state, self.best.params
+        covariance, df = state.covariance(kind, labels), state.degrees(labels)
         return {
-            n: wald(self.aims[n], self.best.params, spread, self.level, df) for n in self.identified
-        }, []
-
-    def _profiled(self, kind: str, labels: np.ndarray | None) -> _Ends:
-        scaling = default_scaling(self.state) if kind == "profile" else "cluster-sandwich"
-        made = {
-            name: profiled(self.state, name, target, self.level, scaling=scaling, labels=labels)
-            for name, target in self.identified.items()
+            name: wald_interval(self.transforms[name], params, covariance, self.level, df)
+            for name in self.targets
         }
-        return {n: one.interval for n, one in made.items()}, [
-            note for one in made.values() for note in one.notes
-        ]
 
-    def _resampled(self, kind: str, labels: np.ndarray | None) -> _Ends:
-        own = jax.random.fold_in(self.key, KINDS.index(kind))
-        job = Resampling(BOOTSTRAP[kind], labels, int(self.draws), own, "rademacher", self.progress)
-        made = resampled(self.best, self.state.free, self.state.goal, self.data, job)
-        settled = {name: column[made.settled] for name, column in made.draws.items()}
-        values = {name: push_forward(self.aims[name], settled) for name in self.identified}
-        lost = [note for name, column in values.items() for note in nan_note(name, kind, column)]
-        notes = [*made.notes, *shared(self.table, self.data, job.kind), *lost]
-        ranges = {name: (aim.lower, aim.upper) for name, aim in self.aims.items()}
-        found = {
-            name: percentiles(column, self.level, ranges[name]) for name, column in values.items()
+    def _profile(self, kind: str, labels: np.ndarray | None) -> tuple[_Ends, Sequence[Note]]:
+        state = self.context.state
+        scaling = default_scaling(state) if kind == "profile" else "cluster-sandwich"
+        profiles = {
+            name: profile_target(state, name, target, self.level, scaling=scaling, labels=labels)
+            for name, target in self.targets.items()
         }
-        return found, [*notes, *_along_a_ridge(self._open() if unidentified(self.best) else ())]
+        ends = {name: profile.interval for name, profile in profiles.items()}
+        return ends, [note for profile in profiles.values() for note in profile.notes]
 
-    def _open(self) -> tuple[str, ...]:
-        """The targets whose error is infinite, since they rest on what the runs cannot separate."""
-        ends, _ = self._wald("sandwich", None)
-        return tuple(
-            n for n, pair in ends.items() if pair == (self.aims[n].lower, self.aims[n].upper)
+    def _bootstrap(self, kind: str, labels: np.ndarray | None) -> tuple[_Ends, Sequence[Note]]:
+        key = jax.random.fold_in(self.key, INTERVAL_KINDS.index(kind))
+        request = Resampling(
+            RESAMPLING_OF[kind], labels, int(self.draws), key, "rademacher", self.progress
         )
+        result = bootstrap_point(self.best, self.context, request)
+        converged = {name: column[result.settled] for name, column in result.draws.items()}
+
+        ends, notes = {}, [*result.notes]
+        notes += rows_resampled_note(self.context.table, self.context.data, request.kind)
+        for name in self.targets:
+            transform = self.transforms[name]
+            values = push_forward(transform, converged)
+            ends[name] = percentiles(values, self.level, (transform.lower, transform.upper))
+            notes += nan_note(name, kind, values)
+        if unidentified(self.best):
+            notes += _unidentified_targets_note(self._infinite_targets())
+        return ends, notes
+
+    def _infinite_targets(self) -> tuple[str, ...]:
+        """Targets of infinite standard error: they depend on unidentified parameters."""
+        ranges = {name: (each.lower, each.upper) for name, each in self.transforms.items()}
+        wald = self._wald("sandwich", None)
+        return tuple(name for name, ends in wald.items() if ends == ranges[name])

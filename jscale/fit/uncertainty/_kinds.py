@@ -1,34 +1,47 @@
 """The kinds of intervals, and which of them a table and an objective allow."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale.fit.objective import Objective, default_cluster_column
-from jscale.fit.uncertainty._bootstrap import SYMMETRIC
-from jscale.fit.uncertainty._covariance import COVARIANCES
+from jscale.fit.uncertainty._covariance import COVARIANCE_KINDS
+from jscale.fit.uncertainty._resampling import SYMMETRIC, ResamplingKind
 from jscale.runs import Data, Runs
 
-BOOTSTRAPS = (
-    "bootstrap-rows",
-    "bootstrap-cluster",
-    "bootstrap-wild",
-    "bootstrap-wild-cluster",
-    "bootstrap-parametric",
-)
-PROFILES = ("profile", "cluster-profile")
-KINDS = (*COVARIANCES, *BOOTSTRAPS, *PROFILES)
-BY_CLUSTER = ("cluster-sandwich", "bootstrap-cluster", "bootstrap-wild-cluster", "cluster-profile")
-BOOTSTRAP: Mapping[str, Any] = {
+RESAMPLING_OF: Mapping[str, ResamplingKind] = {
     "bootstrap-rows": "rows",
     "bootstrap-cluster": "cluster",
     "bootstrap-wild": "wild",
     "bootstrap-wild-cluster": "wild",
     "bootstrap-parametric": "parametric",
 }
-"""The names of the same for :func:`jscale.fit.bootstrap`."""
-_SYMMETRIC = tuple(kind for kind, name in BOOTSTRAP.items() if name in SYMMETRIC)
+"""Kind of interval → kind of resampling for :func:`jscale.fit.bootstrap`."""
+BOOTSTRAP_KINDS = tuple(RESAMPLING_OF)
+PROFILE_KINDS = ("profile", "cluster-profile")
+INTERVAL_KINDS = (*COVARIANCE_KINDS, *BOOTSTRAP_KINDS, *PROFILE_KINDS)
+CLUSTER_KINDS = (
+    "cluster-sandwich",
+    "bootstrap-cluster",
+    "bootstrap-wild-cluster",
+    "cluster-profile",
+)
+_SYMMETRIC_KINDS = tuple(kind for kind, name in RESAMPLING_OF.items() if name in SYMMETRIC)
+
+
+class ChosenKinds(NamedTuple):
+    """Kinds of intervals to compute.
+
+    Attributes:
+        kinds: in order.
+        by: column of the clusters; None where no kind needs one.
+        notes: about kinds that are left out.
+    """
+
+    kinds: tuple[str, ...]
+    by: str | None
+    notes: list[Note]
 
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
@@ -38,12 +51,12 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
         JscaleError: one that does not exist, or none at all.
     """
     several = (kinds,) if isinstance(kinds, str) else tuple(dict.fromkeys(kinds))
-    if unknown := [kind for kind in several if kind not in KINDS]:
-        raise JscaleError(f"kinds: {unknown[0]!r} is none of {', '.join(KINDS)}")
+    if unknown := [kind for kind in several if kind not in INTERVAL_KINDS]:
+        message = f": {unknown[0]!r} is none of {', '.join(INTERVAL_KINDS)}"
+        raise JscaleError(message, argument="kinds")
     if not several:
-        raise JscaleError(
-            "kinds is empty; expected at least one, or None for all that the table allows"
-        )
+        message = "is empty; expected at least one, or None for all that the table allows"
+        raise JscaleError(message, argument="kinds")
     return several
 
 
@@ -52,49 +65,63 @@ def choose_kinds(
     data: Data,
     kinds: Sequence[str] | None,
     by: str | None,
-    goal: Objective,
+    objective: Objective,
     *,
     clustered: bool = False,
-) -> tuple[tuple[str, ...], str | None, list[Note]]:
-    """The kinds, the column of the clusters where there are any, and notes where kinds are left
-    out.
+) -> ChosenKinds:
+    """The kinds to compute, with the column of the clusters and notes on kinds that are left out.
 
     Args:
         table: the runs.
         data: those that are fitted.
-        kinds: asked for, or None for all that the table and the objective allow.
+        kinds: the requested ones, or None for all that the table and the objective allow.
         by: column of the clusters, or None.
-        goal: the objective.
-        clustered: whether clusters are needed in any case.
+        objective: of the fit.
+        clustered: whether clusters are needed in any case, for noise by cluster.
 
     Raises:
-        JscaleError: an unknown kind or one that the objective does not fit, clusters where there
-            are none, or a column for kinds that need none.
+        JscaleError: an unknown kind or one that the objective does not fit, clusters that the table
+            does not have, or a column for kinds that need none.
     """
-    asked = None if kinds is None else check_kinds(kinds)
-    needs = [f"kind {kind!r}" for kind in asked or () if kind in BY_CLUSTER]
-    needs += ["noise 'cluster'"] if clustered else []
+    requested = None if kinds is None else check_kinds(kinds)
+    users = [f"kind {kind!r}" for kind in requested or () if kind in CLUSTER_KINDS]
+    users += ["noise 'cluster'"] if clustered else []
     column = by or default_cluster_column(table, data)
-    if column is None and needs:
+    if column is None and users:
         raise JscaleError(
-            f"{table.name}: {needs[0]} needs clusters, and no runs share a group or a size; expected by= with the name "
-            "of a column"
+            f"{table.name}: {users[0]} needs clusters, and no runs share a group or a size; "
+            "expected ",
+            Argument("by"),
+            " with the name of a column",
         )
-    if asked is not None:
-        if by is not None and not needs:
-            raise JscaleError(
-                f"by={by!r} belongs to the kinds {', '.join(BY_CLUSTER)}, none of which is asked for"
-            )
-        if not goal.symmetric and (unfit := [kind for kind in asked if kind in _SYMMETRIC]):
-            raise JscaleError(f"kind {unfit[0]!r} draws symmetric noise, which {goal} does not fit")
-        return asked, column if needs else None, []
-    notes, left_out = [], set()
+
+    if requested is None:
+        return _allowed_kinds(column, objective)
+
+    if by is not None and not users:
+        message = f" belongs to the kinds {', '.join(CLUSTER_KINDS)}, none of which is requested"
+        raise JscaleError(Argument("by", by), message)
+    asymmetric = [kind for kind in requested if kind in _SYMMETRIC_KINDS]
+    if asymmetric and not objective.symmetric:
+        message = f"kind {asymmetric[0]!r} draws symmetric noise, which {objective} does not fit"
+        raise JscaleError(message)
+    return ChosenKinds(requested, column if users else None, [])
+
+
+def _allowed_kinds(column: str | None, objective: Objective) -> ChosenKinds:
+    """All kinds that a table with this column of clusters (None for none) and objective allow."""
+    notes, excluded = [], set()
     if column is None:
-        left_out |= set(BY_CLUSTER)
+        excluded |= set(CLUSTER_KINDS)
         message = "no runs share a group or a size: intervals by cluster are left out"
         notes.append(Note("no-clusters", "info", message, {}))
-    if not goal.symmetric:
-        left_out |= set(_SYMMETRIC)
-        message = f"{goal} does not fit symmetric noise: the parametric bootstrap and the wild ones are left out"
+    if not objective.symmetric:
+        excluded |= set(_SYMMETRIC_KINDS)
+        message = (
+            f"{objective} does not fit symmetric noise: the parametric bootstrap and the wild "
+            "ones are left out"
+        )
         notes.append(Note("no-symmetric", "info", message, {}))
-    return tuple(kind for kind in KINDS if kind not in left_out), column, notes
+
+    kinds = tuple(kind for kind in INTERVAL_KINDS if kind not in excluded)
+    return ChosenKinds(kinds, column, notes)

@@ -1,5 +1,6 @@
-"""Refits of one law to many resampled tables: in chunks, on all cores, and once more where one did
-not settle.
+"""Refits of one law to many resampled tables, in chunks and on all cores.
+
+A refit that does not converge is repeated by exact Newton steps from several starts.
 """
 
 from functools import partial
@@ -9,44 +10,50 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.jobs import Progress, workers
-from jscale.fit.objective import FitData, Objective, params_at, spread_starts, tabulate
+from jscale.fit.objective import FitData, Objective, params_at, spread_starts
+from jscale.fit.optimum import FitState
 from jscale.fit.solve import AGREEMENT, Batch, chunk_for, descend, refit_batch
 from jscale.fit.uncertainty._resampling import Draw
 from jscale.laws import LawFunction, describe
-from jscale.runs import Data
 
-_SECOND_STARTS = 4
+_RETRY_STARTS = 4
 
 
-class Refits:
-    """Resampled tables and their fits, by number."""
+class BootstrapRefits:
+    """The resampled tables of a bootstrap, by number, and their fits.
 
-    def __init__(
-        self, law: LawFunction, objective: Objective, data: Data, free: np.ndarray, draw: Draw
-    ) -> None:
-        self._law, self._objective, self._draw = law, objective, draw
-        self._tableau, self._stages = tabulate(law, data, objective)
-        self._observed = jnp.asarray(np.log(data.loss) if objective.on == "log" else data.loss)
-        self._weights = (
-            jnp.ones(len(data)) if self._tableau.weights is None else self._tableau.weights
-        )
-        self._start = jnp.asarray(free)
-        self._size = chunk_for(len(data))
+    Args:
+        state: the fit to the observed runs; refits start from its optimum.
+        draw: the function that draws one table from a key.
+    """
+
+    def __init__(self, state: FitState, draw: Draw) -> None:
+        self._law, self._objective, self._draw = state.law, state.objective, draw
+        self._fit_data, self._stages = state.fit_data, state.stages
+        loss, weights = state.fit_data.loss, state.fit_data.weights
+        # By numpy, whose logarithms differ from those of JAX in the last digit.
+        losses = np.asarray(loss)
+        self._observed = jnp.asarray(np.log(losses) if self._objective.on == "log" else losses)
+        self._weights = jnp.ones(len(losses)) if weights is None else weights
+        self._start = jnp.asarray(state.free)
+        self._size = chunk_for(len(losses))
         self._tables = jax.jit(
             lambda key, first: jax.vmap(partial(self._table, key))(first + jnp.arange(self._size))
         )
 
     def _params(self, free: jax.Array) -> dict[str, jax.Array]:
-        return params_at(self._law, self._objective, self._tableau, free)
+        return params_at(self._law, self._objective, self._fit_data, free)
 
     def _table(self, key: jax.Array, index: jax.Array) -> tuple[jax.Array | None, jax.Array | None]:
         return self._draw(jax.random.fold_in(key, index))
 
-    def _chunk(
+    def _refit_chunk(
         self, key: jax.Array, first: int, count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Free vectors, objectives, and which settled, of ``count`` tables from number ``first``
-        on.
+        """Fits of ``count`` tables from number ``first`` on.
+
+        Returns:
+            Free vectors (count, k), objectives (count,), and which of them converged (count,).
         """
         drawn, observed = self._tables(key, first)
         batch = Batch(
@@ -55,58 +62,63 @@ class Refits:
             starts=self._start[None],
             count=jnp.asarray(count),
         )
-        solved = refit_batch(self._law, self._objective, self._tableau, self._stages, batch)
-        free, value, settled = (
-            np.array(part)[:count] for part in (solved.free, solved.value, solved.settled)
+        solved = refit_batch(self._law, self._objective, self._fit_data, self._stages, batch)
+        free, value, converged = (
+            np.array(part)[:count] for part in (solved.free, solved.value, solved.converged)
         )
-        return free, value, settled
+        return free, value, converged
 
     def compile(self, key: jax.Array) -> None:
-        """Compile everything that :meth:`run` calls for a table that settles."""
-        self._chunk(key, 0, 0)
+        """Compile everything that :meth:`run` calls for a table whose refit converges."""
+        self._refit_chunk(key, 0, 0)
         self._params(jnp.broadcast_to(self._start, (self._size, len(self._start))))
 
     def run(
-        self, draws: int, key: jax.Array, shown: bool
+        self, draws: int, key: jax.Array, progress: bool
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Parameters, name → (draws,), and which refits settled (draws,)."""
+        """Parameters, name → (draws,), and which refits converged (draws,)."""
 
         def work(first: int) -> tuple[np.ndarray, np.ndarray]:
             count = min(self._size, draws - first)
-            free, value, settled = self._chunk(key, first, count)
-            for i in np.flatnonzero(~settled):
+            free, value, converged = self._refit_chunk(key, first, count)
+            for i in np.flatnonzero(~converged):
                 if pool.cancelled:
                     break
-                free[i], settled[i] = self._again(key, first + int(i), free[i], value[i])
+                free[i], converged[i] = self._retry(key, first + int(i), free[i], value[i])
             bar.advance(count)
-            return free, settled
+            return free, converged
 
         firsts = range(0, draws, self._size)
         with (
-            Progress(draws, f"refitting {describe(self._law).name}", shown) as bar,
+            Progress(draws, f"refitting {describe(self._law).name}", progress) as bar,
             workers(len(firsts)) as pool,
         ):
             parts = pool.map(work, firsts)
-        free, settled = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+        free, converged = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        return self._in_chunks(free), converged
+
+    def _in_chunks(self, free: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters, name → (draws,), at free vectors (draws, k), by the compiled chunks."""
+        draws = len(free)
         padded = np.resize(free, (-(-draws // self._size) * self._size, free.shape[1]))
-        columns = [
+        chunks = [
             self._params(jnp.asarray(padded[i : i + self._size]))
             for i in range(0, draws, self._size)
         ]
-        params = {
-            name: np.concatenate([np.asarray(part[name]) for part in columns])[:draws]
-            for name in columns[0]
+        return {
+            name: np.concatenate([np.asarray(chunk[name]) for chunk in chunks])[:draws]
+            for name in chunks[0]
         }
-        return params, settled
 
-    def _again(
+    def _retry(
         self, key: jax.Array, index: int, free: np.ndarray, value: float
     ) -> tuple[np.ndarray, bool]:
         drawn, observed = self._table(key, jnp.asarray(index))
         return retry(
             self._law,
             self._objective,
-            self._tableau,
+            self._fit_data,
             self._stages,
             (free, value),
             start=self._start,
@@ -126,28 +138,31 @@ def retry(
     weights: jax.Array,
     observed: jax.Array,
 ) -> tuple[np.ndarray, bool]:
-    """The fit of one table by exact Newton steps, from a start nearby and from elsewhere, and
-    whether
-    it settled.
+    """The fit of one table by exact Newton steps, where the batched solver did not converge.
 
     Args:
         law: a declared law.
         objective: what is minimised.
-        tableau: inputs, centre and delta.
+        fit_data: inputs, centre and delta.
         stages: (stages,) deltas to go through.
-        reached: free vector and objective where the batched solver gave up.
-        start: free vector nearby.
+        reached: free vector and objective where the batched solver stopped.
+        start: free vector of the first start; others are spread over the declared ranges.
         weights: (rows,) of the runs.
         observed: (rows,) losses or their logarithms, as the objective compares them.
+
+    Returns:
+        The free vector, and whether it is an optimum no worse than the one reached before.
     """
     free, value = reached
-    record, loss = describe(law), jnp.exp(observed) if objective.on == "log" else observed
-    starts = jnp.concatenate(
-        [start[None, : len(record.parameters)], spread_starts(record, _SECOND_STARTS)]
-    )
-    found = descend(law, objective, fit_data._replace(weights=weights, loss=loss), stages, starts)
-    best = int(np.argmin(np.where(np.isfinite(found.value), found.value, np.inf)))
-    # Both compute powers in their own way: the same optimum differs in its last digits.
-    if np.isfinite(value) and not found.value[best] <= value + AGREEMENT * abs(value):
+    record = describe(law)
+    nearby = start[None, : len(record.parameters)]
+    starts = jnp.concatenate([nearby, spread_starts(record, _RETRY_STARTS)])
+    loss = jnp.exp(observed) if objective.on == "log" else observed
+    table = fit_data._replace(weights=weights, loss=loss)
+    descents = descend(law, objective, table, stages, starts)
+    best = int(np.argmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
+
+    # The two solvers compute powers differently: one optimum differs in its last digits.
+    if np.isfinite(value) and not descents.value[best] <= value + AGREEMENT * abs(value):
         return free, False
-    return np.asarray(found.free[best]), bool(found.settled[best])
+    return np.asarray(descents.free[best]), bool(descents.converged[best])

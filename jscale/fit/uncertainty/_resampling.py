@@ -1,126 +1,151 @@
-"""The tables of a bootstrap: which runs count how often, or which losses they are given."""
+"""The tables of a bootstrap: how often each run counts, or which losses it is given."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.checks import check_key
-from jscale._core.errors import JscaleError
-from jscale.fit.objective import Objective, Squares, StudentLikelihood, column_of, labels_of
+from jscale._core.checks import check_key, check_whole_number
+from jscale._core.errors import Argument, JscaleError
+from jscale.fit.objective import (
+    STUDENT_NU,
+    Objective,
+    Squares,
+    StudentLikelihood,
+    cluster_column,
+    cluster_labels,
+)
 from jscale.fit.uncertainty._student import student_quantile
 from jscale.runs import Data, Runs
 
-KINDS = ("rows", "cluster", "wild", "parametric")
+ResamplingKind = Literal["rows", "cluster", "wild", "parametric"]
+RESAMPLING_KINDS = ("rows", "cluster", "wild", "parametric")
+SYMMETRIC = ("wild", "parametric")
+"""Kinds that draw errors as likely above the law as below."""
 MULTIPLIERS = ("rademacher", "mammen")
-MOST_DRAWS = 10_000_000
-"""Refits that are asked for by mistake: four minutes at 40,000 a second, and 80 MB a parameter."""
-STUDENT_NU = 4.0
-"""Degrees of freedom of the parametric bootstrap's noise for Huber losses, those of the
-posterior's."""
+MAX_DRAWS = 10_000_000
+"""A larger number is a mistake: these take four minutes at 40,000 refits a second, and 80 MB a
+parameter."""
 _GOLDEN = (1 + 5**0.5) / 2
 
 Draw = Callable[[jax.Array], tuple[jax.Array | None, jax.Array | None]]
 """From a key, one table: weights (rows,), or None where all runs count once, and losses or their
-logarithms (rows,), or None where they are the observed ones."""
+logarithms (rows,), or None for the observed ones."""
 
 
-def clusters(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray | None:
-    """The number of every run's cluster (rows,), counted from 0; None where every run stands for
-    itself.
+def resampling_labels(table: Runs, data: Data, kind: str, by: str | None) -> np.ndarray | None:
+    """Cluster of each run (rows,), counted from 0; None where runs are drawn one by one.
 
     Raises:
-        JscaleError: clusters are asked for that the table does not name, or that are none.
+        JscaleError: a column for a kind without clusters, or clusters that the table does not have.
     """
     if kind not in ("cluster", "wild"):
         if by is not None:
             raise JscaleError(
-                f"by={by!r} belongs to kind='cluster' and kind='wild', not to {kind!r}"
+                Argument("by", by),
+                " belongs to ",
+                Argument("kind", "cluster"),
+                " and ",
+                Argument("kind", "wild"),
+                f", not to {kind!r}",
             )
         return None
     if by is None and kind == "wild":
         return None
-    return labels_of(table, data, column_of(table, data, by))
+    return cluster_labels(table, data, cluster_column(table, data, by))
 
 
-def drawing(
+def resampler(
     kind: str,
     observed: np.ndarray | jax.Array,
     predicted: np.ndarray | jax.Array,
     *,
-    goal: Objective,
+    objective: Objective,
     parameters: int,
     labels: np.ndarray | None,
     multipliers: str,
     sizes: np.ndarray | None = None,
 ) -> Draw:
-    """The function that draws one table; losses may be traced.
+    """The function that draws one table from a key; losses may be traced.
 
     Args:
-        kind: one of :data:`KINDS`.
+        kind: one of :data:`RESAMPLING_KINDS`.
         observed: (rows,) losses.
-        predicted: (rows,) the same by the fitted law.
-        goal: the objective: the scale on which it compares losses, and the noise that suits it.
-        parameters: number of parameters, which have taken up some of the residuals' size.
+        predicted: (rows,) losses by the fitted law.
+        objective: decides whether losses or their logarithms are compared, and the distribution of
+            parametric noise.
+        parameters: number of fitted parameters, for the degrees of freedom of the residuals.
         labels: (rows,) clusters, or None.
         multipliers: one of :data:`MULTIPLIERS`, for the wild bootstrap.
-        sizes: (rows,) of the runs' errors relative to each other, for the parametric bootstrap;
-            None where all are alike.
+        sizes: (rows,) relative sizes of the errors, for the parametric bootstrap; None where all
+            are equal.
     """
     rows = observed.shape[0]
-    observed, predicted = jnp.asarray(observed), jnp.asarray(predicted)
     units = rows if labels is None else int(labels.max()) + 1
-    ours = jnp.arange(rows) if labels is None else jnp.asarray(labels)
-    seen, fitted = (jnp.log(v) if goal.on == "log" else v for v in (observed, predicted))
-    left = max(rows - parameters, 1)
-    relative = jnp.ones(rows) if sizes is None else jnp.asarray(sizes)
-    errors, normal = jnp.abs(seen - fitted) / relative, isinstance(goal, Squares)
-    df = goal.df if isinstance(goal, StudentLikelihood) else STUDENT_NU
-    if normal:
-        spread = jnp.sqrt(jnp.sum(errors**2) / left)
-    else:
-        spread = jnp.median(errors) / student_quantile(0.5, df) * (rows / left) ** 0.5
+    unit_of_row = jnp.arange(rows) if labels is None else jnp.asarray(labels)
 
-    def counted(key: jax.Array) -> tuple[jax.Array, None]:
+    observed, predicted = jnp.asarray(observed), jnp.asarray(predicted)
+    if objective.on == "log":
+        observed, predicted = jnp.log(observed), jnp.log(predicted)
+    residuals = observed - predicted
+
+    def resample_units(key: jax.Array) -> tuple[jax.Array, None]:
         chosen = jax.random.randint(key, (units,), 0, units, jnp.int32)
-        return jnp.zeros(units).at[chosen].add(1.0)[ours], None
+        return jnp.zeros(units).at[chosen].add(1.0)[unit_of_row], None
 
-    def wild(key: jax.Array) -> tuple[None, jax.Array]:
+    def flip_residuals(key: jax.Array) -> tuple[None, jax.Array]:
         if multipliers == "rademacher":
             factor = jnp.where(jax.random.bernoulli(key, 0.5, (units,)), 1.0, -1.0)
         else:
-            factor = jnp.where(
-                jax.random.bernoulli(key, _GOLDEN / 5**0.5, (units,)), 1 - _GOLDEN, _GOLDEN
-            )
-        return None, fitted + factor[ours] * (seen - fitted)
+            negative = jax.random.bernoulli(key, _GOLDEN / 5**0.5, (units,))
+            factor = jnp.where(negative, 1 - _GOLDEN, _GOLDEN)
+        return None, predicted + factor[unit_of_row] * residuals
 
-    def simulated(key: jax.Array) -> tuple[None, jax.Array]:
-        noise = jax.random.normal(key, (rows,)) if normal else jax.random.t(key, df, (rows,))
-        return None, fitted + spread * relative * noise
+    if kind != "parametric":
+        return flip_residuals if kind == "wild" else resample_units
 
-    return {"rows": counted, "cluster": counted, "wild": wild, "parametric": simulated}[kind]
+    relative = jnp.ones(rows) if sizes is None else jnp.asarray(sizes)
+    noise = _parametric_noise(residuals, relative, objective, parameters)
+    return lambda key: (None, predicted + noise(key))
 
 
-def check(draws: Any, key: Any, kind: str, multipliers: str) -> None:
-    """Refuse what no bootstrap can be made of.
+def _parametric_noise(
+    residuals: jax.Array, relative: jax.Array, objective: Objective, parameters: int
+) -> Callable[[jax.Array], jax.Array]:
+    """The function that draws errors (rows,) of the residuals' size, in proportion to ``relative``.
+
+    The size is scaled up by ``sqrt(n / (n - k))`` for the ``parameters`` that were fitted.
+    """
+    rows = residuals.shape[0]
+    freedom = max(rows - parameters, 1)
+    errors = jnp.abs(residuals) / relative
+    if isinstance(objective, Squares):
+        spread = jnp.sqrt(jnp.sum(errors**2) / freedom)
+        return lambda key: spread * relative * jax.random.normal(key, (rows,))
+
+    df = objective.df if isinstance(objective, StudentLikelihood) else STUDENT_NU
+    spread = jnp.median(errors) / student_quantile(0.5, df) * (rows / freedom) ** 0.5
+    return lambda key: spread * relative * jax.random.t(key, df, (rows,))
+
+
+def check_resampling(draws: Any, key: Any, kind: str, multipliers: str) -> None:
+    """Validate the arguments of a bootstrap.
 
     Raises:
         JscaleError: naming the argument and what was expected.
     """
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 2:
-        raise JscaleError(f"draws must be a whole number of at least 2, not {draws!r}")
-    if kind not in KINDS:
-        raise JscaleError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    check_whole_number("draws", draws, at_least=2)
+    if kind not in RESAMPLING_KINDS:
+        message = f"must be one of {', '.join(RESAMPLING_KINDS)}, not {kind!r}"
+        raise JscaleError(message, argument="kind")
     if multipliers not in MULTIPLIERS:
-        raise JscaleError(
-            f"multipliers must be one of {', '.join(MULTIPLIERS)}, not {multipliers!r}"
-        )
-    if draws > MOST_DRAWS:
-        raise JscaleError(f"draws must be at most {MOST_DRAWS:,}, not {draws:,}")
+        message = f"must be one of {', '.join(MULTIPLIERS)}, not {multipliers!r}"
+        raise JscaleError(message, argument="multipliers")
+    if draws > MAX_DRAWS:
+        raise JscaleError(f"must be at most {MAX_DRAWS:,}, not {draws:,}", argument="draws")
     if multipliers != MULTIPLIERS[0] and kind != "wild":
-        raise JscaleError(
-            f"multipliers={multipliers!r} belongs to the kind 'wild', not to {kind!r}"
-        )
+        message = f" belongs to the kind 'wild', not to {kind!r}"
+        raise JscaleError(Argument("multipliers", multipliers), message)
     check_key(key)

@@ -5,12 +5,12 @@ import math
 from statistics import NormalDist
 
 
-@functools.cache  # a flag for every valley of every table asks for the same few
+@functools.cache  # every budget of every table asks for the same few
 def student_quantile(level: float, df: float) -> float:
-    """How many standard errors hold the share ``level`` of Student's t with ``df`` degrees of
-    freedom.
+    """Half width, in standard errors, of the central interval with the probability ``level``.
 
-    Infinite without degrees of freedom, the normal quantile with infinitely many.
+    The distribution is Student's t with ``df`` degrees of freedom: infinite width for none, the
+    normal quantile for infinitely many.
     """
     if df <= 0:
         return math.inf

@@ -1,4 +1,4 @@
-"""A target as a walk and a standard error take it: on a scale on which it has no bounds nearby."""
+"""Targets of intervals: a parameter or a function of the parameters, on an unbounded scale."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,33 +11,39 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale.laws import LawFunction, describe
 
-Quantity = Callable[[Mapping[str, Any]], Any]
-"""A number made of the parameters, in JAX: parameters by name → scalar."""
+_MESSAGE_LIMIT = 400
+"""Characters of a message that quotes the exception of a user's function."""
+
+TargetFunction = Callable[[Mapping[str, Any]], Any]
+"""A number computed from the parameters, in JAX: parameters by name → scalar."""
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """One of the parameters of a law, the same compiled program for all; ``logs`` says which on a
-    logarithmic scale.
+class ParameterTarget:
+    """One of the parameters of a law; all of them share one compiled program.
+
+    Attributes:
+        names: of all parameters.
+        logs: which of them are taken on a logarithmic scale.
     """
 
     names: tuple[str, ...]
     logs: tuple[bool, ...]
 
     def __call__(self, params: Any, choice: jax.Array) -> jax.Array:
-        """The chosen parameter; ``choice`` (k,) has a single 1."""
+        """The parameter at which ``choice`` (k,) is 1; it is 0 elsewhere."""
         values = [
-            jnp.log(params[n]) if log else params[n]
-            for n, log in zip(self.names, self.logs, strict=True)
+            jnp.log(params[name]) if log else params[name]
+            for name, log in zip(self.names, self.logs, strict=True)
         ]
         return jnp.sum(jnp.where(choice > 0, jnp.stack(values), 0.0))
 
 
 @dataclass(frozen=True)
-class Derived:
+class FunctionTarget:
     """A function of the parameters, or its logarithm."""
 
-    function: Callable[[Any], Any]
+    function: TargetFunction
     log: bool
 
     def __call__(self, params: Any, choice: jax.Array) -> jax.Array:
@@ -48,13 +54,20 @@ class Derived:
         return jnp.log(value) if self.log else value
 
 
-Target = Chosen | Derived
+Target = ParameterTarget | FunctionTarget
 
 
 @dataclass(frozen=True)
 class TargetTransform:
-    """A target as the walk takes it: compiled function, choice among the parameters, scale and
-    range.
+    """A target on the scale on which profiles and standard errors take it.
+
+    Attributes:
+        name: of the target.
+        function: compiled once for all parameters of a law, and once for each function.
+        choice: (k,) 1 at the chosen parameter; zeros for a function.
+        log: whether the scale is logarithmic.
+        lower: lower bound of the target itself.
+        upper: upper bound of the target itself.
     """
 
     name: str
@@ -65,18 +78,17 @@ class TargetTransform:
     upper: float
 
     def natural(self, level: Any) -> Any:
-        """The target itself from what the walk sees."""
+        """The target itself from its value on this scale."""
         return np.exp(level) if self.log else np.asarray(level)
 
 
-def target_transform(law: LawFunction, name: str, target: str | Quantity) -> TargetTransform:
-    """The target of a walk.
+def target_transform(law: LawFunction, name: str, target: str | TargetFunction) -> TargetTransform:
+    """The scale of a target: logarithmic if it is positive, else its own.
 
-    Positive quantities are walked along their logarithm: parameters by their support, functions
-        that say so.
+    A parameter is positive by its support, a function if it has ``positive = True``.
 
     Raises:
-        JscaleError: a function that JAX cannot follow, or that gives no real number.
+        JscaleError: a function that JAX cannot trace, or that returns no real number.
     """
     record = describe(law)
     logs = tuple(p.support.lower == 0 and p.support.upper == np.inf for p in record.parameters)
@@ -84,41 +96,46 @@ def target_transform(law: LawFunction, name: str, target: str | Quantity) -> Tar
         at = record.parameter_names.index(target)
         support = record.parameters[at].support
         choice = jnp.zeros(len(logs)).at[at].set(1.0)
+        function = ParameterTarget(record.parameter_names, logs)
         lower, upper = float(support.lower), float(support.upper)
-        return TargetTransform(
-            name, Chosen(record.parameter_names, logs), choice, logs[at], lower, upper
-        )
-    _check(law, name, target)
+        return TargetTransform(name, function, choice, logs[at], lower, upper)
+
+    _check_function(law, name, target)
     log = bool(getattr(target, "positive", False))
-    return TargetTransform(
-        name, Derived(target, log), jnp.zeros(len(logs)), log, 0.0 if log else -np.inf, np.inf
-    )
+    lower = 0.0 if log else -np.inf
+    choice = jnp.zeros(len(logs))
+    return TargetTransform(name, FunctionTarget(target, log), choice, log, lower, np.inf)
 
 
-def _check(law: LawFunction, name: str, function: Quantity) -> None:
+def _check_function(law: LawFunction, name: str, function: TargetFunction) -> None:
     """Trace a function once, before anything is computed with it.
 
     Raises:
         JscaleError: as :func:`target_transform`.
     """
     known = describe(law).parameter_names
-    wanted = f"target {name!r} must be a JAX function from a dict of the parameters ({', '.join(known)}) to one real number"
+    expected = (
+        f"target {name!r} must be a JAX function from a dict of the parameters "
+        f"({', '.join(known)}) to one real number"
+    )
     params = {each: jax.ShapeDtypeStruct((), jnp.result_type(float)) for each in known}
     try:
-        found: Any = jax.eval_shape(function, params)
-    except Exception as error:  # whatever a function of somebody else's may raise
-        said = next(iter(str(error).splitlines()), "")
-        raise JscaleError(f"{wanted}; it raised {type(error).__name__}: {said}"[:400]) from error
-    shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+        result: Any = jax.eval_shape(function, params)
+    except Exception as error:  # a user's function may raise anything
+        first_line = next(iter(str(error).splitlines()), "")
+        message = f"{expected}; it raised {type(error).__name__}: {first_line}"
+        raise JscaleError(message[:_MESSAGE_LIMIT]) from error
+
+    shape, dtype = getattr(result, "shape", None), getattr(result, "dtype", None)
     if shape is None or dtype is None:
-        raise JscaleError(f"{wanted}, not to a {type(found).__name__}")
+        raise JscaleError(f"{expected}, not to a {type(result).__name__}")
     if shape != ():
-        raise JscaleError(f"{wanted}, not to an array of shape {shape}")
+        raise JscaleError(f"{expected}, not to an array of shape {shape}")
     if not jnp.issubdtype(dtype, jnp.floating):
-        raise JscaleError(f"{wanted}, not to one of type {dtype}")
+        raise JscaleError(f"{expected}, not to one of type {dtype}")
 
 
-def named(law: LawFunction, targets: Any) -> dict[str, str | Quantity]:
+def targets_by_name(law: LawFunction, targets: Any) -> dict[str, str | TargetFunction]:
     """Targets by name; all parameters for None.
 
     Args:
@@ -126,36 +143,43 @@ def named(law: LawFunction, targets: Any) -> dict[str, str | Quantity]:
         targets: a name or a function, several of them, or names → functions.
 
     Raises:
-        JscaleError: a name that is no parameter, or something that is neither a name nor a
+        JscaleError: a name that is not a parameter, or something that is neither a name nor a
             function.
     """
     known = describe(law).parameter_names
     if targets is None:
         return {name: name for name in known}
-    if isinstance(targets, Mapping):
-        found = dict(targets)
-    else:
-        several = [targets] if isinstance(targets, str) or callable(targets) else list(targets)
-        found = {
-            each if isinstance(each, str) else str(getattr(each, "__name__", each)): each
-            for each in several
-        }
-        if len(found) < len(several):
-            names = [str(getattr(each, "__name__", each)) for each in several]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise JscaleError(
-                f"targets: two are named {twice!r}; expected each under a name of its own"
-            )
-    if not found:
-        raise JscaleError("targets is empty; expected at least one, or None for all parameters")
-    for name, target in found.items():
+
+    by_name = dict(targets) if isinstance(targets, Mapping) else _label(targets)
+    if not by_name:
+        message = "is empty; expected at least one, or None for all parameters"
+        raise JscaleError(message, argument="targets")
+    for name, target in by_name.items():
         if isinstance(target, str) and target not in known:
             raise JscaleError(
-                f"law {describe(law).name!r} has no parameter {target!r} (it has: {', '.join(known)}); any other "
-                f"target is a function of the parameters, such as assess.quantity(law, {target!r}) gives"
+                f"law {describe(law).name!r} has no parameter {target!r} "
+                f"(it has: {', '.join(known)}); any other target is a function of the "
+                f"parameters, such as assess.quantity(law, {target!r}) gives"
             )
         if not (isinstance(target, str) or callable(target)):
             raise JscaleError(
-                f"target {name!r} must be a parameter or a function of the parameters, not {target!r}"
+                f"target {name!r} must be a parameter or a function of the parameters, "
+                f"not {target!r}"
             )
-    return found
+    return by_name
+
+
+def _label(targets: Any) -> dict[str, Any]:
+    """A target or several of them under their own names.
+
+    Raises:
+        JscaleError: two have the same name.
+    """
+    several = [targets] if isinstance(targets, str) or callable(targets) else list(targets)
+    labels = [
+        each if isinstance(each, str) else str(getattr(each, "__name__", each)) for each in several
+    ]
+    if repeated := [label for label in labels if labels.count(label) > 1]:
+        message = f": two are named {repeated[0]!r}; expected each under a name of its own"
+        raise JscaleError(message, argument="targets")
+    return dict(zip(labels, several, strict=True))

@@ -230,7 +230,7 @@ def test_a_certified_law_gives_the_bias_and_too_few_runs_give_none():
         ({"curve": "quartic"}, "no curve 'quartic'; expected one of parabola, cubic, law, akima"),
         ({"tolerance": -0.1}, "tolerance must be a share of 0 or more"),
         ({"draws": 10}, "draws and key belong together"),
-        ({"draws": 10, "key": 3}, "key is not a JAX random key"),
+        ({"draws": 10, "key": 3}, "key must be a JAX random key"),
         ({"draws": 1, "key": jax.random.key(0)}, "at least 2, not 1"),
         ({"resample": "runs"}, "expected one of rows, noise"),
         ({"resample": "noise", "draws": 9, "key": jax.random.key(0)}, "'loss_se'"),

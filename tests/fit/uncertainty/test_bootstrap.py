@@ -227,7 +227,7 @@ def test_a_refit_that_does_not_settle_is_tried_again(monkeypatch, rows):
     def unsettled(*arguments):
         solved = refit_batch(*arguments)
         return solved._replace(
-            settled=solved.settled.at[:3].set(False), value=solved.value.at[:3].set(np.inf)
+            converged=solved.converged.at[:3].set(False), value=solved.value.at[:3].set(np.inf)
         )
 
     again = _refits.Refits._again
@@ -248,7 +248,7 @@ def test_failures_are_counted_and_left_out(monkeypatch, rows):
     def wild(*arguments):
         solved = refit_batch(*arguments)
         return solved._replace(
-            settled=solved.settled.at[:3].set(False), free=solved.free.at[:3].add(5.0)
+            converged=solved.converged.at[:3].set(False), free=solved.free.at[:3].add(5.0)
         )
 
     monkeypatch.setattr(_refits, "refit", wild)

@@ -87,9 +87,9 @@ def test_students_information_is_the_known_one():
     in common.
     """
     with jax.enable_x64(True):
-        found = _sandwich.of_one_residual(StudentLikelihood(4.0), np.log(0.3), 1.0)
-        near_normal = _sandwich.of_one_residual(HuberLikelihood(8.0), np.log(0.3), 8.0)
-        laplace = _sandwich.of_one_residual(HuberLikelihood(1e-3), 0.0, 1e-3)
+        found = _sandwich.residual_information(StudentLikelihood(4.0), np.log(0.3), 1.0)
+        near_normal = _sandwich.residual_information(HuberLikelihood(8.0), np.log(0.3), 8.0)
+        laplace = _sandwich.residual_information(HuberLikelihood(1e-3), 0.0, 1e-3)
     np.testing.assert_allclose(found, [[5 / 7 / 0.09, 0], [0, 8 / 7]], rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(near_normal, [[1 / 0.09, 0], [0, 2]], rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(laplace, [[1e-6, 0], [0, 1]], rtol=2e-3, atol=1e-8)

@@ -8,8 +8,8 @@ import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit.uncertainty._ends import nan_note, percentiles, wald
-from jscale.fit.uncertainty._targets import Chosen, TargetTransform
+from jscale.fit.uncertainty._ends import nan_note, percentiles, wald_interval
+from jscale.fit.uncertainty._targets import ParameterTarget, TargetTransform
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
 
@@ -63,12 +63,12 @@ def test_wald_intervals_are_the_errors_and_the_delta_method(made):
 
 def test_wald_intervals_end_where_the_range_ends():
     aim = TargetTransform(
-        "share", Chosen(("share",), (False,)), jnp.ones(1), log=False, lower=0.0, upper=1.0
+        "share", ParameterTarget(("share",), (False,)), jnp.ones(1), log=False, lower=0.0, upper=1.0
     )
-    assert wald(aim, {"share": 0.95}, np.array([[0.01]]), 0.9) == pytest.approx(
+    assert wald_interval(aim, {"share": 0.95}, np.array([[0.01]]), 0.9) == pytest.approx(
         (0.95 - 0.1645, 1.0), abs=1e-4
     )
-    assert wald(aim, {"share": 0.05}, np.array([[0.01]]), 0.9) == pytest.approx(
+    assert wald_interval(aim, {"share": 0.05}, np.array([[0.01]]), 0.9) == pytest.approx(
         (0.0, 0.05 + 0.1645), abs=1e-4
     )
 
