@@ -1,6 +1,4 @@
-"""The one interpreter of traced programs: a value with its derivative columns, and powers by
-logarithms.
-"""
+"""One interpreter of traced programs, and its two uses: derivatives by column, and fast powers."""
 
 from jscale._core.jaxprs._columns import value_and_columns
 from jscale._core.jaxprs._powers import by_logarithm

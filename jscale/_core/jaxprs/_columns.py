@@ -1,76 +1,69 @@
-"""Derivatives of every run by every coordinate, each of which touches few of the terms of a law."""
+"""Derivatives by one coordinate at a time, since each coordinate enters few terms of a law."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import JaxprEqn
+
+from jscale._core.jaxprs._interpreter import bind, evaluate
 
 _SUMS = ("add", "add_any")
 
 
-class _Nothing:
-    """A derivative that is zero, whatever the point."""
+class _Tangent(NamedTuple):
+    """A value that depends linearly on the arguments; ``array`` is None where it is zero."""
+
+    array: jax.Array | None
 
 
-_NOTHING = _Nothing()
+_ZERO = _Tangent(None)
 
 
 def value_and_columns(
     function: Callable[..., jax.Array], point: Sequence[jax.Array]
 ) -> tuple[jax.Array, list[jax.Array]]:
-    """``function(*point)`` of any shape, and its derivative by every argument, which are scalars.
+    """``function(*point)`` of any shape, and its derivatives by the arguments, which are scalars.
 
     The function is linearised once, so that its exponentials are taken once; then each derivative
-    is computed by itself, without the terms in which its argument has no part. ``jacfwd``
-    multiplies those by zero, and as many ``jvp`` as arguments take every exponential again: XLA
-    does not see in a loop that they are the same.
+    is computed by itself, without the terms that its argument does not enter. ``jacfwd`` multiplies
+    those by zero, and one ``jvp`` per argument takes every exponential again: XLA does not notice
+    in a loop that they are the same.
     """
     value, linear = jax.linearize(function, *point)
     traced = jax.make_jaxpr(linear)(*point)
 
     def column(i: int) -> jax.Array:
-        tangents = [jnp.ones_like(x) if j == i else _NOTHING for j, x in enumerate(point)]
-        (out,) = _evaluate(traced.jaxpr, traced.consts, tangents)
-        return jnp.zeros_like(value) if out is _NOTHING else out
+        tangents = [_Tangent(jnp.ones_like(x)) if j == i else _ZERO for j, x in enumerate(point)]
+        (out,) = evaluate(traced.jaxpr, traced.consts, tangents, _skip_zeros)
+        derivative = out.array if isinstance(out, _Tangent) else None
+        return jnp.zeros_like(value) if derivative is None else derivative
 
     return value, [column(i) for i in range(len(point))]
 
 
-def _evaluate(jaxpr: Jaxpr, constants: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-    """A linear program at tangents of which some are nothing."""
-    known: dict[Any, Any] = dict(
-        zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *tangents), strict=True)
-    )
-    follows = set(jaxpr.invars)
+def _skip_zeros(equation: JaxprEqn, operands: list[Any]) -> list[Any] | None:
+    """An equation of a linear program without the operands that are zero."""
+    tangents = [x for x in operands if isinstance(x, _Tangent)]
+    if not tangents:
+        return None
 
-    def read(atom: Any) -> Any:
-        return atom.val if isinstance(atom, Literal) else known[atom]
+    nonzero = [x.array for x in tangents if x.array is not None]
+    if not nonzero:
+        return [_ZERO] * len(equation.outvars)
 
-    def kind(atom: Any) -> Any:
-        return atom.aval
+    is_sum = equation.primitive.name in _SUMS and len(tangents) == len(operands)
+    if is_sum and len(nonzero) == 1:
+        result: Any = equation.outvars[0].aval
+        return [_Tangent(jnp.broadcast_to(nonzero[0], result.shape))]
 
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
-        linear = [not isinstance(atom, Literal) and atom in follows for atom in equation.invars]
-        present = [
-            x for x, depends in zip(operands, linear, strict=True) if depends and x is not _NOTHING
-        ]
-        if any(linear):
-            follows.update(equation.outvars)
-        if any(linear) and not present:
-            results = [_NOTHING] * len(equation.outvars)
-        elif equation.primitive.name in _SUMS and all(linear) and len(present) == 1:
-            results = [jnp.broadcast_to(present[0], kind(equation.outvars[0]).shape)]
-        else:
-            filled = [
-                jnp.zeros(kind(atom).shape, kind(atom).dtype) if x is _NOTHING else x
-                for x, atom in zip(operands, equation.invars, strict=True)
-            ]
-            made = equation.primitive.bind(
-                *filled, **equation.primitive.get_bind_params(equation.params)
-            )
-            results = made if equation.primitive.multiple_results else [made]
-        known.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    arrays = [
+        _dense(x, atom.aval) if isinstance(x, _Tangent) else x
+        for x, atom in zip(operands, equation.invars, strict=True)
+    ]
+    return [_Tangent(result) for result in bind(equation, arrays)]
+
+
+def _dense(tangent: _Tangent, aval: Any) -> jax.Array:
+    return jnp.zeros(aval.shape, aval.dtype) if tangent.array is None else tangent.array

@@ -1,58 +1,50 @@
 """Powers as exponentials of logarithms.
 
 XLA's power of two doubles costs seven to ten times its exponential on a CPU, and a scaling law is
-little else than powers of inputs that stay as they are, whose logarithms are taken once.
+little else than powers of constant inputs, whose logarithms are taken once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import JaxprEqn
 
-_INLINED = ("jit", "pjit", "closed_call")
+from jscale._core.jaxprs._interpreter import evaluate
+
+_CALLS = ("jit", "pjit", "closed_call")
+"""Primitives that call a program, which is inlined."""
 
 
 def by_logarithm(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` with every ``x**y`` as ``exp(y * log(x))``, equal to a few units of the
-    exponent's
-    last digits.
+    """``function`` with every ``x**y`` as ``exp(y * log(x))``.
+
+    The two are equal to a few units in the last place of the exponent.
 
     Args:
         function: of pytrees of arrays, traceable; its result is one array.
     """
 
     def rewritten(*args: Any) -> Any:
-        leaves, shape = jax.tree.flatten(args)
-        traced = jax.make_jaxpr(lambda *flat: function(*jax.tree.unflatten(shape, flat)))(*leaves)
-        (out,) = _evaluate(traced.jaxpr, traced.consts, leaves)
+        flat, structure = jax.tree.flatten(args)
+
+        def function_of_leaves(*leaves: Any) -> Any:
+            return function(*jax.tree.unflatten(structure, leaves))
+
+        traced = jax.make_jaxpr(function_of_leaves)(*flat)
+        (out,) = evaluate(traced.jaxpr, traced.consts, flat, _rewrite_power)
         return out
 
     return rewritten
 
 
-def _evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
-    known: dict[Any, Any] = dict(
-        zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *arguments), strict=True)
-    )
-
-    def read(atom: Any) -> Any:
-        return atom.val if isinstance(atom, Literal) else known[atom]
-
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
-        inner = equation.params.get("jaxpr")
-        if equation.primitive.name == "pow" and jnp.issubdtype(
-            jnp.result_type(operands[1]), jnp.floating
-        ):
-            base, exponent = operands
-            results = [jnp.exp(exponent * jnp.log(base))]
-        elif equation.primitive.name in _INLINED and inner is not None:
-            results = _evaluate(inner.jaxpr, inner.consts, operands)
-        else:
-            params = equation.primitive.get_bind_params(equation.params)
-            made = equation.primitive.bind(*operands, **params)
-            results = made if equation.primitive.multiple_results else [made]
-        known.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+def _rewrite_power(equation: JaxprEqn, operands: list[Any]) -> list[Any] | None:
+    """Powers by logarithms, in inlined calls as well; every other equation as it is."""
+    name, program = equation.primitive.name, equation.params.get("jaxpr")
+    if name == "pow" and jnp.issubdtype(jnp.result_type(operands[1]), jnp.floating):
+        base, exponent = operands
+        return [jnp.exp(exponent * jnp.log(base))]
+    if name in _CALLS and program is not None:
+        return evaluate(program.jaxpr, program.consts, operands, _rewrite_power)
+    return None

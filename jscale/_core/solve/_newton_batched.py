@@ -1,8 +1,10 @@
-"""Many small minimisations at once, each ending on its own.
+"""Many small minimisations at once, each of which ends independently of the others.
 
-A fixed number of lanes share a queue of problems: a lane that ends writes its answer down and takes
-the next problem, so that none waits for the slowest. Whatever happens in a lane (NaN, a step
-without end) stays there.
+Why it is not one of the others: :mod:`._newton` under ``vmap`` would make every problem wait for
+the slowest, and calls LAPACK once a problem. Here a fixed number of lanes share a queue of
+problems: a lane whose problem ends records the answer and takes the next problem. The caller
+supplies gradients and Gauss-Newton matrices, so no Hessian is taken. A failure in one lane (NaN, a
+descent that does not end) does not affect the others.
 """
 
 from collections.abc import Callable
@@ -12,23 +14,29 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-DECREASE, ROUNDING = 1e-12, 1e-10
-"""A step that promises less than the first share of the objective ends the descent; so does one
-that
-promises less than
-the second and fails to deliver: it met rounding."""
-_STAGE = 1e-6
-"""The same for the stages that only lead to the last."""
-_DAMPING_START, _DAMPING_UP, _DAMPING_DOWN, _DAMPING_MAX = 1e-3, 10.0, 0.1, 1e12
+from jscale._core.solve._descent_rules import (
+    DAMPING_MAX,
+    ROUNDING_SHARE,
+    decreased_damping,
+    is_negligible,
+)
+
+_DECREASE_SHARE = 1e-12
+"""A step that predicts a decrease below this share of the objective ends the descent."""
+_STAGE_SHARE = 1e-6
+"""The same in the stages before the last, after a failed step as well."""
+_DAMPING_START, _DAMPING_UP, _DAMPING_DOWN = 1e-3, 10.0, 0.1
 _EPSILON = 2.0**-52
 
 
-class Model(NamedTuple):
-    """An objective about one point: its ``value``, ``gradient`` (k,), curvature (k, k), and
-    ``widths``
-        (k,).
+class QuadraticModel(NamedTuple):
+    """An objective about one point.
 
-    The widths are positive scales of the curvature along every coordinate.
+    Attributes:
+        value: the objective.
+        gradient: (k,).
+        curvature: (k, k), the Gauss-Newton matrix or the Hessian.
+        widths: (k,) positive scales of the curvature along every coordinate.
     """
 
     value: jax.Array
@@ -37,50 +45,73 @@ class Model(NamedTuple):
     widths: jax.Array
 
 
-class Solved(NamedTuple):
-    """Answers by problem: ``free`` (problems, k), ``value``, ``steps`` and whether it ``settled``
-    (problems,).
+class BatchedDescent(NamedTuple):
+    """The ends of all descents.
+
+    Attributes:
+        free: (problems, k) the last points; NaN for problems that were not solved.
+        value: (problems,) the objectives there.
+        steps: (problems,) numbers of evaluations.
+        converged: (problems,) whether a descent ended at a minimum.
     """
 
     free: jax.Array
     value: jax.Array
     steps: jax.Array
-    settled: jax.Array
+    converged: jax.Array
 
 
 class _Lane(NamedTuple):
-    """A problem in hand: ``fresh`` where the model belongs to another stage or point than ``x``.
+    """The problem that a lane works on.
 
-    ``move`` is the step proposed from ``x`` and ``promised`` what an undamped one would gain;
-    ``settled`` and ``stuck`` say that it ends here.
+    Attributes:
+        problem: its index.
+        x: the current point.
+        model: the objective about ``x``.
+        move: step proposed from ``x``.
+        predicted: decrease that an undamped step predicts.
+        damping: of the proposed step.
+        fresh: the model belongs to an earlier stage or another point, and is to be renewed at
+            ``x``.
+        converged: the last step failed where it predicted next to nothing.
+        failed: the descent ends here without a minimum.
+        stage: index of the current stage.
+        steps: evaluations so far.
     """
 
     problem: jax.Array
     x: jax.Array
-    model: Model
+    model: QuadraticModel
     move: jax.Array
-    promised: jax.Array
+    predicted: jax.Array
     damping: jax.Array
     fresh: jax.Array
-    settled: jax.Array
-    stuck: jax.Array
+    converged: jax.Array
+    failed: jax.Array
     stage: jax.Array
     steps: jax.Array
 
 
 class _Queue(NamedTuple):
-    """Rows of ``answers`` by problem, and the number of the ``following`` problem."""
+    """Rows of ``answers`` by problem, and the index of the ``following`` problem."""
 
     answers: jax.Array
     following: jax.Array
+
+
+class _Limits(NamedTuple):
+    count: jax.Array
+    stages: int
+    resolution: jax.Array
+    max_steps: int
 
 
 def eliminate(matrix: jax.Array, right: jax.Array) -> jax.Array:
     """The solution (k,) of a symmetric system (k, k) of unit scale.
 
     Pivots that are not positive are reflected, so that the solution always has a positive product
-    with ``right``. Gauss and Jordan's elimination, in k steps of arithmetic on whole arrays: LAPACK
-    would be called once a lane.
+    with ``right``. Gauss-Jordan elimination in k steps of arithmetic on whole arrays: LAPACK would
+    be called once per lane.
     """
     k = right.shape[0]
     system = jnp.concatenate([matrix, right[:, None]], axis=1)
@@ -93,22 +124,14 @@ def eliminate(matrix: jax.Array, right: jax.Array) -> jax.Array:
     return system[:, k]
 
 
-def propose(model: Model, damping: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """A damped Newton step (k,), and what the undamped one promises of the objective."""
-    slope = model.gradient / model.widths
+def propose(model: QuadraticModel, damping: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A damped Newton step (k,), and the decrease that the undamped step predicts."""
+    gradient = model.gradient / model.widths
     curvature = model.curvature / model.widths[:, None] / model.widths
-    both = jnp.stack([damping, jnp.full_like(damping, _EPSILON)])
-    damped, free = jax.vmap(lambda d: eliminate(curvature + d * jnp.eye(slope.shape[0]), slope))(
-        both
-    )
-    return -damped / model.widths, 0.5 * slope @ free
-
-
-class _Limits(NamedTuple):
-    count: jax.Array
-    stages: int
-    resolution: jax.Array
-    max_steps: int
+    identity = jnp.eye(gradient.shape[0])
+    dampings = jnp.stack([damping, jnp.full_like(damping, _EPSILON)])
+    damped, undamped = jax.vmap(lambda d: eliminate(curvature + d * identity, gradient))(dampings)
+    return -damped / model.widths, 0.5 * gradient @ undamped
 
 
 def _select(which: jax.Array, new: Any, old: Any) -> Any:
@@ -118,134 +141,156 @@ def _select(which: jax.Array, new: Any, old: Any) -> Any:
     )
 
 
-def _sound(model: Model) -> jax.Array:
-    return jnp.isfinite(model.value) & jnp.isfinite(
-        model.gradient.sum(-1) + model.curvature.sum((-1, -2))
-    )
+def _is_finite(model: QuadraticModel) -> jax.Array:
+    derivatives = model.gradient.sum(-1) + model.curvature.sum((-1, -2))
+    return jnp.isfinite(model.value) & jnp.isfinite(derivatives)
 
 
 def _hand_over(
     lane: _Lane,
     queue: _Queue,
-    opened: Callable[[jax.Array], _Lane],
+    start_problem: Callable[[jax.Array], _Lane],
     rescale: Callable[[jax.Array, jax.Array], jax.Array],
     limits: _Limits,
 ) -> tuple[_Lane, _Queue]:
-    """Lanes that ended write down answers and take new problems; those that settled early go to the
-    next stage.
+    """Record the answers of lanes that ended, and give those lanes new problems.
+
+    Lanes that converged in a stage before the last go on to the next one.
     """
+    # 1. Which lanes end, and which go on to the next stage.
     last = lane.stage == limits.stages - 1
-    slack = limits.resolution + jnp.where(last, DECREASE, _STAGE) * jnp.abs(lane.model.value)
-    settled = lane.settled | (~lane.fresh & (lane.promised <= slack))
-    done, onward = settled & last, settled & ~last & ~lane.stuck
-    ended = done | lane.stuck
-    ends = (lane.model.value, lane.steps.astype(lane.x.dtype), done.astype(lane.x.dtype))
-    answer = jnp.concatenate([lane.x, jnp.stack(ends, axis=1)], axis=1)
-    # Answers leave through an index that points nowhere for lanes still at work or without a
-    # problem.
-    nowhere = queue.answers.shape[0]
-    where = jnp.where(ended & (lane.problem < limits.count), lane.problem, nowhere)
-    answers = queue.answers.at[where].set(answer, mode="drop")
+    share = jnp.where(last, _DECREASE_SHARE, _STAGE_SHARE)
+    negligible = is_negligible(lane.predicted, lane.model.value, limits.resolution, share)
+    converged = lane.converged | (~lane.fresh & negligible)
+    done = converged & last
+    advances = converged & ~last & ~lane.failed
+    ended = done | lane.failed
+
+    # 2. Record answers. Lanes that go on, or hold no problem, write to an index out of range, which
+    #    is dropped.
+    dtype = lane.x.dtype
+    record = jnp.stack([lane.model.value, lane.steps.astype(dtype), done.astype(dtype)], axis=1)
+    out_of_range = queue.answers.shape[0]
+    target = jnp.where(ended & (lane.problem < limits.count), lane.problem, out_of_range)
+    answers = queue.answers.at[target].set(jnp.concatenate([lane.x, record], axis=1), mode="drop")
+
+    # 3. Start the next problems of the queue, and the next stages.
     index = jnp.arange(len(ended))
-    taken = queue.following + (ended & (index[:, None] >= index)).sum(1) - 1
-    moved = lane._replace(
-        x=jnp.where(onward[:, None], jax.vmap(rescale)(lane.x, lane.stage), lane.x),
-        damping=jnp.where(onward, _DAMPING_START, lane.damping),
-        fresh=lane.fresh | onward,
-        settled=jnp.zeros_like(settled),
-        stage=jnp.where(onward, lane.stage + 1, lane.stage),
+    following = queue.following + (ended & (index[:, None] >= index)).sum(1) - 1
+    continued = lane._replace(
+        x=jnp.where(advances[:, None], jax.vmap(rescale)(lane.x, lane.stage), lane.x),
+        damping=jnp.where(advances, _DAMPING_START, lane.damping),
+        fresh=lane.fresh | advances,
+        converged=jnp.zeros_like(converged),
+        stage=jnp.where(advances, lane.stage + 1, lane.stage),
     )
-    lane = _select(ended, opened(jnp.where(ended, taken, lane.problem)), moved)
-    return lane, _Queue(answers, queue.following + ended.sum())
+    started = start_problem(jnp.where(ended, following, lane.problem))
+    return _select(ended, started, continued), _Queue(answers, queue.following + ended.sum())
 
 
-def _judge(lane: _Lane, trial: jax.Array, model: Model, limits: _Limits) -> _Lane:
-    """Take the trial points (lanes, k) that are better, see which lanes are stuck, and plan the
-    next steps.
-    """
-    size, last = jnp.abs(lane.model.value), lane.stage == limits.stages - 1
-    sound = _sound(model)
-    better = sound & (lane.fresh | (model.value <= lane.model.value))
-    # A step that promised next to nothing and does not deliver has met rounding.
-    slack = limits.resolution + jnp.where(last, ROUNDING, _STAGE) * size
+def _accept(lane: _Lane, trial: jax.Array, model: QuadraticModel, limits: _Limits) -> _Lane:
+    """Accept trial points (lanes, k) that decrease the objective, and propose the next steps."""
+    # 1. Accept or reject; a fresh lane only learns its model.
+    finite = _is_finite(model)
+    accepted = finite & (lane.fresh | (model.value <= lane.model.value))
+
+    # 2. A step that predicted next to nothing and failed has reached floating-point precision.
+    last = lane.stage == limits.stages - 1
+    share = jnp.where(last, ROUNDING_SHARE, _STAGE_SHARE)
+    negligible = is_negligible(lane.predicted, lane.model.value, limits.resolution, share)
+
+    # 3. The next damping and step.
     damping = jnp.where(
-        better, jnp.maximum(lane.damping * _DAMPING_DOWN, 1e-15), lane.damping * _DAMPING_UP
+        accepted, decreased_damping(lane.damping, _DAMPING_DOWN), lane.damping * _DAMPING_UP
     )
     damping = jnp.where(lane.fresh, _DAMPING_START, damping)
     steps = lane.steps + 1
-    kept = _select(better, model, lane.model)
-    move, promised = jax.vmap(propose)(kept, damping)
+    current = _select(accepted, model, lane.model)
+    move, predicted = jax.vmap(propose)(current, damping)
+
+    exhausted = (damping > DAMPING_MAX) | (steps >= limits.max_steps)
     return lane._replace(
-        x=jnp.where(better[:, None], trial, lane.x),
-        model=kept,
+        x=jnp.where(accepted[:, None], trial, lane.x),
+        model=current,
         move=move,
-        promised=promised,
+        predicted=predicted,
         damping=damping,
         fresh=jnp.zeros_like(lane.fresh),
-        settled=~lane.fresh & ~better & (lane.promised <= slack),
-        stuck=lane.stuck
-        | (damping > _DAMPING_MAX)
-        | (steps >= limits.max_steps)
-        | (lane.fresh & ~sound),
+        converged=~lane.fresh & ~accepted & negligible,
+        failed=lane.failed | exhausted | (lane.fresh & ~finite),
         steps=steps,
     )
 
 
-def solve(
-    evaluate: Callable[[jax.Array, Any, jax.Array], Model],
+def newton_batched(
+    evaluate: Callable[[jax.Array, Any, jax.Array], QuadraticModel],
     rescale: Callable[[jax.Array, jax.Array], jax.Array],
-    begin: Callable[[jax.Array], tuple[jax.Array, Any]],
-    opening: Model,
+    start_and_data: Callable[[jax.Array], tuple[jax.Array, Any]],
+    initial: QuadraticModel,
     count: jax.Array,
     *,
     lanes: int,
     stages: int,
     resolution: jax.Array,
     max_steps: int,
-) -> Solved:
+) -> BatchedDescent:
     """Local minima of the first ``count`` of ``problems`` problems.
 
     Args:
         evaluate: point (k,), the problem's data, stage () → the objective there; traced for one
             lane.
-        rescale: point (k,) and the stage that was settled → where the next stage starts.
-        begin: index of a problem → its start (k,) and its data, whatever it is.
-        opening: the objectives at the starts in the first stage, with a leading axis of all
-            problems there is room for.
-        count: number of problems to solve; the answers of the others are not settled.
-        lanes: number of problems in hand at any time.
-        stages: number of stages that every problem goes through.
-        resolution: a decrease of the objective that does not matter.
-        max_steps: evaluations a problem may take, over all its stages and beside that at its start.
+        rescale: point (k,) and the stage that converged → where the next stage starts.
+        start_and_data: index of a problem → its start (k,) and its data, any pytree.
+        initial: the objectives at the starts in the first stage, with a leading axis of all
+            problems that there is room for.
+        count: number of problems to solve; the others are reported as not converged.
+        lanes: number of problems worked on at any time.
+        stages: number of stages of every problem.
+        resolution: decrease of the objective that does not matter.
+        max_steps: evaluations that a problem may take over all its stages, in addition to the one
+            at its start.
     """
-    limits, problems = _Limits(count, stages, resolution, max_steps), opening.value.shape[0]
-    plans = jax.vmap(propose)(opening, jnp.full((problems,), _DAMPING_START))
+    problems = initial.value.shape[0]
+    limits = _Limits(count, stages, resolution, max_steps)
+    proposals = jax.vmap(propose)(initial, jnp.full((problems,), _DAMPING_START))
 
-    def opened(index: jax.Array) -> _Lane:
-        at = jnp.minimum(index, problems - 1)
-        start, _ = jax.vmap(begin)(at)
-        model, move, promised = jax.tree.map(lambda leaf: leaf[at], (opening, *plans))
-        no, zero = jnp.zeros(index.shape, bool), jnp.zeros_like(index)
-        damping = jnp.full(index.shape, _DAMPING_START)
+    def start_problem(index: jax.Array) -> _Lane:
+        row = jnp.minimum(index, problems - 1)
+        start, _ = jax.vmap(start_and_data)(row)
+        model, move, predicted = jax.tree.map(lambda leaf: leaf[row], (initial, *proposals))
+        false, zero = jnp.zeros(index.shape, bool), jnp.zeros_like(index)
         return _Lane(
-            index, start, model, move, promised, damping, no, no, ~_sound(model), zero, zero
+            problem=index,
+            x=start,
+            model=model,
+            move=move,
+            predicted=predicted,
+            damping=jnp.full(index.shape, _DAMPING_START),
+            fresh=false,
+            converged=false,
+            failed=~_is_finite(model),
+            stage=zero,
+            steps=zero,
         )
-
-    def advance(carry: tuple[_Lane, _Queue]) -> tuple[_Lane, _Queue]:
-        lane, queue = _hand_over(*carry, opened, rescale, limits)
-        _, data = jax.vmap(begin)(jnp.minimum(lane.problem, problems - 1))
-        trial = jnp.where(lane.fresh[:, None], lane.x, lane.x + lane.move)
-        return _judge(lane, trial, jax.vmap(evaluate)(trial, data, lane.stage), limits), queue
 
     def unfinished(carry: tuple[_Lane, _Queue]) -> jax.Array:
         return jnp.any(carry[0].problem < count)
 
-    first = opened(jnp.arange(lanes))
+    def advance(carry: tuple[_Lane, _Queue]) -> tuple[_Lane, _Queue]:
+        lane, queue = _hand_over(*carry, start_problem, rescale, limits)
+        _, data = jax.vmap(start_and_data)(jnp.minimum(lane.problem, problems - 1))
+        trial = jnp.where(lane.fresh[:, None], lane.x, lane.x + lane.move)
+        model = jax.vmap(evaluate)(trial, data, lane.stage)
+        return _accept(lane, trial, model, limits), queue
+
+    first = start_problem(jnp.arange(lanes))
     k = first.x.shape[1]
     blank = jnp.zeros((problems, k + 3)).at[:, : k + 1].set(jnp.nan)
-    _, (answers, _) = lax.while_loop(
-        unfinished, advance, (first, _Queue(blank, jnp.asarray(lanes)))
-    )
-    return Solved(
-        answers[:, :k], answers[:, k], answers[:, k + 1].astype(int), answers[:, k + 2] > 0
+    queue = _Queue(blank, jnp.asarray(lanes))
+    _, (answers, _) = lax.while_loop(unfinished, advance, (first, queue))
+    return BatchedDescent(
+        free=answers[:, :k],
+        value=answers[:, k],
+        steps=answers[:, k + 1].astype(int),
+        converged=answers[:, k + 2] > 0,
     )

@@ -2,7 +2,13 @@
 
 Neither unrolls its iterations: derivatives of any order come from the equation that the solution
 satisfies (``lax.custom_root``), so they hold under ``jit``, ``vmap``, ``grad`` and ``jvp`` and do
-not depend on how the solution was found.
+not depend on the iterations.
+
+Why ``argmin`` has a Newton method of its own: it needs no start (a scan of the box finds the
+basin), its step is limited by a trust radius in units of the grid, and it ends at the smallest step
+that the floating-point precision allows in float32 as well. The other two (:mod:`._newton`,
+:mod:`._newton_batched`) minimise without bounds from a given start, end on the predicted decrease,
+and are not differentiable.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,19 +22,19 @@ from jax.typing import ArrayLike
 from jscale._core.status import Status
 
 _ROOT_STEPS = 200
-"""Brackets here are logarithms: bisection alone narrows one of width 100 to rounding in about 60
+"""Brackets are logarithms: bisection alone narrows one of width 100 to rounding in about 60
 halvings."""
 _NEWTON_STEPS = 100
 _SECANT = 0.01
-"""Distance, in grid spacings, over which the gradient must change as the Hessian says for a minimum
-to count."""
+"""Distance, in grid spacings, over which the gradient must change as the Hessian predicts for a
+minimum to count as smooth."""
 _SECANT_ERROR = 0.2
-"""Relative error allowed there. A third derivative makes about 1%; a kink or a Hessian lost to
+"""Relative error allowed there. A third derivative causes about 1%; a kink or a Hessian lost to
 underflow 100%."""
 
 
 class Root(NamedTuple):
-    """``x`` solves the equation where ``status`` is ``converged``; elsewhere ``x`` is NaN."""
+    """``x`` solves the equation where ``status`` is ``converged``; otherwise ``x`` is NaN."""
 
     x: jax.Array
     status: jax.Array
@@ -37,9 +43,9 @@ class Root(NamedTuple):
 def root(function: Callable[[jax.Array], jax.Array], lower: ArrayLike, upper: ArrayLike) -> Root:
     """The root of a scalar ``function`` between ``lower`` and ``upper``.
 
-    Newton's method inside a shrinking bracket, with bisection whenever Newton leaves it or slows
-    down. Values that ``function`` closes over are differentiated through; entries without a root
-    take no part in a derivative.
+    Newton's method inside a shrinking bracket, with bisection whenever a Newton step leaves the
+    bracket or converges too slowly. Values that ``function`` closes over are differentiated
+    through; entries without a root contribute nothing to a derivative.
 
     Args:
         function: scalar → scalar, smooth, of opposite signs at the two ends (a zero at an end
@@ -56,56 +62,80 @@ def root(function: Callable[[jax.Array], jax.Array], lower: ArrayLike, upper: Ar
     middle = 0.5 * (lower + upper)
     at_lower, at_upper = function(lower), function(upper)
     bracketed = lax.stop_gradient(jnp.sign(at_lower) * jnp.sign(at_upper) <= 0)
-    rising = lax.stop_gradient(at_upper > at_lower)
+    increasing = lax.stop_gradient(at_upper > at_lower)
 
     def safe(x: jax.Array) -> jax.Array:
-        # Where there is no root, an equation that has one: a NaN there would spread to its
-        # neighbours in reverse mode.
+        # Where there is no root, substitute an equation that has one: a NaN would spread to the
+        # other entries in reverse mode.
         return jnp.where(bracketed, function(jnp.where(bracketed, x, middle)), x - middle)
 
     def solve(f: Callable[[jax.Array], jax.Array], _: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return _safeguarded_newton(f, lower, upper, rising | ~bracketed)
+        return _safeguarded_newton(f, lower, upper, increasing | ~bracketed)
 
-    x, status = lax.custom_root(
-        safe, middle, solve, lambda g, y: y / g(jnp.ones_like(y)), has_aux=True
-    )
-    found = jnp.where(bracketed, status.astype(jnp.int32), int(Status.no_interior_optimum))
-    return Root(jnp.where(found == int(Status.converged), x, jnp.nan), found)
+    def tangent_solve(linear: Callable[[jax.Array], jax.Array], y: jax.Array) -> jax.Array:
+        return y / linear(jnp.ones_like(y))
+
+    x, solver_status = lax.custom_root(safe, middle, solve, tangent_solve, has_aux=True)
+    no_root = int(Status.no_interior_optimum)
+    status = jnp.where(bracketed, solver_status.astype(jnp.int32), no_root)
+    return Root(jnp.where(status == int(Status.converged), x, jnp.nan), status)
+
+
+class _Bracket(NamedTuple):
+    """State of the safeguarded Newton method; ``step`` is the last one taken."""
+
+    step: jax.Array
+    x: jax.Array
+    left: jax.Array
+    right: jax.Array
+    count: jax.Array
 
 
 def _safeguarded_newton(
-    f: Callable, lower: jax.Array, upper: jax.Array, rising: jax.Array
+    f: Callable[[jax.Array], jax.Array],
+    lower: jax.Array,
+    upper: jax.Array,
+    increasing: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    tolerance = 2 * jnp.finfo(lower.dtype).eps
+    eps = jnp.finfo(lower.dtype).eps
+    tolerance = 2 * eps
 
-    def unfinished(state):
-        step, x, *_, count = state
-        return (jnp.abs(step) > tolerance * jnp.maximum(jnp.abs(x), 1.0)) & (count < _ROOT_STEPS)
+    def unfinished(state: _Bracket) -> jax.Array:
+        size = jnp.maximum(jnp.abs(state.x), 1.0)
+        return (jnp.abs(state.step) > tolerance * size) & (state.count < _ROOT_STEPS)
 
-    def advance(state):
-        step, x, left, right, count = state
+    def advance(state: _Bracket) -> _Bracket:
+        x = state.x
         value, slope = jax.jvp(f, (x,), (jnp.ones_like(x),))
-        to_left = (value > 0) == rising
-        left, right = jnp.where(to_left, left, x), jnp.where(to_left, x, right)
-        newton = x - value / slope
-        # Newton counts only while it at least halves its step: otherwise it may crawl along one
-        # end.
-        good = (newton >= left) & (newton <= right) & (jnp.abs(newton - x) < 0.5 * jnp.abs(step))
-        new = jnp.where(value == 0, x, jnp.where(good, newton, 0.5 * (left + right)))
-        return new - x, new, left, right, count + 1
 
-    start = (upper - lower, 0.5 * (lower + upper), lower, upper, jnp.asarray(0, jnp.int32))
-    _, x, *_, count = lax.while_loop(unfinished, advance, start)
-    # At a jump or a pole the sign changes without a root: there the values do not vanish.
+        # 1. Shrink the bracket to the side of the sign change.
+        root_is_left = (value > 0) == increasing
+        left = jnp.where(root_is_left, state.left, x)
+        right = jnp.where(root_is_left, x, state.right)
+
+        # 2. A Newton step, where it stays inside and at least halves the last step (otherwise it
+        #    may creep along one end); else bisection.
+        newton = x - value / slope
+        inside = (newton >= left) & (newton <= right)
+        halves = jnp.abs(newton - x) < 0.5 * jnp.abs(state.step)
+        candidate = jnp.where(inside & halves, newton, 0.5 * (left + right))
+        new = jnp.where(value == 0, x, candidate)
+        return _Bracket(new - x, new, left, right, state.count + 1)
+
+    zero = jnp.asarray(0, jnp.int32)
+    start = _Bracket(upper - lower, 0.5 * (lower + upper), lower, upper, zero)
+    end = lax.while_loop(unfinished, advance, start)
+
+    # At a jump or a pole the sign changes without a root, and the values do not vanish.
     largest = jnp.maximum(jnp.abs(f(lower)), jnp.abs(f(upper)))
-    solved = (count < _ROOT_STEPS) & (jnp.abs(f(x)) <= jnp.finfo(lower.dtype).eps ** 0.5 * largest)
+    solved = (end.count < _ROOT_STEPS) & (jnp.abs(f(end.x)) <= eps**0.5 * largest)
     status = jnp.where(solved, int(Status.converged), int(Status.not_converged))
-    # ``custom_root`` differentiates its auxiliary output too, so the status leaves as a float.
-    return x, status.astype(x.dtype)
+    # ``custom_root`` differentiates its auxiliary output too, so the status is returned as a float.
+    return end.x, status.astype(end.x.dtype)
 
 
 class Minimum(NamedTuple):
-    """``x`` (d,) is the best point of the box; ``status`` says whether it is an interior minimum."""
+    """``x`` (d,) is the best point of the box; ``status`` says whether it is inside and smooth."""
 
     x: jax.Array
     status: jax.Array
@@ -119,22 +149,23 @@ def argmin(
 ) -> Minimum:
     """The minimum of ``function`` over a box of one to three dimensions.
 
-    A scan of ``points`` per dimension finds the right basin, so that the answer needs no guess;
-    Newton's method with reflected negative curvature then goes to rounding. ``function`` may be
-    ``inf`` on a part of the box (outside its domain). Values that it closes over are differentiated
-    through; entries whose Hessian is singular or not finite take no part in a derivative.
+    A scan of ``points`` per dimension finds the deepest basin, so that no start is needed; Newton's
+    method with reflected negative curvature then converges to floating-point precision.
+    ``function`` may be ``inf`` on a part of the box (outside its domain). Values that it closes
+    over are differentiated through; entries whose Hessian is singular or not finite contribute
+    nothing to a derivative.
 
     Args:
         function: (d,) → scalar, twice differentiable where finite.
         lower: (d,) lower corner.
         upper: (d,) upper corner.
         points: grid points of the scan, at least 2, per dimension or the same for all. The first
-            dimension is evaluated at once, the others one point after another: give it the most
-            points.
+            dimension is evaluated as one array, the others one point after another: give the first
+            the most points.
 
     Returns:
-        The minimum, and ``Status.no_interior_optimum`` where the function keeps falling towards the
-        edge of the box, ``Status.not_converged`` where the best point is not a smooth minimum (a
+        The minimum, and ``Status.no_interior_optimum`` where the function decreases up to the edge
+        of the box, ``Status.not_converged`` where the best point is not a smooth minimum (a
         kink or a jump), or where the derivatives of ``function`` disagree with each other
         (underflow in float32).
     """
@@ -159,7 +190,7 @@ def argmin(
 def _scan(
     function: Callable, lower: jax.Array, upper: jax.Array, counts: tuple[int, ...]
 ) -> tuple[jax.Array, jax.Array]:
-    """Value and place of the best point of a regular grid.
+    """Value and position of the best point of a regular grid.
 
     One row of the grid at a time, so that memory stays small under ``vmap``.
     """
@@ -173,14 +204,15 @@ def _scan(
         x = lower + inner * (upper - lower)
         values = jax.vmap(function)(x)
         values = jnp.where(jnp.isnan(values), jnp.inf, values)
-        here = jnp.argmin(values)
-        better = values[here] < best[0]
-        return (jnp.where(better, values[here], best[0]), jnp.where(better, x[here], best[1])), None
+        lowest = jnp.argmin(values)
+        improved = values[lowest] < best[0]
+        value = jnp.where(improved, values[lowest], best[0])
+        return (value, jnp.where(improved, x[lowest], best[1])), None
 
     mesh = jnp.meshgrid(*fractions[1:], indexing="ij")
     outer = jnp.stack([m.ravel() for m in mesh], axis=1) if mesh else jnp.zeros((1, 0), lower.dtype)
-    nothing = jnp.asarray(jnp.inf, lower.dtype), 0.5 * (lower + upper)
-    return lax.scan(row, nothing, outer)[0]
+    initial = jnp.asarray(jnp.inf, lower.dtype), 0.5 * (lower + upper)
+    return lax.scan(row, initial, outer)[0]
 
 
 class _Step(NamedTuple):
@@ -205,8 +237,8 @@ def _newton(
     box: tuple[jax.Array, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
     lower, upper = box
-    eps = jnp.finfo(start.dtype).eps
-    small = eps**0.45  # quadratic convergence: what a step of this size leaves is rounding
+    eps = float(jnp.finfo(start.dtype).eps)
+    small = eps**0.45  # quadratic convergence: the error after a step of this size is rounding
 
     def gradient(x: jax.Array) -> jax.Array:
         return jax.jacfwd(function)(x) * spacing
@@ -216,16 +248,22 @@ def _newton(
 
     def advance(state: _Step) -> _Step:
         x, value, radius = state.x, state.value, state.radius
+
+        # 1. Gradient and Hessian in grid spacings.
         hessian, slope = jax.jacfwd(lambda x: (gradient(x),) * 2, has_aux=True)(x)
         hessian = hessian * spacing
+
+        # 2. Newton's step with reflected negative curvature, cut to the trust radius.
         curvature, axes = _eigen(hessian)
         floor = eps * (jnp.max(jnp.abs(curvature)) + jnp.max(jnp.abs(slope)))
         move = axes @ (-(axes.T @ slope) / jnp.maximum(jnp.abs(curvature), floor))
         length = jnp.linalg.norm(move)
         move = move * jnp.minimum(1.0, radius / jnp.maximum(length, eps * radius))
         new = jnp.clip(x + move * spacing, lower, upper)
+
+        # 3. Accept what does not raise the value by more than rounding. Once the step is small,
+        #    values differ by rounding alone and decide nothing.
         new_value = function(new)
-        # Values differ by rounding alone once the step is small, and cannot judge it.
         accept = (new_value <= value + 8 * eps * jnp.abs(value)) | (length <= small)
         accept &= jnp.isfinite(new_value) & jnp.all(jnp.isfinite(new))
         return _Step(
@@ -240,31 +278,51 @@ def _newton(
 
     infinite, one = jnp.full_like(value, jnp.inf), jnp.ones_like(value)
     first = _Step(
-        start, value, jnp.diag(spacing), infinite, infinite, one, jnp.asarray(0, jnp.int32)
+        x=start,
+        value=value,
+        hessian=jnp.diag(spacing),
+        newton=infinite,
+        moved=infinite,
+        radius=one,
+        count=jnp.asarray(0, jnp.int32),
     )
     last = lax.while_loop(unfinished, advance, first)
-    x = last.x
-    inside = jnp.all((x > lower + 1e-3 * spacing) & (x < upper - 1e-3 * spacing)) & jnp.isfinite(
-        last.value
-    )
+    return last.x, _status(gradient, last, small, spacing, box).astype(last.x.dtype)
+
+
+def _status(
+    gradient: Callable[[jax.Array], jax.Array],
+    last: _Step,
+    small: float,
+    spacing: jax.Array,
+    box: tuple[jax.Array, jax.Array],
+) -> jax.Array:
+    """Whether the last point is a smooth minimum inside the box."""
+    x, (lower, upper) = last.x, box
+    margin = 1e-3 * spacing
+    inside = jnp.all((x > lower + margin) & (x < upper - margin)) & jnp.isfinite(last.value)
     # A step that was small only because the radius cut it is not convergence.
-    settled = (last.newton <= 2 * small) & _is_smooth_minimum(gradient, last.hessian, x, spacing)
-    status = jnp.where(settled, int(Status.converged), int(Status.not_converged))
-    return x, jnp.where(inside, status, int(Status.no_interior_optimum)).astype(x.dtype)
+    converged = (last.newton <= 2 * small) & _is_smooth_minimum(gradient, last.hessian, x, spacing)
+    status = jnp.where(converged, int(Status.converged), int(Status.not_converged))
+    return jnp.where(inside, status, int(Status.no_interior_optimum))
 
 
 def _is_smooth_minimum(
-    gradient: Callable, hessian: jax.Array, x: jax.Array, spacing: jax.Array
+    gradient: Callable[[jax.Array], jax.Array],
+    hessian: jax.Array,
+    x: jax.Array,
+    spacing: jax.Array,
 ) -> jax.Array:
-    """Whether the Hessian at ``x`` is positive and predicts the gradient near by."""
-    here, near = jax.vmap(gradient)(jnp.stack([x, x + _SECANT * spacing]))
+    """Whether the Hessian at ``x`` is positive and predicts the gradient a short distance away."""
+    at_x, displaced = jax.vmap(gradient)(jnp.stack([x, x + _SECANT * spacing]))
     predicted = _SECANT * jnp.sum(hessian, axis=1)
-    error = jnp.linalg.norm(near - here - predicted) / jnp.linalg.norm(predicted)
+    error = jnp.linalg.norm(displaced - at_x - predicted) / jnp.linalg.norm(predicted)
     return (_eigen(hessian)[0][0] > 0) & (error < _SECANT_ERROR)
 
 
 def _eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues, the smallest first, and eigenvectors; a 1 x 1 matrix needs no library call, slow
-    to compile.
+    """Eigenvalues in ascending order, and eigenvectors.
+
+    A 1 x 1 matrix needs no library call, which is slow to compile.
     """
     return (matrix[0], jnp.ones_like(matrix)) if matrix.shape == (1, 1) else jnp.linalg.eigh(matrix)

@@ -11,7 +11,12 @@ from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale.fit.bayes._noise import _NOISE_SCALE, NOISE, STUDENT_NU
 from jscale.fit.bayes._priors import Priors, _distribution, _given
-from jscale.fit.objective import Coordinates, at_runs, require_enough, require_logarithms
+from jscale.fit.objective import (
+    Coordinates,
+    centred_coordinates,
+    require_enough_runs,
+    require_positive_losses,
+)
 from jscale.laws import LawFunction, Parameter, describe
 from jscale.runs import Runs, select
 
@@ -48,9 +53,9 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
             f"(it has: {', '.join(record.parameter_names)})"
         )
     data = select(table, law)
-    require_logarithms(law, table, data, ", since a posterior is one of log losses")
-    require_enough(law, table, data)
-    coordinates = at_runs(record, data.inputs, data.loss)
+    require_positive_losses(law, table, data, ", since a posterior is one of log losses")
+    require_enough_runs(law, table, data)
+    coordinates = centred_coordinates(record, data.inputs, data.loss)
 
     def sample() -> None:
         inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}

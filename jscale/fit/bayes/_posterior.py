@@ -13,6 +13,7 @@ import numpy as np
 
 import jscale
 from jscale._core import status
+from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
 from jscale._core.jobs import Progress
@@ -149,8 +150,7 @@ def posterior(
     from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes._whitening import whiten
 
-    if not isinstance(key, jax.Array):
-        raise JscaleError(f"key must be a JAX random key such as jax.random.key(0), not {key!r}")
+    check_key(key)
     for name, count, least in (("chains", chains, 1), ("warmup", warmup, 10), ("draws", draws, 10)):
         if count < least:
             raise JscaleError(f"{name} must be at least {least}, not {count}")

@@ -1,13 +1,14 @@
-"""What a fit minimises: losses, weights, clusters, coordinates, and the problem made of them."""
+"""What a fit minimises: losses, weights, clusters, coordinates, and the problem they define."""
 
 from jscale.fit.objective._clusters import (
-    column_of,
+    cluster_column,
+    cluster_labels,
     default_cluster_column,
     few_clusters_note,
-    labels_of,
 )
-from jscale.fit.objective._coordinates import Coordinates, at_runs
+from jscale.fit.objective._coordinates import Coordinates, centred_coordinates
 from jscale.fit.objective._losses import (
+    STUDENT_NU,
     AsymmetricHuber,
     Huber,
     HuberLikelihood,
@@ -16,25 +17,33 @@ from jscale.fit.objective._losses import (
     StudentLikelihood,
     residuals,
     resolve,
+    score_and_derivative,
 )
 from jscale.fit.objective._problem import (
     FitData,
     Linearization,
     Problem,
-    examine,
     first_guess,
-    floored,
-    longest_steps,
-    next_stage,
+    floor_widths,
+    linearize,
+    log_scale_of,
+    next_stage_start,
     params_at,
-    slopes,
+    score,
+    step_limits,
 )
-from jscale.fit.objective._start_ranges import max_step, ranges, restart_point, spread_starts
-from jscale.fit.objective._tabulate import AS_THEY_ARE, require_enough, require_logarithms, tabulate
-from jscale.fit.objective._weights import Weights, called, weigh
+from jscale.fit.objective._start_ranges import max_step, restart_point, spread_starts, start_ranges
+from jscale.fit.objective._tabulate import (
+    RAW_OBJECTIVE_HINT,
+    require_enough_runs,
+    require_positive_losses,
+    tabulate,
+)
+from jscale.fit.objective._weights import Weights, apply_weights, weights_name
 
 __all__ = [
-    "AS_THEY_ARE",
+    "RAW_OBJECTIVE_HINT",
+    "STUDENT_NU",
     "AsymmetricHuber",
     "Coordinates",
     "FitData",
@@ -46,27 +55,29 @@ __all__ = [
     "Squares",
     "StudentLikelihood",
     "Weights",
-    "at_runs",
-    "called",
-    "column_of",
+    "apply_weights",
+    "centred_coordinates",
+    "cluster_column",
+    "cluster_labels",
     "default_cluster_column",
-    "examine",
     "few_clusters_note",
     "first_guess",
-    "floored",
-    "labels_of",
-    "longest_steps",
+    "floor_widths",
+    "linearize",
+    "log_scale_of",
     "max_step",
-    "next_stage",
+    "next_stage_start",
     "params_at",
-    "ranges",
-    "require_enough",
-    "require_logarithms",
+    "require_enough_runs",
+    "require_positive_losses",
     "residuals",
     "resolve",
     "restart_point",
-    "slopes",
+    "score",
+    "score_and_derivative",
     "spread_starts",
+    "start_ranges",
+    "step_limits",
     "tabulate",
-    "weigh",
+    "weights_name",
 ]

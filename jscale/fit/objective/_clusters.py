@@ -1,6 +1,4 @@
-"""Which runs may share errors: the column of the clusters, every run's cluster, and how many there
-are.
-"""
+"""Clusters of runs that may share errors: their column, the labels, and a note if they are few."""
 
 import numpy as np
 
@@ -8,29 +6,27 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale.runs import Data, Runs
 
-FEW = 20
-"""Below this, the spread between clusters is itself hardly known."""
-COMPANY = 1.2
-"""Runs per cluster above which there is something to share; the Chinchilla runs have 1.7 a size."""
+MIN_CLUSTERS = 20
+"""With fewer, the variance between clusters is itself poorly estimated."""
+MIN_RUNS_PER_CLUSTER = 1.2
+"""With fewer, runs hardly share clusters; the Chinchilla runs have 1.7 per size."""
 
 
 def default_cluster_column(table: Runs, data: Data) -> str | None:
-    """The column whose equal values may share errors: ``group``, or the sizes where they repeat;
-    None for none.
-    """
+    """The column that defines clusters: ``group``, or ``N`` where sizes repeat, or None."""
     for name in ("group", "N"):
         if name in table:
             count = len(np.unique(table[name][data.rows]))
-            if count > 1 and len(data) >= COMPANY * count:
+            if count > 1 and len(data) >= MIN_RUNS_PER_CLUSTER * count:
                 return name
     return None
 
 
-def column_of(table: Runs, data: Data, by: str | None) -> str:
-    """``by``, or the column that :func:`default_cluster_column` finds.
+def cluster_column(table: Runs, data: Data, by: str | None) -> str:
+    """``by``, or the column that :func:`default_cluster_column` returns.
 
     Raises:
-        JscaleError: there is none.
+        JscaleError: the table has neither.
     """
     column = by or default_cluster_column(table, data)
     if column is None:
@@ -40,25 +36,20 @@ def column_of(table: Runs, data: Data, by: str | None) -> str:
     return column
 
 
-def labels_of(table: Runs, data: Data, by: str) -> np.ndarray:
+def cluster_labels(table: Runs, data: Data, by: str) -> np.ndarray:
     """The cluster of every run (rows,), counted from 0.
 
     Raises:
-        JscaleError: there is no such column, a cell of it is empty, or its values make one cluster
-            or no company.
+        JscaleError: there is no such column, a cell of it is empty, all runs are in one cluster, or
+            every run is in a cluster of its own.
     """
     values = table[by][data.rows]
-    empty = (
-        np.isnan(values)
-        if values.dtype.kind == "f"
-        else values == ""
-        if values.dtype.kind == "U"
-        else None
-    )
-    if empty is not None and empty.any():
+    empty = _empty_cells(values)
+    if empty.any():
         row = int(data.rows[np.flatnonzero(empty)[0]]) + 1
         raise JscaleError(
-            f"{table.name}: column {by!r}, row {row}: the cell is empty; clusters need a value in every row"
+            f"{table.name}: column {by!r}, row {row}: the cell is empty; clusters need a value in "
+            "every row"
         )
     _, labels = np.unique(values, return_inverse=True)
     if labels.max() == 0:
@@ -72,10 +63,21 @@ def labels_of(table: Runs, data: Data, by: str) -> np.ndarray:
     return labels
 
 
+def _empty_cells(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind == "U":
+        return values == ""
+    return np.zeros(len(values), bool)
+
+
 def few_clusters_note(labels: np.ndarray | None) -> list[Note]:
-    """A warning where there are too few clusters to tell how much they differ."""
-    if labels is None or labels.max() + 1 >= FEW:
+    """A warning where there are too few clusters to estimate the variance between them."""
+    if labels is None or labels.max() + 1 >= MIN_CLUSTERS:
         return []
     count = int(labels.max()) + 1
-    message = f"the runs form only {count} clusters: errors by cluster are rough, and intervals tend to be short"
+    message = (
+        f"the runs form only {count} clusters: cluster-robust errors are rough, and intervals tend "
+        "to be too narrow"
+    )
     return [Note("few-clusters", "warning", message, {"clusters": count})]

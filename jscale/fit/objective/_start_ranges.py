@@ -1,4 +1,4 @@
-"""Where fits begin: points spread evenly over the declared start ranges."""
+"""Starting points of fits, spread evenly over the declared start ranges."""
 
 import math
 
@@ -9,9 +9,9 @@ import numpy as np
 from jscale.laws import Record
 from jscale.laws.roles import Role
 
-_REACH = 0.5
-"""Of the range: steps of 1, 1/2 and 1/4 of it all bring 1,000 of 1,000 starts to the optimum of the
-Chinchilla table, under every objective, in as many steps as without."""
+_MAX_STEP_SHARE = 0.5
+"""Of the start range: limits of 1, 1/2 and 1/4 of it all bring 1,000 of 1,000 starts to the optimum
+of the Chinchilla table, under every objective, in as many steps as without a limit."""
 
 
 def spread_starts(record: Record, count: int) -> jax.Array:
@@ -25,36 +25,35 @@ def spread_starts(record: Record, count: int) -> jax.Array:
     for _ in range(64):
         golden = (1 + golden) ** (1 / (k + 1))
     fractions = (0.5 + np.outer(np.arange(1, count + 1), golden ** -np.arange(1.0, k + 1))) % 1.0
-    low, high = ranges(record).T
+    low, high = start_ranges(record).T
     return low + jnp.asarray(fractions) * (high - low)
 
 
 def restart_point(
-    start: jax.Array, low: jax.Array, high: jax.Array, chance: jax.Array
+    start: jax.Array, low: jax.Array, high: jax.Array, restart: jax.Array
 ) -> jax.Array:
-    """Another point (k,) of the ranges for the ``chance``-th attempt, 1 or more, at ``start``.
+    """The point (k,) of the ranges for the ``restart``-th restart, 1 or more, of ``start``.
 
-    Every share of a range is moved by a fixed irrational amount, so that starts spread evenly stay
-    so, and no start gets the points of another.
+    Every coordinate is moved by a fixed irrational share of its range (modulo 1), so that starts
+    that are spread evenly stay so, and no start gets the points of another.
     """
     amounts = math.sqrt(2) * jnp.arange(1.0, len(start) + 1, dtype=start.dtype)
-    moved = (start - low) / (high - low) + chance.astype(start.dtype) * amounts
-    return low + moved % 1 * (high - low)
+    share = (start - low) / (high - low) + restart.astype(start.dtype) * amounts
+    return low + share % 1 * (high - low)
 
 
 def max_step(record: Record) -> jax.Array:
-    """The longest step (k,) that a descent may take along every free coordinate: a share of the
-    range
-    of the starts.
+    """The longest step (k,) of a descent along every free coordinate.
 
-    Where no walls stand, 1 to 8 of 1,000 starts on the Chinchilla table otherwise leap to where an
-    exponent is 0 or the floor touches the best run, flat country from which no descent returns.
+    It is a share of the start range. In stages without walls, 1 to 8 of 1,000 starts on the
+    Chinchilla table otherwise step to where an exponent is 0 or the floor equals the lowest loss, a
+    flat region from which no descent returns.
     """
-    low, high = ranges(record).T
-    return _REACH * (high - low)
+    low, high = start_ranges(record).T
+    return _MAX_STEP_SHARE * (high - low)
 
 
-def ranges(record: Record) -> jax.Array:
+def start_ranges(record: Record) -> jax.Array:
     """Lower and upper end (k, 2) of every free coordinate's start range."""
     return jnp.sort(jnp.stack([_range(p.role) for p in record.parameters]), axis=1)
 

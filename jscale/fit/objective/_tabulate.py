@@ -4,32 +4,32 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
-from jscale.fit.objective._coordinates import at_runs
+from jscale.fit.objective._coordinates import centred_coordinates
 from jscale.fit.objective._losses import Objective
 from jscale.fit.objective._problem import FitData
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
 
-AS_THEY_ARE = ", or an objective of the values themselves such as raw-squares"
+RAW_OBJECTIVE_HINT = ", or an objective of the values themselves such as raw-squares"
 
 
-def require_logarithms(law: LawFunction, table: Runs, data: Data, what: str) -> None:
-    """Check that the runs can be compared by their logarithms; ``what`` ends the sentence that says
-    what to do.
+def require_positive_losses(law: LawFunction, table: Runs, data: Data, hint: str) -> None:
+    """Check that every loss has a logarithm; ``hint`` ends the message and says what to do.
 
     Raises:
         JscaleError: a value of 0 or below.
     """
     low = np.flatnonzero(data.loss <= 0)
     if low.size:
+        column, row = describe(law).output.column, int(data.rows[low[0]]) + 1
         raise JscaleError(
-            f"{table.name}: column {describe(law).output.column!r}, row {int(data.rows[low[0]]) + 1}: "
-            f"{data.loss[low[0]]:g} has no logarithm; expected values above 0{what}"
+            f"{table.name}: column {column!r}, row {row}: {data.loss[low[0]]:g} has no logarithm; "
+            f"expected values above 0{hint}"
         )
 
 
-def require_enough(law: LawFunction, table: Runs, data: Data) -> None:
-    """Check that the runs can determine the law at all.
+def require_enough_runs(law: LawFunction, table: Runs, data: Data) -> None:
+    """Check that there are enough runs for the law's parameters, and that its floor is below them.
 
     Raises:
         JscaleError: fewer runs than parameters, no parameter left to fit, or a loss at or below a
@@ -39,28 +39,32 @@ def require_enough(law: LawFunction, table: Runs, data: Data) -> None:
     if not record.parameters:
         raise JscaleError(f"law {record.name!r} has no free parameter left to fit")
     if len(data) < len(record.parameters):
+        count = f"{len(data)} run{'s' * (len(data) != 1)}"
         raise JscaleError(
-            f"{table.name}: {len(data)} run{'s' * (len(data) != 1)} cannot determine the {len(record.parameters)} "
-            f"parameters of law {record.name!r} ({', '.join(record.parameter_names)})"
+            f"{table.name}: {count} cannot determine the {len(record.parameters)} parameters of "
+            f"law {record.name!r} ({', '.join(record.parameter_names)})"
         )
     for parameter, floor in record.held:
         low = np.flatnonzero(data.loss <= floor)
         if parameter.role.name == "irreducible loss" and low.size:
             row = int(data.rows[low[0]]) + 1
             raise JscaleError(
-                f"{table.name}: column 'loss', row {row}: {data.loss[low[0]]:g} is at or below the floor "
-                f"{parameter.name} = {floor:g} that was fixed; expected more ({low.size} rows in all)"
+                f"{table.name}: column 'loss', row {row}: {data.loss[low[0]]:g} is at or below the "
+                f"floor {parameter.name} = {floor:g} that was fixed; expected a higher loss "
+                f"({low.size} rows in all)"
             )
 
 
 def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[FitData, jnp.ndarray]:
-    """The arrays of a fit and the stages of its objective."""
-    coordinates = at_runs(describe(law), data.inputs, data.loss)
+    """The arrays of a fit, and the stages (deltas) of its objective."""
+    coordinates = centred_coordinates(describe(law), data.inputs, data.loss)
     stages = jnp.asarray(objective.stages())
-    inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
-    weights, errors = (
-        None if column is None else jnp.asarray(column) for column in (data.weights, data.errors)
+    fit_data = FitData(
+        inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},
+        loss=jnp.asarray(data.loss),
+        centre=coordinates.centre,
+        delta=stages[-1],
+        weights=None if data.weights is None else jnp.asarray(data.weights),
+        errors=None if data.errors is None else jnp.asarray(data.errors),
     )
-    return FitData(
-        inputs, jnp.asarray(data.loss), coordinates.centre, stages[-1], weights, errors
-    ), stages
+    return fit_data, stages

@@ -1,4 +1,4 @@
-"""How much each run counts in a fit, and how large its error is."""
+"""Weights of the runs in a fit, and their standard errors."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,78 +15,90 @@ Weights = str | ArrayLike | None
 """Name of a column, one number for every row of the table, or None where all runs count once."""
 
 
-def weigh(table: Runs, data: Data, weights: Weights, on: str) -> Data:
-    """``data`` with the weights or the errors of its runs; those that weigh nothing are left out,
-    with
-    a note.
+def apply_weights(table: Runs, data: Data, weights: Weights, on: str) -> Data:
+    """``data`` with the weights or the standard errors of its runs.
 
-    A weight multiplies what a run adds to the objective. Standard errors divide the residuals
-    instead: for squares that is a weight of the inverse variance, but a Huber sum weighted so would
-    rest on the few runs of the smallest errors.
+    Runs of weight 0 are left out, with a note. A weight multiplies what a run adds to the
+    objective. Standard errors divide the residuals instead: for squares that is a weight of the
+    inverse variance, but a Huber sum weighted that way would depend on the few runs with the
+    smallest errors.
 
     Args:
-        table: where the data are from.
-        data: what a law needs of it.
-        weights: "loss_se" for errors of the loss or of its logarithm, as ``on`` says, of which only
-            ratios matter: they are divided by their median; the name of another column, or one
-            number for every row of the table, scaled to a mean of 1.
+        table: the runs.
+        data: the columns that a law needs.
+        weights: "loss_se" for standard errors of the loss, of which only ratios matter: they are
+            divided by their median (with ``on="log"``, after division by the loss); the name of
+            another column, or one number for every row of the table, scaled to a mean of 1.
         on: "log" or "raw", the scale on which the objective compares losses.
 
     Raises:
-        JscaleError: no such column, a weight that is negative or no number, nothing but zeros, or
-            errors of the loss for a law of something else.
+        JscaleError: no such column, a weight that is negative or not finite, only zeros, or
+            standard errors of the loss for a law of another output.
     """
     if weights is None:
         return data
-    if called(table, weights) == STANDARD_ERROR:
-        return replace(data, errors=_errors(table, data, on))
+    if weights_name(table, weights) == STANDARD_ERROR:
+        return replace(data, errors=_relative_errors(table, data, on))
+
+    # 1. One weight for every run.
     if isinstance(weights, str):
-        values, what = _column(table, data, weights), f"column {weights!r}"
+        values, source = _column(table, data, weights), f"column {weights!r}"
     else:
-        values, what = _array(table, weights)[data.rows], "weights"
+        values, source = _array(table, weights)[data.rows], "weights"
+    _check_weights(table, data, values, source)
+
+    # 2. Leave out the runs of weight 0.
+    values = values / values.max()
+    positive = values > 0
+    notes = (*data.notes, *_zero_weights_note(data.rows[~positive]))
+
+    # 3. Scale to a mean of 1. A likelihood of equally weighted runs is one without weights.
+    positive_values = values[positive]
+    scaled = positive_values / positive_values.mean()
+    are_equal = (scaled == scaled[0]).all()
+    return replace(data.only(positive), weights=None if are_equal else scaled, notes=notes)
+
+
+def weights_name(table: Runs, weights: Weights) -> str | None:
+    """The canonical name of the column of weights, "given" for numbers, None for no weights."""
+    if weights is None:
+        return None
+    if not isinstance(weights, str):
+        return "given"
+    return table.find(weights) or weights
+
+
+def _check_weights(table: Runs, data: Data, values: np.ndarray, source: str) -> None:
     bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if bad.size:
         value, row = values[bad[0]], int(data.rows[bad[0]]) + 1
         cell = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
         raise JscaleError(
-            f"{table.name}: {what}, row {row}: {cell}; expected a weight of 0 or above"
+            f"{table.name}: {source}, row {row}: {cell}; expected a weight of 0 or above"
         )
     if not values.any():
-        raise JscaleError(f"{table.name}: {what}: every run weighs 0; expected some weight above 0")
-    values = values / values.max()
-    present = values > 0
-    left_out = int((~present).sum())
-    notes = data.notes
-    if left_out:
-        subject = f"{left_out} runs weigh 0 and are" if left_out > 1 else "1 run weighs 0 and is"
-        notes = (
-            *notes,
-            Note(
-                "weightless-runs",
-                "info",
-                f"{subject} left out",
-                {"rows": data.rows[~present].tolist()},
-            ),
+        raise JscaleError(
+            f"{table.name}: {source}: every run has weight 0; expected a weight above 0"
         )
-    kept = values[present] / values[present].mean()
-    # A likelihood of runs that all count alike is one.
-    return replace(
-        data.only(present), weights=None if (kept == kept[0]).all() else kept, notes=notes
+
+
+def _zero_weights_note(rows: np.ndarray) -> list[Note]:
+    """That the runs in these ``rows`` of the table are left out."""
+    if not rows.size:
+        return []
+    subject = (
+        f"{rows.size} runs have weight 0 and are" if rows.size > 1 else "1 run has weight 0 and is"
     )
+    return [Note("weightless-runs", "info", f"{subject} left out", {"rows": rows.tolist()})]
 
 
-def called(table: Runs, weights: Weights) -> str | None:
-    """What weighed the runs: a column by its canonical name, "given" for numbers, None for nothing."""
-    if weights is None or not isinstance(weights, str):
-        return None if weights is None else "given"
-    return table.find(weights) or weights
-
-
-def _errors(table: Runs, data: Data, on: str) -> np.ndarray:
+def _relative_errors(table: Runs, data: Data, on: str) -> np.ndarray:
+    """Standard errors (rows,) of the loss or of its logarithm, over their median."""
     sizes = _column(table, data, STANDARD_ERROR)
     if data.loss_se is None:
         raise JscaleError(
-            f"{table.name}: column {STANDARD_ERROR!r} is of the loss, which this law does not predict"
+            f"{table.name}: column {STANDARD_ERROR!r} is of the loss, which this law "
+            "does not predict"
         )
     sizes = sizes if on == "raw" else sizes / data.loss
     return sizes / np.median(sizes)
@@ -95,11 +107,10 @@ def _errors(table: Runs, data: Data, on: str) -> np.ndarray:
 def _column(table: Runs, data: Data, name: str) -> np.ndarray:
     values = table[name]
     if values.dtype.kind not in "fiub":
-        row, text = next(
-            (int(i) + 1, str(values[i])) for i in data.rows if not _is_number(str(values[i]))
-        )
+        row = next(int(i) for i in data.rows if not _is_number(str(values[i])))
         raise JscaleError(
-            f"{table.name}: column {name!r}, row {row}: {text!r:.40} is no number; expected a weight"
+            f"{table.name}: column {name!r}, row {row + 1}: {str(values[row])!r:.40} is not a "
+            "number; expected a weight"
         )
     return values[data.rows].astype(float)
 
@@ -117,10 +128,13 @@ def _array(table: Runs, weights: Any) -> np.ndarray:
         values = np.asarray(weights, dtype=float)
     except (TypeError, ValueError):
         raise JscaleError(
-            f"weights must be a column's name or numbers, not {type(weights).__name__}"
+            f"must be a column's name or numbers, not {type(weights).__name__}",
+            argument="weights",
         ) from None
     if values.shape != (len(table),):
         raise JscaleError(
-            f"weights have shape {values.shape}; expected ({len(table)},), one for every row of {table.name}"
+            f"have shape {values.shape}; expected ({len(table)},), one for every row of "
+            f"{table.name}",
+            argument="weights",
         )
     return values

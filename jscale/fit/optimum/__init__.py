@@ -1,41 +1,49 @@
-"""The certified optimum: point fit, certificate, covariance, and the state that intervals start
-from.
-"""
+"""The optimum of a fit: point, certificate, covariance, and the state that intervals use."""
 
 from jscale.fit.optimum._certificate import AGREEING_STARTS, COLLINEAR, GRADIENT, Certificate, notes
 from jscale.fit.optimum._optimum import find_optimum
-from jscale.fit.optimum._point import Point, optimum, point
+from jscale.fit.optimum._point import (
+    DEFAULT_OBJECTIVE,
+    DEFAULT_STARTS,
+    Point,
+    fit_point,
+    point,
+    resolve_point,
+)
 from jscale.fit.optimum._sandwich import (
     bread,
+    delta_method_variance,
     fisher,
     inverse_information,
     mask_unidentified,
-    of_number,
-    of_one_residual,
+    residual_information,
     sandwich,
-    stiffness,
+    smoothed_score_derivative,
 )
-from jscale.fit.optimum._state import FitState, fit_once, fitted
+from jscale.fit.optimum._state import FitContext, FitState, state_at
 
 __all__ = [
     "AGREEING_STARTS",
     "COLLINEAR",
+    "DEFAULT_OBJECTIVE",
+    "DEFAULT_STARTS",
     "GRADIENT",
     "Certificate",
+    "FitContext",
     "FitState",
     "Point",
     "bread",
+    "delta_method_variance",
     "find_optimum",
     "fisher",
-    "fit_once",
-    "fitted",
+    "fit_point",
     "inverse_information",
     "mask_unidentified",
     "notes",
-    "of_number",
-    "of_one_residual",
-    "optimum",
     "point",
+    "residual_information",
+    "resolve_point",
     "sandwich",
-    "stiffness",
+    "smoothed_score_derivative",
+    "state_at",
 ]

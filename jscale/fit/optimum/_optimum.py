@@ -1,4 +1,4 @@
-"""The best end of descents from many starts: why to believe it, and how far off it may be."""
+"""The lowest end of descents from many starts, its certificate and its covariance."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,16 +14,16 @@ from jscale.fit.objective import (
     FitData,
     Linearization,
     Objective,
-    examine,
-    ranges,
-    slopes,
+    linearize,
+    score,
     spread_starts,
+    start_ranges,
 )
 from jscale.fit.optimum._certificate import (
     AGREEING_STARTS,
-    CHALLENGE,
     COLLINEAR,
     GRADIENT,
+    SECOND_METHOD,
     Certificate,
     at_bound,
     conditioning,
@@ -34,14 +34,14 @@ from jscale.fit.optimum._sandwich import sandwich
 from jscale.fit.solve import AGREEMENT, distinct_minima, multistart, second_method
 from jscale.laws import LawFunction, describe
 
-_EXACT = 1.5e-8
-"""Root mean square of residuals that are nothing but rounding, so that a gradient has no scale."""
-_HARDLY = 0.02
-"""Share of a sum of residuals by which a ridge may lie above the best end; half of it in nats a run
-of a likelihood."""
-_APART = 0.03
-"""Share of its start range by which ends on a ridge differ in a parameter that it leaves open."""
-_BY_ROW = ("predicted", "residuals", "jacobian", "raw_jacobian", "slopes", "weights")
+_ROUNDING_RMS = 1.5e-8
+"""Root mean square of residuals that are only rounding, so that a gradient has no scale."""
+_RIDGE_TOLERANCE = 0.02
+"""Share of a sum of residuals by which a ridge may lie above the lowest end; half of it in nats a
+run of a likelihood."""
+_RIDGE_RANGE = 0.03
+"""Share of its start range by which the ends on a ridge differ in a parameter that is open."""
+_BY_ROW = ("predicted", "residuals", "jacobian", "raw_jacobian", "score", "weights")
 
 
 class Optimum(NamedTuple):
@@ -54,9 +54,9 @@ class Optimum(NamedTuple):
         predicted: (rows,) by the law, of all runs.
         residuals: (rows,) observed minus predicted; of the logarithm if all runs have one, NaN
             where the law has none.
-        certificate: why to believe it.
-        covariance: (k, k) of the parameters, by the sandwich; infinite where the runs leave no
-            degree of freedom.
+        certificate: of convergence.
+        covariance: (k, k) of the parameters, by the sandwich; infinite without a degree of freedom.
+        linearization: at the optimum, of all runs.
     """
 
     params: dict[str, float]
@@ -66,11 +66,19 @@ class Optimum(NamedTuple):
     residuals: np.ndarray
     certificate: Certificate
     covariance: np.ndarray
+    linearization: Linearization
 
 
 class RowSubset(NamedTuple):
-    """A fit to those runs of a tableau that ``keep`` (rows,) names, all for None: the others weigh
-    nothing.
+    """A fit to some runs of a table, where the others have weight 0.
+
+    The arrays keep all rows, so that subsets of one table share compiled programs.
+
+    Attributes:
+        law: a declared law.
+        objective: what is minimised.
+        fit_data: all runs.
+        keep: (rows,) booleans of the runs that are fitted; None for all.
     """
 
     law: LawFunction
@@ -78,27 +86,38 @@ class RowSubset(NamedTuple):
     fit_data: FitData
     keep: np.ndarray | None
 
-    def examine(self, free: jax.Array) -> Linearization:
-        return to_numpy(examine(self.law, self.objective, self.fit_data, free))
+    @property
+    def count(self) -> int:
+        """Number of runs that are fitted."""
+        return len(self.fit_data.loss) if self.keep is None else int(self.keep.sum())
 
-    def part(self, local: Linearization) -> Linearization:
-        """What is known of the runs that are fitted."""
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weights of the fitted runs; None where all count once."""
+        # With ``keep`` the weights only mark the rows.
+        if self.fit_data.weights is None or self.keep is not None:
+            return None
+        return np.asarray(self.fit_data.weights)
+
+    def linearize(self, free: jax.Array) -> Linearization:
+        """Predictions, residuals and Jacobians of all runs."""
+        return to_numpy(linearize(self.law, self.objective, self.fit_data, free))
+
+    def fitted_rows(self, linearization: Linearization) -> Linearization:
+        """The rows of the runs that are fitted."""
         if self.keep is None:
-            return local
-        return local._replace(**{name: getattr(local, name)[self.keep] for name in _BY_ROW})
+            return linearization
+        rows = {name: getattr(linearization, name)[self.keep] for name in _BY_ROW}
+        return linearization._replace(**rows)
 
-    def slopes(self, free: jax.Array, residual: np.ndarray) -> np.ndarray:
-        """Derivative of every fitted run's contribution by its residual, at residuals of the
-        caller's choice.
-        """
-        if self.keep is not None:
-            wide = np.zeros(len(self.keep))
-            wide[self.keep] = residual
-            residual = wide
-        found = np.asarray(
-            slopes(self.law, self.objective, self.fit_data, free, jnp.asarray(residual))
-        )
-        return found if self.keep is None else found[self.keep]
+    def score(self, free: jax.Array, residual: np.ndarray) -> np.ndarray:
+        """Derivative of the objective by each residual of the fitted runs (rows,)."""
+        if self.keep is None:
+            return np.asarray(score(self.objective, self.fit_data, free, jnp.asarray(residual)))
+        all_rows = np.zeros(len(self.keep))
+        all_rows[self.keep] = residual
+        by_row = score(self.objective, self.fit_data, free, jnp.asarray(all_rows))
+        return np.asarray(by_row)[self.keep]
 
 
 def find_optimum(
@@ -110,165 +129,188 @@ def find_optimum(
     starts: int,
     keep: np.ndarray | None = None,
 ) -> Optimum:
-    """The best end of ``starts`` descents.
+    """The lowest end of ``starts`` descents.
 
     Args:
         law: a declared law.
         objective: what is minimised.
-        tableau: the runs.
+        fit_data: the runs.
         stages: deltas to go through.
         starts: number of starting points.
-        keep: booleans, shape (rows,), of the runs that are fitted where the others weigh nothing;
-            None for all.
+        keep: (rows,) booleans of the runs that are fitted where the others have weight 0; None for
+            all.
     """
-    record, place = describe(law), RowSubset(law, objective, fit_data, keep)
-    begin = spread_starts(record, starts)
-    descents = multistart(law, objective, fit_data, stages, begin)
+    record, subset = describe(law), RowSubset(law, objective, fit_data, keep)
+
+    # 1. Descend from all starts.
+    points = spread_starts(record, starts)
+    descents = multistart(law, objective, fit_data, stages, points)
     best = int(np.argmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))
     free = descents.free[best]
-    every = place.examine(free)
-    local = place.part(every)
-    rival = float(second_method(law, objective, fit_data, begin[0]))
-    certificate = _certified(law, local, descents, best, rival)
+
+    # 2. Certify the lowest end, with a second optimiser as well.
+    all_rows = subset.linearize(free)
+    linearization = subset.fitted_rows(all_rows)
+    other_value = float(second_method(law, objective, fit_data, points[0]))
+    certificate = _certify(law, linearization, descents, best, other_value)
+
+    # 3. A design that does not identify the parameters is named first, and all that it leaves open.
     if certificate.status == Status.not_converged:
-        certificate = _on_a_ridge(certificate, place, descents) or certificate
+        certificate = _ridge_certificate(certificate, subset, descents) or certificate
     if certificate.status == Status.collinear_design:
-        certificate = replace(certificate, unidentified=_open(certificate, place, descents))
-    covariance = _covariance(place, free, local)
-    params = {name: float(local.params[name]) for name in record.parameter_names}
+        names = open_parameters(certificate, subset, descents)
+        certificate = replace(certificate, unidentified=names)
+
     return Optimum(
-        params=params,
+        params={name: float(linearization.params[name]) for name in record.parameter_names},
         free=np.asarray(free),
         value=float(descents.value[best]),
-        predicted=every.predicted,
-        residuals=_compared(np.asarray(fit_data.loss), every.predicted),
+        predicted=all_rows.predicted,
+        residuals=_log_residuals(np.asarray(fit_data.loss), all_rows.predicted),
         certificate=certificate,
-        covariance=covariance,
+        covariance=_covariance(subset, free, linearization),
+        linearization=all_rows,
     )
 
 
-def _covariance(place: RowSubset, free: jax.Array, local: Linearization) -> np.ndarray:
+def _covariance(subset: RowSubset, free: jax.Array, linearization: Linearization) -> np.ndarray:
     """The sandwich of the parameters (k, k); infinite without a degree of freedom."""
-    weights = (
-        None
-        if place.fit_data.weights is None or place.keep is not None
-        else np.asarray(place.fit_data.weights)
+    covariance = sandwich(
+        linearization.residuals,
+        linearization.jacobian,
+        linearization.params_jacobian,
+        lambda r: subset.score(free, r),
+        weights=subset.weights,
     )
-    found = sandwich(
-        local.residuals,
-        local.jacobian,
-        local.params_jacobian,
-        lambda r: place.slopes(free, r),
-        weights=weights,
-    )
-    return np.full_like(found, np.inf) if len(local.residuals) == len(found) else found
+    is_saturated = len(linearization.residuals) == len(covariance)
+    return np.full_like(covariance, np.inf) if is_saturated else covariance
 
 
-def _compared(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def _log_residuals(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Residuals of the logarithm, or of the values where some have no logarithm."""
     if observed.min() <= 0:
         return observed - predicted
     return np.log(observed) - np.log(np.where(predicted > 0, predicted, np.nan))
 
 
-def _on_a_ridge(
-    certificate: Certificate, place: RowSubset, descents: Descent
+def _ridge_certificate(
+    certificate: Certificate, subset: RowSubset, descents: Descent
 ) -> Certificate | None:
-    """The certificate as it reads where most starts end, if that is a ridge and hardly higher than
-    the
-    best end.
+    """The certificate at the most common end, if that is a ridge about as low as the lowest end.
 
-    Of a design that cannot tell parameters apart one start in many falls into a corner below the
-    ridge, and there the design does not look poor.
+    With a design that does not identify the parameters, one start in many may end in a corner below
+    the ridge, and the design is not collinear there.
     """
     values = np.asarray(descents.value)
     common = int(max(distinct_minima(values), key=len)[0])
-    if not np.isfinite(values[common]) or values[common] - values.min() > _hardly(place, values):
+    if not np.isfinite(values[common]):
         return None
-    local = place.part(place.examine(descents.free[common]))
-    usual = _certified(place.law, local, descents, common, np.inf)
-    if usual.status != Status.collinear_design:
+    if values[common] - values.min() > tolerance(subset, values):
+        return None
+
+    linearization = subset.fitted_rows(subset.linearize(descents.free[common]))
+    at_ridge = _certify(subset.law, linearization, descents, common, np.inf)
+    if at_ridge.status != Status.collinear_design:
         return None
     return replace(
-        certificate, status=usual.status, condition=usual.condition, unidentified=usual.unidentified
+        certificate,
+        status=at_ridge.status,
+        condition=at_ridge.condition,
+        unidentified=at_ridge.unidentified,
     )
 
 
-def _hardly(place: RowSubset, values: np.ndarray) -> float:
-    """By how much an objective may be above the least of some ``values`` and fit about as well."""
-    if not place.objective.has_scale:
-        return _HARDLY * abs(float(values.min()))
-    # The level of a log likelihood means nothing: it is measured in nats.
-    return (
-        _HARDLY * 0.5 * float(len(place.fit_data.loss) if place.keep is None else place.keep.sum())
-    )
+def tolerance(subset: RowSubset, values: np.ndarray) -> float:
+    """How far an objective may exceed the least of ``values`` and still fit about as well."""
+    if not subset.objective.has_scale:
+        return _RIDGE_TOLERANCE * abs(float(values.min()))
+    # The level of a log likelihood is arbitrary, so it is measured in nats.
+    return _RIDGE_TOLERANCE * 0.5 * float(subset.count)
 
 
-def _open(certificate: Certificate, place: RowSubset, descents: Descent) -> tuple[str, ...]:
-    """The parameters that a poor design leaves open: where it is best fitted, and where it is
-    fitted
-        about as well.
+def open_parameters(
+    certificate: Certificate, subset: RowSubset, descents: Descent
+) -> tuple[str, ...]:
+    """The parameters that a collinear design does not identify.
 
-    The design about one point of a ridge shows the ridge's direction there; its ends show where it
-    leads.
+    The Jacobian at one point of a ridge gives the direction of the ridge there; the ends that fit
+    about as well show which parameters change along it.
     """
-    record = describe(place.law)
-    values, free = (
-        np.asarray(descents.value),
-        np.asarray(descents.free)[:, : len(record.parameters)],
-    )
-    near = values <= values.min() + _hardly(place, values)
-    apart = np.ptp(free[near], axis=0) > _APART * np.ptp(np.asarray(ranges(record)), axis=1)
-    astray = {name for name, far in zip(record.parameter_names, apart, strict=True) if far}
-    named = (astray - set(certificate.at_bound)).union(certificate.unidentified)
-    return tuple(name for name in record.parameter_names if name in named)
+    record = describe(subset.law)
+    names = record.parameter_names
+    values, free = np.asarray(descents.value), np.asarray(descents.free)[:, : len(names)]
+    on_ridge = values <= values.min() + tolerance(subset, values)
+    widths = np.ptp(np.asarray(start_ranges(record)), axis=1)
+    differs = np.ptp(free[on_ridge], axis=0) > _RIDGE_RANGE * widths
+
+    differing = {name for name, changes in zip(names, differs, strict=True) if changes}
+    is_open = (differing - set(certificate.at_bound)).union(certificate.unidentified)
+    return tuple(name for name in names if name in is_open)
 
 
-def _certified(
-    law: LawFunction, local: Linearization, descents: Descent, best: int, rival: float
+def _certify(
+    law: LawFunction, linearization: Linearization, descents: Descent, best: int, other_value: float
 ) -> Certificate:
-    """The certificate of the best of some descents; ``rival`` is the objective that a second method
-    reached.
+    """The certificate of one end of the descents.
+
+    Args:
+        law: a declared law.
+        linearization: about that end, of the fitted runs.
+        descents: from all starts.
+        best: index of the end.
+        other_value: objective that the second method reached.
     """
     record = describe(law)
-    values, jacobian = np.asarray(descents.value), local.jacobian
-    root = np.sqrt(local.weights)[:, None]
-    value = float(values[best])
-    slack = AGREEMENT * max(abs(value), 1e-12 * len(jacobian))
+    values, value = np.asarray(descents.value), float(descents.value[best])
+    is_finite = bool(np.isfinite(value))
+
+    # 1. How many starts agree, and whether the second method does.
+    slack = AGREEMENT * max(abs(value), 1e-12 * len(linearization.jacobian))
     agreement = float(np.mean(np.isfinite(values) & (values <= value + slack)))
-    # A parameter at its edge pulls against the edge and says nothing about the others.
+    second_agrees = bool(abs(other_value - value) <= SECOND_METHOD * abs(value) + slack)
+
+    # 2. Gradient and conditioning in the parameters inside their bounds: the gradient by one at its
+    #    bound is not zero, and says nothing about the others.
     bounds = at_bound(record, np.asarray(descents.free[best]))
-    inner = np.array([name not in bounds for name in record.parameter_names])
-    gradient = gradient_cosine(jacobian[:, inner], local.slopes) if np.isfinite(value) else np.inf
-    condition, shares = conditioning((root * jacobian)[:, inner])
-    condition_raw, _ = conditioning((root * local.raw_jacobian)[:, inner])
-    exact = float(np.sqrt(np.mean(np.square(local.residuals)))) <= _EXACT
-    beaten = rival < value - slack
-    settled = bool(descents.settled[best]) and np.isfinite(value) and (gradient < GRADIENT or exact)
-    # One start that ends lower than all others may be luck, however many a tenth of them is.
-    alone = np.sum(values <= value + slack) < 2
-    sound = settled and agreement >= AGREEING_STARTS and not alone and not beaten
-    collinear = not condition <= COLLINEAR
-    # On a ridge descents crawl and starts end in different places: the design is the cause, so it
-    # is named first.
-    ended = (
-        Status.collinear_design
-        if collinear and np.isfinite(value)
-        else Status.not_converged
-        if not sound
-        else Status.at_bound
-        if bounds
-        else Status.converged
+    interior = np.array([name not in bounds for name in record.parameter_names])
+    root = np.sqrt(linearization.weights)[:, None]
+    jacobian = linearization.jacobian
+    cosine = gradient_cosine(jacobian[:, interior], linearization.score)
+    gradient = cosine if is_finite else np.inf
+    condition, shares = conditioning((root * jacobian)[:, interior])
+    condition_raw, _ = conditioning((root * linearization.raw_jacobian)[:, interior])
+    names = [name for name in record.parameter_names if name not in bounds]
+
+    # 3. Converged, unless a single start ended lower than all others, which may be luck, however
+    #    large its share is.
+    rms = float(np.sqrt(np.mean(np.square(linearization.residuals))))
+    is_stationary = gradient < GRADIENT or rms <= _ROUNDING_RMS
+    is_minimum = bool(descents.converged[best]) and is_finite and is_stationary
+    is_confirmed = agreement >= AGREEING_STARTS and np.sum(values <= value + slack) >= 2
+    is_lowest = not other_value < value - slack
+    status = _status(
+        collinear=not condition <= COLLINEAR and is_finite,
+        converged=bool(is_minimum and is_confirmed and is_lowest),
+        bound=bool(bounds),
     )
     return Certificate(
-        status=ended,
+        status=status,
         agreement=agreement,
         gradient_norm=gradient,
         condition=condition,
         condition_raw=condition_raw,
         starts=len(values),
-        second_method=bool(abs(rival - value) <= CHALLENGE * abs(value) + slack),
-        unidentified=unidentified(
-            [n for n, k in zip(record.parameter_names, inner, strict=True) if k], shares
-        ),
+        second_method=second_agrees,
+        unidentified=unidentified(names, shares),
         at_bound=bounds,
     )
+
+
+def _status(*, collinear: bool, converged: bool, bound: bool) -> Status:
+    # On a ridge descents are slow and end in different places: the design is the cause, so it comes
+    # first.
+    if collinear:
+        return Status.collinear_design
+    if not converged:
+        return Status.not_converged
+    return Status.at_bound if bound else Status.converged

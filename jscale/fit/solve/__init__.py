@@ -1,4 +1,4 @@
-"""How the minimum is found: multistart descents, batched refits, and a second optimiser."""
+"""Solvers of a fit: multistart descents, batched refits, and a second optimiser."""
 
 from jscale.fit.solve._batched import Batch, chunk_for, refit_batch
 from jscale.fit.solve._multistart import AGREEMENT, distinct_minima, multistart

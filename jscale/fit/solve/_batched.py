@@ -8,34 +8,42 @@ import jax
 import jax.numpy as jnp
 
 from jscale._core.jaxprs import by_logarithm, value_and_columns
-from jscale._core.solve import Model, Solved, solve
-from jscale.fit.objective import FitData, Objective, Problem, floored
+from jscale._core.solve import BatchedDescent, QuadraticModel, newton_batched
+from jscale.fit.objective import (
+    FitData,
+    Objective,
+    Problem,
+    floor_widths,
+    log_scale_of,
+    score_and_derivative,
+)
 from jscale.laws import LawFunction, describe
 
 MAX_STEPS = 100
 """Evaluations of one problem in one stage: bootstrap refits of the Chinchilla runs take 7 on
 average and 27 at most."""
 _LANES, _NUMBERS = {"cpu": 16}, {"cpu": 2**19}
-"""By kind of device: lanes at most, and numbers that a step over all of them may hold, so that it
-stays near a core's second-level cache. 8 to 32 lanes differ by 7% in time on a CPU, and 64 take 18%
-more than 16. Other devices are given thousands, which nobody has measured."""
-_MANY_LANES, _MANY_NUMBERS = 4096, 2**27
+"""By kind of device: the most lanes, and the most numbers that a step over all of them may hold, so
+that it stays near the size of a core's second-level cache. 8 to 32 lanes differ by 7% in time on a
+CPU, and 64 take 18% more than 16."""
+_DEVICE_LANES, _DEVICE_NUMBERS = 4096, 2**27
+"""The same on other devices; not measured."""
 
 _CHUNK, _CELLS = 512, 2**21
-"""Problems at a time, and the largest number of weights that a chunk may hold. Neither follows the
-machine: the same key gives the same bytes on any number of cores."""
+"""Problems per chunk, and the most weights that a chunk may hold. Neither depends on the machine,
+so that the same key gives the same bytes on any number of cores."""
 
 
 class Batch(NamedTuple):
-    """Problems that differ in weights, observations or starts; an axis of length 1 is shared by
-    all.
+    """Problems that differ in weights, observations or starts.
+
+    An axis of length 1 is shared by all problems.
 
     Attributes:
-        weights: (problems or 1, rows) of the runs' contributions; a run of weight 0 is not there at
-            all.
+        weights: (problems or 1, rows) of the runs' contributions; runs of weight 0 are left out.
         observed: (problems or 1, rows) losses or their logarithms, as the objective compares them.
         starts: (problems or 1, k) free vectors, with the log scale where the objective has one.
-        count: how many problems to solve, of those that there is room for.
+        count: number of problems to solve, of those that there is room for.
     """
 
     weights: jax.Array
@@ -50,89 +58,90 @@ class Batch(NamedTuple):
 
 
 def lanes_for(rows: int, k: int) -> int:
-    """Problems in hand at once for a table of ``rows`` runs and ``k`` parameters."""
+    """Lanes for a table of ``rows`` runs and ``k`` parameters."""
     device = jax.default_backend()
-    return max(
-        1,
-        min(
-            _LANES.get(device, _MANY_LANES), _NUMBERS.get(device, _MANY_NUMBERS) // (rows * (k + 6))
-        ),
-    )
+    lanes = _LANES.get(device, _DEVICE_LANES)
+    numbers = _NUMBERS.get(device, _DEVICE_NUMBERS)
+    return max(1, min(lanes, numbers // (rows * (k + 6))))
 
 
 def chunk_for(rows: int) -> int:
-    """Problems to hand over at once for tables of ``rows`` runs."""
+    """Problems per chunk for tables of ``rows`` runs."""
     return max(1, min(_CHUNK, _CELLS // rows))
 
 
-def _pick(leaf: jax.Array, index: jax.Array) -> jax.Array:
-    """A problem's row of a leaf of a batch."""
+def _row_of(leaf: jax.Array, index: jax.Array) -> jax.Array:
+    """The row of a problem in a leaf of a batch."""
     return leaf[0] if leaf.shape[0] == 1 else leaf[index]
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
 def refit_batch(
     law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, batch: Batch
-) -> Solved:
+) -> BatchedDescent:
     """Fits of the problems of a batch by Gauss-Newton steps, from starts near their optima.
 
     Args:
         law: a declared law.
         objective: what is minimised, weighted.
-        tableau: inputs and centre of the table; its losses and delta are not used.
+        fit_data: inputs and centre of the table; its losses and delta are not used.
         stages: (stages,) deltas to go through, the last being the objective's own.
         batch: the problems.
     """
-    problem = Problem(law, objective, fit_data)
     rows, k = batch.weights.shape[1], batch.starts.shape[1]
-    # The scale of a nearly Laplacian density shrinks with its delta.
-    shifts = (
-        jnp.log(jnp.minimum(stages[1:] / stages[:-1], 1.0))
-        if objective.has_scale
-        else jnp.zeros_like(stages[1:])
-    )
+    lanes = min(lanes_for(rows, k), batch.problems)
+    linearise = _linearisation(law, objective, fit_data)
+    model_of = _model_of(Problem(law, objective, fit_data))
 
-    begun = batch._replace(starts=batch.starts.at[:, -1].add(-shifts.sum()))
+    # The scale of a nearly Laplacian density is proportional to its delta.
+    ratios = jnp.minimum(stages[1:] / stages[:-1], 1.0)
+    shifts = jnp.log(ratios) if objective.has_scale else jnp.zeros_like(stages[1:])
+    shifted = batch._replace(starts=batch.starts.at[:, -1].add(-shifts.sum()))
 
-    def begin(index: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        return _pick(begun.starts, index), (
-            _pick(batch.weights, index),
-            _pick(batch.observed, index),
-        )
+    def start_and_data(index: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        data = _row_of(batch.weights, index), _row_of(batch.observed, index)
+        return _row_of(shifted.starts, index), data
 
     def rescale(free: jax.Array, stage: jax.Array) -> jax.Array:
-        return free.at[-1].add(shifts[jnp.minimum(stage, len(shifts) - 1)]) if len(shifts) else free
+        if not len(shifts):
+            return free
+        return free.at[-1].add(shifts[jnp.minimum(stage, len(shifts) - 1)])
 
-    lanes = min(lanes_for(rows, k), batch.problems)
-    linearise, model = _parts(law, objective, fit_data)
-    return solve(
-        lambda free, data, stage: model(free, linearise(free), *data, stages[stage]),
+    def evaluate(
+        free: jax.Array, data: tuple[jax.Array, jax.Array], stage: jax.Array
+    ) -> QuadraticModel:
+        return model_of(free, linearise(free), *data, stages[stage])
+
+    initial = _initial_models(shifted, linearise, partial(model_of, delta=stages[0]), lanes)
+    return newton_batched(
+        evaluate,
         rescale,
-        begin,
-        _openings(begun, linearise, partial(model, delta=stages[0]), lanes),
+        start_and_data,
+        initial,
         jnp.asarray(batch.count),
         lanes=lanes,
         stages=len(stages),
-        resolution=jnp.asarray(problem.resolution),
+        resolution=jnp.asarray(Problem(law, objective, fit_data).resolution),
         max_steps=MAX_STEPS * len(stages),
     )
 
 
-class _Linear(NamedTuple):
-    """A law about one point, on the objective's scale: ``predictions`` (rows,) and their
-    derivatives (k, rows).
+class _Linearized(NamedTuple):
+    """A law about one point, on the objective's scale.
+
+    Attributes:
+        predictions: (rows,).
+        columns: (k, rows) derivatives of the predictions.
     """
 
     predictions: jax.Array
     columns: jax.Array
 
 
-def _parts(
+def _linearisation(
     law: LawFunction, objective: Objective, fit_data: FitData
-) -> tuple[Callable[[jax.Array], _Linear], Callable[..., Model]]:
-    """The law about a point, and from that the objective of one problem: what depends on no problem
-    stands alone.
-    """
+) -> Callable[[jax.Array], _Linearized]:
+    """The law about a point (k,), which is the same for all problems that share the point."""
     problem = Problem(law, objective, fit_data)
     count = len(describe(law).parameters)
 
@@ -141,76 +150,102 @@ def _parts(
         loss = problem.predict(free)
         return jnp.log(loss) if objective.on == "log" else loss
 
-    def linearise(free: jax.Array) -> _Linear:
+    def linearise(free: jax.Array) -> _Linearized:
         predictions, columns = value_and_columns(predicted, [free[i] for i in range(count)])
-        return _Linear(predictions, jnp.stack(columns))
+        return _Linearized(predictions, jnp.stack(columns))
 
-    def model(
-        free: jax.Array, about: _Linear, weights: jax.Array, observed: jax.Array, delta: jax.Array
-    ) -> Model:
+    return linearise
+
+
+def _model_of(problem: Problem) -> Callable[..., QuadraticModel]:
+    """The objective of one problem about a point, from the linearised law there."""
+
+    def model_of(
+        free: jax.Array,
+        linearized: _Linearized,
+        weights: jax.Array,
+        observed: jax.Array,
+        delta: jax.Array,
+    ) -> QuadraticModel:
+        # A run of weight 0 may hold a loss that is not finite.
         present = weights > 0
-        jacobian = jnp.where(present, -problem.in_errors(about.columns), 0.0)
-        residual = jnp.where(present, problem.in_errors(observed - about.predictions), 0.0)
-        scale = free[-1] if objective.has_scale else jnp.zeros(())
-        return _model(objective, residual, jacobian, weights=weights, scale=scale, delta=delta)
+        jacobian = jnp.where(present, -problem.standardized(linearized.columns), 0.0)
+        deviation = problem.standardized(observed - linearized.predictions)
+        return _quadratic_model(
+            problem.objective,
+            jnp.where(present, deviation, 0.0),
+            jacobian,
+            weights=weights,
+            log_scale=log_scale_of(problem.objective, free),
+            delta=delta,
+        )
 
-    return linearise, model
+    return model_of
 
 
-def _openings(
-    batch: Batch, linearise: Callable[[jax.Array], _Linear], model: Callable[..., Model], lanes: int
-) -> Model:
-    """The objectives of all problems at their starts, a few at a time.
+def _initial_models(
+    batch: Batch,
+    linearise: Callable[[jax.Array], _Linearized],
+    model_of: Callable[..., QuadraticModel],
+    lanes: int,
+) -> QuadraticModel:
+    """The objectives of all problems at their starts, as many at a time as there are lanes.
 
-    Refits that all begin at one point, as those of a bootstrap do, share the law there: a fit of 7
+    Refits with a common start, as those of a bootstrap, share the linearised law there: a fit of 7
     evaluations saves an eighth.
     """
     shared = linearise(batch.starts[0]) if batch.starts.shape[0] == 1 else None
 
-    def one(index: jax.Array) -> Model:
-        free = _pick(batch.starts, index)
-        about = linearise(free) if shared is None else shared
-        return model(free, about, _pick(batch.weights, index), _pick(batch.observed, index))
+    def one(index: jax.Array) -> QuadraticModel:
+        free = _row_of(batch.starts, index)
+        linearized = linearise(free) if shared is None else shared
+        return model_of(
+            free, linearized, _row_of(batch.weights, index), _row_of(batch.observed, index)
+        )
 
-    # In whole blocks: a shorter last one would be compiled a second time.
+    # In blocks of one size: a shorter last one would be compiled a second time.
     blocks = jnp.arange(-(-batch.problems // lanes) * lanes).reshape(-1, lanes)
-    found = jax.lax.map(jax.vmap(one), jnp.minimum(blocks, batch.problems - 1))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: batch.problems], found)
+    models = jax.lax.map(jax.vmap(one), jnp.minimum(blocks, batch.problems - 1))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[: batch.problems], models)
 
 
-def _model(
+def _quadratic_model(
     objective: Objective,
     residual: jax.Array,
     jacobian: jax.Array,
     *,
     weights: jax.Array,
-    scale: jax.Array,
+    log_scale: jax.Array,
     delta: jax.Array,
-) -> Model:
-    """Value, gradient, Gauss-Newton matrix and widths from residuals (rows,) and their Jacobian (k,
-    rows).
-    """
+) -> QuadraticModel:
+    """The Gauss-Newton model from residuals (rows,) and their Jacobian (k, rows)."""
+    # 1. Gradient and Gauss-Newton matrix.
+    score, score_derivative = score_and_derivative(objective, residual, log_scale, delta)
+    gradient = jacobian @ (weights * score)
+    curvature = (jacobian * (weights * score_derivative)) @ jacobian.T
 
-    def slope(r: jax.Array, s: jax.Array) -> jax.Array:
-        return objective.slope(r, s, delta)
+    # 2. Widths from the reweighted matrix: a Huber loss has no curvature from runs outside delta.
+    nonzero = jnp.where(residual == 0, 1e-300, residual)
+    reweighted = weights * objective.score(nonzero, log_scale, delta) / nonzero
+    widths = jnp.sqrt(jacobian**2 @ reweighted)
 
+    # 3. A row and a column for the log scale, with exact derivatives.
     def rows(s: jax.Array) -> jax.Array:
         return objective.rows(residual, s, delta)
 
-    one = jnp.ones(())
-    pull, bend = jax.jvp(lambda r: slope(r, scale), (residual,), (jnp.ones_like(residual),))
-    safe = jnp.where(residual == 0, 1e-300, residual)
-    gradient = jacobian @ (weights * pull)
-    curvature = (jacobian * (weights * bend)) @ jacobian.T
-    # From the reweighted matrix: a Huber loss has no curvature from runs outside delta.
-    widths = jnp.sqrt(jacobian**2 @ (weights * slope(safe, scale) / safe))
     if objective.has_scale:
-        first, second = jax.jvp(lambda s: jax.jvp(rows, (s,), (one,))[1], (scale,), (one,))
-        mixed = jacobian @ (weights * jax.jvp(lambda s: slope(residual, s), (scale,), (one,))[1])
+        one = jnp.ones(())
+        first, second = jax.jvp(lambda s: jax.jvp(rows, (s,), (one,))[1], (log_scale,), (one,))
+        _, score_by_scale = jax.jvp(
+            lambda s: objective.score(residual, s, delta), (log_scale,), (one,)
+        )
+        mixed = jacobian @ (weights * score_by_scale)
         corner = jnp.append(mixed, weights @ second)
         gradient = jnp.append(gradient, weights @ first)
         curvature = jnp.concatenate(
             [jnp.concatenate([curvature, mixed[:, None]], axis=1), corner[None]]
         )
         widths = jnp.append(widths, jnp.sqrt(weights.sum()))
-    return Model(weights @ rows(scale), gradient, curvature, floored(widths))
+
+    value = weights @ rows(log_scale)
+    return QuadraticModel(value, gradient, curvature, floor_widths(widths))

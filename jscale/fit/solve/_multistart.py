@@ -1,4 +1,4 @@
-"""Every start of a fit, at a cost that does not grow with their number where there are many runs."""
+"""All starts of a fit, at a cost that does not grow with their number on large tables."""
 
 import jax
 import jax.numpy as jnp
@@ -9,45 +9,52 @@ from jscale.fit.objective import FitData, Objective
 from jscale.fit.solve._staged_descent import descend
 from jscale.laws import LawFunction
 
-MANY = 20_000
-"""Rows from which on the starts are first sorted out on a part of the runs. 8 starts on 100,000
-runs
-took 7 s, so that 64 on a million would take nine minutes; this way they took 21 s."""
-_PART = 8_000
-_MOST_ENDS = 8
+LARGE_TABLE = 20_000
+"""Runs from which on the starts first descend on a subsample. 8 starts on 100,000 runs took 7 s, so
+that 64 on a million would take nine minutes; with a subsample they took 21 s."""
+_SUBSAMPLE = 8_000
+_MAX_MINIMA = 8
+AGREEMENT = 1e-6
+"""Two starts agree when their objectives differ by less than this share."""
 
 
 def multistart(
     law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, starts: jax.Array
 ) -> Descent:
-    """Where the descents from all ``starts`` (starts, k) end.
+    """The ends of the descents from all ``starts`` (starts, k).
 
-    With many runs the starts go down on a part of the runs, drawn once and for all, and only the
-    different ends go on
-    with all of them: starts that meet on the part share the end that they reach from there. The
-    ends of all but the best few are left where they were, at an infinite objective.
+    On a large table the starts descend on a subsample of the runs, the same in every call, and only
+    the distinct minima continue with all runs: starts that reach the same minimum of the subsample
+    share the end that is reached from there. Of all but the lowest few minima the ends stay as they
+    are, with an infinite objective.
     """
-    if len(_counting(fit_data)) < MANY:
+    if len(_weighted_rows(fit_data)) < LARGE_TABLE:
         return descend(law, objective, fit_data, stages, starts)
-    part = descend(law, objective, thinned(fit_data, _PART), stages, starts)
-    values = np.where(np.isfinite(part.value), part.value, np.inf)
-    ends = distinct_minima(values)[:_MOST_ENDS]
+
+    # 1. All starts on the subsample.
     k = starts.shape[1]
-    whole = [
-        descend(law, objective, fit_data, stages, part.free[group[:1], :k], near=True)
-        for group in ends
-    ]
-    free, steps = np.array(part.free), np.array(part.steps)
-    value, settled = np.full(len(values), np.inf), np.zeros(len(values), bool)
-    for group, end in zip(ends, whole, strict=True):
-        free[group], value[group], settled[group] = end.free[0], end.value[0], end.settled[0]
+    subsampled = descend(law, objective, subsample(fit_data, _SUBSAMPLE), stages, starts)
+    values = np.where(np.isfinite(subsampled.value), subsampled.value, np.inf)
+    minima = distinct_minima(values)[:_MAX_MINIMA]
+
+    # 2. One descent on all runs from each of the lowest minima.
+    free, steps = np.array(subsampled.free), np.array(subsampled.steps)
+    value, converged = np.full(len(values), np.inf), np.zeros(len(values), bool)
+    for group in minima:
+        begin = subsampled.free[group[:1], :k]
+        end = descend(law, objective, fit_data, stages, begin, near=True)
+        free[group], value[group], converged[group] = end.free[0], end.value[0], end.converged[0]
         steps[group] += int(end.steps[0])
-    return Descent(jnp.asarray(free), jnp.asarray(value), jnp.asarray(steps), jnp.asarray(settled))
+
+    return Descent(
+        jnp.asarray(free), jnp.asarray(value), jnp.asarray(steps), jnp.asarray(converged)
+    )
 
 
-def thinned(fit_data: FitData, rows: int) -> FitData:
-    """``rows`` of the runs that count, the same in every call."""
-    chosen = np.sort(np.random.default_rng(0).choice(_counting(fit_data), rows, replace=False))
+def subsample(fit_data: FitData, rows: int) -> FitData:
+    """``rows`` of the runs of positive weight, the same in every call."""
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.choice(_weighted_rows(fit_data), rows, replace=False))
     return fit_data._replace(
         inputs={name: column[chosen] for name, column in fit_data.inputs.items()},
         loss=fit_data.loss[chosen],
@@ -56,24 +63,18 @@ def thinned(fit_data: FitData, rows: int) -> FitData:
     )
 
 
-def _counting(fit_data: FitData) -> np.ndarray:
-    """The places of the runs that weigh anything."""
-    return (
-        np.arange(len(fit_data.loss))
-        if fit_data.weights is None
-        else np.flatnonzero(fit_data.weights)
-    )
+def _weighted_rows(fit_data: FitData) -> np.ndarray:
+    """Indices of the runs whose weight is not 0."""
+    if fit_data.weights is None:
+        return np.arange(len(fit_data.loss))
+    return np.flatnonzero(fit_data.weights)
 
 
 def distinct_minima(values: np.ndarray) -> list[np.ndarray]:
-    """The finite ``values`` (starts,) that agree, as lists of their places, lowest first."""
+    """Indices of the finite ``values`` (starts,) that agree, one array a minimum, lowest first."""
     order = np.argsort(values, kind="stable")
     order = order[np.isfinite(values[order])]
     if not order.size:
         return [np.arange(len(values))]
     gaps = np.diff(values[order]) > AGREEMENT * np.abs(values[order][:-1])
     return np.split(order, np.flatnonzero(gaps) + 1)
-
-
-AGREEMENT = 1e-6
-"""Two starts agree when their objectives differ by less than this share."""

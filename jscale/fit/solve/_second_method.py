@@ -1,4 +1,4 @@
-"""A second optimiser, optax's L-BFGS, that challenges the best minimum of the Newton descents."""
+"""A second optimiser, optax's L-BFGS, to confirm the best minimum of the Newton descents."""
 
 from functools import partial
 from typing import Any
@@ -10,16 +10,16 @@ import optax
 from jscale.fit.objective import FitData, Objective, Problem, first_guess
 from jscale.laws import LawFunction
 
-_LBFGS_STEPS, _LBFGS_IDLE, _LBFGS_GAIN = 300, 20, 1e-12
-"""At most so many steps, and no more after so many in turn that gain less than this share of the
-objective."""
+_LBFGS_STEPS = 300
+_LBFGS_IDLE, _LBFGS_GAIN = 20, 1e-12
+"""It ends after so many consecutive steps that each gain less than this share of the objective."""
 
 
 @partial(jax.jit, static_argnames=("law", "objective"))
 def second_method(
     law: LawFunction, objective: Objective, fit_data: FitData, start: jax.Array
 ) -> jax.Array:
-    """The objective that optax's L-BFGS reaches from a start (k,) of its own."""
+    """The objective that optax's L-BFGS reaches from ``start`` (k,)."""
     problem = Problem(law, objective, fit_data)
     optimiser = optax.lbfgs(memory_size=20)
     value_and_grad = optax.value_and_grad_from_state(problem.value)
@@ -29,17 +29,16 @@ def second_method(
         return (steps < _LBFGS_STEPS) & (idle < _LBFGS_IDLE)
 
     def advance(carry):
-        free, state, steps, idle, before = carry
+        free, state, steps, idle, previous = carry
         f, g = value_and_grad(free, state=state)
-        idle = jnp.where(before - f > _LBFGS_GAIN * jnp.abs(f), 0, idle + 1)
+        idle = jnp.where(previous - f > _LBFGS_GAIN * jnp.abs(f), 0, idle + 1)
         updates, state = optimiser.update(g, state, free, value=f, grad=g, value_fn=problem.value)
         return optax.apply_updates(free, updates), state, steps + 1, idle, f
 
     first = first_guess(problem, start)
-    none = jnp.asarray(0, jnp.int32)
-    # optax mixes int32 and int64 in a float64 scope, which a caller's strict promotion would
-    # refuse.
+    zero = jnp.asarray(0, jnp.int32)
+    # optax mixes int32 and int64 in a float64 scope, which strict promotion does not allow.
     with jax.numpy_dtype_promotion("standard"):
-        initial = (first, optimiser.init(first), none, none, jnp.asarray(jnp.inf))
-        ended: Any = jax.lax.while_loop(unfinished, advance, initial)
-    return problem.value(ended[0])
+        initial = (first, optimiser.init(first), zero, zero, jnp.asarray(jnp.inf))
+        end: Any = jax.lax.while_loop(unfinished, advance, initial)
+    return problem.value(end[0])
