@@ -20,10 +20,10 @@ import pytest
 from benchmarks.bench_fit import CHUNK, Chinchilla, in_turn
 from jscale import laws
 from jscale._core.scope import float64, to_numpy
-from jscale._core.solve._newton_batched import Model, eliminate, solve
+from jscale._core.solve._newton_batched import QuadraticModel, eliminate, newton_batched
 from jscale.fit.objective._losses import Squares
 from jscale.fit.objective._tabulate import tabulate
-from jscale.fit.optimum._point import optimum
+from jscale.fit.optimum import resolve_point
 from jscale.fit.solve._batched import Batch, lanes_for, refit_batch
 
 WORTH = 2.0
@@ -45,7 +45,7 @@ class Projected:
         )
         self.loss, self.weights = jnp.asarray(case.data.loss), case.weights
 
-    def evaluate(self, free: jax.Array, weights: jax.Array, stage: jax.Array) -> Model:
+    def evaluate(self, free: jax.Array, weights: jax.Array, stage: jax.Array) -> QuadraticModel:
         del stage
         alpha, beta = jnp.exp(free)
         terms = jnp.stack(
@@ -63,13 +63,13 @@ class Projected:
         slopes = -(moving - solved[:, 1:].T @ terms) * solved[1:, :1]
         curvature = (slopes * weights) @ slopes.T
         value = 0.5 * weights @ residual**2
-        return Model(value, slopes @ (weights * residual), curvature, jnp.sqrt(jnp.diag(curvature)))
+        return QuadraticModel(value, slopes @ (weights * residual), curvature, jnp.sqrt(jnp.diag(curvature)))
 
     def run(self, start: jax.Array) -> Any:
         opening = jax.lax.map(
             lambda weights: self.evaluate(start, weights, jnp.asarray(0)), self.weights[:CHUNK]
         )
-        return solve(
+        return newton_batched(
             self.evaluate,
             lambda free, stage: free,
             lambda index: (start, self.weights[index]),
@@ -88,7 +88,10 @@ def bench_variable_projection(benchmark):
     with float64():
         case = Chinchilla()
         fit_data, stages = tabulate(laws.chinchilla, case.data, goal)
-        best, free = optimum(laws.chinchilla, case.table, goal, 16)
+        best, context = resolve_point(
+            laws.chinchilla, case.table, objective=goal, starts=16, caller="bench_projection"
+        )
+        free = context.state.free
         batch = Batch(
             case.weights, fit_data.loss[None], jnp.asarray(free)[None], jnp.asarray(CHUNK)
         )
@@ -100,7 +103,7 @@ def bench_variable_projection(benchmark):
         theirs = lambda: jax.block_until_ready(projected(start))  # noqa: E731
         full, reduced = to_numpy(ours()), to_numpy(theirs())
         lowest = np.minimum(full.value, reduced.value)
-        inside = full.settled & reduced.settled
+        inside = full.converged & reduced.converged
         # The projection knows no bounds: resamples whose floor would be negative are not the same
         # problem.
         same = np.abs(full.value / reduced.value - 1) < 1e-8

@@ -20,8 +20,8 @@ import numpy as np
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
-from jscale.fit.objective._coordinates import at_runs
-from jscale.fit.objective._start_ranges import ranges
+from jscale.fit.objective._coordinates import centred_coordinates
+from jscale.fit.objective._start_ranges import start_ranges
 from jscale.laws.roles import Role
 
 ROWS, NOISE, REACH, CURVE_REACH = 240, 0.0003, 40.0, 1000.0
@@ -116,8 +116,8 @@ def truth(law: laws.LawFunction, inputs: dict[str, np.ndarray]) -> dict[str, flo
     if record.name in _SEEN:
         return _SEEN[record.name]
     with float64():
-        coordinates = at_runs(record, inputs, np.full(1, _LOSS))
-        low, high = ranges(record).T
+        coordinates = centred_coordinates(record, inputs, np.full(1, _LOSS))
+        low, high = start_ranges(record).T
         places = 0.3 + 0.4 * ((0.5 + np.arange(len(low)) * _GOLDEN) % 1)
         params = coordinates.to_params(low + places * (high - low))
         return {name: float(value) for name, value in params.items()}

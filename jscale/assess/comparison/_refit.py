@@ -14,7 +14,7 @@ import numpy as np
 
 from jscale._core.status import Status
 from jscale.fit import Certificate, Huber, HuberLikelihood, Objective, Squares
-from jscale.fit.objective import AS_THEY_ARE, FitData, at_runs, require_enough, require_logarithms
+from jscale.fit.objective import RAW_OBJECTIVE_HINT, FitData, centred_coordinates, require_enough_runs, require_positive_losses
 from jscale.fit.optimum import find_optimum
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
@@ -71,13 +71,13 @@ def refit(
     """
     record, part = describe(law), data.only(keep)
     if goal.on == "log":
-        require_logarithms(law, table, part, AS_THEY_ARE)
-    require_enough(law, table, part)
+        require_positive_losses(law, table, part, RAW_OBJECTIVE_HINT)
+    require_enough_runs(law, table, part)
     program, stages = _program(goal)
     fit_data = FitData(
         inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},
         loss=jnp.asarray(data.loss),
-        centre=at_runs(record, part.inputs, part.loss).centre,
+        centre=centred_coordinates(record, part.inputs, part.loss).centre,
         delta=stages[-1],
         weights=jnp.asarray(keep, dtype=float),
     )
