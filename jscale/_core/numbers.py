@@ -6,17 +6,17 @@ _PLAIN = re.compile(
     r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?inf(inity)?", re.IGNORECASE
 )
 _SUFFIXED = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*([kmbt])", re.IGNORECASE)
-_SUFFIXES = {"k": 3, "m": 6, "b": 9, "t": 12}
+_EXPONENTS = {"k": 3, "m": 6, "b": 9, "t": 12}
 
 
 def plain_number(text: str) -> float | None:
-    """The number that a text is, also an infinite one; None where it is none."""
+    """The value of a number without a suffix, also of an infinite one; None for any other text."""
     return float(text) if _PLAIN.fullmatch(text) else None
 
 
-def written_number(text: str) -> float | None:
-    """The same with K, M, B or T for 1e3, 1e6, 1e9 or 1e12 after it, in either letter case."""
-    if suffixed := _SUFFIXED.fullmatch(text):
+def number_with_suffix(text: str) -> float | None:
+    """The value of a number that may end in K, M, B or T (1e3, 1e6, 1e9, 1e12; any letter case)."""
+    if parts := _SUFFIXED.fullmatch(text):
         # Through the decimal text, so that 1.1B is the float nearest to 1.1e9.
-        return float(f"{suffixed[1]}e{_SUFFIXES[suffixed[2].lower()]}")
+        return float(f"{parts[1]}e{_EXPONENTS[parts[2].lower()]}")
     return plain_number(text)

@@ -1,63 +1,153 @@
-"""Pieces of messages: one line each, whatever the table holds."""
+"""Pieces of messages: values, names, counts and hints as short texts on one line."""
 
-from collections.abc import Iterable, Sequence
+import difflib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-_LONGEST = 40
+_QUOTE_LIMIT = 40
+"""Characters of a quoted value; a longer one is cut and ends in an ellipsis."""
+_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_LARGEST_WITH_SUFFIX = 1e15
+_SMALLEST_WITHOUT_POWER = 1e-3
 
 
 def text_of(value: object) -> str:
-    """``str(value)``, for values of any kind."""
+    """``str(value)``, or the name of its type where Python cannot print it."""
     try:
         return str(value)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # an integer of more digits than Python prints, a list nested too deep
+    # An integer with more digits than Python prints, or a list nested too deeply.
+    except (ValueError, RecursionError):
         return f"a very long {type(value).__name__}"
 
 
 def quote(value: object) -> str:
-    """A value in quotes, short and with control characters escaped."""
+    """A value in quotes, cut to 40 characters, with control characters escaped."""
     text = text_of(value)
-    return repr(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+    if len(text) > _QUOTE_LIMIT:
+        text = text[: _QUOTE_LIMIT - 1] + "…"
+    return repr(text)
 
 
-def inline(text: str, longest: int = 160) -> str:
-    """A path or a name on one line, without quotes; the end of a long one, where the file name is."""
-    shown = "".join(ch if ch.isprintable() else repr(ch)[1:-1] for ch in text)
-    return shown if len(shown) <= longest else "…" + shown[-longest:]
+def inline(text: str, limit: int = 160) -> str:
+    """A path or a name on one line, without quotes.
+
+    Args:
+        text: any text; characters that cannot be printed are escaped.
+        limit: characters of a long text that are kept. They are its last ones, since a path ends in
+            the name of the file.
+    """
+    line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return line if len(line) <= limit else "…" + line[-limit:]
 
 
-def listing(names: Iterable[object], most: int = 12) -> str:
-    """Names in quotes, the first few of them."""
-    return few([quote(name) for name in names], most)
+def listing(items: Iterable[str], limit: int | None = None, last: str = " and ") -> str:
+    """``a``, ``a and b``, ``a, b and c``; ``none`` for an empty list.
+
+    Args:
+        items: texts, in order.
+        limit: items to name; a longer list ends in ``and 3 more``. None names all.
+        last: what stands before the last item of a list that is named in full.
+
+    Example:
+        >>> listing(["N", "D", "C"])
+        'N, D and C'
+    """
+    items = list(items)
+    if not items:
+        return "none"
+    if limit is not None and len(items) > limit:
+        return f"{', '.join(items[:limit])} and {len(items) - limit} more"
+    *first, final = items
+    return ", ".join(first) + last + final if first else final
 
 
-def few(items: Sequence[str], most: int = 12) -> str:
-    """The first few of some texts, and how many more there are."""
-    shown = ", ".join(items[:most])
-    return f"{shown} and {len(items) - most} more" if len(items) > most else shown or "none"
+def quoted_names(names: Iterable[object], limit: int = 12) -> str:
+    """``'a', 'b', 'c'``: names in quotes, of which at most ``limit`` are spelled out."""
+    return listing([quote(name) for name in names], limit, last=", ")
 
 
-def numbers(rows: Sequence[int] | np.ndarray, most: int = 5) -> str:
-    """Row numbers, the first few of them: ``3, 4, 9 and 12 more``."""
-    shown = ", ".join(str(row) for row in rows[:most])
-    return f"{shown} and {len(rows) - most} more" if len(rows) > most else shown
+def row_numbers(rows: "Sequence[int] | np.ndarray", limit: int = 5) -> str:
+    """``3, 4, 9``: row numbers, of which at most ``limit`` are spelled out."""
+    return listing([str(row) for row in rows], limit, last=", ")
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 row``, ``2 rows``."""
+    """A count with its noun: ``1 row``, ``1,200 rows``.
+
+    Example:
+        >>> plural(1200, "row")
+        '1,200 rows'
+    """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-_STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+def general(value: float, digits: int) -> str:
+    """A number to so many significant digits in plain ASCII: ``0.0123``, ``6e20``."""
+    return f"{value:.{digits}g}".replace("e+", "e")
 
 
-def human(value: float) -> str:
-    """A count as people write it: ``70M``, ``1.4T``, ``6e+20``."""
-    for step, suffix in _STEPS:
-        if step <= float(f"{value:.3g}") < 1e3 * step:
-            return f"{value / step:.3g}{suffix}"
-    return f"{value:.3g}"
+def human(
+    value: float,
+    digits: int = 3,
+    *,
+    plain: Callable[[float, int], str] = general,
+    power: Callable[[float, int], str] = general,
+) -> str:
+    """A count as people write it: ``70M``, ``1.4T``, ``6e20``.
+
+    Args:
+        value: parameters, tokens, or any other number.
+        digits: significant digits.
+        plain: formats what stands before a suffix, and numbers that need none.
+        power: formats numbers of 1e15 and more, and those below 0.001.
+
+    Example:
+        >>> human(1.4e12), human(5.88e20)
+        ('1.4T', '5.88e20')
+    """
+    if not math.isfinite(value):
+        return plain(value, digits)
+
+    # The rounded value decides on the suffix: 999,999 is 1M.
+    rounded = float(f"{value:.{digits - 1}e}")
+    size = abs(rounded)
+    if size >= _LARGEST_WITH_SUFFIX or 0 < size < _SMALLEST_WITHOUT_POWER:
+        return power(value, digits)
+    for step, suffix in _SUFFIXES:
+        if size >= step:
+            return plain(rounded / step, digits) + suffix
+    return plain(rounded, digits)
+
+
+def near_match(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is closest to a mistyped one, in any letter case; None if none is close.
+
+    Example:
+        >>> near_match("Chinchila", ["chinchilla", "kaplan"])
+        'chinchilla'
+    """
+    by_folded: dict[str, str] = {}
+    for each in known:
+        by_folded.setdefault(each.casefold(), each)
+    close = difflib.get_close_matches(str(name).casefold(), list(by_folded), 1)
+    return by_folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The end of a message about an unknown name.
+
+    Args:
+        name: as it was given.
+        known: the names that exist.
+        otherwise: the end of the message where none of them is close.
+
+    Example:
+        >>> did_you_mean("Chinchila", ["chinchilla", "kaplan"])
+        "; did you mean 'chinchilla'?"
+    """
+    match = near_match(name, known)
+    return otherwise if match is None else f"; did you mean {match!r}?"

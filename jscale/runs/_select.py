@@ -1,4 +1,4 @@
-"""The part of a table that a law asks for."""
+"""``select``: the columns and rows of a table that a law uses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from jscale.runs.reading import BIT_COLUMNS, KNOWN, OFF_BITS
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a fit needs of a table: kept rows only, float64.
+    """The part of a table that a fit uses: kept rows only, float64.
 
     Attributes:
         inputs: the law's inputs in its order, each of shape (kept,).
@@ -24,11 +24,18 @@ class Data:
             role names.
         loss_se: its standard error, shape (kept,), or None.
         group: label of each run, shape (kept,), or None.
-        rows: where each kept row stands in the table, counted from 0, shape (kept,).
+        rows: position of each kept row in the table, counted from 0, shape (kept,).
         notes: what was filled in for the law.
         weights: how much each run counts in a fit, shape (kept,), or None where all count once.
         errors: size of each run's error relative to the median one, shape (kept,), or None where
             all are alike.
+
+    Example:
+        >>> from jscale import laws, runs
+        >>> table = runs.read({"N": [1e8, 1e9], "D": [2e9, 2e10], "loss": [3.5, 2.75]})
+        >>> data = runs.select(table, laws.chinchilla)
+        >>> len(data), list(data.inputs), data.loss.tolist()
+        (2, ['N', 'D'], [3.5, 2.75])
     """
 
     inputs: dict[str, np.ndarray]
@@ -45,9 +52,7 @@ class Data:
 
     @property
     def sizes(self) -> np.ndarray | None:
-        """How the runs' errors are taken to differ in size, shape (kept,); None where all are
-        alike.
-        """
+        """Assumed relative sizes of the runs' errors, shape (kept,); None where all are alike."""
         return self.errors if self.weights is None else self.weights**-0.5
 
     def only(self, keep: np.ndarray) -> "Data":
@@ -77,163 +82,197 @@ def select(table: Runs, law: LawFunction) -> Data:
     Raises:
         JscaleError: a column that the law needs is missing, is text, or has an empty or impossible
             cell; every row is excluded; or JAX cannot compile the law.
+
+    Example:
+        >>> from jscale import laws, runs
+        >>> table = runs.read(
+        ...     {"N": [1e8, 1e9], "D": [2e9, 2e10], "w_bits": [4, 8], "loss": [3.5, 2.75]}
+        ... )
+        >>> data = runs.select(table, laws.precision)
+        >>> {name: values.tolist() for name, values in data.inputs.items() if name[0] == "P"}
+        {'P_w': [4.0, 8.0], 'P_a': [16.0, 16.0], 'P_kv': [16.0, 16.0], 'P_post': [16.0, 16.0]}
     """
     if not isinstance(table, Runs):
         raise JscaleError(
-            f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}"
+            "expected a table of runs, as jscale.runs.read returns it, "
+            f"not a {type(table).__name__}"
         )
     kept = table.kept
     if not kept.any():
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
+
     notes: list[Note] = []
     inputs = input_columns(table, law, kept, notes)
     require_compilable(law, inputs)
-    notes += _ignored(table, law, kept)
+    notes += _ignored_bits(table, law, kept)
+
+    has_errors = "loss_se" in table and describe(law).output.column == "loss"
     return Data(
         inputs,
-        loss=_observed(table, law, kept),
-        loss_se=table["loss_se"][kept]
-        if "loss_se" in table and describe(law).output.column == "loss"
-        else None,
+        loss=_outcome(table, law, kept),
+        loss_se=table["loss_se"][kept] if has_errors else None,
         group=table["group"][kept] if "group" in table else None,
         rows=np.flatnonzero(kept),
         notes=tuple(notes),
     )
 
 
-def _observed(table: Runs, law: LawFunction, kept: np.ndarray) -> np.ndarray:
-    """What the law predicts, as the runs have it."""
+def _outcome(table: Runs, law: LawFunction, kept: np.ndarray) -> np.ndarray:
+    """The column that the law predicts."""
     record = describe(law)
     output = record.output
     if not output.column:
         raise JscaleError(
             f"law {record.name!r} returns {output.meaning}, which no column of a table holds"
         )
-    wanted = Input(output.column, output)
-    column = _find(table, (wanted.name,))
+    column = _find(table, (output.column,))
     if column is None:
         raise JscaleError(
-            f"law {record.name!r} is fitted to {output.meaning}: it needs column {quote(output.column)}, which the "
-            f"table {quote(table.name)} does not have (it has: {table.listing})"
+            f"law {record.name!r} is fitted to {output.meaning}: it needs column "
+            f"{quote(output.column)}, which the table {quote(table.name)} does not have "
+            f"(it has: {table.listing})"
         )
-    return table["loss"][kept] if column == "loss" else _checked(table, column, wanted, kept)
+    if column == "loss":
+        return table["loss"][kept]
+    return _checked_values(table, column, Input(output.column, output), kept)
 
 
-def _ignored(table: Runs, law: LawFunction, kept: np.ndarray) -> list[Note]:
-    """A warning where the runs differ in bits that the law knows nothing of."""
+def _ignored_bits(table: Runs, law: LawFunction, kept: np.ndarray) -> list[Note]:
+    """A warning where the runs differ in bits that are not an input of the law."""
     record = describe(law)
-    ignored = [
-        name
-        for name in BIT_COLUMNS
-        if name in table
-        and name not in record.input_names
-        and len(np.unique(table[name][kept])) > 1
-    ]
+    candidates = [name for name in BIT_COLUMNS if name in table and name not in record.input_names]
+    ignored = [name for name in candidates if len(np.unique(table[name][kept])) > 1]
     if not ignored:
         return []
-    message = f"{table.name} varies {', '.join(ignored)}, which law {record.name!r} ignores: its fit mixes them"
+    message = (
+        f"{table.name} varies {', '.join(ignored)}, which law {record.name!r} ignores: "
+        "its fit mixes them"
+    )
     return [Note("ignored-bits", "warning", message, {"columns": tuple(ignored)})]
 
 
 def input_columns(
     table: Runs, law: LawFunction, rows: np.ndarray, notes: list[Note]
 ) -> dict[str, np.ndarray]:
-    """The law's inputs in ``rows`` (booleans, shape (rows,)) of the table; see :func:`select`.
+    """The law's inputs, each of shape (selected,); see :func:`select`.
+
+    Args:
+        table: validated runs.
+        law: a declared law.
+        rows: which rows to take, booleans, shape (rows,).
+        notes: list that a note on bits that were filled in is appended to.
 
     Raises:
         JscaleError: as :func:`select`.
     """
     record = describe(law)
-    inputs: dict[str, np.ndarray] = {}
     names = columns_of(law)
-    off: list[str] = []
-    for wanted in record.inputs:
-        column = _find(table, names[wanted.name])
+    count = int(rows.sum())
+    inputs: dict[str, np.ndarray] = {}
+    filled: list[str] = []
+    for each in record.inputs:
+        column = _find(table, names[each.name])
         if column is not None:
-            inputs[wanted.name] = _checked(table, column, wanted, rows)
-        elif wanted.role.name == "bits":
-            inputs[wanted.name] = np.full(int(rows.sum()), OFF_BITS)
-            off.append(wanted.name)
-        elif wanted.default is not None:
-            inputs[wanted.name] = np.full(int(rows.sum()), wanted.default)
+            inputs[each.name] = _checked_values(table, column, each, rows)
+        elif each.role.name == "bits":
+            inputs[each.name] = np.full(count, OFF_BITS)
+            filled.append(each.name)
+        elif each.default is not None:
+            inputs[each.name] = np.full(count, each.default)
         else:
             raise JscaleError(
-                f"law {record.name!r} needs column {' or '.join(map(quote, names[wanted.name]))}, which the table "
-                f"{quote(table.name)} does not have (it has: {table.listing})"
+                f"law {record.name!r} needs column {' or '.join(map(quote, names[each.name]))}, "
+                f"which the table {quote(table.name)} does not have (it has: {table.listing})"
             )
-    if off:
-        message = f"{table.name} has no column for {', '.join(off)}: counted as 16 bits (off)"
-        notes.append(Note("bits-off", "info", message, {"columns": tuple(off)}))
-    _check_sum(table, law, inputs, np.flatnonzero(rows))
+
+    if filled:
+        message = f"{table.name} has no column for {', '.join(filled)}: counted as 16 bits (off)"
+        notes.append(Note("bits-off", "info", message, {"columns": tuple(filled)}))
+    _check_shares(table, law, inputs, np.flatnonzero(rows))
     return inputs
 
 
 def columns_of(law: LawFunction) -> dict[str, tuple[str, ...]]:
-    """Input of a law → the columns that it is found in: its own name, and that of its quantity
-    where
-    it has one.
+    """Input of a law → the columns that may hold it: its own name and that of its quantity.
 
-    N, D, C and loss go by the name of the input alone: active parameters are not to be taken from a
-    column of all.
+    N, D, C and loss go by the name of the input alone: active parameters must not be read from a
+    column of total parameters.
+
+    Args:
+        law: a declared law.
+
+    Example:
+        >>> from jscale import laws, runs
+        >>> runs.columns_of(laws.kaplan_steps)
+        {'N': ('N',), 'S': ('S', 'steps')}
     """
     inputs = describe(law).inputs
-    quantities = [wanted.role.column for wanted in inputs]
-    found = {}
-    for wanted in inputs:
-        other = wanted.role.column
-        own = other and other not in KNOWN and other != wanted.name and quantities.count(other) == 1
-        found[wanted.name] = (wanted.name, other) if own else (wanted.name,)
-    return found
+    quantities = [each.role.column for each in inputs]
+    columns = {}
+    for each in inputs:
+        quantity = each.role.column
+        ambiguous = quantities.count(quantity) > 1
+        if quantity and quantity not in KNOWN and quantity != each.name and not ambiguous:
+            columns[each.name] = (each.name, quantity)
+        else:
+            columns[each.name] = (each.name,)
+    return columns
 
 
 def _find(table: Runs, names: Sequence[str]) -> str | None:
+    """The column of a table that goes by one of these names."""
     for name in names:
         if name in table.columns:
             return name
-        # "E experts" serves a law that asks for E_experts; letter case counts, since E and e may be
-        # two things.
-        alike = [extra for extra in table.extras if _squeeze(extra) == _squeeze(name)]
-        if len(alike) == 1:
-            return alike[0]
-    # By the name that a column had in its source last: a header "c" may be compute, and the context
-    # stand beside it.
+        # "E experts" serves a law with the input E_experts. Letter case counts: E and e may be two
+        # columns.
+        similar = [extra for extra in table.extras if _letters(extra) == _letters(name)]
+        if len(similar) == 1:
+            return similar[0]
+    # The name that a column had in its source comes last: a header "c" may be compute, next to a
+    # column "context".
     return next((name for name in names if name in table), None)
 
 
-def _squeeze(name: str) -> str:
-    return "".join(ch for ch in name if ch.isalnum())
+def _letters(name: str) -> str:
+    return "".join(char for char in name if char.isalnum())
 
 
-def _checked(table: Runs, column: str, wanted: Input, rows: np.ndarray) -> np.ndarray:
-    values, expected, header = (
-        table[column],
-        wanted.role.expected,
-        table.headers.get(column, column),
-    )
+def _checked_values(table: Runs, column: str, each: Input, rows: np.ndarray) -> np.ndarray:
+    """The values of a column in ``rows``, valid for an input of a law."""
+    values = table[column]
+    header = quote(table.headers.get(column, column))
     if values.dtype.kind != "f":
         raise JscaleError(
-            f"{table.name}: column {quote(header)} holds text; expected {wanted.unit} in every row"
+            f"{table.name}: column {header} holds text; expected {each.unit} in every row"
         )
-    bad = np.flatnonzero(rows & ~(np.isfinite(values) & wanted.role.allows(values)))
-    if len(bad):
-        value = values[bad[0]]
-        what = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
+    invalid = np.flatnonzero(rows & ~(np.isfinite(values) & each.role.allows(values)))
+    if len(invalid):
+        value = values[invalid[0]]
+        problem = "the cell is empty" if np.isnan(value) else f"{value:g} is out of range"
         raise JscaleError(
-            f"{table.name}: column {quote(header)}, row {bad[0] + 1}: {what}; expected {expected}"
+            f"{table.name}: column {header}, row {invalid[0] + 1}: {problem}; "
+            f"expected {each.role.expected}"
         )
     return values[rows]
 
 
-def _check_sum(
+def _check_shares(
     table: Runs, law: LawFunction, inputs: Mapping[str, np.ndarray], rows: np.ndarray
 ) -> None:
-    """Refuse shares of one whole that do not add up; ``rows`` are where the inputs stand in the
-    table.
+    """Validate shares of one whole, which must add up.
+
+    Args:
+        table: validated runs.
+        law: a declared law.
+        inputs: its inputs.
+        rows: their positions in the table.
     """
-    found = sum_of_parts(describe(law), inputs)
-    if found is not None and found.wrong.any():
-        at = int(np.flatnonzero(found.wrong)[0])
+    total = sum_of_parts(describe(law), inputs)
+    if total is not None and total.wrong.any():
+        at = int(np.flatnonzero(total.wrong)[0])
         raise JscaleError(
-            f"{table.name}: columns {sum_label(found.names)}, row {rows[at] + 1}: they sum to {found.total[at]:g}; "
-            f"expected parts of one whole, together {found.expected}"
+            f"{table.name}: columns {sum_label(total.names)}, row {rows[at] + 1}: "
+            f"they sum to {total.total[at]:g}; "
+            f"expected parts of one whole, together {total.expected}"
         )

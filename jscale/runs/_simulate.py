@@ -1,5 +1,6 @@
 """``simulate``: runs drawn from a law, for tests, for design and for teaching."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import float64
 from jscale._core.supports import positive
-from jscale._core.text import listing, quote
+from jscale._core.text import quote, quoted_names
 from jscale.laws import LawFunction, describe
 from jscale.runs._select import input_columns
 from jscale.runs._table import Runs
@@ -39,7 +41,7 @@ def simulate(
     Args:
         law: a declared law.
         params: parameter → value, natural scale.
-        design: column → array of shape (rows,) as :func:`jscale.runs.read` takes it, without
+        design: column → array of shape (rows,) as :func:`jscale.runs.read` accepts it, without
             losses; or a table, whose losses are replaced.
         noise: standard deviation of the log loss (for values of either sign: relative) for normal
             noise, scale of it for Student-t noise; 0 for none.
@@ -48,46 +50,65 @@ def simulate(
 
     Raises:
         JscaleError: a parameter is missing or unknown, the design does not suit the law, the noise
-            is negative, the key is no key, or the law has no finite positive loss in some row.
+            is negative, the key is invalid, or the law has no finite positive loss in some row.
+
+    Example:
+        >>> import jax
+        >>> from jscale import laws, runs
+        >>> design = {"N": [1e8, 1e9, 1e10], "D": [2e9, 2e10, 2e11]}
+        >>> theta = laws.params(laws.chinchilla)
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.0, key=key)
+        >>> table["loss"].round(2).tolist()
+        [3.3, 2.5, 2.1]
     """
     record = describe(law)
     if set(params) != set(record.parameter_names):
         raise JscaleError(
-            f"law {record.name!r} needs the parameters {listing(record.parameter_names)}, got {listing(params)}"
+            f"law {record.name!r} needs the parameters {quoted_names(record.parameter_names)}, "
+            f"got {quoted_names(params)}"
         )
     _check_noise(noise, df)
-    _check_key(key)
-    column, what = record.output.column, record.output.name
-    if not column:
+    check_key(key)
+    if not record.output.column:
         raise JscaleError(
             f"law {record.name!r} returns {record.output.meaning}, which no column of a table holds"
         )
-    headers: Mapping[str, str] = {}
-    if isinstance(design, Runs):
-        columns, name, headers = dict(design.columns), design.name, design.headers
-    else:
-        if not design:
-            raise JscaleError("the design is empty; expected a column for each input of the law")
-        columns, name = dict(design), f"simulated {record.name}"
-        if column in columns:
-            raise JscaleError(
-                f"the design has a column {quote(column)}, which simulate computes: leave it out"
-            )
-    # Ones stand in until the law's own values are known: a design is checked by the rules of any
-    # other table.
-    like = next(iter(columns.values()))
-    blank = _read({**columns, column: np.ones(np.shape(like)[:1] or 1)}, name, headers)
+    columns, name, headers = _design_columns(law, design)
+
+    # A design is validated by the rules of any other table, with ones in place of the outcome.
+    rows = np.shape(next(iter(columns.values())))[:1] or 1
+    blank = _read({**columns, record.output.column: np.ones(rows)}, name, headers)
     inputs = input_columns(blank, law, np.ones(len(blank), dtype=bool), [])
-    loss = _draw(law, inputs, params, noise=noise, df=df, key=key)
-    signed = record.output.support is not positive
-    bad = np.flatnonzero(~(np.isfinite(loss) & (signed | (loss > 0))))
-    if len(bad):
+
+    outcome = _draw(law, inputs, params, noise=noise, df=df, key=key)
+    _check_outcome(law, outcome)
+    table = _read({**columns, record.output.column: outcome}, name, headers)
+
+    tails = "normal" if df is None else f"Student-t ({df:g} degrees of freedom)"
+    message = (
+        f"losses drawn from {quote(record.name)} with {tails} noise of {noise:g} on the log loss"
+    )
+    notes = (Note("simulated", "info", message), *table.notes)
+    return replace(table, notes=notes, source=f"simulated {record.name}")
+
+
+def _design_columns(
+    law: LawFunction, design: Mapping[str, Any] | Runs
+) -> tuple[dict[str, Any], str, Mapping[str, str]]:
+    """The columns of a design, the name of the table, and the headers that its columns had."""
+    if isinstance(design, Runs):
+        return dict(design.columns), design.name, design.headers
+
+    record = describe(law)
+    if not design:
+        raise JscaleError("the design is empty; expected a column for each input of the law")
+    if record.output.column in design:
         raise JscaleError(
-            f"law {record.name!r} gives the {what} {loss[bad[0]]:g} in row {bad[0] + 1} of the design; "
-            f"expected a finite {what}{'' if signed else ' above 0'}"
+            f"the design has a column {quote(record.output.column)}, which simulate computes: "
+            "leave it out"
         )
-    table = _read({**columns, column: loss}, name, headers)
-    return _signed(table, record.name, noise, df)
+    return dict(design), f"simulated {record.name}", {}
 
 
 def _read(columns: Mapping[str, Any], name: str, headers: Mapping[str, str]) -> Runs:
@@ -105,46 +126,56 @@ def _draw(
     df: float | None,
     key: jax.Array,
 ) -> np.ndarray:
-    rows = (len(next(iter(inputs.values()))),)
-
-    @jax.jit  # one program: operation by operation, the first call of a precision law takes seconds
-    def losses(
-        inputs: Mapping[str, jax.Array], theta: Mapping[str, jax.Array], key: jax.Array
-    ) -> jax.Array:
-        if df is None:
-            z = jax.random.normal(key, rows, dtype=jnp.float64)
-        else:
-            z = jax.random.t(key, jnp.float64(df), rows, dtype=jnp.float64)
-        return jnp.broadcast_to(law(**inputs, **theta), rows) * jnp.exp(noise * z)
-
+    """The law's values times lognormal or log-t noise, shape (rows,), float64."""
     with float64():
-        theta = {k: jnp.asarray(v, dtype=jnp.float64) for k, v in params.items()}
-        return np.asarray(losses({k: jnp.asarray(v) for k, v in inputs.items()}, theta, key))
+        theta = {name: jnp.asarray(value, dtype=jnp.float64) for name, value in params.items()}
+        arrays = {name: jnp.asarray(values) for name, values in inputs.items()}
+        scale = jnp.float64(noise)
+        tail = None if df is None else jnp.float64(df)
+        return np.asarray(_compiled_draw(law, arrays, theta, scale, df=tail, key=key))
 
 
-def _signed(table: Runs, law: str, noise: float, df: float | None) -> Runs:
-    tails = "normal" if df is None else f"Student-t ({df:g} degrees of freedom)"
-    note = Note(
-        "simulated",
-        "info",
-        f"losses drawn from {quote(law)} with {tails} noise of {noise:g} on the log loss",
-    )
-    return replace(table, notes=(note, *table.notes), source=f"simulated {law}")
+# One program for each law and number of rows. Operation by operation, the first call of a precision
+# law takes seconds.
+@functools.partial(jax.jit, static_argnums=0)
+def _compiled_draw(
+    law: LawFunction,
+    inputs: Mapping[str, jax.Array],
+    theta: Mapping[str, jax.Array],
+    noise: jax.Array,
+    *,
+    df: jax.Array | None,
+    key: jax.Array,
+) -> jax.Array:
+    shape = next(iter(inputs.values())).shape
+    if df is None:
+        z = jax.random.normal(key, shape, dtype=jnp.float64)
+    else:
+        z = jax.random.t(key, df, shape, dtype=jnp.float64)
+    return jnp.broadcast_to(law(**inputs, **theta), shape) * jnp.exp(noise * z)
+
+
+def _check_outcome(law: LawFunction, outcome: np.ndarray) -> None:
+    """The law must have a finite value in every row, above 0 unless it may be of either sign."""
+    record = describe(law)
+    signed = record.output.support is not positive
+    invalid = np.flatnonzero(~(np.isfinite(outcome) & (signed | (outcome > 0))))
+    if len(invalid):
+        row, kind = int(invalid[0]), record.output.name
+        raise JscaleError(
+            f"law {record.name!r} gives the {kind} {outcome[row]:g} in row {row + 1} of the "
+            f"design; expected a finite {kind}{'' if signed else ' above 0'}"
+        )
 
 
 def _check_noise(noise: float, df: float | None) -> None:
     if not (isinstance(noise, int | float) and math.isfinite(noise) and noise >= 0):
         raise JscaleError(
-            f"noise is {quote(noise)}; expected a standard deviation of the log loss, 0 or above"
+            f"is {quote(noise)}; expected a standard deviation of the log loss, 0 or above",
+            argument="noise",
         )
     if df is not None and not (isinstance(df, int | float) and df > 0):
         raise JscaleError(
-            f"df is {quote(df)}; expected degrees of freedom above 0, or None for normal noise"
+            f"is {quote(df)}; expected degrees of freedom above 0, or None for normal noise",
+            argument="df",
         )
-
-
-def _check_key(key: Any) -> None:
-    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    raw = hasattr(key, "dtype") and key.dtype == np.uint32 and np.shape(key) == (2,)
-    if not (raw or (typed and np.shape(key) == ())):
-        raise JscaleError("key is not a JAX random key; expected jax.random.key(seed)")

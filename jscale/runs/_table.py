@@ -11,10 +11,14 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import few, human, plural, quote
+from jscale._core.text import human, listing, plural, quote
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_SUMMARY_COLUMNS = ("N", "D", "C", "loss", "P_w", "P_a", "P_kv", "P_post")
+"""Columns whose range a table's ``repr`` shows."""
+_LISTED_COLUMNS = 12
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,11 +33,19 @@ class Runs:
             ``exclude``, numpy text for labels. Columns that jscale does not know keep the name that
             they came with.
         extras: names of the columns that jscale does not know.
-        notes: what the reader should know of the table.
+        notes: findings about the table, such as duplicate rows or values that were filled in.
         name: of the table, short.
         source: where it came from.
         headers: canonical name → the name under which the column was read, where that was another;
             a column is found by either.
+
+    Example:
+        >>> from jscale import runs
+        >>> table = runs.read({"params": [7e7, 1e9], "tokens": [1.4e9, 2e10], "loss": [3.5, 2.75]})
+        >>> len(table), list(table), "params" in table
+        (2, ['N', 'D', 'C', 'loss'], True)
+        >>> table["N"].tolist()
+        [70000000.0, 1000000000.0]
     """
 
     columns: Mapping[str, np.ndarray]
@@ -44,23 +56,14 @@ class Runs:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        frozen = {}
-        for name, values in self.columns.items():
-            # An array of its own that is read-only already cannot change behind the table's back.
-            if not (
-                isinstance(values, np.ndarray)
-                and values.base is None
-                and not values.flags.writeable
-            ):
-                values = np.array(values)
-                values.setflags(write=False)
-            frozen[name] = values
-        shapes = {values.shape for values in frozen.values()}
+        columns = {name: _read_only(values) for name, values in self.columns.items()}
+        shapes = {values.shape for values in columns.values()}
         if len(shapes) != 1 or len(next(iter(shapes))) != 1:
             raise JscaleError(
-                f"{self.name}: the columns of a table need one common length, got shapes {sorted(shapes)}"
+                f"{self.name}: the columns of a table need one common length, "
+                f"got shapes {sorted(shapes)}"
             )
-        object.__setattr__(self, "columns", MappingProxyType(frozen))
+        object.__setattr__(self, "columns", MappingProxyType(columns))
         object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
 
     def __len__(self) -> int:
@@ -78,37 +81,32 @@ class Runs:
         Raises:
             JscaleError: the table does not have it.
         """
-        found = self.find(column)
-        if found is None:
+        name = self.find(column)
+        if name is None:
             raise JscaleError(f"{self.name} has no column {quote(column)} (it has: {self.listing})")
-        return self.columns[found]
+        return self.columns[name]
 
     def find(self, column: Any) -> str | None:
-        """The canonical name of a column, from that or from the name under which it was read; None
-        for no column.
+        """The canonical name of a column; None where the table does not have it.
+
+        Args:
+            column: its canonical name, or the name under which it was read.
         """
         if column in self.columns:
             return column
-        return next(
-            (
-                name
-                for name, header in self.headers.items()
-                if header == column and name in self.columns
-            ),
-            None,
-        )
+        for name, header in self.headers.items():
+            if header == column and name in self.columns:
+                return name
+        return None
 
     @property
     def listing(self) -> str:
-        """The columns for messages, with the names under which they were read where those were
-        others.
-        """
-        return few(
-            [
-                quote(n) + (f" (read from {quote(self.headers[n])})" if n in self.headers else "")
-                for n in self.columns
-            ]
-        )
+        """The columns for messages, with the names under which they were read where they differ."""
+        texts = []
+        for name in self.columns:
+            header = f" (read from {quote(self.headers[name])})" if name in self.headers else ""
+            texts.append(quote(name) + header)
+        return listing(texts, _LISTED_COLUMNS, last=", ")
 
     @property
     def kept(self) -> np.ndarray:
@@ -120,15 +118,17 @@ class Runs:
     def where(self, mask: np.ndarray) -> "Runs":
         """The rows where ``mask`` (booleans, shape (rows,)) is true, in order.
 
-        Notes that point at rows stay behind, since the rows are numbered anew.
+        Notes about row numbers are dropped, since the rows are numbered anew.
 
         Raises:
-            JscaleError: the mask is no boolean array of one entry a row, or is false everywhere.
+            JscaleError: the mask is not a boolean array with one entry a row, or is false
+                everywhere.
         """
         mask = np.asarray(mask)
         if mask.dtype != bool or mask.shape != (len(self),):
             raise JscaleError(
-                f"where: expected a mask of {len(self)} booleans, got {mask.dtype} of shape {mask.shape}"
+                f"where: expected a mask of {len(self)} booleans, "
+                f"got {mask.dtype} of shape {mask.shape}"
             )
         if not mask.any():
             raise JscaleError(f"where: the mask leaves no row of {self.name}")
@@ -142,45 +142,60 @@ class Runs:
         """The table as a pandas data frame, one column each, in order."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                name: v.astype(object) if v.dtype.kind == "U" else v.copy()
-                for name, v in self.columns.items()
-            }
-        )
+        columns = {
+            name: values.astype(object) if values.dtype.kind == "U" else values.copy()
+            for name, values in self.columns.items()
+        }
+        return pd.DataFrame(columns)
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of the content (not of name, source, notes or the order of columns), as 64
-        hexadecimal digits.
+        """SHA-256 of the content, as 64 hexadecimal digits.
+
+        Name, source, notes and the order of the columns do not count.
         """
         content = hashlib.sha256()
         for name in sorted(self.columns):
             values = self.columns[name]
-            content.update(
-                f"{len(name)}:{name}:{values.dtype.kind}:{len(values)}:".encode(
-                    "utf-8", "surrogatepass"
-                )
-            )
+            content.update(_utf8(f"{len(name)}:{name}:{values.dtype.kind}:{len(values)}:"))
             if values.dtype.kind == "U":
-                # Not the padded array: its width would follow the longest label of rows that are
-                # cut away.
+                # Text by text: the width of the padded array depends on the longest label of rows
+                # that ``where`` may have removed.
                 for text in values.tolist():
-                    content.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
+                    content.update(_utf8(f"{len(text)}:{text}"))
             else:
                 content.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
         return content.hexdigest()
 
     def __repr__(self) -> str:
         kept = int(self.kept.sum())
-        rows = plural(len(self), "run") + (f", {kept:,} kept" if kept < len(self) else "")
-        ranges = []
-        for name in ("N", "D", "C", "loss", "P_w", "P_a", "P_kv", "P_post"):
-            if name in self.columns:
-                low, high = (
-                    human(float(x)) for x in (self.columns[name].min(), self.columns[name].max())
-                )
-                ranges.append(f"{name} {low}" if low == high else f"{name} {low}..{high}")
-        more = f"; {plural(len(self.extras), 'extra column')}" if self.extras else ""
+        rows = plural(len(self), "run")
+        if kept < len(self):
+            rows += f", {kept:,} kept"
+        ranges = [
+            _range_text(name, self.columns[name])
+            for name in _SUMMARY_COLUMNS
+            if name in self.columns
+        ]
+        extras = f"; {plural(len(self.extras), 'extra column')}" if self.extras else ""
         notes = f"; {plural(len(self.notes), 'note')}" if self.notes else ""
-        return f"<Runs {quote(self.name)}: {rows}; {', '.join(ranges)}{more}{notes}>"
+        return f"<Runs {quote(self.name)}: {rows}; {', '.join(ranges)}{extras}{notes}>"
+
+
+def _read_only(values: Any) -> np.ndarray:
+    """The values as a read-only array; an array that is read-only already is not copied."""
+    if isinstance(values, np.ndarray) and values.base is None and not values.flags.writeable:
+        return values
+    values = np.array(values)
+    values.setflags(write=False)
+    return values
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _range_text(name: str, values: np.ndarray) -> str:
+    """``N 70M..1B``."""
+    low, high = human(float(values.min())), human(float(values.max()))
+    return f"{name} {low}" if low == high else f"{name} {low}..{high}"

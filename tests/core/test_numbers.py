@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from jscale._core.numbers import plain_number, written_number
+from jscale._core.numbers import plain_number, number_with_suffix
 
 WRITTEN = {
     "70B": 7e10,
@@ -20,12 +20,12 @@ PLAIN = {"7e10": 7e10, "1E+9": 1e9, "2.": 2.0, "+3": 3.0, "inf": math.inf, "-Inf
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_plain_numbers(text: str):
-    assert plain_number(text) == written_number(text) == PLAIN[text]
+    assert plain_number(text) == number_with_suffix(text) == PLAIN[text]
 
 
 @pytest.mark.parametrize("text", WRITTEN)
 def test_suffixes_are_exact_and_never_plain(text: str):
-    assert written_number(text) == WRITTEN[text]
+    assert number_with_suffix(text) == WRITTEN[text]
     assert plain_number(text) is None
 
 
@@ -33,5 +33,5 @@ def test_suffixes_are_exact_and_never_plain(text: str):
     "text", ["", "B", "70G", "70MB", "1_000", "1,000", "0x10", "1e", "7e3k", "nan", "--1", "\u0661"]
 )
 def test_nothing_else_is_a_number(text: str):
-    assert written_number(text) is None
+    assert number_with_suffix(text) is None
     assert plain_number(text) is None

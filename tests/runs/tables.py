@@ -1,4 +1,4 @@
-"""A small table in the forms that the tests read it in."""
+"""A small table for the tests, and helpers to write and read files."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,12 @@ import pytest
 from jscale import runs
 from jscale._core.errors import JscaleError
 
-CSV = "run_id,params,tokens,w_bits,val_loss,host\na,7e7,1.4e9,4,3.5,x1\nb,2e8,4e9,8,3.125,x2\nc,1e9,2e10,16,2.75,x1\n"
+CSV = (
+    "run_id,params,tokens,w_bits,val_loss,host\n"
+    "a,7e7,1.4e9,4,3.5,x1\n"
+    "b,2e8,4e9,8,3.125,x2\n"
+    "c,1e9,2e10,16,2.75,x1\n"
+)
 COLUMNS = {
     "run_id": ["a", "b", "c"],
     "params": [7e7, 2e8, 1e9],

@@ -1,5 +1,6 @@
 """Every kind of source gives the same table."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -19,6 +20,14 @@ from tests.runs.tables import COLUMNS, CSV, failure, write
 def make_parquet(folder):
     pd.DataFrame(COLUMNS).to_parquet(folder / "runs.parquet")
     return folder / "runs.parquet"
+
+
+def make_excel(folder):
+    """The table on the first of two sheets, below two blank rows and beside a blank column."""
+    with pd.ExcelWriter(folder / "runs.xlsx") as book:
+        pd.DataFrame(COLUMNS).to_excel(book, sheet_name="runs", index=False, startrow=2, startcol=1)
+        pd.DataFrame({"N": [1.0]}).to_excel(book, sheet_name="other")
+    return folder / "runs.xlsx"
 
 
 SOURCES = {
@@ -47,6 +56,19 @@ SOURCES = {
     "ndjson": lambda folder: write(
         folder, "runs.ndjson", pd.DataFrame(COLUMNS).to_json(orient="records", lines=True)
     ),
+    "json": lambda folder: write(
+        folder, "runs.json", pd.DataFrame(COLUMNS).to_json(orient="records", indent=1)
+    ),
+    "csv-gzip": lambda folder: write(folder, "runs.csv.gz", gzip.compress(CSV.encode())),
+    "tsv-gzip": lambda folder: write(
+        folder, "RUNS.TSV.GZ", gzip.compress(CSV.replace(",", "\t").encode("utf-8-sig"))
+    ),
+    "json-gzip": lambda folder: write(
+        folder,
+        "runs.json.gz",
+        gzip.compress(pd.DataFrame(COLUMNS).to_json(orient="records").encode()),
+    ),
+    "excel": make_excel,
     "parquet": make_parquet,
     "dict-of-lists": lambda _: COLUMNS,
     "dict-of-arrays": lambda _: {k: np.array(v) for k, v in COLUMNS.items()},
@@ -112,12 +134,12 @@ def test_aliases(column, alias):
 
 
 @pytest.mark.parametrize(
-    ("given", "derived"),
+    ("columns", "derived"),
     [(("N", "D"), "C"), (("N", "C"), "D"), (("D", "C"), "N"), (("N", "D", "C"), None)],
 )
-def test_two_of_three_give_the_third(given, derived):
+def test_two_of_three_give_the_third(columns, derived):
     full = {"N": np.array([1e8, 2e8]), "D": np.array([2e9, 9e9]), "C": np.array([1.2e18, 1.08e19])}
-    table = runs.read({**{k: full[k] for k in given}, "loss": [3.0, 2.5]})
+    table = runs.read({**{k: full[k] for k in columns}, "loss": [3.0, 2.5]})
     for name, values in full.items():
         np.testing.assert_allclose(table[name], values, rtol=1e-15)
     assert {n.code for n in table.notes if n.code.startswith("derived")} == (
@@ -125,7 +147,7 @@ def test_two_of_three_give_the_third(given, derived):
     )
 
 
-def test_third_is_filled_in_row_by_row(tmp_path):
+def test_the_third_is_computed_row_by_row(tmp_path):
     table = runs.read(
         write(tmp_path, "r.csv", "N,D,C,loss\n1e8,2e9,,3\n1e8,,1.2e18,3.1\n,3e9,1.8e18,3.2\n")
     )
@@ -152,14 +174,14 @@ def test_third_is_filled_in_row_by_row(tmp_path):
         ("2.", 2.0),
     ],
 )
-def test_numbers_as_people_write_them(text, value, tmp_path):
+def test_counts_with_suffixes_and_separators(text, value, tmp_path):
     assert runs.read(write(tmp_path, "r.csv", f"N,loss\n{text},3\n5e8,2.5\n"))["N"][0] == value
 
 
 @pytest.mark.parametrize(
     "text", ["70G", "70MB", "1_000", '"1,00"', '"1.000,5"', "0x10", "1e", "M", "7e7 params", "١٢"]
 )
-def test_ambiguous_numbers_are_refused(text, tmp_path):
+def test_ambiguous_numbers_are_errors(text, tmp_path):
     message = failure(write(tmp_path, "r.csv", f"N,loss\n5e8,2.5\n{text},3\n"))
     assert "column 'N', row 2 (line 3)" in message
     assert "is not a number" in message
@@ -185,7 +207,7 @@ def test_latin1_text_is_read_with_a_note(tmp_path):
     assert "encoding" in {n.code for n in table.notes}
 
 
-def test_other_separator_is_noted(tmp_path):
+def test_another_separator_is_noted(tmp_path):
     table = runs.read(write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3\n2e8;9e9;2.8\n"))
     assert "separated by semicolons, not commas" in next(
         n.message for n in table.notes if n.code == "separator"
@@ -196,7 +218,10 @@ def test_other_separator_is_noted(tmp_path):
 
 
 def test_lines_are_counted_through_cells_of_several_lines(tmp_path):
-    text = 'note,N,D,loss\n"two\nlines",1e8,2e9,3\n\n"three\r\nlines\rhere",1e8,2e9,3.1\nplain,1e8,2e9,bad\n'
+    text = (
+        'note,N,D,loss\n"two\nlines",1e8,2e9,3\n\n"three\r\nlines\rhere",1e8,2e9,3.1\n'
+        "plain,1e8,2e9,bad\n"
+    )
     assert "row 3 (line 8): 'bad' is not a number" in failure(write(tmp_path, "r.csv", text))
 
 
@@ -209,8 +234,8 @@ def test_a_column_that_turns_to_text_late_is_text_throughout(tmp_path):
     assert table["N"][1999] == 1e8 + 1999
 
 
-def test_free_text_that_would_not_fit_is_left_out_with_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr("jscale.runs.reading._validate._MOST_TEXT_BYTES", 1000)
+def test_texts_too_long_to_keep_are_left_out_with_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("jscale.runs.reading._validate._MAX_TEXT_BYTES", 1000)
     table = runs.read(
         {"N": [1e8, 2e8], "loss": [3.0, 2.9], "prompt": ["x" * 400, "y"], "host": ["a", "b"]}
     )
@@ -252,7 +277,7 @@ def test_bad_tables_in_memory(source, expected):
     assert expected in failure(source)
 
 
-def test_the_table_keeps_no_window_on_the_callers_arrays():
+def test_the_table_does_not_share_memory_with_its_source():
     n = np.array([1e8, 2e8])
     frame = pd.DataFrame({"N": n, "loss": [3.0, 2.9]})
     for source in ({"N": n, "loss": [3.0, 2.9]}, frame):
@@ -265,7 +290,7 @@ def test_the_table_keeps_no_window_on_the_callers_arrays():
     assert n.flags.writeable
 
 
-def test_odd_cells_in_memory():
+def test_masked_arrays_series_and_mixed_cells():
     masked = np.ma.MaskedArray([4.0, 8.0], mask=[False, True])
     table = runs.read(
         {
@@ -281,24 +306,25 @@ def test_odd_cells_in_memory():
     np.testing.assert_array_equal(table["x"], [np.nan, 1.0])
 
 
-def test_reading_a_table_again_is_the_table():
+def test_reading_a_table_returns_it():
     table = runs.read(COLUMNS)
     assert runs.read(table) is table
     assert runs.read(table.to_pandas()).digest == table.digest
 
 
 def test_name_and_source(tmp_path):
-    path = write(tmp_path, "mine.csv", CSV)
-    assert (runs.read(path).name, runs.read(path).source) == ("mine.csv", path)
+    path = write(tmp_path, "sweep.csv", CSV)
+    assert (runs.read(path).name, runs.read(path).source) == ("sweep.csv", path)
     assert runs.read(path, name="seven").name == "seven"
     assert failure({"N": [1e8], "loss": [0.0]}, name="seven").startswith(
         "seven: column 'loss', row 1"
     )
 
 
-def test_import_stays_light():
+def test_the_import_loads_no_heavy_library():
     code = (
-        "import sys, jscale.runs; heavy = {'pandas', 'narwhals', 'pooch', 'requests', 'pyarrow', 'polars', 'numpyro'};"
+        "import sys, jscale.runs;"
+        "heavy = {'pandas', 'narwhals', 'openpyxl', 'pooch', 'requests', 'pyarrow', 'numpyro'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -309,3 +335,38 @@ def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     path = make_parquet(tmp_path)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     assert "install jscale[parquet]" in failure(path)
+
+
+def test_excel_without_openpyxl(tmp_path, monkeypatch):
+    path = make_excel(tmp_path)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    assert "install jscale[excel]" in failure(path)
+
+
+def test_excel_cells_of_other_kinds(tmp_path):
+    """Texts with suffixes, dates, truth values and empty cells are read as in any other source."""
+    frame = pd.DataFrame(
+        {
+            "N": ["70M", "1,000,000,000"],
+            "loss": [3.5, 2.75],
+            "w_bits": [4, None],
+            "exclude": [True, False],
+            "day": pd.to_datetime(["2024-03-01", "2024-03-02"]),
+            "code": ["007", "N/A"],
+        }
+    )
+    frame.to_excel(tmp_path / "runs.xlsx", index=False)
+    table = runs.read(tmp_path / "runs.xlsx")
+    assert table["N"].tolist() == [7e7, 1e9]
+    assert table["P_w"].tolist() == [4, 16]
+    assert table.kept.tolist() == [False, True]
+    assert table["day"].tolist() == ["2024-03-01 00:00:00", "2024-03-02 00:00:00"]
+    np.testing.assert_array_equal(table["code"], [7.0, np.nan])
+
+
+def test_json_keeps_large_and_precise_numbers(tmp_path):
+    text = '[{"N": 7e7, "loss": 2.7500000000000004, "seed": 12345678901234567890, "x": {"y": 1}}]'
+    table = runs.read(write(tmp_path, "r.json", text))
+    assert table["loss"][0] == 2.7500000000000004
+    assert table["seed"][0] == 12345678901234567890.0
+    assert table["x"].tolist() == ['{"y": 1}']

@@ -1,4 +1,4 @@
-"""What a law gets of a table."""
+"""The columns and rows of a table that a law uses."""
 
 import jax
 import numpy as np
@@ -9,7 +9,7 @@ from jscale._core.errors import JscaleError
 from tests.runs.tables import COLUMNS
 
 
-def test_select_gives_the_inputs_of_a_law():
+def test_the_inputs_of_a_law():
     table = runs.read(
         {**COLUMNS, "exclude": [0, 1, 0], "stderr": [0.01, 0.02, 0.03], "group": ["g", "h", "g"]}
     )
@@ -27,14 +27,14 @@ def test_select_gives_the_inputs_of_a_law():
     assert data.notes == ()
 
 
-def test_select_counts_missing_bits_as_sixteen_with_a_note():
+def test_missing_bits_are_sixteen_with_a_note():
     data = runs.select(runs.read({"N": [1e8, 2e8], "D": [1e9, 9e9], "loss": [3.0, 2.5]}), laws.qat)
     assert data.inputs["P_w"].tolist() == [16, 16]
     assert [n.code for n in data.notes] == ["bits-off"]
     assert (data.loss_se, data.group) == (None, None)
 
 
-def test_select_names_what_a_law_misses():
+def test_messages_about_missing_and_invalid_columns():
     table = runs.read(
         {"N": [1e8, 2e8], "E experts": ["8", ""], "router": ["a", "b"], "loss": [3.0, 2.5]},
         name="moe.csv",
@@ -72,7 +72,7 @@ def test_select_names_what_a_law_misses():
         )
 
 
-def test_select_uses_the_default_of_an_input():
+def test_an_input_without_a_column_takes_its_default():
     @laws.law(formula="a + 0 * N * epochs", source="test")
     def repeated(
         N: laws.roles.Count, epochs: laws.roles.Steps = 1.0, *, a: laws.roles.Irreducible
@@ -85,7 +85,7 @@ def test_select_uses_the_default_of_an_input():
     assert data.notes == ()
 
 
-def test_a_law_may_name_a_column_as_the_table_did():
+def test_a_column_is_found_by_its_name_in_the_source():
     @laws.law(formula="a + 0 * tokens", source="test")
     def of_tokens(tokens: laws.roles.Tokens, *, a: laws.roles.Irreducible) -> laws.roles.Loss:
         """Loss, nats per token."""
@@ -105,10 +105,8 @@ def test_a_law_may_name_a_column_as_the_table_did():
     )
 
 
-def test_a_column_comes_before_a_header_of_another():
-    """Compute was read from a column ``c``, which is not the law's context where that stands beside
-    it.
-    """
+def test_a_column_has_precedence_over_the_header_of_another():
+    """Compute was read from a column ``c``; the law's context is in the column of that name."""
     table = runs.read(
         {"c": [1e18, 1e19, 1e20], "context": [64.0, 512.0, 1e4], "loss": [3.0, 2.5, 2.0]}
     )
@@ -119,14 +117,14 @@ def test_a_column_comes_before_a_header_of_another():
 @pytest.mark.parametrize("name", ["c", "context"])
 def test_context_is_not_compute(name):
     c, theta = np.geomspace(64, 1e5, 12), laws.params(laws.power_context)
-    made = runs.simulate(laws.power_context, theta, {name: c}, noise=0.0, key=jax.random.key(0))
-    assert runs.select(made, laws.power_context).inputs["c"].tolist() == c.tolist()
-    np.testing.assert_allclose(made["loss"], laws.power_context(c, **theta), rtol=1e-6)
-    again = runs.simulate(laws.power_context, theta, made, noise=0.0, key=jax.random.key(0))
-    assert again["loss"].tolist() == made["loss"].tolist()
+    table = runs.simulate(laws.power_context, theta, {name: c}, noise=0.0, key=jax.random.key(0))
+    assert runs.select(table, laws.power_context).inputs["c"].tolist() == c.tolist()
+    np.testing.assert_allclose(table["loss"], laws.power_context(c, **theta), rtol=1e-6)
+    repeated = runs.simulate(laws.power_context, theta, table, noise=0.0, key=jax.random.key(0))
+    assert repeated["loss"].tolist() == table["loss"].tolist()
 
 
-def test_the_column_of_a_quantity_serves_the_one_input_that_is_it():
+def test_the_column_of_a_quantity_serves_its_only_input():
     table = runs.read({"N": [1e8, 2e8], "steps": [1e4, 2e4], "loss": [3.0, 2.5]})
     assert runs.select(table, laws.kaplan_steps).inputs["S"].tolist() == [1e4, 2e4]
     with pytest.raises(JscaleError, match="needs column 'S' or 'steps'"):
@@ -159,7 +157,8 @@ def _active(N_active: laws.roles.Count, *, share: laws.roles.Exponent) -> laws.r
         (
             laws.routed,
             {"E_experts": [8, 0.5]},
-            "column 'E_experts', row 2: 0.5 is out of range; expected a finite number of experts, 1 or more",
+            "column 'E_experts', row 2: 0.5 is out of range; "
+            "expected a finite number of experts, 1 or more",
         ),
         (
             laws.sparse_moe,
@@ -169,7 +168,8 @@ def _active(N_active: laws.roles.Count, *, share: laws.roles.Exponent) -> laws.r
         (
             laws.mixture_additive(2),
             {"mix_1": [0.4, 0.9], "mix 2": [0.6, 0.9]},
-            r"columns mix_1 \+ mix_2, row 2: they sum to 1.8; expected parts of one whole, together 1",
+            r"columns mix_1 \+ mix_2, row 2: they sum to 1.8; "
+            "expected parts of one whole, together 1",
         ),
         (
             laws.mixture_additive(2),
@@ -184,12 +184,12 @@ def _active(N_active: laws.roles.Count, *, share: laws.roles.Exponent) -> laws.r
     ],
     ids=["experts", "sparsity", "more than the whole", "less than the whole", "more than a part"],
 )
-def test_what_a_law_is_not_defined_for_names_column_and_row(law, columns, message):
+def test_values_outside_of_a_laws_domain_name_column_and_row(law, columns, message):
     table = runs.read({"N": [1e8, 2e8], "D": [1e9, 2e9], "loss": [3.0, 2.5], **columns})
     with pytest.raises(JscaleError, match=message):
         runs.select(table, law)
-    good = table.where(np.array([True, False]))
-    assert len(runs.select(good, law)) == 1
+    valid = table.where(np.array([True, False]))
+    assert len(runs.select(valid, law)) == 1
 
 
 def test_shares_may_be_rounded():

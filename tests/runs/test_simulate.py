@@ -21,7 +21,7 @@ def log_noise(table: runs.Runs) -> np.ndarray:
     )
 
 
-def test_without_noise_the_losses_are_the_laws(key):
+def test_without_noise_the_losses_equal_the_law(key):
     table = runs.simulate(laws.chinchilla, THETA, DESIGN, noise=0.0, key=key)
     np.testing.assert_allclose(log_noise(table), 0.0, atol=1e-14)
     assert table["loss"].dtype == np.float64
@@ -29,7 +29,7 @@ def test_without_noise_the_losses_are_the_laws(key):
     assert table.notes[0].code == "simulated"
 
 
-def test_same_key_same_bytes_whatever_the_precision(key):
+def test_the_same_key_gives_the_same_bytes_in_both_precisions(key):
     def draw(k):
         return runs.simulate(laws.chinchilla, THETA, DESIGN, noise=0.02, key=k)["loss"].tobytes()
 
@@ -43,7 +43,7 @@ def test_same_key_same_bytes_whatever_the_precision(key):
 
 
 @pytest.mark.parametrize(("df", "shape"), [(None, stats.norm()), (3.0, stats.t(3.0))])
-def test_noise_has_the_named_law_on_the_log_loss(df, shape, key):
+def test_the_log_loss_has_the_stated_noise(df, shape, key):
     table = runs.simulate(laws.chinchilla, THETA, DESIGN, noise=0.02, key=key, df=df)
     assert stats.kstest(log_noise(table) / 0.02, shape.cdf).pvalue > 1e-3
     assert stats.kstest(log_noise(table) / 0.03, shape.cdf).pvalue < 1e-3
@@ -59,7 +59,7 @@ def test_bits_of_the_design_are_used_and_missing_ones_are_sixteen(key):
     np.testing.assert_allclose(table["loss"], expected, rtol=1e-14)
 
 
-def test_a_table_lends_its_design(key):
+def test_a_table_as_design(key):
     real = runs.read(
         {
             **DESIGN,
@@ -75,14 +75,14 @@ def test_a_table_lends_its_design(key):
     assert log_noise(table).std() == pytest.approx(0.01, rel=0.1)
 
 
-def test_two_of_three_are_enough(key):
+def test_two_of_three_resources_are_enough(key):
     table = runs.simulate(
         laws.chinchilla, THETA, {"N": [1e8, 1e9], "C": [1e18, 6e20]}, noise=0.0, key=key
     )
     np.testing.assert_allclose(table["D"], [1e18 / 6e8, 1e11], rtol=1e-15)
 
 
-BAD = [
+INVALID = [
     ({"params": {"E": 1.0}}, "needs the parameters 'E', 'A', 'B', 'alpha', 'beta', got 'E'"),
     ({"params": {**THETA, "gamma": 1.0}}, "got 'E', 'A', 'B', 'alpha', 'beta', 'gamma'"),
     ({"params": {**THETA, "E": -100.0}}, "gives the loss -"),
@@ -91,9 +91,9 @@ BAD = [
     ({"noise": np.nan}, "noise is 'nan'"),
     ({"noise": "much"}, "noise is 'much'"),
     ({"df": 0}, "df is '0'"),
-    ({"key": 3}, "key is not a JAX random key"),
-    ({"key": None}, "key is not a JAX random key"),
-    ({"key": jax.random.split(jax.random.key(0), 3)}, "key is not a JAX random key"),
+    ({"key": 3}, "key must be a JAX random key such as jax.random.key(0), not 3"),
+    ({"key": None}, "key must be a JAX random key"),
+    ({"key": jax.random.split(jax.random.key(0), 3)}, "key must be one JAX random key"),
     ({"design": {**DESIGN, "loss": DESIGN["N"]}}, "the design has a column 'loss'"),
     ({"design": {"N": [1e8, -1.0], "D": [1e9, 1e9]}}, "column 'N', row 2"),
     ({"design": {"N": [1e8, 2e8]}}, "law 'chinchilla' needs column 'D'"),
@@ -105,15 +105,17 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "expected"), BAD)
-def test_wrong_arguments(wrong, expected, key):
-    given = {"params": THETA, "design": DESIGN, "noise": 0.01, "key": key, **wrong}
+@pytest.mark.parametrize(("changed", "expected"), INVALID)
+def test_invalid_arguments(changed, expected, key):
+    arguments = {"params": THETA, "design": DESIGN, "noise": 0.01, "key": key, **changed}
     with pytest.raises(JscaleError) as caught:
-        runs.simulate(laws.chinchilla, given.pop("params"), given.pop("design"), **given)
+        runs.simulate(
+            laws.chinchilla, arguments.pop("params"), arguments.pop("design"), **arguments
+        )
     assert expected in str(caught.value)
 
 
-def test_a_law_of_something_else_fills_its_own_column():
+def test_a_law_of_another_outcome_fills_its_column():
     law = laws.error_from_loss
     truth = laws.params(law, "gadre2024_c4_17")
     key = jax.random.key(0)

@@ -1,4 +1,4 @@
-"""What a table of runs can do."""
+"""Tables of runs: access, rows, digest and summary."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from jscale._core.errors import JscaleError
 from tests.runs.tables import COLUMNS
 
 
-def test_table_behaviour():
+def test_access_rows_and_summary():
     table = runs.read({**COLUMNS, "exclude": ["no", "yes", ""], "reason": ["", "diverged", ""]})
     assert len(table) == 3
     assert "P_w" in table
@@ -34,7 +34,7 @@ def test_table_behaviour():
         runs.Runs({"N": np.ones(2), "loss": np.ones(3)})
 
 
-def test_digest_sees_content_only():
+def test_the_digest_depends_on_the_content_only():
     first = runs.read(COLUMNS)
     assert first.digest == runs.read(dict(reversed(COLUMNS.items())), name="other").digest
     for column, cell in (("val_loss", 3.4999), ("host", "x3"), ("w_bits", 5)):
@@ -42,7 +42,7 @@ def test_digest_sees_content_only():
         assert runs.read(changed).digest != first.digest
 
 
-def test_a_table_made_by_hand_owns_its_arrays():
+def test_a_table_copies_writable_arrays():
     loss = np.array([3.0, 2.5])
     table = runs.Runs({"loss": loss})
     with pytest.raises(ValueError, match="read-only"):
@@ -51,7 +51,7 @@ def test_a_table_made_by_hand_owns_its_arrays():
     assert table["loss"][0] == 3.0
 
 
-def test_a_column_is_found_by_the_name_under_which_it_was_read():
+def test_a_column_is_found_by_its_name_in_the_source():
     table = runs.read({**COLUMNS, "is excluded": [0, 0, 1]}, name="runs.csv")
     assert table["params"] is table["N"]
     assert "val_loss" in table
@@ -68,6 +68,6 @@ def test_a_column_is_found_by_the_name_under_which_it_was_read():
     assert part.digest == runs.read(part.to_pandas()).digest
 
 
-def test_one_precision_for_all_is_found_as_each_of_them():
+def test_one_column_of_bits_serves_weights_activations_and_cache():
     table = runs.read({"N": [1e8, 2e8], "bits": [4, 8], "loss": [3.0, 2.5]})
     assert table["bits"].tolist() == table["P_a"].tolist() == [4, 8]

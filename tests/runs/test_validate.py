@@ -1,4 +1,4 @@
-"""What a table must hold, and what it is told about itself."""
+"""Validation of cells and columns, and the notes on a table."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_bad_cells_name_column_row_and_expectation(column, cells, expected):
     assert f"table: {expected}" in failure({"N": N, "D": D, "loss": LOSS, column: cells})
 
 
-def test_the_first_problem_is_told_in_full_and_the_others_are_counted(tmp_path):
+def test_the_first_problem_is_reported_in_full_and_the_others_are_counted(tmp_path):
     text = "N,D,loss,P_w\n1e8,2e9,3,4\n1e8,2e9,3,99\nabc,-1,,4\n1e8,2e9,0,4\n"
     message = failure(write(tmp_path, "r.csv", text))
     assert message.startswith("r.csv: column 'P_w', row 2 (line 3): 99 is out of range")
@@ -76,7 +76,7 @@ def test_messages_stay_on_one_line_whatever_the_names_hold():
     assert message.startswith("two\\nlines: column 'N', row 2: 'a\\n\\u2028b")
 
 
-def test_a_missing_column_lists_what_was_found_and_what_would_do():
+def test_a_missing_column_lists_the_columns_and_the_accepted_names():
     message = failure({"N": N, "D": D, "perplexity": LOSS})
     assert "no column for 'loss'" in message
     assert "val loss, validation loss" in message
@@ -96,17 +96,17 @@ def test_a_missing_column_lists_what_was_found_and_what_would_do():
         ({"Pw": [4, 4, 4], "w_bits": [4, 4, 4]}, "'Pw', 'w_bits'"),
     ],
 )
-def test_two_names_for_one_number_are_refused(columns, names):
+def test_two_columns_for_one_number_are_an_error(columns, names):
     assert f"columns {names} all mean" in failure({"N": N, "D": D, "loss": LOSS, **columns})
 
 
-def test_two_names_for_a_label_leave_one_among_the_extras():
+def test_the_second_column_for_a_label_is_an_extra():
     table = runs.read({"N": N, "loss": LOSS, "Name": ["a", "b", "c"], "ID": ["1", "2", "3"]})
     assert table["run_id"].tolist() == ["1", "2", "3"]
     assert table.extras == ("Name",)
 
 
-def test_one_of_the_three_or_another_number_will_do():
+def test_one_resource_or_another_number_is_enough():
     assert list(runs.read({"C": [1e18, 1e19], "loss": [3, 2]})) == ["C", "loss"]
     assert list(runs.read({"steps": [1e3, 1e4], "loss": [3, 2]})) == ["loss", "steps"]
     assert runs.read({"N": N, "D": [None] * 3, "C": [np.nan] * 3, "loss": LOSS}).extras == ()
@@ -114,7 +114,7 @@ def test_one_of_the_three_or_another_number_will_do():
     assert codes == ["column-empty"]
 
 
-def test_a_third_that_overflows_is_refused():
+def test_a_third_that_overflows_is_an_error():
     assert "C by C = 6ND is not a number above 0" in failure(
         {"N": [1e200], "D": [1e200], "loss": [3]}
     )
@@ -123,15 +123,15 @@ def test_a_third_that_overflows_is_refused():
     )
 
 
-def test_bits_that_nobody_wrote_down():
+def test_missing_bits_are_sixteen_with_notes():
     assert not any(name.startswith("P") for name in runs.read({"N": N, "D": D, "loss": LOSS}))
     table = runs.read({"N": N, "D": D, "loss": LOSS, "w_bits": [4, None, 8], "Ppost": ["", "", ""]})
     assert [table[p].tolist() for p in ("P_w", "P_a", "P_kv", "P_post")] == [
         [4, 16, 8],
         *[[16] * 3] * 3,
     ]
-    told = [note.message for note in table.notes if note.code.startswith("bits")]
-    assert told == [
+    messages = [note.message for note in table.notes if note.code.startswith("bits")]
+    assert messages == [
         "column 'w_bits' is empty in 1 row (2): counted as 16 bits (off)",
         "column 'Ppost' is empty: counted as 16 bits (off)",
         "no column for P_a, P_kv: counted as 16 bits (off)",
@@ -150,7 +150,7 @@ def test_one_precision_stands_for_weights_activations_and_cache():
     )
 
 
-def test_exclude_reads_the_usual_words():
+def test_exclude_accepts_the_usual_words():
     for cells in (
         ["1", "0", ""],
         ["Yes", "no", None],
@@ -170,11 +170,11 @@ def test_exclude_reads_the_usual_words():
     assert [n.message for n in table.notes] == ["2 rows excluded (1, 3): nan; spike"]
 
 
-def test_a_sound_table_has_no_note():
+def test_a_valid_table_has_no_note():
     assert notes(C=[6 * n * d for n, d in zip(N, D, strict=True)]) == {}
 
 
-def test_duplicate_runs_are_told_by_row():
+def test_duplicate_runs_are_listed_by_row():
     table = runs.read(
         {"N": [1e8] * 5, "D": [2e9] * 4 + [3e9], "loss": [3, 2.9, 3, 3, 3], "seed": [0, 0, 0, 1, 0]}
     )
@@ -213,12 +213,12 @@ def test_duplicate_runs_are_told_by_row():
 def test_sizes_in_millions(columns, flagged):
     count = len(next(iter(columns.values())))
     table = runs.read({**columns, "loss": np.linspace(3, 2, count)})
-    found = [n for n in table.notes if n.code == "suspicious-scale"]
-    assert {n.evidence["column"] for n in found} == flagged
-    assert all(n.severity == "warning" and "multiply" in n.message for n in found)
+    scales = [n for n in table.notes if n.code == "suspicious-scale"]
+    assert {n.evidence["column"] for n in scales} == flagged
+    assert all(n.severity == "warning" and "multiply" in n.message for n in scales)
 
 
-def test_a_name_that_speaks_of_millions_yields_to_the_plain_name():
+def test_a_plain_name_has_precedence_over_one_with_a_scale():
     table = runs.read({"N": N, "model_size_M": [70, 200, 1000], "loss": LOSS})
     assert table["N"].tolist() == N
     assert table.extras == ("model_size_M",)
@@ -229,7 +229,7 @@ def test_a_name_that_speaks_of_millions_yields_to_the_plain_name():
     )
 
 
-def test_compute_that_disagrees_tells_rows_and_the_worst():
+def test_compute_that_disagrees_lists_rows_and_the_worst():
     exact = 6 * np.array(N) * np.array(D)
     assert "compute-disagrees" not in notes(C=exact * [1.9, 1, 0.51])
     note = notes(C=exact * [1, 2.1, 0.25])["compute-disagrees"]
@@ -247,15 +247,15 @@ def test_shape_of_the_design():
     assert "one-ratio" in notes(D=[20 * N[0], 3e9, 20 * N[2]], exclude=[0, 1, 0])
 
 
-def test_a_resource_at_one_level_is_told():
+def test_a_resource_at_one_level_is_noted():
     note = notes(N=[7e7] * 3)["one-level"]
     assert note.evidence == {"levels": {"N": 7e7}}
-    assert note.message == "N is 70M in all runs: its effect on the loss cannot be told"
+    assert note.message == "N is 70M in all runs: its effect on the loss is not identified"
     assert "one-level" not in notes()
     both = notes(N=[7e7] * 3, D=[2e9] * 3)
     assert (
         both["one-level"].message
-        == "N is 70M and D is 2B in all runs: their effects on the loss cannot be told"
+        == "N is 70M and D is 2B in all runs: their effects on the loss are not identified"
     )
     assert "one-ratio" not in both
     assert notes(D=[2e9, 3e9, 2e9], exclude=[0, 1, 0])["one-level"].evidence == {

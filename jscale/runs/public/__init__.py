@@ -1,6 +1,7 @@
-"""Public data sets: catalogue, download with hashes, tidy-up."""
+"""Public data sets: catalogue, download checked by hash, conversion to columns."""
 
-from jscale.runs.public._catalogue import Dataset, dataset, datasets
+from jscale.runs.public._catalogue import Dataset
+from jscale.runs.public._load import dataset, datasets
 
 __all__ = [
     "Dataset",

@@ -1,24 +1,18 @@
-"""The public tables of runs: where each comes from, under which licence, and how it is read."""
+"""The catalogue of public tables: source, licence, citation and caveats of each."""
 
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass
 
-from jscale._core.errors import JscaleError
-from jscale._core.notes import Note
-from jscale._core.text import quote
-from jscale.runs._table import Runs
 from jscale.runs.public import _tidy, _tidy_gathered
 from jscale.runs.public._fetch import Gathered, Shipped, Upstream, obtain
-from jscale.runs.reading import read
 
 _RAW = "https://raw.githubusercontent.com"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A public table of runs. Of what others published the project ships the address and the hash,
-    not
-    the data.
+    """A public table of runs.
+
+    For tables that others published, the package has their address and hash, not their data.
 
     Attributes:
         name: for :func:`dataset`.
@@ -27,8 +21,15 @@ class Dataset:
         paper: citation.
         upstream: the original file, the files of the package, or a table gathered from a
             repository.
+        tidy: turns the bytes of the files into columns.
         caveats: what to know before a fit.
-        published_rows: how many runs the original file gives.
+        published_rows: number of runs in the original file; None for the package's own files.
+
+    Example:
+        >>> from jscale import runs
+        >>> entry = runs.datasets()[1]
+        >>> entry.name, entry.rows, entry.upstream.folder
+        ('chinchilla', 245, 'chinchilla_epoch')
     """
 
     name: str
@@ -42,40 +43,49 @@ class Dataset:
 
     @property
     def rows(self) -> int:
-        """How many runs: as published, or as many as the package's own files have by now."""
+        """Number of runs: as published, or as the package's own files have at present."""
         if self.published_rows is not None:
             return self.published_rows
         contents, _ = obtain(self.upstream)
         return len(next(iter(self.tidy(*contents).values())))
 
 
-_CATALOGUE = (
+CATALOGUE = (
     Dataset(
         name="precision-runs",
-        summary="Micro-scale language models trained in few bits (weights, activations, KV cache), then quantised",
+        summary=(
+            "Micro-scale language models trained in few bits (weights, activations, KV cache), "
+            "then quantised"
+        ),
         licence="Apache-2.0 (made for this project)",
         paper="jscale, jscale/runs/tables/precision_runs.md",
         upstream=Shipped(("precision_runs.csv", "precision_runs_post.csv")),
         tidy=_tidy.precision_runs,
         caveats=(
-            "models of 6 thousand to 0.4 million parameters on bytes: the loss is in nats per byte, and constants in "
-            "units of tokens do not carry over to large models",
+            "models of 6 thousand to 0.4 million parameters on bytes: the loss is in nats per "
+            "byte, and constants in units of tokens do not carry over to large models",
         ),
     ),
     Dataset(
         name="chinchilla",
-        summary="Chinchilla runs read off Figure 4 of Hoffmann et al.; 240 kept and 5 outliers excluded",
+        summary=(
+            "Chinchilla runs read off Figure 4 of Hoffmann et al.; 240 kept and 5 outliers excluded"
+        ),
         published_rows=245,
         licence="none stated (points read off a published figure)",
-        paper="Besiroglu et al. 2024, Chinchilla Scaling: A Replication Attempt, arXiv 2404.10102",
+        paper=(
+            "Besiroglu et al. 2024, Chinchilla Scaling: A Replication Attempt, arXiv 2404.10102"
+        ),
         upstream=Upstream(
-            f"{_RAW}/epoch-research/analyzing-chinchilla/92258837425e1b5f2851d624287f0120583a3d0e/data/svg_extracted_data.csv",
+            f"{_RAW}/epoch-research/analyzing-chinchilla/"
+            "92258837425e1b5f2851d624287f0120583a3d0e/data/svg_extracted_data.csv",
             "193478df4e90f040016431996c45682659306840ecdadf83cfb9cd5ca0aa1b30",
             "chinchilla_epoch",
         ),
         tidy=_tidy.chinchilla,
         caveats=(
-            "losses were read off a colour scale and take 99 distinct values; D is computed, not observed",
+            "losses were read off a colour scale and take 99 distinct values; D is computed, "
+            "not observed",
         ),
     ),
     Dataset(
@@ -83,16 +93,20 @@ _CATALOGUE = (
         summary="Llama-style models on C4 trained with weights and activations in 1 to 16 bits",
         published_rows=104,
         licence="MIT",
-        paper="Panferov et al. 2025, QuEST: Stable Training of LLMs with 1-Bit Weights and Activations, "
-        "arXiv 2502.05003",
+        paper=(
+            "Panferov et al. 2025, QuEST: Stable Training of LLMs with 1-Bit Weights and "
+            "Activations, arXiv 2502.05003"
+        ),
         upstream=Upstream(
-            f"{_RAW}/IST-DASLab/QuEST/c295afda142c03a89d2af04653881beccf459aa1/for_plots/runs_for_scaling.json",
+            f"{_RAW}/IST-DASLab/QuEST/c295afda142c03a89d2af04653881beccf459aa1/for_plots/"
+            "runs_for_scaling.json",
             "b588f0fc2144a69a0d24c192becf70d329fd2613c69ff6d3c9ddeea3e2e702fc",
             "quest_precision",
         ),
         tidy=_tidy.quest,
         caveats=(
-            "six series of methods (column group); N leaves out embeddings; the irreducible loss is not identified",
+            "six series of methods (column group); N leaves out embeddings; the irreducible "
+            "loss is not identified",
         ),
     ),
     Dataset(
@@ -102,14 +116,15 @@ _CATALOGUE = (
         licence="none stated (points read off a published figure)",
         paper="Grattafiori et al. 2024, The Llama 3 Herd of Models, arXiv 2407.21783",
         upstream=Upstream(
-            f"{_RAW}/Open-Athena/scaling-law-analysis/3e0656ee3dce1a2c89aa67691920f5eb9d30f0fc/"
-            "data/isoflops/extract/llama_3/isoflops.csv",
+            f"{_RAW}/Open-Athena/scaling-law-analysis/"
+            "3e0656ee3dce1a2c89aa67691920f5eb9d30f0fc/data/isoflops/extract/llama_3/isoflops.csv",
             "9450f8829778ce8bfb51cc9b18ef121ef18f0c81758cd8fbe74d9dcf0545a692",
             "llama3_isoflop",
         ),
         tidy=_tidy.llama3_isoflop,
         caveats=(
-            "the loss is the paper's normalised one, not nats per token; N is computed, so that C = 6ND exactly",
+            "the loss is the paper's normalised one, not nats per token; N is computed, so that"
+            " C = 6ND exactly",
         ),
     ),
     Dataset(
@@ -117,23 +132,32 @@ _CATALOGUE = (
         summary="Routed models (1 to 512 experts) at their last evaluation",
         published_rows=223,
         licence="CC-BY 4.0",
-        paper="Clark et al. 2022, Unified Scaling Laws for Routed Language Models, arXiv 2202.01169",
+        paper=(
+            "Clark et al. 2022, Unified Scaling Laws for Routed Language Models, arXiv 2202.01169"
+        ),
         upstream=Upstream(
-            f"{_RAW}/google-deepmind/scaling_laws_for_routing/42da0c392b127df2c01fa7b705f72396050d05e5/data/curves.csv.gz",
+            f"{_RAW}/google-deepmind/scaling_laws_for_routing/"
+            "42da0c392b127df2c01fa7b705f72396050d05e5/data/curves.csv.gz",
             "c03e7531add85e594f368d33bac4a0220280be858a7ed12d147cf73af6a3819f",
             "moe_routing_clark",
         ),
         tidy=_tidy.clark_moe,
         caveats=(
-            "all models saw the same tokens, about 1.3e11 by the paper, so there is no D; N counts active parameters",
+            "all models saw the same tokens, about 1.3e11 by the paper, so there is no D; N "
+            "counts active parameters",
         ),
     ),
     Dataset(
         name="datablations",
-        summary="Models on C4 that read their data up to thousands of times; the 182 runs of the paper's fit kept",
+        summary=(
+            "Models on C4 that read their data up to thousands of times; the 182 runs of the "
+            "paper's fit kept"
+        ),
         published_rows=296,
         licence="Apache-2.0",
-        paper="Muennighoff et al. 2023, Scaling Data-Constrained Language Models, arXiv 2305.16264",
+        paper=(
+            "Muennighoff et al. 2023, Scaling Data-Constrained Language Models, arXiv 2305.16264"
+        ),
         upstream=Gathered(
             "datablations",
             "datablations.csv",
@@ -144,17 +168,21 @@ _CATALOGUE = (
         ),
         tidy=_tidy_gathered.datablations,
         caveats=(
-            "the authors left out runs in which repetition hurts, so a fit to the kept ones never says that it does; "
-            "64 runs are 4 seeds of 16 configurations",
+            "the authors left out runs in which repetition hurts, so a fit to the kept runs "
+            "cannot show that it does; 64 runs are 4 seeds of 16 configurations",
         ),
     ),
     Dataset(
         name="gadre",
-        summary="Models on C4 and RefinedWeb, 5 to 640 tokens per parameter, with errors on 46 tasks",
+        summary=(
+            "Models on C4 and RefinedWeb, 5 to 640 tokens per parameter, with errors on 46 tasks"
+        ),
         published_rows=69,
         licence="MIT",
-        paper="Gadre et al. 2024, Language Models Scale Reliably with Over-Training and on Downstream Tasks, "
-        "arXiv 2403.08540",
+        paper=(
+            "Gadre et al. 2024, Language Models Scale Reliably with Over-Training and on "
+            "Downstream Tasks, arXiv 2403.08540"
+        ),
         upstream=Gathered(
             "gadre_overtraining",
             "gadre_overtraining_c4_rw.csv",
@@ -165,15 +193,21 @@ _CATALOGUE = (
         ),
         tidy=_tidy_gathered.gadre,
         caveats=(
-            "two corpora (column group): fit them one at a time; learning rates were tuned at 20 tokens per parameter",
+            "two corpora (column group): fit them one at a time; learning rates were tuned at "
+            "20 tokens per parameter",
         ),
     ),
     Dataset(
         name="gemstones",
-        summary="22 model shapes, narrow and wide, at successive checkpoints, hot and cooled down",
+        summary=(
+            "22 model shapes, narrow and wide, at successive checkpoints, hot and cooled down"
+        ),
         published_rows=419,
         licence="MIT",
-        paper="McLeish et al. 2025, Gemstones: A Model Suite for Multi-Faceted Scaling Laws, arXiv 2502.06857",
+        paper=(
+            "McLeish et al. 2025, Gemstones: A Model Suite for Multi-Faceted Scaling Laws, "
+            "arXiv 2502.06857"
+        ),
         upstream=Gathered(
             "gemstones",
             "gemstones_hot_cool_end.csv",
@@ -184,17 +218,23 @@ _CATALOGUE = (
         ),
         tidy=_tidy_gathered.gemstones,
         caveats=(
-            "hot and cool_end (column subset) are two sets of losses of the same models: fit one at a time; rows of "
-            "one shape are checkpoints of one run, and D spans a factor 11",
+            "hot and cool_end (column subset) are two sets of losses of the same models: fit "
+            "one at a time; rows of one shape are checkpoints of one run, and D spans a factor "
+            "11",
         ),
     ),
     Dataset(
         name="porian",
-        summary="IsoFLOP points on RefinedWeb under several protocols of training and of counting parameters",
+        summary=(
+            "IsoFLOP points on RefinedWeb under several protocols of training and of counting "
+            "parameters"
+        ),
         published_rows=1164,
         licence="MIT style",
-        paper="Porian et al. 2024, Resolving Discrepancies in Compute-Optimal Scaling of Language Models, "
-        "arXiv 2406.19146",
+        paper=(
+            "Porian et al. 2024, Resolving Discrepancies in Compute-Optimal Scaling of Language"
+            " Models, arXiv 2406.19146"
+        ),
         upstream=Gathered(
             "porian_isoflop",
             "porian_isoflop_rw.csv",
@@ -205,13 +245,17 @@ _CATALOGUE = (
         ),
         tidy=_tidy_gathered.porian,
         caveats=(
-            "choose one protocol (hparams, warmup, decay, param_count, eval): the same runs stand in several; points "
-            "of one model at successive budgets are read from one training curve",
+            "choose one protocol (hparams, warmup, decay, param_count, eval): the same runs "
+            "appear in several; points of one model at successive budgets are read from one "
+            "training curve",
         ),
     ),
     Dataset(
         name="isoflops",
-        summary="IsoFLOP points of Chinchilla and Llama 3 as others digitised them, with flags of what is amiss",
+        summary=(
+            "IsoFLOP points of Chinchilla and Llama 3 digitised by Open-Athena, with flags for "
+            "outliers"
+        ),
         published_rows=513,
         licence="none stated (points read off published figures)",
         paper="Open-Athena, scaling-law-analysis; after arXiv 2203.15556 and 2407.21783",
@@ -225,8 +269,8 @@ _CATALOGUE = (
         ),
         tidy=_tidy_gathered.isoflops,
         caveats=(
-            "choose one source and condition (columns of that name): their losses are not in one unit, and Llama 3's "
-            "points stand in two of them",
+            "choose one source and condition (columns of that name): their losses are not in "
+            "one unit, and Llama 3's points appear in two of them",
         ),
     ),
     Dataset(
@@ -234,7 +278,10 @@ _CATALOGUE = (
         summary="Grids over learning rate and batch in 17 cells of model size and tokens",
         published_rows=1911,
         licence="none stated",
-        paper="Li et al. 2025, Predictable Scale: Part I, Optimal Hyperparameter Scaling Law, arXiv 2503.04715",
+        paper=(
+            "Li et al. 2025, Predictable Scale: Part I, Optimal Hyperparameter Scaling Law, "
+            "arXiv 2503.04715"
+        ),
         upstream=Gathered(
             "steplaw",
             "steplaw_dense.csv",
@@ -245,12 +292,15 @@ _CATALOGUE = (
         ),
         tidy=_tidy_gathered.steplaw,
         caveats=(
-            "most runs are far from the best learning rate and batch, and some diverged: no fit of loss to N, D",
+            "most runs are far from the best learning rate and batch, and some diverged: do not"
+            " fit the loss to N and D",
         ),
     ),
     Dataset(
         name="vocab",
-        summary="Models with vocabularies of 4 to 96 thousand entries, each at 20 lengths of training",
+        summary=(
+            "Models with vocabularies of 4 to 96 thousand entries, each at 20 lengths of training"
+        ),
         published_rows=1200,
         licence="none stated",
         paper="Tao et al. 2024, Scaling Laws with Vocabulary, arXiv 2407.13623",
@@ -264,54 +314,8 @@ _CATALOGUE = (
         ),
         tidy=_tidy_gathered.vocab,
         caveats=(
-            "loss_u counts from a unigram model's loss and is negative; D is computed from the characters read",
+            "loss_u is relative to a unigram model's loss and is negative; D is computed from "
+            "the characters read",
         ),
     ),
 )
-
-
-def datasets() -> tuple[Dataset, ...]:
-    """The public tables that :func:`dataset` knows."""
-    return _CATALOGUE
-
-
-def dataset(name: str) -> Runs:
-    """A public table of runs, downloaded once where it can be.
-
-    A folder named by the environment variable ``JSCALE_DATA`` is looked at first, then the user's
-    cache, then the source; the file must have the SHA-256 of the catalogue. Tables that were
-    gathered from notebooks, pickles and many small files have no source to download and are read
-    from that folder alone.
-
-    Args:
-        name: one of :func:`datasets`.
-
-    Raises:
-        JscaleError: an unknown name, or the file cannot be had; the message says what to do.
-    """
-    entry = next((entry for entry in _CATALOGUE if entry.name == name), None)
-    if entry is None:
-        near = get_close_matches(str(name).casefold(), [e.name for e in _CATALOGUE], 1)
-        hint = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else f"expected one of {', '.join(e.name for e in _CATALOGUE)}"
-        )
-        raise JscaleError(f"no data set {quote(name)}; {hint}")
-    return load(entry)
-
-
-def load(entry: Dataset) -> Runs:
-    """The table of a catalogue entry.
-
-    Raises:
-        JscaleError: the file cannot be had.
-    """
-    try:
-        contents, origin = obtain(entry.upstream)
-    except JscaleError as error:
-        raise JscaleError(f"data set {entry.name}: {error}") from None
-    table = read(entry.tidy(*contents), name=entry.name)
-    told = (Note("source", "info", f"{entry.paper}; licence: {entry.licence}"),)
-    told += tuple(Note("caveat", "info", caveat) for caveat in entry.caveats)
-    return replace(table, notes=(*told, *table.notes), source=origin)

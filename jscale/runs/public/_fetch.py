@@ -1,6 +1,4 @@
-"""Bring in a published file: from a local folder, the cache or its source, and only if it is that
-very file.
-"""
+"""Obtain a published file from a local folder, the cache or its source, checked by its hash."""
 
 import hashlib
 import logging
@@ -16,12 +14,19 @@ from jscale._core.text import inline
 VARIABLE = "JSCALE_DATA"
 """Environment variable that names a folder with ``<folder>/original/<file>`` for each data set, and
 ``<folder>/<file>`` for each that was gathered."""
-_SECONDS = 30
+_TIMEOUT_SECONDS = 30
+_DOWNLOAD_FAILURES = {
+    "ConnectionError": "no connection",
+    "ConnectTimeout": "no answer",
+    "ReadTimeout": "no answer",
+    "ChunkedEncodingError": "the download was interrupted",
+}
+"""Class of an error of requests → reason for the message."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """A file that somebody published, at one commit of a repository.
+    """A published file, at one commit of a repository.
 
     Attributes:
         url: of the raw file.
@@ -41,7 +46,7 @@ class Upstream:
 
 @dataclass(frozen=True)
 class Shipped:
-    """Files that come with the package.
+    """Files that are part of the package.
 
     Attributes:
         files: their names in the package's folder of tables.
@@ -51,15 +56,13 @@ class Shipped:
 
     @property
     def url(self) -> str:
-        """Where the files are to be found, for people."""
+        """Path of the first file in the project, for messages."""
         return f"jscale/runs/tables/{self.files[0]}"
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """A table gathered from files of a repository that are no table: notebooks, pickles, hundreds
-    of
-    records.
+    """A table gathered from notebooks, pickles or many small files of a repository.
 
     There is nothing to download: it is read from the folder that ``JSCALE_DATA`` names, or not at
     all.
@@ -82,7 +85,7 @@ class Gathered:
 
     @property
     def url(self) -> str:
-        """Where the numbers come from, for people."""
+        """Page of the files that the numbers come from, for messages."""
         return f"https://github.com/{self.repository}/tree/{self.commit}/{self.path}"
 
 
@@ -90,11 +93,11 @@ def obtain(source: Upstream | Shipped | Gathered) -> tuple[tuple[bytes, ...], st
     """The bytes of a data set's files, and where they came from.
 
     Raises:
-        JscaleError: a published file cannot be had, see :func:`fetch`; or a gathered table is not
-            at hand.
+        JscaleError: a published file is not available, see :func:`fetch`; or a gathered table is
+            not in the local folder.
     """
     if isinstance(source, Gathered):
-        content, origin = _at_hand(source)
+        content, origin = _local_table(source)
         return (content,), origin
     if isinstance(source, Upstream):
         content, origin = fetch(source)
@@ -106,82 +109,91 @@ def obtain(source: Upstream | Shipped | Gathered) -> tuple[tuple[bytes, ...], st
 def fetch(upstream: Upstream) -> tuple[bytes, str]:
     """The bytes of a published file, checked against its SHA-256, and where they came from.
 
-    ``JSCALE_DATA`` is looked at first, then the user's cache folder, then the source. Nothing but
-    the right file ever enters the cache.
+    The file is looked for in the folder that ``JSCALE_DATA`` names, then in the user's cache, then
+    at its source. Only a file with the right hash enters the cache.
 
     Raises:
-        JscaleError: the local file is another one, or the source cannot be reached or sends
+        JscaleError: the local file has another hash, or the source cannot be reached or sends
             something else.
     """
-    local = os.environ.get(VARIABLE)
-    if local:
-        path = Path(local) / upstream.folder / "original" / upstream.file
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        path = Path(folder) / upstream.folder / "original" / upstream.file
         if path.is_file():
-            return _checked(path, upstream), str(path)
+            return _read_checked(path, upstream), str(path)
+
     import platformdirs
 
     cache = platformdirs.user_cache_path("jscale", appauthor=False) / "datasets" / upstream.folder
     cached = cache / upstream.file
     try:
-        if not _is_right(cached, upstream):
+        if not _has_hash(cached, upstream):
             cached.unlink(missing_ok=True)
             _download(upstream, cache)
         return cached.read_bytes(), upstream.url
     except OSError as error:
         where = inline(str(error.filename or cache))
-        raise JscaleError(f"{where}: {error.strerror or error}; {_way_out(upstream)}") from None
+        raise JscaleError(f"{where}: {error.strerror or error}; {_alternative(upstream)}") from None
 
 
-def _at_hand(source: Gathered) -> tuple[bytes, str]:
+def _local_table(source: Gathered) -> tuple[bytes, str]:
     """The bytes of a gathered table, and its path.
 
     Raises:
-        JscaleError: it is not in the local folder, or is another one.
+        JscaleError: it is not in the local folder, or has another hash.
     """
-    local = os.environ.get(VARIABLE)
-    path = Path(local or "") / source.folder / source.file
-    if local and path.is_file():
-        return _checked(path, source), str(path)
-    where = f"no {inline(str(path))}" if local else f"{VARIABLE} is not set"
+    folder = os.environ.get(VARIABLE)
+    path = Path(folder or "") / source.folder / source.file
+    if folder and path.is_file():
+        return _read_checked(path, source), str(path)
+    problem = f"no {inline(str(path))}" if folder else f"{VARIABLE} is not set"
     raise JscaleError(
-        f"{where}; set {VARIABLE} to a folder that holds {source.folder}/{source.file}, a table gathered from "
-        f"{source.repository} @ {source.commit[:12]}, {source.path}; no loader from there is here yet"
+        f"{problem}; set {VARIABLE} to a folder that holds {source.folder}/{source.file}, a table "
+        f"gathered from {source.repository} @ {source.commit[:12]}, {source.path}; "
+        "it cannot be downloaded from there"
     )
 
 
-def _checked(path: Path, upstream: Upstream | Gathered) -> bytes:
+def _read_checked(path: Path, source: Upstream | Gathered) -> bytes:
+    """The bytes of a local file.
+
+    Raises:
+        JscaleError: it cannot be read, or has another hash.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise JscaleError(f"{inline(str(path))}: cannot be read: {error.strerror}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != upstream.sha256:
-        right = (
-            "the published file"
-            if isinstance(upstream, Upstream)
-            else "the table that was gathered"
-        )
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != source.sha256:
+        published = isinstance(source, Upstream)
+        expected = "the published file" if published else "the table that was gathered"
         raise JscaleError(
-            f"{inline(str(path))} is not {right}: its SHA-256 is {found[:12]}…, expected {upstream.sha256[:12]}…; "
-            f"replace it with {upstream.url}"
+            f"{inline(str(path))} is not {expected}: its SHA-256 is {digest[:12]}…, "
+            f"expected {source.sha256[:12]}…; replace it with {source.url}"
         )
     return content
 
 
-def _is_right(path: Path, upstream: Upstream) -> bool:
+def _has_hash(path: Path, upstream: Upstream) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == upstream.sha256
 
 
 def _download(upstream: Upstream, cache: Path) -> None:
+    """Download a published file into the cache folder.
+
+    Raises:
+        JscaleError: the source cannot be reached or sends something else.
+    """
     import pooch
     from requests.exceptions import RequestException
 
-    downloader: Any = (
-        _save  # called with url, path and None; pooch's annotation names other arguments
-    )
+    # Pooch calls it with url, path and None; its annotation names other arguments.
+    downloader: Any = _save
+    # Standard output and error belong to the caller.
     logger = pooch.get_logger()
     level = logger.level
-    logger.setLevel(logging.ERROR)  # standard output and error belong to the caller
+    logger.setLevel(logging.ERROR)
     try:
         # Pooch downloads to a temporary name and renames the file only when the hash is right.
         pooch.retrieve(
@@ -192,41 +204,40 @@ def _download(upstream: Upstream, cache: Path) -> None:
             downloader=downloader,
         )
     except RequestException as error:
+        reason = _failure_reason(error)
         raise JscaleError(
-            f"cannot download {upstream.url} ({_reason(error)}); {_way_out(upstream)}"
+            f"cannot download {upstream.url} ({reason}); {_alternative(upstream)}"
         ) from None
     except ValueError:
         raise JscaleError(
-            f"{upstream.url} sent a file whose SHA-256 is not {upstream.sha256[:12]}…; it was thrown away; "
-            f"{_way_out(upstream)}"
+            f"{upstream.url} sent a file whose SHA-256 is not {upstream.sha256[:12]}…, "
+            f"which was discarded; {_alternative(upstream)}"
         ) from None
     finally:
         logger.setLevel(level)
 
 
 def _save(url: str, to: str, _: Any) -> None:
-    """Pooch's own downloader leaves its connection open when the answer is an error."""
+    """Download to a file; Pooch's own downloader leaves its connection open after an error."""
     import requests
 
-    with requests.Session() as session, session.get(url, stream=True, timeout=_SECONDS) as response:
+    with (
+        requests.Session() as session,
+        session.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response,
+    ):
         response.raise_for_status()
         with open(to, "wb") as file:
             for block in response.iter_content(1 << 16):
                 file.write(block)
 
 
-def _reason(error: Exception) -> str:
+def _failure_reason(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP status {response.status_code}"
-    names = {
-        "ConnectionError": "no connection",
-        "ConnectTimeout": "no answer",
-        "ReadTimeout": "no answer",
-        "ChunkedEncodingError": "the download broke off",
-    }
-    return names.get(type(error).__name__, type(error).__name__)
+    kind = type(error).__name__
+    return _DOWNLOAD_FAILURES.get(kind, kind)
 
 
-def _way_out(upstream: Upstream) -> str:
+def _alternative(upstream: Upstream) -> str:
     return f"or set {VARIABLE} to a folder that holds {upstream.folder}/original/{upstream.file}"

@@ -1,6 +1,4 @@
-"""Published files, each turned into columns that :func:`jscale.runs.read` takes; nothing is rounded
-or corrected.
-"""
+"""Published files as columns for :func:`jscale.runs.read`; nothing is rounded or corrected."""
 
 import csv
 import gzip
@@ -25,25 +23,29 @@ def _columns(rows: Iterable[dict[str, Any]]) -> Columns:
 
 
 def chinchilla(content: bytes) -> Columns:
-    """Points of Hoffmann et al.'s Figure 4, with Besiroglu et al.'s five outliers excluded; D = C /
-    (6N).
+    """Points of Hoffmann et al.'s Figure 4; Besiroglu et al.'s five outliers are excluded.
+
+    The file has no tokens: D = C / (6N).
     """
     points = records(content.decode())
-    highest = sorted((float(r["loss"]) for r in points), reverse=True)[:5]
-    excluded = [float(r["loss"]) >= highest[-1] for r in points]
+    losses = [float(point["loss"]) for point in points]
+    fifth_highest = sorted(losses, reverse=True)[4]
+    excluded = [loss >= fifth_highest for loss in losses]
     return {
-        "N": [float(r["Model Size"]) for r in points],
-        "C": [float(r["Training FLOP"]) for r in points],
-        "loss": [float(r["loss"]) for r in points],
+        "N": [float(point["Model Size"]) for point in points],
+        "C": [float(point["Training FLOP"]) for point in points],
+        "loss": losses,
         "exclude": excluded,
         "reason": ["besiroglu: outlier, very low D/N" if out else "" for out in excluded],
     }
 
 
+_QUEST_FORMATS = {"bf16": "bf16", "quest_fp4": "fp4_e2m1"}
+_QUEST_SETTINGS = ("lr", "n_layer", "n_embd", "n_head", "iterations", "warmup_steps")
+
+
 def _quest_group(w_quant: str, a_quant: str, bits: int) -> tuple[str, str]:
-    """The series that a run belongs to and the key under which the authors fit its effective
-    precision.
-    """
+    """The series of a run, and the key under which the authors fit its effective precision."""
     if w_quant == a_quant == "NoQuantizer":
         return "bf16", "16"
     if "FP4" in w_quant:
@@ -75,14 +77,11 @@ def _quest_run(run: dict[str, Any]) -> dict[str, Any]:
         "group": group,
         "n_kind": "non-embedding",
         "P_key": key,
-        "number_format": {"bf16": "bf16", "quest_fp4": "fp4_e2m1"}.get(group, "int"),
+        "number_format": _QUEST_FORMATS.get(group, "int"),
         "w_quant": run["w_quant"],
         "a_quant": run["a_quant"],
         "model_size_M": run["model_size"],
-        **{
-            name: args[name]
-            for name in ("lr", "n_layer", "n_embd", "n_head", "iterations", "warmup_steps")
-        },
+        **{name: args[name] for name in _QUEST_SETTINGS},
         "tokens_per_step": d // args["iterations"],
         "clip_scale": run["clip_scale"],
     }
@@ -91,22 +90,19 @@ def _quest_run(run: dict[str, Any]) -> dict[str, Any]:
 def quest(content: bytes) -> Columns:
     """QuEST's quantisation-aware runs, ordered by series, key and size."""
     runs = [_quest_run(run) for run in json.loads(content)]
-    return _columns(sorted(runs, key=lambda r: (r["group"], r["P_key"], r["N"], r["D"])))
+    return _columns(sorted(runs, key=lambda run: (run["group"], run["P_key"], run["N"], run["D"])))
 
 
 def llama3_isoflop(content: bytes) -> Columns:
     """Points of the Llama 3 paper's Figure 2, as digitised, ordered by budget and size."""
-    points = [r for r in records(content.decode()) if r["condition"] == "raw_loss"]
-    runs = [
-        {
-            "N": float(r["params"]),
-            "D": float(r["tokens"]),
-            "C": float(r["budget"]),
-            "loss": float(r["loss"]),
-        }
-        for r in points
-    ]
-    return _columns(sorted(runs, key=lambda r: (r["C"], r["N"])))
+    points = [row for row in records(content.decode()) if row["condition"] == "raw_loss"]
+    sources = {"N": "params", "D": "tokens", "C": "budget", "loss": "loss"}
+    runs = [{name: float(point[source]) for name, source in sources.items()} for point in points]
+    return _columns(sorted(runs, key=lambda run: (run["C"], run["N"])))
+
+
+_CLARK_COPIED = ("k", "routing_frequency", "flop_increase", "step", "flops_per_step")
+_CLARK_LOSSES = ("c4", "pile", "wikitext103", "lambada", "curation_corpus")
 
 
 def _clark_model(row: dict[str, str]) -> dict[str, Any]:
@@ -118,46 +114,35 @@ def _clark_model(row: dict[str, str]) -> dict[str, Any]:
         "E_experts": int(row["num_experts"]),
         "N_total": float(row["total_parameter_count"]),
         "router": row["router_type"],
-        **{
-            name: row[name]
-            for name in ("k", "routing_frequency", "flop_increase", "step", "flops_per_step")
-        },
-        **{name: row[name] for name in ("d_model", "num_blocks")},
+        **{name: row[name] for name in _CLARK_COPIED},
+        "d_model": row["d_model"],
+        "num_blocks": row["num_blocks"],
         "size": row["model_size_label"],
-        **{
-            f"loss_{on}": row[f"loss_{on}"]
-            for on in ("c4", "pile", "wikitext103", "lambada", "curation_corpus")
-        },
+        **{f"loss_{corpus}": row[f"loss_{corpus}"] for corpus in _CLARK_LOSSES},
     }
 
 
 def clark_moe(content: bytes) -> Columns:
-    """The last evaluation of each of Clark et al.'s routed models, ordered by router, size and
-    experts.
-    """
+    """Clark et al.'s routed models at their last evaluation, by router, size and experts."""
     last: dict[str, dict[str, str]] = {}
     for row in records(gzip.decompress(content).decode()):
-        if row["hyper_id"] not in last or int(row["step"]) > int(last[row["hyper_id"]]["step"]):
+        previous = last.get(row["hyper_id"])
+        if previous is None or int(row["step"]) > int(previous["step"]):
             last[row["hyper_id"]] = row
+
     models = [_clark_model(row) for row in last.values()]
-    return _columns(
-        sorted(models, key=lambda m: (m["router"], m["N"], m["E_experts"], int(m["run_id"])))
-    )
+    order = ("router", "N", "E_experts")
+    models.sort(key=lambda model: (*(model[name] for name in order), int(model["run_id"])))
+    return _columns(models)
+
+
+_PRECISION_NUMBERS = ("N", "D", "C", "P_w", "P_a", "P_kv", "loss", "loss_se")
 
 
 def _precision_run(row: dict[str, str], group: str, bits: str) -> dict[str, Any]:
-    numbers = {
-        name: float(row[name]) for name in ("N", "D", "C", "P_w", "P_a", "P_kv", "loss", "loss_se")
-    }
-    reason = row["reason"]
-    if not reason and numbers["P_a"] == 2:
-        reason = "activations in 2 bits: learns byte frequencies at best, at any size and length"
-    if not reason and float(bits) == 2:
-        reason = "quantised to 2 bits, three levels: beyond what the law of degradation describes"
-    if not reason and group == "gptq":
-        reason = "another method of quantisation: fit it on its own"
-    if not reason and float(bits) < 16 and float(bits) > numbers["P_w"]:
-        reason = "quantised to more bits than trained in"
+    """A trained model (group "trained") or one of its copies, quantised to ``bits``."""
+    numbers = {name: float(row[name]) for name in _PRECISION_NUMBERS}
+    reason = row["reason"] or _exclusion_reason(numbers, group, float(bits))
     return {
         "run_id": row["run_id"] if group == "trained" else f"{row['run_id']}-{group}{bits}",
         "group": group,
@@ -171,14 +156,27 @@ def _precision_run(row: dict[str, str], group: str, bits: str) -> dict[str, Any]
     }
 
 
+def _exclusion_reason(numbers: dict[str, float], group: str, bits: float) -> str:
+    """Why a run is excluded; empty for one that is kept."""
+    if numbers["P_a"] == 2:
+        return "activations in 2 bits: learns byte frequencies at best, at any size and length"
+    if bits == 2:
+        return "quantised to 2 bits, three levels: beyond what the law of degradation describes"
+    if group == "gptq":
+        return "another method of quantisation: fit it on its own"
+    if numbers["P_w"] < bits < 16:
+        return "quantised to more bits than trained in"
+    return ""
+
+
 def precision_runs(trained: bytes, quantised: bytes) -> Columns:
-    """The project's own runs in long form: every trained model, then each of its quantised copies.
+    """The project's own runs: every trained model, then each of its quantised copies.
 
     A trained model has ``P_post = 16``. Excluded, with the reason: copies made by GPTQ; copies in
-    more bits than the model was trained in, for which the laws know no loss; copies in 2 bits, a
-    fifth of all, which would make 99% of the squared miss of the law of degradation; runs with
-    activations in 2 bits, half of which diverge and the rest of which end within 0.1 nats of byte
-    frequencies. Runs without a finite loss are in the files alone.
+    more bits than the model was trained in, where the laws are not defined; copies in 2 bits, a
+    fifth of all, which would contribute 99% of the squared residuals of the law of degradation;
+    runs with activations in 2 bits, half of which diverge and the rest of which end within 0.1 nats
+    of byte frequencies. Runs without a finite loss are in the files only.
     """
     runs = [
         _precision_run(row, "trained", "16") for row in records(trained.decode()) if row["loss"]

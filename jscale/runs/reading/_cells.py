@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jscale._core.numbers import plain_number, written_number
+from jscale._core.numbers import number_with_suffix, plain_number
 from jscale._core.text import text_of
 from jscale.runs.reading._columns import Kind
 
@@ -20,7 +20,7 @@ _NO = frozenset({"0", "0.0", "false", "f", "no", "n"})
 
 
 class BadCell(Exception):
-    """What is wrong with a cell, in a few words."""
+    """A cell that cannot be read; the message says in a few words what is wrong with it."""
 
 
 def is_empty(cell: Any) -> bool:
@@ -38,19 +38,19 @@ def number(cell: Any, kind: Kind) -> float:
     Text may be a plain number (``70000000``, ``7e7``). In a count it may also carry one of the
     suffixes K, M, B, T for 1e3, 1e6, 1e9, 1e12 in either letter case (``70M``, ``1.4 T``) or commas
     between groups of three digits (``1,000,000``). Nowhere else, since a comma may be a decimal
-    sign and a suffix a unit: ``3,215`` as a loss, ``70G`` as a size and ``1_000`` are refused
-    rather than guessed.
+    sign and a suffix a unit: ``3,215`` as a loss, ``70G`` as a size and ``1_000`` are errors, not
+    guesses.
 
     Raises:
         BadCell: it is not a number.
     """
     if isinstance(cell, str):
-        return _from_text(cell.strip(), kind)
+        return _number_from_text(cell.strip(), kind)
     if isinstance(cell, bool | np.bool_):
         raise BadCell("a truth value, not a number")
+    if isinstance(cell, np.complexfloating):
+        raise BadCell("a complex number")
     if isinstance(cell, numbers.Real | np.number) or type(cell).__name__ == "Decimal":
-        if isinstance(cell, np.complexfloating):
-            raise BadCell("a complex number")
         try:
             return float(cell)  # pyright: ignore[reportArgumentType]
         except (OverflowError, ValueError):
@@ -58,13 +58,13 @@ def number(cell: Any, kind: Kind) -> float:
     raise BadCell(f"of type {type(cell).__name__}, not a number")
 
 
-def _from_text(text: str, kind: Kind) -> float:
+def _number_from_text(text: str, kind: Kind) -> float:
     if kind is Kind.COUNT and _THOUSANDS.fullmatch(text):
         return float(text.replace(",", ""))
-    found = written_number(text) if kind is Kind.COUNT else plain_number(text)
-    if found is None:
+    value = number_with_suffix(text) if kind is Kind.COUNT else plain_number(text)
+    if value is None:
         raise BadCell("not a number")
-    return found
+    return value
 
 
 def flag(cell: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The columns that jscale knows: their kind, their unit, and the names by which people call them."""
+"""The columns that jscale knows: their kind, their unit and the names they go by."""
 
 import enum
 import re
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import listing, quote
+from jscale._core.text import quote, quoted_names
 
 
 class Kind(enum.Enum):
@@ -22,8 +22,8 @@ class Kind(enum.Enum):
     """Text."""
     FLAG = "flag"
     """Yes or no; an empty cell means no."""
-    LOOSE = "loose"
-    """Numbers when every filled cell is one (an empty cell is NaN), else text."""
+    INFERRED = "inferred"
+    """Numbers if every filled cell is one (an empty cell is NaN), else text."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Column:
         name: in a table of runs.
         kind: how its cells are read.
         expected: what a cell should hold, for error messages.
-        aliases: other names; letter case, spaces and punctuation do not matter.
+        aliases: other names that are recognised, in any letter case, spacing and punctuation.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Column:
 
 
 OFF_BITS = 16.0
-"""A bit column that is missing: the numbers are kept in 16 bits, which counts as not quantised."""
-MOST_BITS = 64.0
+"""Bits of a missing bit column: 16, which counts as not quantised."""
+MAX_BITS = 64.0
 TRAINING_BITS = ("P_w", "P_a", "P_kv")
 BIT_COLUMNS = (*TRAINING_BITS, "P_post")
 TIED_BITS = "P"
 """One precision for weights, activations and KV cache alike."""
 
-_BITS_EXPECTED = f"bits, above 0 and at most {MOST_BITS:.0f}, such as 4 or 16"
+_BITS_EXPECTED = f"bits, above 0 and at most {MAX_BITS:.0f}, such as 4 or 16"
 
 COLUMNS: tuple[Column, ...] = (
     Column(
@@ -155,7 +155,7 @@ COLUMNS: tuple[Column, ...] = (
         _BITS_EXPECTED,
         ("bits", "precision", "train bits", "training bits", "P train"),
     ),
-    Column("seed", Kind.LOOSE, "a seed", ("random seed", "rng seed")),
+    Column("seed", Kind.INFERRED, "a seed", ("random seed", "rng seed")),
     Column("group", Kind.LABEL, "a label", ("run group", "cohort")),
     Column("family", Kind.LABEL, "a label", ("model family",)),
     Column("run_id", Kind.LABEL, "a label", ("run", "run name", "id", "name")),
@@ -181,8 +181,10 @@ _SCALES = {
     **dict.fromkeys(("b", "bn", "billion", "billions"), 1e9),
     **dict.fromkeys(("t", "tn", "trillion", "trillions"), 1e12),
 }
-_HINT = re.compile(
-    rf"(?P<base>.+?)(?P<gap>[\s_\-./]*\(\s*(in\s+)?|[\s_\-./]+)(?P<unit>{'|'.join(_SCALES)})\s*\)?\s*"
+_SCALED_HEADER = re.compile(
+    r"(?P<base>.+?)"
+    r"(?P<gap>[\s_\-./]*\(\s*(in\s+)?|[\s_\-./]+)"
+    rf"(?P<unit>{'|'.join(_SCALES)})\s*\)?\s*"
 )
 
 
@@ -192,8 +194,7 @@ class Match:
 
     Attributes:
         headers: known column → header as the table has it.
-        scales: known column → factor that its header speaks of (``params_m``: 1e6), where it speaks
-            of one.
+        scales: known column → factor that its header names (``params_m``: 1e6), where it names one.
     """
 
     headers: dict[str, str]
@@ -208,8 +209,8 @@ def match(headers: Sequence[str]) -> Match:
     """Find the known columns among ``headers``.
 
     A label (``run_id``, ``group`` …) with two candidates takes the one that jscale lists first and
-    leaves the other among the extras, since exports often carry both an id and a name; for a number
-    two candidates are a mistake.
+    leaves the other among the extras, since exports often carry both an id and a name. For a number
+    two candidates are an error.
 
     Raises:
         JscaleError: two headers stand for one known number.
@@ -218,39 +219,48 @@ def match(headers: Sequence[str]) -> Match:
     for header in headers:
         if known := _BY_ALIAS.get(fold(header)):
             candidates.setdefault(known, []).append(header)
-    found = {known: _choose(KNOWN[known], names) for known, names in candidates.items()}
+    matched = {known: _choose(KNOWN[known], names) for known, names in candidates.items()}
+
+    # A header with a scale stands for a size only where no plain header does.
     scales: dict[str, float] = {}
     for known in ("N", "D"):
-        if known not in found:
-            hinted = {h: scale for h in headers if (scale := _hinted_scale(h, known))}
-            if hinted:
-                found[known] = _choose(KNOWN[known], list(hinted))
-                scales[known] = hinted[found[known]]
-    return Match(found, scales)
+        scaled = {} if known in matched else _scaled_headers(headers, known)
+        if scaled:
+            matched[known] = _choose(KNOWN[known], list(scaled))
+            scales[known] = scaled[matched[known]]
+    return Match(matched, scales)
 
 
 def _choose(column: Column, names: list[str]) -> str:
+    """The header of a column among several candidates."""
     if len(names) == 1:
         return names[0]
     if column.kind is not Kind.LABEL:
         raise JscaleError(
-            f"columns {listing(names)} all mean {column.name!r}: keep one of them, or rename the others"
+            f"columns {quoted_names(names)} all mean {column.name!r}: "
+            "keep one of them, or rename the others"
         )
     order = [fold(alias) for alias in (column.name, *column.aliases)]
     return min(names, key=lambda name: order.index(fold(name)))
 
 
-def _hinted_scale(header: str, known: str) -> float | None:
-    """The factor in a header such as ``params_m`` or ``Tokens (billions)``, None for any other
-    header.
-    """
-    hint = _HINT.fullmatch(header.casefold())
-    if hint is None or _BY_ALIAS.get(fold(hint["base"])) != known:
+def _scaled_headers(headers: Sequence[str], known: str) -> dict[str, float]:
+    """Headers that mean a known column in thousands, millions or more → that factor."""
+    scales = {header: _scale_in_header(header, known) for header in headers}
+    return {header: scale for header, scale in scales.items() if scale is not None}
+
+
+def _scale_in_header(header: str, known: str) -> float | None:
+    """The factor in ``params_m`` or ``Tokens (billions)``; None for any other header."""
+    parts = _SCALED_HEADER.fullmatch(header.casefold())
+    if parts is None or _BY_ALIAS.get(fold(parts["base"])) != known:
         return None
+
     # "N_b" or "D_t" may be anything; "N (b)" and "N_billions" may not.
-    if len(fold(hint["base"])) == 1 and len(hint["unit"]) == 1 and "(" not in hint["gap"]:
+    single_letters = len(fold(parts["base"])) == 1 and len(parts["unit"]) == 1
+    if single_letters and "(" not in parts["gap"]:
         return None
-    return _SCALES[hint["unit"]]
+    return _SCALES[parts["unit"]]
 
 
 def accepted(column: str) -> str:
@@ -258,6 +268,9 @@ def accepted(column: str) -> str:
     return f"{column} ({', '.join(KNOWN[column].aliases[:5])} …)"
 
 
-def missing(column: str, found: Sequence[str]) -> str:
-    """What to say when a required column is not there."""
-    return f"no column for {quote(column)}: expected {accepted(column)}; the columns are {listing(found)}"
+def missing_column(column: str, headers: Sequence[str]) -> str:
+    """The message about a required column that no header stands for."""
+    return (
+        f"no column for {quote(column)}: expected {accepted(column)}; "
+        f"the columns are {quoted_names(headers)}"
+    )

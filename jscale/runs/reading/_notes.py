@@ -1,148 +1,135 @@
-"""Doubts about a table that is well formed: nothing here stops a fit, everything here is worth a
-look first.
-"""
+"""Notes on a valid table: nothing here stops a fit, everything here is worth a look first."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from jscale._core.notes import Note
-from jscale._core.text import human, inline, listing, numbers, plural, quote
+from jscale._core.text import human, inline, plural, quote, quoted_names, row_numbers
 from jscale.runs.reading._columns import BIT_COLUMNS, Match
 
-MOST_ROWS = 100
-"""Row numbers that a note carries at most; its ``count`` is always the whole number."""
-_DISAGREEMENT = 2.0
-_ONE_RATIO = 0.01
-"""Spread of D/N below which all runs count as lying on one line: rounding to whole steps moves it
-by less."""
-_FEWEST = {"N": 1e3, "D": 1e4}
+MAX_ROW_NUMBERS = 100
+"""Row numbers that a note lists at most; its ``count`` covers all of them."""
+_MAX_REASONS = 3
+_COMPUTE_FACTOR = 2.0
+"""C that differs from 6ND by more than this factor is noted."""
+_RATIO_SPREAD = 0.01
+"""Spread of log D/N below which all runs count as lying on one line: rounding to whole steps moves
+it by less."""
+_SMALLEST_COUNTS = {"N": 1e3, "D": 1e4}
 """No table of language models stops below so many parameters or tokens."""
-_SMALL = 1e7
+_LARGEST_SCALED_COUNT = 1e7
 """A count in thousands or more stays below this."""
+_RATIO_LIMITS = (1e-3, 1e6)
+"""Tokens a parameter outside of which one of the two is in another unit."""
 _UNITS = {"N": "parameters", "D": "tokens"}
 
 Columns = Mapping[str, np.ndarray]
 
 
-def remarks(columns: Columns, extras: tuple[str, ...], match: Match | None = None) -> list[Note]:
+@dataclass(frozen=True)
+class _Table:
+    """What the checks of this module look at.
+
+    Attributes:
+        columns: canonical name → values, shape (rows,).
+        extras: names of the columns that jscale does not know.
+        match: the table's own headers and the scales that they name.
+        kept: rows that are not excluded, shape (rows,).
+    """
+
+    columns: Columns
+    extras: tuple[str, ...]
+    match: Match
+    kept: np.ndarray
+
+
+def table_notes(
+    columns: Columns, extras: tuple[str, ...], match: Match | None = None
+) -> list[Note]:
     """The notes on a validated table; rows are counted from 1.
 
     Args:
         columns: canonical name → values, shape (rows,).
-        extras: names of the unknown columns.
-        match: the table's own headers and the scales that they speak of, if it was read from
-            somewhere.
+        extras: names of the columns that jscale does not know.
+        match: the table's own headers and the scales that they name, if it had any.
     """
-    kept = ~columns["exclude"] if "exclude" in columns else np.ones(_length(columns), dtype=bool)
-    found = [_extras(extras), _excluded(columns, kept), *_scale(columns, match or Match({}, {}))]
-    found += [check(columns) for check in _CHECKS]
-    found += [_one_level(columns, kept), _one_ratio(columns, kept)]
-    return [note for note in found if note is not None]
+    kept = np.ones(_length(columns), dtype=bool)
+    if "exclude" in columns:
+        kept = ~columns["exclude"]
+    table = _Table(columns, extras, match or Match({}, {}), kept)
+
+    notes: list[Note] = []
+    for check in _CHECKS:
+        notes += check(table)
+    return notes
 
 
 def _length(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def _rows(mask: np.ndarray) -> dict[str, object]:
+def _row_evidence(mask: np.ndarray) -> dict[str, object]:
     rows = np.flatnonzero(mask) + 1
-    return {"rows": tuple(rows[:MOST_ROWS].tolist()), "count": len(rows)}
+    return {"rows": tuple(rows[:MAX_ROW_NUMBERS].tolist()), "count": len(rows)}
 
 
-def _shown(mask: np.ndarray) -> str:
-    return numbers(np.flatnonzero(mask) + 1)
+def _row_text(mask: np.ndarray) -> str:
+    return row_numbers(np.flatnonzero(mask) + 1)
 
 
-def _extras(extras: tuple[str, ...]) -> Note | None:
-    if not extras:
-        return None
-    message = f"other columns were kept, for laws that read them by name: {listing(extras)}"
-    return Note("unknown-columns", "info", message, {"columns": extras})
+def _extra_columns(table: _Table) -> list[Note]:
+    if not table.extras:
+        return []
+    names = quoted_names(table.extras)
+    message = f"other columns were kept, for laws that read them by name: {names}"
+    return [Note("unknown-columns", "info", message, {"columns": table.extras})]
 
 
-def _excluded(columns: Columns, kept: np.ndarray) -> Note | None:
-    if kept.all():
-        return None
-    why = (
-        [reason for reason in np.unique(columns["reason"][~kept]).tolist() if reason]
-        if "reason" in columns
-        else []
-    )
-    reasons = f": {'; '.join(inline(reason, 80) for reason in why[:3])}" if why else ""
-    message = f"{plural(int((~kept).sum()), 'row')} excluded ({_shown(~kept)}){reasons}"
-    return Note("rows-excluded", "info", message, _rows(~kept))
+def _excluded_rows(table: _Table) -> list[Note]:
+    excluded = ~table.kept
+    if not excluded.any():
+        return []
+    message = f"{plural(int(excluded.sum()), 'row')} excluded ({_row_text(excluded)})"
+    if "reason" in table.columns:
+        reasons = [reason for reason in np.unique(table.columns["reason"][excluded]) if reason]
+        if reasons:
+            message += f": {'; '.join(inline(str(r), 80) for r in reasons[:_MAX_REASONS])}"
+    return [Note("rows-excluded", "info", message, _row_evidence(excluded))]
 
 
-def _duplicates(columns: Columns) -> Note | None:
-    """Rows, of those kept, that agree in everything that makes a run, and in its result to the last
-    digit.
-    """
-    keys = [
-        n for n in ("N", "D", "C", *BIT_COLUMNS, "seed", "group", "family", "loss") if n in columns
-    ]
-    if "loss" not in columns:
-        return None
-    # Only rows that share a loss can be equal, and in most tables few do.
-    _, inverse, counts = np.unique(columns["loss"], return_inverse=True, return_counts=True)
-    repeated = counts[inverse] > 1
-    candidates = np.flatnonzero(
-        repeated & ~columns["exclude"] if "exclude" in columns else repeated
-    )
-    if not len(candidates):
-        return None
-    codes = np.stack([np.unique(columns[k][candidates], return_inverse=True)[1] for k in keys])
-    order = np.lexsort(codes)
-    same = (codes[:, order[1:]] == codes[:, order[:-1]]).all(axis=0)
-    equal = np.zeros(len(columns["loss"]), dtype=bool)
-    equal[candidates[order[1:][same]]] = equal[candidates[order[:-1][same]]] = True
-    if not equal.any():
-        return None
-    message = f"rows {_shown(equal)} repeat others in {', '.join(keys)}: a run that is listed twice counts twice"
-    return Note("duplicate-runs", "warning", message, _rows(equal))
-
-
-def _compute_disagrees(columns: Columns) -> Note | None:
-    if not all(name in columns for name in ("N", "D", "C")):
-        return None
-    log_ratio = np.log(columns["C"]) - np.log(6.0) - np.log(columns["N"]) - np.log(columns["D"])
-    apart = np.abs(log_ratio) > np.log(_DISAGREEMENT)
-    if not apart.any():
-        return None
-    worst = int(np.argmax(np.abs(log_ratio)))
-    ratio = float(np.exp(np.clip(log_ratio[worst], -700, 700)))
-    evidence = {**_rows(apart), "worst_row": worst + 1, "worst_ratio": ratio}
-    message = (
-        f"C differs from 6ND by more than a factor {_DISAGREEMENT:g} in rows {_shown(apart)}; "
-        f"worst in row {worst + 1}, where C is {ratio:.3g} times 6ND"
-    )
-    return Note("compute-disagrees", "warning", message, evidence)
-
-
-def _scale(columns: Columns, match: Match) -> list[Note]:
-    """Sizes or tokens that seem to be given in millions or billions.
+def _suspicious_scales(table: _Table) -> list[Note]:
+    """Sizes or tokens that seem to be in millions or billions.
 
     Models of a few thousand parameters exist, so a small N says nothing by itself unless it is
-    below a thousand; models with more than a million tokens a parameter, or fewer than one token
+    below a thousand. Models with more than a million tokens a parameter, or fewer than one token
     for a thousand parameters, do not.
     """
-    n, d = columns.get("N"), columns.get("D")
-    tokens_per_parameter = (
-        None if n is None or d is None else float(np.exp(np.median(np.log(d) - np.log(n))))
-    )
+    n, d = table.columns.get("N"), table.columns.get("D")
+    tokens_per_parameter = None
+    if n is not None and d is not None:
+        tokens_per_parameter = float(np.exp(np.median(np.log(d) - np.log(n))))
     ratio = tokens_per_parameter or 1.0
-    tiny_n = n is not None and n.max() < _FEWEST["N"]
-    tiny_d = d is not None and d.max() < _FEWEST["D"]
+    n_too_small = n is not None and n.max() < _SMALLEST_COUNTS["N"]
+    d_too_small = d is not None and d.max() < _SMALLEST_COUNTS["D"]
+    implausible = {
+        "N": ratio > _RATIO_LIMITS[1] or d_too_small,
+        "D": ratio < _RATIO_LIMITS[0] or n_too_small,
+    }
+
     notes = []
-    for name, values, odd in (("N", n, ratio > 1e6 or tiny_d), ("D", d, ratio < 1e-3 or tiny_n)):
-        if values is None:
+    for name in ("N", "D"):
+        if name not in table.columns:
             continue
-        largest, scale = float(values.max()), match.scales.get(name)
-        if largest < _FEWEST[name] or (largest < _SMALL and (odd or scale)):
-            spoken = f"column {quote(match.headers[name])}" if name in match.headers else name
+        largest, scale = float(table.columns[name].max()), table.match.scales.get(name)
+        suspicious = largest < _LARGEST_SCALED_COUNT and (implausible[name] or scale)
+        if largest < _SMALLEST_COUNTS[name] or suspicious:
+            headers = table.match.headers
+            column = f"column {quote(headers[name])}" if name in headers else name
             message = (
-                f"{spoken} is at most {human(largest)}, which looks like millions or billions: "
-                f"it is taken as {_UNITS[name]}, so multiply it if it is not"
+                f"{column} is at most {human(largest)}, which looks like millions or billions: "
+                f"it is read as {_UNITS[name]}, so multiply it if it is not"
             )
             evidence = {
                 "column": name,
@@ -154,57 +141,113 @@ def _scale(columns: Columns, match: Match) -> list[Note]:
     return notes
 
 
-def _one_row(columns: Columns) -> Note | None:
-    if _length(columns) > 1:
-        return None
-    return Note(
-        "one-row",
-        "warning",
-        "the table has one row: no law can be told from another by it",
-        {"count": 1},
+def _duplicates(table: _Table) -> list[Note]:
+    """Kept rows that agree in everything that makes a run, and in its loss to the last digit."""
+    columns = table.columns
+    if "loss" not in columns:
+        return []
+    identifying = ("N", "D", "C", *BIT_COLUMNS, "seed", "group", "family", "loss")
+    keys = [name for name in identifying if name in columns]
+
+    # Only rows that share a loss can be equal, and in most tables few do.
+    _, inverse, counts = np.unique(columns["loss"], return_inverse=True, return_counts=True)
+    candidates = np.flatnonzero((counts[inverse] > 1) & table.kept)
+    if not len(candidates):
+        return []
+
+    # Equal rows are neighbours once the candidates are sorted by all columns.
+    codes = np.stack([np.unique(columns[k][candidates], return_inverse=True)[1] for k in keys])
+    order = np.lexsort(codes)
+    equal_to_next = (codes[:, order[1:]] == codes[:, order[:-1]]).all(axis=0)
+    repeated = np.zeros(_length(columns), dtype=bool)
+    repeated[candidates[order[1:][equal_to_next]]] = True
+    repeated[candidates[order[:-1][equal_to_next]]] = True
+    if not repeated.any():
+        return []
+    message = (
+        f"rows {_row_text(repeated)} repeat others in {', '.join(keys)}: "
+        "a run that is listed twice counts twice"
     )
+    return [Note("duplicate-runs", "warning", message, _row_evidence(repeated))]
 
 
-def _mixed_kinds(columns: Columns) -> Note | None:
-    kinds = (
-        sorted({kind for kind in columns["n_kind"].tolist() if kind}) if "n_kind" in columns else []
+def _compute_disagrees(table: _Table) -> list[Note]:
+    columns = table.columns
+    if not all(name in columns for name in ("N", "D", "C")):
+        return []
+    log_ratio = np.log(columns["C"]) - np.log(6.0) - np.log(columns["N"]) - np.log(columns["D"])
+    different = np.abs(log_ratio) > np.log(_COMPUTE_FACTOR)
+    if not different.any():
+        return []
+    worst = int(np.argmax(np.abs(log_ratio)))
+    ratio = float(np.exp(np.clip(log_ratio[worst], -700, 700)))
+    message = (
+        f"C differs from 6ND by more than a factor {_COMPUTE_FACTOR:g} in rows "
+        f"{_row_text(different)}; worst in row {worst + 1}, where C is {ratio:.3g} times 6ND"
     )
+    evidence = {**_row_evidence(different), "worst_row": worst + 1, "worst_ratio": ratio}
+    return [Note("compute-disagrees", "warning", message, evidence)]
+
+
+def _single_row(table: _Table) -> list[Note]:
+    if _length(table.columns) > 1:
+        return []
+    message = "the table has one row, which cannot distinguish one law from another"
+    return [Note("one-row", "warning", message, {"count": 1})]
+
+
+def _mixed_size_kinds(table: _Table) -> list[Note]:
+    if "n_kind" not in table.columns:
+        return []
+    kinds = sorted({kind for kind in table.columns["n_kind"].tolist() if kind})
     if len(kinds) < 2:
-        return None
-    message = f"N counts different things in different rows: {listing(kinds)}"
-    return Note("mixed-n-kind", "warning", message, {"kinds": tuple(kinds)})
+        return []
+    message = f"N counts different things in different rows: {quoted_names(kinds)}"
+    return [Note("mixed-n-kind", "warning", message, {"kinds": tuple(kinds)})]
 
 
-def _one_level(columns: Columns, kept: np.ndarray) -> Note | None:
-    """Of the resources that a table has, those that are the same in all runs."""
-    levels = {
-        name: np.unique(columns[name][kept])
-        for name in ("N", "D")
-        if name in columns and kept.sum() > 1
-    }
-    alone = {name: float(values[0]) for name, values in levels.items() if len(values) == 1}
-    if not alone:
-        return None
-    told = " and ".join(f"{name} is {human(value)}" for name, value in alone.items())
-    effects = "its effect" if len(alone) == 1 else "their effects"
-    message = f"{told} in all runs: {effects} on the loss cannot be told"
-    return Note("one-level", "info", message, {"levels": alone})
+def _constant_resources(table: _Table) -> list[Note]:
+    """Those of N and D that are the same in all kept runs."""
+    if table.kept.sum() < 2:
+        return []
+    constant = {}
+    for name in ("N", "D"):
+        if name in table.columns:
+            levels = np.unique(table.columns[name][table.kept])
+            if len(levels) == 1:
+                constant[name] = float(levels[0])
+    if not constant:
+        return []
+    values = " and ".join(f"{name} is {human(value)}" for name, value in constant.items())
+    effects = "its effect on the loss is" if len(constant) == 1 else "their effects on the loss are"
+    message = f"{values} in all runs: {effects} not identified"
+    return [Note("one-level", "info", message, {"levels": constant})]
 
 
-def _one_ratio(columns: Columns, kept: np.ndarray) -> Note | None:
+def _constant_ratio(table: _Table) -> list[Note]:
+    columns, kept = table.columns, table.kept
     if "N" not in columns or "D" not in columns or kept.sum() < 2:
-        return None
-    log_ratio = np.log(columns["D"][kept]) - np.log(columns["N"][kept])
-    if float(np.ptp(log_ratio)) > _ONE_RATIO or not np.ptp(columns["N"][kept]):
-        return None
+        return []
+    n, d = columns["N"][kept], columns["D"][kept]
+    log_ratio = np.log(d) - np.log(n)
+    if np.ptp(log_ratio) > _RATIO_SPREAD or not np.ptp(n):
+        return []
     ratio = float(np.exp(log_ratio.mean()))
-    message = f"all runs have {ratio:.3g} tokens a parameter: effects of size and data cannot be told apart"
-    return Note("one-ratio", "warning", message, {"tokens_per_parameter": ratio})
+    message = (
+        f"all runs have {ratio:.3g} tokens a parameter: "
+        "effects of size and data are not separately identified"
+    )
+    return [Note("one-ratio", "warning", message, {"tokens_per_parameter": ratio})]
 
 
-_CHECKS: tuple[Callable[[Columns], Note | None], ...] = (
+_CHECKS: tuple[Callable[[_Table], list[Note]], ...] = (
+    _extra_columns,
+    _excluded_rows,
+    _suspicious_scales,
     _duplicates,
     _compute_disagrees,
-    _one_row,
-    _mixed_kinds,
+    _single_row,
+    _mixed_size_kinds,
+    _constant_resources,
+    _constant_ratio,
 )

@@ -1,6 +1,4 @@
-"""What the readers of files and of data frames hand over: columns of cells that nobody has judged
-yet.
-"""
+"""Unvalidated tables: columns of cells as the readers of files and of data frames return them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,24 +8,24 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import listing
+from jscale._core.text import quoted_names
 
 Cells = np.ndarray | list
 """Either float64 of shape (rows,), with NaN for an empty cell, or a list of cells of any type."""
 
-MOST_COLUMNS = 10_000
+MAX_COLUMNS = 10_000
 
 
 @dataclass
-class Raw:
-    """An unchecked table.
+class RawTable:
+    """An unvalidated table.
 
     Attributes:
         columns: header → cells; all of one length.
-        rows: how many there are.
+        rows: number of data rows.
         lines: line of the file on which each row starts, where the source is a text file.
-        unnamed: headers that were blank and got a name here.
-        notes: remarks of the reader.
+        unnamed: names that were generated for blank headers.
+        notes: what the reader has to say about the source.
     """
 
     columns: dict[str, Cells]
@@ -37,28 +35,35 @@ class Raw:
     notes: list[Note] = field(default_factory=list)
 
     def take(self, header: str) -> Cells:
-        """The cells of a column, which the table then forgets: a large one need not be held twice."""
+        """Remove and return the cells of a column, so that a large one is not held twice."""
         cells, self.columns[header] = self.columns[header], []
         return cells
 
     def place(self, row: int) -> str:
         """``row 3 (line 4)`` for a row counted from 0."""
-        return f"row {row + 1}" + (f" (line {self.lines[row]})" if self.lines is not None else "")
+        line = "" if self.lines is None else f" (line {self.lines[row]})"
+        return f"row {row + 1}{line}"
 
 
-def named(headers: Sequence[str]) -> tuple[list[str], frozenset[str]]:
-    """Headers without surrounding space, blank ones numbered; and which were blank.
+def column_names(headers: Sequence[str]) -> tuple[list[str], frozenset[str]]:
+    """Headers without surrounding space; blank ones are called ``column 3``.
+
+    Returns:
+        The names, and those of them that were generated.
 
     Raises:
         JscaleError: two headers are the same, or there are too many.
     """
-    if len(headers) > MOST_COLUMNS:
-        raise JscaleError(f"{len(headers):,} columns; at most {MOST_COLUMNS:,} are read")
-    names = [header.strip() or f"column {i}" for i, header in enumerate(headers, 1)]
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
+    if len(headers) > MAX_COLUMNS:
+        raise JscaleError(f"{len(headers):,} columns; at most {MAX_COLUMNS:,} are read")
+
+    stripped = [header.strip() for header in headers]
+    names = [header or f"column {i}" for i, header in enumerate(stripped, 1)]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
         raise JscaleError(
-            f"the header has {listing(twice)} more than once: each column needs a name of its own"
+            f"the header has {quoted_names(repeated)} more than once: "
+            "each column needs a name of its own"
         )
-    return names, frozenset(
-        name for name, header in zip(names, headers, strict=True) if not header.strip()
-    )
+    unnamed = (name for name, header in zip(names, stripped, strict=True) if not header)
+    return names, frozenset(unnamed)

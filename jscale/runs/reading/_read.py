@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from jscale._core.errors import JscaleError
-from jscale._core.notes import Note
 from jscale.runs._table import Runs
 from jscale.runs.reading._columns import COLUMNS, TIED_BITS, TRAINING_BITS
 from jscale.runs.reading._fill import fill_bits, fill_resources
-from jscale.runs.reading._notes import remarks
-from jscale.runs.reading._raw import Raw
+from jscale.runs.reading._notes import table_notes
+from jscale.runs.reading._raw import RawTable
 from jscale.runs.reading._sources import load
 from jscale.runs.reading._validate import check
 
@@ -24,27 +23,28 @@ def read(
 ) -> Runs:
     """A validated table of training runs.
 
-    The columns are found under many names, in any letter case and punctuation: ``N`` (parameters;
+    Columns are recognised under many names, in any letter case and punctuation: ``N`` (parameters;
     params, model size …), ``D`` (tokens; training tokens …), ``C`` (FLOP; flops, compute, budget
     …), ``loss`` (nats per token; val_loss, final_loss …), ``loss_se``, ``P_w P_a P_kv P_post``
     (bits; w_bits, a_bits …; or one ``P`` for the first three), ``seed``, ``group``, ``family``,
     ``run_id``, ``exclude`` with ``reason``, and ``n_kind`` (what N counts). ``loss`` is required,
-    and one other number. Two of N, D and C give the third by C = 6ND. An empty bit cell counts as
-    16 bits, which means not quantised, and so does a bit column that is missing beside one that is
-    there. Unknown columns are kept as extras. A column is found by the name that it had in the
-    source as well. Counts may be written ``70M``, ``1.4T`` or ``1,000,000`` (K, M, B, T for 1e3,
-    1e6, 1e9, 1e12); losses and bits are plain numbers, since a comma may be a decimal sign.
+    and one other number. A table for a law of something else may have that in place of the loss:
+    ``error``, ``score``, ``lr`` … Unknown columns are kept as extras. A column is also found by
+    the name that it had in the source.
 
-    A table for a law of something else may have that in place of the loss: ``error``, ``score``,
-    ``lr`` …
+    Two of N, D and C give the third by C = 6ND. An empty bit cell counts as 16 bits, which means
+    not quantised, and so does a missing bit column where there is another one. Counts may be
+    written ``70M``, ``1.4T`` or ``1,000,000`` (K, M, B, T for 1e3, 1e6, 1e9, 1e12); losses and bits
+    are plain numbers, since a comma may be a decimal sign.
 
-    What is odd but well formed becomes a note of the table: runs listed twice, sizes that look like
-    millions, C far from 6ND, all runs at one D/N, excluded rows, a single row.
+    Well-formed but suspicious data become notes of the table: runs listed twice, sizes that look
+    like millions, C that differs from 6ND, all runs at one D/N, excluded rows, a single row.
 
     Args:
-        source: a path to a .csv, .tsv, .jsonl, .ndjson or .parquet file; a pandas or polars data
-            frame, or any other that narwhals knows; a dict of arrays of shape (rows,); or a list of
-            dicts, one a run.
+        source: a path to a .csv, .tsv, .csv.gz, .tsv.gz, .json (an array of records), .jsonl,
+            .ndjson, .xlsx (its first sheet; needs ``jscale[excel]``) or .parquet file (needs
+            ``jscale[parquet]``); a pandas or polars data frame, or any other that narwhals knows; a
+            dict of arrays of shape (rows,); or a list of dicts, one a run.
         name: of the table, for messages; by default the file's name.
 
     Returns:
@@ -52,8 +52,18 @@ def read(
 
     Raises:
         JscaleError: the source cannot be read, a column is missing or ambiguous, or a cell does not
-            hold what its column should; the message names the column, the data row (counted from 1)
+            hold what its column should. The message names the column, the data row (counted from 1)
             and the line of the file, and says how many more cells are wrong.
+
+    Example:
+        >>> from jscale import runs
+        >>> table = runs.read(
+        ...     {"params": ["70M", "1B"], "tokens": [1.4e9, 2e10], "val_loss": [3.5, 2.75]}
+        ... )
+        >>> table
+        <Runs 'table': 2 runs; N 70M..1B, D 1.4B..20B, C 5.88e17..1.2e20, loss 2.75..3.5; 2 notes>
+        >>> table.notes[0].message
+        'C was computed from N and D by C = 6ND'
     """
     if isinstance(source, Runs):
         return source
@@ -64,8 +74,8 @@ def read(
         raise JscaleError(f"{name}: {error}") from None
 
 
-def build(raw: Raw, name: str, origin: str) -> Runs:
-    """The validated table of unchecked columns.
+def build(raw: RawTable, name: str, origin: str) -> Runs:
+    """The validated table of unvalidated columns.
 
     Raises:
         JscaleError: as :func:`read`, without the name of the table.
@@ -73,29 +83,24 @@ def build(raw: Raw, name: str, origin: str) -> Runs:
     table = check(raw)
     fill_resources(table)
     fill_bits(table)
-    known = {
-        column.name: table.columns[column.name]
-        for column in COLUMNS
-        if column.name in table.columns
-    }
-    columns: dict[str, np.ndarray] = {**known, **table.extras}
+
+    known = [column.name for column in COLUMNS if column.name in table.columns]
+    columns = {name: table.columns[name] for name in known} | table.extras
     for values in columns.values():
         if values.base is None and values.flags.owndata:
             values.setflags(write=False)
+
     extras = tuple(table.extras)
-    notes: list[Note] = [*table.notes, *remarks(columns, extras, table.match)]
-    return Runs(
-        columns, extras, tuple(notes), name, origin, headers=_renamed(table.match.headers, columns)
-    )
+    notes = (*table.notes, *table_notes(columns, extras, table.match))
+    headers = _original_headers(table.match.headers, columns)
+    return Runs(columns, extras, notes, name, origin, headers=headers)
 
 
-def _renamed(headers: Mapping[str, str], columns: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Column → header of those that have another name now; a header of tied bits stands for three
-    columns.
-    """
-    tied = dict.fromkeys(TRAINING_BITS, headers[TIED_BITS]) if TIED_BITS in headers else {}
-    return {
-        name: header
-        for name, header in {**headers, **tied}.items()
-        if name in columns and name != header
-    }
+def _original_headers(
+    headers: Mapping[str, str], columns: Mapping[str, np.ndarray]
+) -> dict[str, str]:
+    """Column → its header, where that differs; a header of tied bits stands for three columns."""
+    headers = dict(headers)
+    if TIED_BITS in headers:
+        headers.update(dict.fromkeys(TRAINING_BITS, headers[TIED_BITS]))
+    return {name: header for name, header in headers.items() if name in columns and name != header}

@@ -1,6 +1,4 @@
-"""Unchecked columns turned into validated ones; every mistake is found before the first is
-reported.
-"""
+"""Validation of every cell; all problems are found before the first one is reported."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,49 +7,55 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import listing, plural, quote
+from jscale._core.text import plural, quote, quoted_names
 from jscale.laws import catalogue, describe
 from jscale.runs.reading._cells import BadCell, flag, is_empty, label, number
 from jscale.runs.reading._columns import (
     BIT_COLUMNS,
     COLUMNS,
     KNOWN,
-    MOST_BITS,
+    MAX_BITS,
     TIED_BITS,
     Column,
     Kind,
     Match,
     accepted,
     match,
-    missing,
+    missing_column,
 )
-from jscale.runs.reading._raw import Cells, Raw
+from jscale.runs.reading._raw import Cells, RawTable
 
 RESOURCES = ("N", "D", "C")
-_MOST_TEXT_BYTES = 2**28
-"""A numpy text array is padded to its longest entry; a column of free text that would take more is
-left out."""
+OUTCOMES = frozenset(describe(law).output.column for law in catalogue) - {"", *KNOWN}
+"""Columns of what laws predict other than losses and resources; a table with one needs no loss."""
+_PLACEHOLDER = 1.0
+"""Value of a cell that could not be read: no later check reports it again."""
+_MAX_TEXT_BYTES = 2**28
+"""A numpy text array is padded to its longest entry; a column that would take more is left out."""
 
 
 class Problems:
-    """Bad cells, counted; the first of them in reading order is kept in full."""
+    """Invalid cells, counted; the first of them in reading order is kept in full."""
 
-    def __init__(self, raw: Raw) -> None:
+    def __init__(self, raw: RawTable) -> None:
         self._raw = raw
         self._order = {header: i for i, header in enumerate(raw.columns)}
         self._count = 0
         self._first: tuple[int, int, str] | None = None
 
-    def add(self, rows: Sequence[int] | np.ndarray, header: str, what: str, expected: str) -> None:
-        """Record the same mistake in some rows (counted from 0) of a column."""
+    def add(
+        self, rows: Sequence[int] | np.ndarray, header: str, problem: str, expected: str
+    ) -> None:
+        """Record the same problem in some rows (counted from 0) of a column."""
         if len(rows) == 0:
             return
         self._count += len(rows)
         row = int(rows[0])
-        text = f"column {quote(header)}, {self._raw.place(row)}: {what}; expected {expected}"
-        self._first = min((row, self._order[header], text), self._first or (self._raw.rows, 0, ""))
+        text = f"column {quote(header)}, {self._raw.place(row)}: {problem}; expected {expected}"
+        candidate = (row, self._order[header], text)
+        self._first = candidate if self._first is None else min(self._first, candidate)
 
-    def stop_if_any(self) -> None:
+    def raise_first(self) -> None:
         """Report the first problem and how many more there are.
 
         Raises:
@@ -63,75 +67,80 @@ class Problems:
 
 
 @dataclass
-class Checked:
-    """A table in the making: its filled cells are right, its empty ones are still NaN.
+class CheckedTable:
+    """A table whose filled cells are valid; its empty cells are still NaN.
 
     Attributes:
-        raw: what was read.
+        raw: the unvalidated table.
         match: which header stands for which known column.
         columns: known column → values.
-        extras: header → values of the columns that are not known.
+        extras: header → values of the columns that jscale does not know.
         notes: what was left out.
     """
 
-    raw: Raw
+    raw: RawTable
     match: Match
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     extras: dict[str, np.ndarray] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
 
-def check(raw: Raw) -> Checked:
-    """Read and judge every cell.
+def check(raw: RawTable) -> CheckedTable:
+    """Read and validate every cell.
 
     Raises:
         JscaleError: a required column is missing, or a cell does not hold what its column should.
     """
-    found = match(list(raw.columns))
-    table = Checked(raw, found, notes=list(raw.notes))
+    matched = match(list(raw.columns))
+    table = CheckedTable(raw, matched, notes=list(raw.notes))
     problems = Problems(raw)
+
     for column in COLUMNS:
-        if column.name in found.headers:
+        if column.name in matched.headers:
             _read_known(table, column, problems)
-    known = set(found.headers.values())
+    known_headers = set(matched.headers.values())
     for header in raw.columns:
-        if header not in known:
-            _keep(table, header, _loose(raw.take(header)))
-    _require(table)
+        if header not in known_headers:
+            _store(table, header, _inferred(raw.take(header)))
+
+    _check_required(table)
     for name, values in table.columns.items():
-        _check_range(found.headers[name], KNOWN[name], values, problems)
+        _check_range(matched.headers[name], KNOWN[name], values, problems)
     _check_empty(table, problems)
-    problems.stop_if_any()
+    problems.raise_first()
     return table
 
 
-def _read_known(table: Checked, column: Column, problems: Problems) -> None:
+def _read_known(table: CheckedTable, column: Column, problems: Problems) -> None:
+    """Read the cells of a known column by its kind."""
     header = table.match.headers[column.name]
     cells = table.raw.take(header)
     if column.kind is Kind.LABEL:
         values = _texts([label(cell) for cell in cells])
-    elif column.kind is Kind.LOOSE:
-        values = _loose(cells)
+    elif column.kind is Kind.INFERRED:
+        values = _inferred(cells)
     elif column.kind is Kind.FLAG:
         values = _flags(cells, column, header, problems)
     else:
         values = _numbers(cells, column, header, problems)
-    _keep(table, header, values, column)
+    _store(table, header, values, column)
 
 
-def _keep(table: Checked, header: str, values: np.ndarray, column: Column | None = None) -> None:
-    """Put a column where it belongs, or leave it out with a note."""
+def _store(
+    table: CheckedTable, header: str, values: np.ndarray, column: Column | None = None
+) -> None:
+    """Add a column to the table, or leave it out with a note."""
     if values.dtype == object:
         message = f"column {quote(header)} was left out: its texts are too long to keep"
         table.notes.append(Note("column-too-long", "warning", message))
-    elif column is None and not (header in table.raw.unnamed and _all_empty(values)):
-        table.extras[header] = values
+    elif column is None:
+        # An empty column without a name is what a separator at the end of each line leaves.
+        if not (header in table.raw.unnamed and _all_empty(values)):
+            table.extras[header] = values
     # An empty bit column of one part of the network still says that the table is about bits.
-    elif column and (
-        column.name in BIT_COLUMNS or column.kind is Kind.FLAG or not _all_empty(values)
-    ):
+    elif column.name in BIT_COLUMNS or column.kind is Kind.FLAG or not _all_empty(values):
         table.columns[column.name] = values
-    elif column:
+    else:
         message = f"column {quote(header)} is empty and was left out"
         table.notes.append(Note("column-empty", "info", message))
 
@@ -141,90 +150,98 @@ def _numbers(cells: Cells, column: Column, header: str, problems: Problems) -> n
         return cells
     values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
-        if not is_empty(cell):
-            try:
-                values[row] = number(cell, column.kind)
-            except BadCell as error:
-                problems.add([row], header, f"{quote(cell)} is {error}", column.expected)
-                values[row] = 1.0  # a value that no later check complains of again
+        if is_empty(cell):
+            continue
+        try:
+            values[row] = number(cell, column.kind)
+        except BadCell as error:
+            problems.add([row], header, f"{quote(cell)} is {error}", column.expected)
+            values[row] = _PLACEHOLDER
     return values
 
 
 def _flags(cells: Cells, column: Column, header: str, problems: Problems) -> np.ndarray:
     values = np.zeros(len(cells), dtype=bool)
     for row, cell in enumerate(cells):
-        if not is_empty(cell):
-            try:
-                values[row] = flag(cell)
-            except BadCell as error:
-                problems.add([row], header, f"{quote(cell)} is {error}", column.expected)
+        if is_empty(cell):
+            continue
+        try:
+            values[row] = flag(cell)
+        except BadCell as error:
+            problems.add([row], header, f"{quote(cell)} is {error}", column.expected)
     return values
 
 
-def _loose(cells: Cells) -> np.ndarray:
+def _inferred(cells: Cells) -> np.ndarray:
     """Float64 when every filled cell is a number, with NaN for an empty one; else text."""
     if isinstance(cells, np.ndarray):
         return cells
     try:
-        return np.array([np.nan if is_empty(cell) else number(cell, Kind.LOOSE) for cell in cells])
+        return np.array(
+            [np.nan if is_empty(cell) else number(cell, Kind.INFERRED) for cell in cells]
+        )
     except BadCell:
         return _texts([label(cell) for cell in cells])
 
 
 def _texts(texts: list[str]) -> np.ndarray:
-    """The texts as a padded numpy array, or as objects where the padding would take too much
-    memory.
-    """
-    padded = 4 * len(texts) * max(map(len, texts))
-    return np.array(texts, dtype=object if padded > _MOST_TEXT_BYTES else None)
+    """The texts as a numpy text array, or as objects where padding would take too much memory."""
+    padded_bytes = 4 * len(texts) * max(map(len, texts))
+    return np.array(texts, dtype=object if padded_bytes > _MAX_TEXT_BYTES else None)
 
 
 def _all_empty(values: np.ndarray) -> bool:
-    return (
-        bool(np.isnan(values).all()) if values.dtype.kind == "f" else not values.astype(bool).any()
-    )
+    if values.dtype.kind == "f":
+        return bool(np.isnan(values).all())
+    return not values.astype(bool).any()
 
 
-OUTCOMES = frozenset(describe(law).output.column for law in catalogue) - {"", *KNOWN}
-"""Columns of what laws predict beside losses and resources: a table that has one of them needs no
-loss."""
+def _check_required(table: CheckedTable) -> None:
+    """A table needs a loss (or another outcome) and a column of numbers that it may depend on.
 
-
-def _require(table: Checked) -> None:
+    Raises:
+        JscaleError: either is missing.
+    """
     headers = list(table.raw.columns)
     if "loss" not in table.columns and not OUTCOMES.intersection(table.extras):
-        raise JscaleError(missing("loss", headers))
-    numeric = any(
+        raise JscaleError(missing_column("loss", headers))
+
+    resource = any(name in table.columns for name in (*RESOURCES, *BIT_COLUMNS, TIED_BITS))
+    numeric_extra = any(
         values.dtype.kind == "f" and not _all_empty(values) for values in table.extras.values()
     )
-    if not (
-        numeric or any(name in table.columns for name in (*RESOURCES, *BIT_COLUMNS, TIED_BITS))
-    ):
+    if not (resource or numeric_extra):
         names = ", ".join(accepted(name) for name in RESOURCES)
         raise JscaleError(
-            f"no column for N, D or C: expected {names}; the columns are {listing(headers)}"
+            f"no column for N, D or C: expected {names}; the columns are {quoted_names(headers)}"
         )
 
 
 def _check_range(header: str, column: Column, values: np.ndarray, problems: Problems) -> None:
     """Filled cells of a number must be finite, above zero and, for bits, at most 64."""
-    if column.kind in (Kind.COUNT, Kind.POSITIVE, Kind.BITS):
-        limit = MOST_BITS if column.kind is Kind.BITS else np.finfo(np.float64).max
-        bad = np.flatnonzero(~np.isnan(values) & ~((values > 0) & (values <= limit)))
-        if len(bad):
-            problems.add(bad, header, f"{values[bad[0]]:g} is out of range", column.expected)
+    if column.kind not in (Kind.COUNT, Kind.POSITIVE, Kind.BITS):
+        return
+    largest = MAX_BITS if column.kind is Kind.BITS else np.finfo(np.float64).max
+    valid = np.isnan(values) | ((values > 0) & (values <= largest))
+    rows = np.flatnonzero(~valid)
+    if len(rows):
+        problems.add(rows, header, f"{values[rows[0]]:g} is out of range", column.expected)
 
 
-def _check_empty(table: Checked, problems: Problems) -> None:
-    """A loss is needed in every row, and of N, D and C one, or two where there are two columns."""
+def _check_empty(table: CheckedTable, problems: Problems) -> None:
+    """Every row needs a loss; of N, D and C it needs one, or two where there are two columns."""
     empty = {
-        name: np.isnan(v)
-        for name, v in table.columns.items()
+        name: np.isnan(values)
+        for name, values in table.columns.items()
         if name in (*RESOURCES, "loss", "loss_se")
     }
-    resources = [empty[name] for name in RESOURCES if name in empty]
-    filled = np.sum([~e for e in resources], axis=0) if resources else np.zeros(table.raw.rows)
+    filled_resources = np.zeros(table.raw.rows)
+    for name in RESOURCES:
+        if name in empty:
+            filled_resources += ~empty[name]
+
     for name, cells in empty.items():
-        wrong = cells & (filled < 2) if name in RESOURCES else cells
-        what = "the cell is empty or not a number"
-        problems.add(np.flatnonzero(wrong), table.match.headers[name], what, KNOWN[name].expected)
+        invalid = cells & (filled_resources < 2) if name in RESOURCES else cells
+        header, expected = table.match.headers[name], KNOWN[name].expected
+        problem = "the cell is empty or not a number"
+        problems.add(np.flatnonzero(invalid), header, problem, expected)
