@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 SHORT = ("--chains", 2, "--warmup", 100, "--draws", 100)
-"""Sampling that is quick, for tests of what a verb makes of it; most of its time is compilation."""
+"""Settings of a short run of the sampler; most of its time is compilation."""
 
 
 def chinchilla_rows(
     ratios: tuple[float, ...], rows: int = 30, noise: float = 0.002
 ) -> dict[str, np.ndarray]:
-    """Runs by Hoffmann's constants at the given tokens per parameter."""
+    """Runs simulated from Hoffmann's constants at the given tokens per parameter."""
     N = np.geomspace(3e7, 3e9, rows)
     D = N * np.resize(ratios, rows)
     loss = 1.6934 + 406.4 * N**-0.3392 + 410.7 * D**-0.2849
@@ -24,7 +24,7 @@ def chinchilla_rows(
 
 
 def write_table(path: Path, columns: dict[str, Any]) -> Path:
-    """A CSV file of columns, every digit kept."""
+    """Write columns to a CSV file with every digit."""
     lines = [
         ",".join(columns),
         *(",".join(str(cell) for cell in row) for row in zip(*columns.values(), strict=True)),

@@ -1,6 +1,4 @@
-"""Whatever is wrong with what the user gave: one line, exit code 2, nothing on stdout, nothing
-half-written.
-"""
+"""Bad input of every kind: one line, exit code 2, nothing on stdout, no partial files."""
 
 from pathlib import Path
 
@@ -29,8 +27,8 @@ TEXTS = {
 }
 
 
-def refused(result, *words: str) -> None:
-    """Check the one line."""
+def rejected(result, *words: str) -> None:
+    """Check the exit code and the one line of stderr."""
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     assert result.stderr.startswith("jscale: error: ")
@@ -46,35 +44,37 @@ def test_tables(jscale, tmp_path: Path, verb: str, name: str):
     (tmp_path / name).write_text(text)
     out = tmp_path / "result"
     options = ("--budget", "1e21") if verb in ("plan", "report") else ()
-    refused(jscale(verb, tmp_path / name, *options, "--out", out, "--json"), name, words)
+    rejected(jscale(verb, tmp_path / name, *options, "--out", out, "--json"), name, words)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_binary_file_named_csv(jscale, tmp_path: Path):
     (tmp_path / "photo.csv").write_bytes(bytes(range(256)) * 100)
-    refused(jscale("fit", tmp_path / "photo.csv"), "photo.csv", "not a text file")
+    rejected(jscale("fit", tmp_path / "photo.csv"), "photo.csv", "not a text file")
 
 
 def test_a_folder_for_runs(jscale, tmp_path: Path):
-    refused(jscale("fit", tmp_path), "this is a folder")
+    rejected(jscale("fit", tmp_path), "this is a folder")
     (tmp_path / "runs.csv").mkdir()
-    refused(jscale("data", tmp_path / "runs.csv"), "this is a folder")
+    rejected(jscale("data", tmp_path / "runs.csv"), "this is a folder")
 
 
 def test_names_of_data_sets(jscale, tmp_path: Path):
-    refused(
+    rejected(
         jscale("fit", "chinchila"),
         "no data set and no file named 'chinchila'",
         "did you mean 'chinchilla'?",
     )
-    refused(jscale("fit", tmp_path / "gone.csv"), "no such file")
-    refused(jscale("data", "a\nb.csv"), r"a\nb.csv")
+    rejected(jscale("fit", tmp_path / "gone.csv"), "no such file")
+    rejected(jscale("data", "a\nb.csv"), r"a\nb.csv")
 
 
 def test_a_loss_below_a_fixed_floor(jscale, tmp_path: Path):
     table = write_table(tmp_path / "runs.csv", GOOD)
     highest = int(np.argmin(GOOD["loss"])) + 1
-    refused(jscale("fit", table, "--fix", f"E={min(GOOD['loss'])}"), f"row {highest}", "floor E = ")
+    rejected(
+        jscale("fit", table, "--fix", f"E={min(GOOD['loss'])}"), f"row {highest}", "floor E = "
+    )
 
 
 LAWS = {
@@ -98,7 +98,7 @@ LAWS = {
 @pytest.mark.parametrize("case", LAWS)
 def test_laws_and_objectives(jscale, table: Path, case: str):
     arguments, *words = LAWS[case]
-    refused(jscale("fit", table, *arguments), *words)
+    rejected(jscale("fit", table, *arguments), *words)
 
 
 PLANS = {
@@ -148,7 +148,7 @@ PLANS = {
 @pytest.mark.parametrize("case", PLANS)
 def test_plans(jscale, case: str):
     arguments, *words = PLANS[case]
-    refused(jscale("plan", *arguments), *words)
+    rejected(jscale("plan", *arguments), *words)
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def test_plans(jscale, case: str):
 )
 def test_files_of_parameters(jscale, tmp_path: Path, name: str, text: str, words: str):
     (tmp_path / name).write_text(text)
-    refused(jscale("plan", "--params", tmp_path / name, "--budget", "1e21"), name, words)
+    rejected(jscale("plan", "--params", tmp_path / name, "--budget", "1e21"), name, words)
 
 
 def test_a_file_that_is_no_posterior(jscale, tmp_path: Path):
     (tmp_path / "draws.nc").write_bytes(b"CDF\x01nothing")
-    refused(
+    rejected(
         jscale("plan", "--posterior", tmp_path / "draws.nc", "--budget", "1e21"),
         "is not a posterior",
     )
@@ -198,28 +198,30 @@ def test_a_file_that_is_no_posterior(jscale, tmp_path: Path):
     ],
 )
 def test_sampling(jscale, table: Path, options, words: str):
-    refused(jscale("sample", table, *options), words)
+    rejected(jscale("sample", table, *options), words)
 
 
 def test_evaluation(jscale):
     law = ("laws", "chinchilla")
-    refused(jscale(*law, "--at", "N=1e9"), "also needs D, in tokens")
-    refused(jscale(*law, "--at", "N=1e9,D=0"), "D = 0: expected a finite number of tokens, above 0")
-    refused(jscale(*law, "--at", "N=inf,D=1e9"), "N = inf")
-    refused(jscale(*law, "--at", "N=1e9,D=1e9,P=4"), "no input P")
-    refused(jscale(*law, "--params", "hoffmann2022"), "--at")
-    refused(
+    rejected(jscale(*law, "--at", "N=1e9"), "also needs D, in tokens")
+    rejected(
+        jscale(*law, "--at", "N=1e9,D=0"), "D = 0: expected a finite number of tokens, above 0"
+    )
+    rejected(jscale(*law, "--at", "N=inf,D=1e9"), "N = inf")
+    rejected(jscale(*law, "--at", "N=1e9,D=1e9,P=4"), "no input P")
+    rejected(jscale(*law, "--params", "hoffmann2022"), "--at")
+    rejected(
         jscale("laws", "routed", "--at", "N=1e9,E_experts=.5"),
         "= 0.5: expected a finite number of experts, 1 or more",
     )
     mixed = ("laws", "mixture_tokens(2)", "--params", "q_1=1,q_2=2", "--at")
-    refused(
+    rejected(
         jscale(*mixed, "D=1B,mix_1=0.9,mix_2=0.9"),
         "mix_1 + mix_2 = 1.8: expected parts of one whole, together 1",
     )
     assert jscale(*mixed, "D=1B,mix_1=0.4,mix_2=0.6").exit_code == 0
-    refused(jscale("laws", "--latex"), "need the name of a law")
-    refused(jscale("laws", "power_size", "--at", "N=1e9"), "no published constants")
+    rejected(jscale("laws", "--latex"), "need the name of a law")
+    rejected(jscale("laws", "power_size", "--at", "N=1e9"), "no published constants")
 
 
 PLAN = ("plan", "--params", "hoffmann2022", "--budget", "1e21")
@@ -240,23 +242,23 @@ def test_output_paths(jscale, table: Path, tmp_path: Path, verb: tuple[str, ...]
         (tmp_path / ("x" * 300), "name too long"),
         (tmp_path / "link", "link"),
     ):
-        refused(jscale(*verb, "--out", out), str(out)[:20], words)
+        rejected(jscale(*verb, "--out", out), str(out)[:20], words)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_plans_are_refused_before_they_cost_anything(jscale, table: Path, monkeypatch):
-    monkeypatch.setattr("jscale.fit.posterior", lambda *_, **__: pytest.fail("sampled for nothing"))
+def test_plans_are_rejected_before_anything_is_sampled(jscale, table: Path, monkeypatch):
+    monkeypatch.setattr("jscale.fit.posterior", lambda *_, **__: pytest.fail("sampled"))
     for verb in ("plan", "report"):
-        refused(
+        rejected(
             jscale(verb, table, "--budget", "1e21", "--post-bits", "4"), "no bits after training"
         )
-    refused(jscale("plan", table, "--law", "power_data", "--budget", "1e21"), "no input N")
+    rejected(jscale("plan", table, "--law", "power_data", "--budget", "1e21"), "no input N")
 
 
 def test_usage(jscale):
-    refused(jscale("fit"), "missing argument 'RUNS'", "see 'jscale fit --help'")
-    refused(jscale("lwas"), "did you mean 'laws'?".capitalize())
-    refused(jscale("data", "--out", "runs.csv"), "say which table to write")
+    rejected(jscale("fit"), "missing argument 'RUNS'", "see 'jscale fit --help'")
+    rejected(jscale("lwas"), "did you mean 'laws'?".capitalize())
+    rejected(jscale("data", "--out", "runs.csv"), "say which table to write")
     assert jscale().exit_code == 0
     assert "Usage" in jscale().stdout

@@ -10,30 +10,19 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.assess import Sensitivity, Specification
 from jscale.cli import compare as verb
-from jscale.cli.support.inputs import objective_of
 from jscale.cli.compare import law_from
+from jscale.cli.support.inputs import objective_of
 from tests.assess.tables import FIXED, FREE, simulated
 from tests.cli.tables import write_table
 
+FEW_STARTS = ("--starts", 8)
 COMPARE = (
-    "--law",
-    "power_size",
-    "--law",
-    "power_size[L_inf=1.8]",
-    "--objective",
-    "log-squares",
-    "--starts",
-    8,
+    *("--law", "power_size", "--law", "power_size[L_inf=1.8]"),
+    *("--objective", "log-squares", *FEW_STARTS),
 )
 CURVE = (
-    "--law",
-    "power_size",
-    "--target",
-    "alpha",
-    "--objective",
-    "log-squares,huber:0.01",
-    "--starts",
-    8,
+    *("--law", "power_size", "--target", "alpha"),
+    *("--objective", "log-squares,huber:0.01", *FEW_STARTS),
 )
 
 
@@ -46,23 +35,25 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_compare(answer, jscale, sizes: Path, tmp_path: Path, monkeypatch):
     # The same two functions every time, so that they are compiled once.
     monkeypatch.setattr(verb, "law_from", lambda text: FIXED if "[" in text else FREE)
-    found = answer("compare", sizes, *COMPARE, "--out", tmp_path / "compare.json")
-    assert json.loads((tmp_path / "compare.json").read_text()) == found
-    assert {"n_runs", "objective_name", "held_out", "rows", "nested", "notes"} <= set(found)
-    assert found["held_out"]["runs"] == 8
-    assert [row["rank"] for row in found["rows"]] == [1, 2]
-    assert {row["law"]: row["parameters"] for row in found["rows"]} == {
+    printed = answer("compare", sizes, *COMPARE, "--out", tmp_path / "compare.json")
+    assert json.loads((tmp_path / "compare.json").read_text()) == printed
+    assert {"n_runs", "objective_name", "held_out", "rows", "nested", "notes"} <= set(printed)
+    assert printed["held_out"]["runs"] == 8
+    assert [row["rank"] for row in printed["rows"]] == [1, 2]
+    assert {row["law"]: row["parameters"] for row in printed["rows"]} == {
         "power_size": 3,
         "power_size[L_inf=1.8]": 2,
     }
-    assert {"rmse", "relative_error", "aicc", "bic", "status", "converged"} <= set(found["rows"][0])
-    assert [(test["small"], test["large"]) for test in found["nested"]] == [
+    assert {"rmse", "relative_error", "aicc", "bic", "status", "converged"} <= set(
+        printed["rows"][0]
+    )
+    assert [(test["small"], test["large"]) for test in printed["nested"]] == [
         ("power_size[L_inf=1.8]", "power_size")
     ]
-    shown = jscale("compare", sizes, *COMPARE)
-    assert (shown.exit_code, shown.stderr) == (0, "")
-    assert "held-out rmse" in shown.stdout
-    assert "likelihood ratio" in shown.stdout
+    result = jscale("compare", sizes, *COMPARE)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "held-out rmse" in result.stdout
+    assert "likelihood ratio" in result.stdout
     alone = answer(
         "compare", sizes, *COMPARE, "--holdout", 0, "--nested", "power_size[L_inf=1.8]<power_size"
     )
@@ -72,21 +63,21 @@ def test_compare(answer, jscale, sizes: Path, tmp_path: Path, monkeypatch):
 
 def test_sensitivity(answer, jscale, sizes: Path, tmp_path: Path):
     out, figure = tmp_path / "curve.json", tmp_path / "curve.svg"
-    found = answer("sensitivity", sizes, *CURVE, "--out", out, "--figure", figure)
-    assert json.loads(out.read_text()) == found
+    printed = answer("sensitivity", sizes, *CURVE, "--out", out, "--figure", figure)
+    assert json.loads(out.read_text()) == printed
     assert figure.read_text().startswith("<?xml")
-    assert len(found["rows"]) == 6
-    assert {row["runs"] for row in found["rows"]} == {
+    assert len(printed["rows"]) == 6
+    assert {row["runs"] for row in printed["rows"]} == {
         "all runs",
         "without the 5 smallest D/N",
         "without the 10% of least C",
     }
-    values = [row["value"] for row in found["rows"]]
-    assert found["range"] == [min(values), max(values)]
-    shown = jscale("sensitivity", sizes, *CURVE, "--vary", "ratio")
-    assert (shown.exit_code, shown.stderr) == (0, "")
-    assert shown.stdout.startswith("alpha runs from ")
-    assert "over 4 certified fits of 4" in shown.stdout
+    values = [row["value"] for row in printed["rows"]]
+    assert printed["range"] == [min(values), max(values)]
+    result = jscale("sensitivity", sizes, *CURVE, "--vary", "ratio")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("alpha runs from ")
+    assert "over 4 certified fits of 4" in result.stdout
 
 
 def test_laws_and_objectives_as_typed():

@@ -14,73 +14,64 @@ from jscale import fit, laws, runs
 from jscale._core.status import Status
 from jscale.cli.support import inputs
 from jscale.cli.support.inputs import objective_of
-from tests.cli.tables import chinchilla_rows, write_table
 
 NOTE = {"code", "severity", "message"}
 
 
-def test_fit_prints_the_point_of_the_library(answer, table: Path, tmp_path: Path):
-    found = answer("fit", table, "--out", tmp_path / "fit.json")
-    point = fit.point(laws.chinchilla, runs.read(table))
-    assert {"law", "n_runs", "params", "stderr", "objective", "certificate", "notes"} <= set(found)
-    assert (found["law"], found["n_runs"]) == ("chinchilla", 30)
-    assert found["params"] == point.params
-    assert found["stderr"] == point.stderr
-    assert found["objective"] == point.objective
-    assert {"converged", "agreement", "gradient_norm", "condition", "starts"} <= set(
-        found["certificate"]
+@pytest.fixture(scope="module")
+def point(table: Path) -> fit.Point:
+    """The library's fit of the table."""
+    return fit.point(laws.chinchilla, runs.read(table))
+
+
+def test_fit_prints_the_point_of_the_library(fitted, point: fit.Point):
+    printed = fitted.printed
+    assert {"law", "n_runs", "params", "stderr", "objective", "certificate", "notes"} <= set(
+        printed
     )
-    assert found["certificate"]["converged"] is True
-    assert found["certificate"]["starts"] == 64
-    assert [set(note) for note in found["notes"]] == [NOTE] * len(found["notes"])
-    assert "rows-excluded" in {note["code"] for note in found["notes"]}
-    assert json.loads((tmp_path / "fit.json").read_text()) == found
+    assert (printed["law"], printed["n_runs"]) == ("chinchilla", 30)
+    assert printed["params"] == point.params
+    assert printed["stderr"] == point.stderr
+    assert printed["objective"] == point.objective
+
+    certificate = printed["certificate"]
+    assert {"converged", "agreement", "gradient_norm", "condition", "starts"} <= set(certificate)
+    assert certificate["converged"] is True
+    assert certificate["starts"] == 64
+    assert [set(note) for note in printed["notes"]] == [NOTE] * len(printed["notes"])
+    assert "rows-excluded" in {note["code"] for note in printed["notes"]}
+    assert json.loads(fitted.file.read_text()) == printed
 
 
-def test_fit_for_people(jscale, table: Path):
+def test_fit_for_people(jscale, table: Path, point: fit.Point):
     result = jscale("fit", table)
     assert (result.exit_code, result.stderr) == (0, "")
-    point = fit.point(laws.chinchilla, runs.read(table))
     assert all(f"{value:#.6g}".rstrip(".") in result.stdout for value in point.params.values())
     assert "converged: " in result.stdout
 
 
-def test_bootstrap_by_a_column(answer, tmp_path: Path):
-    shared = write_table(
-        tmp_path / "shared.csv",
-        {**chinchilla_rows((20.0, 60.0)), "corpus": np.repeat(range(10), 3)},
-    )
-    found = answer(
-        "fit",
-        shared,
-        "--bootstrap",
-        30,
-        "--bootstrap-kind",
-        "cluster",
-        "--by",
-        "corpus",
-        "--seed",
-        5,
-    )
+def test_bootstrap_by_a_column(answer, table: Path):
+    options = ("--bootstrap", 30, "--bootstrap-kind", "cluster", "--by", "corpus", "--seed", 5)
+    printed = answer("fit", table, *options)
     settings = {"draws": 30, "key": jax.random.key(5), "kind": "cluster", "by": "corpus"}
-    assert (
-        found["bootstrap"]["stderr"]
-        == fit.bootstrap(laws.chinchilla, runs.read(shared), **settings).stderr
-    )
+    expected = fit.bootstrap(laws.chinchilla, runs.read(table), **settings)
+    assert printed["bootstrap"]["stderr"] == expected.stderr
 
 
-def test_bootstrap(answer, jscale, table: Path):
-    found = answer("fit", table, "--bootstrap", 30, "--seed", 5)
-    resampled = fit.bootstrap(laws.chinchilla, runs.read(table), draws=30, key=jax.random.key(5))
-    assert {"draws", "stderr", "seconds"} <= set(found["bootstrap"])
-    assert (found["bootstrap"]["draws"], found["bootstrap"]["kind"]) == (30, "rows")
-    assert found["bootstrap"]["stderr"] == resampled.stderr
-    assert found["bootstrap"]["seconds"] > 0
-    assert found["params"] == resampled.point.params
-    shown = jscale("fit", table, "--bootstrap", 30, "--bootstrap-kind", "parametric")
-    assert (shown.exit_code, shown.stderr) == (0, "")
-    assert "by parametric" in shown.stdout
-    assert "30 refits" in shown.stdout
+def test_bootstrap(answer, jscale, table: Path, point: fit.Point):
+    printed = answer("fit", table, "--bootstrap", 30, "--seed", 5)
+    expected = fit.bootstrap(laws.chinchilla, runs.read(table), draws=30, key=jax.random.key(5))
+    bootstrap = printed["bootstrap"]
+    assert {"draws", "stderr", "seconds"} <= set(bootstrap)
+    assert (bootstrap["draws"], bootstrap["kind"]) == (30, "rows")
+    assert bootstrap["stderr"] == expected.stderr
+    assert bootstrap["seconds"] > 0
+    assert printed["params"] == point.params
+
+    text = jscale("fit", table, "--bootstrap", 30, "--seed", 5)
+    assert (text.exit_code, text.stderr) == (0, "")
+    assert "by rows" in text.stdout
+    assert "30 refits" in text.stdout
 
 
 @pytest.mark.parametrize(
@@ -110,11 +101,11 @@ def test_bad_bootstrap(jscale, table: Path, options, message):
 
 
 def test_tied_parameters_and_other_settings(tied):
-    found = tied.printed
-    assert list(found["params"]) == ["E", "A", "B", "alpha"]
-    assert found["law"] == laws.describe(laws.tie(laws.chinchilla, beta="alpha")).name
-    assert found["certificate"]["starts"] == 8
-    assert found["objective_name"] == "raw-squares"
+    printed = tied.printed
+    assert list(printed["params"]) == ["E", "A", "B", "alpha"]
+    assert printed["law"] == laws.describe(laws.tie(laws.chinchilla, beta="alpha")).name
+    assert printed["certificate"]["starts"] == 8
+    assert printed["objective_name"] == "raw-squares"
 
 
 def test_fixed_and_tied_together():
@@ -128,96 +119,103 @@ def test_fixed_and_tied_together():
 def test_objectives():
     assert objective_of("log-squares", None) == "log-squares"
     assert objective_of("huber", 0.01) == fit.Huber(delta=0.01)
+    assert str(objective_of("asymmetric-huber:0.1")) == "asymmetric-huber(above=0.25, delta=0.1)"
     assert objective_of("huber-likelihood", 0.5) == fit.HuberLikelihood(delta=0.5)
 
 
-def test_excluded_rows_count_when_asked(answer, table: Path):
-    found = answer("fit", table, "--include-excluded", "--law", "power_size")
-    assert found["n_runs"] == 32
-    assert "rows-excluded" not in {note["code"] for note in found["notes"]}
+def test_excluded_rows_count_when_asked(answer, table: Path, point: fit.Point, monkeypatch):
+    tables = []
+
+    def fit_point(law, table, **_):
+        tables.append(table)
+        return point
+
+    monkeypatch.setattr(fit, "point", fit_point)
+    printed = answer("fit", table, "--include-excluded")
+    assert tables[0].kept.sum() == 32
+    assert "rows-excluded" not in {note["code"] for note in printed["notes"]}
 
 
-def test_collinear_design_is_a_verdict_not_an_error(answer, jscale, ray: Path):
-    found = answer("fit", ray)
-    assert found["certificate"]["status"] == "collinear_design"
-    assert found["certificate"]["converged"] is False
-    # What the runs cannot tell is null, never a number that looks like one.
-    assert answer("fit", ray, "--require-converged", code=1) == found
-    shown = jscale("fit", ray)
-    assert shown.exit_code == 0
-    assert "collinear_design" in shown.stdout
+def test_a_collinear_design_is_a_status_not_an_error(answer, jscale, ray: Path):
+    printed = answer("fit", ray)
+    assert printed["certificate"]["status"] == "collinear_design"
+    assert printed["certificate"]["converged"] is False
+    # A value that the data do not identify is null, never a number that looks like one.
+    assert answer("fit", ray, "--require-converged", code=1) == printed
+
+    text = jscale("fit", ray)
+    assert text.exit_code == 0
+    assert "collinear_design" in text.stdout
 
 
-def test_required_convergence_is_met(answer, table: Path):
-    assert answer("fit", table, "--require-converged")["certificate"]["converged"] is True
+def test_required_convergence_is_met(answer, fitted, table: Path):
+    assert answer("fit", table, "--require-converged") == fitted.printed
 
 
 @pytest.mark.data
 def test_fit_of_the_chinchilla_runs(answer, jscale):
-    found = answer("fit", "chinchilla", "--law", "chinchilla")
-    assert found["n_runs"] == 240
-    assert found["objective"] == pytest.approx(1.018274e-3, rel=1e-6)
+    printed = answer("fit", "chinchilla", "--law", "chinchilla")
+    assert printed["n_runs"] == 240
+    assert printed["objective"] == pytest.approx(1.018274e-3, rel=1e-6)
     golden = {"E": 1.81722, "A": 477.84, "B": 2143.9, "alpha": 0.347313, "beta": 0.367183}
-    assert found["params"] == pytest.approx(golden, rel=3e-4)
+    assert printed["params"] == pytest.approx(golden, rel=3e-4)
     assert "1.81722" in jscale("fit", "chinchilla").stdout
 
 
 def test_sample_prints_and_writes_the_posterior(sampled, jscale):
-    found, written = sampled.printed, fit.load(sampled.file)
-    assert {"law", "params", "divergences", "seconds"} <= set(found)
-    for row in found["params"].values():
+    printed, written = sampled.printed, fit.load(sampled.file)
+    assert {"law", "params", "divergences", "seconds"} <= set(printed)
+    for row in printed["params"].values():
         assert set(row) == {"mean", "sd", "q05", "q50", "q95", "ess_bulk", "rhat"}
         assert row["q05"] < row["q50"] < row["q95"]
-    assert found["draws"] == 200
+    assert printed["draws"] == 200
     assert (
         set(written.draws)
         == set(laws.describe(laws.chinchilla).parameter_names)
-        <= set(found["params"])
+        <= set(printed["params"])
     )
-    assert found["params"]["E"]["mean"] == pytest.approx(np.mean(written.draws["E"]), rel=1e-12)
-    assert [set(note) for note in found["notes"]] == [NOTE] * len(found["notes"])
+    assert printed["params"]["E"]["mean"] == pytest.approx(np.mean(written.draws["E"]), rel=1e-12)
+    assert [set(note) for note in printed["notes"]] == [NOTE] * len(printed["notes"])
 
 
 @pytest.fixture
-def asked(sampled, monkeypatch) -> dict[str, Any]:
-    """What a verb asked of the sampler, which answers with draws that have not mixed."""
-    seen: dict[str, Any] = {}
+def call(sampled, monkeypatch) -> dict[str, Any]:
+    """Arguments of the sampler, which is replaced and returns draws that have not converged."""
+    arguments: dict[str, Any] = {}
 
     def posterior(law, table, **settings):
-        seen.update(settings, law=law, table=table)
+        arguments.update(settings, law=law, table=table)
         return replace(fit.load(sampled.file), status=Status.not_converged)
 
     monkeypatch.setattr(fit, "posterior", posterior)
-    return seen
+    return arguments
 
 
-def test_sampling_as_asked(jscale, table: Path, asked: dict[str, Any]):
+def test_sampling_options_reach_the_sampler(jscale, table: Path, call: dict[str, Any]):
     options = ("--chains", 3, "--warmup", 20, "--draws", 30, "--seed", 12, "--include-excluded")
     result = jscale("sample", table, *options, "--tie", "beta=alpha")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert (asked["chains"], asked["warmup"], asked["draws"], asked["progress"]) == (
+    assert (call["chains"], call["warmup"], call["draws"], call["progress"]) == (
         3,
         20,
         30,
         False,
     )
     assert jnp.array_equal(
-        jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(12))
+        jax.random.key_data(call["key"]), jax.random.key_data(jax.random.key(12))
     )
-    assert asked["table"].kept.sum() == 32
-    assert laws.describe(asked["law"]).parameter_names == ("E", "A", "B", "alpha")
+    assert call["table"].kept.sum() == 32
+    assert laws.describe(call["law"]).parameter_names == ("E", "A", "B", "alpha")
     jscale("sample", table)
-    assert (asked["chains"], asked["warmup"], asked["draws"]) == (4, 1000, 1000)
-    assert jnp.array_equal(
-        jax.random.key_data(asked["key"]), jax.random.key_data(jax.random.key(0))
-    )
+    assert (call["chains"], call["warmup"], call["draws"]) == (4, 1000, 1000)
+    assert jnp.array_equal(jax.random.key_data(call["key"]), jax.random.key_data(jax.random.key(0)))
 
 
-def test_required_mixing(jscale, table: Path, asked: dict[str, Any]):
+def test_required_convergence_of_the_posterior(jscale, table: Path, call: dict[str, Any]):
     assert jscale("sample", table, "--require-converged").exit_code == 1
-    shown = jscale("sample", table)
-    assert shown.exit_code == 0
-    assert "not_converged" in shown.stdout
+    result = jscale("sample", table)
+    assert result.exit_code == 0
+    assert "not_converged" in result.stdout
 
 
 def test_an_interrupt_is_one_line(jscale, table: Path, tmp_path: Path, monkeypatch):
@@ -231,7 +229,7 @@ def test_an_interrupt_is_one_line(jscale, table: Path, tmp_path: Path, monkeypat
 
 
 def test_a_failed_write_leaves_the_old_file(
-    jscale, table: Path, asked: dict[str, Any], tmp_path: Path, monkeypatch
+    jscale, table: Path, call: dict[str, Any], tmp_path: Path, monkeypatch
 ):
     def save(self, path):
         Path(path).write_text("half")
@@ -246,13 +244,11 @@ def test_a_failed_write_leaves_the_old_file(
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"draws.nc": "old"}
 
 
-def test_weights_name_a_column(answer, jscale, table: Path):
-    plain, weighted = (
-        answer("fit", table),
-        answer("fit", table, "--weights", "D", "--objective", "asymmetric-huber:0.1"),
-    )
-    assert weighted["objective_name"] == "asymmetric-huber(above=0.25, delta=0.1)"
-    assert weighted["params"] != plain["params"]
+def test_weights_name_a_column(answer, jscale, fitted, table: Path):
+    weighted = answer("fit", table, "--weights", "D")
+    assert weighted["weights"] == "D"
+    assert weighted["params"] != fitted.printed["params"]
+
     wrong = jscale("fit", table, "--weights", "trust")
     assert wrong.exit_code == 2
     assert "has no column 'trust'" in wrong.stderr

@@ -9,34 +9,16 @@ from typing import cast
 import pytest
 from rich.console import Console
 
+from jscale import assess, runs
+from jscale.cli.calibrate import summary
 from jscale.cli.support import interval_tables, output
 from jscale.fit import INTERVAL_KINDS, Interval, Intervals
 from tests.assess.tables import simulated
 from tests.cli.tables import write_table
 
-FIT = (
-    "--law",
-    "power_size",
-    "--objective",
-    "log-squares",
-    "--starts",
-    8,
-    "--intervals",
-    "--draws",
-    40,
-)
-CALIBRATE = (
-    "--law",
-    "power_size",
-    "--objective",
-    "log-squares",
-    "--starts",
-    8,
-    "--simulations",
-    10,
-    "--draws",
-    20,
-)
+POWER_LAW = ("--law", "power_size", "--objective", "log-squares", "--starts", 8)
+FIT = (*POWER_LAW, "--intervals", "--draws", 40)
+CALIBRATE = (*POWER_LAW, "--simulations", 10, "--draws", 20)
 
 
 @pytest.fixture(scope="module")
@@ -48,67 +30,67 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_intervals_side_by_side(answer, jscale, sizes: Path, tmp_path: Path):
     targets = ("--target", "alpha", "--target", "loss@N=7e10")
-    kinds = ("--kinds", "fisher,bootstrap-rows,bootstrap-cluster,cluster-profile")
-    found = answer(
-        "fit", sizes, *FIT, *targets, *kinds, "--seed", 3, "--out", tmp_path / "fit.json"
-    )
-    assert json.loads((tmp_path / "fit.json").read_text()) == found
-    assert {"params", "stderr", "certificate", "intervals"} <= set(found)
-    made = found["intervals"]
-    assert (made["level"], made["by"], made["draws"]) == (0.9, "group", 40)
-    assert {row["target"] for row in made["rows"]} == {"alpha", "loss@N=7e10"}
-    assert len(made["rows"]) == 8
-    for row in made["rows"]:
+    kinds = ("--kinds", "fisher,bootstrap-rows,bootstrap-cluster")
+    options = (*FIT, *targets, *kinds, "--seed", 3)
+    printed = answer("fit", sizes, *options, "--out", tmp_path / "fit.json")
+    assert json.loads((tmp_path / "fit.json").read_text()) == printed
+    assert {"params", "stderr", "certificate", "intervals"} <= set(printed)
+
+    intervals = printed["intervals"]
+    assert (intervals["level"], intervals["by"], intervals["draws"]) == (0.9, "group", 40)
+    assert {row["target"] for row in intervals["rows"]} == {"alpha", "loss@N=7e10"}
+    assert len(intervals["rows"]) == 6
+    for row in intervals["rows"]:
         assert row["low"] < row["estimate"] < row["high"]
         assert row["width"] == pytest.approx(row["high"] - row["low"])
-    assert {"few-clusters", "rows-resampled"} <= {note["code"] for note in found["notes"]}
-    assert len({note["message"] for note in found["notes"]}) == len(found["notes"])
-    shown = jscale("fit", sizes, *FIT, *targets, "--seed", 3, "--kinds", "fisher,profile")
-    assert (shown.exit_code, shown.stderr) == (0, "")
-    assert "intervals at level 0.9\n" in shown.stdout  # no bootstrap, so no refits
-    assert shown.stdout.count("  profile ") == 2
+
+    assert {"few-clusters", "rows-resampled"} <= {note["code"] for note in printed["notes"]}
+    assert len({note["message"] for note in printed["notes"]}) == len(printed["notes"])
+
+
+def test_intervals_for_people(jscale, sizes: Path):
+    options = ("--target", "alpha", "--target", "A", "--kinds", "fisher,profile", "--seed", 3)
+    result = jscale("fit", sizes, *FIT, *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "intervals at level 0.9\n" in result.stdout  # no bootstrap, so no refits
+    assert result.stdout.count("  profile ") == 2
 
 
 def test_coverage(answer, jscale, sizes: Path, tmp_path: Path):
     out, figure = tmp_path / "coverage.json", tmp_path / "coverage.svg"
     kinds = ("--kinds", "fisher,bootstrap-cluster", "--target", "alpha")
-    found = answer(
-        "calibrate",
-        sizes,
-        *CALIBRATE,
-        *kinds,
-        "--noise",
-        "cluster",
-        "--out",
-        out,
-        "--figure",
-        figure,
-    )
-    assert json.loads(out.read_text()) == found
+    files = ("--out", out, "--figure", figure)
+    printed = answer("calibrate", sizes, *CALIBRATE, *kinds, "--noise", "cluster", *files)
+    assert json.loads(out.read_text()) == printed
     assert figure.read_text().startswith("<?xml")
-    assert [(row["target"], row["kind"]) for row in found["rows"]] == [
+    assert [(row["target"], row["kind"]) for row in printed["rows"]] == [
         ("alpha", "fisher"),
         ("alpha", "bootstrap-cluster"),
     ]
-    assert {"coverage", "stderr", "width", "truth", "simulations"} <= set(found["rows"][0])
-    assert (found["noise"], found["shared"], found["by"], found["seed"]) == (
-        "cluster",
-        0.5,
-        "group",
-        0,
-    )
-    shown = jscale("calibrate", sizes, *CALIBRATE, *kinds)
-    assert (shown.exit_code, shown.stderr) == (0, "")
-    assert found["draws"] == 20
-    assert shown.stdout.startswith(
-        "coverage of 90% intervals over 10 simulated tables of power_size by log-squares, normal noise"
-    )
-    assert "bootstrap-cluster" in shown.stdout
+    assert {"coverage", "stderr", "width", "truth", "simulations"} <= set(printed["rows"][0])
+    assert (printed["noise"], printed["shared"]) == ("cluster", 0.5)
+    assert (printed["by"], printed["seed"], printed["draws"]) == ("group", 0, 20)
 
 
-def test_no_bootstrap_needs_no_refits(answer, sizes: Path):
-    weighed = ("--kinds", "fisher", "--target", "alpha", "--draws", 0, "--weights", "D")
-    assert answer("calibrate", sizes, *CALIBRATE, *weighed)["draws"] is None
+def test_coverage_for_people(jscale, sizes: Path, monkeypatch):
+    results = []
+
+    def calibrate(*arguments, **settings):
+        results.append(assess_calibrate(*arguments, **settings))
+        return results[0]
+
+    assess_calibrate = assess.calibrate
+    monkeypatch.setattr(assess, "calibrate", calibrate)
+    options = ("--kinds", "fisher", "--target", "alpha", "--draws", 0, "--weights", "D")
+    printed = jscale("calibrate", sizes, *CALIBRATE, *options)
+    assert (printed.exit_code, printed.stderr) == (0, "")
+    assert printed.stdout.startswith(
+        "coverage of 90% intervals over 10 simulated tables of power_size by log-squares, "
+        "normal noise"
+    )
+    assert "fisher" in printed.stdout
+    # Without a bootstrap there are no refits to count.
+    assert summary(results[0], runs.read(sizes), 0)["draws"] is None
 
 
 def test_tables_fit_eighty_columns(monkeypatch):
@@ -117,19 +99,16 @@ def test_tables_fit_eighty_columns(monkeypatch):
         for target in ("loss@N=123456789,D=1.2345e12", "N_opt@1e24,P_w=4,P_a=4,P_kv=4")
         for kind in INTERVAL_KINDS
     ]
-    found = SimpleNamespace(rows=rows, level=0.9, draws=1000, by="group")
+    intervals = SimpleNamespace(rows=rows, level=0.9, draws=1000, by="group")
     screen = io.StringIO()
     monkeypatch.setattr(
         output, "show", lambda *blocks: Console(file=screen, width=80).print(*blocks)
     )
-    interval_tables.show(cast(Intervals, found))
-    shown = [
-        line.split()
-        for line in screen.getvalue().splitlines()
-        if line.startswith("  ") and line.strip()
-    ]
-    assert [words[0] for words in shown] == list(INTERVAL_KINDS) * 2
-    assert {tuple(words[1:]) for words in shown} == {("1.1000e-10", "1.4000e+10", "1.4e+10")}
+    interval_tables.show(cast(Intervals, intervals))
+    lines = [line for line in screen.getvalue().splitlines() if line.startswith("  ")]
+    rows_shown = [line.split() for line in lines if line.strip()]
+    assert [cells[0] for cells in rows_shown] == list(INTERVAL_KINDS) * 2
+    assert {tuple(cells[1:]) for cells in rows_shown} == {("1.1000e-10", "1.4000e+10", "1.4e+10")}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +142,7 @@ def test_tables_fit_eighty_columns(monkeypatch):
         ),
         (("fit", *FIT, "--target", "A", "--target", "A"), "error: --target: two are named 'A'"),
         (
-            ("fit", *FIT, "--bootstrap", 1),
+            ("fit", *FIT, "--kinds", "fisher", "--bootstrap", 1),
             "error: --bootstrap must be a whole number of at least 2, not 1",
         ),
         (("fit", *FIT, "--target", "N_opt@1e24"), "has no input D"),

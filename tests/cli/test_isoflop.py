@@ -11,9 +11,7 @@ from tests.cli.tables import write_table
 
 @pytest.fixture(scope="module")
 def valleys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four budgets of seven sizes, parabolas about N = sqrt(C / 120); the last one only seen from
-    one side.
-    """
+    """Four budgets of seven sizes, parabolas about N = sqrt(C / 120); the last is one-sided."""
     C = np.repeat([1e18, 1e19, 1e20, 1e21], 7)
     x = np.tile(np.linspace(-1.5, 1.5, 7), 4) + np.where(C == 1e21, 3.0, 0.0)
     N = np.sqrt(C / 120) * np.exp(x)
@@ -25,31 +23,31 @@ def valleys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_json(answer, valleys: Path, tmp_path: Path):
-    found = answer("isoflop", valleys, "--law", "none", "--out", tmp_path / "out.json")
-    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == found
-    assert (found["curve"], found["status"], found["headline"], found["n_runs"]) == (
+    printed = answer("isoflop", valleys, "--law", "none", "--out", tmp_path / "out.json")
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == printed
+    assert (printed["curve"], printed["status"], printed["headline"], printed["n_runs"]) == (
         "parabola",
         "converged",
         "unflagged",
         28,
     )
-    assert [b["flags"] for b in found["budgets"]] == [[], [], [], ["unbracketed"]]
-    assert found["budgets"][3]["status"] == "no_interior_optimum"
+    assert [b["flags"] for b in printed["budgets"]] == [[], [], [], ["unbracketed"]]
+    assert printed["budgets"][3]["status"] == "no_interior_optimum"
     np.testing.assert_allclose(
-        [b["N_opt"] for b in found["budgets"][:3]],
+        [b["N_opt"] for b in printed["budgets"][:3]],
         np.sqrt(np.array([1e18, 1e19, 1e20]) / 120),
         0.01,
     )
-    fitted = found["fits"]["unflagged"]
-    assert (fitted["N"]["points"], found["fits"]["all"]["N"]["points"]) == (3, 4)
+    fitted = printed["fits"]["unflagged"]
+    assert (fitted["N"]["points"], printed["fits"]["all"]["N"]["points"]) == (3, 4)
     assert fitted["N"]["exponent"] == pytest.approx(0.5, abs=0.01)
     assert fitted["N"]["exponent"] + fitted["D"]["exponent"] == pytest.approx(1)
-    assert (found["bias"], found["corrected"], found["shape"]) == (None, None, None)
-    assert "unbracketed" in {note["code"] for note in found["notes"]}
+    assert (printed["bias"], printed["corrected"], printed["shape"]) == (None, None, None)
+    assert "unbracketed" in {note["code"] for note in printed["notes"]}
 
 
 def test_draws_follow_the_seed(answer, valleys: Path):
-    options = ("--law", "none", "--bootstrap", 50)
+    options = ("--law", "none", "--bootstrap", 20)
     first, again, other = (
         answer("isoflop", valleys, *options, "--seed", seed) for seed in (1, 1, 2)
     )
@@ -98,18 +96,18 @@ def test_mistakes(jscale, valleys: Path, options: tuple[str, ...], words: str):
     assert result.stdout == ""
 
 
-def test_a_table_without_valleys_is_told_what_was_expected(jscale, answer, table: Path):
-    found = answer("isoflop", table, "--law", "none")
-    assert all(lines == {"N": None, "D": None} for lines in found["fits"].values())
-    messages = [note["message"] for note in found["notes"] if note["severity"] == "error"]
+def test_a_table_without_valleys_gets_a_note_on_what_was_expected(jscale, answer, table: Path):
+    printed = answer("isoflop", table, "--law", "none")
+    assert all(lines == {"N": None, "D": None} for lines in printed["fits"].values())
+    messages = [note["message"] for note in printed["notes"] if note["severity"] == "error"]
     assert messages == [
-        "no valley and no power law: no budget has sizes enough for the curve (19 budgets of at most 2 runs); expected "
-        "3 or more sizes at equal compute, at two or more budgets"
+        "no valley and no power law: no budget has sizes enough for the curve (19 budgets "
+        "of at most 2 runs); expected 3 or more sizes at equal compute, at two or more budgets"
     ]
-    shown = jscale("isoflop", table, "--law", "none").stdout
-    assert "headline     none; no_interior_optimum" in shown
-    assert "power law   coefficient" not in shown
-    assert "–" not in shown
+    result = jscale("isoflop", table, "--law", "none").stdout
+    assert "headline     none; no_interior_optimum" in result
+    assert "power law   coefficient" not in result
+    assert "–" not in result
 
 
 def test_a_column_goes_by_its_old_name_too(answer, valleys: Path, tmp_path: Path):

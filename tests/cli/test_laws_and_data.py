@@ -12,16 +12,16 @@ HOFFMANN = laws.params(laws.chinchilla, "hoffmann2022")
 
 
 def test_laws_lists_the_catalogue(answer):
-    found = answer("laws")["laws"]
-    assert [law["name"] for law in found] == [laws.describe(law).name for law in laws.catalogue]
-    for shown, law in zip(found, laws.catalogue, strict=True):
+    printed = answer("laws")["laws"]
+    assert [law["name"] for law in printed] == [laws.describe(law).name for law in laws.catalogue]
+    for entry, law in zip(printed, laws.catalogue, strict=True):
         record = laws.describe(law)
         assert {"name", "subject", "inputs", "parameters", "published", "formula", "source"} <= set(
-            shown
+            entry
         )
-        assert list(shown["inputs"]) == list(record.input_names)
-        assert list(shown["parameters"]) == list(record.parameter_names)
-        assert {k: v["values"] for k, v in shown["published"].items()} == {
+        assert list(entry["inputs"]) == list(record.input_names)
+        assert list(entry["parameters"]) == list(record.parameter_names)
+        assert {k: v["values"] for k, v in entry["published"].items()} == {
             k: dict(v.values) for k, v in record.published.items()
         }
 
@@ -40,18 +40,18 @@ def test_laws_for_people(jscale):
 
 
 def test_card_of_one_law(answer, tmp_path: Path):
-    found = answer("laws", "chinchilla", "--out", tmp_path / "card.json")
-    assert found["name"] == "chinchilla"
-    assert found["published"]["besiroglu2024"]["stderr"]["A"] == 124.58
-    assert found["parameters"]["A"]["coordinate"] == "A * N**-alpha"
-    assert json.loads((tmp_path / "card.json").read_text()) == found
+    printed = answer("laws", "chinchilla", "--out", tmp_path / "card.json")
+    assert printed["name"] == "chinchilla"
+    assert printed["published"]["besiroglu2024"]["stderr"]["A"] == 124.58
+    assert printed["parameters"]["A"]["coordinate"] == "A * N**-alpha"
+    assert json.loads((tmp_path / "card.json").read_text()) == printed
 
 
 def test_value_and_gradient(answer):
-    found = answer("laws", "chinchilla", "--params", "hoffmann2022", "--at", "N=70B,D=1.4e12")
+    printed = answer("laws", "chinchilla", "--params", "hoffmann2022", "--at", "N=70B,D=1.4e12")
     N, D, p = 7e10, 1.4e12, HOFFMANN
     size, data = N ** -p["alpha"], D ** -p["beta"]
-    assert found["value"] == pytest.approx(p["E"] + p["A"] * size + p["B"] * data, rel=1e-14)
+    assert printed["value"] == pytest.approx(p["E"] + p["A"] * size + p["B"] * data, rel=1e-14)
     expected = {
         "N": -p["alpha"] * p["A"] * size / N,
         "D": -p["beta"] * p["B"] * data / D,
@@ -61,7 +61,7 @@ def test_value_and_gradient(answer):
         "alpha": -p["A"] * size * math.log(N),
         "beta": -p["B"] * data * math.log(D),
     }
-    assert found["gradient"] == pytest.approx(expected, rel=1e-13)
+    assert printed["gradient"] == pytest.approx(expected, rel=1e-13)
 
 
 def test_value_from_typed_parameters(answer):
@@ -73,9 +73,9 @@ def test_value_from_typed_parameters(answer):
 
 
 def test_outside_the_domain_is_no_number(answer):
-    found = answer("laws", "precision", "--params", "kumar2024", "--at", "N=1e9,D=1e10,P_w=0.5")
-    assert found["value"] is None
-    assert found["status"] == "outside the domain of the law"
+    printed = answer("laws", "precision", "--params", "kumar2024", "--at", "N=1e9,D=1e10,P_w=0.5")
+    assert printed["value"] is None
+    assert printed["status"] == "outside the domain of the law"
 
 
 def test_bits_left_out_are_full_precision(answer):
@@ -113,25 +113,27 @@ def test_data_lists_the_data_sets(answer, jscale):
 
 
 def test_data_summarises_a_table(answer, jscale, table: Path):
-    found = answer("data", table)
-    assert (found["rows"], found["kept"], found["name"]) == (32, 30, "runs.csv")
-    assert found["columns"]["N"] == {
+    printed = answer("data", table)
+    assert (printed["rows"], printed["kept"], printed["name"]) == (32, 30, "runs.csv")
+    assert printed["columns"]["N"] == {
         "kind": "number",
         "distinct": 32,
         "min": 3e7,
         "max": pytest.approx(3e9),
     }
-    assert found["columns"]["exclude"]["kind"] == "flag"
-    assert found["digest"] == runs.read(table).digest
-    shown = jscale("data", table).stdout
-    assert "32 runs, 2 of them excluded" in shown
-    assert "30M" in shown
+    assert printed["columns"]["exclude"]["kind"] == "flag"
+    assert printed["digest"] == runs.read(table).digest
+    screen = jscale("data", table).stdout
+    assert "32 runs, 2 of them excluded" in screen
+    assert "30M" in screen
 
 
 def test_data_writes_a_table_that_reads_back_the_same(jscale, tmp_path: Path):
     source = tmp_path / "odd.csv"
     source.write_text(
-        'name,N,D,loss,w bits,drop,lr\n"a, ""b""\nü",0.1M,1.1B,3.3333333333333335,4,yes,\n[x],2e6,1e9,3,,no,0.3\n'
+        "name,N,D,loss,w bits,drop,lr\n"
+        '"a, ""b""\nü",0.1M,1.1B,3.3333333333333335,4,yes,\n'
+        "[x],2e6,1e9,3,,no,0.3\n"
     )
     written = tmp_path / "tidy.csv"
     assert jscale("data", source, "--out", written).exit_code == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jscale import fit, laws, plan, runs
+from jscale import fit, laws, plan, report, runs
 from jscale.cli.support.planning import default_budgets
 from tests.cli.tables import SHORT
 
@@ -16,15 +16,15 @@ QUANTILES = ("q05", "q50", "q95")
 
 
 def point(band: dict) -> float:
-    """The one value of a band without width."""
+    """The value of a band whose ends are equal."""
     assert band["q05"] == band["q50"] == band["q95"]
     return band["q50"]
 
 
 def test_plan_from_published_constants(answer):
-    found = answer("plan", *KUMAR, "--budget", "1e21", "--budget", "4e21,1e22")
-    assert set(found) >= {"law", "plans"}
-    first, second, third = found["plans"]
+    printed = answer("plan", *KUMAR, "--budget", "1e21", "--budget", "4e21,1e22")
+    assert set(printed) >= {"law", "plans"}
+    first, second, third = printed["plans"]
     assert (first["C"], second["C"], third["C"]) == (1e21, 4e21, 1e22)
     assert point(first["N_opt"]) == pytest.approx(5.34335e9, rel=1e-6)
     assert point(first["D_opt"]) == pytest.approx(7.12732e10, rel=1e-6)
@@ -38,34 +38,32 @@ def test_plan_from_published_constants(answer):
 
 
 def test_precision_may_be_fixed(answer):
-    found = answer("plan", *KUMAR, "--budget", "1e21", "--bits", "16")["plans"][0]
-    assert point(found["P_opt"]) == 16
-    assert 6 * point(found["N_opt"]) * point(found["D_opt"]) == pytest.approx(1e21, rel=1e-9)
-    assert answer("plan", *KUMAR, "--budget", "1e21", "--P", "16")["plans"] == [found]
+    printed = answer("plan", *KUMAR, "--budget", "1e21", "--bits", "16")["plans"][0]
+    assert point(printed["P_opt"]) == 16
+    assert 6 * point(printed["N_opt"]) * point(printed["D_opt"]) == pytest.approx(1e21, rel=1e-9)
+    assert answer("plan", *KUMAR, "--budget", "1e21", "--P", "16")["plans"] == [printed]
 
 
 def test_a_law_without_bits_has_no_optimal_bits(answer):
-    (found,) = answer("plan", "--params", "hoffmann2022", "--budget", "5.76e23")["plans"]
-    assert "P_opt" not in found
+    (printed,) = answer("plan", "--params", "hoffmann2022", "--budget", "5.76e23")["plans"]
+    assert "P_opt" not in printed
     p = laws.params(laws.chinchilla, "hoffmann2022")
     G = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / (p["alpha"] + p["beta"]))
     expected = G * (5.76e23 / 6) ** (p["beta"] / (p["alpha"] + p["beta"]))
-    assert point(found["N_opt"]) == pytest.approx(expected, rel=1e-9)
+    assert point(printed["N_opt"]) == pytest.approx(expected, rel=1e-9)
 
 
 def test_critical_tokens(answer):
-    """Eq. 13 in closed form: for a model of a given size in full precision, and for the planned
-    one.
-    """
+    """Eq. 13 in closed form: for a size in full precision, and for the planned model."""
     p = laws.params(laws.precision, "kumar2024")
 
     def closed(N: float, bits: float) -> float:
         top = p["beta"] * p["B"] * N ** p["gamma_N"] * math.exp(bits / p["gamma_post"])
         return (top / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
 
-    found = answer("plan", *KUMAR, "--N", "30M", "--post-bits", "3,4")
-    assert found["plans"] == []
-    (size,) = found["critical"]
+    printed = answer("plan", *KUMAR, "--N", "30M", "--post-bits", "3,4")
+    assert printed["plans"] == []
+    (size,) = printed["critical"]
     assert size["N"] == 3e7
     assert {bits: point(band) for bits, band in size["D_crit"].items()} == pytest.approx(
         {"3": 1.63845e10, "4": 8.85596e10}, rel=1e-5
@@ -78,8 +76,8 @@ def test_critical_tokens(answer):
 
 
 def test_tokens_that_never_hurt_are_null_with_a_status(answer, jscale):
-    (found,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16")["plans"]
-    assert found["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {
+    (printed,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16")["plans"]
+    assert printed["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {
         "status": "no_interior_optimum",
         "converged": 0.0,
     }
@@ -90,72 +88,79 @@ def test_tokens_that_never_hurt_are_null_with_a_status(answer, jscale):
 
 
 def test_a_plan_that_fails_is_null_with_a_status(answer, jscale):
-    (found,) = answer("plan", *KUMAR, "--budget", "1e21", "--bits", "3")["plans"]
-    assert [found[name]["q50"] for name in ("N_opt", "D_opt", "loss")] == [None] * 3
-    assert (found["status"], found["converged"]) == ("no_interior_optimum", 0.0)
+    (printed,) = answer("plan", *KUMAR, "--budget", "1e21", "--bits", "3")["plans"]
+    assert [printed[name]["q50"] for name in ("N_opt", "D_opt", "loss")] == [None] * 3
+    assert (printed["status"], printed["converged"]) == ("no_interior_optimum", 0.0)
     assert "no interior optimum" in jscale("plan", *KUMAR, "--budget", "1e21", "--bits", "3").stdout
 
 
 def test_plan_from_draws(answer, sampled, table: Path, tmp_path: Path):
-    found = answer(
+    printed = answer(
         "plan", "--posterior", sampled.file, "--budget", "1e23", "--out", tmp_path / "plan.json"
     )
     best = plan.optimal(laws.chinchilla, fit.load(sampled.file).draws, 1e23)
     expected = np.quantile(np.asarray(best.N_opt, dtype=float), (0.05, 0.5, 0.95))
     # The library plans in the caller's float32 here, the command in float64.
-    assert [found["plans"][0]["N_opt"][q] for q in QUANTILES] == pytest.approx(
+    assert [printed["plans"][0]["N_opt"][q] for q in QUANTILES] == pytest.approx(
         expected.tolist(), rel=1e-4
     )
-    assert found["plans"][0]["N_opt"]["q05"] < found["plans"][0]["N_opt"]["q95"]
-    assert found["draws"] == 200
-    assert json.loads((tmp_path / "plan.json").read_text()) == found
+    assert printed["plans"][0]["N_opt"]["q05"] < printed["plans"][0]["N_opt"]["q95"]
+    assert printed["draws"] == 200
+    assert json.loads((tmp_path / "plan.json").read_text()) == printed
     # The same seed gives the same draws, whichever verb asks for them.
     again = answer("plan", table, "--budget", "1e23", *SHORT, "--seed", 3)
-    assert again["plans"] == found["plans"]
+    assert again["plans"] == printed["plans"]
 
 
 def test_plan_from_the_json_of_a_fit(answer, jscale, tied):
-    found = answer("plan", "--params", tied.file, "--tie", "beta=alpha", "--budget", "1e22")
-    assert found["params"] == tied.printed["params"]
-    assert point(found["plans"][0]["N_opt"]) > 1e8
+    printed = answer("plan", "--params", tied.file, "--tie", "beta=alpha", "--budget", "1e22")
+    assert printed["params"] == tied.printed["params"]
+    assert point(printed["plans"][0]["N_opt"]) > 1e8
     refused = jscale("plan", "--params", tied.file, "--budget", "1e22")
     assert refused.exit_code == 2
     assert "fitted for law 'chinchilla[beta=alpha]', not 'chinchilla'" in refused.stderr
 
 
 def test_plan_for_people(jscale):
-    shown = jscale("plan", *KUMAR, "--budget", "1e21").stdout
-    assert all(text in shown for text in ("10²¹", "5.34B", "71.3B", "7.00", "2.9125"))
+    screen = jscale("plan", *KUMAR, "--budget", "1e21").stdout
+    assert all(text in screen for text in ("10²¹", "5.34B", "71.3B", "7.00", "2.9125"))
 
 
 def test_report(answer, table: Path, sampled, tmp_path: Path):
     page = tmp_path / "report.html"
-    found = answer(
+    printed = answer(
         "report", table, "--posterior", sampled.file, "--out", page, "--title", "A & <b>B</b>"
     )
     html = page.read_text(encoding="utf-8")
+    assert len(html) > 10_000
     assert html.lstrip().lower().startswith("<!doctype html")
     assert "A &amp; &lt;b&gt;B&lt;/b&gt;" in html
     assert "<script>alert" not in html
-    assert (found["out"], found["bytes"]) == (str(page), page.stat().st_size)
-    assert found["fit"]["n_runs"] == 30
-    assert found["posterior"]["params"] == sampled.printed["params"]
+    assert (printed["out"], printed["bytes"]) == (str(page), page.stat().st_size)
+    assert printed["fit"]["n_runs"] == 30
+    assert printed["posterior"]["params"] == sampled.printed["params"]
     # The largest run took 1.8e21 FLOP or so: plans look one, two and three decades further.
     largest = max(float(c) for c in runs.read(table)["C"])
-    assert [p["C"] for p in found["plans"]] == [
+    assert [p["C"] for p in printed["plans"]] == [
         float(f"1e{round(math.log10(largest)) + k}") for k in (1, 2, 3)
     ]
 
 
-def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path):
+def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeypatch):
+    calls: list[dict] = []
+
+    def write(path, *_, **settings) -> None:
+        calls.append(settings)
+        path.write_text("page")
+
+    monkeypatch.setattr(report, "write", write)
     page = tmp_path / "page.html"
-    result = jscale(
-        "report", table, "--posterior", sampled.file, "--budget", "5.76e23", "--out", page
-    )
+    options = ("--posterior", sampled.file, "--budget", "5.76e23", "--out", page)
+    result = jscale("report", table, *options)
     assert (result.exit_code, result.stderr) == (0, "")
+    assert calls == [{"budgets": (5.76e23,), "title": None}]
     assert "5.76×10²³" in result.stdout
-    assert str(page) in result.stdout
-    assert page.stat().st_size > 10_000
+    assert f"report: {page} (0.0 MB)" in result.stdout
 
 
 def test_default_budgets_lie_beyond_the_runs():

@@ -1,6 +1,4 @@
-"""The command as a process of its own: what lands on which stream, what it imports, its cache of
-compiled code.
-"""
+"""The command as a separate process: its streams, its imports, its cache of compiled code."""
 
 import json
 import os
@@ -18,7 +16,7 @@ from jscale.cli.support import session
 
 Process = Callable[..., subprocess.CompletedProcess[str]]
 VALUE = ("laws", "chinchilla", "--at", "N=1e9,D=2e10", "--json")
-"""The cheapest thing that compiles."""
+"""The cheapest command that compiles."""
 
 
 @pytest.fixture
@@ -47,35 +45,50 @@ def entries(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*-cache") if path.is_file())
 
 
-def test_compiled_code_is_kept_and_survives_damage(command: Process, tmp_path: Path):
+def test_compiled_code_is_cached_and_survives_damage(command: Process, tmp_path: Path):
     first = values(command(*VALUE))
-    kept = entries(tmp_path / "cache" / "compiled")
-    assert kept
-    stamps = [path.stat().st_mtime_ns for path in kept]
+    cached = entries(tmp_path / "cache" / "compiled")
+    assert cached
+    stamps = [path.stat().st_mtime_ns for path in cached]
+
     assert values(command(*VALUE)) == first
-    assert entries(tmp_path / "cache") == kept, (
-        "the second run compiled something that the first had not kept"
+    assert entries(tmp_path / "cache") == cached, (
+        "the second run compiled a program that the first had not cached"
     )
-    assert [path.stat().st_mtime_ns for path in kept] == stamps
-    for path in kept:
+    assert [path.stat().st_mtime_ns for path in cached] == stamps
+
+    for path in cached:
         path.write_bytes(path.read_bytes()[:100])
     assert values(command(*VALUE)) == first
 
 
-def test_a_cache_that_cannot_be_written(command: Process, tmp_path: Path):
+@pytest.fixture
+def before_jax(monkeypatch) -> None:
+    """The environment of a process that has not imported JAX."""
+    for name in [n for n in os.environ if n.startswith(("JAX_", "TF_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.delitem(sys.modules, "jax")
+    # What prepare_jax sets is removed again.
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+
+
+def test_a_cache_that_cannot_be_written_is_left_out(before_jax, monkeypatch, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    assert (
-        values(command(*VALUE, JSCALE_CACHE=str(tmp_path / "file" / "cache")))["status"] == "finite"
-    )
+    os.environ["JSCALE_CACHE"] = str(tmp_path / "file" / "cache")
+    session.prepare_jax()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    assert not [name for name in os.environ if name.startswith("JAX_")]
 
 
-def test_the_cache_of_jax_itself_has_the_last_word(command: Process, tmp_path: Path):
-    values(command(*VALUE, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "jax")))
-    assert entries(tmp_path / "jax")
+def test_the_cache_of_jax_itself_takes_precedence(before_jax, tmp_path: Path):
+    os.environ["JSCALE_CACHE"] = str(tmp_path / "cache")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / "jax")
+    session.prepare_jax()
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
     assert not (tmp_path / "cache").exists()
 
 
-def test_the_cache_is_the_users_unless_named(monkeypatch, tmp_path: Path):
+def test_the_cache_folder_is_the_users_unless_the_variable_is_set(monkeypatch, tmp_path: Path):
     monkeypatch.delenv(session.CACHE_VARIABLE)
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name, **_: tmp_path / name)
     assert session.cache_folder() == tmp_path / "jscale" / "compiled"
@@ -107,7 +120,7 @@ finally:
     assert loaded & {"arviz", "matplotlib", "numpyro", "pandas", "xarray", "sympy"} == set()
 
 
-def test_a_process_that_runs_jax_already_is_left_alone(monkeypatch):
+def test_a_process_that_has_imported_jax_is_not_changed():
     before = dict(os.environ)
     session.prepare_jax()
     assert dict(os.environ) == before
@@ -135,11 +148,12 @@ def test_a_full_disk_under_stdout_is_one_line(unbuffered):
     assert done.stderr == "jscale: error: No space left on device\n"
 
 
-def test_an_interrupt_reaches_a_process_that_is_deep_in_compiled_code():
+def test_an_interrupt_ends_a_process_inside_compiled_code():
     code = """
 import hashlib, signal
 from jscale.cli.support import interrupt
-signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background begin with interrupts ignored
+# Background jobs start with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 interrupt.install_sigint_watchdog(grace=0.2)
 print("ready", flush=True)
 hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)

@@ -9,24 +9,24 @@ from jscale.assess import Reproduction
 from jscale.assess.published import NotRun
 from jscale.assess.published._row import Protocol
 
-SHEET = Protocol("chinchilla", "240 runs, [bold]squares")
+PROTOCOL = Protocol("chinchilla", "240 runs, [bold]squares")
 
 
 def stand_in(name: str | None, *, key) -> Reproduction:
-    """A paper with numbers that come out, do not, and are left open; and one data set that is not
-    at hand.
-    """
+    """Numbers that are reproduced, differ and are not identified; and a data set without a file."""
     assert name is not None
     if name == "quest":
         return Reproduction(
             (), (NotRun("quest", "data set quest: no such file"),), {"quest": "Panferov"}, {}
         )
     rows = (
-        SHEET.in_errors("E", 1.81686, 1.816864, error=0.02566, within=0.01),
-        SHEET.interval(
+        PROTOCOL.in_errors("E", 1.81686, 1.816864, error=0.02566, within=0.01),
+        PROTOCOL.interval(
             "a", (0.49, 0.5, 0.51), (0.48, 0.6, 0.62), within=0.01, reason="the runs differ"
         ),
-        SHEET.absolute("floor", 0.001, 0.0, within=0.01, comment="no floor shows", identified=False),
+        PROTOCOL.absolute(
+            "floor", 0.001, 0.0, within=0.01, comment="no floor shows", identified=False
+        ),
     )
     return Reproduction(rows if name == "chinchilla" else (), (), {name: "Besiroglu"}, {name: 0.5})
 
@@ -37,13 +37,13 @@ def papers(monkeypatch):
 
 
 def test_everything_as_json(answer, papers, tmp_path):
-    found = answer("reproduce", "--out", tmp_path / "all.json")
-    assert json.loads((tmp_path / "all.json").read_text()) == found
-    assert (found["numbers"], found["agreeing"], found["not_identified"]) == (3, 1, 1)
-    assert not found["complete"]
-    assert found["not_run"] == [{"dataset": "quest", "why": "data set quest: no such file"}]
-    assert set(found["sources"]) == set(assess.reproducible())
-    first, second, third = found["rows"]
+    printed = answer("reproduce", "--out", tmp_path / "all.json")
+    assert json.loads((tmp_path / "all.json").read_text()) == printed
+    assert (printed["numbers"], printed["agreeing"], printed["not_identified"]) == (3, 1, 1)
+    assert not printed["complete"]
+    assert printed["not_run"] == [{"dataset": "quest", "why": "data set quest: no such file"}]
+    assert set(printed["sources"]) == set(assess.reproducible())
+    first, second, third = printed["rows"]
     assert {
         "dataset",
         "fit",
@@ -61,8 +61,8 @@ def test_everything_as_json(answer, papers, tmp_path):
 
 
 def test_for_people(jscale, papers):
-    shown = jscale("reproduce")
-    assert (shown.exit_code, shown.stderr) == (0, "")
+    result = jscale("reproduce")
+    assert (result.exit_code, result.stderr) == (0, "")
     for text in (
         "chinchilla: Besiroglu",
         "a  240 runs, [bold]squares",
@@ -77,10 +77,11 @@ def test_for_people(jscale, papers):
         "data set quest: no such file",
         "not identified [2]",
         "[2] no floor shows",
-        "1 of 3 published numbers come out; 1 is not identified by the runs; where one differs, the reason is given",
+        "1 of 3 published numbers come out; 1 is not identified by the runs; where one differs, "
+        "the reason is given",
         "given; not run: quest",
     ):
-        assert text in shown.stdout, text
+        assert text in result.stdout, text
 
 
 @pytest.mark.parametrize(("name", "code"), [("chinchilla", 1), ("quest", 1), ("gadre", 0)])
@@ -107,7 +108,7 @@ def test_a_seed_out_of_range(jscale, papers, seed):
 
 @pytest.mark.data
 def test_a_paper_of_its_own(answer):
-    found = answer("reproduce", "llama3-isoflop", "--seed", 3)
-    assert found["numbers"] == 4
-    assert found["agreeing"] == 2
-    assert found["seconds"]["llama3-isoflop"] > 0
+    printed = answer("reproduce", "llama3-isoflop", "--seed", 3)
+    assert printed["numbers"] == 4
+    assert printed["agreeing"] == 2
+    assert printed["seconds"]["llama3-isoflop"] > 0

@@ -1,4 +1,4 @@
-"""The small parts: numbers as typed, strict JSON, files that are whole or not there."""
+"""The shared parts: numbers from text, strict JSON, atomic writes."""
 
 import json
 import math
@@ -43,8 +43,8 @@ def test_no_numbers(text: str):
 def test_any_text_is_a_number_or_an_error(text: str):
     try:
         value = parsing.number(text, "x")
-    except JscaleError as refusal:
-        message = str(refusal)
+    except JscaleError as error:
+        message = str(error)
     else:
         message = "" if math.isfinite(value) else "not finite"
     assert message == "" or message.startswith("x: expected a number")
@@ -136,7 +136,7 @@ def test_a_link_stays_a_link(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "value", "shown"),
+    ("stderr", "value", "text"),
     [
         (0.0123456, 1.8, "0.012"),
         (130.0, 482.0, "130"),
@@ -148,8 +148,8 @@ def test_a_link_stays_a_link(tmp_path):
         (math.inf, 1e30, "∞"),
     ],
 )
-def test_errors_are_written_as_their_values_are(size: float, value: float, shown: str):
-    assert output.error(size, value) == shown
+def test_errors_are_written_like_their_values(stderr: float, value: float, text: str):
+    assert output.error(stderr, value) == text
 
 
 def test_every_verb_names_the_same_objectives():
