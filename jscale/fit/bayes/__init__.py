@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from jscale._core.lazy import lazy_names
-from jscale.fit.bayes._diagnostics import ESS_DOUBT, RHAT_DOUBT
+from jscale.fit.bayes._diagnostics import ESS_WARNING, RHAT_WARNING
 from jscale.fit.bayes._posterior import Posterior, load, posterior
 from jscale.fit.bayes._predict import predict
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from jscale.fit.bayes._model import model
 
 __all__ = [
-    "ESS_DOUBT",
-    "RHAT_DOUBT",
+    "ESS_WARNING",
+    "RHAT_WARNING",
     "Posterior",
     "load",
     "model",

@@ -1,4 +1,4 @@
-"""The one place that knows both generations of ArviZ: 0.23 (InferenceData) and 1.x (DataTree)."""
+"""ArviZ in both of its generations: 0.23 (InferenceData) and 1.x (DataTree)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,16 +7,15 @@ from typing import Any
 import arviz
 import numpy as np
 
-_TREES = (
-    int(arviz.__version__.partition(".")[0]) >= 1
-)  # 1.x still answers to the old name, with a warning
+# 1.x still has the old name, with a warning, so the version decides.
+_HAS_TREES = int(arviz.__version__.partition(".")[0]) >= 1
 
 
 def container(groups: Mapping[str, Mapping[str, np.ndarray]], attributes: Mapping[str, Any]) -> Any:
     """An InferenceData or a DataTree of arrays (chain, draw), with attributes on the posterior."""
     groups = {name: dict(variables) for name, variables in groups.items()}
     from_dict: Any = arviz.from_dict  # its signature changed between the generations
-    tree = from_dict(groups) if _TREES else from_dict(**groups)
+    tree = from_dict(groups) if _HAS_TREES else from_dict(**groups)
     tree["posterior"].attrs.update(attributes)
     return tree
 
@@ -25,7 +24,7 @@ def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
     """The groups and the posterior's attributes of a file written by :func:`write`."""
     tree: Any = arviz.from_netcdf(str(path))
     try:
-        names = list(tree.children) if _TREES else list(tree.groups())
+        names = list(tree.children) if _HAS_TREES else list(tree.groups())
         groups = {
             name: {
                 str(variable): np.asarray(tree[name][variable].values)
@@ -45,20 +44,21 @@ def write(tree: Any, path: Path) -> None:
 
 def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Bulk effective sample size and rank-normalised split R-hat of arrays (chain, draw)."""
-    # The two halves of a single chain must agree as two chains would.
-    halved = {
-        name: np.stack(np.array_split(values[0, : values.shape[1] // 2 * 2], 2))
-        for name, values in draws.items()
-    }
-    single = next(iter(draws.values())).shape[0] == 1
-    tree = container({"posterior": halved if single else draws}, {})
-    ess, rhat = (
-        _dataset(f) for f in (arviz.ess(tree, method="bulk"), arviz.rhat(tree, method="rank"))
-    )
+    # The two halves of a single chain are compared as two chains would be.
+    is_single = next(iter(draws.values())).shape[0] == 1
+    chains = {name: _halves(values[0]) for name, values in draws.items()} if is_single else draws
+    tree = container({"posterior": chains}, {})
+    ess = _dataset(arviz.ess(tree, method="bulk"))
+    rhat = _dataset(arviz.rhat(tree, method="rank"))
     return {
         name: {"ess_bulk": float(ess[name].values), "rhat": float(rhat[name].values)}
         for name in draws
     }
+
+
+def _halves(chain: np.ndarray) -> np.ndarray:
+    """A chain (draws,) as two (2, draws // 2)."""
+    return np.stack(np.array_split(chain[: len(chain) // 2 * 2], 2))
 
 
 def _dataset(result: Any) -> Any:

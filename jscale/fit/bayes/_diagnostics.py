@@ -1,4 +1,4 @@
-"""Numbers about posterior draws: quantiles, mixing, and the doubts that follow from them."""
+"""Summary and mixing diagnostics of posterior draws."""
 
 from collections.abc import Mapping
 
@@ -7,17 +7,19 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.status import Status
 
-RHAT_DOUBT, RHAT_FAIL = 1.01, 1.05
-ESS_DOUBT, ESS_FAIL = 400.0, 100.0
-"""Vehtari et al. 2021: R-hat up to 1.01 and a bulk sample size of 400 for quotable quantiles.
-Beyond
-the second figures the chains are not draws from one distribution."""
-DIVERGENT_FAIL = 0.05
+RHAT_WARNING, RHAT_ERROR = 1.01, 1.05
+ESS_WARNING, ESS_ERROR = 400.0, 100.0
+"""Vehtari et al. 2021: R-hat up to 1.01 and a bulk effective sample size of 400 for quantiles that
+can be quoted. Beyond the second limits the chains do not sample one distribution."""
+DIVERGENT_ERROR = 0.05
+"""Share of transitions that diverged."""
 
 
 def summarise(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Mean, sd, 5, 50 and 95% quantiles, bulk effective sample size and R-hat of arrays (chains,
-    draws).
+    """Summary of each array of draws (chains, draws).
+
+    Returns:
+        Name → mean, sd, q05, q50, q95, ess_bulk, rhat.
     """
     from jscale.fit.bayes import _arviz
 
@@ -39,34 +41,33 @@ def summarise(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
 def diagnose(
     summary: Mapping[str, Mapping[str, float]], diverging: np.ndarray
 ) -> tuple[Status, tuple[Note, ...]]:
-    """Whether the chains have mixed, and the doubts in sentences."""
+    """Whether the chains have mixed, and a note for each diagnostic beyond its limit.
+
+    Args:
+        summary: of :func:`summarise`.
+        diverging: (chains, draws) whether a transition diverged.
+    """
     notes: list[Note] = []
     worst = max(summary, key=lambda name: summary[name]["rhat"])
     least = min(summary, key=lambda name: summary[name]["ess_bulk"])
     rhat, ess = summary[worst]["rhat"], summary[least]["ess_bulk"]
     share = float(diverging.mean())
-    if not rhat <= RHAT_DOUBT:
+
+    if not rhat <= RHAT_WARNING:
+        severity = "warning" if rhat <= RHAT_ERROR else "error"
         message = f"the chains disagree about {worst} (R-hat {rhat:.3f}): sample longer"
-        notes.append(
-            Note("high-rhat", "warning" if rhat <= RHAT_FAIL else "error", message, {"rhat": rhat})
-        )
-    if not ess >= ESS_DOUBT:
+        notes.append(Note("high-rhat", severity, message, {"rhat": rhat}))
+    if not ess >= ESS_WARNING:
+        severity = "warning" if ess >= ESS_ERROR else "error"
         message = f"only {ess:.0f} effective draws of {least}: its quantiles are rough"
-        notes.append(
-            Note("low-ess", "warning" if ess >= ESS_FAIL else "error", message, {"ess_bulk": ess})
-        )
+        notes.append(Note("low-ess", severity, message, {"ess_bulk": ess}))
     if share > 0:
+        severity = "warning" if share <= DIVERGENT_ERROR else "error"
         counts = f"{int(diverging.sum())} of {diverging.size}"
         message = (
-            f"{counts} transitions diverged: the posterior has corners that the chains may miss"
+            f"{counts} transitions diverged: the chains may miss narrow regions of the posterior"
         )
-        notes.append(
-            Note(
-                "divergences",
-                "warning" if share <= DIVERGENT_FAIL else "error",
-                message,
-                {"share": share},
-            )
-        )
-    sound = rhat <= RHAT_FAIL and ess >= ESS_FAIL and share <= DIVERGENT_FAIL
-    return Status.converged if sound else Status.not_converged, tuple(notes)
+        notes.append(Note("divergences", severity, message, {"share": share}))
+
+    mixed = rhat <= RHAT_ERROR and ess >= ESS_ERROR and share <= DIVERGENT_ERROR
+    return Status.converged if mixed else Status.not_converged, tuple(notes)

@@ -1,4 +1,4 @@
-"""The NumPyro model of a law, built from its record alone."""
+"""The NumPyro model of a law, derived from the roles of its parameters."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,9 +9,10 @@ import numpyro.distributions as dist
 
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
-from jscale.fit.bayes._noise import _NOISE_SCALE, NOISE, STUDENT_NU
-from jscale.fit.bayes._priors import Priors, _distribution, _given
+from jscale.fit.bayes._noise import NOISE, NOISE_SCALE
+from jscale.fit.bayes._priors import Priors, as_distribution
 from jscale.fit.objective import (
+    STUDENT_NU,
     Coordinates,
     centred_coordinates,
     require_enough_runs,
@@ -24,11 +25,11 @@ Model = Callable[[], None]
 
 
 def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Model:
-    """The NumPyro model of a law for a table of runs, to run with any kernel.
+    """The NumPyro model of a law for a table of runs, for any kernel.
 
-    Every parameter has its role's prior, at the runs' own scale: a coefficient with an anchor is
-    sampled as its term at the typical run (site ``<name>_centred``) and recorded in its own unit
-    (site ``<name>``). The log of the loss is Student-t distributed about the law's (4 degrees of
+    Every parameter has the prior of its role, at the scale of the runs: a coefficient with an
+    anchor is sampled as its term at the typical run (site ``<name>_centred``) and recorded in its
+    own unit (site ``<name>``). The log loss is Student-t distributed about the law's (4 degrees of
     freedom) with a scale ``sigma ~ HalfNormal(0.02)``.
 
     Run it in a float64 scope: ``with jax.enable_x64(True): MCMC(NUTS(model), ...)``.
@@ -40,11 +41,26 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
             parameter itself.
 
     Returns:
-        A function without arguments.
+        A function without arguments, which NumPyro calls.
 
     Raises:
         JscaleError: a missing column, too few runs, a prior for an unknown parameter, or a loss
             below a fixed floor.
+
+    Example:
+        >>> import jax
+        >>> import numpyro
+        >>> from jscale import fit, laws, runs
+        >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D}
+        >>> theta = laws.params(laws.chinchilla)
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
+        >>> model = fit.model(laws.chinchilla, table)
+        >>> with jax.enable_x64(True):
+        ...     trace = numpyro.handlers.trace(numpyro.handlers.seed(model, 0)).get_trace()
+        >>> print(*trace)
+        alpha beta E_centred E A_centred A B_centred B sigma log_loss
     """
     record, priors = describe(law), dict(priors or {})
     if unknown := set(priors) - set(record.parameter_names):
@@ -61,26 +77,24 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
         inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
         params = _sample_params(coordinates, priors)
         predicted = jnp.broadcast_to(law(**inputs, **params), data.loss.shape)
-        sigma = numpyro.sample(NOISE, dist.HalfNormal(_NOISE_SCALE))
-        numpyro.sample(
-            "log_loss",
-            dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma),
-            obs=jnp.log(jnp.asarray(data.loss)),
-        )
+        sigma = numpyro.sample(NOISE, dist.HalfNormal(NOISE_SCALE))
+        noise = dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma)
+        numpyro.sample("log_loss", noise, obs=jnp.log(jnp.asarray(data.loss)))
 
     return sample
 
 
 def _sample_params(coordinates: Coordinates, priors: Priors) -> dict[str, Any]:
-    """Sites for all parameters, each after those that its anchor is written in."""
+    """Sites for all parameters, each after those that its anchor contains."""
     params: dict[str, Any] = {}
     for p in coordinates.record.in_order_of_anchors:
-        given = priors.get(p.name)
-        if given is not None:
-            params[p.name] = numpyro.sample(p.name, _given(given, p.support))
+        prior = priors.get(p.name)
+        if prior is not None:
+            params[p.name] = numpyro.sample(p.name, as_distribution(prior, p.support))
         elif p.role.anchor is None:
             assert p.role.prior is not None
-            params[p.name] = numpyro.sample(p.name, _distribution(p.role.prior, p.role.support))
+            distribution = as_distribution(p.role.prior, p.role.support)
+            params[p.name] = numpyro.sample(p.name, distribution)
         else:
             params[p.name] = _sample_anchored(coordinates, p, params)
     return {name: params[name] for name in coordinates.record.parameter_names}
@@ -93,7 +107,6 @@ def _sample_anchored(
     assert role.anchor is not None
     assert role.prior is not None
     shift = expressions.evaluate(role.anchor.plus, scope)
-    coordinate = numpyro.sample(
-        f"{parameter.name}_centred", _distribution(role.prior, role.support, shift)
-    )
+    distribution = as_distribution(role.prior, role.support, shift)
+    coordinate = numpyro.sample(f"{parameter.name}_centred", distribution)
     return numpyro.deterministic(parameter.name, coordinates.value(parameter, coordinate, scope))

@@ -13,7 +13,7 @@ import numpy as np
 
 import jscale
 from jscale._core import status
-from jscale._core.checks import check_key
+from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
 from jscale._core.jobs import Progress
@@ -27,6 +27,9 @@ from jscale.runs import Runs, select
 if TYPE_CHECKING:
     from jscale.fit.bayes._priors import Priors
 
+_MIN_TRANSITIONS = 10
+"""Of warm-up and draws: fewer tune and summarise nothing."""
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -37,11 +40,12 @@ class Posterior:
         draws: parameter → (chains * draws,), chain after chain.
         noise: noise parameter → (chains * draws,).
         chains: number of chains.
-        diverging: (chains * draws,) which transitions diverged.
+        diverging: (chains * draws,) whether each transition diverged.
         summary: parameter → mean, sd, q05, q50, q95, ess_bulk, rhat.
         seconds: wall time of the sampler, compilation included.
-        status: ``converged`` unless R-hat, the effective sample size or divergences forbid it.
-        notes: doubts and remarks.
+        status: ``converged`` if R-hat, the effective sample size and the divergences are within
+            their limits.
+        notes: notes on the data and on the diagnostics.
         loss_min: smallest loss of the runs.
         table_digest: hash of the table.
     """
@@ -69,9 +73,7 @@ class Posterior:
         return int(self.diverging.sum())
 
     def to_arviz(self) -> Any:
-        """The draws as ArviZ's container: InferenceData in ArviZ 0.23, DataTree in 1.x; dimensions
-        (chain, draw).
-        """
+        """The draws as ArviZ's InferenceData (0.23) or DataTree (1.x), by (chain, draw)."""
         from jscale.fit.bayes import _arviz
 
         def split(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -93,9 +95,9 @@ class Posterior:
         return _arviz.container(groups, attributes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the draws to a netCDF file that :func:`load` reads back bit by bit; an old file
-        stays
-        whole till then.
+        """Write the draws to a netCDF file that :func:`load` reads back bit by bit.
+
+        The write is atomic.
 
         Raises:
             JscaleError: the path cannot be written.
@@ -106,10 +108,10 @@ class Posterior:
             _arviz.write(self.to_arviz(), temporary)
 
     def __repr__(self) -> str:
-        shown = ", ".join(
+        summary = ", ".join(
             f"{k}={v['q50']:.4g} [{v['q05']:.4g}, {v['q95']:.4g}]" for k, v in self.summary.items()
         )
-        return f"<Posterior {self.law_name}: {shown}; {len(self.diverging)} draws; {self.status}>"
+        return f"<Posterior {self.law_name}: {summary}; {len(self.diverging)} draws; {self.status}>"
 
 
 @in_float64
@@ -127,70 +129,89 @@ def posterior(
 ) -> Posterior:
     """The posterior of a law's parameters given a table of runs, by NUTS.
 
-    The model is :func:`jscale.fit.model`. The sampler works in coordinates whitened at the
-    posterior's mode, one thread a chain.
+    The model is :func:`jscale.fit.model`. The sampler works in coordinates whitened at the mode of
+    the posterior, with one thread per chain.
 
     Args:
         law: a declared law.
         table: validated runs; rows marked ``exclude`` are left out.
         key: a JAX random key; the same key gives the same draws.
         chains: number of chains.
-        warmup: transitions per chain that tune the sampler and are dropped.
-        draws: transitions per chain that are kept.
+        warmup: transitions per chain that tune the sampler and are discarded, at least 10.
+        draws: transitions per chain that are returned, at least 10.
         priors: parameter → NumPyro distribution of the parameter itself, in place of its role's
             prior.
         progress: show a progress bar on stderr.
         throw: raise when the diagnostics say that the chains have not mixed.
 
     Raises:
-        JscaleError: a missing column, fewer runs than parameters, a loss below a fixed floor, or,
-            with ``throw``, chains that have not mixed.
+        JscaleError: a missing column, fewer runs than parameters, a loss below a fixed floor, a
+            wrong number of chains or draws, or, with ``throw``, chains that have not mixed.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D}
+        >>> theta = laws.params(laws.chinchilla)
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
+        >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+        >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
+        >>> posterior.draws["alpha"].shape
+        (200,)
+        >>> round(posterior.summary["alpha"]["q50"], 1)
+        0.3
     """
-    from jscale.fit.bayes import _model
+    from jscale.fit.bayes._model import model
     from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes._whitening import whiten
 
+    # 1. Check the arguments.
     check_key(key)
-    for name, count, least in (("chains", chains, 1), ("warmup", warmup, 10), ("draws", draws, 10)):
-        if count < least:
-            raise JscaleError(f"{name} must be at least {least}, not {count}")
-    began = time.perf_counter()
-    built = _model.model(law, table, priors=priors)
+    check_whole_number("chains", chains, 1)
+    check_whole_number("warmup", warmup, _MIN_TRANSITIONS)
+    check_whole_number("draws", draws, _MIN_TRANSITIONS)
+
+    # 2. Build the model, whiten its posterior and sample. NumPyro mixes integer widths, which
+    #    strict promotion does not allow.
+    start = time.perf_counter()
+    numpyro_model = model(law, table, priors=priors)
     data = select(table, law)
     mode_key, sample_key = jax.random.split(key)
-    # NumPyro mixes integer widths, which a caller's strict promotion would refuse.
+    title = f"sampling {describe(law).name}"
     with (
         jax.numpy_dtype_promotion("standard"),
-        Progress(chains * (warmup + draws), f"sampling {describe(law).name}", progress) as bar,
+        Progress(chains * (warmup + draws), title, progress) as bar,
     ):
-        whitened = whiten(built, mode_key)
+        whitened = whiten(numpyro_model, mode_key)
         result = sample(
             whitened, sample_key, chains=chains, warmup=warmup, draws=draws, advanced=bar.advance
         )
-    made = _assembled(law, result.sites, result.diverging, data.notes)
-    made = replace(
-        made,
-        seconds=time.perf_counter() - began,
+
+    # 3. Summarise and diagnose.
+    posterior = replace(
+        _from_chains(law, result.sites, result.diverging, data.notes),
+        seconds=time.perf_counter() - start,
         loss_min=float(data.loss.min()),
         table_digest=table.digest,
     )
     if throw:
-        status.check(made.status, f"posterior of {made.law_name} given {table.name}")
-    return made
+        status.check(posterior.status, f"posterior of {posterior.law_name} given {table.name}")
+    return posterior
 
 
-def _assembled(
+def _from_chains(
     law: LawFunction,
     sites: Mapping[str, np.ndarray],
     diverging: np.ndarray,
     notes: tuple[Note, ...],
 ) -> Posterior:
-    """A posterior from sites (chains, draws), summarised and judged."""
+    """A posterior from sites (chains, draws), with its summary and diagnostics."""
     names = describe(law).parameter_names
     noise = [name for name in sites if name not in names and not name.endswith("_centred")]
-    kept = {name: sites[name] for name in (*names, *noise)}
-    summary = summarise(kept)
-    verdict, doubts = diagnose(summary, diverging)
+    summary = summarise({name: sites[name] for name in (*names, *noise)})
+    verdict, diagnostics = diagnose(summary, diverging)
     return Posterior(
         law=law,
         draws={name: sites[name].reshape(-1) for name in names},
@@ -200,7 +221,7 @@ def _assembled(
         summary=summary,
         seconds=0.0,
         status=verdict,
-        notes=(*notes, *doubts),
+        notes=(*notes, *diagnostics),
         loss_min=0.0,
         table_digest="",
     )
@@ -212,11 +233,25 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
 
     Args:
         path: netCDF file.
-        law: the law it belongs to; needed when it is not one of the catalogue's.
+        law: the law of the posterior; needed when it is not in the catalogue.
 
     Raises:
-        JscaleError: no such file, not a posterior of this package, or a law that is not the one it
-            was drawn for.
+        JscaleError: no such file, not a posterior of this package, or the posterior of another law.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D}
+        >>> theta = laws.params(laws.chinchilla)
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
+        >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+        >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
+        >>> posterior.save("posterior.nc")
+        >>> loaded = fit.load("posterior.nc")
+        >>> loaded.summary == posterior.summary
+        True
     """
     from jscale.fit.bayes import _arviz
 
@@ -233,14 +268,11 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
         raise JscaleError(
             f"{os.fspath(path)!r} holds draws of law {name!r}, not of {describe(law).name!r}"
         )
-    made = _assembled(
-        law, {k: sites[k] for k in (*describe(law).parameter_names, *noise)}, diverging, ()
-    )
-    notes = tuple(
-        Note(code, severity, message) for code, severity, message in json.loads(attributes["notes"])
-    )
+
+    names = (*describe(law).parameter_names, *noise)
+    notes = tuple(Note(*parts) for parts in json.loads(attributes["notes"]))
     return replace(
-        made,
+        _from_chains(law, {name: sites[name] for name in names}, diverging, ()),
         notes=notes,
         seconds=float(attributes["seconds"]),
         loss_min=float(attributes["loss_min"]),

@@ -12,12 +12,18 @@ from jscale.laws import roles
 Priors = Mapping[str, roles.Prior | dist.Distribution]
 
 
-def _given(prior: roles.Prior | dist.Distribution, support: Support) -> dist.Distribution:
-    return _distribution(prior, support) if isinstance(prior, roles.Prior) else prior
+def as_distribution(
+    prior: roles.Prior | dist.Distribution, support: Support, shift: Any = 0.0
+) -> dist.Distribution:
+    """The NumPyro distribution of a prior.
 
-
-def _distribution(prior: roles.Prior, support: Support, shift: Any = 0.0) -> dist.Distribution:
-    """The NumPyro distribution of a prior, cut to the support; ``shift`` moves a location."""
+    Args:
+        prior: a prior of a role, or a NumPyro distribution, which is returned as it is.
+        support: where a normal prior is truncated.
+        shift: added to the location of a normal prior.
+    """
+    if not isinstance(prior, roles.Prior):
+        return prior
     if prior.family == "normal":
         location, scale = prior.args
         low = support.lower if math.isfinite(support.lower) else None
@@ -25,6 +31,7 @@ def _distribution(prior: roles.Prior, support: Support, shift: Any = 0.0) -> dis
         if low is None and high is None:
             return dist.Normal(location + shift, scale)
         return dist.TruncatedNormal(location + shift, scale, low=low, high=high)
+
     families = {
         "lognormal": dist.LogNormal,
         "uniform": dist.Uniform,

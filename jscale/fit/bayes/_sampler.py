@@ -1,4 +1,4 @@
-"""NUTS in whitened coordinates, a chain a thread."""
+"""NUTS in whitened coordinates, one thread per chain."""
 
 import os
 import threading
@@ -16,10 +16,11 @@ from jscale._core.scope import float64
 from jscale.fit.bayes._whitening import Whitened
 
 _CHUNK = 100
+"""Transitions between two checks for cancellation and two steps of the progress bar."""
 
 
 class Chains(NamedTuple):
-    """Draws of every site: name → (chains, draws), and which transitions diverged (chains, draws)."""
+    """Draws of every site, name → (chains, draws), and whether each transition diverged."""
 
     sites: dict[str, np.ndarray]
     diverging: np.ndarray
@@ -34,7 +35,7 @@ def sample(
     draws: int,
     advanced: Callable[[int], None],
 ) -> Chains:
-    """Draws by NUTS, each chain in a thread of its own on as many cores as there are.
+    """Draws by NUTS, one thread per chain, at most as many threads as cores.
 
     Args:
         whitened: the posterior.
@@ -43,6 +44,10 @@ def sample(
         warmup: transitions that adapt step size and mass matrix.
         draws: transitions kept, per chain.
         advanced: called with the number of transitions done, from any thread.
+
+    Raises:
+        BaseException: whatever a chain or ``advanced`` raises; the other chains end at their next
+            chunk.
     """
     start_key, chain_key = jax.random.split(key)
     kernel = NUTS(potential_fn=whitened.potential, dense_mass=True)
@@ -50,7 +55,7 @@ def sample(
     keys = jax.random.split(chain_key, chains)
     initial = jax.jit(lambda key, start: kernel.init(key, warmup, start, (), {}))
 
-    # The cancel flag lets an interrupt in the main thread end the others at their next chunk.
+    # An interrupt in the main thread ends the chains at their next chunk.
     cancelled = threading.Event()
 
     @partial(jax.jit, static_argnums=1)
@@ -62,19 +67,20 @@ def sample(
         return jax.lax.scan(transition, state, None, length)
 
     def run(chain: int) -> tuple[np.ndarray, np.ndarray]:
-        kept = []
+        parts = []
         with float64(), jax.numpy_dtype_promotion("standard"):
             state = initial(keys[chain], starts[chain])
             for length in _chunks(warmup) + _chunks(draws):
                 if cancelled.is_set():
                     break
                 state, (z, diverging) = advance(state, length)
-                kept.append((np.asarray(z), np.asarray(diverging)))
+                parts.append((np.asarray(z), np.asarray(diverging)))
                 advanced(length)
-        z, diverging = (np.concatenate(parts)[warmup:] for parts in zip(*kept, strict=True))
+        z, diverging = (np.concatenate(column)[warmup:] for column in zip(*parts, strict=True))
         return z, diverging
 
-    with ThreadPoolExecutor(max_workers=max(1, min(chains, os.cpu_count() or 1))) as pool:
+    threads = max(1, min(chains, os.cpu_count() or 1))
+    with ThreadPoolExecutor(max_workers=threads) as pool:
         futures = [pool.submit(run, chain) for chain in range(chains)]
         try:
             results = [future.result() for future in futures]
@@ -82,14 +88,13 @@ def sample(
             cancelled.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    z, diverging = (np.stack(parts) for parts in zip(*results, strict=True))
+
+    z, diverging = (np.stack(column) for column in zip(*results, strict=True))
     sites = jax.jit(jax.vmap(jax.vmap(whitened.to_sites)))(jnp.asarray(z))
     return Chains({name: np.asarray(values) for name, values in sites.items()}, diverging)
 
 
 def _chunks(total: int) -> list[int]:
-    """Lengths of at most :data:`_CHUNK` that add up to ``total``, equal ones first, so that few
-    sizes are compiled.
-    """
-    whole, rest = divmod(total, _CHUNK)
-    return [_CHUNK] * whole + ([rest] if rest else [])
+    """Lengths of at most :data:`_CHUNK` that add up to ``total``; few sizes, which are compiled."""
+    full, remainder = divmod(total, _CHUNK)
+    return [_CHUNK] * full + ([remainder] if remainder else [])
