@@ -1,1 +1,1 @@
-"""Numerics that know nothing of scaling laws."""
+"""Numerics, messages and files that do not depend on scaling laws."""

@@ -1,6 +1,4 @@
-"""Small array helpers that keep Python numbers, numpy and JAX arrays apart from each other's
-surprises.
-"""
+"""Arithmetic that is the same for Python numbers, numpy arrays and JAX arrays."""
 
 from typing import Any
 
@@ -14,8 +12,8 @@ from jax.typing import ArrayLike
 def as_float(x: ArrayLike) -> Any:
     """``x`` with integers and booleans turned into floats.
 
-    A Python int above 2**31 cannot enter a JAX operation in float32 mode, and a numpy one wraps
-    around; a token count easily is one.
+    A Python int above 2**31 is an error in a JAX operation in float32 mode, and a numpy one wraps
+    around; token counts are that large.
     """
     if isinstance(x, int):
         return float(x)
@@ -34,34 +32,41 @@ def log(x: ArrayLike) -> jax.Array:
 def term(coefficient: Any, resource: ArrayLike, exponent: Any) -> Any:
     """``coefficient * resource**-exponent``, the building block of scaling laws.
 
-    Python numbers and numpy arrays stay what they are. Where a JAX ``resource`` is 0 or less (no
-    parameter is left that counts), the term is infinite, with zero gradients instead of NaN.
+    Python numbers and numpy arrays give results of their kind. Where a JAX ``resource`` is 0 or
+    less (a model without effective parameters), the term is infinite, with zero gradients instead
+    of NaN.
     """
     resource = as_float(resource)
     if not isinstance(resource, jax.Array):
         return coefficient * resource**-exponent
-    none = resource <= 0  # False at NaN, so that NaN stays NaN
-    return jnp.where(none, jnp.inf, coefficient * jnp.where(none, 1.0, resource) ** -exponent)
+
+    # False at NaN, so that NaN stays NaN.
+    exhausted = resource <= 0
+    positive = jnp.where(exhausted, 1.0, resource)
+    return jnp.where(exhausted, jnp.inf, coefficient * positive**-exponent)
 
 
 def power_sum(a: Any, b: Any, power: Any) -> Any:
     """``(a**(1 / power) + b**(1 / power))**power`` for ``a`` and ``b`` of 0 or more.
 
-    In units of the larger: with a power of 0.03 each of the two overflows float32 from 14 on. The
-    unit is a constant to derivatives, which a maximum would spoil where both are equal. Python
-    numbers and numpy arrays stay what they are. Where one is infinite or both are 0 the sum is the
-    larger.
+    It is computed in units of the larger of the two: with a power of 0.03 each of them overflows
+    float32 from 14 on. The unit is a constant to derivatives; that of a maximum is undefined where
+    both are equal. Python numbers and numpy arrays give results of their kind. Where one is
+    infinite or both are 0, the sum is the larger.
     """
     if not any(isinstance(x, jax.Array) for x in (a, b, power)):
         unit = np.maximum(a, b)
         unit = np.where((unit == 0) | np.isinf(unit), 1.0, unit)[()]
-        found = unit * ((a / unit) ** (1 / power) + (b / unit) ** (1 / power)) ** power
-        return float(found) if all(isinstance(x, int | float) for x in (a, b, power)) else found
+        total = unit * ((a / unit) ** (1 / power) + (b / unit) ** (1 / power)) ** power
+        plain = all(isinstance(x, int | float) for x in (a, b, power))
+        return float(total) if plain else total
+
     larger = jnp.maximum(a, b)
-    alone = (larger == 0) | jnp.isinf(larger)
-    unit = lax.stop_gradient(jnp.where(alone, 1.0, larger))
-    one, other = (jnp.where(alone, 1.0, x) / unit for x in (a, b))
-    return jnp.where(alone, larger, unit * (one ** (1 / power) + other ** (1 / power)) ** power)
+    degenerate = (larger == 0) | jnp.isinf(larger)
+    unit = lax.stop_gradient(jnp.where(degenerate, 1.0, larger))
+    first, second = (jnp.where(degenerate, 1.0, x) / unit for x in (a, b))
+    total = unit * (first ** (1 / power) + second ** (1 / power)) ** power
+    return jnp.where(degenerate, larger, total)
 
 
 def inexact(x: ArrayLike) -> jax.Array:
@@ -85,10 +90,11 @@ def _divide_jvp(
 
 
 def ratio(x: Any, y: Any) -> Any:
-    """``x / y``, for JAX arrays without the powers of ``y`` in JAX's own derivatives.
+    """``x / y``, whose derivatives have no high powers of ``y``.
 
-    The second has ``y**-3``, which above 1e12 parameters underflows in float32 and takes the
-    Hessian with it; the first has ``y**-2``, which does so above 1e19 FLOP per second.
+    JAX's own second derivative has ``y**-3``, which underflows in float32 above 1e12 parameters, so
+    that the Hessian is 0 there. Its first derivative has ``y**-2``, which underflows above 1e19
+    FLOP per second.
     """
     if isinstance(x, jax.Array) or isinstance(y, jax.Array):
         return _divide(x, y)

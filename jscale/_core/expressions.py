@@ -1,4 +1,4 @@
-"""Formulas written as text, evaluated against the same arrays as the code."""
+"""Formulas written as text: their variables, their value, and renaming."""
 
 import functools
 import re
@@ -16,9 +16,7 @@ from jscale._core.solve import root
 
 
 def _root(function: Callable[[jax.Array], jax.Array], lower: Any, upper: Any) -> jax.Array:
-    """Where ``function`` of one argument changes its sign between ``lower`` and ``upper``, for
-    scalars.
-    """
+    """Where ``function`` of one scalar changes its sign between ``lower`` and ``upper``."""
     return root(function, inexact(lower), inexact(upper)).x
 
 
@@ -52,32 +50,42 @@ def _compiled(text: str) -> CodeType:
 
 
 def names(text: str) -> frozenset[str]:
-    """The variables of a formula (function names left out).
+    """The variables of a formula, without the names of functions.
 
     Raises:
         JscaleError: ``text`` is not an expression.
     """
+    return _names_of(_compiled(text)) - frozenset(_FUNCTIONS)
 
-    def used(code: CodeType) -> frozenset[str]:
-        inner = (used(c) for c in code.co_consts if isinstance(c, CodeType))
-        return frozenset(code.co_names).union(*inner)
 
-    return used(_compiled(text)) - frozenset(_FUNCTIONS)
+def _names_of(code: CodeType) -> frozenset[str]:
+    """Names that a code object uses, and those of the functions defined in it."""
+    inner = (_names_of(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return frozenset(code.co_names).union(*inner)
 
 
 def evaluate(text: str, values: Mapping[str, Any]) -> Any:
-    """The value of the formula ``text`` at ``values`` (name → array); formulas come from laws'
-    declarations only.
+    """The value of a formula.
+
+    Args:
+        text: the formula, from the declaration of a law.
+        values: variable → array.
+
+    Raises:
+        JscaleError: ``text`` is not an expression.
+        NameError: a variable has no value, or a name has two underscores.
     """
     if "__" in text:
         raise NameError(f"{text!r} is not a formula: names with two underscores are Python's own")
-    # At its first operation JAX imports parts of itself, by the ``__import__`` that the formula
-    # sees.
-    return eval(
-        _compiled(text), {"__builtins__": {"__import__": __import__}, **_FUNCTIONS, **values}
-    )
+    # At its first operation JAX imports parts of itself through the ``__import__`` of the formula.
+    builtins = {"__import__": __import__}
+    return eval(_compiled(text), {"__builtins__": builtins, **_FUNCTIONS, **values})
 
 
 def rename(text: str, replacements: Mapping[str, str]) -> str:
-    """The formula with names replaced by the (bracketed) texts that they stand for."""
-    return _NAME.sub(lambda m: f"({replacements[m[0]]})" if m[0] in replacements else m[0], text)
+    """The formula with names replaced by texts, which are put in brackets."""
+
+    def replace(name: re.Match[str]) -> str:
+        return f"({replacements[name[0]]})" if name[0] in replacements else name[0]
+
+    return _NAME.sub(replace, text)

@@ -1,4 +1,4 @@
-"""Files that are either whole or as they were."""
+"""Atomic writes: a file is replaced as a whole or not at all."""
 
 import contextlib
 import os
@@ -11,9 +11,10 @@ from jscale._core.errors import JscaleError
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends well and vanishes
-    when
-    it does not.
+    """A temporary path in the folder of ``path``, for an atomic write.
+
+    The temporary file is renamed to ``path`` when the block ends normally, and removed when the
+    block raises.
 
     Raises:
         JscaleError: the folder does not exist or cannot be written.
@@ -21,6 +22,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise JscaleError(f"cannot write {str(target)!r}: it is a folder")
+
     try:
         handle, name = tempfile.mkstemp(
             prefix=f".{target.name[:100]}.", suffix=target.suffix, dir=target.parent
@@ -29,15 +31,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise JscaleError(f"cannot write {str(target)!r}: {error.strerror or error}") from None
     os.close(handle)
     temporary = Path(name)
+
     try:
         yield temporary
-        # mkstemp makes files that only their owner may read; a result gets the usual rights.
+        # mkstemp creates files that only their owner may read; a result gets the usual rights.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         os.replace(temporary, target)
     except OSError as error:
-        # A full disk names no file; an error about another file is not one of writing this one.
+        # The error of a full disk has no file name. An error about another file passes through.
         if error.filename is not None and Path(error.filename) not in (temporary, target):
             raise
         raise JscaleError(f"cannot write {str(target)!r}: {error.strerror or error}") from None

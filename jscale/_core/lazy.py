@@ -1,6 +1,4 @@
-"""Public names whose modules load on first use, so that a light import does not pay for a heavy
-library.
-"""
+"""Public names whose modules load on first use, so that heavy libraries load only when needed."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -16,11 +14,12 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
             another name.
 
     Returns:
-        A function of the name; it imports the module and returns the attribute.
+        A function that imports the module of a name and returns the attribute.
 
     Example:
-        >>> get = lazy_names("example", {"root": "math:sqrt"})
-        >>> get("root")(9.0)
+        >>> from jscale._core.lazy import lazy_names
+        >>> getattr_of_package = lazy_names("example", {"root": "math:sqrt"})
+        >>> getattr_of_package("root")(9.0)
         3.0
     """
 

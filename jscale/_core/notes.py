@@ -1,4 +1,4 @@
-"""Doubts and remarks that travel with a result."""
+"""Notes: findings and warnings that are part of a result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ Severity = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True)
 class Note:
-    """A remark about a table or a result.
+    """A finding or a warning about a table or a result.
 
     Attributes:
-        code: stable kebab-case name, for scripts that look for it.
+        code: stable kebab-case name, for scripts.
         severity: "info", "warning" or "error".
-        message: one plain sentence.
-        evidence: the figures behind it.
+        message: one sentence.
+        evidence: the numbers that support it.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""Double precision without asking the user."""
+"""Double precision inside the package, whatever the caller's JAX setting is."""
 
 import functools
 from collections.abc import Callable
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def float64() -> AbstractContextManager[Any]:
-    """A scope in which JAX computes in float64; the caller's own setting is untouched after it.
+    """A scope in which JAX computes in float64; the caller's own setting is restored after it.
 
-    The setting is local to the thread: a worker thread opens a scope of its own.
+    The setting is local to the thread: a worker thread has to open its own scope.
     """
     return jax.enable_x64(True)
 
@@ -32,5 +32,5 @@ def in_float64(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def to_numpy(tree: Any) -> Any:
-    """Every array leaf of a pytree as a numpy array of the same dtype."""
+    """A pytree with every leaf as a numpy array of the same dtype."""
     return jax.tree.map(np.asarray, tree)

@@ -1,4 +1,4 @@
-"""How a numerical problem ended."""
+"""Outcomes of numerical solves."""
 
 import enum
 from typing import Any
@@ -9,7 +9,7 @@ from jscale._core.errors import JscaleError
 
 
 class Status(enum.IntEnum):
-    """Outcome of a solve; an integer, so that it passes through ``jit`` and ``vmap``."""
+    """Outcome of a solve: an integer, so that it passes through ``jit`` and ``vmap``."""
 
     converged = 0
     not_converged = 1
@@ -19,7 +19,7 @@ class Status(enum.IntEnum):
     at_bound = 3
     """The best value sits on a declared bound of a parameter."""
     collinear_design = 4
-    """The runs cannot separate some parameters: the design is rank deficient."""
+    """Some parameters are not separately identified: the design is rank deficient."""
 
     def __str__(self) -> str:
         return self.name
@@ -30,14 +30,14 @@ def check(status: Any, what: str) -> None:
 
     Args:
         status: integer array of any shape, concrete (not traced).
-        what: the thing that was computed, for the message.
+        what: name of the result, for the message.
 
     Raises:
-        JscaleError: naming the first failing outcome and how many entries failed.
+        JscaleError: an entry is not ``converged``; the message has the first such outcome and how
+            many there are.
     """
     codes = np.atleast_1d(np.asarray(status)).ravel()
     failed = codes[codes != Status.converged]
     if failed.size:
-        raise JscaleError(
-            f"{what}: {Status(int(failed[0]))} ({failed.size} of {codes.size} solves)"
-        )
+        outcome = Status(int(failed[0]))
+        raise JscaleError(f"{what}: {outcome} ({failed.size} of {codes.size} solves)")

@@ -1,4 +1,4 @@
-"""Where a parameter may live, and the smooth map between that set and the whole real line."""
+"""Sets of values that a parameter may take, with smooth maps to and from the real line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ def _softplus_inverse(y: jax.Array) -> jax.Array:
 
 @dataclass(frozen=True)
 class Support:
-    """A set of real numbers with a one-to-one map to the real line.
+    """An open interval of real numbers with a smooth one-to-one map to the real line.
 
     Attributes:
         name: "real", "positive", "unit", "interval", "above" or "below".
@@ -42,11 +42,9 @@ class Support:
         return (value > self.lower) & (value < self.upper)
 
     def __repr__(self) -> str:
-        return (
-            self.name
-            if self.name in ("real", "positive", "unit")
-            else f"{self.name}({self.lower}, {self.upper})"
-        )
+        if self.name in ("real", "positive", "unit"):
+            return self.name
+        return f"{self.name}({self.lower}, {self.upper})"
 
 
 real = Support("real", -jnp.inf, jnp.inf, _array, _array)
@@ -70,14 +68,14 @@ def interval(lower: float, upper: float) -> Support:
         value = _array(value)
         return jnp.log(value - lower) - jnp.log(upper - value)
 
-    return Support(
-        "unit" if (lower, upper) == (0.0, 1.0) else "interval", lower, upper, to_natural, to_free
-    )
+    name = "unit" if (lower, upper) == (0.0, 1.0) else "interval"
+    return Support(name, lower, upper, to_natural, to_free)
 
 
 def above(lower: float) -> Support:
-    """Numbers larger than ``lower``, by a softplus map (linear far above, so large values stay well
-    scaled).
+    """Numbers larger than ``lower``, by a softplus map.
+
+    The map is linear far above ``lower``, so that large values stay well scaled.
     """
 
     def to_natural(free: ArrayLike) -> jax.Array:

@@ -53,7 +53,8 @@ def listing(items: Iterable[str], limit: int | None = None, last: str = " and ")
         last: what stands before the last item of a list that is named in full.
 
     Example:
-        >>> listing(["N", "D", "C"])
+        >>> from jscale.report import tables
+        >>> tables.listing(["N", "D", "C"])
         'N, D and C'
     """
     items = list(items)
@@ -79,7 +80,8 @@ def plural(count: int, noun: str) -> str:
     """A count with its noun: ``1 row``, ``1,200 rows``.
 
     Example:
-        >>> plural(1200, "row")
+        >>> from jscale.report import tables
+        >>> tables.plural(1200, "row")
         '1,200 rows'
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

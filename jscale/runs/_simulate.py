@@ -131,8 +131,8 @@ def _draw(
         theta = {name: jnp.asarray(value, dtype=jnp.float64) for name, value in params.items()}
         arrays = {name: jnp.asarray(values) for name, values in inputs.items()}
         scale = jnp.float64(noise)
-        tail = None if df is None else jnp.float64(df)
-        return np.asarray(_compiled_draw(law, arrays, theta, scale, df=tail, key=key))
+        degrees = None if df is None else jnp.float64(df)
+        return np.asarray(_compiled_draw(law, arrays, theta, scale, df=degrees, key=key))
 
 
 # One program for each law and number of rows. Operation by operation, the first call of a precision

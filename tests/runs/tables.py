@@ -14,6 +14,13 @@ CSV = (
     "b,2e8,4e9,8,3.125,x2\n"
     "c,1e9,2e10,16,2.75,x1\n"
 )
+FULL_CSV = (
+    "run_id,params,tokens,flops,w_bits,a_bits,val_loss,stderr,seed,group,exclude,host\n"
+    "a,7e7,1.4e9,5.88e17,4,16,3.5,0.01,0,g,0,x1\n"
+    "b,2e8,4e9,4.8e18,8,,3.125,0.01,1,g,1,x2\n"
+    "c,1e9,2e10,1.2e20,16,8,2.75,0.01,,h,,\n"
+)
+"""Most columns that jscale knows, an excluded row and empty cells."""
 COLUMNS = {
     "run_id": ["a", "b", "c"],
     "params": [7e7, 2e8, 1e9],

@@ -1,4 +1,4 @@
-"""Long work: threads for compiled programs, and progress on stderr."""
+"""Long computations: threads for compiled programs, and a progress bar on stderr."""
 
 from jscale._core.jobs._progress import Progress
 from jscale._core.jobs._workers import workers

@@ -5,15 +5,21 @@ from types import TracebackType
 
 
 class Progress:
-    """Counts work done; draws a bar on stderr when ``shown``."""
+    """A progress bar on stderr, drawn only when ``visible``; a context manager.
 
-    def __init__(self, total: int, label: str, shown: bool) -> None:
-        self._total, self._label, self._shown = total, label, shown
+    Args:
+        total: units of work.
+        label: text beside the bar.
+        visible: whether to draw it.
+    """
+
+    def __init__(self, total: int, label: str, visible: bool) -> None:
+        self._total, self._label, self._visible = total, label, visible
         self._lock = threading.Lock()
         self._bar = None
 
     def __enter__(self) -> "Progress":
-        if self._shown:
+        if self._visible:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar

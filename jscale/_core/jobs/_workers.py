@@ -1,4 +1,4 @@
-"""All cores for jobs that JAX computes one after another."""
+"""Threads for many calls of one compiled program, which JAX would run one after another."""
 
 import os
 import threading
@@ -13,18 +13,22 @@ T = TypeVar("T")
 
 
 class Workers:
-    """Threads in float64 scopes, and whether an interrupt has called them back."""
+    """Threads that work in float64 scopes and stop early after an interrupt."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool, self._cancelled = pool, threading.Event()
 
     @property
     def cancelled(self) -> bool:
-        """Whether the jobs in hand should end early."""
+        """Whether running jobs should end early."""
         return self._cancelled.is_set()
 
     def map(self, work: Callable[[int], T], numbers: Iterable[int]) -> list[T]:
-        """``work`` of every number, in order; an interrupt ends it after the jobs in hand."""
+        """``work`` of every number, in order.
+
+        An exception, also an interrupt, cancels the jobs that have not started and is raised once
+        the running ones have ended.
+        """
         futures = [self._pool.submit(self._guarded, work, number) for number in numbers]
         try:
             return [future.result() for future in futures]
@@ -43,8 +47,9 @@ class Workers:
 @contextmanager
 def workers(jobs: int) -> Iterator[Workers]:
     """As many threads as this process has cores, but no more than ``jobs``."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=max(1, min(jobs, cores))) as pool:
         yield Workers(pool)

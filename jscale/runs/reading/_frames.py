@@ -93,7 +93,7 @@ def read_excel(path: Path) -> RawTable:
     Raises:
         JscaleError: openpyxl is not installed, the file is damaged, or the sheet has no data rows.
     """
-    rows = _sheet_rows(path)
+    rows = _first_sheet(path)
     filled = [at for at, row in enumerate(rows) if not all(map(is_empty, row))]
     if not filled:
         raise JscaleError("the first sheet is empty")
@@ -102,13 +102,11 @@ def read_excel(path: Path) -> RawTable:
     if not data:
         raise JscaleError(f"a header and no data rows; the columns are {quoted_names(names)}")
 
-    columns: dict[str, Cells] = {
-        name: [rows[at][i] for at in data] for i, name in enumerate(names)
-    }
+    columns: dict[str, Cells] = {name: [rows[at][i] for at in data] for i, name in enumerate(names)}
     return RawTable(columns, len(data), [at + 1 for at in data], unnamed)
 
 
-def _sheet_rows(path: Path) -> list[list[Any]]:
+def _first_sheet(path: Path) -> list[list[Any]]:
     """The cells of the first sheet, row by row."""
     try:
         importlib.import_module("openpyxl")
@@ -120,12 +118,12 @@ def _sheet_rows(path: Path) -> list[list[Any]]:
         # openpyxl warns about styles and validation rules, which do not touch the cells.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sheet = pd.read_excel(path, header=None, dtype=object, engine="openpyxl")
+            cells = pd.read_excel(path, header=None, dtype=object, engine="openpyxl")
     # A damaged workbook surfaces as any error of the zip, XML and style readers below openpyxl.
     except Exception as error:  # noqa: BLE001
         reason = inline(str(error)) or type(error).__name__
         raise JscaleError(f"not an Excel workbook that can be read: {reason}") from None
-    return sheet.to_numpy(dtype=object).tolist()
+    return cells.to_numpy(dtype=object).tolist()
 
 
 def from_mapping(source: Mapping) -> RawTable:

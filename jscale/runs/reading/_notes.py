@@ -179,13 +179,13 @@ def _compute_disagrees(table: _Table) -> list[Note]:
     different = np.abs(log_ratio) > np.log(_COMPUTE_FACTOR)
     if not different.any():
         return []
-    worst = int(np.argmax(np.abs(log_ratio)))
-    ratio = float(np.exp(np.clip(log_ratio[worst], -700, 700)))
+    furthest = int(np.argmax(np.abs(log_ratio)))
+    ratio = float(np.exp(np.clip(log_ratio[furthest], -700, 700)))
     message = (
         f"C differs from 6ND by more than a factor {_COMPUTE_FACTOR:g} in rows "
-        f"{_row_text(different)}; worst in row {worst + 1}, where C is {ratio:.3g} times 6ND"
+        f"{_row_text(different)}; worst in row {furthest + 1}, where C is {ratio:.3g} times 6ND"
     )
-    evidence = {**_row_evidence(different), "worst_row": worst + 1, "worst_ratio": ratio}
+    evidence = {**_row_evidence(different), "worst_row": furthest + 1, "worst_ratio": ratio}
     return [Note("compute-disagrees", "warning", message, evidence)]
 
 

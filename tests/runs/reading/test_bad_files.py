@@ -1,27 +1,13 @@
-"""A file that is not a table is an error of one clear line; a damaged table is that, or valid."""
+"""A file that is not a table is an error of one clear line."""
 
 import gzip
 import io
-import json
 import os
-import warnings
 
-import hypothesis
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import strategies as st
 
-from jscale import runs
-from jscale._core.errors import JscaleError
-from tests.runs.tables import failure, write
-
-GOOD = (
-    "run_id,params,tokens,flops,w_bits,a_bits,val_loss,stderr,seed,group,exclude,host\n"
-    "a,7e7,1.4e9,5.88e17,4,16,3.5,0.01,0,g,0,x1\n"
-    "b,2e8,4e9,4.8e18,8,,3.125,0.01,1,g,1,x2\n"
-    "c,1e9,2e10,1.2e20,16,8,2.75,0.01,,h,,\n"
-)
+from tests.runs.tables import FULL_CSV, failure, write
 
 
 def workbook(*rows) -> bytes:
@@ -65,13 +51,13 @@ FILES = {
     "runs.gz": (gzip.compress(b"N,D,loss\n"), "unknown kind of file '.gz'"),
     "runs.xlsx.gz": (gzip.compress(b"PK"), "unknown kind of file '.xlsx.gz'"),
     "plain.csv.gz": (b"N,D,loss\n1e8,2e9,3\n", "not a gzip file that can be read: Not a gzipped"),
-    "cut.csv.gz": (gzip.compress(GOOD.encode())[:-20], "that can be read: it is cut short"),
+    "cut.csv.gz": (gzip.compress(FULL_CSV.encode())[:-20], "that can be read: it is cut short"),
     "changed.csv.gz": (
-        gzip.compress(GOOD.encode(), mtime=0)[:-8] + bytes(8),
+        gzip.compress(FULL_CSV.encode(), mtime=0)[:-8] + bytes(8),
         "not a gzip file that can be read: CRC check failed",
     ),
     "stream.tsv.gz": (
-        gzip.compress(GOOD.encode(), mtime=0)[:10] + b"\xff" * 40,
+        gzip.compress(FULL_CSV.encode(), mtime=0)[:10] + b"\xff" * 40,
         "not a gzip file that can be read: Error -3",
     ),
     "empty.csv.gz": (b"", "the file is empty"),
@@ -152,178 +138,3 @@ def test_paths_that_are_not_files(tmp_path):
     assert "no such file" in failure("N,D,loss\n1e8,2e9,3.0\n")
     os.mkfifo(tmp_path / "pipe.csv")
     assert "not a regular file" in failure(tmp_path / "pipe.csv")
-
-
-SPLICES = (
-    "",
-    "3.25",
-    "16",
-    "1e9",
-    "0.5",
-    "yes",
-    "abc",
-    "nan",
-    "inf",
-    "-inf",
-    "NaN",
-    "-1",
-    "0",
-    "1e400",
-    "1e-400",
-    "1e308",
-    "4e-320",
-    "9" * 400,
-    "70M",
-    "1,000",
-    "\x00",
-    "\x1a",
-    '"',
-    '""',
-    "'",
-    ",",
-    ",,",
-    ";",
-    "\t",
-    "|",
-    "\n",
-    "\r",
-    "\r\n",
-    "\n\n",
-    " ",
-    "\ufeff",
-    "é",
-    "١٢",
-    "𝟙",
-    "\u2028",
-    "_",
-    "1_000",
-    "0x1F",
-    "True",
-    "null",
-    "=1+1",
-    "<script>",
-    "65",
-    "64.0001",
-    "N",
-    "params",
-    "loss",
-    "P",
-    "e",
-    "\ud800",
-    "1j",
-    "%s",
-    "{}",
-    "params,",
-    "N,N,",
-    "#",
-)
-CHECKED = ("N", "D", "C", "loss", "loss_se", "P_w", "P_a", "P_kv", "P_post")
-SPLICE = st.sampled_from(SPLICES)
-CELL_EDITS = st.lists(
-    st.tuples(
-        st.integers(0, 3),
-        st.integers(0, 11),
-        st.sampled_from(["put", "put", "drop", "insert", "swap"]),
-        SPLICE,
-    ),
-    max_size=3,
-)
-BYTE_EDITS = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 9]), SPLICE), max_size=1)
-FORMS = st.tuples(
-    st.sampled_from(
-        [(".csv", ","), (".csv", ","), (".tsv", "\t"), (".csv", ";"), (".tsv", ","), (".jsonl", "")]
-    ),
-    st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16"]),
-    st.sampled_from(["\n", "\n", "\r\n", "\r"]),
-    st.none() | st.none() | st.floats(0, 1),
-)
-
-
-def damaged(cells, separator: str, end: str) -> str:
-    """The valid table after some edits of its cells and lines."""
-    lines = [line.split(",") for line in GOOD.splitlines()]
-    for row, column, action, text in cells:
-        line = lines[row]
-        if action == "swap":
-            lines[row], lines[column % 4] = lines[column % 4], lines[row]
-        elif action == "insert":
-            line.insert(column, text)
-        elif column < len(line):
-            line[column : column + 1] = [text] if action == "put" else []
-    if separator:
-        return end.join([*(separator.join(line) for line in lines), ""])
-    return end.join(json.dumps(dict(zip(lines[0], line, strict=False))) for line in lines[1:])
-
-
-def encoded(text: str, edits, encoding: str, share: float | None) -> bytes:
-    """A text as bytes, some of them overwritten, cut to a share of its length."""
-    content = text.encode(encoding, "surrogatepass")
-    for place, length, splice in edits:
-        at = round(place * len(content))
-        content = content[:at] + splice.encode("utf-8", "surrogatepass") + content[at + length :]
-    return content if share is None else content[: round(share * len(content))]
-
-
-def valid_table(source) -> runs.Runs | None:
-    """The table, whose cells are in range; or None where it is an error of one clear line."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            table = runs.read(source)
-    except JscaleError as error:
-        line = str(error)
-    else:
-        assert len(table) > 0
-        for name in CHECKED:
-            if name in table:
-                largest = 64 if name.startswith("P_") else np.finfo(float).max
-                assert ((table[name] > 0) & (table[name] <= largest)).all()
-        assert all(note.message.isprintable() for note in table.notes)
-        assert len(table.digest) == 64
-        return table
-    assert line.isprintable()
-    assert len(line) < 2000
-    return None
-
-
-def test_a_thousand_damaged_tables(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("damaged")
-    valid = []
-
-    @hypothesis.settings(max_examples=1100)
-    @hypothesis.given(CELL_EDITS, BYTE_EDITS, FORMS)
-    def check(cells, edits, form):
-        (suffix, separator), encoding, end, share = form
-        content = encoded(damaged(cells, separator, end), edits, encoding, share)
-        valid.append(valid_table(write(folder, f"runs{suffix}", content)) is not None)
-
-    check()
-    assert len(valid) >= 1000
-    assert 150 <= sum(valid) <= len(valid) - 150, "both outcomes are common"
-
-
-JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=5)
-    | st.sampled_from(SPLICES),
-    lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
-    ),
-    max_leaves=3,
-)
-
-
-@hypothesis.settings(max_examples=300)
-@hypothesis.given(
-    st.dictionaries(
-        st.sampled_from(["N", "D", "C", "loss", "w_bits", "group", "seed", "exclude", "host", ""])
-        | st.text(max_size=3),
-        st.lists(JSON_VALUES | st.floats(1e-3, 1e15), min_size=2, max_size=2),
-        max_size=5,
-    )
-)
-def test_any_cells_in_memory(columns):
-    valid_table({"N": [1e8, 2e8], "loss": [3.0, 2.5], **columns})
