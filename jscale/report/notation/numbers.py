@@ -2,7 +2,23 @@
 
 import math
 
-_STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+from jscale._core import text as _text
+from jscale._core.text import listing, plural
+
+__all__ = [
+    "MINUS",
+    "MISSING",
+    "decimals",
+    "fixed",
+    "human",
+    "listing",
+    "number",
+    "percent",
+    "plural",
+    "power_of_ten",
+    "significant",
+]
+
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MINUS = "−"
 MISSING = "–"
@@ -49,17 +65,13 @@ def human(value: float, digits: int = 3) -> str:
     Args:
         value: parameters, tokens, or any other number.
         digits: significant digits.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.human(7e10), tables.human(1.4e12), tables.human(2e15)
+        ('70B', '1.4T', '2×10¹⁵')
     """
-    if not math.isfinite(value):
-        return _odd(value)
-    rounded = float(f"{value:.{digits - 1}e}")
-    size = abs(rounded)
-    if size >= 1e15 or 0 < size < 1e-3:
-        return power_of_ten(value, digits)
-    for step, suffix in _STEPS:
-        if size >= step:
-            return significant(rounded / step, digits) + suffix
-    return significant(rounded, digits)
+    return _text.human(value, digits, plain=significant, power=power_of_ten)
 
 
 def power_of_ten(value: float, digits: int = 3) -> str:
@@ -103,23 +115,6 @@ def fixed(value: float, places: int) -> str:
 def percent(share: float, digits: int = 2) -> str:
     """A share of 1 as ``0.76%``."""
     return significant(100 * share, digits) + "%"
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 run``, ``240 runs``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def listing(names: list[str] | tuple[str, ...]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    names = list(names)
-    return (
-        names[0]
-        if len(names) == 1
-        else ", ".join(names[:-1]) + f" and {names[-1]}"
-        if names
-        else "none"
-    )
 
 
 def _odd(value: float) -> str:
