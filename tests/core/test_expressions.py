@@ -1,4 +1,4 @@
-"""Formulas as text: their names, their value, their renaming; nothing but arithmetic gets in."""
+"""Formulas as text: their names, value and renaming; only arithmetic is allowed."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ def test_names(text, expected):
 
 
 @pytest.mark.parametrize("text", ["E +", "a = 1", "import os", "", "a b", "(x", "lambda"])
-def test_what_is_no_expression(text):
+def test_invalid_expressions(text):
     with pytest.raises(JscaleError, match="is not a formula") as caught:
         expressions.names(text)
     assert "\n" not in str(caught.value).replace(repr(text), "")
@@ -33,7 +33,7 @@ def test_what_is_no_expression(text):
 
 
 def test_attributes_count_as_names():
-    """So that a declaration refuses them: no formula reaches into an object."""
+    """So a declaration reports them as unknown: no formula accesses an attribute."""
     assert expressions.names("x.__class__") == {"x", "__class__"}
 
 
@@ -58,7 +58,7 @@ def test_evaluate_is_pure_jax():
     np.testing.assert_allclose(function(0.5), 2 * np.e, rtol=1e-6)
 
 
-def test_values_hide_functions():
+def test_values_have_precedence_over_functions():
     assert expressions.evaluate("exp(1)", {"exp": lambda x: -x}) == -1
 
 
@@ -87,7 +87,7 @@ def test_rename(text, replacements, expected):
     assert expressions.rename(text, replacements) == expected
 
 
-def test_renaming_keeps_the_value():
-    """Brackets: a negative number or a sum in place of a name changes nothing around it."""
+def test_renaming_does_not_change_the_value():
+    """Brackets: a negative number or a sum in place of a name does not affect its surroundings."""
     renamed = expressions.rename("x**-n * m", {"n": "-2", "m": "a + b"})
     assert expressions.evaluate(renamed, {"x": 3.0, "a": 1.0, "b": 1.0}) == 18

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from jscale._core.numbers import plain_number, number_with_suffix
+from jscale._core.numbers import number_with_suffix, plain_number
 
 WRITTEN = {
     "70B": 7e10,
@@ -24,7 +24,7 @@ def test_plain_numbers(text: str):
 
 
 @pytest.mark.parametrize("text", WRITTEN)
-def test_suffixes_are_exact_and_never_plain(text: str):
+def test_suffixes_are_exact_and_not_plain_numbers(text: str):
     assert number_with_suffix(text) == WRITTEN[text]
     assert plain_number(text) is None
 
@@ -32,6 +32,6 @@ def test_suffixes_are_exact_and_never_plain(text: str):
 @pytest.mark.parametrize(
     "text", ["", "B", "70G", "70MB", "1_000", "1,000", "0x10", "1e", "7e3k", "nan", "--1", "\u0661"]
 )
-def test_nothing_else_is_a_number(text: str):
+def test_other_texts_are_not_numbers(text: str):
     assert number_with_suffix(text) is None
     assert plain_number(text) is None

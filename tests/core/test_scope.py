@@ -1,6 +1,4 @@
-"""The float64 scope computes in double precision and leaves the caller's own setting alone,
-whatever happens in it.
-"""
+"""The float64 scope computes in double precision and restores the caller's own setting."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,7 @@ pytestmark = pytest.mark.smoke
 
 
 def default_dtype() -> str:
-    """What a Python float becomes in this thread, now."""
+    """The dtype of a Python float in this thread."""
     return jnp.asarray([0.5]).dtype.name
 
 
@@ -26,7 +24,7 @@ def setting() -> bool:
 
 @pytest.fixture(params=[False, True], ids=["caller-in-float32", "caller-in-float64"])
 def caller(request):
-    """The caller's own choice, which must survive."""
+    """The default dtype of a caller, which must be the same after a scope."""
     with jax.enable_x64(request.param):
         yield "float64" if request.param else "float32"
 
@@ -58,33 +56,33 @@ def test_after_an_exception(caller):
     assert default_dtype() == caller
 
 
-def test_the_global_setting_is_never_touched():
+def test_the_global_setting_does_not_change():
     assert not setting()
     with float64():
-        seen = ThreadPoolExecutor(1).submit(default_dtype).result(timeout=60)
-    assert seen == "float32"
+        dtype = ThreadPoolExecutor(1).submit(default_dtype).result(timeout=60)
+    assert dtype == "float32"
     assert not setting()
 
 
-def test_threads_do_not_see_each_other():
+def test_threads_have_separate_settings():
     """One thread works in float64 while the other stays in float32."""
-    inside, looked = threading.Event(), threading.Event()
-    seen = {}
+    inside, checked = threading.Event(), threading.Event()
+    dtypes = {}
 
     def worker():
         with float64():
             inside.set()
-            looked.wait(60)
-            seen["worker"] = default_dtype()
-        seen["after"] = default_dtype()
+            checked.wait(60)
+            dtypes["worker"] = default_dtype()
+        dtypes["after"] = default_dtype()
 
     thread = threading.Thread(target=worker)
     thread.start()
     assert inside.wait(60)
-    seen["main"] = default_dtype()
-    looked.set()
+    dtypes["main"] = default_dtype()
+    checked.set()
     thread.join(60)
-    assert seen == {"worker": "float64", "after": "float32", "main": "float32"}
+    assert dtypes == {"worker": "float64", "after": "float32", "main": "float32"}
 
 
 def test_a_thread_opens_its_own_scope(caller):
@@ -93,7 +91,7 @@ def test_a_thread_opens_its_own_scope(caller):
     assert default_dtype() == caller
 
 
-def test_wrapper_keeps_name_arguments_and_value(caller):
+def test_the_wrapper_has_name_arguments_and_value_of_the_function(caller):
     @in_float64
     def third(x: float, *, scale: float = 1.0) -> np.ndarray:
         """A third."""
@@ -106,18 +104,18 @@ def test_wrapper_keeps_name_arguments_and_value(caller):
 
 
 def test_one_function_in_both_precisions():
-    """A compiled function is not reused across the two: each caller gets its own precision."""
+    """A compiled function is not reused across precisions."""
     third = jax.jit(lambda x: x / 3)
     single = third(jnp.asarray(1.0))
     with float64():
         double = third(jnp.asarray(1.0))
-    again = third(jnp.asarray(1.0))
-    assert (single.dtype, double.dtype, again.dtype) == ("float32", "float64", "float32")
+    repeated = third(jnp.asarray(1.0))
+    assert (single.dtype, double.dtype, repeated.dtype) == ("float32", "float64", "float32")
     assert float(double) == 1 / 3
     assert float(single) != 1 / 3
 
 
-def test_arrays_leave_the_scope_whole():
+def test_arrays_keep_their_precision_outside_of_the_scope():
     with float64():
         tree = {"a": jnp.asarray([1 / 3]), "b": (jnp.arange(2), 1.0)}
     out = to_numpy(tree)

@@ -1,6 +1,4 @@
-"""Outcomes: integers that pass through JAX, and an error with one clear line when the caller asks
-for one.
-"""
+"""Outcomes are integers that pass through JAX; ``check`` raises an error of one line."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +11,7 @@ from jscale._core.status import Status, check
 
 
 def test_success_is_zero():
-    """So that ``any(status)`` means that something went wrong."""
+    """So that ``any(status)`` means a failure."""
     assert int(Status.converged) == 0
     assert sorted(Status) == list(range(len(Status)))
 
@@ -41,7 +39,7 @@ def test_passes_through_jax():
 @pytest.mark.parametrize(
     "status", [0, Status.converged, np.zeros(3, int), jnp.zeros((2, 2), "int32"), np.zeros(0, int)]
 )
-def test_check_is_silent_when_all_is_well(status):
+def test_check_accepts_converged_solves(status):
     assert check(status, "optimum") is None
 
 

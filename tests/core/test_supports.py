@@ -1,4 +1,4 @@
-"""Every support maps onto the whole real line and back, smoothly, in both precisions."""
+"""Every support maps to the real line and back, smoothly, in both precisions."""
 
 import jax
 import jax.numpy as jnp
@@ -29,9 +29,7 @@ each = pytest.mark.parametrize("support", SUPPORTS, ids=repr)
     ("dtype", "rtol", "reach"), [("float32", 2e-6, 5.0), ("float64", 2e-14, 9.0)]
 )
 def test_round_trip(support, dtype, rtol, reach):
-    """Within the reach: further out, rounding near an end that is not 0 eats the digits, e**-reach
-    of them.
-    """
+    """For free values up to ``reach``: rounding near an end other than 0 costs e**-reach digits."""
     with jax.enable_x64(dtype == "float64"):
         free = jnp.linspace(-reach, reach, 101, dtype=dtype)
         natural = support.to_natural(free)
@@ -45,8 +43,7 @@ def test_round_trip(support, dtype, rtol, reach):
 
 
 @given(free=st.floats(-700, 700))
-def test_zero_ends_lose_no_digits(free):
-    """Sets that end at 0 keep their precision all the way there."""
+def test_full_precision_near_ends_at_zero(free):
     with float64():
         natural = supports.positive.to_natural(free)
         np.testing.assert_allclose(supports.positive.to_free(natural), free, rtol=1e-13, atol=1e-13)
@@ -68,7 +65,7 @@ def test_derivatives(support):
 
 @each
 def test_ends(support):
-    """The ends belong to no support; they map to infinity and what lies outside to NaN."""
+    """A support is open: its ends map to infinity, values outside to NaN."""
     lower, upper = support.lower, support.upper
     assert not support.contains(lower)
     assert not support.contains(upper)
@@ -87,7 +84,7 @@ def test_ends(support):
 
 
 @each
-def test_takes_any_number(support):
+def test_numbers_of_any_kind(support):
     expected = support.to_natural(jnp.asarray(1.0))
     for one in (1, 1.0, np.float64(1), np.int64(1), np.array([1, 1]), True):
         np.testing.assert_allclose(
@@ -104,7 +101,7 @@ def test_large_integers():
         np.testing.assert_allclose(supports.above(1.0).to_free(count), 1e13, rtol=1e-6)
 
 
-def test_far_above_is_linear():
+def test_linear_far_from_the_bound():
     with float64():
         assert supports.above(1.0).to_natural(1e6) == 1 + 1e6
         assert supports.below(1.0).to_natural(-1e6) == 1 - 1e6

@@ -1,0 +1,77 @@
+"""Pieces of messages: one line each, short, with counts and hints."""
+
+import doctest
+
+import pytest
+
+from jscale._core import lazy, text
+
+
+def test_values_are_quoted_short_and_on_one_line():
+    assert text.quote("a\n\x1b") == r"'a\n\x1b'"
+    assert text.quote("x" * 100) == repr("x" * 39 + "…")
+    assert text.quote(10**5000) == "'a very long int'"
+
+
+def test_paths_keep_their_end():
+    assert text.inline("a\nb.csv") == r"a\nb.csv"
+    assert text.inline("x" * 200 + "runs.csv", 10) == "…xxruns.csv"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("", "none"),
+        ("a", "a"),
+        ("ab", "a and b"),
+        ("abc", "a, b and c"),
+        ("abcd", "a, b and 2 more"),
+    ],
+)
+def test_listings(names, expected):
+    assert text.listing(list(names), limit=2 if len(names) > 3 else None) == expected
+
+
+def test_quoted_names_and_row_numbers():
+    assert text.quoted_names(["N", "D"]) == "'N', 'D'"
+    assert text.quoted_names(range(14)).endswith("'10', '11' and 2 more")
+    assert text.row_numbers([3, 4, 9]) == "3, 4, 9"
+    assert text.row_numbers(range(1, 10)) == "1, 2, 3, 4, 5 and 4 more"
+    assert text.row_numbers([]) == "none"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (70, "70"),
+        (999, "999"),
+        (999.6, "1k"),
+        (7e7, "70M"),
+        (999_999, "1M"),
+        (1.4e12, "1.4T"),
+        (9.99e14, "999T"),
+        (5.88e20, "5.88e20"),
+        (2.5e-7, "2.5e-07"),
+        (-7e10, "-70B"),
+        (0.0, "0"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_counts(value, expected):
+    assert text.human(value) == expected
+
+
+def test_hints_ignore_letter_case():
+    known = ["chinchilla", "E", "N_opt"]
+    assert text.near_match("Chinchila", known) == "chinchilla"
+    assert text.near_match("n_opt", known) == "N_opt"
+    assert text.near_match("precision", known) is None
+    assert text.did_you_mean("chinchila", known, ": none") == "; did you mean 'chinchilla'?"
+    assert text.did_you_mean("precision", known, ": none") == ": none"
+
+
+@pytest.mark.parametrize("module", [text, lazy])
+def test_examples(module):
+    results = doctest.testmod(module)
+    assert results.attempted > 0
+    assert results.failed == 0
