@@ -29,10 +29,10 @@ def by_logarithm(function: Callable[..., Any]) -> Callable[..., Any]:
     def rewritten(*args: Any) -> Any:
         flat, structure = jax.tree.flatten(args)
 
-        def function_of_leaves(*leaves: Any) -> Any:
-            return function(*jax.tree.unflatten(structure, leaves))
+        def flat_function(*arrays: Any) -> Any:
+            return function(*jax.tree.unflatten(structure, arrays))
 
-        traced = jax.make_jaxpr(function_of_leaves)(*flat)
+        traced = jax.make_jaxpr(flat_function)(*flat)
         (out,) = evaluate(traced.jaxpr, traced.consts, flat, _rewrite_power)
         return out
 

@@ -1,8 +1,9 @@
 """Roots, minima and damped Newton methods, differentiable where callers need it."""
 
+from jscale._core.solve._argmin import argmin
 from jscale._core.solve._newton import Descent, newton
 from jscale._core.solve._newton_batched import BatchedDescent, QuadraticModel, newton_batched
-from jscale._core.solve._root_and_argmin import argmin, root
+from jscale._core.solve._root import root
 
 __all__ = [
     "BatchedDescent",

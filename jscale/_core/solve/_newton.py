@@ -3,7 +3,7 @@
 Why it is not one of the others: it takes exact second derivatives and an eigendecomposition, which
 a distant start needs, and tries four dampings per Hessian. The batched method
 (:mod:`._newton_batched`) starts near the optimum and makes do with Gauss-Newton matrices;
-``argmin`` (:mod:`._root_and_argmin`) works in a box and is differentiable.
+``argmin`` (:mod:`._argmin`) works in a box and is differentiable.
 
 Exact second derivatives, because the field's usual objective (a Huber loss with delta far below the
 residuals) is nearly an absolute value: on the Chinchilla table, 150 reweighted Gauss-Newton steps
@@ -63,6 +63,42 @@ class _State(NamedTuple):
     steps: jax.Array
 
 
+class _Expansion(NamedTuple):
+    """The objective about a point, along the axes of its scaled Hessian.
+
+    Attributes:
+        gradient: (k,) along the axes.
+        stiffness: (k,) absolute curvature along the axes.
+        axes: (k, k) in columns, in scaled coordinates.
+        scale: (k,) of the coordinates.
+        finite: whether all derivatives are finite.
+    """
+
+    gradient: jax.Array
+    stiffness: jax.Array
+    axes: jax.Array
+    scale: jax.Array
+    finite: jax.Array
+
+    def predicted_decrease(self) -> jax.Array:
+        """Decrease of the objective that an undamped step predicts."""
+        eps = jnp.finfo(self.gradient.dtype).eps
+        return 0.5 * jnp.sum(self.gradient**2 / (self.stiffness + eps))
+
+    def steps(self, dampings: jax.Array) -> jax.Array:
+        """One step (dampings, k) for every damping."""
+        return -(self.gradient / (self.stiffness + dampings[:, None])) @ self.axes.T / self.scale
+
+
+def _expansion(gradient: jax.Array, hessian: jax.Array, scale: jax.Array) -> _Expansion:
+    g, h = gradient / scale, hessian / scale[:, None] / scale
+    finite = jnp.all(jnp.isfinite(g)) & jnp.all(jnp.isfinite(h))
+    identity = jnp.eye(h.shape[0], dtype=h.dtype)
+    curvature, axes = jnp.linalg.eigh(jnp.where(finite, h, identity))
+    along_axes = axes.T @ jnp.where(finite, g, 0.0)
+    return _Expansion(along_axes, jnp.abs(curvature), axes, scale, finite)
+
+
 def newton(
     value: Callable[[jax.Array], jax.Array],
     widths: Callable[[jax.Array, jax.Array], jax.Array],
@@ -106,18 +142,12 @@ def newton(
 
         # 1. Expand the objective about x, in coordinates of unit curvature.
         hessian, (f, g) = expand(x)
-        scale = widths(x, hessian)
-        g, hessian = g / scale, hessian / scale[:, None] / scale
-        finite = jnp.all(jnp.isfinite(g)) & jnp.all(jnp.isfinite(hessian))
-        identity = jnp.eye(hessian.shape[0], dtype=hessian.dtype)
-        curvature, axes = jnp.linalg.eigh(jnp.where(finite, hessian, identity))
-        projected = axes.T @ jnp.where(finite, g, 0.0)
-        stiffness = jnp.abs(curvature)
-        predicted = 0.5 * jnp.sum(projected**2 / (stiffness + jnp.finfo(f.dtype).eps))
+        expansion = _expansion(g, hessian, widths(x, hessian))
+        predicted = expansion.predicted_decrease()
 
         # 2. Evaluate one step per damping, each cut to the longest allowed.
         dampings = state.damping * jnp.asarray(_DAMPING_FACTORS)
-        moves = -(projected / (stiffness + dampings[:, None])) @ axes.T / scale
+        moves = expansion.steps(dampings)
         excess = jnp.max(jnp.abs(moves) / max_step, axis=1, keepdims=True)
         points = x + moves / jnp.maximum(1.0, excess)
         trials = jax.vmap(value)(points)
@@ -143,8 +173,8 @@ def newton(
         return _State(
             x=jnp.where(accepted, points[best], x),
             value=jnp.where(accepted, trials[best], f),
-            damping=jnp.where(finite, damping, DAMPING_MAX),
-            converged=converged & finite,
+            damping=jnp.where(expansion.finite, damping, DAMPING_MAX),
+            converged=converged & expansion.finite,
             steps=state.steps + 1,
         )
 

@@ -164,19 +164,19 @@ def _hand_over(
     converged = lane.converged | (~lane.fresh & negligible)
     done = converged & last
     advances = converged & ~last & ~lane.failed
-    ended = done | lane.failed
+    finished = done | lane.failed
 
     # 2. Record answers. Lanes that go on, or hold no problem, write to an index out of range, which
     #    is dropped.
     dtype = lane.x.dtype
     record = jnp.stack([lane.model.value, lane.steps.astype(dtype), done.astype(dtype)], axis=1)
     out_of_range = queue.answers.shape[0]
-    target = jnp.where(ended & (lane.problem < limits.count), lane.problem, out_of_range)
+    target = jnp.where(finished & (lane.problem < limits.count), lane.problem, out_of_range)
     answers = queue.answers.at[target].set(jnp.concatenate([lane.x, record], axis=1), mode="drop")
 
     # 3. Start the next problems of the queue, and the next stages.
-    index = jnp.arange(len(ended))
-    following = queue.following + (ended & (index[:, None] >= index)).sum(1) - 1
+    index = jnp.arange(len(finished))
+    following = queue.following + (finished & (index[:, None] >= index)).sum(1) - 1
     continued = lane._replace(
         x=jnp.where(advances[:, None], jax.vmap(rescale)(lane.x, lane.stage), lane.x),
         damping=jnp.where(advances, _DAMPING_START, lane.damping),
@@ -184,8 +184,8 @@ def _hand_over(
         converged=jnp.zeros_like(converged),
         stage=jnp.where(advances, lane.stage + 1, lane.stage),
     )
-    started = start_problem(jnp.where(ended, following, lane.problem))
-    return _select(ended, started, continued), _Queue(answers, queue.following + ended.sum())
+    started = start_problem(jnp.where(finished, following, lane.problem))
+    return _select(finished, started, continued), _Queue(answers, queue.following + finished.sum())
 
 
 def _accept(lane: _Lane, trial: jax.Array, model: QuadraticModel, limits: _Limits) -> _Lane:

@@ -48,18 +48,18 @@ def diagnose(
         diverging: (chains, draws) whether a transition diverged.
     """
     notes: list[Note] = []
-    worst = max(summary, key=lambda name: summary[name]["rhat"])
-    least = min(summary, key=lambda name: summary[name]["ess_bulk"])
-    rhat, ess = summary[worst]["rhat"], summary[least]["ess_bulk"]
+    highest = max(summary, key=lambda name: summary[name]["rhat"])
+    lowest = min(summary, key=lambda name: summary[name]["ess_bulk"])
+    rhat, ess = summary[highest]["rhat"], summary[lowest]["ess_bulk"]
     share = float(diverging.mean())
 
     if not rhat <= RHAT_WARNING:
         severity = "warning" if rhat <= RHAT_ERROR else "error"
-        message = f"the chains disagree about {worst} (R-hat {rhat:.3f}): sample longer"
+        message = f"the chains disagree about {highest} (R-hat {rhat:.3f}): sample longer"
         notes.append(Note("high-rhat", severity, message, {"rhat": rhat}))
     if not ess >= ESS_WARNING:
         severity = "warning" if ess >= ESS_ERROR else "error"
-        message = f"only {ess:.0f} effective draws of {least}: its quantiles are rough"
+        message = f"only {ess:.0f} effective draws of {lowest}: its quantiles are rough"
         notes.append(Note("low-ess", severity, message, {"ess_bulk": ess}))
     if share > 0:
         severity = "warning" if share <= DIVERGENT_ERROR else "error"

@@ -78,24 +78,24 @@ class RowSubset(NamedTuple):
         law: a declared law.
         objective: what is minimised.
         fit_data: all runs.
-        keep: (rows,) booleans of the runs that are fitted; None for all.
+        mask: (rows,) booleans of the runs that are fitted; None for all.
     """
 
     law: LawFunction
     objective: Objective
     fit_data: FitData
-    keep: np.ndarray | None
+    mask: np.ndarray | None
 
     @property
     def count(self) -> int:
         """Number of runs that are fitted."""
-        return len(self.fit_data.loss) if self.keep is None else int(self.keep.sum())
+        return len(self.fit_data.loss) if self.mask is None else int(self.mask.sum())
 
     @property
     def weights(self) -> np.ndarray | None:
         """Weights of the fitted runs; None where all count once."""
-        # With ``keep`` the weights only mark the rows.
-        if self.fit_data.weights is None or self.keep is not None:
+        # With ``mask`` the weights only mark the rows.
+        if self.fit_data.weights is None or self.mask is not None:
             return None
         return np.asarray(self.fit_data.weights)
 
@@ -105,19 +105,19 @@ class RowSubset(NamedTuple):
 
     def fitted_rows(self, linearization: Linearization) -> Linearization:
         """The rows of the runs that are fitted."""
-        if self.keep is None:
+        if self.mask is None:
             return linearization
-        rows = {name: getattr(linearization, name)[self.keep] for name in _BY_ROW}
+        rows = {name: getattr(linearization, name)[self.mask] for name in _BY_ROW}
         return linearization._replace(**rows)
 
     def score(self, free: jax.Array, residual: np.ndarray) -> np.ndarray:
         """Derivative of the objective by each residual of the fitted runs (rows,)."""
-        if self.keep is None:
+        if self.mask is None:
             return np.asarray(score(self.objective, self.fit_data, free, jnp.asarray(residual)))
-        all_rows = np.zeros(len(self.keep))
-        all_rows[self.keep] = residual
+        all_rows = np.zeros(len(self.mask))
+        all_rows[self.mask] = residual
         by_row = score(self.objective, self.fit_data, free, jnp.asarray(all_rows))
-        return np.asarray(by_row)[self.keep]
+        return np.asarray(by_row)[self.mask]
 
 
 def find_optimum(
@@ -127,7 +127,7 @@ def find_optimum(
     stages: jax.Array,
     *,
     starts: int,
-    keep: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
 ) -> Optimum:
     """The lowest end of ``starts`` descents.
 
@@ -137,10 +137,10 @@ def find_optimum(
         fit_data: the runs.
         stages: deltas to go through.
         starts: number of starting points.
-        keep: (rows,) booleans of the runs that are fitted where the others have weight 0; None for
+        mask: (rows,) booleans of the runs that are fitted where the others have weight 0; None for
             all.
     """
-    record, subset = describe(law), RowSubset(law, objective, fit_data, keep)
+    record, subset = describe(law), RowSubset(law, objective, fit_data, mask)
 
     # 1. Descend from all starts.
     points = spread_starts(record, starts)

@@ -20,7 +20,7 @@ _EMPTY = 1e-7
 infinite variance."""
 _MIN_COMPONENT = 1e-3
 """Component of a coordinate in such a direction from which on the coordinate is unidentified."""
-_POINTS, _FINEST, _FARTHEST = 40_001, 1e-4, 1e8
+_GRID_POINTS, _GRID_SPACING, _GRID_END = 40_001, 1e-4, 1e8
 """Grid of the integrals over a density, in units of its scale: a nearly Laplacian one turns linear
 at 1e-3 and is 1e4 wide."""
 _POOLED = 1000
@@ -225,10 +225,10 @@ def residual_information(objective: Objective, log_scale: float, delta: float) -
     scale, width = jnp.asarray(log_scale), jnp.asarray(delta)
 
     # 1. Residuals on a grid that is fine at 0 and reaches far into the tails.
-    end = np.arcsinh(_FARTHEST / _FINEST)
-    t = jnp.linspace(-end, end, _POINTS)
-    r = jnp.exp(log_scale) * _FINEST * jnp.sinh(t)
-    volume = jnp.exp(log_scale) * _FINEST * jnp.cosh(t) * (t[1] - t[0])
+    end = np.arcsinh(_GRID_END / _GRID_SPACING)
+    t = jnp.linspace(-end, end, _GRID_POINTS)
+    r = jnp.exp(log_scale) * _GRID_SPACING * jnp.sinh(t)
+    volume = jnp.exp(log_scale) * _GRID_SPACING * jnp.cosh(t) * (t[1] - t[0])
 
     # 2. Density, and the scores by location and log scale.
     mass = jnp.exp(-objective.rows(r, scale, width)) * volume

@@ -41,8 +41,8 @@ def multistart(
     free, steps = np.array(subsampled.free), np.array(subsampled.steps)
     value, converged = np.full(len(values), np.inf), np.zeros(len(values), bool)
     for group in minima:
-        begin = subsampled.free[group[:1], :k]
-        end = descend(law, objective, fit_data, stages, begin, near=True)
+        initial = subsampled.free[group[:1], :k]
+        end = descend(law, objective, fit_data, stages, initial, skip_walls=True)
         free[group], value[group], converged[group] = end.free[0], end.value[0], end.converged[0]
         steps[group] += int(end.steps[0])
 

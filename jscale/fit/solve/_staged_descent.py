@@ -47,12 +47,12 @@ class _Stage(NamedTuple):
 
     Attributes:
         delta: of the objective.
-        has_walls: whether the cost of the walls is added.
+        inside_walls: whether the cost of the walls is added.
         restart: number of the restart, from 1; 0 for a stage that continues the one before.
     """
 
     delta: jax.Array
-    has_walls: jax.Array
+    inside_walls: jax.Array
     restart: jax.Array
 
 
@@ -91,13 +91,13 @@ def _barrier(problem: Problem) -> _Barrier:
     return _Barrier(low, high, problem.weighted(with_residual - without).sum())
 
 
-def _schedule(stages: jax.Array, first: jax.Array, near: bool) -> _Stage:
+def _schedule(stages: jax.Array, first: jax.Array, skip_walls: bool) -> _Stage:
     """The stages of one descent; those with walls have delta ``first``."""
-    if near:
+    if skip_walls:
         return _Stage(stages, jnp.zeros(stages.shape, bool), jnp.zeros(stages.shape, int))
-    has_walls = jnp.arange(len(stages) + 1 + _RESTARTS) <= _RESTARTS
-    restart = jnp.where(has_walls, jnp.arange(len(has_walls)), 0)
-    return _Stage(jnp.concatenate([jnp.full(1 + _RESTARTS, first), stages]), has_walls, restart)
+    inside_walls = jnp.arange(len(stages) + 1 + _RESTARTS) <= _RESTARTS
+    restart = jnp.where(inside_walls, jnp.arange(len(inside_walls)), 0)
+    return _Stage(jnp.concatenate([jnp.full(1 + _RESTARTS, first), stages]), inside_walls, restart)
 
 
 def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
@@ -113,7 +113,7 @@ def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
         barrier = _barrier(staged)
 
         def value(free: jax.Array) -> jax.Array:
-            return staged.value(free) + jnp.where(stage.has_walls, barrier.cost(free), 0.0)
+            return staged.value(free) + jnp.where(stage.inside_walls, barrier.cost(free), 0.0)
 
         # 1. Restart from another point only if the best end so far lies beyond a wall. A start at
         #    which the law gives some run no loss cannot descend, and restarts too.
@@ -121,24 +121,24 @@ def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
         failed = jnp.any(barrier.excess(current) > 0) | ~jnp.isfinite(lowest)
         other = restart_point(start, barrier.low, barrier.high, stage.restart)
         continued = next_stage_start(objective, current, stage.delta / previous_delta)
-        begin = jnp.where(is_restart & failed, first_guess(staged, other), continued)
+        initial = jnp.where(is_restart & failed, first_guess(staged, other), continued)
 
         # 2. Descend; a restart that is not needed stays idle.
         end = newton(
-            value, staged.widths, begin, staged.resolution, limits, idle=is_restart & ~failed
+            value, staged.widths, initial, staged.resolution, limits, idle=is_restart & ~failed
         )
 
         # 3. Keep the lower end. All restarts minimise one function, so their ends compare.
-        worse = is_restart & ~(end.value <= lowest)
-        free = jnp.where(worse, current, end.free)
-        return (free, jnp.where(worse, lowest, end.value), stage.delta), end
+        rejected = is_restart & ~(end.value <= lowest)
+        free = jnp.where(rejected, current, end.free)
+        return (free, jnp.where(rejected, lowest, end.value), stage.delta), end
 
     first = (first_guess(problem, start), jnp.asarray(jnp.inf), schedule.delta[0])
     _, ends = jax.lax.scan(run_stage, first, schedule)
     return Descent(ends.free[-1], ends.value[-1], ends.steps.sum(), ends.converged[-1])
 
 
-@partial(jax.jit, static_argnames=("law", "objective", "near"))
+@partial(jax.jit, static_argnames=("law", "objective", "skip_walls"))
 def descend(
     law: LawFunction,
     objective: Objective,
@@ -146,13 +146,13 @@ def descend(
     stages: jax.Array,
     starts: jax.Array,
     *,
-    near: bool = False,
+    skip_walls: bool = False,
 ) -> Descent:
     """Newton descents from every start (starts, k), through the deltas in ``stages``.
 
-    Unless all are ``near`` the requested optimum they begin between walls. Of an objective with
-    kinks every other one begins as squares: more of those reach the optimum, but where there are
-    several minima of nearly the same depth, all of them reach the same one.
+    With ``skip_walls``, for starts near the optimum, there are neither walls nor restarts. Of an
+    objective with kinks every other start begins as squares: more of those reach the optimum, but
+    where there are several minima of nearly the same depth, all of them reach the same one.
 
     The starts run one after another: with ``vmap`` every lane takes as many steps as the slowest,
     and 64 starts on 933 runs of the precision law took 4.5 times as long.
@@ -166,6 +166,6 @@ def descend(
 
     def one(start_and_delta: tuple[jax.Array, jax.Array]) -> Descent:
         start, first_delta = start_and_delta
-        return _staged(problem, _schedule(stages, first_delta, near), start)
+        return _staged(problem, _schedule(stages, first_delta, skip_walls), start)
 
     return jax.lax.map(one, (starts, first))
