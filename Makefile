@@ -1,7 +1,7 @@
-# What a person does here: make demo, test, lint, bench, notebooks. Each target makes the environment that it needs, once.
+# Commands for developers: make demo, test, lint, bench, notebooks. Each target sets up the environment that it needs, once.
 
-# The table of the demo (the name of a data set, or a file of runs), the law that is fitted to it, and how. The runs are
-# too small to tell of a floor: fits put it at zero; 2,000 draws are enough for 90% bands.
+# The demo: a table (the name of a data set, or a file of runs), a law, and options. These runs are too small to identify an
+# irreducible loss, which fits put at zero; 2,000 draws are enough for 90% bands.
 DEMO_TABLE := precision-runs
 DEMO_LAW := precision
 DEMO_FLAGS := --fix E=0 --warmup 500 --draws 500
@@ -11,14 +11,14 @@ BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 PYTEST_FLAGS ?=
 
-# Public data that lies beside the repository is used from there, not downloaded.
+# Public data in a folder beside the repository is used from there, not downloaded.
 ifndef JSCALE_DATA
 ifneq ($(wildcard ../shared/data),)
 export JSCALE_DATA := $(abspath ../shared/data)
 endif
 endif
 
-# Interpreters to look at, in this order; the first that is new enough serves. PYTHON=... on the command line overrules.
+# Interpreters to try, in this order; the first that is new enough is used. PYTHON=... on the command line overrides.
 PYTHONS := python3 python3.13 python3.12 python3.11 python
 NEW_ENOUGH := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in $(PYTHONS); do if $$p -c '$(NEW_ENOUGH)' 2>/dev/null; then echo $$p; break; fi; done)
@@ -31,12 +31,12 @@ help:
 	@echo "make demo       fit, sample and plan from the $(DEMO_TABLE) runs: demo/report.html"
 	@echo "make test       the tests"
 	@echo "make lint       ruff, pyright, import-linter"
-	@echo "make format     what ruff can mend, and notebooks without outputs"
+	@echo "make format     format with ruff, apply its fixes, strip the outputs of notebooks"
 	@echo "make bench      the benchmarks (start-up, memory, speed)"
 	@echo "make notebooks  run every notebook"
-	@echo "make docs       the catalogue of laws, docs/laws.md, from the laws' own declarations"
-	@echo "make smoke      the short tests on the newest other Python, if there is one"
-	@echo "make clean      remove environments, caches and the demo's output"
+	@echo "make docs       write the catalogue of laws, docs/laws.md, from their declarations"
+	@echo "make smoke      the short tests on the newest other Python, if one is installed"
+	@echo "make clean      remove environments, caches and the output of the demo"
 
 demo: $(VENV)/.runtime
 	@mkdir -p demo
@@ -70,7 +70,7 @@ docs: $(VENV)/.runtime
 	@mkdir -p docs
 	$(BIN)/python -m jscale.report.notation.cards docs/laws.md
 
-# A second environment on the newest Python that is neither too old nor the one of $(VENV).
+# A second environment, on the newest supported Python other than that of $(VENV).
 smoke: $(VENV)/.dev
 	@other=$$(sh .ci/other-python $(BIN)/python); \
 	if [ -z "$$other" ]; then echo "No other Python from 3.11 on was found: nothing to compare with."; exit 0; fi; \
@@ -82,7 +82,7 @@ clean:
 	rm -rf .venv .venv-smoke demo build dist .pytest_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Environments. The stamps say what was installed; a change of pyproject.toml or of the version installs again.
+# Environments. The stamps record what is installed; a change of pyproject.toml or of the version reinstalls.
 $(VENV)/.runtime: pyproject.toml jscale/__init__.py
 	$(call install,.)
 	@touch $@

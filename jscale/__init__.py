@@ -1,7 +1,6 @@
-"""Neural scaling laws in JAX: declare, fit with credible intervals, plan.
+"""Neural scaling laws in JAX: declare laws, fit them with credible intervals, plan training.
 
-The rooms of the package load on first use, so that ``import jscale`` costs nothing and changes no
-setting.
+Subpackages load on first use: ``import jscale`` is fast and changes no setting.
 """
 
 import importlib
@@ -9,16 +8,16 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_ROOMS = ("laws", "runs", "fit", "plan", "assess", "report", "cli")
+_PACKAGES = ("laws", "runs", "fit", "plan", "assess", "report", "cli")
 
 if TYPE_CHECKING:
     from jscale import assess, cli, fit, laws, plan, report, runs  # noqa: F401  (re-exported lazily below)
 
-__all__ = ["__version__", *_ROOMS]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["__version__", *_PACKAGES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str):
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return importlib.import_module(f"jscale.{name}")
     raise AttributeError(f"module 'jscale' has no attribute {name!r}")
 
