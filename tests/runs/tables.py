@@ -1,8 +1,10 @@
 """A small table for the tests, and helpers to write and read files."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from jscale import runs
@@ -35,6 +37,13 @@ def write(folder: Path, name: str, content: str | bytes) -> str:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return str(path)
+
+
+def workbook(*rows) -> bytes:
+    """An Excel workbook with one sheet."""
+    content = io.BytesIO()
+    pd.DataFrame(rows).to_excel(content, header=False, index=False)
+    return content.getvalue()
 
 
 def failure(source: Any, **kwargs: Any) -> str:

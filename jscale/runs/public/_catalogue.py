@@ -1,54 +1,10 @@
 """The catalogue of public tables: source, licence, citation and caveats of each."""
 
-from dataclasses import dataclass
-
 from jscale.runs.public import _tidy, _tidy_gathered
-from jscale.runs.public._fetch import Gathered, Shipped, Upstream, obtain
+from jscale.runs.public._dataset import Dataset
+from jscale.runs.public._fetch import Gathered, Shipped, Upstream
 
 _RAW = "https://raw.githubusercontent.com"
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A public table of runs.
-
-    For tables that others published, the package has their address and hash, not their data.
-
-    Attributes:
-        name: for :func:`dataset`.
-        summary: one line.
-        licence: of the data, as far as the source states one.
-        paper: citation.
-        upstream: the original file, the files of the package, or a table gathered from a
-            repository.
-        tidy: turns the bytes of the files into columns.
-        caveats: what to know before a fit.
-        published_rows: number of runs in the original file; None for the package's own files.
-
-    Example:
-        >>> from jscale import runs
-        >>> entry = runs.datasets()[1]
-        >>> entry.name, entry.rows, entry.upstream.folder
-        ('chinchilla', 245, 'chinchilla_epoch')
-    """
-
-    name: str
-    summary: str
-    licence: str
-    paper: str
-    upstream: Upstream | Shipped | Gathered
-    tidy: _tidy.Tidy
-    caveats: tuple[str, ...] = ()
-    published_rows: int | None = None
-
-    @property
-    def rows(self) -> int:
-        """Number of runs: as published, or as the package's own files have at present."""
-        if self.published_rows is not None:
-            return self.published_rows
-        contents, _ = obtain(self.upstream)
-        return len(next(iter(self.tidy(*contents).values())))
-
 
 CATALOGUE = (
     Dataset(

@@ -6,7 +6,8 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, quote
 from jscale.runs._table import Runs
-from jscale.runs.public._catalogue import CATALOGUE, Dataset
+from jscale.runs.public._catalogue import CATALOGUE
+from jscale.runs.public._dataset import Dataset
 from jscale.runs.public._fetch import obtain
 from jscale.runs.reading import read
 

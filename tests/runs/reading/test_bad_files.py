@@ -1,21 +1,11 @@
 """A file that is not a table is an error of one clear line."""
 
 import gzip
-import io
 import os
 
-import pandas as pd
 import pytest
 
-from tests.runs.tables import FULL_CSV, failure, write
-
-
-def workbook(*rows) -> bytes:
-    """An Excel workbook with one sheet."""
-    content = io.BytesIO()
-    pd.DataFrame(rows).to_excel(content, header=False, index=False)
-    return content.getvalue()
-
+from tests.runs.tables import FULL_CSV, failure, workbook, write
 
 FILES = {
     "empty.csv": (b"", "the file is empty"),

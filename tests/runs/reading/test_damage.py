@@ -1,5 +1,6 @@
 """A damaged table is an error of one clear line, or a valid table."""
 
+import gzip
 import json
 import warnings
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from jscale import runs
 from jscale._core.errors import JscaleError
-from tests.runs.tables import FULL_CSV, write
+from tests.runs.tables import FULL_CSV, workbook, write
 
 SPLICES = (
     "",
@@ -74,6 +75,7 @@ SPLICES = (
     "N,N,",
     "#",
 )
+WORKBOOK = workbook(*[line.split(",") for line in FULL_CSV.splitlines()])
 CHECKED = ("N", "D", "C", "loss", "loss_se", "P_w", "P_a", "P_kv", "P_post")
 SPLICE = st.sampled_from(SPLICES)
 CELL_EDITS = st.lists(
@@ -88,7 +90,15 @@ CELL_EDITS = st.lists(
 BYTE_EDITS = st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0, 0, 1, 9]), SPLICE), max_size=1)
 FORMS = st.tuples(
     st.sampled_from(
-        [(".csv", ","), (".csv", ","), (".tsv", "\t"), (".csv", ";"), (".tsv", ","), (".jsonl", "")]
+        [
+            *[(".csv", ",")] * 3,
+            (".tsv", "\t"),
+            (".csv", ";"),
+            (".tsv", ","),
+            (".csv.gz", ","),
+            (".jsonl", ""),
+            (".json", ""),
+        ]
     ),
     st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16"]),
     st.sampled_from(["\n", "\n", "\r\n", "\r"]),
@@ -96,8 +106,8 @@ FORMS = st.tuples(
 )
 
 
-def damaged(cells, separator: str, end: str) -> str:
-    """The valid table after some edits of its cells and lines."""
+def damaged(cells, suffix: str, separator: str, end: str) -> str:
+    """The text of a valid table after some edits of its cells and lines."""
     lines = [line.split(",") for line in FULL_CSV.splitlines()]
     for row, column, action, text in cells:
         line = lines[row]
@@ -109,12 +119,12 @@ def damaged(cells, separator: str, end: str) -> str:
             line[column : column + 1] = [text] if action == "put" else []
     if separator:
         return end.join([*(separator.join(line) for line in lines), ""])
-    return end.join(json.dumps(dict(zip(lines[0], line, strict=False))) for line in lines[1:])
+    records = [json.dumps(dict(zip(lines[0], line, strict=False))) for line in lines[1:]]
+    return f"[{f',{end}'.join(records)}]" if suffix == ".json" else end.join(records)
 
 
-def encoded(text: str, edits, encoding: str, share: float | None) -> bytes:
-    """A text as bytes, some of them overwritten, cut to a share of its length."""
-    content = text.encode(encoding, "surrogatepass")
+def overwritten(content: bytes, edits, share: float | None) -> bytes:
+    """Content with some bytes overwritten, cut to a share of its length."""
     for place, length, splice in edits:
         at = round(place * len(content))
         content = content[:at] + splice.encode("utf-8", "surrogatepass") + content[at + length :]
@@ -151,12 +161,23 @@ def test_a_thousand_damaged_tables(tmp_path_factory):
     @hypothesis.given(CELL_EDITS, BYTE_EDITS, FORMS)
     def check(cells, edits, form):
         (suffix, separator), encoding, end, share = form
-        content = encoded(damaged(cells, separator, end), edits, encoding, share)
-        valid.append(valid_table(write(folder, f"runs{suffix}", content)) is not None)
+        content = damaged(cells, suffix, separator, end).encode(encoding, "surrogatepass")
+        if suffix.endswith(".gz"):
+            content = gzip.compress(content)
+        path = write(folder, f"runs{suffix}", overwritten(content, edits, share))
+        valid.append(valid_table(path) is not None)
 
     check()
     assert len(valid) >= 1000
     assert 150 <= sum(valid) <= len(valid) - 150, "both outcomes are common"
+
+
+@hypothesis.settings(max_examples=60)
+@hypothesis.given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9), SPLICE), max_size=3))
+def test_damaged_workbooks(tmp_path_factory, edits):
+    path = tmp_path_factory.getbasetemp() / "runs.xlsx"
+    path.write_bytes(overwritten(WORKBOOK, edits, None))
+    valid_table(path)
 
 
 JSON_VALUES = st.recursive(
