@@ -88,7 +88,7 @@ def _cost(c: ArrayLike, P: ArrayLike, a: ArrayLike) -> jax.Array:
     ),
     traps=(
         "k is not the bias n: at many bits k = exp(n). No constants are published.",
-        "It differs from the biased law only at few bits: runs at many bits cannot distinguish them.",
+        "It differs from the biased law only at few bits: many bits cannot distinguish them.",
     ),
 )
 def generalised_precision(

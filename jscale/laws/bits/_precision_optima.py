@@ -18,7 +18,7 @@ _MIN_BITS, _MAX_BITS = 1.0, 1024.0
 """Search range for the best bits for serving. Below about 0.2 bits the loss falls without bound."""
 
 
-def tied_bits(gamma: ArrayLike, k: ArrayLike = 3.0) -> jax.Array:
+def tied_bits(gamma: ArrayLike, k: float = 3.0) -> jax.Array:
     """Bits at the joint optimum of size, data and bits for k equal precision factors.
 
     For factors ``1 - exp(-P / gamma)``: ``P = gamma * x`` with ``exp(x) = 1 + k * x``, the maximum
@@ -45,9 +45,11 @@ def tied_bits(gamma: ArrayLike, k: ArrayLike = 3.0) -> jax.Array:
             f"tied_bits: k is {k!r}; expected a number above 1, since with one factor fewer bits "
             "are always better"
         )
-    k = inexact(k)
+    factors = inexact(k)
+
     # The other root is 0; above the minimum of x - log(1 + k x) there is exactly one.
-    x = root(lambda x: x - jnp.log1p(k * x), 1 - 1 / k, 3 + 2 * jnp.log(k)).x
+    lower, upper = 1 - 1 / factors, 3 + 2 * jnp.log(factors)
+    x = root(lambda x: x - jnp.log1p(factors * x), lower, upper).x
     return inexact(gamma) * x
 
 

@@ -1,9 +1,9 @@
-"""Distillation: a student trained on the probabilities of a teacher.
+"""Distillation: loss of a student trained on the probabilities of a teacher.
 
 The student's loss depends on the teacher through the teacher's own loss alone. A better teacher
-helps until it is out of the student's reach; beyond that it hurts (the capacity gap), which makes
-the law a broken power law in the ratio of the teacher's loss to the loss that the student would
-reach by itself.
+helps until it is too good for the student; beyond that point it hurts (the capacity gap). The law
+is therefore a broken power law in the ratio of the teacher's loss to the loss that the student
+would reach without it.
 """
 
 from typing import Annotated
@@ -27,33 +27,34 @@ from jscale.laws.roles import (
 )
 
 _BUSBRIDGE = "Busbridge et al. 2025 (arXiv 2502.08606)"
-_BENT = "exp(-c1 * f1 * (maximum(reach, 0) + log1p(exp(minimum(reach, -reach)))))"
-"""``(1 + exp(reach))**(-c1 * f1)``, which overflows as it stands."""
+_BREAK = "exp(-c1 * f1 * (maximum(reach, 0) + log1p(exp(minimum(reach, -reach)))))"
+"""``(1 + exp(reach))**(-c1 * f1)`` in a form that does not overflow."""
 
 
 @law(
-    formula=f"L_teacher + L_teacher**-c0 * {_BENT} * (A / N**alpha + B / D**beta)**gamma",
+    formula=f"L_teacher + L_teacher**-c0 * {_BREAK} * (A / N**alpha + B / D**beta)**gamma",
     where={"reach": "log(L_teacher / (L_student * d1)) / f1"},
     source=f"{_BUSBRIDGE}, eq. 8",
     decreasing=("N", "D"),
     increasing=("L_student",),
     limits={
         "N = inf, D = inf": "L_teacher",
-        "N = inf": f"L_teacher + L_teacher**-c0 * {_BENT} * (B / D**beta)**gamma",
-        "D = inf": f"L_teacher + L_teacher**-c0 * {_BENT} * (A / N**alpha)**gamma",
+        "N = inf": f"L_teacher + L_teacher**-c0 * {_BREAK} * (B / D**beta)**gamma",
+        "D = inf": f"L_teacher + L_teacher**-c0 * {_BREAK} * (A / N**alpha)**gamma",
         "L_student = inf": "L_teacher + L_teacher**-c0 * (A / N**alpha + B / D**beta)**gamma",
         "L_teacher = 0": "inf",
     },
     ridges=(
-        "c0 with A and gamma: teachers of one loss cannot tell a weak pull from a small excess.",
-        "c1 with f1, and both with d1, unless teachers lie on both sides of the break.",
+        "c0 with A and gamma if all teachers have the same loss.",
+        "c1 with f1, and both with d1, unless there are teachers on both sides of the break.",
         "A with alpha, B with beta and gamma with all four.",
     ),
     traps=(
-        "No constants are given: fit the law to runs.",
-        "L_student is what the student of N parameters would reach on D tokens without a teacher: it comes from a "
-        "supervised law and moves with N and D.",
-        "A teacher that is too good for the student makes it worse: the law is not monotone in L_teacher.",
+        "No constants were published: fit the law to runs.",
+        "L_student is the loss that a student of N parameters would reach on D tokens without a "
+        "teacher: it comes from a supervised law and depends on N and D.",
+        "A teacher that is too good for the student makes it worse: the law is not monotone in "
+        "L_teacher.",
     ),
 )
 def distilled(
@@ -117,10 +118,22 @@ def distilled(
     """Loss of a student distilled from a teacher, nats per token.
 
     ``L_teacher + L_teacher**-c0 * (1 + (L_teacher / (L_student * d1))**(1 / f1))**(-c1 * f1) * (A /
-    N**alpha + B / D**beta)**gamma`` (Busbridge et al. 2025, eq. 8), worked out in logarithms: the
-    inner power alone overflows.
+    N**alpha + B / D**beta)**gamma`` (Busbridge et al. 2025, eq. 8), computed in logarithms because
+    the inner power overflows.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"c0": 2.5, "c1": 2.0, "d1": 1.3, "f1": 0.1}
+        >>> theta |= {"A": 3000.0, "B": 30000.0, "alpha": 0.45, "beta": 0.45, "gamma": 0.7}
+        >>> for teacher in (2.8, 2.4, 1.8):
+        ...     loss = laws.distilled(N=5e8, D=2e10, L_teacher=teacher, L_student=2.7, **theta)
+        ...     print(f"teacher {teacher}: student {loss:.3f} nats per token")
+        teacher 2.8: student 2.878 nats per token
+        teacher 2.4: student 2.516 nats per token
+        teacher 1.8: student 2.040 nats per token
     """
     log_teacher = log(L_teacher)
-    bend = jax.nn.softplus((log_teacher - log(L_student) - jnp.log(d1)) / f1)
+    reach = (log_teacher - log(L_student) - jnp.log(d1)) / f1
+    log_break = c1 * f1 * jax.nn.softplus(reach)
     student = jnp.logaddexp(jnp.log(A) - alpha * log(N), jnp.log(B) - beta * log(D))
-    return as_float(L_teacher) + jnp.exp(gamma * student - c0 * log_teacher - c1 * f1 * bend)
+    return as_float(L_teacher) + jnp.exp(gamma * student - c0 * log_teacher - log_break)

@@ -1,13 +1,12 @@
-"""Mixtures: data from K sources, of which source i has the share ``mix_i`` (shares sum to 1).
+"""Mixtures: training data from K sources, of which source i has the share ``mix_i`` (summing to 1).
 
-Families by the number of sources: quality weights that turn tokens into effective tokens, and Ye's
-law of the loss on one domain, exponential in the shares. Their constants belong to one collection
-of sources, one size and one run length; none were published in a form that carries over, so all are
-to be fitted. Laws that add size and data are in ``mixture_scaling``.
+Laws for a variable number of sources: quality weights that turn tokens into effective tokens, and
+Ye's law of the loss on one domain, exponential in the shares. Their constants belong to one
+collection of sources, one model size and one run length; none were published in a form that carries
+over, so all must be fitted. Laws that add size and data are in ``_mixture_scaling``.
 
-Every family calls its shares ``mix_1`` … ``mix_K``, so that one table of runs serves them all. A
-law checks no sum and takes shares at their word; tables of runs, plans and the command line refuse
-those that do not sum to 1.
+All of them call the shares ``mix_1`` … ``mix_K``, so that one table of runs fits them all. A law
+does not check that they sum to 1; run tables, plans and the command line reject shares that do not.
 """
 
 import functools
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jscale._core.arrays import as_float, inexact
+from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.solve import argmin
 from jscale._core.supports import positive, real
@@ -42,62 +42,86 @@ from jscale.laws.roles import (
 
 Quality = Annotated[
     Coefficient,
-    adjust(name="quality", meaning="worth of a token", prior=lognormal(1.0, 0.7), start=(0.3, 3.0)),
+    adjust(name="quality", meaning="value of a token", prior=lognormal(1.0, 0.7), start=(0.3, 3.0)),
 ]
 Interaction = Annotated[
     Slope, adjust(name="interaction", prior=Prior("normal", (0.0, 2.0)), start=(-3.0, 3.0))
 ]
 Share = Annotated[Proportion, adjust(parts="all")]
 _YE = "Ye et al. 2024 (arXiv 2403.16952), authors' code"
-SUM_TRAP = "Shares must sum to 1; only then do the constants mean what the runs say."
+SUM_TRAP = "The constants are only valid for shares that sum to 1."
 
 
 def numbered(sources: int, least: int) -> range:
-    """1 to ``sources``, after a check that there are enough."""
-    if not isinstance(sources, int) or sources < least:
+    """Numbers 1 to ``sources``, after checking that there are at least ``least`` sources."""
+    if not is_whole_number(sources, least):
         raise JscaleError(
-            f"a mixture needs a whole number of sources, {least} or more, not {sources!r}"
+            f"mixture: sources is {sources!r}; expected a whole number of at least {least}"
         )
     return range(1, sources + 1)
 
 
 def weighted(weight: str, numbers: range, power: str = "") -> str:
-    """The formula ``q_1 * mix_1 + …``, with powers ``mix_1**gamma_1`` where a name is given for
-    them.
+    """The formula ``q_1 * mix_1 + …``.
+
+    With a name for the powers it is ``q_1 * mix_1**gamma_1 + …``.
     """
-    tail = f"**{power}_{{i}}" if power else ""
-    return " + ".join(f"{weight}_{i} * mix_{i}{tail.format(i=i)}" for i in numbers)
+    terms = []
+    for i in numbers:
+        share = f"mix_{i}**{power}_{i}" if power else f"mix_{i}"
+        terms.append(f"{weight}_{i} * {share}")
+    return " + ".join(terms)
 
 
-def weighted_sum(given: Mapping[str, Any], weight: str, numbers: range) -> Any:
+def weighted_sum(values: Mapping[str, Any], weight: str, numbers: range) -> Any:
     """``sum_i weight_i * mix_i``."""
-    return sum(given[f"{weight}_{i}"] * as_float(given[f"mix_{i}"]) for i in numbers)
+    return sum(values[f"{weight}_{i}"] * as_float(values[f"mix_{i}"]) for i in numbers)
 
 
 @functools.cache
 def mixture_tokens(sources: int = 3) -> LawFunction:
-    """The law of the effective tokens of a mixture of ``sources`` sources (a family)."""
+    """Law of the effective tokens of a mixture of ``sources`` sources (a family).
+
+    Args:
+        sources: number of sources, at least 1.
+
+    Returns:
+        The law ``D * sum_i q_i * mix_i``, in tokens.
+
+    Raises:
+        JscaleError: ``sources`` is not such a number.
+
+    Example:
+        >>> from jscale import laws
+        >>> tokens = laws.mixture_tokens(2)
+        >>> effective = tokens(D=1e11, mix_1=0.75, mix_2=0.25, q_1=1.0, q_2=2.0)
+        >>> print(f"{effective / 1e9:.0f}B effective tokens")
+        125B effective tokens
+    """
     numbers = numbered(sources, 1)
     return member(
-        lambda given: as_float(given["D"]) * weighted_sum(given, "q", numbers),
+        lambda values: as_float(values["D"]) * weighted_sum(values, "q", numbers),
         name=f"mixture_tokens({sources})",
         subject="mixture",
-        doc="Tokens of even quality that are worth as much as D tokens of a mixture, in tokens.\n\n"
-        "``D_eff = D * sum_i q_i * mix_i``, with a weight q_i for each source. One and the same quality q for all data "
-        "turns B of Chinchilla's law into B * q**-beta and leaves every exponent, and so the way in which compute is "
-        "shared out, as it was. Bi et al. 2024 (Section 3.3) find that the better the data, the larger the best model: "
-        "this form cannot say that.",
+        doc="""Tokens of quality 1 equivalent to D tokens of a mixture, in tokens.
+
+        ``D_eff = D * sum_i q_i * mix_i``, with a weight q_i for each source. A common quality q of
+        all data turns B of Chinchilla's law into B * q**-beta and leaves every exponent, and with
+        it the allocation of compute, unchanged. Bi et al. 2024 (Section 3.3) find that better data
+        make the best model larger, which this form cannot express.
+        """,
         inputs={"D": Tokens, **{f"mix_{i}": Share for i in numbers}},
         parameters={f"q_{i}": Quality for i in numbers},
         output=EffectiveTokens,
         formula=f"D * ({weighted('q', numbers)})",
-        source="Chinchilla's data term with weights; against it: Bi et al. 2024 (arXiv 2401.02954), Section 3.3",
+        source="Chinchilla's data term with weights; evidence against it: Bi et al. 2024 "
+        "(arXiv 2401.02954), Section 3.3",
         increasing=("D", *(f"mix_{i}" for i in numbers)),
         limits={"D = 0": "0"},
-        ridges=("In a loss, all q together trade off exactly with B: fix one of them at 1.",),
+        ridges=("In a loss, the q are identified only up to a factor of B: fix one of them at 1.",),
         traps=(
             SUM_TRAP,
-            "A better source changes how compute is best shared out, which no constant q describes.",
+            "A better source changes the best allocation of compute, which a constant q cannot do.",
         ),
     )
 
@@ -106,19 +130,40 @@ def mixture_tokens(sources: int = 3) -> LawFunction:
 def data_mixing(sources: int = 2) -> LawFunction:
     """Ye's law of the loss on one domain for a mixture of ``sources`` sources (a family).
 
-    The shares sum to 1, so a number added to every t is a factor of k: t of the last source is 0
-    here, its share does not enter, and the ridge is gone. Published values with all t become ``k *
-    exp(t_K)`` and ``t_j - t_K``.
+    The shares sum to 1, so adding a number to every t multiplies k: here t of the last source is
+    fixed at 0 and its share does not enter, which makes the parameters identified. Published values
+    with all t become ``k * exp(t_K)`` and ``t_j - t_K``.
+
+    Args:
+        sources: number of sources, at least 2.
+
+    Returns:
+        The law ``c + k * exp(sum_j t_j * mix_j)``, in nats per token.
+
+    Raises:
+        JscaleError: ``sources`` is not such a number.
+
+    Example:
+        >>> from jscale import laws
+        >>> code_loss = laws.data_mixing(2)
+        >>> for share in (0.0, 0.5):
+        ...     loss = code_loss(mix_1=share, k=2.0, t_1=-3.0, c=1.0)
+        ...     print(f"{share:.0%} code: {loss:.3f} nats per token")
+        0% code: 3.000 nats per token
+        50% code: 1.446 nats per token
     """
     numbers = numbered(sources, 2)[:-1]
     exponent = weighted("t", numbers)
     return member(
-        lambda given: given["c"] + given["k"] * jnp.exp(weighted_sum(given, "t", numbers)),
+        lambda values: values["c"] + values["k"] * jnp.exp(weighted_sum(values, "t", numbers)),
         name=f"data_mixing({sources})",
         subject="mixture",
-        doc="Loss on one domain of a model trained on a mixture, nats per token.\n\n"
-        f"``L = c + k * exp(sum_j t_j * mix_j)`` over all of the {sources} sources but the last, whose share is the "
-        "rest and whose t is 0 (Ye et al. 2024). A negative t: the source helps more than the last one does.",
+        doc=f"""Loss on one domain of a model trained on a mixture, nats per token.
+
+        ``L = c + k * exp(sum_j t_j * mix_j)`` over all of the {sources} sources but the last, whose
+        share is the remainder and whose t is 0 (Ye et al. 2024). A negative t means that the source
+        lowers the loss more than the last one does.
+        """,
         inputs={f"mix_{i}": Proportion for i in numbers},
         parameters={
             "k": _mixing_scale(exponent),
@@ -129,11 +174,12 @@ def data_mixing(sources: int = 2) -> LawFunction:
         formula=f"c + k * exp({exponent})",
         source=_YE,
         limits={", ".join(f"mix_{i} = 0" for i in numbers): "c + k"},
-        ridges=("c with k: a narrow range of losses leaves the floor open.",),
+        ridges=("c with k: a narrow range of losses does not identify the floor.",),
         traps=(
             SUM_TRAP,
-            "For one size and one number of tokens: the constants of another run length are others.",
-            "The best mixture for one domain alone lies in a corner; weigh several domains (data_mixing_total).",
+            "For one size and one number of tokens: other run lengths have other constants.",
+            "The best mixture for a single domain is at a corner; weight several domains "
+            "(data_mixing_total).",
         ),
     )
 
@@ -142,29 +188,47 @@ def data_mixing(sources: int = 2) -> LawFunction:
 def data_mixing_total(sources: int = 3) -> LawFunction:
     """Ye's law of a loss over several domains, as many as there are sources (a family).
 
-    With known weights s_i of the domains it is the sum of their laws: ``c = sum_i s_i * c_i``, and
-    k_i here is ``s_i * k_i`` there.
+    With known weights s_i of the domains it is the weighted sum of their laws:
+    ``c = sum_i s_i * c_i``, and k_i here corresponds to ``s_i * k_i`` there.
+
+    Args:
+        sources: number of sources, at least 2.
+
+    Returns:
+        The law ``c + sum_i k_i * exp(sum_j t_i_j * mix_j)``, in nats per token.
+
+    Raises:
+        JscaleError: ``sources`` is not such a number.
+
+    Example:
+        >>> from jscale import laws
+        >>> total = laws.data_mixing_total(2)
+        >>> theta = {"c": 1.5, "k_1": 1.0, "k_2": 0.5, "t_1_1": -3.0, "t_2_1": 1.0}
+        >>> print(f"half and half: {total(mix_1=0.5, **theta):.3f} nats per token")
+        half and half: 2.547 nats per token
     """
     domains = numbered(sources, 2)
     numbers = domains[:-1]
     exponents = {i: " + ".join(f"t_{i}_{j} * mix_{j}" for j in numbers) for i in domains}
+    last_only = ", ".join(f"mix_{j} = 0" for j in numbers)
 
-    def evaluate(given: Mapping[str, Any]) -> Any:
-        shares = {j: as_float(given[f"mix_{j}"]) for j in numbers}
-        terms = (
-            given[f"k_{i}"]
-            * jnp.exp(sum(given[f"t_{i}_{j}"] * share for j, share in shares.items()))
-            for i in domains
-        )
-        return given["c"] + sum(terms)
+    def domain_loss(values: Mapping[str, Any], i: int) -> Any:
+        exponent = sum(values[f"t_{i}_{j}"] * as_float(values[f"mix_{j}"]) for j in numbers)
+        return values[f"k_{i}"] * jnp.exp(exponent)
+
+    def evaluate(values: Mapping[str, Any]) -> Any:
+        return values["c"] + sum(domain_loss(values, i) for i in domains)
 
     return member(
         evaluate,
         name=f"data_mixing_total({sources})",
         subject="mixture",
-        doc="Loss over several domains of a model trained on a mixture, nats per token.\n\n"
-        "``L = sum_i s_i * L_i = c + sum_i k_i * exp(sum_j t_i_j * mix_j)``, where the weights s_i of the domains are "
-        "in c and k; over all sources but the last, whose t is 0 (Ye et al. 2024).",
+        doc="""Loss over several domains of a model trained on a mixture, nats per token.
+
+        ``L = sum_i s_i * L_i = c + sum_i k_i * exp(sum_j t_i_j * mix_j)``, where c and k include
+        the weights s_i of the domains; over all sources but the last, whose t is 0 (Ye et al.
+        2024).
+        """,
         inputs={f"mix_{j}": Proportion for j in numbers},
         parameters={
             "c": Irreducible,
@@ -174,17 +238,15 @@ def data_mixing_total(sources: int = 3) -> LawFunction:
         output=Loss,
         formula="c + " + " + ".join(f"k_{i} * exp({exponents[i]})" for i in domains),
         source=_YE,
-        limits={
-            ", ".join(f"mix_{j} = 0" for j in numbers): "c + "
-            + " + ".join(f"k_{i}" for i in domains)
-        },
+        limits={last_only: "c + " + " + ".join(f"k_{i}" for i in domains)},
         ridges=(
-            "The domains may change places where only their total is seen: fit each domain's own loss if it is known.",
-            "c with all k: a narrow range of losses leaves the floor open.",
+            "The labels of the domains are interchangeable if only their total is known: fit each "
+            "domain's own loss if you have it.",
+            "c with all k: a narrow range of losses does not identify the floor.",
         ),
         traps=(
             SUM_TRAP,
-            "For one size and one number of tokens: the constants of another run length are others.",
+            "For one size and one number of tokens: other run lengths have other constants.",
         ),
     )
 
@@ -195,7 +257,7 @@ def _mixing_scale(exponent: str) -> Any:
         adjust(
             name="mixing coefficient",
             unit="nats/token",
-            meaning="scale of the loss that the mixture removes",
+            meaning="scale of the loss that depends on the mixture",
             prior=lognormal(0.3, 0.8),
             start=(0.1, 1.5),
             anchor=Anchor(f"exp({exponent})"),
@@ -203,7 +265,7 @@ def _mixing_scale(exponent: str) -> Any:
     ]
 
 
-Seen = Annotated[
+TimesSeen = Annotated[
     ArrayLike,
     Role(
         "times seen",
@@ -236,19 +298,27 @@ HalfLife = Annotated[
     source="Goyal et al. 2024 (arXiv 2404.07177), eq. 2",
     decreasing=("k",),
     limits={"k = 0": "b", "k = inf": "0"},
-    ridges=("b with tau unless both fresh data and data seen several times are there.",),
+    ridges=("b with tau unless the runs have both fresh data and data seen several times.",),
     traps=(
         "An exponent, not a loss: the loss falls as n**-b_k over the k-th pass.",
-        "Each pool of data has its own b and tau, measured on image-text models.",
+        "Each pool of data has its own b and tau; they were measured on image-text models.",
     ),
 )
 def data_utility(
-    k: Seen, *, b: Annotated[Exponent, adjust(start=(0.02, 0.6))], tau: HalfLife
+    k: TimesSeen, *, b: Annotated[Exponent, adjust(start=(0.02, 0.6))], tau: HalfLife
 ) -> Utility:
-    """Exponent with which data that were seen k times before still lower the loss.
+    """Exponent with which data that were seen k times before still lower the loss, dimensionless.
 
-    ``b_k = b * 2**(-k / tau)``: the better a filter, the fewer the data and the sooner they are
-    used up (Goyal et al. 2024, eq. 2; there b is negative).
+    ``b_k = b * 2**(-k / tau)``: the stricter a filter, the fewer data remain and the sooner they
+    are used up (Goyal et al. 2024, eq. 2; there b is negative).
+
+    Example:
+        >>> from jscale import laws
+        >>> for repetitions in (0, 4, 8):
+        ...     print(f"{laws.data_utility(repetitions, b=0.2, tau=4.0):.2f}")
+        0.20
+        0.10
+        0.05
     """
     return b * jnp.exp2(-as_float(k) / tau)
 
@@ -261,42 +331,50 @@ FAMILIES = {
 
 
 class Mixture(NamedTuple):
-    """Shares (K,) that sum to 1; they are the best where ``status`` is ``converged``."""
+    """Shares (K,) that sum to 1; they are the optimum where ``status`` is ``converged``."""
 
     shares: jax.Array
     status: jax.Array
 
 
-_SMALLEST = 12.0
-"""No share is looked for below exp(-12) of the last source's, nor above exp(12) of it."""
+_LOG_RATIO_BOUND = 12.0
+"""Shares are searched between exp(-12) and exp(12) times the last source's."""
 _POINTS = {2: 97, 3: 33, 4: 17}
-"""Of the first scan, for each ratio of shares."""
+"""Points of the initial scan for each ratio of shares, by the number of sources."""
 
 
 def best_mixture(loss: Callable[[jax.Array], jax.Array], sources: int) -> Mixture:
-    """The shares at which ``loss`` is smallest.
+    """Shares that minimise ``loss``.
 
     A scan and Newton's method over the logarithms of the shares' ratios. Values that ``loss``
     closes over are differentiated through.
 
     Args:
-        loss: shares (sources,) → scalar, twice differentiable: a law at given constants, size and
-            tokens.
-        sources: how many, 2 to 4.
+        loss: function of the shares (sources,) that returns a scalar, twice differentiable: a law
+            at given constants, size and tokens.
+        sources: number of sources, 2 to 4.
 
     Returns:
-        The best shares. Where a source is better left out the status is ``no_interior_optimum`` and
-        its share is as small as the search goes.
+        The best shares. If the best mixture leaves a source out, the status is
+            ``no_interior_optimum`` and its share is the smallest of the search range.
 
     Raises:
         JscaleError: another number of sources.
+
+    Example:
+        >>> from jscale import laws
+        >>> law = laws.data_mixing_total(2)
+        >>> theta = {"c": 1.5, "k_1": 1.0, "k_2": 0.1, "t_1_1": -3.0, "t_2_1": 2.0}
+        >>> best = laws.best_mixture(lambda shares: law(mix_1=shares[0], **theta), sources=2)
+        >>> print(f"{best.shares[0]:.1%} of the first source")
+        54.2% of the first source
     """
     if sources not in _POINTS:
-        raise JscaleError(f"best_mixture takes 2 to 4 sources, not {sources!r}")
+        raise JscaleError(f"best_mixture: sources is {sources!r}; expected 2, 3 or 4")
 
     def shares(ratios: jax.Array) -> jax.Array:
         return jax.nn.softmax(jnp.append(ratios, 0.0))
 
-    box = jnp.full((sources - 1,), _SMALLEST, inexact(0.0).dtype)
-    found = argmin(lambda ratios: loss(shares(ratios)), -box, box, _POINTS[sources])
-    return Mixture(shares(found.x), found.status)
+    bound = jnp.full((sources - 1,), _LOG_RATIO_BOUND, inexact(0.0).dtype)
+    optimum = argmin(lambda ratios: loss(shares(ratios)), -bound, bound, _POINTS[sources])
+    return Mixture(shares(optimum.x), optimum.status)

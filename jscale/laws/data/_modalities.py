@@ -1,8 +1,9 @@
-"""Text, code, images, speech: one modality at a time, and two in one model.
+"""Text, code, images, speech: laws for one modality at a time and for two in one model.
 
-Every modality follows Chinchilla's law with constants of its own, and exponents differ between
-modalities by a factor of three. Trained on two, a model does worse than two separate ones while it
-is small (they compete for its parameters) and better once it is large (they help each other).
+Every modality follows Chinchilla's law with its own constants; exponents differ between modalities
+by up to a factor of three. Compared with two separate models, a model trained on two modalities is
+worse while it is small (they compete for its parameters) and better once it is large (they help
+each other).
 """
 
 from typing import Annotated, Any
@@ -38,7 +39,8 @@ _ROWS = {  # A, B, E, alpha, beta
 }
 
 _IMPLAUSIBLE = (
-    "gives 25 to 78 nats per token at 1e9 parameters and 2e10 tokens: check the table before use"
+    "implausible: 25 to 78 nats per token at 1e9 parameters and 2e10 tokens; check the table "
+    "before use"
 )
 _PUBLISHED = {
     f"aghajanyan2023_{modality}": constants(
@@ -55,13 +57,13 @@ _PUBLISHED = {
 }
 
 
-# Not held below the smallest loss of the runs: that is a mean, and one of two modalities may have
-# its floor above it.
+# May exceed the smallest loss of the runs: that is a mean of two modalities, and the floor of one
+# of them may be above it.
 Floor = Annotated[
     Irreducible,
     adjust(
         name="floor of a modality",
-        meaning="loss that remains of one modality",
+        meaning="irreducible loss of one modality",
         support=positive,
         prior=lognormal(0.6, 0.5),
     ),
@@ -76,7 +78,7 @@ Synergy = Annotated[
     adjust(
         name="synergy",
         unit="nats/token",
-        meaning="most that the modalities can help each other",
+        meaning="largest reduction of the loss through the other modality",
         prior=Prior("normal", (0.0, 0.3)),
         start=(-0.2, 0.2),
     ),
@@ -90,13 +92,15 @@ Synergy = Annotated[
     decreasing=("N", "D"),
     limits={"N = inf, D = inf": "E", "N = inf": "E + B * D**-beta", "D = inf": "E + A * N**-alpha"},
     ridges=(
-        "A with alpha and B with beta are almost perfectly correlated unless quoted at the runs' own scale.",
-        "E falls as alpha falls: on losses that span less than a nat it can run to 0.",
+        "A with alpha and B with beta are almost perfectly correlated unless quoted at the scale "
+        "of the runs.",
+        "E with alpha: on losses that span less than a nat, E can go to 0.",
     ),
     traps=(
-        "The rows text, image and image-text give losses of tens of nats at usual sizes, above that of guessing: their"
-        " exponents agree between transcriptions, their coefficients cannot belong to counts of single parameters.",
-        "A token is another thing in every modality: neither losses nor tokens are comparable between them.",
+        "The rows text, image and image-text give losses of tens of nats at usual sizes, worse "
+        "than random guessing: their exponents agree between transcriptions, their coefficients "
+        "cannot be for sizes counted in single parameters.",
+        "Tokens differ between modalities: neither losses nor token counts are comparable.",
     ),
 )
 def unimodal(
@@ -113,6 +117,14 @@ def unimodal(
 
     Chinchilla's law with constants for each modality, ``L(N, D) = E + A / N**alpha + B / D**beta``
     (Aghajanyan et al. 2023).
+
+    Example:
+        >>> from jscale import laws
+        >>> for modality in ("code", "speech"):
+        ...     theta = laws.params(laws.unimodal, f"aghajanyan2023_{modality}")
+        ...     print(f"{modality}: {laws.unimodal(N=1e9, D=1e11, **theta):.3f} nats per token")
+        code: 1.800 nats per token
+        speech: 3.740 nats per token
     """
     return E + term(A, N, alpha) + term(B, D, beta)
 
@@ -127,12 +139,14 @@ def unimodal(
     decreasing=("N", "D_i", "D_j"),
     limits={"N = inf, D_i = inf, D_j = inf": "(E_i + E_j) / 2 - C"},
     ridges=(
-        "Runs on both modalities alone do not separate the interaction from the two laws: fix those first.",
+        "Runs on both modalities do not identify the interaction apart from the two laws: fix "
+        "those first.",
         "Even then A with A_i and A_j, and C with the floors, trade off over a short range of N.",
     ),
     traps=(
-        "No constants of the interaction are given; those of single modalities are unimodal's.",
-        "The mean is that of the losses, whatever the shares of the two modalities.",
+        "No constants of the interaction are available; those of single modalities are in "
+        "unimodal.",
+        "The mean is the plain mean of the losses, whatever the shares of the two modalities.",
     ),
 )
 def mixed_modal(
@@ -156,11 +170,20 @@ def mixed_modal(
     alpha: Exponent,
     beta: Exponent,
 ) -> Loss:
-    """Mean loss of an N-parameter model on two modalities, D_i and D_j tokens of each, nats per
-    token.
+    """Mean loss of an N-parameter model on two modalities with D_i and D_j tokens, nats per token.
 
     ``L = (L_i(N, D_i) + L_j(N, D_j)) / 2 - C + A * N**-alpha + B * (D_i + D_j)**-beta`` with
     Chinchilla's law of each modality (Aghajanyan et al. 2023).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {}
+        >>> for suffix, modality in (("i", "code"), ("j", "speech")):
+        ...     published = laws.params(laws.unimodal, f"aghajanyan2023_{modality}")
+        ...     theta |= {f"{name}_{suffix}": value for name, value in published.items()}
+        >>> theta |= {"C": 0.1, "A": 100.0, "B": 100.0, "alpha": 0.3, "beta": 0.3}
+        >>> print(f"{laws.mixed_modal(N=1e9, D_i=5e10, D_j=5e10, **theta):.3f} nats per token")
+        3.131 nats per token
     """
     first = E_i + term(A_i, N, alpha_i) + term(B_i, D_i, beta_i)
     second = E_j + term(A_j, N, alpha_j) + term(B_j, D_j, beta_j)
@@ -178,10 +201,10 @@ def interaction(
     alpha: ArrayLike,
     beta: ArrayLike,
 ) -> Any:
-    """What training on two modalities at once adds to the mean of their losses, nats per token.
+    """Loss that training on two modalities at once adds to their mean loss, nats per token.
 
-    ``A * N**-alpha + B * (D_i + D_j)**-beta - C`` (Aghajanyan et al. 2023): above 0 they compete,
-    below 0 they help each other, and where it is 0 lies the competition barrier.
+    ``A * N**-alpha + B * (D_i + D_j)**-beta - C`` (Aghajanyan et al. 2023). Above 0 the modalities
+    compete, below 0 they help each other; 0 is the competition barrier.
 
     Args:
         N: parameters, any shape; everything else broadcasts against it.
@@ -192,5 +215,13 @@ def interaction(
         B: coefficient of the competition during optimisation.
         alpha: exponent of size.
         beta: exponent of data.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"C": 0.2, "A": 100.0, "B": 100.0, "alpha": 0.3, "beta": 0.3}
+        >>> for N in (1e8, 1e10):
+        ...     print(f"{laws.interaction(N, D_i=5e10, D_j=5e10, **theta):+.3f} nats per token")
+        +0.248 nats per token
+        -0.050 nats per token
     """
     return term(A, N, alpha) + term(B, as_float(D_i) + as_float(D_j), beta) - C

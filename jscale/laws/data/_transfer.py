@@ -1,12 +1,10 @@
-"""Transfer: what pre-training on one text is worth on another, counted in data of the other
-(Hernandez
-    et al. 2021).
+"""Transfer: the value of pre-training for another distribution of text, counted in its data.
 
-A model pre-trained on text and fine-tuned on D_F of code reaches the loss of one that was trained
-from scratch on ``D_F + D_T`` of code. The effective data transferred follows a power law in both
-the fine-tuning data and the size. The exponent of size was the same for two pre-training texts, so
-it belongs to the models; the exponent of the data measures how far apart the two texts are.
-Constants belong to one pair of texts and do not carry over to another.
+A model pre-trained on text and fine-tuned on D_F of code reaches the loss of one trained from
+scratch on ``D_F + D_T`` of code (Hernandez et al. 2021). The effective data transferred, D_T,
+follows a power law in both the fine-tuning data and the size. The exponent of size was the same for
+two pre-training texts, so it belongs to the models; the exponent of the data measures the distance
+between the two texts. The constants belong to one pair of texts and do not carry over to another.
 """
 
 from typing import Annotated, Any
@@ -41,7 +39,7 @@ FineTuningTokens = Annotated[
     Tokens,
     adjust(
         name="fine-tuning tokens",
-        meaning="data fine-tuned on",
+        meaning="fine-tuning data",
         ends=(1e5, 1e10),
         typical=1e7,
         column="D_F",
@@ -57,7 +55,7 @@ TransferCoefficient = Annotated[
     Coefficient,
     adjust(
         name="transfer coefficient",
-        meaning="scale of the transferred data; its coordinate is D_T / D_F at the centre of the runs",
+        meaning="scale of the transferred data; coordinate: D_T / D_F at the centre of the runs",
         prior=lognormal(5.0, 2.0),
         start=(0.3, 60.0),
         anchor=Anchor("D_F**(alpha - 1) * N**beta"),
@@ -90,12 +88,12 @@ def _sets() -> dict[str, Constants]:
     }
 
 
-_RIDGES = ("k with alpha and beta: quote the data transferred at the runs' own scale.",)
+_RIDGES = ("k with alpha and beta: quote the data transferred at the scale of the runs.",)
 _TRAPS = (
-    "The paper counts data in characters, not tokens: with its k, D_F and D_T are characters; any one unit will do "
-    "for a k of your own.",
-    "Holds while D_F is at most a tenth of the data at which a model of this size stops gaining; above that, small "
-    "models do worse with pre-training than without.",
+    "The paper counts data in characters, not tokens: with its k, D_F and D_T are characters; with "
+    "your own k use any one unit.",
+    "Valid while D_F is at most a tenth of the data at which a model of this size stops improving; "
+    "above that, small models are worse with pre-training than without.",
     "N counts non-embedding parameters.",
 )
 
@@ -109,7 +107,7 @@ _TRAPS = (
     ridges=_RIDGES,
     traps=(
         *_TRAPS,
-        "At D_F = 0 the power law gives 0, yet a model that was not fine-tuned does know something.",
+        "At D_F = 0 the power law gives 0, although pre-training alone already helps.",
     ),
 )
 def transferred_data(
@@ -120,10 +118,16 @@ def transferred_data(
     alpha: TransferExponent,
     beta: TransferExponent,
 ) -> TransferredTokens:
-    """Data that pre-training was worth to an N-parameter model fine-tuned on D_F tokens, in tokens.
+    """Data that pre-training adds for an N-parameter model fine-tuned on D_F tokens, in tokens.
 
     ``D_T = k * D_F**alpha * N**beta`` (Hernandez et al. 2021, eq. 1.1); the effective data are
     ``D_F + D_T``.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.transferred_data)
+        >>> print(f"{laws.transferred_data(D_F=1e7, N=1e8, **theta):.2g} characters transferred")
+        3.8e+08 characters transferred
     """
     return k * as_float(D_F) ** alpha * as_float(N) ** beta
 
@@ -146,9 +150,16 @@ def transfer_multiplier(
     alpha: TransferExponent,
     beta: TransferExponent,
 ) -> Multiplier:
-    """Factor by which pre-training multiplies the fine-tuning data: the effective-data multiplier.
+    """Effective-data multiplier: the factor by which pre-training multiplies the fine-tuning data.
 
     ``(D_F + D_T) / D_F = 1 + k * N**beta * D_F**(alpha - 1)`` (Hernandez et al. 2021, eq. 1.1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.transfer_multiplier)
+        >>> factor = laws.transfer_multiplier(D_F=1e7, N=1e8, **theta)
+        >>> print(f"pre-training multiplies the data by {factor:.0f}")
+        pre-training multiplies the data by 39
     """
     return 1 + k * as_float(N) ** beta * as_float(D_F) ** (alpha - 1)
 
@@ -159,13 +170,14 @@ def transfer_multiplier(
     decreasing=("D_F", "N"),
     limits={"D_F = inf": "(N_c / N)**alpha_N", "N = inf": "0"},
     ridges=(
-        "D_c and k enter as D_c / k only: exactly degenerate, so fix the one that other runs have given.",
+        "D_c and k enter as D_c / k only and are not identified separately: fix one of them.",
         "N_c with alpha_N, and k with alpha and beta.",
     ),
     traps=(
         *_TRAPS,
-        "For the low-data regime, in which D_F is small beside the data transferred and left out of the sum.",
-        "The dense constants must be those of the text fine-tuned on; Kaplan's belong to web text.",
+        "For the low-data regime, in which D_F is small compared with D_T and is omitted from the "
+        "sum.",
+        "The dense constants must be those of the fine-tuning text; Kaplan's are for web text.",
     ),
 )
 def transfer_loss(
@@ -186,21 +198,39 @@ def transfer_loss(
 
     ``L = [(N_c / N)**(alpha_N / alpha_D) + D_c / (k * D_F**alpha * N**beta)]**alpha_D``: Kaplan's
     law of size and data at the data transferred (Hernandez et al. 2021, eq. 6.1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.kaplan) | laws.params(laws.transferred_data)
+        >>> print(f"{laws.transfer_loss(D_F=1e7, N=1e8, **theta):.3f} nats per token")
+        3.140 nats per token
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.kaplan) | laws.params(laws.transferred_data)
+        >>> print(f"{laws.transfer_loss(D_F=1e7, N=1e8, **theta):.3f} nats per token")
+        3.140 nats per token
     """
     transferred = transferred_data(D_F, N, k=k, alpha=alpha, beta=beta)
     return kaplan(as_float(N), transferred, N_c=N_c, D_c=D_c, alpha_N=alpha_N, alpha_D=alpha_D)
 
 
 def effective_data(D_F: ArrayLike, N: ArrayLike, *, k: Any, alpha: Any, beta: Any) -> Any:
-    """Data of the target text that would have done the same from scratch, in tokens: ``D_F + D_T``.
+    """Data of the target text with the same effect from scratch, ``D_F + D_T``, in tokens.
+
+    Hernandez et al. 2021 (arXiv 2102.01293), eq. 1.1.
 
     Args:
         D_F: fine-tuning tokens, any shape.
         N: parameters without embeddings, any shape.
-        k: as in :func:`transferred_data`.
-        alpha: as in :func:`transferred_data`.
-        beta: as in :func:`transferred_data`.
+        k: scale, as in :func:`transferred_data`.
+        alpha: power of the fine-tuning data.
+        beta: power of the size.
 
-    Source: Hernandez et al. 2021 (arXiv 2102.01293), eq. 1.1.
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.transferred_data)
+        >>> print(f"{laws.effective_data(D_F=1e7, N=1e8, **theta):.2g} characters")
+        3.9e+08 characters
     """
     return as_float(D_F) + transferred_data(D_F, N, k=k, alpha=alpha, beta=beta)

@@ -1,12 +1,12 @@
-"""The vocabulary as part of the model: how many parameters to spend on it.
+"""The vocabulary as part of the model: how many parameters to give it.
 
-A larger vocabulary packs more characters into a token, so that a budget reads more text, and costs
-parameters. Losses per token of different vocabularies cannot be compared; the laws here speak of
-the loss above that of a unigram model (the unigram-normalised loss), which can.
+A larger vocabulary packs more characters into a token, so that a budget reads more text, but costs
+parameters. Losses per token are not comparable between vocabularies; the laws here are for the loss
+relative to a unigram model (the unigram-normalised loss), which is.
 
-Three approaches of one paper (Tao et al. 2024): powers of the budget, a power of the rest of the
-model, and a loss of which the best vocabulary is the minimum (:func:`best_vocabulary_parameters`).
-At 7B parameters they say 63, 67 and 60 thousand entries.
+Three approaches of one paper (Tao et al. 2024): power laws of the budget, a power law of the rest
+of the model, and a loss that the best vocabulary minimises (:func:`best_vocabulary_parameters`). At
+7B parameters they give 63, 67 and 60 thousand entries.
 """
 
 import math
@@ -41,7 +41,7 @@ Width = Annotated[
     Role(
         "width",
         "1",
-        "numbers in a token's embedding",
+        "dimension of a token's embedding",
         ends=(64.0, 32768.0),
         typical=2048.0,
         column="d_model",
@@ -52,7 +52,7 @@ NormalisedLoss = Annotated[
     Role(
         "unigram-normalised loss",
         "nats/token",
-        "loss above that of a unigram model, negative",
+        "loss relative to a unigram model, negative",
         real,
         ends=(-8.0, 1.0),
         typical=-3.0,
@@ -73,27 +73,37 @@ Rest = Annotated[Count, adjust(meaning="parameters other than the vocabulary's",
 _TAO = "Tao et al. 2024 (arXiv 2407.13623)"
 _CODE = f"{_TAO}, authors' code"
 _MILLION, _BILLION = 1e6, 1e9
-_WORDS = (0.00639222, -0.15811069, 1.20470122)
-_MOST_ENTRIES = 200_000.0
-_SMALLEST_REST = 33e6
+_TOKEN_RATE = (0.00639222, -0.15811069, 1.20470122)
+"""Tokens per character as a quadratic in ln(V), highest power first."""
+_MAX_ENTRIES = 200_000.0
+_REFERENCE_REST = 33e6
 
 
 def tokens_per_character(vocab: ArrayLike) -> jax.Array:
-    """Tokens that a character of text makes, in a vocabulary of ``vocab`` entries; dimensionless.
+    """Tokens per character of text for a vocabulary of ``vocab`` entries, dimensionless.
 
-    ``0.00639222 ln(V)**2 - 0.15811069 ln(V) + 1.20470122``, and from 200,000 entries on what it is
-    there (Tao et al. 2024, authors' code; fitted to tokenisers of 1,000 to 200,000 entries).
+    ``0.00639222 ln(V)**2 - 0.15811069 ln(V) + 1.20470122``, constant from 200,000 entries on (Tao
+    et al. 2024, authors' code; fitted to tokenisers of 1,000 to 200,000 entries).
 
     Args:
         vocab: (...) entries.
+
+    Example:
+        >>> from jscale import laws
+        >>> for entries in (4096, 65536):
+        ...     characters = 1 / laws.tokens_per_character(entries)
+        ...     print(f"{entries} entries: {characters:.2f} characters per token")
+        4096 entries: 3.01 characters per token
+        65536 entries: 4.21 characters per token
     """
-    size = jnp.log(jnp.minimum(inexact(vocab), _MOST_ENTRIES))
-    square, slope, constant = _WORDS
+    size = jnp.log(jnp.minimum(inexact(vocab), _MAX_ENTRIES))
+    square, slope, constant = _TOKEN_RATE
     return (square * size + slope) * size + constant
 
 
 @law(
-    formula="-E + A1 / (N_nv / 1e6)**alpha1 + A2 / (vocab * d_model / 1e6)**alpha2 + B / (D / 1e9)**beta",
+    formula="-E + A1 / (N_nv / 1e6)**alpha1 + A2 / (vocab * d_model / 1e6)**alpha2"
+    " + B / (D / 1e9)**beta",
     source=f"{_CODE}, approach 3",
     published={
         "tao2024": constants(
@@ -116,16 +126,18 @@ def tokens_per_character(vocab: ArrayLike) -> jax.Array:
         "vocab = inf": "-E + A1 / (N_nv / 1e6)**alpha1 + B / (D / 1e9)**beta",
     },
     ridges=(
-        "A2 and alpha2 unless the vocabulary's parameters span decades.",
+        "A2 with alpha2 unless the vocabulary's parameters span decades.",
         "A1 with alpha1, B with beta and E with both, as in Chinchilla's law.",
     ),
     traps=(
-        "E is subtracted: the loss is negative, since it counts from a unigram model.",
-        "Scaled units: A1 and A2 are nats at a million parameters and B at a billion tokens, not at one.",
-        "The authors' code converts characters to tokens with the vocabulary in thousands. Their constants reproduce "
-        "their runs (R2 0.972) with D = characters * tokens_per_character(vocab / 1000) alone; with the true tokens "
-        "R2 is 0.04.",
-        "More entries always lower the loss at given D. They cost budget: see best_vocabulary_parameters.",
+        "E is subtracted: the loss is negative, since it is relative to a unigram model.",
+        "Scaled units: A1 and A2 are nats at a million parameters and B at a billion tokens, not "
+        "at one.",
+        "The authors' code converts characters to tokens with the vocabulary in thousands. Their "
+        "constants reproduce their runs (R2 0.972) only with D = characters * "
+        "tokens_per_character(vocab / 1000); with the true tokens R2 is 0.04.",
+        "At given D more entries always lower the loss; they cost budget: see "
+        "best_vocabulary_parameters.",
     ),
 )
 def vocabulary(
@@ -139,7 +151,7 @@ def vocabulary(
         adjust(
             name="largest gain",
             unit="nats/token",
-            meaning="loss below a unigram model's that nothing exceeds",
+            meaning="largest reduction below a unigram model's loss",
             prior=lognormal(5.5, 0.3),
             start=(3.0, 8.0),
         ),
@@ -165,33 +177,36 @@ def vocabulary(
     alpha2: Annotated[Exponent, adjust(meaning="power of the vocabulary's parameters")],
     beta: Exponent,
 ) -> NormalisedLoss:
-    """Loss above that of a unigram model, by size, vocabulary and data, nats per token.
+    """Loss relative to a unigram model, by size, vocabulary and data, nats per token.
 
     ``L_u = -E + A1 / N_nv**alpha1 + A2 / (V d)**alpha2 + B / D**beta`` with sizes in millions of
-    parameters and data in billions of tokens (Tao et al. 2024, approach 3). ``N_nv`` leaves the
-    vocabulary's ``V d`` parameters out.
+    parameters and data in billions of tokens (Tao et al. 2024, approach 3). ``N_nv`` excludes the
+    ``V d`` parameters of the vocabulary.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.vocabulary)
+        >>> loss = laws.vocabulary(N_nv=1e9, vocab=32_000, d_model=2048, D=2e10, **theta)
+        >>> print(f"{loss:.3f} nats per token relative to a unigram model")
+        -4.880 nats per token relative to a unigram model
     """
     entries = as_float(vocab) * as_float(d_model)
-    data = term(B, as_float(D) / _BILLION, beta)
-    return (
-        term(A1, as_float(N_nv) / _MILLION, alpha1)
-        + term(A2, entries / _MILLION, alpha2)
-        + data
-        - E
-    )
+    rest_term = term(A1, as_float(N_nv) / _MILLION, alpha1)
+    vocabulary_term = term(A2, entries / _MILLION, alpha2)
+    data_term = term(B, as_float(D) / _BILLION, beta)
+    return rest_term + vocabulary_term + data_term - E
 
 
 def best_vocabulary_parameters(
     N_nv: ArrayLike, C: ArrayLike, params: Mapping[str, Any]
 ) -> jax.Array:
-    """Parameters of the vocabulary that minimise :func:`vocabulary` at ``C = 6 (N_nv + N_v) D``
-    FLOP.
+    """Size of the vocabulary that minimises :func:`vocabulary` at a given budget, in parameters.
 
-    ``alpha2 A2 N_v**-alpha2 = beta B D**-beta * N_v / (N_nv + N_v)`` with ``D = C / (6 (N_nv +
-    N_v))``, in the law's
-    scaled units: the left side falls in ``N_v``, the right side rises (Tao et al. 2024, approach
-    3). Divide by the width for the number of entries. Differentiable in all its arguments, by the
-    implicit function theorem.
+    The budget is ``C = 6 (N_nv + N_v) D`` FLOP.
+    ``alpha2 A2 N_v**-alpha2 = beta B D**-beta * N_v / (N_nv + N_v)`` with
+    ``D = C / (6 (N_nv + N_v))``, in the law's scaled units: the left side falls in ``N_v``, the
+    right side rises (Tao et al. 2024, approach 3). Divide by the width to get the number of
+    entries. Differentiable in all its arguments, by the implicit function theorem.
 
     Args:
         N_nv: (...) parameters other than the vocabulary's.
@@ -200,34 +215,43 @@ def best_vocabulary_parameters(
 
     Returns:
         ``N_v`` in parameters; NaN where the best vocabulary lies outside 1 to 1e18 parameters.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.vocabulary)
+        >>> best = laws.best_vocabulary_parameters(N_nv=7e9, C=6e21, params=theta)
+        >>> print(f"{best / 4096 / 1000:.0f} thousand entries of width 4096")
+        57 thousand entries of width 4096
     """
-    names = ("A2", "B", "alpha2", "beta")
-    given = jnp.broadcast_arrays(*(inexact(x) for x in (N_nv, C, *(params[n] for n in names))))
-    dtype = jnp.result_type(*given)
+    constants = (params["A2"], params["B"], params["alpha2"], params["beta"])
+    arguments = jnp.broadcast_arrays(*(inexact(x) for x in (N_nv, C, *constants)))
+    dtype = jnp.result_type(*arguments)
+    upper = jnp.asarray(math.log(1e18), dtype)
 
     def solve(rest: jax.Array, budget: jax.Array, *theta: jax.Array) -> jax.Array:
         A2, B, alpha2, beta = theta
-        billions = jnp.log(budget) - math.log(6 * _BILLION)
-        scale = math.log(_MILLION)
+        log_budget = jnp.log(budget) - math.log(6 * _BILLION)
+        log_million = math.log(_MILLION)
         constant = jnp.log(alpha2 * A2) - jnp.log(beta * B)
 
+        # Difference of the logarithms of both sides of the equation.
         def slope(log_v: jax.Array) -> jax.Array:
-            log_all = jnp.logaddexp(jnp.log(rest), log_v)
-            log_D = billions - log_all
-            return constant - alpha2 * (log_v - scale) + beta * log_D - log_v + log_all
+            log_total = jnp.logaddexp(jnp.log(rest), log_v)
+            log_D = log_budget - log_total
+            return constant - alpha2 * (log_v - log_million) + beta * log_D - log_v + log_total
 
-        return jnp.exp(root(slope, jnp.zeros((), dtype), jnp.asarray(math.log(1e18), dtype)).x)
+        return jnp.exp(root(slope, jnp.zeros((), dtype), upper).x)
 
-    return jnp.vectorize(solve)(*(x.astype(dtype) for x in given))
+    return jnp.vectorize(solve)(*(x.astype(dtype) for x in arguments))
 
 
 def _power(meaning: str, median: float) -> Any:
     return adjust(meaning=meaning, prior=lognormal(median, 0.25), start=(0.2, 0.95))
 
 
-_BUDGET_RIDGE = ("k and gamma: quote the value at the runs' own budget.",)
+_BUDGET_RIDGE = ("k with gamma: quote the value at the budget of the runs.",)
 _BUDGET_TRAP = (
-    "Fitted to budgets of 1e17 to 1e21 FLOP, in which data grow with the model as Chinchilla would have it.",
+    "Fitted to budgets of 1e17 to 1e21 FLOP, with data that grow with the model as in Chinchilla.",
 )
 _AtBudget = Annotated[
     Coefficient,
@@ -260,10 +284,16 @@ _AtBudget = Annotated[
 def vocabulary_budget(
     C: Flops, *, k: _AtBudget, gamma: Annotated[Exponent, _power("power of compute", 0.45)]
 ) -> BestParameters:
-    """Best size of the vocabulary for C FLOP, parameters.
+    """Best size of the vocabulary for C FLOP, in parameters.
 
-    ``N_v = k * C**gamma`` (Tao et al. 2024, approach 1). Divide by the width for the number of
+    ``N_v = k * C**gamma`` (Tao et al. 2024, approach 1). Divide by the width to get the number of
     entries.
+
+    Example:
+        >>> from jscale import laws
+        >>> size = laws.vocabulary_budget(C=1e21, **laws.params(laws.vocabulary_budget))
+        >>> print(f"{size / 2048 / 1000:.0f} thousand entries of width 2048")
+        55 thousand entries of width 2048
     """
     return k * as_float(C) ** gamma
 
@@ -277,7 +307,7 @@ def vocabulary_budget(
             "P",
             k=math.exp(-2.4846510161625193),
             gamma=0.5,
-            note="k as a logarithm; gamma held",
+            note="k as a logarithm; gamma fixed",
         )
     },
     increasing=("C",),
@@ -288,9 +318,14 @@ def vocabulary_budget(
 def rest_budget(
     C: Flops, *, k: _AtBudget, gamma: Annotated[Exponent, _power("power of compute", 0.5)]
 ) -> BestParameters:
-    """Best size of the model without its vocabulary for C FLOP, parameters.
+    """Best size of the model without its vocabulary for C FLOP, in parameters.
 
     ``N_nv = k * C**gamma`` (Tao et al. 2024, approach 1).
+
+    Example:
+        >>> from jscale import laws
+        >>> print(f"{laws.rest_budget(C=1e21, **laws.params(laws.rest_budget)):.3g} parameters")
+        2.64e+09 parameters
     """
     return k * as_float(C) ** gamma
 
@@ -303,10 +338,11 @@ def rest_budget(
     },
     increasing=("N_nv",),
     limits={"N_nv = inf": "inf", "N_nv = 0": "0", "N_nv = 33e6": "k"},
-    ridges=("k and gamma unless the models span decades.",),
+    ridges=("k with gamma unless the models span decades.",),
     traps=(
-        "k is the best vocabulary of a model of 33 million other parameters: 6,144 entries of width 512.",
-        "The vocabulary grows slower than the rest: gamma is below 1.",
+        "k is the best vocabulary of a model with 33 million other parameters: 6,144 entries of "
+        "width 512.",
+        "The vocabulary grows more slowly than the rest: gamma is below 1.",
     ),
 )
 def vocabulary_size(
@@ -324,9 +360,15 @@ def vocabulary_size(
     ],
     gamma: Annotated[Exponent, _power("power of the rest", 0.8)],
 ) -> BestParameters:
-    """Best size of the vocabulary of a model with N_nv other parameters, parameters.
+    """Best size of the vocabulary of a model with N_nv other parameters, in parameters.
 
-    ``N_v = k * (N_nv / 33e6)**gamma`` (Tao et al. 2024, approach 2: at the best vocabulary, FLOPs
-    at a given loss do not change with it). Divide by the width for the number of entries.
+    ``N_v = k * (N_nv / 33e6)**gamma`` (Tao et al. 2024, approach 2: at the best vocabulary, the
+    derivative of the FLOPs at a given loss is 0). Divide by the width to get the number of entries.
+
+    Example:
+        >>> from jscale import laws
+        >>> size = laws.vocabulary_size(N_nv=7e9, **laws.params(laws.vocabulary_size))
+        >>> print(f"{size / 4096 / 1000:.0f} thousand entries of width 4096")
+        67 thousand entries of width 4096
     """
-    return k * (as_float(N_nv) / _SMALLEST_REST) ** gamma
+    return k * (as_float(N_nv) / _REFERENCE_REST) ** gamma

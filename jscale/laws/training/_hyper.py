@@ -1,9 +1,9 @@
-"""Learning rate, batch and weight decay that suit a run: power laws of its size, data or compute.
+"""Learning rate, batch and weight decay of a run as power laws of its size, data or compute.
 
-They are found on grids of small runs and read off where the loss is least. The valley is flat: a
-factor of two in the learning rate costs little, so exponents are known better than coefficients.
-Two conventions do not mix: DeepSeek's laws are in compute at the compute-optimal size, Step Law's
-in size and data separately.
+They are fitted to the optima of grids of small runs. The optimum is flat: a factor of two in the
+learning rate costs little, so exponents are better known than coefficients. Two conventions do not
+mix: DeepSeek's laws are in compute at the compute-optimal size, Step Law's in size and data
+separately.
 """
 
 from typing import Annotated, Any
@@ -31,9 +31,10 @@ from jscale.laws.roles import (
 )
 
 _RIDGE = (
-    "k and its exponents are almost perfectly correlated unless k is quoted at the runs' own scale.",
+    "k and its exponents are almost perfectly correlated unless k is quoted at the scale of the "
+    "runs.",
 )
-_FLAT = "The valley is flat: an optimum read off a grid is uncertain by a grid step, and so is k."
+_FLAT = "The optimum is flat: an optimum from a grid is uncertain by a grid step, and so is k."
 _NON_EMBEDDING = "N counts non-embedding parameters."
 _DEEPSEEK = "Bi et al. 2024 (arXiv 2401.02954)"
 _STEP_LAW = "Li et al. 2025 (arXiv 2503.04715), the authors' code and bootstrap table"
@@ -53,8 +54,8 @@ ModelScale = Annotated[
 
 
 def _coefficient(unit: str, multiplies: str) -> adjust:
-    # Over the smallest value observed, at the centre of the runs: known beforehand to a factor of a
-    # few.
+    # Relative to the smallest value observed, at the centre of the runs: known in advance to within
+    # a small factor.
     return adjust(
         unit=unit,
         meaning="value where every input is 1",
@@ -82,13 +83,20 @@ _TimescaleInRatio = Annotated[Coefficient, _coefficient("1", "M**-p")]
     ridges=_RIDGE,
     traps=(
         _FLAT,
-        "At the compute-optimal size: an over-trained model of the same compute wants another rate.",
+        "At the compute-optimal size: an over-trained model of the same compute has another "
+        "optimum.",
     ),
 )
 def deepseek_learning_rate(C: Flops, *, k: _RateInCompute, p: Power) -> LearningRate:
-    """Peak learning rate of a compute-optimal model trained with C FLOP, as a learning rate.
+    """Peak learning rate of a compute-optimal model trained with C FLOP.
 
     ``eta = k * C**-p`` (Bi et al. 2024, eq. 1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.deepseek_learning_rate)
+        >>> print(f"{laws.deepseek_learning_rate(C=1e21, **theta):.1e}")
+        7.4e-04
     """
     return term(k, C, p)
 
@@ -103,9 +111,15 @@ def deepseek_learning_rate(C: Flops, *, k: _RateInCompute, p: Power) -> Learning
     traps=(_FLAT, "At the compute-optimal size."),
 )
 def deepseek_batch(C: Flops, *, k: _BatchInCompute, p: Power) -> BatchTokens:
-    """Batch of a compute-optimal model trained with C FLOP, tokens.
+    """Batch of a compute-optimal model trained with C FLOP, in tokens.
 
     ``B = k * C**p`` (Bi et al. 2024, eq. 1).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.deepseek_batch)
+        >>> print(f"{laws.deepseek_batch(C=1e21, **theta) / 1e6:.2f}M tokens")
+        2.16M tokens
     """
     return term(k, C, -as_float(p))
 
@@ -118,13 +132,20 @@ def deepseek_batch(C: Flops, *, k: _BatchInCompute, p: Power) -> BatchTokens:
     limits={"C = inf": "inf"},
     ridges=_RIDGE,
     traps=(
-        "M counts non-embedding FLOPs per token with attention, not parameters; 6N overstates or understates it.",
+        "M counts non-embedding FLOPs per token including attention, not parameters; 6N over- or "
+        "underestimates it.",
     ),
 )
 def deepseek_model_scale(C: Flops, *, k: _ScaleInCompute, p: Power) -> ModelScale:
-    """Model scale M of the compute-optimal model for C = M * D FLOP, non-embedding FLOPs per token.
+    """Model scale M of the compute-optimal model, in non-embedding FLOPs per token.
 
-    ``M = k * C**p`` (Bi et al. 2024, eq. 4).
+    For a budget ``C = M * D`` FLOP: ``M = k * C**p`` (Bi et al. 2024, eq. 4).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.deepseek_model_scale)
+        >>> print(f"{laws.deepseek_model_scale(C=1e21, **theta):.2g} FLOPs per token")
+        1.8e+10 FLOPs per token
     """
     return term(k, C, -as_float(p))
 
@@ -136,16 +157,20 @@ def deepseek_model_scale(C: Flops, *, k: _ScaleInCompute, p: Power) -> ModelScal
     increasing=("C",),
     limits={"C = inf": "inf"},
     ridges=_RIDGE,
-    traps=(
-        "The exponent moves with the quality of the text: better text is worth a larger model.",
-    ),
+    traps=("The exponent depends on the quality of the text: better text favours a larger model.",),
 )
 def deepseek_tokens(
     C: Flops, *, k: _TokensInCompute, p: Power
 ) -> Annotated[Tokens, adjust(column="D_opt")]:
-    """Training tokens of the compute-optimal model for C = M * D FLOP, tokens.
+    """Training tokens of the compute-optimal model, in tokens.
 
-    ``D = k * C**p`` (Bi et al. 2024, eq. 4).
+    For a budget ``C = M * D`` FLOP: ``D = k * C**p`` (Bi et al. 2024, eq. 4).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.deepseek_tokens)
+        >>> print(f"{laws.deepseek_tokens(C=1e21, **theta) / 1e9:.0f}B tokens")
+        57B tokens
     """
     return term(k, C, -as_float(p))
 
@@ -161,7 +186,8 @@ def deepseek_tokens(
             a=0.713,
             b=0.307,
             stderr={"a": 0.0298, "b": 0.0191},
-            note="standard errors from the authors' 1,000 bootstrap refits; that of log(k) is 0.623",
+            note="standard errors from the authors' 1,000 bootstrap refits; that of log(k) is "
+            "0.623",
         )
     },
     decreasing=("N",),
@@ -171,15 +197,21 @@ def deepseek_tokens(
     traps=(
         _FLAT,
         _NON_EMBEDDING,
-        "The rate is the peak of a schedule that ends at a fixed, very small one.",
+        "The rate is the peak of a schedule that ends at a fixed, very small rate.",
     ),
 )
 def step_law_learning_rate(
     N: Count, D: Tokens, *, k: _RateInSizeAndData, a: Power, b: Power
 ) -> LearningRate:
-    """Peak learning rate of an N-parameter model trained on D tokens, as a learning rate.
+    """Peak learning rate of an N-parameter model trained on D tokens.
 
     ``eta = k * N**-a * D**b`` (Li et al. 2025, the Step Law).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.step_law_learning_rate)
+        >>> print(f"{laws.step_law_learning_rate(N=1e9, D=1e11, **theta):.1e}")
+        1.6e-03
     """
     return term(k, N, a) * term(1.0, D, -as_float(b))
 
@@ -200,18 +232,24 @@ def step_law_learning_rate(
     increasing=("D",),
     limits={"D = inf": "inf"},
     ridges=_RIDGE,
-    traps=(_FLAT, "The batch of least loss, not the critical batch, which trades loss for time."),
+    traps=(_FLAT, "The batch of least loss, not the critical batch, which balances loss and time."),
 )
 def step_law_batch(D: Tokens, *, k: _BatchInData, p: Power) -> BatchTokens:
-    """Batch of a model trained on D tokens, tokens.
+    """Best batch of a model trained on D tokens, in tokens.
 
     ``B = k * D**p`` (Li et al. 2025, the Step Law).
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.step_law_batch)
+        >>> print(f"{laws.step_law_batch(D=1e11, **theta) / 1e6:.2f}M tokens")
+        1.11M tokens
     """
     return term(k, D, -as_float(p))
 
 
 Timescale = Annotated[
-    Fraction, adjust(name="timescale", meaning="memory of AdamW over the length of the run")
+    Fraction, adjust(name="timescale", meaning="memory of AdamW as a fraction of the run")
 ]
 
 
@@ -227,10 +265,16 @@ Timescale = Annotated[
     traps=("Holds with decoupled weight decay and a learning rate transferred by muP.", _FLAT),
 )
 def adamw_timescale(M: TokensPerParameter, *, k: _TimescaleInRatio, p: Power) -> Timescale:
-    """Best timescale of AdamW for M tokens per parameter, as a share of the run.
+    """Best timescale of AdamW for M tokens per parameter, as a fraction of the run.
 
-    ``tau = k * M**-p`` with ``tau = B / (eta * lambda * D)`` (Bergsma et al. 2025); the weight
-    decay that gives it is :func:`weight_decay`.
+    ``tau = k * M**-p`` with ``tau = B / (eta * lambda * D)`` (Bergsma et al. 2025);
+    :func:`weight_decay` converts it to a weight decay.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.adamw_timescale)
+        >>> print(f"{laws.adamw_timescale(M=20, **theta):.3f} of the run")
+        0.224 of the run
     """
     return term(k, M, p)
 
@@ -238,16 +282,22 @@ def adamw_timescale(M: TokensPerParameter, *, k: _TimescaleInRatio, p: Power) ->
 def weight_decay(
     tau: ArrayLike, *, batch_tokens: ArrayLike, learning_rate: ArrayLike, D: ArrayLike
 ) -> jax.Array:
-    """Decoupled weight decay that gives AdamW the timescale tau, ``B / (eta * tau * D)``,
-    dimensionless.
+    """Decoupled weight decay that gives AdamW the timescale tau, dimensionless.
 
-    Bergsma et al. 2025, the definition of the timescale solved for lambda.
+    ``B / (eta * tau * D)``: the definition of the timescale solved for lambda (Bergsma et al.
+    2025).
 
     Args:
-        tau: timescale as a share of the run, any shape.
-        batch_tokens: tokens in a batch.
+        tau: timescale as a fraction of the run, any shape.
+        batch_tokens: tokens per batch.
         learning_rate: peak learning rate.
         D: training tokens.
+
+    Example:
+        >>> from jscale import laws
+        >>> decay = laws.weight_decay(tau=0.2, batch_tokens=1e6, learning_rate=5e-4, D=1e11)
+        >>> print(f"{decay:.2f}")
+        0.10
     """
     return jnp.asarray(
         as_float(batch_tokens) / as_float(D) / (as_float(learning_rate) * as_float(tau))

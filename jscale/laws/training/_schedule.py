@@ -1,38 +1,36 @@
-"""Loss curves under a learning-rate schedule: the loss after every step of one run.
+"""Laws of loss curves under a learning-rate schedule: the loss after every step of one run.
 
-Two laws of the same make. The loss falls with the area under the learning rate so far, as a power;
-and it falls once more where the rate is brought down, by an amount that takes some time to arrive.
-They differ in how it arrives: the momentum law lets it come in at a fixed pace (Tissue et al.
-2024), the multi-power law at a pace that depends on the rate that is left (Luo et al. 2025).
+The two laws have the same structure. The loss falls as a power of the area under the learning rate
+so far; when the rate falls it drops further, with a delay. The laws differ in the delay: in the
+momentum law the drop arrives at a fixed pace (Tissue et al. 2024), in the multi-power law at a pace
+that depends on the remaining rate (Luo et al. 2025).
 
 A law belongs to a schedule: ``multi_power(rates)`` is a law of the step ``t`` alone, and
-``rates[i]`` the learning rate of step i = 0, 1, 2 …, in absolute units. The same rates give the
-same law. At a whole ``t`` the value is that of the sums over the steps 0 … t. In between the area
-grows in a straight line and a fall of the rate at step k starts to tell at ``t = k - 1``, so that
-the loss is continuous; after the last step the last rate goes on.
+``rates[i]`` is the learning rate of step i = 0, 1, 2 …, in absolute units. Equal rates give the
+same law object. At a whole ``t`` the value is that of the sums over the steps 0 … t. In between the
+area is linear and a fall of the rate at step k takes effect from ``t = k - 1``, so that the loss is
+continuous; after the last step the last rate continues.
 
-The warm-up counts in the area. Its rises are no falls: what precedes the first fall of the rate is
-left out of the second term, as in the authors' fits of the multi-power law, which start after the
-warm-up.
+The warm-up counts in the area. Its rises do not count as falls: everything before the first fall of
+the rate is left out of the second term, as in the authors' fits of the multi-power law, which start
+after the warm-up.
 """
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jax import lax
 from jax.typing import ArrayLike
 
-from jscale._core.arrays import as_float, inexact, term
+from jscale._core.arrays import inexact, term
 from jscale._core.supports import negative, positive
 from jscale.laws.declaration import Constants, LawFunction, member
 from jscale.laws.roles import Anchor, Coefficient, Exponent, Loss, Prior, Role, adjust, lognormal
-from jscale.laws.training._curves import momentum_curve, multi_power_curve, saturated
+from jscale.laws.training._curves import momentum_curve, multi_power_curve
 from jscale.laws.training._rates import Schedule, as_key, constant, cosine, linear, schedule, wsd
+from jscale.laws.training._sums import annealing_area, area_until, common_dtype, loss_drop
 
 __all__ = [
     "FAMILIES",
@@ -47,10 +45,7 @@ __all__ = [
 ]
 
 DEFAULT = as_key(cosine(1000, 3e-4, final=3e-5, warmup=100))
-"""Of the catalogue's members: short, so that they are quick."""
-
-_BLOCK = 2048
-"""Falls summed at once. More would not be faster and a curve of 1e5 steps would fill the memory."""
+"""The schedule of the laws in the catalogue: short, so that they are fast."""
 
 _HALF = lognormal(0.5, 0.3)
 _TISSUE = "Tissue et al. 2024 (arXiv 2408.11029)"
@@ -61,7 +56,7 @@ LimitLoss = Annotated[
     Role(
         "loss at constant rate",
         "nats/token",
-        "loss of an endless run whose rate never falls",
+        "loss after infinitely many steps at a constant rate",
         positive,
         lognormal(0.95, 0.15),
         (0.6, 1.1),
@@ -70,12 +65,12 @@ LimitLoss = Annotated[
 ]
 Memory = Annotated[
     ArrayLike,
-    # The coordinate is measured from 1: a memory of 0.9995 in float32 is one of 2,000 steps to
-    # three digits only.
+    # The coordinate is lam - 1: in float32 a lam of 0.9995 gives the memory of 2,000 steps to three
+    # digits only.
     Role(
         "memory",
         "1",
-        "share of the effect of a fall that is left after a step",
+        "momentum kept from one step to the next",
         negative,
         Prior("normal", (0.99, 0.02)),
         (-0.1, -0.0005),
@@ -84,170 +79,103 @@ Memory = Annotated[
 ]
 
 _AREA_TRAPS = (
-    "Rates are absolute: A, and the scale of the second term, change with the unit of the learning rate.",
-    "One run's steps share a batch size: the law says nothing of another.",
-    "The area includes the warm-up, the second term leaves its rises out.",
+    "Rates are absolute: A and the scale of the second term depend on the unit of the learning "
+    "rate.",
+    "The law is for one batch size and does not predict the effect of another.",
+    "The area includes the warm-up; the second term leaves its rises out.",
 )
 
 
-def _area(plan: Schedule, t: jax.Array) -> jax.Array:
-    """Area under the learning rate up to ``t`` (...): the sum of the rates of the steps 0 … t,
-    straight in between.
-    """
-    whole = jnp.clip(jnp.floor(t), 0, plan.last)
-    at = lax.stop_gradient(whole).astype(jnp.int32)
-    rate = jnp.asarray(plan.following, t.dtype)[at]
-    # A rate of 0 that goes on for ever adds nothing, and not 0 * inf.
-    beyond = jnp.where(jnp.isposinf(t) & (rate == 0), 0.0, t - whole)
-    return jnp.asarray(plan.areas, t.dtype)[at] + rate * beyond
-
-
-def _summed(term_of: Any, columns: tuple[np.ndarray, ...], like: jax.Array) -> jax.Array:
-    """Sum of ``term_of(*columns)`` over the last axis, in blocks: columns (K,), terms (..., K), sum
-    like ``like``.
-    """
-    count = len(columns[0])
-    if count <= _BLOCK:
-        return jnp.sum(term_of(*(jnp.asarray(c, like.dtype) for c in columns)), axis=-1)
-    # Padded with falls of 0 at the last step: they add nothing.
-    padded = (
-        np.append(c, np.repeat(c[-1] * (i > 0), -count % _BLOCK)) for i, c in enumerate(columns)
-    )
-    blocks = tuple(jnp.asarray(c, like.dtype).reshape(-1, _BLOCK) for c in padded)
-
-    @jax.checkpoint  # pyright: ignore[reportPrivateImportUsage]
-    def add(total: jax.Array, block: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
-        return total + jnp.sum(term_of(*block), axis=-1), None
-
-    return lax.scan(add, like, blocks)[0]
-
-
-def _common(*values: ArrayLike) -> tuple[jax.Array, ...]:
-    """The values as arrays of one floating dtype."""
-    arrays = [jnp.asarray(as_float(v)) for v in values]
-    return tuple(a.astype(jnp.result_type(*arrays)) for a in arrays)
-
-
-def _zeros(*values: jax.Array) -> jax.Array:
-    """Of the shape that the values have together."""
-    return jnp.zeros(jnp.broadcast_shapes(*(v.shape for v in values)), values[0].dtype)
-
-
-def _arrived(falls: jax.Array, age: jax.Array, lam: jax.Array) -> jax.Array:
-    """What falls (..., K) of an age (..., K) in steps add to S2; ``lam`` (..., 1)."""
-    return falls * -jnp.expm1(jnp.maximum(age, 0) * jnp.log(lam)) / (1 - lam)
-
-
-def _annealing(plan: Schedule, t: ArrayLike, lam: ArrayLike) -> jax.Array:
-    """S2 of the momentum law: ``sum_k fall_k * (1 - lam**(t - k + 1)) / (1 - lam)``, the double sum
-    summed once.
-    """
-    t, lam = _common(t, lam)
-    columns = plan.falls, plan.steps
-    return _summed(
-        lambda f, k: _arrived(f, t[..., None] - k + 1, lam[..., None]), columns, _zeros(t, lam)
-    )
-
-
-def _drop(
-    plan: Schedule, t: ArrayLike, C: ArrayLike, beta: ArrayLike, gamma: ArrayLike
-) -> jax.Array:
-    """``sum_k fall_k * G(rate_k**-gamma * S_k(t))`` of the multi-power law."""
-    t, *theta = _common(t, C, beta, gamma)
-    area = _area(plan, t)[..., None]
-    wide = tuple(p[..., None] for p in theta)
-    columns = plan.falls, plan.before, plan.rates[plan.steps.astype(int)]
-    return _summed(lambda f, b, r: f * saturated(area - b, r, wide), columns, _zeros(t, *theta))
-
-
 def _limits(plan: Schedule, scale: str, total: str) -> dict[str, str]:
-    """Before the first step and after endless ones; ``total`` is the whole of the second term's
-    sum.
+    """Limits before the first step and after infinitely many.
+
+    ``total`` is the limit of the second term's sum.
     """
-    end = (
-        f"L0 - {scale} * {total}"
-        if plan.rates[-1] > 0
-        else f"L0 + A * {float(plan.areas[-1])}**-alpha - {scale} * {total}"
-    )
+    # With a final rate of 0 the area stays finite.
+    finite_area = plan.rates[-1] == 0
+    area_term = f" + A * {float(plan.areas[-1])}**-alpha" if finite_area else ""
     first = float(plan.rates[0])
-    return {"t = inf": end, "t = 0": f"L0 + A * {first}**-alpha" if first else "inf"}
+    return {
+        "t = inf": f"L0{area_term} - {scale} * {total}",
+        "t = 0": f"L0 + A * {first}**-alpha" if first else "inf",
+    }
 
 
 def _shared(plan: Schedule, name: str) -> dict[str, Any]:
-    """What the two laws declare alike."""
-    low = max(1.0, plan.last // 20)
-    step = Annotated[
-        ArrayLike,
-        # In the middle between two steps: at a step the slope changes.
-        Role(
-            "step",
-            "steps",
-            "steps taken",
-            ends=(low, float(plan.last)),
-            typical=plan.last // 4 + 0.5,
-            column="t",
-        ),
-    ]
-    mean = float(plan.areas[-1]) / plan.last
-    area = Annotated[
-        Coefficient,
-        adjust(
-            unit="nats/token at area 1",
-            meaning="scale of the area term",
-            prior=lognormal(0.5, 0.8),
-            start=(0.05, 2.0),
-            anchor=Anchor(f"({mean} * t)**-alpha"),
-        ),
-    ]
-    digest = (
-        ""
-        if plan is schedule(DEFAULT)
-        else f"({hashlib.sha256(plan.rates.tobytes()).hexdigest()[:8]})"
+    """Declaration that the two laws have in common."""
+    lowest = max(1.0, plan.last // 20)
+    step = Role(
+        "step",
+        "steps",
+        "steps taken",
+        ends=(lowest, float(plan.last)),
+        # In the middle between two steps, since the slope changes at a step.
+        typical=plan.last // 4 + 0.5,
+        column="t",
     )
+
+    mean_rate = float(plan.areas[-1]) / plan.last
+    area_scale = adjust(
+        unit="nats/token at area 1",
+        meaning="scale of the area term",
+        prior=lognormal(0.5, 0.8),
+        start=(0.05, 2.0),
+        anchor=Anchor(f"({mean_rate} * t)**-alpha"),
+    )
+
+    # A law of another schedule than the default one carries a hash of it in its name.
+    digest = ""
+    if plan is not schedule(DEFAULT):
+        digest = f"({hashlib.sha256(plan.rates.tobytes()).hexdigest()[:8]})"
+
     return {
         "name": name + digest,
         "subject": "schedule",
-        "inputs": {"t": step},
+        "inputs": {"t": Annotated[ArrayLike, step]},
         "output": Loss,
         "parameters": {
             "L0": LimitLoss,
-            "A": area,
+            "A": Annotated[Coefficient, area_scale],
             "alpha": Annotated[Exponent, adjust(prior=_HALF)],
         },
         "decreasing": ("t",) if plan.monotone else (),
     }
 
 
-def _fall_scale(plan: Schedule, factor: float, median: float) -> Any:
-    """A parameter whose coordinate is its product with the peak rate and ``factor``, a share of a
-    nat.
+def _decrease_scale(plan: Schedule, factor: float, median: float) -> Any:
+    """A coefficient of the second term.
+
+    Its coordinate is its product with the peak rate and ``factor``, a fraction of a nat.
     """
-    meaning = "loss that a unit of fallen rate is worth"
-    anchor, start = Anchor(f"{plan.peak * factor}"), (0.2 * median, 3 * median)
-    return Annotated[
-        Coefficient,
-        adjust(
-            unit="nats/token",
-            meaning=meaning,
-            prior=lognormal(median, 1.0),
-            start=start,
-            anchor=anchor,
-        ),
-    ]
+    scale = adjust(
+        unit="nats/token",
+        meaning="loss removed per unit of fall of the rate",
+        prior=lognormal(median, 1.0),
+        start=(0.2 * median, 3 * median),
+        anchor=Anchor(f"{plan.peak * factor}"),
+    )
+    return Annotated[Coefficient, scale]
 
 
 def momentum_law(rates: ArrayLike | None = None) -> LawFunction:
-    """The momentum law of a schedule.
+    """The momentum law of a schedule (a family).
 
     Args:
         rates: (T + 1,) learning rate of every step from 0 on; None for a short cosine.
 
     Returns:
-        The law of the step ``t``: ``L0 + A * S1**-alpha - C * S2``; the same object for the same
-        rates.
+        The law of the step ``t``, ``L0 + A * S1**-alpha - C * S2`` in nats per token; equal rates
+            give the same object.
 
     Raises:
-        JscaleError: ``rates`` is no such array.
+        JscaleError: ``rates`` is not such an array.
+
+    Example:
+        >>> from jscale import laws
+        >>> law = laws.momentum_law(laws.schedule.cosine(100, 3e-4, final=3e-5, warmup=10))
+        >>> loss = law(t=100, L0=2.6, A=0.1, alpha=0.5, C=5.0, lam=0.95)
+        >>> print(f"{loss:.3f} nats per token at the end")
+        3.359 nats per token at the end
     """
     return _momentum_law(DEFAULT if rates is None else as_key(rates))
 
@@ -256,35 +184,37 @@ def momentum_law(rates: ArrayLike | None = None) -> LawFunction:
 def _momentum_law(key: bytes) -> LawFunction:
     plan = schedule(key)
     shared = _shared(plan, "momentum_law")
-    shared["parameters"] |= {"C": _fall_scale(plan, 100.0, 0.02), "lam": Memory}
+    shared["parameters"] |= {"C": _decrease_scale(plan, 100.0, 0.02), "lam": Memory}
+    names = ("t", *shared["parameters"])
 
-    def evaluate(given: Mapping[str, Any]) -> jax.Array:
-        t, L0, A, alpha, C, lam = _common(*(given[n] for n in ("t", *shared["parameters"])))
-        return L0 + term(A, _area(plan, t), alpha) - C * _annealing(plan, t, lam)
+    def evaluate(values: Mapping[str, Any]) -> jax.Array:
+        t, L0, A, alpha, C, lam = common_dtype(*(values[name] for name in names))
+        return L0 + term(A, area_until(plan, t), alpha) - C * annealing_area(plan, t, lam)
 
-    total = f"{float(plan.falls.sum())} / (1 - lam)"
+    total = f"{float(plan.decreases.sum())} / (1 - lam)"
     return member(
         evaluate,
-        doc=(
-            "Loss after step t of a run under a learning-rate schedule, nats per token.\n\n"
-            "``L = L0 + A * S1**-alpha - C * S2`` with the area ``S1 = sum_{i <= t} rate_i`` and the annealing area\n"
-            "``S2 = sum_{i <= t} m_i``, ``m_i = lam * m_{i-1} + rate_{i-1} - rate_i`` (Tissue et al. 2024, eq. 1)."
-        ),
+        doc="""Loss after step t of a run under a learning-rate schedule, nats per token.
+
+        ``L = L0 + A * S1**-alpha - C * S2`` with the area ``S1 = sum_{i <= t} rate_i`` and the
+        annealing area ``S2 = sum_{i <= t} m_i``, ``m_i = lam * m_{i-1} + rate_{i-1} - rate_i``
+        (Tissue et al. 2024, eq. 1).
+        """,
         formula="L0 + A * area(t)**-alpha - C * annealing(t, lam)",
         functions={
-            "area": lambda t: _area(plan, inexact(t)),
-            "annealing": functools.partial(_annealing, plan),
+            "area": lambda t: area_until(plan, inexact(t)),
+            "annealing": functools.partial(annealing_area, plan),
         },
         source=f"{_TISSUE}, eq. 1",
         limits=_limits(plan, "C", total),
         ridges=(
-            "C and lam: a longer memory makes S2 larger.",
+            "C with lam: a longer memory makes S2 larger.",
             "L0, A and alpha, as in any power law with a floor.",
         ),
         traps=(
-            "No constants are given: fit the law to a curve or two.",
-            "With the rises of the warm-up, S2 would be lower by peak / (1 - lam) once the warm-up is forgotten, and a "
-            "fitted L0 by C times that.",
+            "No constants were published: fit the law to one or two curves.",
+            "If the rises of the warm-up counted, S2 would be lower by peak / (1 - lam) long "
+            "after it, and a fitted L0 by C times that.",
             *_AREA_TRAPS,
         ),
         **shared,
@@ -292,17 +222,27 @@ def _momentum_law(key: bytes) -> LawFunction:
 
 
 def multi_power(rates: ArrayLike | None = None) -> LawFunction:
-    """The multi-power law of a schedule.
+    """The multi-power law of a schedule (a family).
 
     Args:
         rates: (T + 1,) learning rate of every step from 0 on; None for a short cosine.
 
     Returns:
-        The law of the step ``t``: ``L0 + A * S1**-alpha - B * drop``; the same object for the same
-        rates.
+        The law of the step ``t``, ``L0 + A * S1**-alpha - B * drop`` in nats per token; equal rates
+            give the same object.
 
     Raises:
-        JscaleError: ``rates`` is no such array.
+        JscaleError: ``rates`` is not such an array.
+
+    Example:
+        >>> from jscale import laws
+        >>> rates = laws.schedule.wsd(24_000, 3e-4, final=3e-5, decay=4_000, warmup=500)
+        >>> law = laws.multi_power(rates)
+        >>> theta = laws.params(law, "luo2025_400M")
+        >>> for step in (20_000, 24_000):
+        ...     print(f"step {step}: {law(t=step, **theta):.3f} nats per token")
+        step 20000: 2.680 nats per token
+        step 24000: 2.539 nats per token
     """
     return _multi_power(DEFAULT if rates is None else as_key(rates))
 
@@ -314,61 +254,63 @@ _LUO_SETS = {
 }
 
 
+def _luo_constants(names: Iterable[str]) -> dict[str, Constants]:
+    published = {}
+    for size, row in _LUO_SETS.items():
+        values = dict(zip(names, row, strict=True))
+        source = f"{_LUO}, authors' code, {size}"
+        published[f"luo2025_{size}"] = Constants(values, source, "P", {}, "peak rate 3e-4")
+    return published
+
+
 @functools.cache
 def _multi_power(key: bytes) -> LawFunction:
     plan = schedule(key)
     shared = _shared(plan, "multi_power")
     shared["parameters"] |= {
-        "B": _fall_scale(plan, 1.0, 0.1),
+        "B": _decrease_scale(plan, 1.0, 0.1),
         "C": Annotated[
             Coefficient, adjust(meaning="pace", prior=lognormal(2.0, 0.5), start=(0.7, 5.0))
         ],
         "beta": Annotated[
-            Exponent, adjust(meaning="power of the arrival", prior=_HALF, start=(0.2, 1.2))
+            Exponent, adjust(meaning="power of the delay", prior=_HALF, start=(0.2, 1.2))
         ],
         "gamma": Annotated[
-            Exponent, adjust(meaning="power of the rate left", prior=_HALF, start=(0.2, 1.0))
+            Exponent, adjust(meaning="power of the remaining rate", prior=_HALF, start=(0.2, 1.0))
         ],
     }
     names = tuple(shared["parameters"])
 
-    def evaluate(given: Mapping[str, Any]) -> jax.Array:
-        t, L0, A, alpha, B, C, beta, gamma = _common(*(given[n] for n in ("t", *names)))
-        return L0 + term(A, _area(plan, t), alpha) - B * _drop(plan, t, C, beta, gamma)
+    def evaluate(values: Mapping[str, Any]) -> jax.Array:
+        theta = (values[name] for name in names)
+        t, L0, A, alpha, B, C, beta, gamma = common_dtype(values["t"], *theta)
+        return L0 + term(A, area_until(plan, t), alpha) - B * loss_drop(plan, t, C, beta, gamma)
 
-    total = f"{float(plan.falls.sum())}" if plan.rates[-1] > 0 else "drop(inf, C, beta, gamma)"
+    total = f"{float(plan.decreases.sum())}" if plan.rates[-1] > 0 else "drop(inf, C, beta, gamma)"
     return member(
         evaluate,
-        doc=(
-            "Loss after step t of a run under a learning-rate schedule, nats per token.\n\n"
-            "``L = L0 + A * S1**-alpha - B * sum_k (rate_{k-1} - rate_k) * G(rate_k**-gamma * S_k)`` with\n"
-            "``G(x) = 1 - (1 + C x)**-beta``, ``S1 = sum_{i <= t} rate_i`` and ``S_k = sum_{k <= i <= t} rate_i``\n"
-            "(Luo et al. 2025). The sum runs over the steps after the warm-up."
-        ),
+        doc="""Loss after step t of a run under a learning-rate schedule, nats per token.
+
+        ``L = L0 + A * S1**-alpha - B * sum_k (rate_{k-1} - rate_k) * G(rate_k**-gamma * S_k)`` with
+        ``G(x) = 1 - (1 + C x)**-beta``, ``S1 = sum_{i <= t} rate_i`` and
+        ``S_k = sum_{k <= i <= t} rate_i`` (Luo et al. 2025). The sum runs over the steps after the
+        warm-up.
+        """,
         formula="L0 + A * area(t)**-alpha - B * drop(t, C, beta, gamma)",
         functions={
-            "area": lambda t: _area(plan, inexact(t)),
-            "drop": functools.partial(_drop, plan),
+            "area": lambda t: area_until(plan, inexact(t)),
+            "drop": functools.partial(loss_drop, plan),
         },
         source=f"{_LUO}, authors' code",
-        published={
-            f"luo2025_{size}": Constants(
-                dict(zip(names, v, strict=True)),
-                f"{_LUO}, authors' code, {size}",
-                "P",
-                {},
-                "peak rate 3e-4",
-            )
-            for size, v in _LUO_SETS.items()
-        },
+        published=_luo_constants(names),
         limits=_limits(plan, "B", total),
         ridges=(
-            "B, C and beta: a fall that arrives slowly looks like a smaller one.",
-            "gamma unless the rate falls to several levels.",
+            "B with C and beta: a slow fall is hard to distinguish from a smaller one.",
+            "gamma is not identified unless the rate falls to several levels.",
             "L0, A and alpha, as in any power law with a floor.",
         ),
         traps=(
-            "The authors' code adds B times a sum of rises; here B times the falls is subtracted.",
+            "The authors' code adds B times a sum of rises; this law subtracts B times the falls.",
             *_AREA_TRAPS,
         ),
         **shared,

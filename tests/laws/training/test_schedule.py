@@ -58,9 +58,9 @@ def test_value():
 def momentum_by_hand(rates, t, theta, lam):
     """The double sum as printed, in 40 digits, over the falls after the warm-up."""
     steps = Steps(rates)
-    falls = dict(steps.falls)
+    decreases = dict(steps.decreases)
     annealing = sum(
-        falls.get(k, 0) * lam ** (i - k) for i in range(1, t + 1) for k in range(1, i + 1)
+        decreases.get(k, 0) * lam ** (i - k) for i in range(1, t + 1) for k in range(1, i + 1)
     )
     area = sum(steps.rates[: t + 1])
     return theta["L0"] + theta["A"] * area ** -mpmath.mpf(theta["alpha"]) - theta["C"] * annealing
