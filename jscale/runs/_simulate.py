@@ -60,7 +60,7 @@ def simulate(
         >>> key = jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.0, key=key)
         >>> table["loss"].round(2).tolist()
-        [3.3, 2.5, 2.1]
+        [3.4, 2.53, 2.11]
     """
     record = describe(law)
     if set(params) != set(record.parameter_names):

@@ -1,6 +1,5 @@
 """What a verb works on, from the text of its arguments: table, law, parameters, key, objective."""
 
-import difflib
 import json
 import sys
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import did_you_mean
 from jscale.cli.support import output, parsing
 from jscale.cli.support.session import shows_progress
 
@@ -36,8 +36,7 @@ def table_of(source: str, include_excluded: bool = False, *, out: str | None = N
     if source in names:
         table = runs.dataset(source)
     elif not path.suffix and not _exists(path):
-        close = difflib.get_close_matches(source, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else f" (data sets: {', '.join(names)})"
+        hint = did_you_mean(source, names, f" (data sets: {', '.join(names)})")
         raise JscaleError(f"no data set and no file named {source!r}{hint}")
     else:
         if out is not None and _exists(path) and path.resolve() == output.target(out):

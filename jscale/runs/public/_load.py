@@ -41,7 +41,7 @@ def dataset(name: str) -> Runs:
         >>> from jscale import runs
         >>> table = runs.dataset("precision-runs")
         >>> sorted(set(table["P_w"].tolist()))
-        [2.0, 3.0, 4.0, 6.0, 8.0, 16.0]
+        [2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 16.0]
     """
     by_name = {entry.name: entry for entry in CATALOGUE}
     if name not in by_name:
