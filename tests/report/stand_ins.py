@@ -1,6 +1,4 @@
-"""Stand-ins for fits: the right types around published constants, with the spread that a real
-posterior would have.
-"""
+"""Stand-ins for fits: the right types around published constants, with a realistic spread."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,8 +17,8 @@ DRAWS = 300
 
 
 def certificate(**changes: Any) -> Certificate:
-    """A certificate without doubts, but for the changes."""
-    sound = dict(
+    """A certificate without warnings, except for the changes."""
+    values: dict[str, Any] = dict(
         status=Status.converged,
         agreement=1.0,
         gradient_norm=2e-9,
@@ -31,11 +29,11 @@ def certificate(**changes: Any) -> Certificate:
         unidentified=(),
         at_bound=(),
     )
-    return Certificate(**{**sound, **changes})
+    return Certificate(**{**values, **changes})
 
 
 def point_of(law: LawFunction, table: Runs, params: Mapping[str, float], **changes: Any) -> Point:
-    """A point at given parameters, with a standard error of 2% each."""
+    """A point at given parameters, with standard errors of 2%."""
     data = select(table, law)
     with float64():
         predicted = np.asarray(law(**data.inputs, **params))
@@ -86,7 +84,7 @@ def posterior_of(
 
 
 def summary(column: np.ndarray) -> dict[str, float]:
-    """What a posterior says of one parameter."""
+    """The summary of one parameter of a posterior."""
     q05, q50, q95 = np.quantile(column, [0.05, 0.5, 0.95])
     return dict(
         mean=float(column.mean()),
@@ -100,7 +98,7 @@ def summary(column: np.ndarray) -> dict[str, float]:
 
 
 def dense_table(**columns: Any) -> Runs:
-    """Thirty-two runs of Chinchilla's law; more columns on demand."""
+    """Thirty-two runs of Chinchilla's law, with any further columns."""
     N, D = (
         grid.ravel() for grid in np.meshgrid(np.geomspace(5e7, 1e10, 8), np.geomspace(1e9, 2e11, 4))
     )
@@ -112,9 +110,7 @@ def dense_table(**columns: Any) -> Runs:
 
 
 def bits_table() -> Runs:
-    """Runs of the precision law: every combination of two sizes, two amounts of data and six
-    settings of bits.
-    """
+    """Runs of the precision law: two sizes by two amounts of data by six settings of bits."""
     settings = [
         (16, 16, 16, 16),
         (4, 16, 16, 16),

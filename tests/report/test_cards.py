@@ -15,7 +15,7 @@ def test_every_law_has_a_card_and_every_card_a_law():
     assert headings == [describe(law).name for law in catalogue]
 
 
-def test_a_card_says_what_is_known():
+def test_a_card_has_everything_in_the_record():
     for law in catalogue:
         record = describe(law)
         text = cards.card(law)
@@ -23,9 +23,9 @@ def test_a_card_says_what_is_known():
             assert part in text
         for name in (*record.input_names, *record.parameter_names, *record.published):
             assert f"`{name}`" in text
-        for given in record.published.values():
-            assert f"{given.source} [{given.confidence}]" in text
-            assert given.confidence in CONFIDENCE
+        for constants in record.published.values():
+            assert f"{constants.source} [{constants.confidence}]" in text
+            assert constants.confidence in CONFIDENCE
         # Every row of a table has as many cells as its head.
         for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
             assert len({len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}) == 1, (

@@ -1,4 +1,4 @@
-"""What figures draw, read back from their artists."""
+"""Figures: what they draw, read back from their artists."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._size_profiles import Profile
-from jscale.report.figures import _bits, _fit, _plan, _posterior, _runs
+from jscale.report.analysis._identification import draw_correlations, most_correlated
+from jscale.report.analysis._size_profiles import SizeProfile
+from jscale.report.figures import _fit, _forecast, _posterior, _precision, _runs
 from jscale.report.figures import _style as style
 
 RNG = np.random.default_rng(0)
@@ -32,16 +33,16 @@ def labels(axes: Axes, axis: str) -> list[str]:
 
 
 def offsets(axes: Axes, label: str) -> np.ndarray:
-    (found,) = [c for c in axes.collections if c.get_label() == label]
-    return np.asarray(found.get_offsets())
+    (match,) = [c for c in axes.collections if c.get_label() == label]
+    return np.asarray(match.get_offsets())
 
 
 def line(axes: Axes, label: str) -> np.ndarray:
-    (found,) = [li for li in axes.lines if str(li.get_label()).startswith(label)]
-    return np.asarray(found.get_xydata())
+    (match,) = [li for li in axes.lines if str(li.get_label()).startswith(label)]
+    return np.asarray(match.get_xydata())
 
 
-def test_design_draws_every_run_and_the_excluded_ones():
+def test_design_draws_fitted_and_excluded_runs():
     figure = _runs.design(N, D, LOSS, (np.array([5e9]), np.array([2e8])))
     axes = figure.axes[0]
     np.testing.assert_allclose(offsets(axes, "_runs"), np.stack([N, D], axis=1))
@@ -78,7 +79,7 @@ def test_residuals_in_percent_with_room_for_the_legend():
     )
 
 
-def test_a_perfect_fit_still_has_axes():
+def test_residuals_of_a_perfect_fit_have_axes():
     figure = _fit.residuals(N, np.zeros(40), 0.0, "Parameters N", style.count_ticks)
     assert style.svg(figure).endswith("</svg>\n")
 
@@ -101,7 +102,8 @@ def test_pairs_show_densities_correlations_and_the_point():
         "alpha": 0.34 + 0.01 * a,
         "gamma_w": RNG.normal(2.6, 0.1, 3000),
     }
-    figure = _posterior.pairs(draws, {"A": 410.0, "alpha": 0.345, "gamma_w": 2.7})
+    point = {"A": 410.0, "alpha": 0.345, "gamma_w": 2.7}
+    figure = _posterior.pairs(draws, point, draw_correlations(draws))
     grid = np.array(figure.axes).reshape(3, 3)
     assert [t.get_text() for t in grid[0, 1].texts] == ["0.99"]
     assert grid[0, 1].texts[0].get_fontweight() == "bold"
@@ -112,44 +114,45 @@ def test_pairs_show_densities_correlations_and_the_point():
     assert len(grid[1, 0].collections) == 2  # filled regions and their edges
 
 
-def test_pairs_of_constant_or_huge_draws():
+def test_pairs_of_constant_and_of_large_draws():
     draws = {"A": np.full(50, 3e20), "B": 1e9 * np.exp(RNG.normal(size=50))}
-    figure = _posterior.pairs(draws, {"A": 3e20, "B": 1e9})
+    figure = _posterior.pairs(draws, {"A": 3e20, "B": 1e9}, draw_correlations(draws))
     assert "10^{20}" in figure.axes[2].get_xlabel()
     assert style.svg(figure).endswith("</svg>\n")
 
 
-def test_regions_hold_their_share():
+def test_density_regions_contain_their_share():
     density = _posterior.smooth(np.histogram2d(*RNG.normal(size=(2, 20_000)), bins=48)[0])
     for share in (0.5, 0.9):
         level = _posterior.level_of(density, share)
         assert density[density >= level].sum() / density.sum() == pytest.approx(share, abs=0.02)
 
 
-def test_the_most_correlated_are_chosen_in_order():
+def test_the_pair_plot_has_the_most_correlated_parameters_in_order():
     z = RNG.normal(size=(8, 500))
     z[7] = z[2] + 0.01 * z[7]
-    draws = dict(zip("abcdefgh", z, strict=True))
-    chosen = _posterior.most_correlated(draws)
+    names = tuple("abcdefgh")
+    correlations = draw_correlations(dict(zip(names, z, strict=True)))
+    chosen = most_correlated(names, correlations)
     assert len(chosen) == 6
     assert {"c", "h"} <= set(chosen)
-    assert chosen == sorted(chosen)
-    assert _posterior.most_correlated({"x": z[0], "y": z[1]}) == ["x", "y"]
+    assert list(chosen) == sorted(chosen)
+    assert most_correlated(names[:2], correlations[:2, :2]) == ("a", "b")
 
 
 def test_forecast_draws_the_band_the_runs_and_the_budgets():
     loss = a_band(1.8 + 1600 * COMPUTE**-0.165, 0.01)
     marks = (np.array([1e22, 1e23]), loss.at(slice(20, 22)))
-    seen = (6 * N * D, LOSS)
-    figure = _plan.forecast(COMPUTE, loss, seen, marks=marks, floor=1.8)
+    runs = (6 * N * D, LOSS)
+    figure = _forecast.loss_by_compute(COMPUTE, loss, runs, marks=marks, floor=1.8)
     axes = figure.axes[0]
     np.testing.assert_allclose(line(axes, "compute-optimal"), np.stack([COMPUTE, loss.q50], axis=1))
-    np.testing.assert_allclose(offsets(axes, "runs"), np.stack(seen, axis=1))
+    np.testing.assert_allclose(offsets(axes, "runs"), np.stack(runs, axis=1))
     outer = next(c for c in axes.collections if c.get_label() == "_90%").get_paths()[0].vertices
     assert outer[:, 1].min() == pytest.approx(loss.q05.min())
     assert outer[:, 1].max() == pytest.approx(loss.q95.max())
-    (beyond,) = [p for p in axes.patches if p.get_label() == "_beyond"]
-    assert beyond.get_x() == pytest.approx(seen[0].max())
+    (shaded,) = [p for p in axes.patches if p.get_label() == "_extrapolation"]
+    assert shaded.get_x() == pytest.approx(runs[0].max())
     assert line(axes, "irreducible")[0, 1] == 1.8
     assert {f"{m:.3f}" for m in marks[1].q50} <= {t.get_text() for t in axes.texts}
     assert "10²²" in labels(axes, "x")
@@ -158,15 +161,15 @@ def test_forecast_draws_the_band_the_runs_and_the_budgets():
 
 def test_forecast_without_draws_has_no_band():
     loss = band((1.8 + 1600 * COMPUTE**-0.165)[None, :])
-    axes = _plan.forecast(COMPUTE, loss, (6 * N * D, LOSS), size=style.NARROW).axes[0]
+    axes = _forecast.loss_by_compute(COMPUTE, loss, (6 * N * D, LOSS), size=style.NARROW).axes[0]
     assert not [c for c in axes.collections if c.get_label() in ("_90%", "_50%")]
 
 
 @pytest.mark.parametrize(("name", "power"), [("N", 0.5), ("D", 0.5), ("D/N", 0.0)])
-def test_paths_carry_the_line_of_twenty(name: str, power: float):
+def test_paths_have_the_line_of_20_tokens_per_parameter(name: str, power: float):
     middle = {"N": 0.1 * COMPUTE**0.5, "D": 1.7 * COMPUTE**0.5, "D/N": np.full(30, 17.0)}[name]
     runs = (6 * N * D, {"N": N, "D": D, "D/N": D / N}[name])
-    axes = _plan.path(
+    axes = _forecast.optimal_path(
         COMPUTE, a_band(middle), name, runs=runs, other=("in 16 bits", 0.8 * middle)
     ).axes[0]
     x, y = line(axes, "20 tokens").T
@@ -180,26 +183,26 @@ def test_paths_carry_the_line_of_twenty(name: str, power: float):
     assert high > max(middle.max(), runs[1].max())
 
 
-def test_a_path_with_gaps_is_drawn_where_it_is_known():
+def test_a_path_with_gaps_is_drawn_where_it_is_finite():
     middle = np.where(COMPUTE > 1e20, 0.1 * COMPUTE**0.5, np.nan)
-    figure = _plan.path(COMPUTE, a_band(middle), "N", runs=(6 * N * D, N))
+    figure = _forecast.optimal_path(COMPUTE, a_band(middle), "N", runs=(6 * N * D, N))
     assert style.svg(figure).endswith("</svg>\n")
 
 
-def test_profiles_mark_the_best_size():
+def test_size_profiles_mark_the_best_size():
     sizes = np.geomspace(1e9, 1e11, 9)
     curve = a_band(2 + 0.1 * np.log(sizes / 1e10) ** 2, 0.01)
     best = a_band(np.array([1e10]))
-    profile = Profile(1e23, sizes, curve, best, a_band(np.array([2.0]), 0.01))
-    axes = _plan.profiles([profile]).axes[0]
+    profile = SizeProfile(1e23, sizes, curve, best, a_band(np.array([2.0]), 0.01))
+    axes = _forecast.size_profiles([profile]).axes[0]
     np.testing.assert_allclose(line(axes, "10²³ FLOP")[:, 0], sizes)
     assert any(np.allclose(li.get_xdata(), best.q50) for li in axes.lines)
 
 
-def test_loss_by_bits_survives_infinite_losses():
+def test_loss_by_bits_ignores_infinite_losses():
     bits = np.arange(1.0, 17.0)
     loss = a_band(np.where(bits > 2, 2.5 + np.exp(-bits), np.inf), 0.01)
-    axes = _bits.loss_by_bits(
+    axes = _precision.loss_by_bits(
         bits, {"weights": loss}, {"weights": (np.array([4.0]), np.array([2.52]))}
     ).axes[0]
     assert np.isfinite(axes.get_ylim()).all()
@@ -209,19 +212,19 @@ def test_loss_by_bits_survives_infinite_losses():
     assert style.svg(axes.figure).endswith("</svg>\n")
 
 
-def test_critical_tokens_a_line_a_precision():
+def test_critical_tokens_have_a_line_for_each_precision():
     curves = {3.0: a_band(100 * N**0.4 * 1e6), 6.0: a_band(np.full(40, np.inf))}
-    axes = _bits.critical(N, curves, (N, D)).axes[0]
+    axes = _precision.critical_tokens(N, curves, (N, D)).axes[0]
     np.testing.assert_allclose(line(axes, "3 bits")[:, 1], curves[3.0].q50)
     assert np.isfinite(axes.get_ylim()).all()
     assert style.svg(axes.figure).endswith("</svg>\n")
 
 
-def test_best_bits():
+def test_optimal_bits():
     joint = a_band(np.full(30, 7.0), 0.01)
     some = np.where(COMPUTE > 1e20, 9.0, np.nan)
-    axes = _bits.optimal_bits(COMPUTE, joint, {"1B parameters": a_band(some)}, 1e22).axes[0]
-    assert line(axes, "size chosen too")[0, 1] == pytest.approx(joint.q50[0])
+    axes = _precision.optimal_bits(COMPUTE, joint, {"1B parameters": a_band(some)}, 1e22).axes[0]
+    assert line(axes, "optimal size")[0, 1] == pytest.approx(joint.q50[0])
     assert axes.get_ylim() == (0, 17)
 
 
@@ -241,30 +244,30 @@ def test_best_bits():
         (style.number_ticks, (1.0, 2000.0), ["1", "10", "100", "1,000"]),
     ],
 )
-def test_ticks_are_few_and_round(
+def test_there_are_three_to_seven_round_ticks(
     ticks: Callable, ends: tuple[float, float], expected: list[str] | None
 ):
     axes = style.canvas()[1]
     style.log_axis(axes, "x", ticks, ends)
-    found = labels(axes, "x")
-    assert 3 <= len(found) <= 7
-    assert expected is None or found == expected
+    tick_labels = labels(axes, "x")
+    assert 3 <= len(tick_labels) <= 7
+    assert expected is None or tick_labels == expected
 
 
-def test_pictures_are_the_same_bytes_every_time():
+def test_svg_is_deterministic():
     first, second = (style.svg(_runs.design(N, D, LOSS)) for _ in range(2))
     assert first == second
     assert first.startswith("<svg")
 
 
-def test_many_runs_become_pixels():
+def test_more_than_400_runs_are_rasterised():
     many = RNG.lognormal(20, 1, size=20_000)
     text = style.svg(_runs.design(many, 20 * many, 2 + RNG.random(20_000)))
     assert "<image" in text
     assert len(text) < 600_000
 
 
-def test_style_touches_nothing_global():
+def test_the_style_leaves_matplotlib_settings_unchanged():
     before = dict(matplotlib.rcParams)
     with matplotlib.rc_context({"font.size": 30, "text.usetex": True, "axes.grid": False}):
         axes = _runs.design(N, D, LOSS).axes[0]
@@ -274,7 +277,7 @@ def test_style_touches_nothing_global():
     assert dict(matplotlib.rcParams) == before
 
 
-def test_no_figure_is_left_to_pyplot():
+def test_figures_are_not_registered_with_pyplot():
     from matplotlib import pyplot
 
     assert isinstance(_runs.design(N, D, LOSS), Figure)

@@ -19,7 +19,7 @@ from jscale import fit, laws, report, runs
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.report.analysis._study import Study
+from jscale.report.analysis import Analysis, FittedStudy, Forecast
 from jscale.runs import Runs
 from tests.report.stand_ins import certificate, dense_table, point_of, posterior_of
 
@@ -30,7 +30,7 @@ VOID = {"meta", "img", "source", "br"}
 
 
 class Page(html.parser.HTMLParser):
-    """What a browser would make of a page: its elements, its text, and whether the elements nest."""
+    """A parsed page: its elements, its text, and whether the elements nest."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -61,9 +61,9 @@ class Page(html.parser.HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.words))
 
 
-def written(path: Path, subject: Study, **options: Any) -> Page:
-    given = dict(budgets=subject.budgets, P_post=subject.post_bits, title=None) | options
-    report.write(path, subject.table, subject.point, subject.posterior, **given)
+def written(path: Path, study: FittedStudy, **options: Any) -> Page:
+    settings = dict(budgets=study.budgets, P_post=study.post_bits, title=None) | options
+    report.write(path, study.table, study.point, study.posterior, **settings)
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
     return page
@@ -75,17 +75,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dense_page(folder: Path, dense: Study) -> Page:
-    return written(folder / "dense.html", dense)
+def dense_page(folder: Path, dense: Analysis) -> Page:
+    return written(folder / "dense.html", dense.study)
 
 
 @pytest.fixture(scope="module")
-def bits_page(folder: Path, bits: Study) -> Page:
-    return written(folder / "bits.html", bits)
+def bits_page(folder: Path, bits: Analysis) -> Page:
+    return written(folder / "bits.html", bits.study)
+
+
+@pytest.fixture
+def text_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages whose figures are made but not rendered: rendering takes most of the time."""
+    monkeypatch.setattr("jscale.report.page._page.svg", lambda figure: "<svg/>")
 
 
 @pytest.mark.parametrize("which", ["dense_page", "bits_page"])
-def test_a_page_needs_nothing_else(which: str, request: pytest.FixtureRequest, folder: Path):
+def test_a_page_is_self_contained(which: str, request: pytest.FixtureRequest, folder: Path):
     page = request.getfixturevalue(which)
     assert page.all("script") == page.all("link") == page.all("iframe") == []
     for tag, attributes in page.elements:
@@ -102,7 +108,7 @@ def test_a_page_needs_nothing_else(which: str, request: pytest.FixtureRequest, f
 
 
 @pytest.mark.parametrize("which", ["dense_page", "bits_page"])
-def test_a_page_can_be_heard_and_walked(which: str, request: pytest.FixtureRequest):
+def test_a_page_is_accessible(which: str, request: pytest.FixtureRequest):
     page = request.getfixturevalue(which)
     assert page.all("html") == [{"lang": "en"}]
     assert all(len(image["alt"]) > 20 for image in page.all("img"))
@@ -117,19 +123,22 @@ def test_a_page_can_be_heard_and_walked(which: str, request: pytest.FixtureReque
 
 
 def test_sections_come_in_order(dense_page: Page, bits_page: Page):
-    expected = ["findings", "runs", "fit", "posterior", "forecast", "precision", "plans", "made"]
+    expected = ["findings", "runs", "fit", "posterior", "forecast", "precision", "plans", "methods"]
     assert [a["id"] for a in bits_page.all("section")] == expected
     expected.remove("precision")
     assert [a["id"] for a in dense_page.all("section")] == expected
 
 
-def test_a_page_holds_what_it_promises(dense: Study, dense_page: Page, dense_ahead):
+def test_a_page_shows_the_fit_and_the_plans(
+    dense: Analysis, dense_page: Page, dense_forecast: Forecast
+):
     text = dense_page.text
     assert "The chinchilla law fitted to simulated chinchilla" in text
     assert "64 of 64" in text
-    for name, values in dense.posterior.summary.items():
+    assert dense.study.posterior is not None
+    for name, values in dense.study.posterior.summary.items():
         assert f"{values['q50']:.4g}" in text.replace(",", ""), name
-    plans = dense_ahead.plans
+    plans = dense_forecast.plans
     for budget, N in zip(("10²²", "10²⁴"), plans.N.q50, strict=True):
         assert budget in text
         assert report.tables.human(N, 2) in text
@@ -137,7 +146,7 @@ def test_a_page_holds_what_it_promises(dense: Study, dense_page: Page, dense_ahe
     assert "losses drawn from 'chinchilla'" in text  # a note of the table
 
 
-def test_a_page_of_bits_holds_precision(bits_page: Page):
+def test_a_page_of_a_law_with_bits_shows_precision(bits_page: Page):
     text = bits_page.text
     assert "Bits P*" in text
     assert "crit" in text
@@ -145,21 +154,27 @@ def test_a_page_of_bits_holds_precision(bits_page: Page):
     assert all(title in text for title in titles)
 
 
-def test_without_a_posterior_there_are_no_intervals(tmp_path: Path, dense: Study):
-    page = written(tmp_path / "point.html", dataclasses.replace(dense, posterior=None))
+def test_without_a_posterior_there_are_no_intervals(text_only, tmp_path: Path, dense: Analysis):
+    page = written(tmp_path / "point.html", dataclasses.replace(dense.study, posterior=None))
     assert "posterior" not in [a["id"] for a in page.all("section")]
     assert "90%" not in page.text.replace("95%", "")
     assert "credible" not in page.text
 
 
-def test_a_law_without_a_plan_is_reported_too(tmp_path: Path, without_posterior):
+def test_a_law_without_a_plan_has_a_report(text_only, tmp_path: Path, without_posterior):
     page = written(tmp_path / "power.html", without_posterior(laws.power_size, dense_table()))
-    assert [a["id"] for a in page.all("section")] == ["findings", "runs", "fit", "forecast", "made"]
+    assert [a["id"] for a in page.all("section")] == [
+        "findings",
+        "runs",
+        "fit",
+        "forecast",
+        "methods",
+    ]
     assert "Loss against N" in page.text
 
 
-def test_no_budgets_make_no_plans(tmp_path: Path, dense: Study):
-    page = written(tmp_path / "none.html", dense, budgets=())
+def test_without_budgets_there_are_no_plans(text_only, tmp_path: Path, dense: Analysis):
+    page = written(tmp_path / "none.html", dense.study, budgets=())
     assert "plans" not in [a["id"] for a in page.all("section")]
     assert "What to train" not in page.text
 
@@ -167,7 +182,7 @@ def test_no_budgets_make_no_plans(tmp_path: Path, dense: Study):
 HOSTILE = "<script>alert(1)</script>"
 
 
-def test_text_of_the_table_is_never_markup(tmp_path: Path):
+def test_text_of_the_table_is_escaped(tmp_path: Path):
     marked = np.full(32, False)
     marked[:3] = True
     table = dense_table(
@@ -196,13 +211,13 @@ def test_text_of_the_table_is_never_markup(tmp_path: Path):
     assert "3 excluded" in page.text
 
 
-def test_long_lists_of_excluded_runs_are_cut(tmp_path: Path):
+def test_the_list_of_excluded_runs_is_limited(text_only, tmp_path: Path):
     N = np.geomspace(1e7, 1e10, 120)
-    keep = np.arange(120) >= 60
+    excluded = np.arange(120) < 60
     table = runs.simulate(
         laws.chinchilla,
         laws.params(laws.chinchilla),
-        {"N": N, "D": 20 * N * np.tile([0.5, 2], 60), "exclude": ~keep},
+        {"N": N, "D": 20 * N * np.tile([0.5, 2], 60), "exclude": excluded},
         noise=0.01,
         key=jax.random.key(0),
     )
@@ -212,34 +227,36 @@ def test_long_lists_of_excluded_runs_are_cut(tmp_path: Path):
     assert "And 20 more." in Page(path.read_text()).text
 
 
-def test_doubts_are_marked(tmp_path: Path, dense: Study):
-    doubtful = certificate(
+def test_warnings_are_marked(text_only, tmp_path: Path, dense: Analysis):
+    unreliable = certificate(
         status=Status.collinear_design,
         unidentified=("A", "B"),
         condition=1e9,
         agreement=0.02,
         second_method=False,
     )
-    point = dataclasses.replace(dense.point, certificate=doubtful)
-    bad = {
+    study = dense.study
+    assert study.posterior is not None
+    summary = {
         name: {**values, "ess_bulk": 12.0, "rhat": 1.3}
-        for name, values in dense.posterior.summary.items()
+        for name, values in study.posterior.summary.items()
     }
-    posterior = dataclasses.replace(dense.posterior, summary=bad, status=Status.not_converged)
+    posterior = dataclasses.replace(study.posterior, summary=summary, status=Status.not_converged)
+    point = dataclasses.replace(study.point, certificate=unreliable)
     page = written(
-        tmp_path / "doubt.html", dataclasses.replace(dense, point=point, posterior=posterior)
+        tmp_path / "doubt.html", dataclasses.replace(study, point=point, posterior=posterior)
     )
     tones = [a.get("class") for tag, a in page.elements if tag == "li"]
     assert {"bad", "doubt"} <= set(tones)
     assert "collinear design" in page.text
-    assert "The chains have not mixed" in page.text
-    assert len([a for a in page.all("td") if a.get("class") == "doubt"]) == 2 * len(bad)
+    assert "The chains did not converge" in page.text
+    assert len([a for a in page.all("td") if a.get("class") == "doubt"]) == 2 * len(summary)
 
 
 def test_the_same_input_gives_the_same_bytes(
-    tmp_path: Path, dense: Study, folder: Path, dense_page: Page
+    tmp_path: Path, dense: Analysis, folder: Path, dense_page: Page
 ):
-    written(tmp_path / "again.html", dense)
+    written(tmp_path / "again.html", dense.study)
     assert (tmp_path / "again.html").read_bytes() == (folder / "dense.html").read_bytes()
 
 
@@ -251,54 +268,59 @@ def test_the_same_input_gives_the_same_bytes(
         (dict(budgets=[1e22], P_post=[-4]), "P_post: -4 is not a positive number of bits"),
     ],
 )
-def test_wrong_numbers_are_refused(tmp_path: Path, dense: Study, changes: dict, words: str):
+def test_numbers_must_be_positive(tmp_path: Path, dense: Analysis, changes: dict, words: str):
     with pytest.raises(JscaleError, match=re.escape(words)):
-        report.write(tmp_path / "no.html", dense.table, dense.point, **changes)
+        report.write(tmp_path / "no.html", dense.study.table, dense.study.point, **changes)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_material_of_other_runs_is_refused(tmp_path: Path, dense: Study, bits: Study):
-    other = dense.table.where(np.arange(32) > 3)
-    with pytest.raises(JscaleError, match="point estimate is of other runs"):
-        report.write(tmp_path / "no.html", other, dense.point, budgets=[])
-    with pytest.raises(JscaleError, match="posterior is one of law 'precision'"):
-        report.write(tmp_path / "no.html", dense.table, dense.point, bits.posterior, budgets=[])
-    moved = dataclasses.replace(dense.posterior, table_digest=other.digest)
-    with pytest.raises(JscaleError, match="posterior is of other runs"):
-        report.write(tmp_path / "no.html", dense.table, dense.point, moved, budgets=[])
+def test_fit_and_posterior_must_be_of_the_same_runs(
+    tmp_path: Path, dense: Analysis, bits: Analysis
+):
+    study, path = dense.study, tmp_path / "no.html"
+    assert study.posterior is not None
+    other = study.table.where(np.arange(32) > 3)
+    with pytest.raises(JscaleError, match="point: fitted to other runs than simulated"):
+        report.write(path, other, study.point, budgets=[])
+    with pytest.raises(JscaleError, match="posterior: sampled for the law 'precision'"):
+        report.write(path, study.table, study.point, bits.study.posterior, budgets=[])
+    moved = dataclasses.replace(study.posterior, table_digest=other.digest)
+    with pytest.raises(JscaleError, match="posterior: sampled for other runs than simulated"):
+        report.write(path, study.table, study.point, moved, budgets=[])
 
 
-def test_a_path_that_cannot_be_written_fails_before_the_work(tmp_path: Path, dense: Study):
+def test_the_path_is_checked_before_the_work(tmp_path: Path, dense: Analysis):
     began = time.perf_counter()
+    study = dense.study
     for path in (tmp_path / "none" / "report.html", tmp_path):
         with pytest.raises(JscaleError) as error:
-            report.write(path, dense.table, dense.point, dense.posterior, budgets=[1e23])
+            report.write(path, study.table, study.point, study.posterior, budgets=[1e23])
         assert "\n" not in str(error.value)
     assert time.perf_counter() - began < 1.0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_old_report_stays_whole(tmp_path: Path, dense: Study, monkeypatch):
+def test_the_write_is_atomic(tmp_path: Path, dense: Analysis, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
-    monkeypatch.setattr("jscale.report.page._page.findings", lambda *a: 1 / 0)
+    monkeypatch.setattr("jscale.report.page._write.analyse", lambda study: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        report.write(path, dense.table, dense.point, budgets=[])
+        report.write(path, dense.study.table, dense.study.point, budgets=[])
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_others_may_read_the_report(folder: Path, dense_page: Page):
+def test_the_file_is_readable_by_others(folder: Path, dense_page: Page):
     assert (folder / "dense.html").stat().st_mode & stat.S_IRGRP
 
 
-def test_settings_of_the_caller_stay(tmp_path: Path, dense: Study):
+def test_jax_settings_are_restored(text_only, tmp_path: Path, dense: Analysis):
     before = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
-    written(tmp_path / "x.html", dense, budgets=())
+    written(tmp_path / "x.html", dense.study, budgets=())
     assert jax.config.jax_enable_x64 == before  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_the_room_itself_is_light():
+def test_importing_report_loads_neither_jax_nor_matplotlib():
     code = (
         "import jscale.report, sys; "
         "print(jscale.report.tables.human(7e10), {'jax', 'matplotlib', 'numpy'} & set(sys.modules))"
@@ -320,21 +342,18 @@ def test_the_room_itself_is_light():
 
 
 def test_templates_are_part_of_the_package():
-    found = {f.name for f in importlib.resources.files("jscale.report").iterdir()}
-    assert {"page.html.j2", "parts.html.j2", "page.css"} <= found
+    files = {file.name for file in importlib.resources.files("jscale.report.page").iterdir()}
+    assert {"page.html.j2", "parts.html.j2", "page.css"} <= files
 
 
-def test_a_real_fit_from_table_to_page(tmp_path: Path):
+def test_a_fit_from_table_to_page(text_only, tmp_path: Path):
+    """The command line's tests write a page with a sampled posterior."""
     table = dense_table()
     point = fit.point(laws.power_size, table, starts=8)
-    posterior = fit.posterior(
-        laws.power_size, table, key=jax.random.key(0), chains=2, warmup=200, draws=150
-    )
     path = tmp_path / "real.html"
-    report.write(path, table, point, posterior, budgets=[1e23])
+    report.write(path, table, point, budgets=[1e23])
     page = Page(path.read_text(encoding="utf-8"))
     assert "8 of 8" in page.text
-    assert "NUTS, 2 chains, 300 draws" in page.text
     assert f"{point.params['alpha']:.5f}" in page.text
 
 
@@ -346,5 +365,5 @@ def test_chinchilla_runs(tmp_path: Path):
     report.write(path, table, point, posterior_of(point, table, draws=4000), budgets=[1e22, 1e24])
     text = Page(path.read_text(encoding="utf-8")).text
     assert "240 of the 245 runs" in text
-    assert "show 1,000 of the 4,000 draws" in text
+    assert "use 1,000 of the 4,000 draws" in text
     assert path.stat().st_size < LIMIT

@@ -1,37 +1,33 @@
-"""Everything that a report computes."""
+"""Everything that a report computes: :func:`analyse` makes one record, page and figures read it."""
 
-from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._forecast import (
-    Curve,
-    Forecast,
-    Path,
-    forecast,
-    single_resource,
-    stacked,
-)
-from jscale.report.analysis._paired_runs import Degradation, Share, degradations, kept_shares
-from jscale.report.analysis._precision import Precision, precision
-from jscale.report.analysis._size_profiles import Profile, profiles
-from jscale.report.analysis._study import FULL_BITS, Study, study
+from jscale.report.analysis._analysis import Analysis, analyse
+from jscale.report.analysis._bands import Band
+from jscale.report.analysis._forecast import Forecast, OptimalPath, ResourceCurve
+from jscale.report.analysis._identification import STRONG_CORRELATION, Identification
+from jscale.report.analysis._paired_runs import Degradation, KeptShare
+from jscale.report.analysis._precision import BitCurves, CriticalCurves, PrecisionAnalysis
+from jscale.report.analysis._size_profiles import SizeProfile
+from jscale.report.analysis._study import FULL_BITS, FittedStudy, fitted_study
+from jscale.report.analysis._summaries import ColumnSummary, ResidualSummary
 
 __all__ = [
     "FULL_BITS",
+    "STRONG_CORRELATION",
+    "Analysis",
     "Band",
-    "Curve",
+    "BitCurves",
+    "ColumnSummary",
+    "CriticalCurves",
     "Degradation",
+    "FittedStudy",
     "Forecast",
-    "Path",
-    "Precision",
-    "Profile",
-    "Share",
-    "Study",
-    "band",
-    "degradations",
-    "forecast",
-    "kept_shares",
-    "precision",
-    "profiles",
-    "single_resource",
-    "stacked",
-    "study",
+    "Identification",
+    "KeptShare",
+    "OptimalPath",
+    "PrecisionAnalysis",
+    "ResidualSummary",
+    "ResourceCurve",
+    "SizeProfile",
+    "analyse",
+    "fitted_study",
 ]

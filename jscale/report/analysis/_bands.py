@@ -10,10 +10,17 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class Band(NamedTuple):
-    """A quantity along a curve, shape (points,) each: at the point estimate, and its quantiles over
-        the draws.
+    """A quantity along a curve, at the point estimate and its quantiles over the draws.
 
-    Without draws every quantile is the point's value.
+    Without draws every quantile is the value at the point estimate.
+
+    Attributes:
+        point: at the point estimate, shape (points,).
+        q05: 5% quantile, shape (points,).
+        q25: 25% quantile.
+        q50: median.
+        q75: 75% quantile.
+        q95: 95% quantile.
     """
 
     point: np.ndarray
@@ -25,7 +32,7 @@ class Band(NamedTuple):
 
     @property
     def has_width(self) -> bool:
-        """Whether there is a band to draw, not just a line."""
+        """Whether there is a band to draw and not only a line."""
         return bool((self.q95 > self.q05).any())
 
     def at(self, index: int | slice) -> "Band":
@@ -36,7 +43,9 @@ class Band(NamedTuple):
         """Smallest and largest finite value of band and line; NaN where there is none."""
         values = np.concatenate([np.ravel(values) for values in (self.q50, self.q05, self.q95)])
         values = values[np.isfinite(values)]
-        return (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
+        if not values.size:
+            return (np.nan, np.nan)
+        return (float(values.min()), float(values.max()))
 
 
 def band(values: np.ndarray) -> Band:

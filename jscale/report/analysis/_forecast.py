@@ -1,20 +1,17 @@
-"""What the law says of compute that nobody has spent yet: the optimal path, plans for budgets, the
-next decade.
-"""
+"""Compute that nobody has spent yet: the optimal path, plans for budgets, the next decade."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from jscale import plan
-from jscale.plan.gridsearch import in_chunks
 from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._study import FULL_BITS, Study
+from jscale.report.analysis._evaluate import law_values, optimal_plans, thinned
+from jscale.report.analysis._study import FULL_BITS, FittedStudy
 
 _POINTS = 41
-_BEYOND = 2.5
-"""Decades that the curves go on after the largest run."""
+_DECADES_PAST = 2.5
+"""Decades by which curves continue past the largest run."""
 CURVE_DRAWS, CURVE_DRAWS_JOINT = 1000, 400
 """Draws behind the bands of curves. A 5% quantile of 1,000 draws errs by a twentieth of the band's
 width, less than a line's, one of 400 draws by a twelfth; a joint plan of size, data and bits takes
@@ -22,7 +19,7 @@ twenty times as long."""
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class OptimalPath:
     """The best use of compute at several budgets.
 
     Attributes:
@@ -46,160 +43,148 @@ class Path:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """The optimal path and what the report says of it.
+    """The optimal path and the numbers that the report quotes from it.
 
     Attributes:
-        curve: from the smallest run to beyond the largest.
-        curve_draws: number of draws behind the curve's bands.
-        full: the same path in 16 bits, at the point estimate, where the curve is one of the best
-            bits.
+        curve: from the smallest run to past the largest.
+        curve_samples: parameter → point estimate and draws behind the bands of curves, shape
+            (1 + draws,).
+        full: the same path in 16 bits, at the point estimate, where ``curve`` chooses the bits.
         plans: at the budgets, from all draws.
         decade: at the compute of the largest run and at ten times that, from all draws.
-        gain: what the loss falls by in between, nats per token, shape (1,).
+        gain: decrease of the loss over that decade, nats per token, shape (1,).
         growth: exponent of N* in compute over that decade, shape (1,).
+        decades_outside: a dict for each budget: "compute", "size", "data", "tokens per parameter"
+            → by how many factors of ten the plan lies outside the runs, 0 inside.
     """
 
-    curve: Path
-    curve_draws: int
-    full: Path | None
-    plans: Path
-    decade: Path
+    curve: OptimalPath
+    curve_samples: dict[str, np.ndarray]
+    full: OptimalPath | None
+    plans: OptimalPath
+    decade: OptimalPath
     gain: Band
     growth: Band
+    decades_outside: tuple[dict[str, float], ...]
+
+    @property
+    def curve_draws(self) -> int:
+        """Number of draws behind the bands of curves."""
+        return len(next(iter(self.curve_samples.values()))) - 1
 
 
-def forecast(study: Study) -> Forecast | None:
-    """The forecast of a study: the best bits included where there are such, else in 16 bits.
+def compute_forecast(study: FittedStudy) -> Forecast | None:
+    """The forecast of a study, at the best training precision where there is one, else in 16 bits.
 
-    None where the law does not say how to share compute between size and data, or where no budget
-    has an optimum.
+    None where the law does not divide compute between size and data, or where no budget has an
+    optimum.
     """
     if not study.plans_size_and_data:
         return None
     assert study.compute is not None
-    every, full_bits = stacked(study), {"P": FULL_BITS} if study.training_bits else {}
+
     largest = float(study.compute.max())
-    ahead = np.array([largest, 10 * largest, *study.budgets])
-    joint = bool(study.training_bits)
-    solved = best(study, every, ahead, ("N", "D", "P")) if joint else {}
-    if (
-        not joint or not np.isfinite(solved["loss"]).any()
-    ):  # with one factor and no bias, fewer bits are always better
-        joint, solved = False, best(study, every, ahead, ("N", "D"), **full_bits)
-    some = stacked(study, CURVE_DRAWS_JOINT if joint else CURVE_DRAWS)
-    compute = grid(study.compute, study.budgets)
-    curve = best(
-        study,
-        some,
-        compute,
-        ("N", "D", "P") if joint else ("N", "D"),
-        **({} if joint else full_bits),
-    )
+    budgets = np.array([largest, 10 * largest, *study.budgets])
+    free, fixed, solved = _solve(study, budgets)
+
+    joint = "P" in free
+    curve_samples = thinned(study.samples, CURVE_DRAWS_JOINT if joint else CURVE_DRAWS)
+    compute = curve_points(study.compute, study.budgets)
+    curve = optimal_plans(study, curve_samples, compute, free, **fixed)
     if not np.isfinite(curve["loss"]).any():
         return None
-    first = {name: values[:1] for name, values in some.items()}
+
+    full = None
+    if joint:
+        point = {name: values[:1] for name, values in curve_samples.items()}
+        full = _path(compute, optimal_plans(study, point, compute, ("N", "D"), P=FULL_BITS))
+
+    plans = _path(budgets[2:], {name: values[:, 2:] for name, values in solved.items()})
     loss, N = solved["loss"], solved["N"]
     return Forecast(
         curve=_path(compute, curve),
-        curve_draws=len(next(iter(some.values()))) - 1,
-        full=_path(compute, best(study, first, compute, ("N", "D"), **full_bits))
-        if joint
-        else None,
-        plans=_path(ahead[2:], {name: values[:, 2:] for name, values in solved.items()}),
-        decade=_path(ahead[:2], {name: values[:, :2] for name, values in solved.items()}),
+        curve_samples=curve_samples,
+        full=full,
+        plans=plans,
+        decade=_path(budgets[:2], {name: values[:, :2] for name, values in solved.items()}),
         gain=band(loss[:, :1] - loss[:, 1:2]),
         growth=band(np.log10(N[:, 1:2] / N[:, :1])),
+        decades_outside=decades_outside(study, plans),
     )
 
 
-def stacked(study: Study, most: int | None = None) -> dict[str, np.ndarray]:
-    """Parameter → its point estimate and then its draws, shape (1 + draws,).
+def _solve(
+    study: FittedStudy, budgets: np.ndarray
+) -> tuple[tuple[str, ...], dict[str, float], dict[str, np.ndarray]]:
+    """What plans choose, what they hold fixed, and the plans of all draws at the budgets."""
+    if not study.training_bits:
+        free: tuple[str, ...] = ("N", "D")
+        return free, {}, optimal_plans(study, study.samples, budgets, free)
 
-    Args:
-        study: the study.
-        most: take no more than this many draws, evenly spread over all chains.
+    free = ("N", "D", "P")
+    solved = optimal_plans(study, study.samples, budgets, free)
+    if np.isfinite(solved["loss"]).any():
+        return free, {}, solved
+
+    # With one precision factor and no bias, fewer bits are always better: plan in 16 bits.
+    free, fixed = ("N", "D"), {"P": FULL_BITS}
+    return free, fixed, optimal_plans(study, study.samples, budgets, free, **fixed)
+
+
+def curve_points(observed: np.ndarray, budgets: tuple[float, ...]) -> np.ndarray:
+    """Points of a curve, from just below the smallest run to 2.5 decades past the largest.
+
+    The curve also extends past every budget.
     """
-    draws = study.draws
-    point = {
-        name: np.array([float(study.point.params[name])]) for name in study.record.parameter_names
-    }
-    if draws is None:
-        return point
-    count = len(next(iter(draws.values())))
-    kept = (
-        np.arange(count)
-        if most is None or count <= most
-        else np.linspace(0, count - 1, most).round().astype(int)
-    )
-    return {name: np.append(point[name], draws[name][kept]) for name in point}
-
-
-def grid(seen: np.ndarray, budgets: tuple[float, ...]) -> np.ndarray:
-    """Points from just below the smallest run to 2.5 decades beyond the largest, and past every
-    budget.
-    """
-    first = min([seen.min() / 1.3, *(b / 1.6 for b in budgets)])
-    last = max([seen.max() * 10**_BEYOND, *(b * 1.6 for b in budgets)])
+    first = min([observed.min() / 1.3, *(budget / 1.6 for budget in budgets)])
+    last = max([observed.max() * 10**_DECADES_PAST, *(budget * 1.6 for budget in budgets)])
     return np.geomspace(first, last, _POINTS)
 
 
-def best(
-    study: Study,
-    params: Mapping[str, np.ndarray],
-    compute: np.ndarray,
-    free: tuple[str, ...],
-    **fixed: float,
-) -> dict[str, np.ndarray]:
-    """Optimal plans for every draw and budget: ``N``, ``D``, ``loss`` and perhaps ``P``, NaN where
-        there is no optimum.
+def decades_outside(study: FittedStudy, plans: OptimalPath) -> tuple[dict[str, float], ...]:
+    """By how many factors of ten each plan lies outside the runs; 0 for what lies inside."""
+    assert study.compute is not None
+    N, D = study.data.inputs["N"], study.data.inputs["D"]
+    compared = {
+        "compute": (plans.compute, study.compute),
+        "size": (plans.N.q50, N),
+        "data": (plans.D.q50, D),
+        "tokens per parameter": (plans.ratio.q50, D / N),
+    }
 
-    Args:
-        study: the study.
-        params: parameter → (draws,).
-        compute: FLOP, shape (points,).
-        free: what the plan chooses.
-        **fixed: inputs that are given.
+    def decades(planned: float, observed: np.ndarray) -> float:
+        above, below = np.log10(planned / observed.max()), np.log10(observed.min() / planned)
+        return float(np.nan_to_num(max(0.0, above, below)))
 
-    Returns:
-        Arrays of shape (draws, points).
-    """
-
-    def one(theta, point):
-        given = {name: point[name] for name in fixed}
-        answer = plan.optimal(study.law, theta, point["compute"], free=free, **given)
-        return {
-            "N": answer.N_opt,
-            "D": answer.D_opt,
-            "P": answer.P_opt if "P" in free else None,
-            "loss": answer.loss,
-        }
-
-    constants = {name: np.full(len(compute), float(value)) for name, value in fixed.items()}
-    return in_chunks(one, params, {"compute": compute, **constants})
+    return tuple(
+        {quantity: decades(planned[i], runs) for quantity, (planned, runs) in compared.items()}
+        for i in range(len(plans.compute))
+    )
 
 
-def _path(compute: np.ndarray, solved: Mapping[str, np.ndarray]) -> Path:
-    known = np.isfinite(solved["loss"])
-    return Path(
+def _path(compute: np.ndarray, solved: Mapping[str, np.ndarray]) -> OptimalPath:
+    finite = np.isfinite(solved["loss"])
+    draws = finite[1:] if len(finite) > 1 else finite
+    return OptimalPath(
         compute=compute,
         N=band(solved["N"]),
         D=band(solved["D"]),
         ratio=band(solved["D"] / solved["N"]),
         loss=band(solved["loss"]),
         P=band(solved["P"]) if "P" in solved else None,
-        solved=(known[1:] if len(known) > 1 else known).mean(axis=0),
+        solved=draws.mean(axis=0),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """Loss against the one resource that a law knows.
+class ResourceCurve:
+    """Loss against the only input of a law.
 
     Attributes:
         resource: name of the input.
         x: its values, shape (points,).
         loss: nats per token.
-        gain: what ten times the largest run's resource lowers the loss by, shape (1,).
+        gain: decrease of the loss at ten times the largest run's resource, shape (1,).
         at_budgets: loss at the budgets, where the resource is compute; else None.
     """
 
@@ -210,21 +195,24 @@ class Curve:
     at_budgets: Band | None
 
 
-def single_resource(study: Study) -> Curve | None:
+def resource_curve(study: FittedStudy) -> ResourceCurve | None:
     """The forecast of a law with a single input; None for any other law."""
     if len(study.record.inputs) != 1 or study.record.output.name != "loss":
         return None
+
     (name,) = study.record.input_names
-    seen = study.data.inputs[name]
+    observed = study.data.inputs[name]
     budgets = study.budgets if name == "C" else ()
-    x = grid(seen, budgets)
-    ends = np.array([seen.max(), 10 * seen.max()])
+    x = curve_points(observed, budgets)
+    decade = np.array([observed.max(), 10 * observed.max()])
 
-    def value(theta, point):
-        return {"loss": study.law(point[name], **theta)}
-
-    loss = in_chunks(value, stacked(study), {name: np.concatenate([x, ends, budgets])})["loss"]
-    curve, ends, at = loss[:, : len(x)], loss[:, len(x) : len(x) + 2], loss[:, len(x) + 2 :]
-    return Curve(
-        name, x, band(curve), band(ends[:, :1] - ends[:, 1:]), band(at) if budgets else None
+    # The curve, the next decade and the budgets in one call.
+    loss = law_values(study, study.samples, {name: np.concatenate([x, decade, budgets])})
+    curve, start, end, at_budgets = np.split(loss, [len(x), len(x) + 1, len(x) + 2], axis=1)
+    return ResourceCurve(
+        resource=name,
+        x=x,
+        loss=band(curve),
+        gain=band(start - end),
+        at_budgets=band(at_budgets) if budgets else None,
     )

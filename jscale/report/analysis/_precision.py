@@ -1,36 +1,41 @@
-"""What the law says of precision: what bits cost, how many are best, and how many tokens are too
-many.
-"""
+"""Precision: loss against bits, the best number of bits, and the critical number of tokens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jscale import plan
-from jscale.plan.gridsearch import in_chunks
 from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._forecast import Forecast, best, stacked
-from jscale.report.analysis._study import FULL_BITS, Study
+from jscale.report.analysis._evaluate import law_values, optimal_plans, values_of
+from jscale.report.analysis._forecast import Forecast
+from jscale.report.analysis._study import FULL_BITS, FittedStudy
 from jscale.report.notation import human, listing
+
+if TYPE_CHECKING:
+    import jax
+
+    from jscale.report.analysis._evaluate import Named
 
 DEFAULT_POST_BITS = (3.0, 4.0, 6.0)
 _SIZE_POINTS = 25
 _BITS = np.concatenate([np.arange(0.5, 8.0, 0.125), np.arange(8.0, 16.01, 0.5)])
 _RATIOS = (1.0, 1e4)
 """Tokens per parameter between which the best precision of a given size is shown."""
+_PART_NAMES = {"P_w": "weights", "P_a": "activations", "P_kv": "KV cache"}
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class BitCurves:
     """Loss against bits at one size and amount of data.
 
     Attributes:
         N: parameters.
         D: tokens.
-        bits: of the curves, shape (points,).
-        curves: what is in so many bits → loss.
-        runs: the same → bits and loss of the runs there, shape (rows,) each.
+        bits: bits of the curves, shape (points,).
+        curves: name of the parts whose bits vary → loss.
+        runs: the same name → bits and loss of the runs at this size and data, shape (rows,) each.
     """
 
     N: float
@@ -41,8 +46,8 @@ class Cell:
 
 
 @dataclass(frozen=True, eq=False)
-class Critical:
-    """Tokens beyond which more training makes the quantised model worse.
+class CriticalCurves:
+    """Tokens past which more training makes the quantised model worse.
 
     Attributes:
         N: parameters, shape (points,).
@@ -56,111 +61,121 @@ class Critical:
 
 
 @dataclass(frozen=True, eq=False)
-class Precision:
-    """Everything of precision; a part is None where the law does not have it.
+class PrecisionAnalysis:
+    """Results on precision; a part is None or empty where the law does not have it.
 
     Attributes:
-        cell: loss against bits at the best-covered size and data of the runs.
+        bit_curves: loss against bits at the best-covered size and data of the runs.
         at_size: name of a size → best bits along the forecast's compute.
         critical: critical tokens.
     """
 
-    cell: Cell | None
+    bit_curves: BitCurves | None
     at_size: dict[str, Band]
-    critical: Critical | None
+    critical: CriticalCurves | None
 
 
-def precision(study: Study, forecast: Forecast | None) -> Precision | None:
-    """The study's findings on precision; None for a law without bits, or one that does not plan."""
+def precision_analysis(study: FittedStudy, forecast: Forecast | None) -> PrecisionAnalysis | None:
+    """The study's results on precision; None for a law without bits or without a forecast."""
     if forecast is None or not study.record.bit_inputs:
         return None
-    training = bool(study.training_bits)
-    return Precision(
-        cell=_cell(study, forecast) if training else None,
-        at_size=_at_size(study, forecast) if training else {},
-        critical=_critical(study, forecast) if "P_post" in study.record.bit_inputs else None,
+    in_training = bool(study.training_bits)
+    after_training = "P_post" in study.record.bit_inputs
+    return PrecisionAnalysis(
+        bit_curves=_bit_curves(study, forecast) if in_training else None,
+        at_size=_bits_at_size(study, forecast) if in_training else {},
+        critical=_critical_curves(study, forecast) if after_training else None,
     )
 
 
-def _cell(study: Study, forecast: Forecast) -> Cell:
+def _bit_curves(study: FittedStudy, forecast: Forecast) -> BitCurves:
     inputs = study.data.inputs
-    places = np.stack([inputs["N"], inputs["D"]], axis=1)
     bits = np.stack([inputs[name] for name in study.training_bits], axis=1)
-    kinds, which = np.unique(places, axis=0, return_inverse=True)
-    variety = [len(np.unique(bits[which == i], axis=0)) for i in range(len(kinds))]
-    # Of the places with the most settings of bits, the one with the most compute.
-    chosen = max(range(len(kinds)), key=lambda i: (variety[i], kinds[i].prod()))
-    N, D = kinds[chosen]
-    here = which == chosen
+    N, D, at_place = _best_covered_place(inputs, bits)
+
     curves, runs = {}, {}
-    for label, moved in _settings(study, bits):
-        names = {"N": N, "D": D, **dict.fromkeys(study.record.bit_inputs, FULL_BITS)}
-        points = {name: np.full(len(_BITS), float(value)) for name, value in names.items()}
-        points |= dict.fromkeys(moved, _BITS)
+    for label, varied in _varied_parts(study, bits):
+        point = {"N": N, "D": D, **dict.fromkeys(study.record.bit_inputs, FULL_BITS)}
+        points = {name: np.full(len(_BITS), value) for name, value in point.items()}
+        points |= dict.fromkeys(varied, _BITS)
+        curves[label] = band(law_values(study, forecast.curve_samples, points))
 
-        def loss(theta: Any, point: Any) -> dict[str, Any]:
-            return {"loss": study.law(**point, **theta)}
-
-        curves[label] = band(in_chunks(loss, stacked(study, forecast.curve_draws), points)["loss"])
-        at = [study.training_bits.index(name) for name in moved]
-        rest = [i for i in range(bits.shape[1]) if i not in at]
-        same = (
-            here
-            & (bits[:, at] == bits[:, at[:1]]).all(axis=1)
-            & (bits[:, rest] == FULL_BITS).all(axis=1)
-        )
+        # Runs whose varied parts have equal bits and whose other parts have full precision.
+        moved = [study.training_bits.index(name) for name in varied]
+        fixed = [i for i in range(bits.shape[1]) if i not in moved]
+        equal_bits = (bits[:, moved] == bits[:, moved[:1]]).all(axis=1)
+        full_precision = (bits[:, fixed] == FULL_BITS).all(axis=1)
+        chosen = at_place & equal_bits & full_precision
         if "P_post" in inputs:
-            same &= inputs["P_post"] >= FULL_BITS
-        runs[label] = (bits[same, at[0]], study.loss[same])
-    return Cell(float(N), float(D), _BITS, curves, runs)
+            chosen &= inputs["P_post"] >= FULL_BITS
+        runs[label] = (bits[chosen, moved[0]], study.loss[chosen])
+    return BitCurves(N, D, _BITS, curves, runs)
 
 
-def _settings(study: Study, bits: np.ndarray) -> list[tuple[str, tuple[str, ...]]]:
-    """The sets of parts to draw a curve for: weights alone, and all parts that vary in the runs
-    alike.
-    """
-    words = {"P_w": "weights", "P_a": "activations", "P_kv": "KV cache"}
+def _best_covered_place(
+    inputs: Mapping[str, np.ndarray], bits: np.ndarray
+) -> tuple[float, float, np.ndarray]:
+    """Size and data with the most settings of bits, then the most compute, and the runs there."""
+    places, place = np.unique(
+        np.stack([inputs["N"], inputs["D"]], axis=1), axis=0, return_inverse=True
+    )
+    settings = [len(np.unique(bits[place == i], axis=0)) for i in range(len(places))]
+    best = max(range(len(places)), key=lambda i: (settings[i], places[i].prod()))
+    N, D = places[best]
+    return float(N), float(D), place == best
+
+
+def _varied_parts(study: FittedStudy, bits: np.ndarray) -> list[tuple[str, tuple[str, ...]]]:
+    """Label and inputs of each curve: weights alone, and all parts whose bits vary in the runs."""
     varying = tuple(
         name for i, name in enumerate(study.training_bits) if len(np.unique(bits[:, i])) > 1
     )
     together = varying or study.training_bits
-    sets = [(name,) for name in together if name == "P_w" or len(together) == 1]
-    sets += [together] if len(together) > 1 else []
-    return [
-        (listing([words.get(n, n) for n in parts]) + (" alike" * (len(parts) > 1)), parts)
-        for parts in sets
+    sets: list[tuple[str, ...]] = [
+        (name,) for name in together if name == "P_w" or len(together) == 1
     ]
+    if len(together) > 1:
+        sets.append(together)
+
+    def label(parts: tuple[str, ...]) -> str:
+        names = listing([_PART_NAMES.get(name, name) for name in parts])
+        return f"{names} alike" if len(parts) > 1 else names
+
+    return [(label(parts), parts) for parts in sets]
 
 
-def _at_size(study: Study, forecast: Forecast) -> dict[str, Band]:
+def _bits_at_size(study: FittedStudy, forecast: Forecast) -> dict[str, Band]:
+    """Best bits of the largest size of the runs and of ten times that size."""
     largest = float(study.data.inputs["N"].max())
-    found = {}
     compute = forecast.curve.compute
+    bits = {}
     for N in (largest, 10 * largest):
-        solved = best(study, stacked(study, forecast.curve_draws), compute, ("D", "P"), N=N)
+        solved = optimal_plans(study, forecast.curve_samples, compute, ("D", "P"), N=N)
         ratio = band(solved["D"] / N).q50
-        # All draws or none: a band of those that happen to lie inside would bend at its ends.
+        # All draws or none: a band of the draws inside the range alone would bend at its ends.
         with np.errstate(invalid="ignore"):
             inside = (ratio >= _RATIOS[0]) & (ratio <= _RATIOS[1])
-        found[f"{human(N)} parameters"] = band(np.where(inside, solved["P"], np.nan))
-    return found
+        bits[f"{human(N)} parameters"] = band(np.where(inside, solved["P"], np.nan))
+    return bits
 
 
-def _critical(study: Study, forecast: Forecast) -> Critical:
-    seen, planned = study.data.inputs["N"], forecast.plans.N.q50
-    planned = np.where(np.isfinite(planned), planned, seen.max())
-    ends = min(seen.min(), *planned, seen.max()), max(seen.max(), *planned)
-    sizes = np.geomspace(ends[0] / 1.5, ends[1] * 1.5, _SIZE_POINTS)
-    every = np.concatenate([sizes, planned])
+def _critical_curves(study: FittedStudy, forecast: Forecast) -> CriticalCurves:
+    observed, planned = study.data.inputs["N"], forecast.plans.N.q50
+    planned = np.where(np.isfinite(planned), planned, observed.max())
+    smallest = min(observed.min(), *planned, observed.max())
+    largest = max(observed.max(), *planned)
+    sizes = np.geomspace(smallest / 1.5, largest * 1.5, _SIZE_POINTS)
+    every_size = np.concatenate([sizes, planned])
 
-    def tokens(theta: Any, point: Any) -> dict[str, Any]:
-        return {"D": plan.critical_tokens(study.law, theta, **point).D_crit}
+    def tokens(theta: "Named", point: "Named") -> "jax.Array":
+        place: dict[str, Any] = dict(point)
+        return plan.critical_tokens(study.law, theta, **place).D_crit
 
     curves, at_plans = {}, {}
     for bits in study.post_bits or DEFAULT_POST_BITS:
-        points = {"N": every, "P_post": np.full(len(every), bits)}
+        points = {"N": every_size, "P_post": np.full(len(every_size), bits)}
         if study.training_bits:
-            points["P"] = np.full(len(every), FULL_BITS)
-        D = in_chunks(tokens, stacked(study, forecast.curve_draws), points)["D"]
+            points["P"] = np.full(len(every_size), FULL_BITS)
+        D = values_of(tokens, forecast.curve_samples, points)
         curves[bits], at_plans[bits] = band(D[:, :_SIZE_POINTS]), band(D[:, _SIZE_POINTS:])
-    return Critical(sizes, curves, at_plans)
+    return CriticalCurves(sizes, curves, at_plans)

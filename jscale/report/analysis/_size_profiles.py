@@ -1,64 +1,64 @@
-"""What a wrong size costs: loss against size at a given budget."""
+"""Loss against model size at a given budget."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from jscale.plan.gridsearch import in_chunks
 from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._forecast import Forecast, stacked
-from jscale.report.analysis._study import FULL_BITS, Study
+from jscale.report.analysis._evaluate import law_values
+from jscale.report.analysis._forecast import Forecast
+from jscale.report.analysis._study import FULL_BITS, FittedStudy
 
-_MOST = 4
-_REACH = 10.0
+_MAX_BUDGETS = 4
+_SIZE_FACTOR = 10.0
+"""Largest ratio of a profile's size to N*, on either side."""
 _POINTS = 33
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
-    """Loss at one budget, whatever the size leaves going to tokens.
+class SizeProfile:
+    """Loss at one budget against size; the compute that the size leaves goes to tokens.
 
     Attributes:
         budget: FLOP.
         N: parameters, shape (points,).
         loss: nats per token.
-        best: N*, shape (1,).
-        least: loss at N*, shape (1,).
+        optimal_size: N*, shape (1,).
+        optimal_loss: loss at N*, shape (1,).
     """
 
     budget: float
     N: np.ndarray
     loss: Band
-    best: Band
-    least: Band
+    optimal_size: Band
+    optimal_loss: Band
 
 
-def profiles(study: Study, forecast: Forecast | None) -> list[Profile]:
-    """Profiles of up to four of the budgets, at the best precision where the law has bits; none
-    without a plan.
+def size_profiles(study: FittedStudy, forecast: Forecast | None) -> tuple[SizeProfile, ...]:
+    """Profiles at up to four of the budgets, at the best precision where the law has bits.
+
+    Empty without a forecast.
     """
     if forecast is None:
-        return []
+        return ()
+    solved = np.flatnonzero(np.isfinite(forecast.plans.N.q50))
+    count = min(_MAX_BUDGETS, len(solved))
+    spread = np.unique(np.linspace(0, len(solved) - 1, count).round().astype(int))
+    return tuple(_profile(study, forecast, int(i)) for i in solved[spread])
+
+
+def _profile(study: FittedStudy, forecast: Forecast, i: int) -> SizeProfile:
     plans = forecast.plans
-    solved = np.flatnonzero(np.isfinite(plans.N.q50))
-    chosen = solved[
-        np.unique(np.linspace(0, len(solved) - 1, min(_MOST, len(solved))).round().astype(int))
-    ]
-    return [_profile(study, forecast, int(i)) for i in chosen]
-
-
-def _profile(study: Study, forecast: Forecast, i: int) -> Profile:
-    plans, budget = forecast.plans, float(forecast.plans.compute[i])
-    N = float(plans.N.q50[i]) * np.geomspace(1 / _REACH, _REACH, _POINTS)
+    budget = float(plans.compute[i])
+    N = float(plans.N.q50[i]) * np.geomspace(1 / _SIZE_FACTOR, _SIZE_FACTOR, _POINTS)
     bits = FULL_BITS if plans.P is None else float(plans.P.q50[i])
+
     points = {"N": N, "D": budget * FULL_BITS / (6 * bits * N)}
     points |= {name: np.full(_POINTS, bits) for name in study.training_bits}
-
-    def loss(theta: Any, point: Any) -> dict[str, Any]:
-        return {"loss": study.law(**point, **theta)}
-
-    values = in_chunks(loss, stacked(study, forecast.curve_draws), points)["loss"]
-    return Profile(
-        budget, N, band(values), plans.N.at(slice(i, i + 1)), plans.loss.at(slice(i, i + 1))
+    return SizeProfile(
+        budget=budget,
+        N=N,
+        loss=band(law_values(study, forecast.curve_samples, points)),
+        optimal_size=plans.N.at(slice(i, i + 1)),
+        optimal_loss=plans.loss.at(slice(i, i + 1)),
     )

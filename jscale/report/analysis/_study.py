@@ -1,36 +1,34 @@
-"""What a report is about: the runs, the fit and the posterior, checked to belong together."""
+"""The runs, the fit and the posterior that a report is about."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale.laws import LawFunction, Record, describe
+from jscale.plan.costs import FULL_BITS
 from jscale.runs import Data, Runs, select
 
 if TYPE_CHECKING:
     from jscale.fit import Point, Posterior
 
-FULL_BITS = 16.0
-"""Bits of a number that is not quantised, in a table of runs and in the unit of compute, ``6ND``
-FLOP at 16 bits."""
-
 
 @dataclass(frozen=True, eq=False)
-class Study:
-    """Everything that the pages and figures draw on.
+class FittedStudy:
+    """A law fitted to runs: the input of every part of the analysis.
 
     Attributes:
         law: the law.
         record: its record.
         table: the runs, excluded ones included.
-        data: what the fit used of them.
+        data: the part of them that the fit used.
         point: the certified fit.
-        posterior: draws, or None.
+        posterior: posterior draws, or None.
         budgets: FLOP, ascending.
         post_bits: bits after training for which to show the critical tokens.
-        title: of the report.
+        title: title of the report.
     """
 
     law: LawFunction
@@ -45,15 +43,15 @@ class Study:
 
     @property
     def law_name(self) -> str:
-        """Name of the law, without what is fixed or tied in it."""
+        """Name of the law, without its fixed or tied parameters."""
         return self.record.name.partition("[")[0]
 
     @property
     def changes(self) -> str:
-        """What is fixed or tied in the law, as its name says it; empty for a law as declared."""
+        """Fixed or tied parameters, as the law's name states them; empty for a law as declared."""
         return self.record.name.partition("[")[2].removesuffix("]").replace("][", ", ")
 
-    @property
+    @cached_property
     def draws(self) -> dict[str, np.ndarray] | None:
         """Parameter → draws of shape (n,), in the law's order; None without a posterior."""
         if self.posterior is None:
@@ -64,17 +62,31 @@ class Study:
         }
 
     @property
+    def draw_count(self) -> int:
+        """Number of posterior draws, 0 without a posterior."""
+        return 0 if self.draws is None else len(next(iter(self.draws.values())))
+
+    @cached_property
+    def samples(self) -> dict[str, np.ndarray]:
+        """Parameter → its point estimate followed by its draws, shape (1 + draws,)."""
+        no_draws = np.empty(0)
+        return {
+            name: np.append(
+                float(self.point.params[name]), no_draws if self.draws is None else self.draws[name]
+            )
+            for name in self.record.parameter_names
+        }
+
+    @property
     def loss(self) -> np.ndarray:
-        """Loss of the runs that were fitted, nats per token, shape (rows,)."""
+        """Loss of the fitted runs, nats per token, shape (rows,)."""
         return self.data.loss
 
     def column(self, name: str) -> np.ndarray | None:
-        """A column of the table in the rows that were fitted, or None."""
-        return (
-            np.asarray(self.table[name], dtype=np.float64)[self.data.rows]
-            if name in self.table
-            else None
-        )
+        """A column of the table in the fitted rows, or None where the table does not have it."""
+        if name not in self.table:
+            return None
+        return np.asarray(self.table[name], dtype=np.float64)[self.data.rows]
 
     @property
     def training_bits(self) -> tuple[str, ...]:
@@ -83,41 +95,38 @@ class Study:
 
     @property
     def plans_size_and_data(self) -> bool:
-        """Whether the law says how to share compute between parameters and tokens."""
-        shared = (
-            {"N", "D"} <= set(self.record.input_names) and "N" in self.table and "D" in self.table
-        )
-        others = [
-            i for i in self.record.inputs if i.name not in ("N", "D", *self.record.bit_inputs)
-        ]
-        return (
-            shared
-            and all(i.default is not None for i in others)
-            and self.record.output.name == "loss"
-        )
+        """Whether the law divides compute between parameters and tokens."""
+        has_both = {"N", "D"} <= set(self.record.input_names) and {"N", "D"} <= set(self.table)
+        budgeted = ("N", "D", *self.record.bit_inputs)
+        others = [each for each in self.record.inputs if each.name not in budgeted]
+        predicts_loss = self.record.output.name == "loss"
+        return has_both and predicts_loss and all(each.default is not None for each in others)
 
-    @property
+    @cached_property
     def bits(self) -> np.ndarray:
-        """Bits in which each run computed, shape (rows,): the widest of weights and activations, 16
-        without bits.
+        """Bits in which each run computed, shape (rows,).
+
+        The wider of weights and activations; 16 for a law without training bits.
         """
-        names = [n for n in ("P_w", "P_a") if n in self.training_bits] or list(self.training_bits)
+        both = [name for name in ("P_w", "P_a") if name in self.training_bits]
+        names = both or list(self.training_bits)
         if not names:
             return np.full(len(self.loss), FULL_BITS)
-        return np.max([self.data.inputs[n] for n in names], axis=0)
+        return np.max([self.data.inputs[name] for name in names], axis=0)
 
-    @property
+    @cached_property
     def compute(self) -> np.ndarray | None:
-        """FLOP of each run by the rule that plans use, ``6ND`` at 16 bits and less in fewer, shape
-        (rows,).
+        """FLOP of each run by the cost that plans use, shape (rows,).
+
+        ``6ND`` at 16 bits and proportionally less in fewer; the column C where N or D is missing.
         """
         N, D = self.column("N"), self.column("D")
-        if N is not None and D is not None:
-            return 6 * N * D * self.bits / FULL_BITS
-        return self.column("C")
+        if N is None or D is None:
+            return self.column("C")
+        return 6 * N * D * self.bits / FULL_BITS
 
 
-def study(
+def fitted_study(
     table: Runs,
     point: "Point",
     posterior: "Posterior | None" = None,
@@ -125,40 +134,54 @@ def study(
     budgets: tuple[float, ...],
     post_bits: tuple[float, ...],
     title: str | None = None,
-) -> Study:
-    """Gather the material of a report.
+) -> FittedStudy:
+    """Check that runs, fit and posterior belong together, and gather them.
 
     Raises:
-        JscaleError: a budget that is not positive, or a fit and a posterior of other laws or other
-            runs.
+        JscaleError: a budget or a number of bits that is not positive, or a fit and a posterior of
+            different laws or different runs.
     """
-    for name, values, unit in (("budgets", budgets, "FLOP"), ("P_post", post_bits, "bits")):
-        for value in values:
-            if not (np.isfinite(value) and value > 0):
-                raise JscaleError(f"{name}: {value!r} is not a positive number of {unit}")
+    _require_positive("budgets", budgets, "FLOP")
+    _require_positive("P_post", post_bits, "bits")
+
     record = describe(point.law)
     if point.table_digest != table.digest:
         raise JscaleError(
-            f"the point estimate is of other runs than {table.name}: fit it to the table of the report"
+            f": fitted to other runs than {table.name}; fit the law to the table of the report",
+            argument="point",
         )
     if posterior is not None:
-        other = describe(posterior.law)
-        if other.parameter_names != record.parameter_names or other.name != record.name:
-            raise JscaleError(
-                f"the posterior is one of law {other.name!r}, the point estimate one of {record.name!r}"
-            )
-        if posterior.table_digest != table.digest:
-            raise JscaleError(
-                f"the posterior is of other runs than {table.name}: sample it for the table of the report"
-            )
-    return Study(
+        _require_same_study(posterior, record, table)
+
+    return FittedStudy(
         law=point.law,
         record=record,
         table=table,
         data=select(table, point.law),
         point=point,
         posterior=posterior,
-        budgets=tuple(sorted({float(b) for b in budgets})),
-        post_bits=tuple(sorted({float(b) for b in post_bits})),
+        budgets=tuple(sorted({float(budget) for budget in budgets})),
+        post_bits=tuple(sorted({float(bits) for bits in post_bits})),
         title=title or f"The {record.name.partition('[')[0]} law fitted to {table.name}",
     )
+
+
+def _require_positive(argument: str, values: tuple[float, ...], unit: str) -> None:
+    for value in values:
+        if not (np.isfinite(value) and value > 0):
+            raise JscaleError(f": {value!r} is not a positive number of {unit}", argument=argument)
+
+
+def _require_same_study(posterior: "Posterior", record: Record, table: Runs) -> None:
+    """The posterior is of the law and the runs of the point estimate."""
+    other = describe(posterior.law)
+    if other.parameter_names != record.parameter_names or other.name != record.name:
+        raise JscaleError(
+            f": sampled for the law {other.name!r}, but the point estimate is of {record.name!r}",
+            argument="posterior",
+        )
+    if posterior.table_digest != table.digest:
+        raise JscaleError(
+            f": sampled for other runs than {table.name}; sample it for the table of the report",
+            argument="posterior",
+        )

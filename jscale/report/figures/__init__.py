@@ -1,39 +1,40 @@
-"""The figures, as matplotlib figures and as files."""
+"""The figures, one file for each subject, as matplotlib figures and as files.
 
-from jscale.report.figures._bits import critical, loss_by_bits, optimal_bits
+To add a figure to the report: write a function here that draws it from arrays or from a record of
+``report.analysis``, then list it in ``report/page/_figures.py``.
+"""
+
 from jscale.report.figures._fit import observed_predicted, residuals
-from jscale.report.figures._pairs import degradation, kept_shares
-from jscale.report.figures._plan import forecast, path, profiles
-from jscale.report.figures._posterior import STRONG, correlations, most_correlated, pairs
-from jscale.report.figures._runs import design, single
+from jscale.report.figures._forecast import loss_by_compute, optimal_path, size_profiles
+from jscale.report.figures._paired_runs import degradations, kept_shares
+from jscale.report.figures._posterior import pairs
+from jscale.report.figures._precision import critical_tokens, loss_by_bits, optimal_bits
+from jscale.report.figures._runs import design, loss_by_resource
 from jscale.report.figures._sensitivity import sensitivity, write_sensitivity
 from jscale.report.figures._style import NARROW, count_ticks, number_ticks, power_ticks, svg
 from jscale.report.figures._uncertainty import coverage, profile, write_coverage, write_profile
 
 __all__ = [
     "NARROW",
-    "STRONG",
-    "correlations",
     "count_ticks",
     "coverage",
-    "critical",
-    "degradation",
+    "critical_tokens",
+    "degradations",
     "design",
-    "forecast",
     "kept_shares",
     "loss_by_bits",
-    "most_correlated",
+    "loss_by_compute",
+    "loss_by_resource",
     "number_ticks",
     "observed_predicted",
     "optimal_bits",
+    "optimal_path",
     "pairs",
-    "path",
     "power_ticks",
     "profile",
-    "profiles",
     "residuals",
     "sensitivity",
-    "single",
+    "size_profiles",
     "svg",
     "write_coverage",
     "write_profile",

@@ -12,17 +12,18 @@ from jscale.report.figures import _style as style
 from jscale.report.notation import significant
 
 _BINS = 8
-_FEWEST_TO_BIN = 24
+_MIN_TO_BIN = 24
 
 
 @style.in_style
 def observed_predicted(observed: np.ndarray, predicted: np.ndarray, scale: float) -> Figure:
-    """Observed against predicted loss with the line of equality and a band of two robust standard
-    deviations.
+    """Observed against predicted loss, with the line of equality.
+
+    A band shows two robust standard deviations.
 
     Args:
         observed: nats per token, shape (rows,).
-        predicted: the same by the law.
+        predicted: loss by the law, nats per token, shape (rows,).
         scale: robust standard deviation of the log residuals.
     """
     figure, axes = style.canvas()
@@ -31,11 +32,11 @@ def observed_predicted(observed: np.ndarray, predicted: np.ndarray, scale: float
     style.log_axis(axes, "x", style.number_ticks, ends)
     style.log_axis(axes, "y", style.number_ticks, ends)
     line = np.geomspace(*ends, 50)
-    reach = np.exp(2 * scale)
+    width = np.exp(2 * scale)
     axes.fill_between(
-        line, line / reach, line * reach, color=style.PALE, lw=0, label="±2 robust sd"
+        line, line / width, line * width, color=style.PALE, lw=0, label="±2 robust sd"
     )
-    axes.plot(line, line, color=style.SOFT, lw=0.9, label="equal")
+    axes.plot(line, line, color=style.GREY, lw=0.9, label="equal")
     _dots(axes, predicted, observed)
     axes.set(xlabel="Predicted loss (nats per token)", ylabel="Observed loss (nats per token)")
     axes.legend(loc="upper left", borderaxespad=0.2)
@@ -50,26 +51,26 @@ def residuals(
     label: str,
     ticks: Callable[[Axis], None] | None,
 ) -> Figure:
-    """Residuals in percent against a quantity, with medians of equal groups so that a trend shows.
+    """Residuals in percent against a quantity, with medians of equal groups to show a trend.
 
     Args:
         x: predicted loss or an input of the law, shape (rows,).
         residual: log observed minus log predicted, shape (rows,).
         scale: robust standard deviation of the residuals.
-        label: of the horizontal axis, with its unit.
-        ticks: what makes the axis logarithmic; None for a linear axis (bits).
+        label: label of the horizontal axis, with its unit.
+        ticks: ticks of a logarithmic axis; None for a linear axis (bits).
     """
     figure, axes = style.canvas()
-    shown = 100 * np.expm1(residual)
+    percent = 100 * np.expm1(residual)
     if ticks is not None:
         style.log_axis(axes, "x", ticks, style.pad_log(x.min(), x.max(), 0.05))
     axes.axhspan(-200 * scale, 200 * scale, color=style.PALE, lw=0, zorder=0, label="±2 robust sd")
-    axes.axhline(0, color=style.SOFT, lw=0.9)
-    _dots(axes, x, shown)
-    middle, medians = grouped_medians(x, shown)
-    if len(middle):
+    axes.axhline(0, color=style.GREY, lw=0.9)
+    _dots(axes, x, percent)
+    centres, medians = grouped_medians(x, percent)
+    if len(centres):
         axes.plot(
-            middle,
+            centres,
             medians,
             color=style.RED,
             lw=1.4,
@@ -78,25 +79,26 @@ def residuals(
             label="median of each group",
             zorder=4,
         )
-    highest = max(np.abs(shown).max(), 200 * scale)
+    highest = max(np.abs(percent).max(), 200 * scale)
     if highest > 0:
-        axes.set_ylim(-1.1 * highest, 1.35 * highest)  # the legend has the top to itself
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda v, _: ("+" if v > 0 else "") + significant(v) + "%")
-    )
+        # The top is reserved for the legend.
+        axes.set_ylim(-1.1 * highest, 1.35 * highest)
+    axes.yaxis.set_major_formatter(FuncFormatter(_signed_percent))
     axes.set(xlabel=label, ylabel="Observed / predicted − 1")
     axes.legend(loc="upper right", ncols=2, borderaxespad=0.2)
     return figure
 
 
-def grouped_medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median of ``x`` and of ``y`` in up to eight groups of nearly equal size along ``x``; equal
-    ``x``
-    stay together.
+def _signed_percent(value: float, _: object) -> str:
+    return ("+" if value > 0 else "") + significant(value) + "%"
 
-    Empty where there are too few runs to say anything.
+
+def grouped_medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians of ``x`` and ``y`` in up to eight groups of nearly equal size along ``x``.
+
+    Equal values of ``x`` stay in one group. Empty for fewer than 24 runs.
     """
-    if len(x) < _FEWEST_TO_BIN:
+    if len(x) < _MIN_TO_BIN:
         return x[:0], y[:0]
     distinct, group = np.unique(x, return_inverse=True)
     if len(distinct) > _BINS:

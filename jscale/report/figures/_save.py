@@ -1,4 +1,4 @@
-"""One figure in a file of its own."""
+"""A figure in a file."""
 
 import os
 from collections.abc import Callable
@@ -10,22 +10,20 @@ from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
 from jscale.report.figures import _style as style
 
-# A date would make every file another one.
+# With a date in it, no two files would have the same bytes.
 _UNDATED = {".pdf": {"CreationDate": None}, ".png": {}, ".svg": {"Date": None}}
 
 
 def write_figure(path: str | os.PathLike[str], draw: Callable[[], Figure]) -> None:
-    """Write what ``draw`` makes to a .pdf, .png or .svg file; an old file stays whole until the new
-    one is.
+    """Write the figure that ``draw`` returns to a .pdf, .png or .svg file; the write is atomic.
 
     Raises:
         JscaleError: another kind of file, or a path that cannot be written.
     """
     kind = Path(path).suffix.lower()
     if kind not in _UNDATED:
-        raise JscaleError(
-            f"cannot write {str(path)!r}: expected a file that ends in {', '.join(_UNDATED)}"
-        )
+        kinds = ", ".join(_UNDATED)
+        raise JscaleError(f"cannot write {str(path)!r}: expected a file that ends in {kinds}")
     figure = draw()
     with replacing(path) as temporary, style.styled():
         figure.savefig(temporary, format=kind[1:], metadata=_UNDATED[kind])

@@ -1,4 +1,4 @@
-"""The specification curve: a number under every way of fitting it, and what was chosen each time."""
+"""The specification curve: a number under every way of fitting it, and the choices behind each."""
 
 import os
 from collections.abc import Sequence
@@ -13,13 +13,17 @@ from jscale.report.figures import _style as style
 from jscale.report.figures._save import write_figure
 from jscale.report.notation import number
 
-_CHOICES = {"law": "Law", "inputs": "Inputs", "runs": "Runs", "objective": "Objective"}
-_REACH = 1.959963984540054
+_FIELDS = ("law", "inputs", "runs", "objective")
+"""Choices in which specifications can differ, in the order of the lower panel."""
+_NORMAL_95 = 1.959963984540054
 
 
 def write_sensitivity(path: str | os.PathLike[str], result: Sensitivity) -> None:
-    """Write the specification curve to a .png, .pdf or .svg file; an old file stays whole until the
-    new one is.
+    """Write the specification curve to a .png, .pdf or .svg file; the write is atomic.
+
+    Args:
+        path: path of the file.
+        result: of :func:`jscale.assess.sensitivity`.
 
     Raises:
         JscaleError: another kind of file, a path that cannot be written, or no specification has a
@@ -30,8 +34,10 @@ def write_sensitivity(path: str | os.PathLike[str], result: Sensitivity) -> None
 
 @style.in_style
 def sensitivity(result: Sensitivity) -> Figure:
-    """The values in order of size with 95% intervals above, a dot for each choice that made them
-    below.
+    """The values in ascending order with 95% intervals, above a dot for each choice behind them.
+
+    Args:
+        result: of :func:`jscale.assess.sensitivity`.
 
     Raises:
         JscaleError: no specification has a value to draw.
@@ -41,13 +47,13 @@ def sensitivity(result: Sensitivity) -> Figure:
         raise JscaleError(
             f"no specification gives {result.target} a value: there is nothing to draw"
         )
-    lines = _lines(rows)
-    height = 0.19 * len(lines) + 0.2
-    figure, (above, below) = style.canvas(
+    choices = _choices(rows)
+    height = 0.19 * len(choices) + 0.2
+    figure, (curve, dots) = style.canvas(
         (9.6, 3.3 + height), rows=2, sharex=True, gridspec_kw={"height_ratios": (2.7, height)}
     )
-    _values(above, result, rows)
-    _dots(below, rows, lines)
+    _draw_values(curve, result, rows)
+    _draw_choices(dots, rows, choices)
     figure.suptitle(_title(result), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
     return figure
 
@@ -56,34 +62,34 @@ def _title(result: Sensitivity) -> str:
     if result.span is None:
         return f"{result.target}: no certified fit"
     low, high = (number(end, 4) for end in result.span)
-    return f"{result.target}: {low} to {high} over {len(result.certified)} certified fits of {len(result.rows)}"
+    fits = f"{len(result.certified)} certified fits of {len(result.rows)}"
+    return f"{result.target}: {low} to {high} over {fits}"
 
 
-def _lines(rows: Sequence[Specification]) -> list[tuple[str, str]]:
-    """The lines of the lower panel: (field, choice), for the fields in which the specifications
-    differ.
-    """
-    found = []
-    for field in _CHOICES:
-        choices = list(dict.fromkeys(sorted(str(getattr(row, field)) for row in rows)))
-        found += [(field, choice) for choice in choices] if len(choices) > 1 else []
-    return found
+def _choices(rows: Sequence[Specification]) -> list[tuple[str, str]]:
+    """The lines of the lower panel: (field, choice) for the fields in which the rows differ."""
+    lines = []
+    for field in _FIELDS:
+        choices = sorted({str(getattr(row, field)) for row in rows})
+        if len(choices) > 1:
+            lines += [(field, choice) for choice in choices]
+    return lines
 
 
-def _values(axes: Axes, result: Sensitivity, rows: Sequence[Specification]) -> None:
+def _draw_values(axes: Axes, result: Sensitivity, rows: Sequence[Specification]) -> None:
     first = result.rows[0]
     if result.turns_at is not None:
-        axes.axhline(result.turns_at, color=style.SOFT, lw=0.9, ls="--")
+        axes.axhline(result.turns_at, color=style.GREY, lw=0.9, ls="--")
     if first.certified:
         axes.axhline(first.value, color=style.RED, lw=0.9, alpha=0.5, zorder=1)
+
     kinds = {
         "certified": (style.BLUE, [row.certified and row is not first for row in rows]),
-        "not certified": (style.FAINT, [not row.certified for row in rows]),
+        "not certified": (style.LIGHT_GREY, [not row.certified for row in rows]),
         "first specification": (style.RED, [row is first and row.certified for row in rows]),
     }
-    values, errors = (
-        np.array([getattr(row, name) for row in rows]) for name in ("value", "stderr")
-    )
+    values = np.array([row.value for row in rows])
+    errors = np.array([row.stderr for row in rows])
     errors = np.where(np.isfinite(errors), errors, 0.0)
     for label, (colour, chosen) in kinds.items():
         at = np.flatnonzero(chosen)
@@ -91,7 +97,7 @@ def _values(axes: Axes, result: Sensitivity, rows: Sequence[Specification]) -> N
             axes.errorbar(
                 at,
                 values[at],
-                _REACH * errors[at],
+                _NORMAL_95 * errors[at],
                 fmt="o",
                 ms=4,
                 color=colour,
@@ -99,6 +105,7 @@ def _values(axes: Axes, result: Sensitivity, rows: Sequence[Specification]) -> N
                 label=label,
                 zorder=3,
             )
+
     axes.set(ylabel=f"{result.target}, with 95% interval")
     if values.min() > 0 and values.max() > 20 * values.min():
         axes.set_yscale("log")
@@ -107,24 +114,19 @@ def _values(axes: Axes, result: Sensitivity, rows: Sequence[Specification]) -> N
     axes.legend(loc="upper left", ncols=3)
 
 
-def _dots(axes: Axes, rows: Sequence[Specification], lines: Sequence[tuple[str, str]]) -> None:
-    for i, (field, choice) in enumerate(lines):
+def _draw_choices(
+    axes: Axes, rows: Sequence[Specification], choices: Sequence[tuple[str, str]]
+) -> None:
+    at = np.arange(len(rows))
+    for i, (field, choice) in enumerate(choices):
+        line = np.full(len(rows), i)
         chosen = np.array([str(getattr(row, field)) == choice for row in rows])
-        at = np.arange(len(rows))
-        axes.scatter(at, np.full(len(rows), i), s=7, lw=0, color=style.PALE, label="_off", zorder=2)
-        axes.scatter(
-            at[chosen],
-            np.full(chosen.sum(), i),
-            s=16,
-            lw=0,
-            color=style.INK,
-            label=choice,
-            zorder=3,
-        )
-        if i and lines[i - 1][0] != field:
-            axes.axhline(i - 0.5, color=style.FAINT, lw=0.7)
-    axes.set_yticks(range(len(lines)), [choice for _, choice in lines])
-    axes.set_ylim(len(lines) - 0.5, -0.5)
+        axes.scatter(at, line, s=7, lw=0, color=style.PALE, label="_off", zorder=2)
+        axes.scatter(at[chosen], line[chosen], s=16, lw=0, color=style.INK, label=choice, zorder=3)
+        if i and choices[i - 1][0] != field:
+            axes.axhline(i - 0.5, color=style.LIGHT_GREY, lw=0.7)
+    axes.set_yticks(range(len(choices)), [choice for _, choice in choices])
+    axes.set_ylim(len(choices) - 0.5, -0.5)
     axes.set_xlim(-0.8, len(rows) - 0.2)
     axes.set_xlabel("Specifications, by value")
     axes.tick_params(axis="both", length=0)

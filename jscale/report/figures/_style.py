@@ -1,6 +1,6 @@
-"""The look of every figure, and the two or three things that all of them need.
+"""Style of every figure: colours, sizes, axes, ticks and legends.
 
-Nothing here touches pyplot or matplotlib's global settings: a figure is made, and later saved,
+Nothing here changes pyplot or matplotlib's global settings: a figure is drawn, and later saved,
 inside :func:`styled`.
 """
 
@@ -25,8 +25,8 @@ from jscale.report.notation import human, number, power_of_ten
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Okabe and Ito's colours, which stay apart for every kind of colour vision.
-INK, SOFT, FAINT, PALE = "#1b1f24", "#57606a", "#b8c0c8", "#eef1f4"
+# Okabe and Ito's colours, which every kind of colour vision can separate.
+INK, GREY, LIGHT_GREY, PALE = "#1b1f24", "#57606a", "#b8c0c8", "#eef1f4"
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
     "#0072b2",
     "#e69f00",
@@ -37,15 +37,13 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
 )
 SEQUENCE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 MAP = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, 128)))
-"""Viridis without its palest tenth, which white paper swallows."""
+"""Viridis without its palest tenth, which is invisible on white."""
 
 PANEL = (4.7, 3.55)
-"""Size in inches of a figure that shares its row with another: readable as it is on a phone, where
-it has the row."""
+"""Size in inches of a figure that shares its row; readable on a phone, where it fills the row."""
 WIDE, NARROW = (9.6, 4.3), (4.7, 4.3)
 MANY = 400
-"""Above this many marks, a figure carries them as pixels: the file stays small whatever the table
-holds."""
+"""Number of marks above which a figure stores them as pixels, to bound the size of the file."""
 
 _STYLE = {
     "font.family": "DejaVu Sans",
@@ -55,7 +53,7 @@ _STYLE = {
     "axes.titlelocation": "left",
     "axes.labelsize": 9.0,
     "axes.labelcolor": INK,
-    "axes.edgecolor": SOFT,
+    "axes.edgecolor": GREY,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -64,8 +62,8 @@ _STYLE = {
     "axes.unicode_minus": True,
     "grid.color": PALE,
     "grid.linewidth": 0.8,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "xtick.labelsize": 8.5,
@@ -95,9 +93,7 @@ _STYLE = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The style of the report's figures, whatever the caller's own settings are; they are back
-    afterwards.
-    """
+    """The style of the report's figures; the caller's settings are restored afterwards."""
     with matplotlib.style.context(["default", _STYLE]):
         yield
 
@@ -116,7 +112,7 @@ def in_style(function: Callable[P, T]) -> Callable[P, T]:
 def canvas(
     size: tuple[float, float] = PANEL, rows: int = 1, columns: int = 1, **kwargs: Any
 ) -> tuple[Figure, Any]:
-    """An empty figure and its axes, as ``pyplot.subplots`` gives them, without pyplot."""
+    """An empty figure and its axes, like ``pyplot.subplots`` without pyplot."""
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, **kwargs)
 
@@ -124,7 +120,7 @@ def canvas(
 @in_style
 def svg(figure: Figure) -> str:
     """The figure as SVG text, the same bytes every time."""
-    # Once is enough: saving alone would lay the figure out twice, which is most of its time.
+    # Lay the figure out once: saving alone would do it twice, which is most of its time.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     out = io.StringIO()
@@ -148,10 +144,8 @@ def number_ticks(axis: Axis) -> None:
     _log_ticks(axis, number)
 
 
-def _log_ticks(axis: Axis, show: Callable[[float, int], str], most: int = 7) -> None:
-    """Between three and ``most`` ticks at round numbers, whatever the span of the axis, no two
-    labels alike.
-    """
+def _log_ticks(axis: Axis, text: Callable[[float, int], str], limit: int = 7) -> None:
+    """Three to ``limit`` ticks at round numbers with distinct labels, whatever the axis spans."""
     low, high = sorted(axis.get_view_interval())
     for multiples in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), _FINE):
         ticks = round_numbers(low, high, multiples)
@@ -159,16 +153,21 @@ def _log_ticks(axis: Axis, show: Callable[[float, int], str], most: int = 7) -> 
             break
     else:
         ticks = linear_steps(low, high)
-    stride = math.ceil(len(ticks) / most)
-    ticks = ticks[(len(ticks) - 1) % stride :: stride] if stride > 1 else ticks
-    digits = next((d for d in range(2, 7) if len({show(t, d) for t in ticks}) == len(ticks)), 7)
+    stride = math.ceil(len(ticks) / limit)
+    if stride > 1:
+        ticks = ticks[(len(ticks) - 1) % stride :: stride]
+
+    def distinct(digits: int) -> bool:
+        return len({text(tick, digits) for tick in ticks}) == len(ticks)
+
+    digits = next(filter(distinct, range(2, 7)), 7)
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value, digits)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value, digits)))
     axis.set_minor_formatter(NullFormatter())
-    decades = math.log10(high / low)
-    axis.set_minor_locator(
-        LogLocator(subs=tuple(range(2, 10)), numticks=99) if 0.5 < decades < 7 else NullLocator()
-    )
+    if 0.5 < math.log10(high / low) < 7:
+        axis.set_minor_locator(LogLocator(subs=tuple(range(2, 10)), numticks=99))
+    else:
+        axis.set_minor_locator(NullLocator())
 
 
 _FINE = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0)
@@ -183,14 +182,14 @@ def round_numbers(low: float, high: float, multiples: tuple[float, ...]) -> list
 
 def linear_steps(low: float, high: float) -> list[float]:
     """Three to six evenly spaced round numbers inside a short interval."""
-    rough = (high - low) / 4
-    unit = 10 ** math.floor(math.log10(rough))
-    step = next(m * unit for m in (1, 2, 2.5, 5, 10) if m * unit >= rough * 0.75)
+    quarter = (high - low) / 4
+    unit = 10 ** math.floor(math.log10(quarter))
+    step = next(m * unit for m in (1, 2, 2.5, 5, 10) if m * unit >= quarter * 0.75)
     return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def legend_above(figure: Figure, axes: Axes, columns: int = 2) -> None:
-    """The legend above the plot, where it hides nothing whatever the data."""
+    """The legend above the plot, where it cannot hide data."""
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="outside upper left",
@@ -201,7 +200,7 @@ def legend_above(figure: Figure, axes: Axes, columns: int = 2) -> None:
 
 
 def pad_log(low: float, high: float, share: float = 0.04) -> tuple[float, float]:
-    """The ends of a logarithmic axis moved outwards by a share of its length, at least 3%."""
+    """The ends of a logarithmic axis moved outwards by a share of its length, 3% at least."""
     factor = max((high / low) ** share, 1.03)
     return low / factor, high * factor
 

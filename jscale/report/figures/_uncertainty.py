@@ -13,12 +13,16 @@ from jscale.report.figures import _style as style
 from jscale.report.figures._save import write_figure
 from jscale.report.notation import number
 
-_ABOVE = 1.6
+_HEIGHT = 1.6
 """Height of a profile's panel, in thresholds."""
 
 
 def write_profile(path: str | os.PathLike[str], result: Profile) -> None:
-    """Write a profile to a .png, .pdf or .svg file; an old file stays whole until the new one is.
+    """Write a profile to a .png, .pdf or .svg file; the write is atomic.
+
+    Args:
+        path: path of the file.
+        result: of :func:`jscale.fit.profile`.
 
     Raises:
         JscaleError: another kind of file, a path that cannot be written, or a profile without
@@ -28,9 +32,11 @@ def write_profile(path: str | os.PathLike[str], result: Profile) -> None:
 
 
 def write_coverage(path: str | os.PathLike[str], result: Calibration) -> None:
-    """Write measured coverage to a .png, .pdf or .svg file; an old file stays whole until the new
-    one
-    is.
+    """Write measured coverage to a .png, .pdf or .svg file; the write is atomic.
+
+    Args:
+        path: path of the file.
+        result: of :func:`jscale.assess.calibrate`.
 
     Raises:
         JscaleError: another kind of file, or a path that cannot be written.
@@ -40,9 +46,12 @@ def write_coverage(path: str | os.PathLike[str], result: Calibration) -> None:
 
 @style.in_style
 def profile(result: Profile) -> Figure:
-    """The rise of the best objective along a target, the threshold, and the parabola of the
-    standard
-    error.
+    """The profile of a target, with its threshold and the parabola of the standard error.
+
+    The vertical axis is twice the rise of the best objective, divided by the profile's scale.
+
+    Args:
+        result: of :func:`jscale.fit.profile`.
 
     Raises:
         JscaleError: the profile has no points.
@@ -50,15 +59,15 @@ def profile(result: Profile) -> Figure:
     if len(result.levels) < 2:
         raise JscaleError(f"the profile of {result.target} has no points: there is nothing to draw")
     figure, axes = style.canvas()
-    shown = result.deviance <= _ABOVE * result.threshold
-    axes.axhline(
-        result.threshold, color=style.SOFT, lw=0.9, ls="--", label=f"threshold, {result.level:.0%}"
-    )
+    threshold = f"threshold, {result.level:.0%}"
+    axes.axhline(result.threshold, color=style.GREY, lw=0.9, ls="--", label=threshold)
     if np.isfinite(result.stderr):
-        axes.plot(*_parabola(result), color=style.FAINT, label="by the standard error")
+        axes.plot(*_parabola(result), color=style.LIGHT_GREY, label="by the standard error")
+
+    visible = result.deviance <= _HEIGHT * result.threshold
     axes.plot(
-        result.levels[shown],
-        result.deviance[shown],
+        result.levels[visible],
+        result.deviance[visible],
         color=style.BLUE,
         marker="o",
         ms=2.5,
@@ -68,8 +77,9 @@ def profile(result: Profile) -> Figure:
     for end in result.interval:
         if np.isfinite(end) and result.levels.min() <= end <= result.levels.max():
             axes.plot([end, end], [0, result.threshold], color=style.RED, lw=0.9, label="_end")
+
     axes.set(xlabel=result.target, ylabel=f"twice the rise, over the {result.scaling}'s scale")
-    axes.set_ylim(0, _ABOVE * result.threshold)
+    axes.set_ylim(0, _HEIGHT * result.threshold)
     low, high = (number(end, 4) for end in result.interval)
     axes.set_title(f"{result.target} = {number(result.estimate, 4)}: {low} to {high}", fontsize=9.0)
     style.legend_above(figure, axes, columns=3)
@@ -77,17 +87,21 @@ def profile(result: Profile) -> Figure:
 
 
 def _parabola(result: Profile) -> tuple[np.ndarray, np.ndarray]:
-    """What the profile would be, were it a parabola on the scale of its standard error."""
-    steps = np.linspace(-1, 1, 101) * (_ABOVE * result.threshold) ** 0.5
-    place = np.log(result.estimate) if result.log else result.estimate
-    levels = place + steps * result.stderr
+    """The profile of a target whose errors are normal with the reported standard error."""
+    steps = np.linspace(-1, 1, 101) * (_HEIGHT * result.threshold) ** 0.5
+    centre = np.log(result.estimate) if result.log else result.estimate
+    levels = centre + steps * result.stderr
     return (np.exp(levels) if result.log else levels), steps**2
 
 
 @style.in_style
 def coverage(result: Calibration) -> Figure:
-    """A panel for each target: measured coverage of every kind, two binomial errors wide, beside
-    the promise.
+    """Measured coverage of every kind of interval, a panel for each target.
+
+    Bars are two binomial errors; the dashed line is the nominal level.
+
+    Args:
+        result: of :func:`jscale.assess.calibrate`.
     """
     targets = list(dict.fromkeys(row.target for row in result.rows))
     kinds = list(dict.fromkeys(row.kind for row in result.rows))
@@ -96,26 +110,30 @@ def coverage(result: Calibration) -> Figure:
         (width, height), columns=len(targets), sharex=True, sharey=True, squeeze=False
     )
     for axes, target in zip(panels[0], targets, strict=True):
-        _coverage(axes, result, target, kinds)
+        _draw_coverage(axes, result, target, kinds)
     panels[0][0].set_yticks(range(len(kinds)), kinds)
     panels[0][0].set_ylim(len(kinds) - 0.5, -0.5)
-    shared = f", {result.shared:.0%} of it shared by {result.by}" if result.shared else ""
-    title = f"Coverage of {result.level:.0%} intervals, {result.simulations:,} tables, {result.noise} noise{shared}"
-    figure.suptitle(title, fontsize=9.5, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(_coverage_title(result), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
     return figure
 
 
-def _coverage(axes: Axes, result: Calibration, target: str, kinds: list[str]) -> None:
+def _coverage_title(result: Calibration) -> str:
+    intervals = f"Coverage of {result.level:.0%} intervals, {result.simulations:,} tables"
+    shared = f", {result.shared:.0%} of it shared by {result.by}" if result.shared else ""
+    return f"{intervals}, {result.noise} noise{shared}"
+
+
+def _draw_coverage(axes: Axes, result: Calibration, target: str, kinds: list[str]) -> None:
     rows = [result.of(target, kind) for kind in kinds]
-    shares, errors = (
-        np.array([getattr(row, name) for row in rows]) for name in ("coverage", "stderr")
-    )
-    short = shares + 2 * errors < result.level
-    bars = np.minimum(
-        2 * errors, [shares, 1 - shares]
-    )  # a share of more than all there are is none
-    axes.axvline(result.level, color=style.SOFT, lw=0.9, ls="--", label="promised")
-    for label, chosen, colour in (("covers", ~short, style.BLUE), ("too short", short, style.RED)):
+    shares = np.array([row.coverage for row in rows])
+    errors = np.array([row.stderr for row in rows])
+    too_low = shares + 2 * errors < result.level
+    # A share lies between 0 and 1, and so do the ends of its bar.
+    bars = np.minimum(2 * errors, [shares, 1 - shares])
+
+    axes.axvline(result.level, color=style.GREY, lw=0.9, ls="--", label="nominal")
+    colours = (("covers", ~too_low, style.BLUE), ("too short", too_low, style.RED))
+    for label, chosen, colour in colours:
         at = np.flatnonzero(chosen)
         if len(at):
             axes.errorbar(

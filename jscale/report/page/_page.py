@@ -1,4 +1,4 @@
-"""The page: everything that a report says, filled into its template."""
+"""The page: everything that a report shows, filled into its template."""
 
 import base64
 from collections.abc import Iterable
@@ -7,79 +7,61 @@ from typing import Any
 
 import jinja2
 
-from jscale.report.analysis import Study, forecast, precision, profiles, single_resource
+from jscale.report.analysis import Analysis
 from jscale.report.figures import svg
-from jscale.report.page import _figures as gallery
-from jscale.report.page import _figures_pairs as gallery_pairs
-from jscale.report.page import _tables as contents
+from jscale.report.page import _tables as tables
+from jscale.report.page._figures import PageFigure, page_figures
 from jscale.report.page._findings import findings
+from jscale.report.page._plan_table import plan_rows
 
 
-def page(study: Study) -> str:
+def page(analysis: Analysis) -> str:
     """The report as HTML."""
-    ahead, curve = forecast(study), single_resource(study)
-    bits, curves = precision(study, ahead), profiles(study, ahead)
-    excluded, more_excluded = contents.excluded_rows(study)
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            study=study,
-            style=_resource("page.css"),
-            tiles=contents.tiles(study, ahead),
-            findings=findings(study, ahead, curve, bits),
-            plans=contents.plan_rows(study, ahead, bits),
-            formulas=contents.formulas(study),
-            columns=contents.column_rows(study),
-            excluded=excluded,
-            more_excluded=more_excluded,
-            notes=contents.notes(study),
-            parameters=contents.parameter_rows(study),
-            noise=contents.noise_rows(study),
-            badges=list(zip(contents.QUESTIONS, contents.badges(study), strict=True)),
-            provenance=contents.provenance(study, ahead),
-            plates={
-                "runs": plates(gallery.of_runs(study)),
-                "fit": plates(gallery.of_fit(study)),
-                "posterior": plates(gallery.of_posterior(study)),
-                "forecast": plates(gallery.of_forecast(study, ahead, curve, curves)),
-                "precision": plates(
-                    (
-                        *gallery.of_precision(study, ahead, bits),
-                        *gallery_pairs.of_pairs(study, ahead),
-                    )
-                ),
-            },
-        )
+    study = analysis.study
+    excluded, more_excluded = tables.excluded_rows(study)
+    sections = page_figures(analysis).items()
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        study=study,
+        style=_resource("page.css"),
+        tiles=tables.tiles(analysis),
+        findings=findings(analysis),
+        plans=plan_rows(analysis),
+        formulas=tables.formulas(study),
+        columns=tables.column_rows(analysis),
+        excluded=excluded,
+        more_excluded=more_excluded,
+        notes=tables.notes(study),
+        parameters=tables.parameter_rows(study),
+        noise=tables.noise_rows(analysis),
+        badges=tables.badges(study),
+        provenance=tables.provenance(analysis),
+        figures={section: rendered(figures) for section, figures in sections},
     )
 
 
-def plates(found: Iterable[gallery.PageFigure]) -> list[dict[str, Any]]:
-    """Figures as the template takes them: pictures as data, with their size, title, caption and
-    alternative text.
-    """
-    made = []
-    for plate in found:
-        width, height = plate.figure.get_size_inches() * 96
-        made.append(
+def rendered(figures: Iterable[PageFigure]) -> list[dict[str, Any]]:
+    """Figures as the template takes them: pictures as data, with size, title, caption and text."""
+    results = []
+    for each in figures:
+        width, height = each.figure.get_size_inches() * 96
+        results.append(
             {
-                "source": data_uri(svg(plate.figure)),
-                "narrow": data_uri(svg(plate.narrow)) if plate.narrow is not None else "",
+                "source": data_uri(svg(each.figure)),
+                "narrow": "" if each.narrow is None else data_uri(svg(each.narrow)),
                 "width": round(width),
                 "height": round(height),
-                "title": plate.title,
-                "alt": plate.alt,
-                "caption": plate.caption,
-                "span": plate.span,
+                "title": each.title,
+                "alt": each.alt,
+                "caption": each.caption,
+                "span": each.span,
             }
         )
-    return made
+    return results
 
 
 def data_uri(picture: str) -> str:
-    """SVG text as the address of an image that needs no second file, and whose identifiers cannot
-    meet another's.
-    """
+    """SVG text as a data address, so that identifiers of two pictures cannot collide."""
     return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
 

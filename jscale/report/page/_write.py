@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jscale._core.files import replacing
 from jscale._core.scope import in_float64
-from jscale.report.analysis import study
+from jscale.report.analysis import analyse, fitted_study
 from jscale.runs import Runs
 
 if TYPE_CHECKING:
@@ -24,32 +24,33 @@ def write(
     P_post: Sequence[float] = (),
     title: str | None = None,
 ) -> None:
-    """Write what a fit says of its runs and of the budgets to one HTML file.
+    """Write a report on a fitted law to one HTML file.
 
-    The file needs nothing else: figures, style and text are in it, it holds no script and asks no
-    network for anything. It shows the findings in plain language, the runs, the fit with its
+    The file is self-contained: figures, style and text are in it, without scripts and without
+    requests to a network. It shows the findings in sentences, the runs, the fit with its
     certificate and residuals, the posterior, the forecast along the compute-optimal path with
-    bands, for laws with bits what they cost and how many are best, and the plans. The same input
-    gives the same bytes. An old file stays whole until the new one is.
+    bands, the plans for the budgets, and for laws with bits the cost of bits and the best number
+    of bits. The same input gives the same bytes. The write is atomic.
 
     Args:
-        path: of the file.
+        path: path of the file.
         table: the runs.
         point: a fit of a law to them.
         posterior: draws of the same law given the same runs; without them there are no bands.
         budgets: compute to plan for, FLOP, above 0.
         P_post: bits after training for which to show the critical tokens, where the law has them;
-            else 3, 4 and 6.
-        title: of the page.
+            3, 4 and 6 by default.
+        title: title of the page.
 
     Raises:
         JscaleError: the path cannot be written, a number is not positive, or fit and posterior are
             of other runs.
     """
-    subject = study(
+    study = fitted_study(
         table, point, posterior, budgets=tuple(budgets), post_bits=tuple(P_post), title=title
     )
+    # The path is checked before the work.
     with replacing(path) as temporary:
         from jscale.report.page._page import page
 
-        temporary.write_text(page(subject), encoding="utf-8")
+        temporary.write_text(page(analyse(study)), encoding="utf-8")

@@ -80,7 +80,7 @@ def test_decimals_follow_the_width(width: float, places: int):
     assert numbers.decimals(width) == places
 
 
-def test_decimals_stay_inside_their_bounds():
+def test_decimals_stay_within_bounds():
     assert numbers.decimals(100.0, least=2) == 2
     assert numbers.decimals(1e-9, most=4) == 4
 

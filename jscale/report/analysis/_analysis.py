@@ -1,0 +1,78 @@
+"""The record that the page and the figures read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jscale.report.analysis._bands import Band
+from jscale.report.analysis._forecast import (
+    Forecast,
+    ResourceCurve,
+    compute_forecast,
+    resource_curve,
+)
+from jscale.report.analysis._identification import Identification, identification
+from jscale.report.analysis._paired_runs import Degradation, KeptShare, degradations, kept_shares
+from jscale.report.analysis._precision import PrecisionAnalysis, precision_analysis
+from jscale.report.analysis._size_profiles import SizeProfile, size_profiles
+from jscale.report.analysis._study import FittedStudy
+from jscale.report.analysis._summaries import (
+    ColumnSummary,
+    ResidualSummary,
+    column_summaries,
+    irreducible_loss,
+    noise_summaries,
+    residual_summary,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything that a report shows, each thing computed once.
+
+    Attributes:
+        study: the runs, the fit and the posterior.
+        columns: summaries of the columns of the fitted runs.
+        residuals: size of the residuals.
+        identification: what the data identify.
+        irreducible: parameter of irreducible loss → its value, shape (1,).
+        noise: noise parameter → summary of its posterior; empty without a posterior.
+        forecast: the optimal path, plans and the next decade; None for a law that does not divide
+            compute between size and data.
+        resource: loss against the only input of the law; None for other laws.
+        size_profiles: loss against size at up to four budgets.
+        precision: loss against bits, best bits, critical tokens; None for a law without bits.
+        degradations: loss added by quantising after training, one for each size.
+        kept_shares: input of training bits → share of parameters kept.
+    """
+
+    study: FittedStudy
+    columns: tuple[ColumnSummary, ...]
+    residuals: ResidualSummary
+    identification: Identification
+    irreducible: dict[str, Band]
+    noise: dict[str, Mapping[str, float]]
+    forecast: Forecast | None
+    resource: ResourceCurve | None
+    size_profiles: tuple[SizeProfile, ...]
+    precision: PrecisionAnalysis | None
+    degradations: tuple[Degradation, ...]
+    kept_shares: dict[str, KeptShare]
+
+
+def analyse(study: FittedStudy) -> Analysis:
+    """Compute everything that a report shows of a study."""
+    forecast = compute_forecast(study)
+    return Analysis(
+        study=study,
+        columns=column_summaries(study),
+        residuals=residual_summary(study),
+        identification=identification(study),
+        irreducible=irreducible_loss(study),
+        noise=noise_summaries(study),
+        forecast=forecast,
+        resource=resource_curve(study),
+        size_profiles=size_profiles(study, forecast),
+        precision=precision_analysis(study, forecast),
+        degradations=degradations(study, forecast),
+        kept_shares=kept_shares(study, forecast),
+    )

@@ -1,0 +1,113 @@
+"""Figures of the runs, the fit and the posterior."""
+
+from collections.abc import Callable, Iterator
+
+from matplotlib.axis import Axis
+
+from jscale.laws import Input
+from jscale.report import figures
+from jscale.report.analysis import Analysis
+from jscale.report.notation import human, listing, plain
+from jscale.report.page._page_figure import PageFigure, axis_label, input_words
+
+
+def design(analysis: Analysis) -> Iterator[PageFigure]:
+    """Size and data of every run, where the table has both."""
+    study = analysis.study
+    N, D = study.column("N"), study.column("D")
+    if N is None or D is None:
+        return
+
+    kept = study.table.kept
+    excluded = None if kept.all() else (study.table["N"][~kept], study.table["D"][~kept])
+    sizes = f"parameters from {human(N.min())} to {human(N.max())}"
+    tokens = f"tokens from {human(D.min())} to {human(D.max())}"
+    yield PageFigure(
+        figures.design(N, D, study.loss, excluded),
+        title="Design",
+        alt=f"Scatter of {len(N)} runs: {sizes} against {tokens}, coloured by loss.",
+        caption="Size and data of every run. Thin lines: equal compute, labelled in FLOP.",
+    )
+
+
+def loss_of_runs(analysis: Analysis) -> Iterator[PageFigure]:
+    """Loss against the law's first input, for a table without size and data."""
+    study = analysis.study
+    if study.column("N") is not None and study.column("D") is not None:
+        return
+
+    item = study.record.inputs[0]
+    x = study.data.inputs[item.name]
+    yield PageFigure(
+        figures.loss_by_resource(x, study.loss, axis_label(item), compute=item.name == "C"),
+        title="Loss of the runs",
+        alt=f"Loss of {len(x)} runs against {item.name} in {item.unit}.",
+        caption="The fitted runs.",
+    )
+
+
+def observed_predicted(analysis: Analysis) -> Iterator[PageFigure]:
+    """Observed against predicted loss."""
+    study, point = analysis.study, analysis.study.point
+    yield PageFigure(
+        figures.observed_predicted(study.loss, point.predicted, point.scale),
+        title="Observed against predicted",
+        alt="Observed loss against the loss that the law predicts, with the line of equality.",
+        caption="Dots: runs. On the line, the law predicts the observed loss.",
+    )
+
+
+def residuals(analysis: Analysis) -> Iterator[PageFigure]:
+    """Residuals against the prediction and against every input that varies."""
+    study, point = analysis.study, analysis.study.point
+
+    def panel(x, words: str, label: str, ticks, caption: str = "") -> PageFigure:
+        return PageFigure(
+            figures.residuals(x, point.residuals, point.scale, label, ticks),
+            title=f"Residuals against {words}",
+            alt=f"Residuals in percent against {words}, with medians of groups of runs.",
+            caption=caption,
+        )
+
+    yield panel(
+        point.predicted,
+        "the prediction",
+        "Predicted loss (nats per token)",
+        figures.number_ticks,
+        "A trend in the medians indicates a misspecified law.",
+    )
+    for item in study.record.inputs:
+        x = study.data.inputs[item.name]
+        if x.min() < x.max():
+            ticks = _ticks(item, float(x.min()))
+            yield panel(x, input_words(item), axis_label(item), ticks)
+
+
+def _ticks(item: Input, minimum: float) -> Callable[[Axis], None] | None:
+    """Ticks of a logarithmic axis for an input; None for a linear axis."""
+    if item.role.name == "bits" or minimum <= 0:
+        return None
+    return figures.power_ticks if item.role.name == "flops" else figures.count_ticks
+
+
+def parameter_pairs(analysis: Analysis) -> Iterator[PageFigure]:
+    """The pair plot of the posterior."""
+    study, identification = analysis.study, analysis.identification
+    if study.draws is None or len(study.draws) < 2:
+        return
+
+    names = identification.paired
+    draws = {name: study.draws[name] for name in names}
+    if len(names) == len(study.draws):
+        which = "every pair of parameters"
+    else:
+        which = f"the {len(names)} most correlated parameters"
+    correlations = identification.paired_correlations(study.record.parameter_names)
+    yield PageFigure(
+        figures.pairs(draws, study.point.params, correlations),
+        title="Parameters in pairs",
+        alt=f"Posterior densities of {which}: {listing([plain(name) for name in names])}.",
+        caption=f"Posterior of {which}. Regions hold 50% and 90% of the draws; above the diagonal "
+        "are correlations (of logarithms where positive). Red: point estimate.",
+        span="square",
+    )

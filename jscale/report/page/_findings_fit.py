@@ -1,0 +1,129 @@
+"""Findings about the fit: its quality, its certificate, the sampler, what the data identify."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from jscale._core.status import Status
+from jscale.report.analysis import Analysis, FittedStudy
+from jscale.report.notation import human, listing, number, percent, plain, plural
+
+if TYPE_CHECKING:
+    from jscale.fit import Certificate
+
+Tone = Literal["plain", "good", "doubt"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding.
+
+    Attributes:
+        lead: its subject, in two or three words.
+        text: one sentence or two.
+        tone: "good" and "doubt" are marked on the page.
+    """
+
+    lead: str
+    text: str
+    tone: Tone = "plain"
+
+
+def fit_quality(analysis: Analysis) -> Finding:
+    """Which law, how many runs, how large the residuals are."""
+    study, residuals = analysis.study, analysis.residuals
+    point = study.point
+    side = "above" if residuals.largest > 0 else "below"
+    text = (
+        f"The {study.law_name} law fits {plural(point.n_runs, 'run')} with residuals of "
+        f"{percent(point.scale)} of the loss (robust standard deviation; root mean square "
+        f"{percent(residuals.rms)}). The largest residual is that of row {residuals.largest_row}, "
+        f"{percent(abs(residuals.largest))} {side} the law."
+    )
+    return Finding("Fit", text)
+
+
+def certificate(result: "Certificate") -> Finding:
+    """Whether the optimum is certain, in a sentence."""
+    agreeing = round(result.agreement * result.starts)
+    starts = (
+        f"All {result.starts}" if agreeing == result.starts else f"{agreeing} of {result.starts}"
+    )
+
+    if result.status == Status.converged:
+        scope = "(this does not say that the law is right)"
+        if result.second_method:
+            text = f"{starts} starts and a second optimiser reach the same minimum {scope}."
+        else:
+            text = (
+                f"{starts} starts reach the same minimum {scope}; a second optimiser stopped short "
+                "of it."
+            )
+        return Finding("Certificate", text, "good")
+
+    if result.status == Status.collinear_design:
+        text = (
+            f"{starts} starts reach the same minimum, but the data do not identify all parameters: "
+            "many other values fit as well."
+        )
+    elif result.status == Status.at_bound:
+        bound = "its bound" if len(result.at_bound) == 1 else "their bounds"
+        names = listing(_symbols(result.at_bound))
+        text = f"{starts} starts reach the same minimum, with {names} at {bound}."
+    else:
+        text = (
+            f"The fit did not converge ({agreeing} of {result.starts} starts agree): do not rely "
+            "on the numbers below."
+        )
+    return Finding("Certificate", text, "doubt")
+
+
+def sampling(study: FittedStudy) -> list[Finding]:
+    """A warning where the chains did not converge; else empty."""
+    if study.posterior is None or study.posterior.status == Status.converged:
+        return []
+    text = "The chains did not converge: do not rely on the intervals below."
+    return [Finding("Posterior", text, "doubt")]
+
+
+def identified_parameters(analysis: Analysis) -> Finding:
+    """Parameters that the data do not identify, or only jointly, and inputs that never vary."""
+    result = analysis.identification
+    sentences = []
+    named: set[str] = set()
+    if result.unidentified:
+        names = listing(_symbols(result.unidentified))
+        sentences.append(f"The data do not identify {names} separately.")
+        named.update(result.unidentified)
+
+    if result.collinear:
+        # Rounded down: a correlation of 0.9996 must not read as 1.
+        pairs = [
+            f"{listing(_symbols(pair.names))} ({np.floor(pair.correlation * 1000) / 1000:.3g})"
+            for pair in result.collinear
+        ]
+        sentences.append(
+            "These parameters are nearly collinear; interpret them jointly (correlations): "
+            f"{listing(pairs)}."
+        )
+        named.update(name for pair in result.collinear for name in pair.names)
+
+    for name, (low, high) in result.wide.items():
+        if name not in named:
+            sentences.append(
+                f"The 90% interval of {plain(name)} spans a factor of {number(high / low, 2)} "
+                f"({human(low)} to {human(high)})."
+            )
+    for name, constant in result.constant.items():
+        sentences.append(
+            f"{name} is {human(constant)} in every run, so its effect cannot be estimated."
+        )
+    if not sentences:
+        return Finding("Identification", "The data identify all parameters.", "good")
+    return Finding("Identification", " ".join(sentences), "doubt")
+
+
+def _symbols(names: Iterable[str]) -> list[str]:
+    return [plain(name) for name in names]
