@@ -115,7 +115,10 @@ def fit(
         if resampling:
             # --draws is the number of refits of the intervals.
             with flags.renamed(draws="bootstrap", kind="bootstrap_kind"):
-                resampled = room.bootstrap(chosen, table, **random, **common, **resampling)
+                if point is None:
+                    resampled = room.bootstrap(chosen, table, **random, **common, **resampling)
+                else:
+                    resampled = room.bootstrap(point, **random, **resampling)
             point = resampled.point
         if point is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
