@@ -22,7 +22,7 @@ def option(*names: str, help: str, metavar: str, **more: object) -> typer.models
 RUNS = Annotated[
     str,
     typer.Argument(
-        help="A table of runs (.csv .tsv .jsonl .parquet), or a data set by name.",
+        help="A table of runs (.csv .tsv .json .jsonl .xlsx .parquet), or a data set by name.",
         metavar="RUNS",
         show_default=False,
     ),
