@@ -115,7 +115,7 @@ def test_one_function_in_both_precisions():
     assert float(single) != 1 / 3
 
 
-def test_arrays_keep_their_precision_outside_of_the_scope():
+def test_arrays_have_the_same_precision_outside_of_the_scope():
     with float64():
         tree = {"a": jnp.asarray([1 / 3]), "b": (jnp.arange(2), 1.0)}
     out = to_numpy(tree)

@@ -13,7 +13,7 @@ def test_values_are_quoted_short_and_on_one_line():
     assert text.quote(10**5000) == "'a very long int'"
 
 
-def test_paths_keep_their_end():
+def test_long_paths_are_cut_at_the_start():
     assert text.inline("a\nb.csv") == r"a\nb.csv"
     assert text.inline("x" * 200 + "runs.csv", 10) == "…xxruns.csv"
 

@@ -72,7 +72,7 @@ def test_messages_about_missing_and_invalid_columns():
         )
 
 
-def test_an_input_without_a_column_takes_its_default():
+def test_an_input_without_a_column_has_its_default():
     @laws.law(formula="a + 0 * N * epochs", source="test")
     def repeated(
         N: laws.roles.Count, epochs: laws.roles.Steps = 1.0, *, a: laws.roles.Irreducible

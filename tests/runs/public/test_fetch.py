@@ -91,7 +91,7 @@ def test_a_download_becomes_a_table(server, cache):
     assert table.source == entry.upstream.url
 
 
-def test_a_damaged_file_in_the_cache_is_downloaded_again(server, cache):
+def test_a_damaged_file_in_the_cache_is_replaced(server, cache):
     upstream = toy(server.server_port)
     fetch(upstream)
     (cache / "toy.csv").write_bytes(CONTENT[:-1])
@@ -118,7 +118,7 @@ def test_a_damaged_file_in_the_cache_is_removed_even_if_the_download_fails(serve
         ((500, 0, b""), "HTTP status 500"),
     ],
 )
-def test_a_wrong_answer_is_not_cached(answer, expected, server, cache):
+def test_an_invalid_answer_is_not_cached(answer, expected, server, cache):
     server.answer = answer
     assert expected in failure(toy(server.server_port))
     assert list(cache.iterdir()) == []

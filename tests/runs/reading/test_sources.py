@@ -204,7 +204,7 @@ def test_excel_cells_of_other_kinds(tmp_path):
     np.testing.assert_array_equal(table["code"], [7.0, np.nan])
 
 
-def test_json_keeps_large_and_precise_numbers(tmp_path):
+def test_large_and_precise_numbers_in_json(tmp_path):
     text = '[{"N": 7e7, "loss": 2.7500000000000004, "seed": 12345678901234567890, "x": {"y": 1}}]'
     table = runs.read(write(tmp_path, "r.json", text))
     assert table["loss"][0] == 2.7500000000000004

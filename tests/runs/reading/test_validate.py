@@ -138,7 +138,7 @@ def test_missing_bits_are_sixteen_with_notes():
     ]
 
 
-def test_one_precision_stands_for_weights_activations_and_cache():
+def test_one_column_of_bits_covers_weights_activations_and_cache():
     table = runs.read({"N": N, "D": D, "loss": LOSS, "precision": [4, 8, 16]})
     assert [table[p].tolist() for p in ("P_w", "P_a", "P_kv")] == [[4, 8, 16]] * 3
     assert table["P_post"].tolist() == [16, 16, 16]
@@ -229,7 +229,7 @@ def test_a_plain_name_has_precedence_over_one_with_a_scale():
     )
 
 
-def test_compute_that_disagrees_lists_rows_and_the_worst():
+def test_compute_that_disagrees_lists_rows_and_the_largest_ratio():
     exact = 6 * np.array(N) * np.array(D)
     assert "compute-disagrees" not in notes(C=exact * [1.9, 1, 0.51])
     note = notes(C=exact * [1, 2.1, 0.25])["compute-disagrees"]
