@@ -269,8 +269,8 @@ def _check_shares(
         rows: their positions in the table.
     """
     total = sum_of_parts(describe(law), inputs)
-    if total is not None and total.wrong.any():
-        at = int(np.flatnonzero(total.wrong)[0])
+    if total is not None and total.invalid.any():
+        at = int(np.flatnonzero(total.invalid)[0])
         raise JscaleError(
             f"{table.name}: columns {sum_label(total.names)}, row {rows[at] + 1}: "
             f"they sum to {total.total[at]:g}; "
