@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.tables import chinchilla_rows, write_table
 
-GOOD = {name: values.tolist() for name, values in chinchilla_rows((3, 10, 30, 100, 300)).items()}
+VALID = {name: values.tolist() for name, values in chinchilla_rows((3, 10, 30, 100, 300)).items()}
 TEXTS = {
     "empty.csv": ("", "the file is empty"),
     "header.csv": ("N,D,loss\n", "no data rows"),
@@ -70,10 +70,10 @@ def test_names_of_data_sets(jscale, tmp_path: Path):
 
 
 def test_a_loss_below_a_fixed_floor(jscale, tmp_path: Path):
-    table = write_table(tmp_path / "runs.csv", GOOD)
-    highest = int(np.argmin(GOOD["loss"])) + 1
+    table = write_table(tmp_path / "runs.csv", VALID)
+    highest = int(np.argmin(VALID["loss"])) + 1
     rejected(
-        jscale("fit", table, "--fix", f"E={min(GOOD['loss'])}"), f"row {highest}", "floor E = "
+        jscale("fit", table, "--fix", f"E={min(VALID['loss'])}"), f"row {highest}", "floor E = "
     )
 
 

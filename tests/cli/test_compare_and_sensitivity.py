@@ -15,14 +15,14 @@ from jscale.cli.support.inputs import objective_of
 from tests.assess.tables import FIXED, FREE, simulated
 from tests.cli.tables import write_table
 
-FEW_STARTS = ("--starts", 8)
+EIGHT_STARTS = ("--starts", 8)
 COMPARE = (
     *("--law", "power_size", "--law", "power_size[L_inf=1.8]"),
-    *("--objective", "log-squares", *FEW_STARTS),
+    *("--objective", "log-squares", *EIGHT_STARTS),
 )
 CURVE = (
     *("--law", "power_size", "--target", "alpha"),
-    *("--objective", "log-squares,huber:0.01", *FEW_STARTS),
+    *("--objective", "log-squares,huber:0.01", *EIGHT_STARTS),
 )
 
 
@@ -54,11 +54,11 @@ def test_compare(answer, jscale, sizes: Path, tmp_path: Path, monkeypatch):
     assert (result.exit_code, result.stderr) == (0, "")
     assert "held-out rmse" in result.stdout
     assert "likelihood ratio" in result.stdout
-    alone = answer(
+    without_holdout = answer(
         "compare", sizes, *COMPARE, "--holdout", 0, "--nested", "power_size[L_inf=1.8]<power_size"
     )
-    assert alone["held_out"] == {"runs": 0, "C_from": None}
-    assert len(alone["nested"]) == 1
+    assert without_holdout["held_out"] == {"runs": 0, "C_from": None}
+    assert len(without_holdout["nested"]) == 1
 
 
 def test_sensitivity(answer, jscale, sizes: Path, tmp_path: Path):

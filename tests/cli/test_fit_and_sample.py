@@ -123,7 +123,7 @@ def test_objectives():
     assert objective_of("huber-likelihood", 0.5) == fit.HuberLikelihood(delta=0.5)
 
 
-def test_excluded_rows_count_when_asked(answer, table: Path, point: fit.Point, monkeypatch):
+def test_excluded_rows_can_be_included(answer, table: Path, point: fit.Point, monkeypatch):
     tables = []
 
     def fit_point(law, table, **_):
@@ -228,7 +228,7 @@ def test_an_interrupt_is_one_line(jscale, table: Path, tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_write_leaves_the_old_file(
+def test_a_failed_write_does_not_change_the_file(
     jscale, table: Path, call: dict[str, Any], tmp_path: Path, monkeypatch
 ):
     def save(self, path):
@@ -249,9 +249,9 @@ def test_weights_name_a_column(answer, jscale, fitted, table: Path):
     assert weighted["weights"] == "D"
     assert weighted["params"] != fitted.printed["params"]
 
-    wrong = jscale("fit", table, "--weights", "trust")
-    assert wrong.exit_code == 2
-    assert "has no column 'trust'" in wrong.stderr
+    rejected = jscale("fit", table, "--weights", "trust")
+    assert rejected.exit_code == 2
+    assert "has no column 'trust'" in rejected.stderr
 
 
 @pytest.mark.parametrize(

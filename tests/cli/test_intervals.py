@@ -106,9 +106,9 @@ def test_tables_fit_eighty_columns(monkeypatch):
     )
     interval_tables.show(cast(Intervals, intervals))
     lines = [line for line in screen.getvalue().splitlines() if line.startswith("  ")]
-    rows_shown = [line.split() for line in lines if line.strip()]
-    assert [cells[0] for cells in rows_shown] == list(INTERVAL_KINDS) * 2
-    assert {tuple(cells[1:]) for cells in rows_shown} == {("1.1000e-10", "1.4000e+10", "1.4e+10")}
+    cells_by_row = [line.split() for line in lines if line.strip()]
+    assert [cells[0] for cells in cells_by_row] == list(INTERVAL_KINDS) * 2
+    assert {tuple(cells[1:]) for cells in cells_by_row} == {("1.1000e-10", "1.4000e+10", "1.4e+10")}
 
 
 @pytest.mark.parametrize(

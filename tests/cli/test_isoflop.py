@@ -48,11 +48,11 @@ def test_json(answer, valleys: Path, tmp_path: Path):
 
 def test_draws_follow_the_seed(answer, valleys: Path):
     options = ("--law", "none", "--bootstrap", 20)
-    first, again, other = (
+    first, same_seed, other_seed = (
         answer("isoflop", valleys, *options, "--seed", seed) for seed in (1, 1, 2)
     )
-    assert first == again
-    assert first["fits"]["all"]["N"]["interval"] != other["fits"]["all"]["N"]["interval"]
+    assert first == same_seed
+    assert first["fits"]["all"]["N"]["interval"] != other_seed["fits"]["all"]["N"]["interval"]
 
 
 def test_for_people(jscale, valleys: Path):
@@ -101,7 +101,7 @@ def test_a_table_without_valleys_gets_a_note_on_what_was_expected(jscale, answer
     assert all(lines == {"N": None, "D": None} for lines in printed["fits"].values())
     messages = [note["message"] for note in printed["notes"] if note["severity"] == "error"]
     assert messages == [
-        "no valley and no power law: no budget has sizes enough for the curve (19 budgets "
+        "no valley and no power law: no budget has enough sizes for the curve (19 budgets "
         "of at most 2 runs); expected 3 or more sizes at equal compute, at two or more budgets"
     ]
     result = jscale("isoflop", table, "--law", "none").stdout
@@ -110,7 +110,7 @@ def test_a_table_without_valleys_gets_a_note_on_what_was_expected(jscale, answer
     assert "–" not in result
 
 
-def test_a_column_goes_by_its_old_name_too(answer, valleys: Path, tmp_path: Path):
+def test_a_column_keeps_its_name_in_the_source(answer, valleys: Path, tmp_path: Path):
     file = tmp_path / "renamed.csv"
     file.write_text(
         valleys.read_text(encoding="utf-8").replace("N,D,C,loss", "N,D,budget,loss"),

@@ -100,13 +100,6 @@ def test_latex_of_every_law_reads(answer):
         assert len(lines) == 1 + len(record.definitions)
 
 
-def test_latex_without_sympy(jscale, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "sympy", None)
-    result = jscale("laws", "qat", "--latex")
-    assert result.exit_code == 2
-    assert result.stderr == "jscale: error: --latex needs SymPy: pip install sympy\n"
-
-
 def test_data_lists_the_data_sets(answer, jscale):
     assert [d["name"] for d in answer("data")["data"]] == [d.name for d in runs.datasets()]
     assert all(d.name in jscale("data").stdout for d in runs.datasets())
@@ -137,12 +130,12 @@ def test_data_writes_a_table_that_reads_back_the_same(jscale, tmp_path: Path):
     )
     written = tmp_path / "tidy.csv"
     assert jscale("data", source, "--out", written).exit_code == 0
-    again = runs.read(written)
-    assert again.digest == runs.read(source).digest
-    assert list(again) == list(runs.read(source))
+    read_back = runs.read(written)
+    assert read_back.digest == runs.read(source).digest
+    assert list(read_back) == list(runs.read(source))
 
 
-def test_markup_in_a_table_is_shown_as_it_is(jscale, tmp_path: Path):
+def test_markup_in_a_table_is_printed_literally(jscale, tmp_path: Path):
     source = tmp_path / "m.csv"
     source.write_text("N,D,loss,[bold]x[/bold]\n1e7,1e9,3,1\n2e7,1e9,2.9,2\n")
     assert "[bold]x[/bold]" in jscale("data", source).stdout

@@ -75,7 +75,7 @@ def test_critical_tokens(answer):
     assert point(planned["D_crit"]["4"]) == pytest.approx(closed(N * kept, 4), rel=1e-8)
 
 
-def test_tokens_that_never_hurt_are_null_with_a_status(answer, jscale):
+def test_without_critical_tokens_the_value_is_null_with_a_status(answer, jscale):
     (printed,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16")["plans"]
     assert printed["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {
         "status": "no_interior_optimum",
@@ -108,8 +108,8 @@ def test_plan_from_draws(answer, sampled, table: Path, tmp_path: Path):
     assert printed["draws"] == 200
     assert json.loads((tmp_path / "plan.json").read_text()) == printed
     # The same seed gives the same draws, whichever verb asks for them.
-    again = answer("plan", table, "--budget", "1e23", *SHORT, "--seed", 3)
-    assert again["plans"] == printed["plans"]
+    from_table = answer("plan", table, "--budget", "1e23", *SHORT, "--seed", 3)
+    assert from_table["plans"] == printed["plans"]
 
 
 def test_plan_from_the_json_of_a_fit(answer, jscale, tied):
@@ -163,6 +163,6 @@ def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeyp
     assert f"report: {page} (0.0 MB)" in result.stdout
 
 
-def test_default_budgets_lie_beyond_the_runs():
+def test_default_budgets_exceed_the_compute_of_the_runs():
     assert default_budgets(np.array([1e18, 1.3e22])) == [1e23, 1e24, 1e25]
     assert default_budgets(np.array([9e22])) == [1e24, 1e25, 1e26]

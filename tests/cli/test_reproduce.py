@@ -12,7 +12,7 @@ from jscale.assess.published._row import Protocol
 PROTOCOL = Protocol("chinchilla", "240 runs, [bold]squares")
 
 
-def stand_in(name: str | None, *, key) -> Reproduction:
+def fake_reproduce(name: str | None, *, key) -> Reproduction:
     """Numbers that are reproduced, differ and are not identified; and a data set without a file."""
     assert name is not None
     if name == "quest":
@@ -33,7 +33,7 @@ def stand_in(name: str | None, *, key) -> Reproduction:
 
 @pytest.fixture
 def papers(monkeypatch):
-    monkeypatch.setattr(assess, "reproduce", stand_in)
+    monkeypatch.setattr(assess, "reproduce", fake_reproduce)
 
 
 def test_everything_as_json(answer, papers, tmp_path):

@@ -64,7 +64,7 @@ def test_an_argument_becomes_its_flag(error: JscaleError, message: str):
     assert message_of(error, *options) == message
 
 
-def test_a_wrong_value_that_no_option_gave_has_no_flag():
+def test_an_invalid_value_without_its_option_has_no_flag():
     error = JscaleError("must be at least 1e-09", argument="delta")
     assert message_of(error) == "delta must be at least 1e-09"
     assert message_of(error, "--delta", "1") == "--delta must be at least 1e-09"
@@ -94,7 +94,7 @@ def test_every_verb_prints_flags():
     assert set(RENAMED.values()) <= options
 
 
-def test_help_names_flags_alone(jscale):
+def test_help_names_no_python_argument(jscale):
     """No help text shows an argument of the library."""
     group = typer.main.get_command(app)
     for name in group.commands:  # pyright: ignore[reportAttributeAccessIssue]

@@ -148,7 +148,7 @@ def test_a_link_stays_a_link(tmp_path):
         (math.inf, 1e30, "∞"),
     ],
 )
-def test_errors_are_written_like_their_values(stderr: float, value: float, text: str):
+def test_standard_errors_have_the_format_of_their_values(stderr: float, value: float, text: str):
     assert output.error(stderr, value) == text
 
 
