@@ -10,6 +10,7 @@ from jscale.cli.support.session import session
 
 if TYPE_CHECKING:
     from jscale.laws import Constants, LawFunction, Record
+    from jscale.report.notation import Card
 
 
 LAW_NAME = Annotated[
@@ -131,47 +132,52 @@ def _constants(constants: "Constants") -> dict[str, Any]:
 
 
 def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> None:
-    from jscale.laws import CONFIDENCE, describe
-    from jscale.report.notation import details, latex_lines
-    from jscale.runs import columns_of
+    from jscale.report.notation import card, latex_lines
 
-    record = describe(law)
-    payload = summary(record)
+    content = card(law)
+    payload = summary(content.record)
     if latex:
-        payload["latex"] = latex_lines(record)
+        payload["latex"] = latex_lines(content.record)
     output.deliver(payload, as_json, out)
     if as_json:
         return
     if latex:
         output.show(*payload["latex"])
         return
+    _show_card(content)
+
+
+def _show_card(content: "Card") -> None:
+    """Print a law's card: formula, inputs, parameters, published constants, further facts."""
+    record = content.record
     output.show(f"{record.name}: {record.summary}", f"\n  {record.formula}")
     output.show(*(f"  {symbol} = {text}" for symbol, text in record.definitions))
-    if more := details(law):
-        output.show(f"\n{more}")
-    columns = columns_of(law)
+    if content.details:
+        output.show(f"\n{content.details}")
+
     inputs = [
         (
-            " or ".join(columns[i.name]),
-            i.unit,
-            i.role.meaning,
-            "" if i.default is None else f"{i.default:g} when left out",
+            " or ".join(row.columns),
+            row.unit,
+            row.meaning,
+            "" if row.default is None else f"{row.default:g} when left out",
         )
-        for i in record.inputs
+        for row in content.inputs
     ]
     headers = ("column", "unit", "meaning", "")
     output.show(output.table(headers, inputs, title="\ninputs, from the columns of the runs"))
+
     parameters = [
         (
-            name,
-            p["unit"],
-            p["meaning"],
-            p["support"],
-            p["prior"],
-            "{:g} to {:g}".format(*p["start"]),
-            p["coordinate"],
+            row.name,
+            row.unit,
+            row.meaning,
+            row.support,
+            row.prior,
+            "" if row.start is None else "{:g} to {:g}".format(*row.start),
+            row.coordinate,
         )
-        for name, p in payload["parameters"].items()
+        for row in content.parameters
     ]
     headers = (
         "name",
@@ -183,32 +189,26 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
         "… this, at the centre of the runs",
     )
     output.show(output.table(headers, parameters, title="parameters"))
+
     for source, constants in record.published.items():
-        values = [
-            (name, f"{value:.10g}", _error(constants, name))
-            for name, value in constants.values.items()
-        ]
-        code = constants.confidence
-        title = f"{source}: {constants.source} [{code}: {CONFIDENCE[code]}]"
-        output.show(output.table(("name", "value", "stderr"), values, title=title, right="lrr"))
-        if constants.note:
-            output.show(f"  {constants.note}\n")
-    output.show(*_remarks(record))
+        _show_constants(source, constants)
+    facts = content.facts()
+    for kind in ("returns", "source", "monotone", "limits", "ridges", "traps"):
+        output.show(*facts[kind])
 
 
-def _remarks(record: "Record") -> list[str]:
-    """What is known of a law beside its numbers, a line each."""
-    from jscale.report.notation import returns
+def _show_constants(source: str, constants: "Constants") -> None:
+    """Print a published set of constants."""
+    from jscale.laws import CONFIDENCE
 
-    lines = [returns(record), f"source: {record.source}"]
-    for words, names in (
-        ("never grows with", record.decreasing),
-        ("never falls with", record.increasing),
-    ):
-        lines += [f"{words} {', '.join(names)}"] if names else []
-    lines += [f"limit: {text} at {where}" for where, text in record.limits.items()]
-    lines += [f"ridge: {ridge}" for ridge in record.ridges]
-    return lines + [f"mind: {trap}" for trap in record.traps]
+    rows = [
+        (name, f"{value:.10g}", _error(constants, name)) for name, value in constants.values.items()
+    ]
+    code = constants.confidence
+    title = f"{source}: {constants.source} [{code}: {CONFIDENCE[code]}]"
+    output.show(output.table(("name", "value", "stderr"), rows, title=title, right="lrr"))
+    if constants.note:
+        output.show(f"  {constants.note}\n")
 
 
 def _error(constants: "Constants", name: str) -> str:
@@ -285,7 +285,7 @@ def _point(record: "Record", at: list[str]) -> dict[str, float]:
         point[declared.name] = value
 
     shares = sum_of_parts(record, point)
-    if shares and shares.wrong:
+    if shares and shares.invalid:
         raise JscaleError(
             f"--at: {sum_label(shares.names)} = {shares.total:g}: expected parts of one whole, "
             f"together {shares.expected}"

@@ -1,39 +1,31 @@
-"""What a declaration of a law must be right about, seen before anybody fits it."""
+"""Checks of a law's declaration, before anybody fits the law."""
 
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
-from jscale.laws.declaration._record import Constants, Record, edge
+from jscale.laws.declaration._record import Constants, Parameter, Record, edge
 
 
 def check(record: Record) -> None:
-    """Check that all names of a declaration are explained in it.
+    """Check that every name of a declaration has exactly one meaning.
 
     Raises:
-        JscaleError: a name has two meanings or none, or a parameter says too little to be fitted.
+        JscaleError: a name has two meanings or none, or a parameter lacks what a fit needs.
     """
     known = set(record.input_names) | set(record.parameter_names)
     if taken := known & {name for name, _ in record.definitions}:
         raise JscaleError(
             f"law {record.name!r}: where gives {', '.join(sorted(taken))} a second meaning"
         )
+
     for name, text in (*record.definitions, ("formula", record.formula)):
         if unknown := expressions.names(text) - known - set(record.functions):
             raise JscaleError(
-                f"law {record.name!r}: {name} uses {', '.join(sorted(unknown))}, not in the signature"
+                f"law {record.name!r}: {name} uses {', '.join(sorted(unknown))}, "
+                "not in the signature"
             )
         known.add(name)
-    for short, given in record.published.items():
-        if not isinstance(given, Constants):
-            raise JscaleError(
-                f"law {record.name!r}: make the constants {short!r} with jscale.laws.constants"
-            )
-        if set(given.values) != set(record.parameter_names) or not set(given.stderr) <= set(
-            given.values
-        ):
-            raise JscaleError(
-                f"law {record.name!r}: constants {short!r} name {sorted({*given.values, *given.stderr})}, "
-                f"the signature {sorted(record.parameter_names)}"
-            )
+
+    _check_published(record)
     for kind, named in (("decreasing", record.decreasing), ("increasing", record.increasing)):
         if unknown := set(named) - set(record.input_names):
             raise JscaleError(f"law {record.name!r}: {kind} names {sorted(unknown)}, not inputs")
@@ -41,43 +33,66 @@ def check(record: Record) -> None:
     check_parameters(record)
 
 
+def _check_published(record: Record) -> None:
+    """Check that every published set has a value for each parameter, and for nothing else."""
+    parameters = set(record.parameter_names)
+    for source, published in record.published.items():
+        if not isinstance(published, Constants):
+            raise JscaleError(
+                f"law {record.name!r}: make the constants {source!r} with jscale.laws.constants"
+            )
+        values, errors = set(published.values), set(published.stderr)
+        if values != parameters or not errors <= values:
+            raise JscaleError(
+                f"law {record.name!r}: constants {source!r} name {sorted(values | errors)}, "
+                f"the signature {sorted(parameters)}"
+            )
+
+
 def _check_limits(record: Record, known: set[str]) -> None:
+    """Check that limits name inputs, and that their formulas use known names."""
     for where, text in record.limits.items():
         pairs = edge(where)
         if unknown := {name for name, _ in pairs} - set(record.input_names):
             raise JscaleError(
                 f"law {record.name!r}: the limit {where!r} names {sorted(unknown)}, not inputs"
             )
-        used = frozenset().union(
-            expressions.names(text), *(expressions.names(at) for _, at in pairs)
-        )
+
+        used = expressions.names(text).union(*(expressions.names(at) for _, at in pairs))
         if unknown := used - known - set(record.functions):
             raise JscaleError(
-                f"law {record.name!r}: the limit {where!r} uses {sorted(unknown)}, not in the signature"
+                f"law {record.name!r}: the limit {where!r} uses {sorted(unknown)}, "
+                "not in the signature"
             )
 
 
 def check_parameters(record: Record) -> None:
-    """Raise JscaleError unless every parameter has a prior, a start range and an anchor that can be
-    evaluated.
+    """Check that every parameter has a prior, a start range and an anchor that can be evaluated.
+
+    Raises:
+        JscaleError: a parameter lacks one of the three.
     """
     at_centre = {n + s for n in record.input_names for s in ("", "_low")} | {"loss_min"}
-    before: set[str] = set()
-    for p in record.in_order_of_anchors:
-        anchor = p.role.anchor
-        if p.role.prior is None or p.role.start is None:
+    evaluated: set[str] = set()
+    for parameter in record.in_order_of_anchors:
+        if parameter.role.prior is None or parameter.role.start is None:
             raise JscaleError(
-                f"law {record.name!r}: {p.name!r} needs a role with a prior and a start range"
+                f"law {record.name!r}: {parameter.name!r} needs a role with a prior and a start "
+                "range"
             )
-        if anchor is None:
-            before.add(p.name)
-            continue
-        if unknown := anchor.names - at_centre - before:
-            why = (
-                "in a circle"
-                if unknown <= set(record.parameter_names)
-                else f"not in the signature: use that name, or give {p.name!r} another, adjust(anchor=Anchor('N**-a'))"
-            )
-            names = ", ".join(sorted(unknown))
-            raise JscaleError(f"law {record.name!r}: the anchor of {p.name!r} uses {names}, {why}")
-        before.add(p.name)
+        anchor = parameter.role.anchor
+        if anchor is not None and (unknown := anchor.names - at_centre - evaluated):
+            raise JscaleError(_anchor_message(record, parameter, unknown))
+        evaluated.add(parameter.name)
+
+
+def _anchor_message(record: Record, parameter: Parameter, unknown: frozenset[str]) -> str:
+    """The message about names in an anchor that cannot be evaluated."""
+    names = ", ".join(sorted(unknown))
+    message = f"law {record.name!r}: the anchor of {parameter.name!r} uses {names}, "
+    if unknown <= set(record.parameter_names):
+        return message + "in a circle"
+    return (
+        f"{message}not in the signature: use that name, or give {parameter.name!r} another, "
+        "adjust(anchor=Anchor('N**-a'))"
+    )

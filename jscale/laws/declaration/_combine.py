@@ -1,7 +1,7 @@
 """Laws made from laws: constants fixed, parameters tied, an input replaced by another law."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,17 +9,18 @@ from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale.laws.declaration._check import check_parameters
 from jscale.laws.declaration._declare import LawFunction, describe, make_law
-from jscale.laws.declaration._record import Constants, Parameter, Record
+from jscale.laws.declaration._record import Constants, Input, Parameter, Record
 
 
 def fix(law: LawFunction, **values: float) -> LawFunction:
     """The law with some parameters held at given values.
 
+    Published sets keep their other constants, with a note.
+
     Args:
-        law: a declared law. **values: parameter → value, in the parameter's unit. The ends of a
-        parameter's support are allowed: E = 0 or
-            a robustness of 0 switches a term off. Published sets keep their other constants, with a
-            note.
+        law: a declared law.
+        **values: parameter → value, in the parameter's unit. The ends of a parameter's support are
+            allowed: E = 0 or a robustness of 0 switches a term off.
 
     Raises:
         JscaleError: a name that is not a parameter, or a value outside its support.
@@ -38,37 +39,39 @@ def fix(law: LawFunction, **values: float) -> LawFunction:
     for p in record.parameters:
         if p.name in held and not p.support.lower <= held[p.name] <= p.support.upper:
             raise JscaleError(
-                f"law {record.name!r}: {p.name} = {held[p.name]} lies outside its support, {p.support}"
+                f"law {record.name!r}: {p.name} = {held[p.name]} lies outside its support, "
+                f"{p.support}"
             )
-    taken = tuple((p, held[p.name]) for p in record.parameters if p.name in held)
-    published = {source: _departed(given, held) for source, given in record.published.items()}
+
+    removed = tuple((p, held[p.name]) for p in record.parameters if p.name in held)
+    published = {source: _with_note(c, held) for source, c in record.published.items()}
+    reduced = _without(replace(record, published=published), set(held))
     return _rebuild(
-        lambda given: law(**given, **held),
-        replace(
-            _without(replace(record, published=published), set(held)), held=(*record.held, *taken)
-        ),
+        lambda arguments: law(**arguments, **held),
+        replace(reduced, held=(*record.held, *removed)),
         ", ".join(f"{name}={value:g}" for name, value in held.items()),
         {name: repr(value) for name, value in held.items()},
     )
 
 
-def _departed(given: Constants, held: Mapping[str, float]) -> Constants:
-    """The constants with a note of the values that were published for what is now held at another."""
-    others = [
-        f"{name} = {given.values[name]:g}"
+def _with_note(published: Constants, held: Mapping[str, float]) -> Constants:
+    """The constants with a note of the published values that differ from those held."""
+    different = [
+        f"{name} = {published.values[name]:g}"
         for name, value in held.items()
-        if given.values[name] != value
+        if published.values[name] != value
     ]
-    if not others:
-        return given
-    note = f"published together with {', '.join(others)}, not with the values held here"
-    return replace(given, note=f"{given.note}; {note}" if given.note else note)
+    if not different:
+        return published
+
+    note = f"published together with {', '.join(different)}, not with the values held here"
+    return replace(published, note=f"{published.note}; {note}" if published.note else note)
 
 
 def tie(law: LawFunction, **names: str) -> LawFunction:
     """The law with some parameters equal to others: ``tie(chinchilla, beta="alpha")``.
 
-    Published constants stay where they agree with it.
+    Only published sets in which the tied parameters are equal are kept.
 
     Raises:
         JscaleError: a name that is not a parameter, or a parameter tied to a tied one.
@@ -90,15 +93,20 @@ def tie(law: LawFunction, **names: str) -> LawFunction:
         raise JscaleError(
             f"law {record.name!r}: {', '.join(sorted(chained))} cannot be tied and be tied to"
         )
-    # A published set that has two values for what is now one parameter says nothing of the tied
-    # law.
+
+    # A published set with two values for what is now one parameter does not apply to the tied law.
     agreeing = {
-        source: given
-        for source, given in record.published.items()
-        if all(given.values[name] == given.values[other] for name, other in names.items())
+        source: published
+        for source, published in record.published.items()
+        if all(published.values[name] == published.values[other] for name, other in names.items())
     }
+
+    def evaluate(arguments: Mapping[str, Any]) -> Any:
+        tied = {name: arguments[other] for name, other in names.items()}
+        return law(**arguments, **tied)
+
     return _rebuild(
-        lambda given: law(**given, **{name: given[other] for name, other in names.items()}),
+        evaluate,
         _without(replace(record, published=agreeing), set(names)),
         ", ".join(f"{name}={other}" for name, other in names.items()),
         names,
@@ -110,17 +118,17 @@ def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
 
     ``substitute(chinchilla, N=effective_parameters)`` is Chinchilla's law at low precision: it
     takes the inputs and parameters of both, and ``N`` of the outer law is the value of the inner
-    one. Several pairs are put in at once: an inner law that takes ``D`` is given the ``D`` of the
-    runs, whatever stands for ``D`` in the outer law.
+    one. Several pairs are substituted at the same time: an inner law that takes ``D`` gets the
+    ``D`` of the runs, even where another law replaces ``D`` in the outer one.
 
     Args:
         law: the outer law.
         **laws: ``input=inner`` pairs, one or more.
 
     Raises:
-        JscaleError: no pair, an unknown input, an inner law of another unit, a name that means
-            something else in another of the laws, or inner laws each of which takes what the other
-            one computes.
+        JscaleError: no pair, an unknown input, an inner law of another unit, a name with different
+            meanings in two of the laws, or inner laws that each take the input that another
+            computes.
 
     Example:
         >>> from jscale import laws
@@ -138,69 +146,78 @@ def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
     combined = law
     for name in _in_order(inners):
         combined = _substituted(combined, name, laws[name])
-    return combined if len(laws) == 1 else _as_asked(combined, record, inners)
+    return combined if len(laws) == 1 else _in_order_of_pairs(combined, record, inners)
 
 
-def _as_asked(combined: LawFunction, record: Record, inners: Mapping[str, Record]) -> LawFunction:
-    """The law with name, source, inputs and parameters in the order of the pairs, in whichever they
-    were put in.
-    """
-    made = describe(combined)
-    inputs = {i.name: i for i in made.inputs}
-    wanted = dict.fromkeys(name for inner in inners.values() for name in inner.input_names)
-    parameters = {p.name: p for p in made.parameters}
-    shown = ", ".join(f"{name}={inner.name}" for name, inner in inners.items())
-    whole = replace(
-        made,
-        name=f"{record.name}[{shown}]",
-        source="; ".join(
-            dict.fromkeys((record.source, *(inner.source for inner in inners.values())))
-        ),
-        inputs=tuple(
-            sorted((inputs[n] for n in {**wanted, **inputs}), key=lambda i: i.default is not None)
-        ),
-        parameters=tuple(
-            parameters[n] for part in (record, *inners.values()) for n in part.parameter_names
-        ),
+def _in_order_of_pairs(
+    combined: LawFunction, outer: Record, inners: Mapping[str, Record]
+) -> LawFunction:
+    """The law with name, source, inputs and parameters in the order in which pairs were written."""
+    record = describe(combined)
+    label = ", ".join(f"{name}={inner.name}" for name, inner in inners.items())
+    sources = dict.fromkeys((outer.source, *(inner.source for inner in inners.values())))
+
+    inputs = {i.name: i for i in record.inputs}
+    first = dict.fromkeys(name for inner in inners.values() for name in inner.input_names)
+    parameters = {p.name: p for p in record.parameters}
+    names = [name for part in (outer, *inners.values()) for name in part.parameter_names]
+
+    ordered = replace(
+        record,
+        name=f"{outer.name}[{label}]",
+        source="; ".join(sources),
+        inputs=_defaults_last(inputs[name] for name in {**first, **inputs}),
+        parameters=tuple(parameters[name] for name in names),
     )
-    return make_law(lambda given: combined(**given), whole, whole.summary)
+    return make_law(lambda arguments: combined(**arguments), ordered, ordered.summary)
+
+
+def _defaults_last(inputs: Iterable[Input]) -> tuple[Input, ...]:
+    """The inputs in their order, those with a default after those without."""
+    return tuple(sorted(inputs, key=lambda i: i.default is not None))
 
 
 def _in_order(inners: Mapping[str, Record]) -> list[str]:
-    """The inputs in an order in which each inner law comes after those for what it takes, and so is
-    given the runs'.
+    """The inputs in an order of substitution in which every inner law sees the inputs of the runs.
+
+    An inner law that takes ``D`` is substituted after the law that replaces ``D``.
 
     Raises:
         JscaleError: there is no such order.
     """
-    order, left = [], dict(inners)
-    while left:
-        free = next(
-            (n for n, inner in left.items() if not (set(left) - {n}) & set(inner.input_names)), None
-        )
-        if free is None:
-            pairs = " and ".join(f"{inner.name!r} for {name}" for name, inner in left.items())
+    order, remaining = [], dict(inners)
+    while remaining:
+        independent = [
+            name
+            for name, inner in remaining.items()
+            if not (set(remaining) - {name}) & set(inner.input_names)
+        ]
+        if not independent:
+            pairs = " and ".join(f"{inner.name!r} for {name}" for name, inner in remaining.items())
             raise JscaleError(
-                f"substitute: {pairs} each take what another of them computes; write one law of them"
+                f"substitute: {pairs} each take what another of them computes; "
+                "write one law of them"
             )
-        order.append(free)
-        del left[free]
+        order.append(independent[0])
+        del remaining[independent[0]]
     return order
 
 
 def _check_together(inners: Mapping[str, Record]) -> None:
-    """Refuse inner laws that bring one name with two meanings."""
-    for (one, a), (other, b) in itertools.combinations(inners.items(), 2):
-        ours, theirs = (
-            {*each.parameter_names, *(n for n, _ in each.definitions)} for each in (a, b)
+    """Check that no two inner laws have one name with two meanings."""
+    for (input_a, a), (input_b, b) in itertools.combinations(inners.items(), 2):
+        private_a, private_b = (
+            {*inner.parameter_names, *(name for name, _ in inner.definitions)} for inner in (a, b)
         )
+        clash = private_a & {*private_b, *b.input_names, input_b}
+        clash |= private_b & {*a.input_names, input_a}
+
         units = {i.name: i.unit for i in a.inputs}
-        clash = ours & {*theirs, *b.input_names, other} | theirs & {*a.input_names, one}
         clash |= {i.name for i in b.inputs if units.get(i.name, i.unit) != i.unit}
         if clash:
             raise JscaleError(
-                f"substitute: {a.name!r} for {one} and {b.name!r} for {other} both bring {', '.join(sorted(clash))}; "
-                "expected names of their own"
+                f"substitute: {a.name!r} for {input_a} and {b.name!r} for {input_b} "
+                f"both bring {', '.join(sorted(clash))}; expected names of their own"
             )
 
 
@@ -209,35 +226,37 @@ def _substituted(law: LawFunction, name: str, inner_law: LawFunction) -> LawFunc
     record, inner = describe(law), describe(inner_law)
     _check_names(record, name, inner)
     others = tuple(i for i in record.inputs if i.name not in {name, *inner.input_names})
+    unchanged = {i.name for i in others}
+
     combined = replace(
         record,
-        inputs=tuple(sorted((*inner.inputs, *others), key=lambda i: i.default is not None)),
+        inputs=_defaults_last((*inner.inputs, *others)),
         parameters=record.parameters + inner.parameters,
         published=_merged(record.published, inner.published),
-        source=record.source
-        if record.source == inner.source
-        else f"{record.source}; {inner.source}",
-        decreasing=tuple(i for i in record.decreasing if i in {o.name for o in others}),
-        increasing=tuple(i for i in record.increasing if i in {o.name for o in others}),
+        source="; ".join(dict.fromkeys((record.source, inner.source))),
+        decreasing=tuple(i for i in record.decreasing if i in unchanged),
+        increasing=tuple(i for i in record.increasing if i in unchanged),
         limits={},
         ridges=tuple(dict.fromkeys((*record.ridges, *inner.ridges))),
         traps=tuple(dict.fromkeys((*record.traps, *inner.traps))),
         functions={**record.functions, **inner.functions},
     )
 
-    def composed(given: Mapping[str, Any]) -> Any:
-        value = inner_law(**{k: given[k] for k in (*inner.input_names, *inner.parameter_names)})
-        outer = {**given, name: value}
-        return law(**{k: outer[k] for k in (*record.input_names, *record.parameter_names)})
+    def composed(arguments: Mapping[str, Any]) -> Any:
+        of_inner = (*inner.input_names, *inner.parameter_names)
+        of_outer = (*record.input_names, *record.parameter_names)
+        values = {**arguments, name: inner_law(**{k: arguments[k] for k in of_inner})}
+        return law(**{k: values[k] for k in of_outer})
 
     definitions = {**dict(inner.definitions), name: inner.formula}
-    # Anchors know the runs' centre: where the runs have no column of the outer input, the inner
-    # formula stands for it.
+    # Anchors are evaluated at the centre of the runs. Where the runs have no column of the outer
+    # input, the inner formula replaces it.
     anchors = {} if name in inner.input_names else {name: _written_out(inner)}
     return _rebuild(composed, combined, f"{name}={inner.name}", definitions, anchors)
 
 
 def _check_input(record: Record, name: str, inner: Record) -> None:
+    """Check that the law has the input, in the unit of the inner law's value."""
     outer = {i.name: i for i in record.inputs}
     if name not in outer:
         raise JscaleError(
@@ -245,36 +264,39 @@ def _check_input(record: Record, name: str, inner: Record) -> None:
         )
     if inner.output.unit != outer[name].unit:
         raise JscaleError(
-            f"law {record.name!r} takes {name} in {outer[name].unit}, law {inner.name!r} gives {inner.output.unit}"
+            f"law {record.name!r} takes {name} in {outer[name].unit}, "
+            f"law {inner.name!r} gives {inner.output.unit}"
         )
 
 
 def _check_names(record: Record, name: str, inner: Record) -> None:
-    pair, outer = f"{record.name!r} and {inner.name!r}", record.input_names
-    if shared := set(record.parameter_names) & set(inner.parameter_names):
+    """Check that no name has one meaning in the outer law and another in the inner one."""
+    pair = f"{record.name!r} and {inner.name!r}"
+    inputs, parameters = set(record.input_names), set(record.parameter_names)
+    if shared := parameters & set(inner.parameter_names):
         raise JscaleError(f"{pair} share the parameter names {sorted(shared)}")
+
     # A name that one of them fixes, ties or abbreviates must not be an argument of the other.
-    hidden = {k for k, _ in inner.definitions} & {*record.parameter_names, *(set(outer) - {name})}
-    hidden |= set(inner.parameter_names) & set(outer) | set(inner.input_names) & set(
-        record.parameter_names
-    )
-    if hidden:
-        raise JscaleError(f"{pair} give {', '.join(sorted(hidden))} different meanings")
+    clash = {k for k, _ in inner.definitions} & (parameters | (inputs - {name}))
+    clash |= set(inner.parameter_names) & inputs
+    clash |= set(inner.input_names) & parameters
+    if clash:
+        raise JscaleError(f"{pair} give {', '.join(sorted(clash))} different meanings")
 
 
 def _merged(outer: Mapping[str, Constants], inner: Mapping[str, Constants]) -> dict[str, Constants]:
-    """The constants that one source gives for both laws."""
-    return {
-        k: replace(
-            o, values={**o.values, **inner[k].values}, stderr={**o.stderr, **inner[k].stderr}
-        )
-        for k, o in outer.items()
-        if k in inner
-    }
+    """The constants of the sources that have a set for both laws."""
+    merged = {}
+    for source, constants in outer.items():
+        if source in inner:
+            values = {**constants.values, **inner[source].values}
+            stderr = {**constants.stderr, **inner[source].stderr}
+            merged[source] = replace(constants, values=values, stderr=stderr)
+    return merged
 
 
 def _written_out(record: Record) -> str:
-    """The formula with its definitions put in."""
+    """The formula with its definitions substituted."""
     text = record.formula
     for name, definition in reversed(record.definitions):
         text = expressions.rename(text, {name: definition})
@@ -301,39 +323,37 @@ def _number(record: Record, name: str, value: Any) -> float:
 def _without(record: Record, names: set[str]) -> Record:
     """The record without some parameters, in the published constants too."""
 
-    def kept(values: Mapping[str, float]) -> dict[str, float]:
+    def reduced(values: Mapping[str, float]) -> dict[str, float]:
         return {k: v for k, v in values.items() if k not in names}
 
-    return replace(
-        record,
-        parameters=tuple(p for p in record.parameters if p.name not in names),
-        published={
-            k: replace(c, values=kept(c.values), stderr=kept(c.stderr))
-            for k, c in record.published.items()
-        },
-    )
+    published = {
+        source: replace(c, values=reduced(c.values), stderr=reduced(c.stderr))
+        for source, c in record.published.items()
+    }
+    parameters = tuple(p for p in record.parameters if p.name not in names)
+    return replace(record, parameters=parameters, published=published)
 
 
 def _rebuild(
     evaluate: Callable[[Mapping[str, Any]], Any],
     record: Record,
-    shown: str,
+    change: str,
     definitions: Mapping[str, str],
     anchors: Mapping[str, str] | None = None,
 ) -> LawFunction:
-    """A law that binds its arguments by name and hands them to ``evaluate``.
+    """A law that binds its arguments by name and passes them to ``evaluate``.
 
     Args:
         evaluate: arguments by name → value.
         record: with the inputs and parameters of the new law, and the name of the old one.
-        shown: what was changed, for the name.
+        change: the change, for the name.
         definitions: new abbreviations, evaluated before those of ``record``.
-        anchors: what the names in anchors stand for, ``definitions`` when not given.
+        anchors: name in an anchor → formula that replaces it; by default ``definitions``.
     """
     replacements = definitions if anchors is None else anchors
     new = replace(
         record,
-        name=f"{record.name}[{shown}]",
+        name=f"{record.name}[{change}]",
         parameters=tuple(_resolved(p, replacements) for p in record.parameters),
         definitions=(*definitions.items(), *record.definitions),
     )
@@ -342,7 +362,7 @@ def _rebuild(
 
 
 def _resolved(parameter: Parameter, replacements: Mapping[str, str]) -> Parameter:
-    """The parameter with the names in its anchor replaced by what they stand for."""
+    """The parameter with names in its anchor replaced by formulas."""
     anchor = parameter.role.anchor
     if anchor is None:
         return parameter

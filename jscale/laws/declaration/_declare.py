@@ -30,8 +30,7 @@ def law(
     ridges: Iterable[str] = (),
     traps: Iterable[str] = (),
 ) -> Callable[[F], F]:
-    """Declare a scaling law: reads the signature once, attaches a :class:`Record`, returns the very
-        same function.
+    """Declare a scaling law: the function itself, with a :class:`Record` of its signature attached.
 
     Inputs are the positional arguments, parameters the keyword-only ones; each is annotated with a
     role.
@@ -45,12 +44,12 @@ def law(
         increasing: inputs in which the value never falls.
         limits: at the edges of the domain, ``"N = inf, D = inf"`` → the value there, as a formula;
             everything else is finite.
-        ridges: sentences that say which parameters the runs hardly tell apart, and when.
-        traps: warnings shown on the law's card.
+        ridges: sentences on parameter trade-offs: which parameters are nearly collinear, and when.
+        traps: sentences on pitfalls, for the law's card.
 
     Raises:
         JscaleError: an argument without a role, a published set that names other parameters, or a
-            formula that cannot be read or has a name that the signature does not have.
+            formula that cannot be parsed or uses a name that is not in the signature.
 
     Example:
         >>> from jscale.laws import describe, law
@@ -106,17 +105,17 @@ def member(
     functions: Mapping[str, Callable[..., Any]] | None = None,
     **more: Any,
 ) -> LawFunction:
-    """A law whose signature depends on a number: of breaks, of sources, of domains.
+    """A law with a variable number of parts, such as breaks, sources or domains.
 
-    The inputs and parameters of such a family have names of their own (``d_1``, ``d_2`` …), so that
-    runs have a column for each, and draws, priors, ``fix`` and ``tie`` are those of any other law.
+    Every part has inputs and parameters of its own (``d_1``, ``d_2`` …), so that the runs have a
+    column for each, and draws, priors, ``fix`` and ``tie`` work as for any other law.
 
     Args:
         evaluate: inputs and parameters by name → the value.
-        name: of the member, such as ``bnsl(2)``.
+        name: of the law, such as ``bnsl(2)``.
         doc: docstring.
         subject: the chapter of the catalogue.
-        inputs: name → role, in positional order; a pair (role, default) where it may be left out.
+        inputs: name → role, in positional order; a pair (role, default) for an optional input.
         parameters: name → role, in order.
         output: role of the value.
         formula: as for :func:`law`.
@@ -171,15 +170,14 @@ def member(
 
 
 def make_law(evaluate: Callable[[Mapping[str, Any]], Any], record: Record, doc: str) -> LawFunction:
-    """A law with the signature of ``record`` that hands its arguments to ``evaluate`` by name."""
+    """A law with the signature of ``record`` that passes its arguments to ``evaluate`` by name."""
     signature = _signature(record)
 
     def function(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(
-            *args, **kwargs
-        )  # a TypeError names the argument that is missing or unknown
-        given.apply_defaults()
-        return evaluate(given.arguments)
+        # A TypeError names the argument that is missing or unknown.
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return evaluate(bound.arguments)
 
     function.__name__ = function.__qualname__ = record.name
     function.__doc__ = doc
@@ -239,7 +237,8 @@ def describe(law: LawFunction) -> Record:
     record = getattr(law, _ATTRIBUTE, None)
     if record is None:
         raise JscaleError(
-            f"{getattr(law, '__name__', law)!r} is not a declared law: decorate it with @jscale.laws.law"
+            f"{getattr(law, '__name__', law)!r} is not a declared law: "
+            "decorate it with @jscale.laws.law"
         )
     return record
 
@@ -279,14 +278,15 @@ def _read(function: Callable) -> tuple[tuple[Input, ...], tuple[Parameter, ...],
             parameters.append(Parameter(argument.name, role))
         elif argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and role.prior is not None:
             raise JscaleError(
-                f"law {function.__name__!r}: {argument.name!r} has the role of a parameter ({role.name}); parameters "
-                "stand behind the *, inputs before it"
+                f"law {function.__name__!r}: {argument.name!r} has the role of a parameter "
+                f"({role.name}); parameters stand behind the *, inputs before it"
             )
         elif argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
             inputs.append(Input(argument.name, role, _default(function, argument)))
         else:
             raise JscaleError(
-                f"law {function.__name__!r}: {argument} must be an argument that can be given by name"
+                f"law {function.__name__!r}: {argument} must be an argument that can be given by "
+                "name"
             )
     return tuple(inputs), tuple(parameters), _role(function.__name__, "return", hints.get("return"))
 
@@ -296,7 +296,8 @@ def _default(function: Callable, argument: inspect.Parameter) -> float | None:
         return None
     if not isinstance(argument.default, int | float):
         raise JscaleError(
-            f"law {function.__name__!r}: the default of {argument.name!r} must be a number, not {argument.default!r}"
+            f"law {function.__name__!r}: the default of {argument.name!r} must be a number, "
+            f"not {argument.default!r}"
         )
     return float(argument.default)
 

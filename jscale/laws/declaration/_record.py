@@ -1,4 +1,4 @@
-"""What is known of a law, as data."""
+"""The record of a law: everything that is known of it, as data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A constant of the law, to be taken from a paper or fitted."""
+    """A constant of the law, published or fitted."""
 
     name: str
     role: Role
@@ -111,7 +111,7 @@ def constants(
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that is known of a law.
+    """The declaration of a law.
 
     Attributes:
         name: of the function.
@@ -127,10 +127,10 @@ class Record:
         decreasing: inputs in which the value never grows.
         increasing: inputs in which the value never falls.
         limits: at the edges of the domain, ``"N = inf, D = inf"`` → the value there, as a formula.
-        ridges: directions in the space of parameters along which runs say little.
-        traps: what goes wrong with this law in practice.
-        functions: of the formula, beside the usual ones.
-        held: parameters that :func:`fix` took out, with their values.
+        ridges: parameter trade-offs, directions that the data hardly identify.
+        traps: pitfalls of this law in practice.
+        functions: that the formula calls, besides the usual ones.
+        held: parameters that :func:`fix` removed, with their values.
     """
 
     name: str
@@ -161,22 +161,18 @@ class Record:
 
     @property
     def in_order_of_anchors(self) -> tuple[Parameter, ...]:
-        """The parameters, each after those that its anchor names: plain ones, then the others as
-            declared.
+        """The parameters, each after those that its anchor names.
 
-        Anchors that name each other in a circle come last.
+        Parameters without an anchor come first, anchors that name each other in a circle last.
         """
         order: list[Parameter] = []
-        left = list(self.parameters)
-        while left:
-            unknown = {p.name for p in left}
-            ready = (
-                [p for p in left if p.role.anchor is None]
-                or [p for p in left if not unknown & _named(p)]
-                or left
-            )
+        remaining = list(self.parameters)
+        while remaining:
+            unknown = {p.name for p in remaining}
+            plain = [p for p in remaining if p.role.anchor is None]
+            ready = plain or [p for p in remaining if not unknown & _named(p)] or remaining
             order += ready
-            left = [p for p in left if p not in ready]
+            remaining = [p for p in remaining if p not in ready]
         return tuple(order)
 
     @property
@@ -185,14 +181,17 @@ class Record:
         return tuple(i.name for i in self.inputs if i.role.name == "bits")
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """The formula's value at ``values`` (inputs and parameters by name; inputs left out take
-        their default).
+        """The formula's value.
+
+        Args:
+            values: inputs and parameters by name; an absent input takes its default.
+
+        Raises:
+            JscaleError: a value is missing.
         """
         defaults = {i.name: i.default for i in self.inputs if i.default is not None}
-        scope = {
-            name: as_float(value)
-            for name, value in {**defaults, **self.functions, **values}.items()
-        }
+        scope = {**defaults, **self.functions, **values}
+        scope = {name: as_float(value) for name, value in scope.items()}
         if missing := {*self.input_names, *self.parameter_names} - set(scope):
             raise JscaleError(f"law {self.name!r}: no value given for {', '.join(sorted(missing))}")
         for name, text in self.definitions:
@@ -200,16 +199,18 @@ class Record:
         return expressions.evaluate(self.formula, scope)
 
     def at_limits(self, values: Mapping[str, Any]) -> list[tuple[dict[str, Any], Any]]:
-        """For every limit, the inputs that it names and the value there, given everything else in
-        ``values``.
-        """
-        found = []
-        for where, text in self.limits.items():
-            inputs = {name: self._written(at, values) for name, at in edge(where)}
-            found.append((inputs, self._written(text, {**values, **inputs})))
-        return found
+        """For every limit, the inputs that it names and the value there.
 
-    def _written(self, text: str, values: Mapping[str, Any]) -> Any:
+        Args:
+            values: every other input, and all parameters.
+        """
+        limits = []
+        for where, text in self.limits.items():
+            inputs = {name: self._value_of(at, values) for name, at in edge(where)}
+            limits.append((inputs, self._value_of(text, {**values, **inputs})))
+        return limits
+
+    def _value_of(self, text: str, values: Mapping[str, Any]) -> Any:
         scope = dict(values)
         for name, definition in self.definitions:
             if name in expressions.names(text):

@@ -1,4 +1,4 @@
-"""Whether a function is a law that JAX can compile: seen without computing anything."""
+"""Check that JAX can compile a law, by tracing it without computing anything."""
 
 import os
 import traceback
@@ -13,13 +13,14 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale.laws.declaration._declare import LawFunction, describe
 
-_ELSEWHERE = tuple(
+_LIBRARIES = tuple(
     f"{Path(file).parent}{os.sep}" for file in (jax.__file__, np.__file__, Path(__file__).parent)
 )
 _CAUSES = (
     (
         jax.errors.TracerBoolConversionError,
-        "Python's if, while, and, or, not cannot look at values that JAX is still to compute; use jax.numpy.where",
+        "Python's if, while, and, or, not cannot look at values that JAX is still to compute; "
+        "use jax.numpy.where",
     ),
     (
         jax.errors.NonConcreteBooleanIndexError,
@@ -35,13 +36,14 @@ _CAUSES = (
     ),
     (
         jax.errors.ConcretizationTypeError,
-        "float(), int(), item() and the module math cannot take values that JAX is still to compute; use jax.numpy",
+        "float(), int(), item() and the module math cannot take values that JAX is still to "
+        "compute; use jax.numpy",
     ),
 )
 
 
 def require_compilable(law: LawFunction, inputs: Mapping[str, np.ndarray]) -> None:
-    """Check that JAX can trace a law, and that it gives every run a number of its own.
+    """Check that JAX can trace a law, and that the law has one value for each run.
 
     Args:
         law: a declared law.
@@ -60,44 +62,43 @@ def require_compilable(law: LawFunction, inputs: Mapping[str, np.ndarray]) -> No
         raise
     shape = getattr(value, "shape", None)
     if shape != expected:
-        found = type(value).__name__ if shape is None else f"an array of shape {shape}"
+        result = type(value).__name__ if shape is None else f"an array of shape {shape}"
         raise JscaleError(
-            f"law {record.name!r} returns {found} for inputs of shape {expected}; expected a value for every run: "
-            "where all are alike, add 0 times an input"
+            f"law {record.name!r} returns {result} for inputs of shape {expected}; "
+            "expected a value for every run: where all are alike, add 0 times an input"
         )
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise JscaleError(
-            f"law {record.name!r} returns values of type {value.dtype}; expected real floating-point numbers"
+            f"law {record.name!r} returns values of type {value.dtype}; "
+            "expected real floating-point numbers"
         )
 
 
 def _explain(law: LawFunction) -> None:
-    """Raise JscaleError with the remedy, where the reason why a law cannot be traced is a known
-    one.
-    """
+    """Raise JscaleError with a remedy, if the cause of a failed trace is a known one."""
     try:
-        # With one run: of an array Python and NumPy say other things, which name no remedy.
+        # One run: the errors of Python and NumPy about arrays have other types.
         _traced(law, ())
     except tuple(kind for kind, _ in _CAUSES) as error:
-        why = next(text for kind, text in _CAUSES if isinstance(error, kind))
+        reason = next(text for kind, text in _CAUSES if isinstance(error, kind))
         raise JscaleError(
-            f"law {describe(law).name!r} cannot be compiled{_line(error)}: {why}"
+            f"law {describe(law).name!r} cannot be compiled{_line(error)}: {reason}"
         ) from None
 
 
 def _traced(law: LawFunction, shape: tuple[int, ...]) -> Any:
-    """What a law returns for inputs of a shape, as shapes and types."""
+    """The shape and type of a law's value for inputs of a shape."""
     record, dtype = describe(law), jnp.result_type(float)
     abstract = {name: jax.ShapeDtypeStruct(shape, dtype) for name in record.input_names}
     abstract |= {name: jax.ShapeDtypeStruct((), dtype) for name in record.parameter_names}
-    return jax.eval_shape(lambda given: law(**given), abstract)
+    return jax.eval_shape(lambda arguments: law(**arguments), abstract)
 
 
 def _line(error: BaseException) -> str:
-    """Where in the user's code it happened, in brackets."""
+    """The line of the user's code that raised the error, in brackets."""
     frames = [
         f
         for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith(_ELSEWHERE)
+        if not f.filename.startswith(_LIBRARIES)
     ]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

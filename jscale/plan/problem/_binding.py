@@ -152,9 +152,9 @@ def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:
                 )
 
     total = None if is_traced(checked) else sum_of_parts(record, checked)
-    if total is not None and total.wrong.any():
-        label = f"{sum_label(total.names)}{_index(total.wrong)}"
-        raise JscaleError(f"{label} must be {total.expected}, not {total.total[total.wrong][0]:g}")
+    if total is not None and total.invalid.any():
+        label = f"{sum_label(total.names)}{_index(total.invalid)}"
+        raise JscaleError(f"{label} must be {total.expected}, not {total.total[total.invalid][0]:g}")
     return checked
 
 
