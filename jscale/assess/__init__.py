@@ -1,5 +1,7 @@
-"""Is it to be trusted? Laws compared, one number under every way of fitting it, and what papers
-printed beside ours.
+"""How far a result can be trusted.
+
+Laws compared on held-out runs, one number under every way of fitting it, the measured coverage of
+intervals, and published numbers beside those computed here.
 """
 
 from jscale.assess.comparison import Comparison, Contender, NestedTest, compare

@@ -1,19 +1,16 @@
-"""Coverage by simulation: it finds what is known of the kinds, and says nothing about tables that
-cannot be.
-"""
+"""Coverage by simulation: known properties of the kinds, and tables without a usable fit."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jscale import assess, fit, laws, plan, runs
+from jscale import assess, fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.assess.coverage import _simulated as draws
-from jscale.assess.coverage._calibrate import _row
-from jscale.fit.optimum._state import fit_once
+from jscale.assess.coverage import _simulated
+from jscale.assess.coverage._coverage import coverage_of
+from jscale.fit.optimum import FitState, Point, resolve_point
 from tests.fit.lines import LINE, line
-from tests.fit.tables import frontier
 
 KEY = jax.random.key(0)
 SETTINGS = {"key": KEY, "objective": "log-squares", "starts": 4, "draws": 100, "simulations": 200}
@@ -21,146 +18,160 @@ QUICK = ("fisher", "sandwich", "cluster-sandwich")
 INDEPENDENT = tuple(kind for kind in fit.INTERVAL_KINDS if "cluster" not in kind)
 
 
-def test_where_the_beliefs_hold_every_kind_covers():
-    found = assess.calibrate(LINE, line(), kinds=INDEPENDENT, targets="b", **SETTINGS)
-    assert [row.kind for row in found.rows] == list(INDEPENDENT)
-    for row in found.rows:
+def state_of(weights: np.ndarray | None = None) -> tuple[Point, FitState]:
+    """The fit of the line to its table."""
+    with jax.enable_x64(True):
+        point, context = resolve_point(
+            LINE, line(), objective="log-squares", starts=4, weights=weights, caller="test"
+        )
+    return point, context.state
+
+
+def short_line() -> runs.Runs:
+    """Every third run of the line."""
+    return runs.read({name: np.asarray(column)[::3] for name, column in line().columns.items()})
+
+
+def noisy(predicted: np.ndarray, sizes: np.ndarray | float) -> np.ndarray:
+    return predicted * np.exp(sizes * np.random.default_rng(0).normal(0, 1, len(predicted)))
+
+
+def test_every_kind_covers_where_its_assumptions_hold():
+    result = assess.calibrate(LINE, line(), kinds=INDEPENDENT, targets="b", **SETTINGS)
+    assert [row.kind for row in result.rows] == list(INDEPENDENT)
+    for row in result.rows:
         assert row.simulations == 200
-        # Percentiles of few runs, and the sandwich, are short by some points; binomial errors are
-        # 2.
+        # Percentiles of few runs, and the sandwich, are too narrow by some per cent; binomial
+        # errors are 2%.
         assert 0.9 - 0.05 - 3 * row.stderr < row.coverage < 0.9 + 3 * row.stderr, row
-    fisher = found.of("b", "fisher")
+
+    fisher = result.of("b", "fisher")
+    binomial = (fisher.coverage * (1 - fisher.coverage) / 200) ** 0.5
     assert abs(fisher.coverage - 0.9) < 3 * fisher.stderr
-    assert fisher.stderr == pytest.approx(
-        (fisher.coverage * (1 - fisher.coverage) / 200) ** 0.5, rel=0.1
-    )
+    assert fisher.stderr == pytest.approx(binomial, rel=0.1)
     covariance = fit.covariance(LINE, line(), "fisher", objective="log-squares", starts=4)
     assert fisher.truth == covariance.point.params["b"]
-    assert fisher.width == pytest.approx(
-        2 * 1.645 * covariance.stderr["b"] * found.scale / 0.02, rel=0.35
-    )
+    width = 2 * 1.645 * covariance.stderr["b"] * result.scale / 0.02
+    assert fisher.width == pytest.approx(width, rel=0.35)
 
 
 @pytest.mark.parametrize(
-    "objective", ["huber", "huber-likelihood", fit.StudentLikelihood(df=7.0)], ids=str
+    ("objective", "table"),
+    [
+        ("huber", line()),
+        ("huber-likelihood", line()),
+        (fit.StudentLikelihood(df=7.0), short_line()),
+    ],
+    ids=["huber", "huber-likelihood", "student-likelihood"],
 )
-def test_noise_of_every_objective_is_drawn(objective):
+def test_noise_of_every_objective_is_drawn(objective, table):
     settings = {**SETTINGS, "objective": objective, "simulations": 40, "draws": 40}
-    found = assess.calibrate(LINE, line(), kinds=["bootstrap-parametric"], targets="b", **settings)
-    row = found.of("b", "bootstrap-parametric")
+    result = assess.calibrate(LINE, table, kinds=["bootstrap-parametric"], targets="b", **settings)
+    row = result.of("b", "bootstrap-parametric")
     assert row.simulations == 40
     assert row.coverage > 0.6
 
 
-def test_refits_that_are_dropped_are_told(monkeypatch):
-    refit = draws.refit
+def test_dropped_refits_have_a_note(monkeypatch):
+    refit_batch = _simulated.refit_batch
 
-    def unsettled(*arguments):
-        solved = refit(*arguments)
-        return (
-            solved._replace(settled=solved.settled.at[:2].set(False))
-            if len(solved.settled) > 100
-            else solved
-        )
+    def unconverged(*arguments):
+        solved = refit_batch(*arguments)
+        if len(solved.converged) <= 100:
+            return solved
+        return solved._replace(converged=solved.converged.at[:2].set(False))
 
-    monkeypatch.setattr(draws, "refit", unsettled)
+    monkeypatch.setattr(_simulated, "refit_batch", unconverged)
     settings = {**SETTINGS, "simulations": 20, "draws": 50}
-    rescued = assess.calibrate(LINE, line(), kinds=["bootstrap-rows"], targets="b", **settings)
-    assert not [note for note in rescued.notes if note.code == "refits-failed"]
-    monkeypatch.setattr(draws, "again", lambda *arguments, **options: (arguments[4][0], False))
-    found = assess.calibrate(LINE, line(), kinds=["bootstrap-rows"], targets="b", **settings)
-    (note,) = [note for note in found.notes if note.code == "refits-failed"]
+    retried = assess.calibrate(LINE, line(), kinds=["bootstrap-rows"], targets="b", **settings)
+    assert not [note for note in retried.notes if note.code == "refits-failed"]
+
+    monkeypatch.setattr(_simulated, "retry", lambda *arguments, **_: (arguments[4][0], False))
+    result = assess.calibrate(LINE, line(), kinds=["bootstrap-rows"], targets="b", **settings)
+    (note,) = [note for note in result.notes if note.code == "refits-failed"]
     assert note.message.endswith(
-        "of the refits of bootstrap-rows did not settle and are left out of its intervals"
+        "of the refits of bootstrap-rows did not converge and are left out of its intervals"
     )
     assert 0 < note.evidence["share"] < 0.1
 
 
-def test_shared_errors_show_in_clusters_alone():
-    many = {name: np.tile(np.asarray(column), 4) for name, column in line().columns.items()}
-    many["group"] = np.array([f"{g}{i // 30}" for i, g in enumerate(many["group"])])
-    many["loss"] = many["loss"] * np.exp(np.random.default_rng(0).normal(0, 0.01, 120))
-    table = runs.read(many)
-    found = assess.calibrate(
-        LINE, table, kinds=QUICK, targets="b", noise="cluster", shared=0.8, **SETTINGS
-    )
-    assert (found.by, found.shared) == ("group", 0.8)
+def test_only_clustered_intervals_cover_shared_errors():
+    columns = {name: np.tile(np.asarray(column), 4) for name, column in line().columns.items()}
+    columns["group"] = np.array([f"{g}{i // 30}" for i, g in enumerate(columns["group"])])
+    columns["loss"] = noisy(columns["loss"], 0.01)
+    settings = {**SETTINGS, "kinds": QUICK, "targets": "b", "noise": "cluster"}
+    table = runs.read(columns)
+    clustered = assess.calibrate(LINE, table, shared=0.8, **settings)
+    assert (clustered.by, clustered.shared) == ("group", 0.8)
     for kind in ("fisher", "sandwich"):
-        assert found.of("b", kind).coverage < 0.72, kind
-    assert found.of("b", "cluster-sandwich").coverage > 0.82
-    plain = assess.calibrate(
-        LINE, table, kinds=QUICK, targets="b", noise="cluster", shared=0.0, **SETTINGS
-    )
-    assert plain.of("b", "fisher").coverage > 0.82
+        assert clustered.of("b", kind).coverage < 0.72, kind
+    assert clustered.of("b", "cluster-sandwich").coverage > 0.82
+    independent = assess.calibrate(LINE, table, shared=0.0, **settings)
+    assert independent.of("b", "fisher").coverage > 0.82
 
 
-def test_errors_of_unequal_size_show_in_fisher_alone():
+def test_fisher_intervals_do_not_cover_with_errors_of_unequal_size():
     N = np.geomspace(1e8, 1e10, 120)
     size = np.where(np.abs(np.log(N / 1e9)) > 1.5, 0.05, 0.002)
-    loss = np.asarray(LINE(N, a=0.9, b=0.08)) * np.exp(
-        size * np.random.default_rng(0).normal(0, 1, 120)
+    table = runs.read(
+        {"N": N, "D": 20 * N, "loss": noisy(np.asarray(LINE(N, a=0.9, b=0.08)), size)}
     )
-    table = runs.read({"N": N, "D": 20 * N, "loss": loss})
-    found = assess.calibrate(
-        LINE, table, kinds=("fisher", "sandwich"), targets="b", noise="unequal", **SETTINGS
-    )
-    assert found.of("b", "fisher").coverage < found.of("b", "sandwich").coverage - 0.04
-    assert found.of("b", "sandwich").coverage > 0.82
+    kinds = ("fisher", "sandwich")
+    result = assess.calibrate(LINE, table, kinds=kinds, targets="b", noise="unequal", **SETTINGS)
+    assert result.of("b", "fisher").coverage < result.of("b", "sandwich").coverage - 0.04
+    assert result.of("b", "sandwich").coverage > 0.82
 
 
-@pytest.mark.parametrize("noise", ["normal", "student-t", "residuals", "unequal", "cluster"])
-def test_noise_is_of_the_runs_own_robust_size(noise):
-    table = line()
+@pytest.mark.parametrize("kind", ["normal", "student-t", "residuals", "unequal", "cluster"])
+def test_noise_has_the_robust_size_of_the_residuals(kind):
+    point, state = state_of()
+    labels = np.repeat(np.arange(6), 5)
     with jax.enable_x64(True):
-        best, state, _ = fit_once(LINE, table, "log-squares", 4, None)
-        labels = np.repeat(np.arange(6), 5)
-        made = draws.noise_of(state, noise, labels, 0.5)
-        errors = np.asarray(jax.vmap(made.draw)(jax.random.split(KEY, 4000)))
+        noise = _simulated.noise_of(state, kind, labels, 0.5)
+        errors = np.asarray(jax.jit(jax.vmap(noise.draw))(jax.random.split(KEY, 4000)))
     size = np.median(np.abs(errors)) * 1.4826
-    assert size == pytest.approx(
-        best.scale * (30 / 28) ** 0.5, rel=0.3 if noise in ("residuals", "unequal") else 0.03
-    )
-    together, apart = (np.corrcoef(errors[:, 0], errors[:, i])[0, 1] for i in (1, 29))
-    assert together == pytest.approx(0.5 if noise == "cluster" else 0.0, abs=0.06)
-    assert apart == pytest.approx(0.0, abs=0.06)
+    tolerance = 0.3 if kind in ("residuals", "unequal") else 0.03
+    assert size == pytest.approx(point.scale * (30 / 28) ** 0.5, rel=tolerance)
+    same_cluster, other_cluster = (np.corrcoef(errors[:, 0], errors[:, i])[0, 1] for i in (1, 29))
+    assert same_cluster == pytest.approx(0.5 if kind == "cluster" else 0.0, abs=0.06)
+    assert other_cluster == pytest.approx(0.0, abs=0.06)
 
 
 def test_weights_are_inverse_variances():
     weights = np.geomspace(1.0, 64.0, 30)
+    _, state = state_of(weights)
     with jax.enable_x64(True):
-        _, state, _ = fit_once(LINE, line(), "log-squares", 4, weights)
-        made = draws.noise_of(state, "normal", None, 0.0)
-        errors = np.asarray(jax.vmap(made.draw)(jax.random.split(KEY, 2000)))
+        noise = _simulated.noise_of(state, "normal", None, 0.0)
+        errors = np.asarray(jax.jit(jax.vmap(noise.draw))(jax.random.split(KEY, 2000)))
     assert errors[:, 0].std() / errors[:, -1].std() == pytest.approx(8.0, rel=0.1)
     settings = {**SETTINGS, "simulations": 400}
-    found = assess.calibrate(
+    result = assess.calibrate(
         LINE, line(), kinds=["fisher"], weights=weights, targets="b", **settings
     )
-    assert found.of("b", "fisher").coverage == pytest.approx(0.9, abs=0.05)
-    assert (found.weights, found.objective_name) == ("given", "log-squares")
+    assert result.of("b", "fisher").coverage == pytest.approx(0.9, abs=0.05)
+    assert (result.weights, result.objective_name) == ("given", "log-squares")
 
 
 @pytest.mark.parametrize("objective", ["log-squares", "raw-squares"])
 def test_errors_are_simulated_as_the_table_states_them(objective):
-    N = np.geomspace(1e6, 1e12, 40)
+    N = np.geomspace(1e6, 1e12, 30)
     true = np.asarray(LINE(N, a=4.0, b=0.3))
-    error = np.geomspace(0.05, 0.002, 40)[::-1]
-    noisy = true + error * np.random.default_rng(0).normal(size=40)
-    table = runs.read({"N": N, "D": 20 * N, "loss": noisy, "loss_se": error})
+    error = np.geomspace(0.05, 0.002, 30)[::-1]
+    loss = true + error * np.random.default_rng(0).normal(size=30)
+    table = runs.read({"N": N, "D": 20 * N, "loss": loss, "loss_se": error})
     settings = {**SETTINGS, "objective": objective, "simulations": 400}
-    found = assess.calibrate(
+    result = assess.calibrate(
         LINE, table, kinds=["fisher"], weights="loss_se", targets="b", **settings
     )
-    assert found.of("b", "fisher").coverage == pytest.approx(0.9, abs=0.05)
+    assert result.of("b", "fisher").coverage == pytest.approx(0.9, abs=0.05)
 
 
-def test_parameters_meet_their_own_errors():
-    """Names out of the order of the alphabet, as JAX sorts them."""
-    theta, rng = laws.params(laws.chinchilla, "hoffmann2022"), np.random.default_rng(0)
-    N, ratio = (
-        m.ravel() for m in np.meshgrid(np.geomspace(3e7, 3e9, 12), [3.0, 10.0, 30.0, 100.0])
-    )
-    loss = np.asarray(laws.chinchilla(N, ratio * N, **theta)) * np.exp(0.004 * rng.normal(size=48))
+def test_every_parameter_has_its_own_errors():
+    """The parameters of this law are not in alphabetical order, in which JAX sorts dicts."""
+    theta = laws.params(laws.chinchilla, "hoffmann2022")
+    grid = np.meshgrid(np.geomspace(3e7, 3e9, 12), [3.0, 10.0, 30.0, 100.0])
+    N, ratio = (m.ravel() for m in grid)
+    loss = noisy(np.asarray(laws.chinchilla(N, ratio * N, **theta)), 0.004)
     table = runs.read({"N": N, "D": ratio * N, "loss": loss})
     settings = {
         "key": KEY,
@@ -174,20 +185,19 @@ def test_parameters_meet_their_own_errors():
         assert measured.of(row.target, row.kind).width == pytest.approx(row.width, rel=0.5), row
 
 
-def test_open_profiles_and_missing_intervals_are_told():
-    few = runs.read({name: np.asarray(column)[::3] for name, column in line().columns.items()})
+def test_open_profiles_have_a_note():
     settings = {
         **SETTINGS,
         "simulations": 10,
         "kinds": ["profile"],
-        "objective": "student-likelihood",
+        "objective": fit.StudentLikelihood(df=7.0),
     }
 
     def capped(params):
         return jnp.minimum(params["b"], 0.09)
 
-    found = assess.calibrate(LINE, few, targets=capped, **settings)
-    assert any(note.code.startswith("calibrate-profile") for note in found.notes)
+    result = assess.calibrate(LINE, short_line(), targets=capped, **settings)
+    assert any(note.code.startswith("calibrate-profile") for note in result.notes)
 
 
 def test_a_target_without_a_value_has_no_truth():
@@ -197,20 +207,18 @@ def test_a_target_without_a_value_has_no_truth():
         assess.calibrate(LINE, line(), targets={"nothing": lambda p: p["a"] * jnp.nan}, **SETTINGS)
 
 
-def test_what_is_calibrated_is_what_is_reported():
-    """The bootstrap of one simulated table is the bootstrap of that table."""
+def test_a_simulated_bootstrap_is_the_bootstrap_of_that_table():
+    _, state = state_of()
     with jax.enable_x64(True):
-        _, state, _ = fit_once(LINE, line(), "log-squares", 4, None)
-        keys = jax.vmap(lambda i: jax.random.fold_in(KEY, i))(np.arange(3))
-        losses = draws.simulated(state, draws.noise_of(state, "normal", None, 0.0), keys)
-        free, settled = draws.refitted(state, losses)
-        again, _ = draws.nested(
-            draws.Nested(state, "rows", None, 40), keys, losses, free, lambda count: None
-        )
-        table = runs.read({**line().columns, "loss": losses[1]})
-    assert settled.all()
-    alone = fit.bootstrap(LINE, table, draws=40, key=keys[1], objective="log-squares", starts=4)
-    np.testing.assert_allclose(again["b"][1], alone.draws["b"], rtol=1e-6)
+        noise = _simulated.noise_of(state, "normal", None, 0.0)
+        tables, converged = _simulated.simulate_tables(state, noise, KEY, 3)
+        job = _simulated.NestedBootstrap(state, "rows", None, 40)
+        params, _ = _simulated.bootstrap_tables(job, tables, lambda count: None)
+        table = runs.read({**line().columns, "loss": tables.losses[1]})
+    assert converged.all()
+    key = tables.keys[1]
+    alone = fit.bootstrap(LINE, table, draws=40, key=key, objective="log-squares", starts=4)
+    np.testing.assert_allclose(params["b"][1], alone.draws["b"], rtol=1e-6)
 
 
 def test_same_key_same_bytes():
@@ -220,12 +228,12 @@ def test_same_key_same_bytes():
     assert assess.calibrate(LINE, line(), **{**settings, "key": jax.random.key(1)}).rows != one.rows
 
 
-def test_a_row_counts_the_ends_too():
+def test_an_interval_contains_its_ends():
     ends = np.array([[0.0, 1.0], [1.0, 2.0], [1.5, 3.0], [-np.inf, np.inf]])
-    found = _row("b", "profile", 1.0, ends)
-    assert (found.coverage, found.simulations) == (0.75, 4)
-    assert found.stderr == pytest.approx((4 / 6 * 2 / 6 / 4) ** 0.5)
-    assert found.width == pytest.approx(1.25)
+    row = coverage_of("b", "profile", 1.0, ends)
+    assert (row.coverage, row.simulations) == (0.75, 4)
+    assert row.stderr == pytest.approx((4 / 6 * 2 / 6 / 4) ** 0.5)
+    assert row.width == pytest.approx(1.25)
 
 
 def test_an_interrupt_ends_it(monkeypatch):
@@ -267,77 +275,23 @@ def test_cluster_noise_needs_clusters():
     columns = {name: values for name, values in line().columns.items() if name != "group"}
     with pytest.raises(JscaleError, match="noise 'cluster' needs clusters"):
         assess.calibrate(LINE, runs.read(columns), noise="cluster", **SETTINGS)
-    found = assess.calibrate(
-        LINE, line(), noise="cluster", kinds=["fisher"], **{**SETTINGS, "simulations": 5}
+    settings = {**SETTINGS, "simulations": 5}
+    result = assess.calibrate(LINE, line(), noise="cluster", kinds=["fisher"], **settings)
+    assert result.by == "group"
+
+
+def test_simulated_tables_without_a_fit_are_an_error(monkeypatch):
+    refit_batch = _simulated.refit_batch
+
+    def unconverged(*arguments):
+        solved = refit_batch(*arguments)
+        return solved._replace(converged=jnp.zeros_like(solved.converged))
+
+    monkeypatch.setattr(_simulated, "refit_batch", unconverged)
+    monkeypatch.setattr(_simulated, "retry", lambda *arguments, **_: (arguments[4][0], False))
+    message = (
+        "none of 200 simulated tables could be fitted; the fit to the table itself ended as "
+        "converged"
     )
-    assert found.by == "group"
-
-
-def test_runs_that_cannot_tell(monkeypatch):
-    monkeypatch.setattr(draws, "again", lambda *arguments, **options: (arguments[4][0], False))
-    with pytest.raises(
-        JscaleError,
-        match="none of 3 simulated tables could be fitted; the fit to the table itself ended",
-    ):
-        assess.calibrate(
-            laws.chinchilla,
-            frontier(),
-            **{**SETTINGS, "simulations": 3, "starts": 8},
-            kinds=["fisher"],
-        )
-
-
-def test_quantities_are_the_plans():
-    law, theta = laws.chinchilla, laws.params(laws.chinchilla)
-    best = plan.optimal(law, theta, 1e24)
-    expected = {
-        "a": theta["beta"] / (theta["alpha"] + theta["beta"]),
-        "N_opt@1e24": best.N_opt,
-        "D_opt@C=1e24": best.D_opt,
-        "loss@1e24": best.loss,
-        "loss@N=7e10,D=1.4e12": law(7e10, 1.4e12, **theta),
-        "beta": theta["beta"],
-    }
-    for text, value in expected.items():
-        asked = assess.quantity(law, text)
-        assert (asked.__name__, asked.positive) == (text, True)
-        assert float(asked(theta)) == pytest.approx(float(value), rel=1e-6), text
-        assert asked == assess.quantity(law, text)
-        assert hash(asked) == hash(assess.quantity(law, text))
-    theta = laws.params(laws.precision)
-    crit = assess.quantity(laws.precision, "D_crit@N=8e9,P_post=4")(theta)
-    known = plan.critical_tokens(laws.precision, theta, N=8e9, P_post=4).D_crit
-    assert float(crit) == pytest.approx(float(known), rel=1e-6)
-    bits = assess.quantity(laws.precision, "P_opt@1e21")(theta)
-    assert float(bits) == pytest.approx(
-        float(plan.optimal_precision(laws.precision, theta, budget=1e21).P_opt), rel=1e-4
-    )
-    tied = laws.tie(laws.chinchilla, beta="alpha")
-    assert float(
-        assess.quantity(tied, "a")({"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.3})
-    ) == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("gamma", "has no target 'gamma'"),
-        ("alpha@1e24", "alpha takes neither a budget nor inputs"),
-        ("N_opt", "target 'N_opt': needs a budget, in FLOP .such as N_opt@1e24"),
-        ("N_opt@-1", "the budget must be a finite number above 0"),
-        ("N_opt@many", "expected a number such as 1e24 or N=8e9, not 'many'"),
-        ("N_opt@1e24,C=1e23", "C is given twice"),
-        ("N_opt@1e24,P_w=4", "has no input P_w"),
-        ("P_opt@1e21", "has no training precision"),
-        ("loss@N=7e10", "also needs D"),
-        ("D_crit@1e24", "takes no budget"),
-        ("D_crit@P_post=4", "needs N"),
-        ("D_crit@N=8e9,P_post=4", "has no input P_post"),
-        ("loss@", "expected a number"),
-    ],
-    ids=str,
-)
-def test_quantities_that_are_not(text, message):
-    with pytest.raises(JscaleError, match=message) as caught:
-        assess.quantity(laws.chinchilla, text)
-    assert "\n" not in str(caught.value)
+    with pytest.raises(JscaleError, match=message):
+        assess.calibrate(LINE, line(), kinds=["fisher"], **SETTINGS)

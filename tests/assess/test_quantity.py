@@ -1,4 +1,4 @@
-"""Targets as text, and as functions: what is asked for, and what is refused."""
+"""Targets as text and as functions: their values, and invalid ones."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jscale import assess, fit, laws
+from jscale import assess, fit, laws, plan
 from jscale._core.errors import JscaleError
 from tests.assess.tables import simulated
 
 
-def refused(law, text) -> str:
+def error_of(law, text) -> str:
     with pytest.raises(JscaleError) as caught:
         assess.quantity(law, text)
     assert str(caught.value).isprintable()
@@ -21,10 +21,10 @@ def refused(law, text) -> str:
 
 @pytest.mark.parametrize("text", [3, None, ["a"], b"a"], ids=str)
 def test_a_target_is_a_text(text):
-    assert refused(laws.chinchilla, text) == f"a target is a text such as 'E', not {text!r}"
+    assert error_of(laws.chinchilla, text) == f"a target must be a text such as 'E', not {text!r}"
 
 
-def test_spaces_do_not_make_another_target():
+def test_spaces_do_not_change_a_target():
     law = laws.chinchilla
     assert assess.quantity(law, " N_opt @ 1e24") == assess.quantity(law, "N_opt@1e24")
     assert assess.quantity(law, "loss @ N = 7e10 , D = 1e12").name == "loss@N=7e10,D=1e12"
@@ -35,7 +35,8 @@ def test_spaces_do_not_make_another_target():
     [
         (
             "P_opt",
-            "target 'P_opt': law 'chinchilla' has no training precision, so there is no P to plan with",
+            "target 'P_opt': law 'chinchilla' has no training precision, "
+            "so there is no P to plan with",
         ),
         ("N_opt@1e24,N=3", "target 'N_opt@1e24,N=3': N cannot be both free and given"),
         ("D_crit@P_post=4", "target 'D_crit@P_post=4': needs N (such as D_crit@N=8e9)"),
@@ -46,21 +47,21 @@ def test_spaces_do_not_make_another_target():
         ("N_opt@1e-30", "target 'N_opt@1e-30': the budget must be at least 6 FLOP, not 1e-30"),
         (
             "n_opt@1e24",
-            "law 'chinchilla' has no target 'n_opt@1e24' (it has: E, A, B, alpha, beta, a, N_opt, D_opt, loss); did "
-            "you mean 'N_opt'?",
+            "law 'chinchilla' has no target 'n_opt@1e24' "
+            "(it has: E, A, B, alpha, beta, a, N_opt, D_opt, loss); did you mean 'N_opt'?",
         ),
     ],
     ids=str,
 )
-def test_a_refusal_recommends_nothing_that_is_refused(text, message):
-    assert refused(laws.chinchilla, text) == message
+def test_invalid_targets_have_a_valid_example(text, message):
+    assert error_of(laws.chinchilla, text) == message
 
 
 def test_examples_are_of_the_law():
-    assert refused(laws.power_size, "loss") == "target 'loss': needs inputs (such as loss@N=7e10)"
-    assert refused(laws.power_size, "zz").endswith("(it has: L_inf, A, alpha, loss)")
-    assert refused(laws.precision, "zz").endswith("a, N_opt, D_opt, P_opt, loss, D_crit)")
-    assert refused(laws.precision, "D_crit@P_post=4").endswith(
+    assert error_of(laws.power_size, "loss") == "target 'loss': needs inputs (such as loss@N=7e10)"
+    assert error_of(laws.power_size, "zz").endswith("(it has: L_inf, A, alpha, loss)")
+    assert error_of(laws.precision, "zz").endswith("a, N_opt, D_opt, P_opt, loss, D_crit)")
+    assert error_of(laws.precision, "D_crit@P_post=4").endswith(
         "needs N (such as D_crit@N=8e9,P_post=4)"
     )
 
@@ -78,16 +79,17 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize(("words", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
-def test_functions_that_are_no_targets(words, function):
+@pytest.mark.parametrize(("reason", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
+def test_invalid_target_functions(reason, function):
     with pytest.raises(JscaleError) as caught:
         fit.profile(
             laws.power_size, simulated(), {"mine": function}, objective="log-squares", starts=8
         )
     assert str(caught.value).startswith(
-        "target 'mine' must be a JAX function from a dict of the parameters (L_inf, A, alpha) to one real number"
+        "target 'mine' must be a JAX function from a dict of the parameters (L_inf, A, alpha) "
+        "to one real number"
     )
-    assert words in str(caught.value)
+    assert reason in str(caught.value)
     assert str(caught.value).isprintable()
 
 
@@ -98,31 +100,88 @@ def test_a_quantity_by_name_alone_points_to_its_function():
 
 def test_intervals_print_in_a_line():
     settings: Any = {"kinds": ["fisher", "sandwich"], "objective": "log-squares", "starts": 8}
-    found = fit.intervals(laws.power_size, simulated(), key=jax.random.key(0), **settings)
+    result = fit.intervals(laws.power_size, simulated(), key=jax.random.key(0), **settings)
     assert (
-        repr(found)
-        == f"<Intervals power_size: 3 targets x 2 kinds at 0.9; {found.point.certificate.status}>"
+        repr(result)
+        == f"<Intervals power_size: 3 targets x 2 kinds at 0.9; {result.point.certificate.status}>"
     )
 
 
 @pytest.mark.parametrize(
-    ("typed", "plain"),
+    ("text", "plain"),
     [
         ("loss@N=70B,D=1.4T", "loss@N=7e10,D=1.4e12"),
         ("N_opt@1t", "N_opt@1e12"),
         ("D_crit@N=8B,P_post=4", "D_crit@N=8e9,P_post=4"),
     ],
 )
-def test_counts_are_written_with_suffixes(typed, plain):
-    with_suffix, without = (assess.quantity(laws.precision, text) for text in (typed, plain))
+def test_counts_are_written_with_suffixes(text, plain):
+    with_suffix, without = (assess.quantity(laws.precision, given) for given in (text, plain))
     assert (with_suffix.at, with_suffix.budget) == (without.at, without.budget)
-    assert with_suffix.name == typed
-    assert "expected a number such as 1e24 or N=8e9, not 'N=70G'" in refused(
+    assert with_suffix.name == text
+    assert "expected a number such as 1e24 or N=8e9, not 'N=70G'" in error_of(
         laws.precision, "loss@N=70G,D=1e9"
     )
 
 
-def test_inputs_outside_a_laws_definition_are_refused():
-    assert refused(laws.routed, "loss@N=1e9,E_experts=0.5") == (
-        "target 'loss@N=1e9,E_experts=0.5': E_experts must be a finite number of experts, 1 or more, not 0.5"
+def test_inputs_outside_a_laws_definition_are_error_of():
+    assert error_of(laws.routed, "loss@N=1e9,E_experts=0.5") == (
+        "target 'loss@N=1e9,E_experts=0.5': "
+        "E_experts must be a finite number of experts, 1 or more, not 0.5"
     )
+
+
+def test_values_are_those_of_the_plans():
+    law, theta = laws.chinchilla, laws.params(laws.chinchilla)
+    best = plan.optimal(law, theta, 1e24)
+    expected = {
+        "a": theta["beta"] / (theta["alpha"] + theta["beta"]),
+        "N_opt@1e24": best.N_opt,
+        "D_opt@C=1e24": best.D_opt,
+        "loss@1e24": best.loss,
+        "loss@N=7e10,D=1.4e12": law(7e10, 1.4e12, **theta),
+        "beta": theta["beta"],
+    }
+    for text, value in expected.items():
+        target = assess.quantity(law, text)
+        assert (target.__name__, target.positive) == (text, True)
+        assert float(target(theta)) == pytest.approx(float(value), rel=1e-6), text
+        assert target == assess.quantity(law, text)
+        assert hash(target) == hash(assess.quantity(law, text))
+    theta = laws.params(laws.precision)
+    tokens = assess.quantity(laws.precision, "D_crit@N=8e9,P_post=4")(theta)
+    critical = plan.critical_tokens(laws.precision, theta, N=8e9, P_post=4).D_crit
+    assert float(tokens) == pytest.approx(float(critical), rel=1e-6)
+    bits = assess.quantity(laws.precision, "P_opt@1e21")(theta)
+    assert float(bits) == pytest.approx(
+        float(plan.optimal_precision(laws.precision, theta, budget=1e21).P_opt), rel=1e-4
+    )
+    tied = laws.tie(laws.chinchilla, beta="alpha")
+    assert float(
+        assess.quantity(tied, "a")({"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.3})
+    ) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gamma", "has no target 'gamma'"),
+        ("alpha@1e24", "alpha takes neither a budget nor inputs"),
+        ("N_opt", "target 'N_opt': needs a budget, in FLOP .such as N_opt@1e24"),
+        ("N_opt@-1", "the budget must be a finite number above 0"),
+        ("N_opt@many", "expected a number such as 1e24 or N=8e9, not 'many'"),
+        ("N_opt@1e24,C=1e23", "C is given twice"),
+        ("N_opt@1e24,P_w=4", "has no input P_w"),
+        ("P_opt@1e21", "has no training precision"),
+        ("loss@N=7e10", "also needs D"),
+        ("D_crit@1e24", "takes no budget"),
+        ("D_crit@P_post=4", "needs N"),
+        ("D_crit@N=8e9,P_post=4", "has no input P_post"),
+        ("loss@", "expected a number"),
+    ],
+    ids=str,
+)
+def test_invalid_targets(text, message):
+    with pytest.raises(JscaleError, match=message) as caught:
+        assess.quantity(laws.chinchilla, text)
+    assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Published results that come out, and those that do not: the golden numbers of the project."""
+"""Published results that are reproduced, and those that are not: the golden numbers."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,13 @@ import pytest
 
 from jscale import assess, fit, laws, runs
 from jscale.assess import Reproduction
-from jscale.assess.published import Row, _gemstones
-from jscale.assess.published._descend import nearest
+from jscale.assess.published import Row, _gemstones, _isoflop
+from jscale.assess.published._descend import nearest, r_squared
 
 pytestmark = pytest.mark.data
 
 
-class Optimum:
+class PaperRows:
     """A reproduction of one data set, by fit and quantity."""
 
     def __init__(self, result: Reproduction):
@@ -26,29 +26,29 @@ class Optimum:
         assert len({row.quantity for row in chosen}) == len(chosen) > 0
         return {row.quantity: row for row in chosen}
 
-    def ours(self, part: str) -> dict[str, float]:
+    def computed(self, part: str) -> dict[str, float]:
         return {quantity: row.ours for quantity, row in self.of(part).items()}
 
 
-def chinchilla(found: Optimum):
-    grid = found.of("240 runs, summed Huber")
+def chinchilla(results: PaperRows):
+    grid = results.of("240 runs, summed Huber")
     assert grid["objective"].ours == pytest.approx(1.0182740178e-3, rel=1e-10)
     # The published grid's best is above our optimum by 1.6e-8 of the objective.
     assert grid["objective"].difference == pytest.approx(-1.65e-8, rel=0.02)
     assert grid["A"].ours == pytest.approx(477.82587, rel=1e-7)
-    likely = found.of("240 runs, Huber likelihood")
+    likelihood = results.of("240 runs, Huber likelihood")
     for name in ("E", "A", "B", "alpha", "beta"):
-        assert likely[name].unit == "published errors"
-        assert likely[name].ours == pytest.approx(likely[name].published, rel=1.2e-5), name
-    errors = found.of("240 runs, 4,000 bootstrap refits")
+        assert likelihood[name].unit == "published errors"
+        assert likelihood[name].ours == pytest.approx(likelihood[name].published, rel=1.2e-5), name
+    errors = results.of("240 runs, 4,000 bootstrap refits")
     assert all(abs(row.difference) < 0.1 for row in errors.values())
-    assert "drawing whole sizes gives larger ones" in errors["s.e. of E"].why
+    assert "resampling sizes gives larger standard errors" in errors["s.e. of E"].why
     assert "heavy tails" in errors["s.e. of B"].why
 
 
-def quest(found: Optimum):
-    assert abs(found.of("published constants")["R2"].difference) < 5e-7
-    fitted = found.of("squares of log residuals")
+def quest(results: PaperRows):
+    assert abs(results.of("published constants")["R2"].difference) < 5e-7
+    fitted = results.of("squares of log residuals")
     assert fitted["E, nats/token"].ours < 1e-6
     assert fitted["E, nats/token"].verdict == "not identified"
     for quantity, row in fitted.items():
@@ -56,36 +56,36 @@ def quest(found: Optimum):
             assert abs(row.difference) < 1e-4, quantity
 
 
-def repeated_data(found: Optimum):
-    evaluated = found.ours("published constants")
+def repeated_data(results: PaperRows):
+    evaluated = results.computed("published constants")
     assert evaluated["R2"] == pytest.approx(0.7722046084968408, rel=1e-12)
     assert evaluated["R2 without decay"] == pytest.approx(0.4451684378759986, rel=1e-12)
-    # The authors' is in single precision, whose numbers near 0.016 are 1e-9 apart.
+    # Theirs is in single precision, in which numbers near 0.016 are 1e-9 apart.
     assert evaluated["objective"] == pytest.approx(0.015825936570763588, abs=2e-9)
-    near = found.ours("the optimum nearest to theirs")
-    assert near["R_D_star"] == pytest.approx(15.371758, rel=1e-6)
-    assert near["R_N_star"] == pytest.approx(5.315126, rel=1e-6)
-    assert near["objective"] == pytest.approx(0.015825932069110, rel=1e-10)
-    deepest = found.ours("best of all starts")
+    local = results.computed("the local optimum nearest to the published constants")
+    assert local["R_D_star"] == pytest.approx(15.371758, rel=1e-6)
+    assert local["R_N_star"] == pytest.approx(5.315126, rel=1e-6)
+    assert local["objective"] == pytest.approx(0.015825932069110, rel=1e-10)
+    deepest = results.computed("best of all starts")
     assert deepest["R_D_star"] == pytest.approx(95.365172, rel=1e-5)
     assert deepest["R_N_star"] == pytest.approx(1.705905, rel=1e-5)
-    assert found.ours("only tokens decay")["R_D_star"] == pytest.approx(2.9149, rel=1e-4)
+    assert results.computed("only tokens decay")["R_D_star"] == pytest.approx(2.9149, rel=1e-4)
 
 
-def gemstones(found: Optimum):
-    evaluated = [row for row in found.rows if row.fit.endswith("published constants")]
+def gemstones(results: PaperRows):
+    evaluated = [row for row in results.rows if row.fit.endswith("published constants")]
     assert [round(row.ours, 10) for row in evaluated[:3]] == [
         row.published for row in evaluated[:3]
     ]
     assert all(row.agrees for row in evaluated)
-    wide = [row for row in found.rows if row.fit == "220 hot rows, summed Huber, delta 0.001"]
-    assert len(wide) == 6
-    assert all(abs(row.difference) < 2e-4 for row in wide)
-    stopped = [row for row in found.rows if ", SciPy's L-BFGS-B" in row.fit]
+    robust = [row for row in results.rows if row.fit == "220 hot rows, summed Huber, delta 0.001"]
+    assert len(robust) == 6
+    assert all(abs(row.difference) < 2e-4 for row in robust)
+    stopped = [row for row in results.rows if ", SciPy's L-BFGS-B" in row.fit]
     assert len(stopped) == 18
     assert all(row.agrees for row in stopped)
-    # What the optimiser of the paper takes for the optimum is one in the second of the fits alone.
-    exact = {row.fit: row.ours for row in found.rows if row.quantity == "objective"}
+    # Only in the second of the fits does the optimiser of the paper stop at the optimum.
+    exact = {row.fit: row.ours for row in results.rows if row.quantity == "objective"}
     above = [
         value / exact[name.split(", SciPy")[0]] - 1
         for name, value in exact.items()
@@ -98,76 +98,79 @@ def gemstones(found: Optimum):
     ]
     steep = {
         row.quantity: row.ours
-        for row in found.rows
+        for row in results.rows
         if row.fit == "199 cool_end rows, summed Huber, delta 0.0001"
     }
     assert steep["beta"] == pytest.approx(0.58596767, rel=1e-6)
     assert steep["objective"] == pytest.approx(2.0477906755e-4, rel=1e-9)
 
 
-def gadre(found: Optimum):
-    assert found.ours("C4, 29 runs")["mean error, %"] == pytest.approx(2.0785887, rel=1e-6)
-    assert found.ours("C4, 29 runs")["error at 6.9B, M = 20, %"] == pytest.approx(4.2952, rel=1e-4)
-    foretold = found.ours("RefinedWeb, 30 runs")
-    assert foretold["mean error, %"] == pytest.approx(1.7745133, rel=1e-6)
-    assert foretold["error at 1.4B, M = 320, %"] == pytest.approx(0.0052, abs=1e-4)
+def gadre(results: PaperRows):
+    assert results.computed("C4, 29 runs")["mean error, %"] == pytest.approx(2.0785887, rel=1e-6)
+    assert results.computed("C4, 29 runs")["error at 6.9B, M = 20, %"] == pytest.approx(
+        4.2952, rel=1e-4
+    )
+    predicted = results.computed("RefinedWeb, 30 runs")
+    assert predicted["mean error, %"] == pytest.approx(1.7745133, rel=1e-6)
+    assert predicted["error at 1.4B, M = 320, %"] == pytest.approx(0.0052, abs=1e-4)
 
 
-def clark(found: Optimum):
+def clark(results: PaperRows):
     """Another least-squares fit of the same runs, by SciPy, to its last printed digit."""
     for router, refitted in {
         "S-Base": {"a": -0.0830, "b": -0.1180, "c": 0.0099, "d": 1.1136},
         "RL-R": {"a": -0.0827, "b": -0.1234, "c": 0.0112, "d": 1.1070},
         "Hash": {"a": -0.0874, "b": -0.1384, "c": 0.0126, "d": 1.1595},
     }.items():
-        ours = found.ours(router)
+        computed = results.computed(router)
         for name, value in refitted.items():
-            assert ours[name] == pytest.approx(value, abs=5.1e-5), (router, name)
+            assert computed[name] == pytest.approx(value, abs=5.1e-5), (router, name)
 
 
-def llama(found: Optimum):
-    whole = found.ours("133 points")
-    assert whole["exponent of D*"] == pytest.approx(0.537, abs=5e-4)
-    assert whole["coefficient of D*"] == pytest.approx(0.299, abs=5e-4)
-    assert whole["D* at 3.8e25 FLOP, tokens"] == pytest.approx(16.10e12, rel=1e-3)
-    assert found.ours("116 points")["exponent of D*"] == pytest.approx(0.500, abs=5e-4)
+def llama(results: PaperRows):
+    all_points = results.computed("133 points")
+    assert all_points["exponent of D*"] == pytest.approx(0.537, abs=5e-4)
+    assert all_points["coefficient of D*"] == pytest.approx(0.299, abs=5e-4)
+    assert all_points["D* at 3.8e25 FLOP, tokens"] == pytest.approx(16.10e12, rel=1e-3)
+    assert results.computed("116 points")["exponent of D*"] == pytest.approx(0.500, abs=5e-4)
 
 
-def porian(found: Optimum):
-    assert [row.published for row in found.rows] == pytest.approx(
+def porian(results: PaperRows):
+    assert [row.published for row in results.rows] == pytest.approx(
         [0.8338, 0.7009, 0.6035, 0.5714, 0.4970], abs=5e-5
     )
-    for row in found.rows:
+    for row in results.rows:
         # The Monte-Carlo error of a median over draws whose minimum jumps between two sizes: seeds
         # differ by 0.001.
         assert row.ours == pytest.approx(row.published, abs=0.002)
         assert row.our_interval == pytest.approx(row.published_interval, abs=0.003)
-    assert assess.reproduce("porian", key=jax.random.key(0)).rows == found.rows, (
-        "same key, same numbers"
-    )
+    table = runs.dataset("porian")
+    with jax.enable_x64(True):
+        repeated = _isoflop._recipe_row(_isoflop.RECIPES[0], table, jax.random.key(0))
+    assert repeated == results.rows[0], "same key, same numbers"
 
 
-def step_law(found: Optimum):
-    """What a reader found who ran the authors' script on their table (issue 10 of their
-    repository).
-    """
-    rate = found.ours("learning rate")
+def step_law(results: PaperRows):
+    """The values of the authors' script on their table (issue 10 of their repository)."""
+    rate = results.computed("learning rate")
     assert rate["ln k of the learning rate"] == pytest.approx(4.375, abs=0.06)
     assert rate["a of the learning rate"] == pytest.approx(0.7669, abs=0.003)
     assert rate["b of the learning rate"] == pytest.approx(0.1967, abs=0.003)
 
 
-def vocabulary(found: Optimum):
+def vocabulary(results: PaperRows):
     coded, true = "1054 rows, D as the authors' code counts tokens", "1054 rows, D in tokens"
-    assert abs(found.of(f"{coded}, published constants")["R2"].difference) < 5e-6
-    assert found.ours(f"{true}, published constants")["R2"] == pytest.approx(0.0357574, abs=1e-6)
+    assert abs(results.of(f"{coded}, published constants")["R2"].difference) < 5e-6
+    assert results.computed(f"{true}, published constants")["R2"] == pytest.approx(
+        0.0357574, abs=1e-6
+    )
     # SciPy's descents, from 30 starts, end at the same two optima.
-    assert found.ours(f"{coded}, summed")["A2"] == pytest.approx(0.190668, rel=1e-4)
-    assert found.ours(f"{coded}, summed")["alpha2"] == pytest.approx(0.663671, rel=1e-4)
-    assert found.ours(f"{true}, summed")["alpha2"] == pytest.approx(1.058823, rel=1e-4)
+    assert results.computed(f"{coded}, summed")["A2"] == pytest.approx(0.190668, rel=1e-4)
+    assert results.computed(f"{coded}, summed")["alpha2"] == pytest.approx(0.663671, rel=1e-4)
+    assert results.computed(f"{true}, summed")["alpha2"] == pytest.approx(1.058823, rel=1e-4)
 
 
-PAPERS: dict[str, tuple[int, int, Callable[[Optimum], None]]] = {
+PAPERS: dict[str, tuple[int, int, Callable[[PaperRows], None]]] = {
     "chinchilla": (23, 0, chinchilla),
     "quest": (23, 1, quest),
     "datablations": (11, 3, repeated_data),
@@ -179,12 +182,11 @@ PAPERS: dict[str, tuple[int, int, Callable[[Optimum], None]]] = {
     "steplaw": (5, 4, step_law),
     "vocab": (12, 4, vocabulary),
 }
-"""Data set → how many published numbers there are, how many of them do not come out, and what they
-are exactly."""
+"""Data set → published numbers, those that are not reproduced, and a check of exact values."""
 
 
 @pytest.mark.parametrize("name", PAPERS)
-def test_what_was_published(name: str):
+def test_published_numbers(name: str):
     result = assess.reproduce(name, key=jax.random.key(0))
     numbers, differing, check = PAPERS[name]
     assert not result.not_run
@@ -193,15 +195,15 @@ def test_what_was_published(name: str):
     for row in result.rows:
         assert row.dataset == name
         assert np.isfinite([row.published, row.ours, row.difference]).all()
-        assert row.why or row.agrees, f"{row.fit}, {row.quantity}: differs for no reason given"
-    check(Optimum(result))
+        assert row.why or row.agrees, f"{row.fit}, {row.quantity}: differs without a reason"
+    check(PaperRows(result))
 
 
 def test_every_paper_is_tested():
     assert tuple(PAPERS) == assess.reproducible()
 
 
-def test_a_descent_from_a_published_point_that_is_no_minimum_ends_at_ours():
+def test_a_descent_from_a_published_point_that_is_not_a_minimum_ends_at_ours():
     table = runs.dataset("gemstones")
     table = table.where(table["subset"] == "cool_end")
     constants, objective = _gemstones.PUBLISHED["cool_end", 1e-4]
@@ -221,11 +223,9 @@ def test_a_descent_from_a_published_point_that_is_no_minimum_ends_at_ours():
     ids=["shares", "shares to a power"],
 )
 def test_quest_by_effective_parameters(held, expected, explained):
-    """What SciPy finds for shares that follow from the bits; along their ridges its optima are ours
-    to
-    4%.
+    """SciPy's optima for shares that follow from the bits; along their ridges they agree to 4%.
 
-    Without powers there are two optima far apart, and one start in sixteen reaches the better one.
+    Without powers there are two separate optima, and one start in sixteen reaches the better one.
     """
     table = runs.dataset("quest")
     table = table.where(np.isin(table["group"], ["bf16", "quest_ht", "quest_weight_only"]))
@@ -233,7 +233,4 @@ def test_quest_by_effective_parameters(held, expected, explained):
     point = fit.point(law, table, objective="log-squares", starts=16 if held else 4)
     for name, value in expected.items():
         assert point.params[name] == pytest.approx(value, rel=0.04), name
-    left = np.sum((table["loss"] - point.predicted) ** 2) / np.sum(
-        (table["loss"] - table["loss"].mean()) ** 2
-    )
-    assert 1 - left == pytest.approx(explained, abs=4e-4)
+    assert r_squared(table["loss"], point.predicted) == pytest.approx(explained, abs=4e-4)

@@ -1,4 +1,4 @@
-"""One number under every way of fitting it."""
+"""Specification curves: one number under every way of fitting it."""
 
 from dataclasses import replace
 
@@ -18,9 +18,9 @@ SQUARES = {"objectives": ["log-squares", "huber"], "starts": 8}
 
 @pytest.fixture(scope="module")
 def table() -> runs.Runs:
-    """Forty runs of three groups; three are excluded, and far off."""
-    made = simulated(n_total=1.3 * np.geomspace(1e7, 1e10, 40))
-    columns = {name: np.array(values) for name, values in made.columns.items()}
+    """Forty runs of three groups; three are excluded, with losses 10% too high."""
+    base = simulated(n_total=1.3 * np.geomspace(1e7, 1e10, 40))
+    columns = {name: np.array(values) for name, values in base.columns.items()}
     columns["exclude"] = np.arange(40) < 3
     columns["loss"][:3] *= 1.1
     columns["group"] = np.resize(["a", "b", "c"], 40)
@@ -28,11 +28,11 @@ def table() -> runs.Runs:
 
 
 @pytest.fixture(scope="module")
-def found(table) -> Sensitivity:
+def curve(table) -> Sensitivity:
     return assess.sensitivity(FREE, table, target="alpha", **SQUARES)
 
 
-def test_every_combination_is_fitted_once(found, table):
+def test_every_combination_is_fitted_once(curve, table):
     labels = [
         "as marked",
         "with the 3 excluded",
@@ -40,17 +40,17 @@ def test_every_combination_is_fitted_once(found, table):
         "without the 10% of least C",
     ]
     labels += [f"without group {name}" for name in "abc"]
-    assert [(row.runs, row.objective) for row in found.rows] == [
+    assert [(row.runs, row.objective) for row in curve.rows] == [
         (label, objective)
         for label in labels
         for objective in ("log-squares", "huber(delta=0.001)")
     ]
-    sizes = {row.runs: row.n_runs for row in found.rows}
+    sizes = {row.runs: row.n_runs for row in curve.rows}
     groups = [int((table["group"][table.kept] != name).sum()) for name in "abc"]
     assert list(sizes.values()) == [37, 40, 32, 33, *groups]
 
 
-def test_rows_are_fits_of_the_runs_that_they_name(found, table):
+def test_rows_are_fits_to_the_runs_in_their_label(curve, table):
     def exponent(rows: np.ndarray) -> float:
         def residuals(x: np.ndarray) -> np.ndarray:
             return np.log(table["loss"][rows]) - np.log(
@@ -72,27 +72,27 @@ def test_rows_are_fits_of_the_runs_that_they_name(found, table):
         exponent(without_least(table["C"], 4)),
         *(exponent(table.kept & (table["group"] != name)) for name in "abc"),
     ]
-    assert [row.value for row in found.rows[::2]] == pytest.approx(expected, rel=1e-5)
+    assert [row.value for row in curve.rows[::2]] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_excluded_runs_show(found):
-    values = [row.value for row in found.rows if row.objective == "log-squares"]
-    assert abs(values[1] - values[0]) > 5 * found.rows[0].stderr
-    assert found.span == (
-        min(row.value for row in found.rows),
-        max(row.value for row in found.rows),
+def test_the_excluded_runs_change_the_result(curve):
+    values = [row.value for row in curve.rows if row.objective == "log-squares"]
+    assert abs(values[1] - values[0]) > 5 * curve.rows[0].stderr
+    assert curve.span == (
+        min(row.value for row in curve.rows),
+        max(row.value for row in curve.rows),
     )
-    assert found.outside is not None
-    assert 1 / 14 <= found.outside < 0.5
-    low, high = found.span
-    assert found.headline.startswith(
+    assert curve.outside is not None
+    assert 1 / 14 <= curve.outside < 0.5
+    low, high = curve.span
+    assert curve.headline.startswith(
         f"alpha runs from {low:.4g} to {high:.4g} over 14 certified fits of 14"
     )
-    assert f"{found.rows[0].value:.4g} ± " in found.headline
+    assert f"{curve.rows[0].value:.4g} ± " in curve.headline
 
 
-def test_variants_and_columns(found, table):
-    ways = assess.sensitivity(
+def test_variants_and_columns(curve, table):
+    variants = assess.sensitivity(
         FREE,
         table,
         target="A",
@@ -101,56 +101,56 @@ def test_variants_and_columns(found, table):
         exclusions=["excluded"],
         **SQUARES,
     )
-    assert [(row.law, row.inputs) for row in ways.rows[::4]] == [
+    assert [(row.law, row.inputs) for row in variants.rows[::4]] == [
         (name, inputs)
         for name in ("power_size", "power_size[L_inf=1.8]")
         for inputs in ("as given", "N = n_total")
     ]
     # A size that counts 30% more has A larger by 1.3**alpha, with the same alpha.
-    assert ways.rows[4].value / ways.rows[0].value == pytest.approx(
-        1.3 ** found.rows[0].value, rel=1e-6
+    assert variants.rows[4].value / variants.rows[0].value == pytest.approx(
+        1.3 ** curve.rows[0].value, rel=1e-6
     )
 
 
 def test_derived_targets_have_the_errors_of_the_delta_method():
     theta = laws.params(laws.chinchilla, "hoffmann2022")
-    spread = np.diag([1e-4, 1.0, 1.0, 4e-4, 9e-4])  # E, A, B, alpha, beta
+    covariance = np.diag([1e-4, 1.0, 1.0, 4e-4, 9e-4])  # E, A, B, alpha, beta
 
     def estimate(law, text, params, covariance):
         return estimator(assess.quantity(law, text))(params, covariance)
 
-    value, stderr, status = estimate(laws.chinchilla, "a", theta, spread)
+    value, stderr, status = estimate(laws.chinchilla, "a", theta, covariance)
     alpha, beta = theta["alpha"], theta["beta"]
     total = (alpha + beta) ** 2
     assert value == pytest.approx(beta / (alpha + beta), rel=1e-6)
     assert stderr == pytest.approx(np.hypot(beta * 0.02, alpha * 0.03) / total, rel=1e-5)
     assert status == Status.converged
-    value, stderr, status = estimate(laws.chinchilla, "N_opt@1e24", theta, spread)
+    value, stderr, status = estimate(laws.chinchilla, "N_opt@1e24", theta, covariance)
     assert value == pytest.approx(float(plan.optimal(laws.chinchilla, theta, 1e24).N_opt), rel=1e-6)
     assert 0 < stderr < 10 * value
     tied = laws.tie(laws.chinchilla, beta="alpha")
     params = {name: theta[name] for name in ("E", "A", "B", "alpha")}
-    assert estimate(tied, "a", params, spread[:4, :4])[:2] == pytest.approx((0.5, 0.0))
-    assert estimate(tied, "beta", params, spread[:4, :4])[:2] == pytest.approx((alpha, 0.02))
+    assert estimate(tied, "a", params, covariance[:4, :4])[:2] == pytest.approx((0.5, 0.0))
+    assert estimate(tied, "beta", params, covariance[:4, :4])[:2] == pytest.approx((alpha, 0.02))
 
 
 def test_objectives_on_the_raw_scale_are_fitted_on_it(table):
-    for goal in (fit.Huber(0.01, on="raw"), fit.HuberLikelihood(on="raw")):
-        found = assess.sensitivity(
-            FREE, table, target="alpha", objectives=[goal], exclusions=["excluded"], starts=8
+    for objective in (fit.Huber(0.01, on="raw"), fit.HuberLikelihood(on="raw")):
+        curve = assess.sensitivity(
+            FREE, table, target="alpha", objectives=[objective], exclusions=["excluded"], starts=8
         )
-        assert found.rows[0].value == pytest.approx(
-            fit.point(FREE, table, objective=goal).params["alpha"], rel=1e-6
+        assert curve.rows[0].value == pytest.approx(
+            fit.point(FREE, table, objective=objective).params["alpha"], rel=1e-6
         )
-        assert found.rows[0].objective.endswith("on=raw)")
+        assert curve.rows[0].objective.endswith("on=raw)")
 
 
 def test_as_many_runs_as_parameters_have_no_standard_error():
-    three = runs.read({"N": [1e7, 1e8, 1e9], "loss": [4.0, 3.2, 2.7]})
-    found = assess.sensitivity(
-        FREE, three, target="alpha", objectives=["log-squares"], exclusions=[], starts=8
+    table = runs.read({"N": [1e7, 1e8, 1e9], "loss": [4.0, 3.2, 2.7]})
+    curve = assess.sensitivity(
+        FREE, table, target="alpha", objectives=["log-squares"], exclusions=[], starts=8
     )
-    assert found.rows[0].stderr == np.inf
+    assert curve.rows[0].stderr == np.inf
 
 
 def test_a_fixed_exponent_is_part_of_the_best_size():
@@ -167,21 +167,22 @@ def row(value: float, stderr: float = 0.01, status: Status = Status.converged) -
     )
 
 
-def test_the_headline_counts_certified_rows_alone():
+def test_the_headline_counts_only_certified_rows():
     rows = (row(0.51), row(0.48), row(0.52), row(0.9, status=Status.not_converged), row(np.nan))
-    found = Sensitivity("a", rows, 0.5, (), "")
-    assert found.span == (0.48, 0.52)
-    assert found.turned == pytest.approx(1 / 3)
-    assert found.outside == pytest.approx(1 / 3)
-    assert found.headline == (
-        "a runs from 0.48 to 0.52 over 3 certified fits of 5; 0.51 ± 0.01 by huber(delta=0.001) on all runs; "
+    curve = Sensitivity("a", rows, 0.5, (), "")
+    assert curve.span == (0.48, 0.52)
+    assert curve.turned == pytest.approx(1 / 3)
+    assert curve.outside == pytest.approx(1 / 3)
+    assert curve.headline == (
+        "a runs from 0.48 to 0.52 over 3 certified fits of 5; "
+        "0.51 ± 0.01 by huber(delta=0.001) on all runs; "
         "33% of the fits lie outside that one's 95% interval; 33% lie on the other side of 0.5"
     )
-    lost = Sensitivity("a", (row(np.nan, status=Status.collinear_design),), 0.5, (), "")
-    assert lost.headline == "a: none of 1 specifications gives a certified fit"
-    assert (lost.span, lost.turned, lost.outside) == (None, None, None)
-    unsure = Sensitivity("a", (row(0.9, status=Status.not_converged), row(0.5)), None, (), "")
-    assert "the first specification has no certified value (not_converged)" in unsure.headline
+    failed = Sensitivity("a", (row(np.nan, status=Status.collinear_design),), 0.5, (), "")
+    assert failed.headline == "a: none of 1 specifications gives a certified fit"
+    assert (failed.span, failed.turned, failed.outside) == (None, None, None)
+    uncertified = Sensitivity("a", (row(0.9, status=Status.not_converged), row(0.5)), None, (), "")
+    assert "the first specification has no certified value (not_converged)" in uncertified.headline
 
 
 @pytest.mark.parametrize(
@@ -213,28 +214,28 @@ def test_the_headline_counts_certified_rows_alone():
         ({"target": "L_inf", "variants": [FIXED]}, "has no target 'L_inf'"),
     ],
 )
-def test_bad_questions(table, options, message):
-    with pytest.raises(JscaleError) as refusal:
+def test_invalid_arguments(table, options, message):
+    with pytest.raises(JscaleError) as caught:
         assess.sensitivity(FREE, table, **{**SQUARES, **options})
-    assert message in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_choices_that_the_table_does_not_allow(table):
-    bare = replace(table, columns={name: table[name] for name in ("N", "loss")}, extras=())
+    two_columns = replace(table, columns={name: table[name] for name in ("N", "loss")}, extras=())
     for name, needed in (
         ("ratio", "column 'D'"),
         ("compute", "column 'C'"),
         ("groups", "column 'group'"),
     ):
         with pytest.raises(JscaleError, match=f"the choice '{name}' needs {needed}"):
-            assess.sensitivity(FREE, bare, target="alpha", exclusions=[name], **SQUARES)
+            assess.sensitivity(FREE, two_columns, target="alpha", exclusions=[name], **SQUARES)
     with pytest.raises(JscaleError, match="the choice 'excluded' needs rows that are marked"):
-        assess.sensitivity(FREE, bare, target="alpha", exclusions=["excluded"], **SQUARES)
+        assess.sensitivity(FREE, two_columns, target="alpha", exclusions=["excluded"], **SQUARES)
 
 
-def test_choices_that_leave_too_few_runs_are_told(table):
-    found = assess.sensitivity(
+def test_choices_that_leave_too_few_runs_have_a_note(table):
+    curve = assess.sensitivity(
         FREE,
         table,
         target="alpha",
@@ -243,16 +244,16 @@ def test_choices_that_leave_too_few_runs_are_told(table):
         starts=8,
         drop=35,
     )
-    assert [row.runs for row in found.rows] == ["as marked", "with the 3 excluded"]
-    assert [note.code for note in found.notes] == ["too-few-runs"]
+    assert [row.runs for row in curve.rows] == ["as marked", "with the 3 excluded"]
+    assert [note.code for note in curve.notes] == ["too-few-runs"]
 
 
 @pytest.mark.data
 def test_the_chinchilla_exponents():
     table = runs.dataset("chinchilla")
-    asked = {"exclusions": ["excluded"], "starts": 16}
+    options = {"exclusions": ["excluded"], "starts": 16}
     beta = assess.sensitivity(
-        laws.chinchilla, table, target="beta", objectives=["huber", fit.Huber(1e-2)], **asked
+        laws.chinchilla, table, target="beta", objectives=["huber", fit.Huber(1e-2)], **options
     )
     values = {(row.runs, row.objective): row.value for row in beta.rows}
     assert values["as marked", "huber(delta=0.001)"] == pytest.approx(0.36717, abs=5e-5)
@@ -261,7 +262,7 @@ def test_the_chinchilla_exponents():
     assert values["with the 5 excluded", "huber(delta=0.001)"] == pytest.approx(0.4531, abs=1e-4)
     assert all(row.certified for row in beta.rows)
     alpha = assess.sensitivity(
-        laws.chinchilla, table, target="alpha", objectives=["huber"], **asked
+        laws.chinchilla, table, target="alpha", objectives=["huber"], **options
     )
     assert alpha.rows[0].value == pytest.approx(0.34731, abs=5e-5)
     assert alpha.span is not None

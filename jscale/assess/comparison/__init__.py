@@ -1,13 +1,13 @@
 """Laws compared on held-out runs, and tests of nested laws."""
 
 from jscale.assess.comparison._compare import Comparison, Contender, NestedTest, compare
-from jscale.assess.comparison._refit import Refit, refit
+from jscale.assess.comparison._subset import SubsetFit, fit_subset
 
 __all__ = [
     "Comparison",
     "Contender",
     "NestedTest",
-    "Refit",
+    "SubsetFit",
     "compare",
-    "refit",
+    "fit_subset",
 ]

@@ -1,64 +1,36 @@
 """``compare``: several laws on the same runs."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from jscale._core.checks import check_count
+from jscale._core.checks import check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale._core.status import Status
-from jscale.assess.comparison._nested import NestedTest, nested_tests, pairs
-from jscale.assess.comparison._refit import Refit, refit
+from jscale.assess.comparison._nested import NestedTest, nested_pairs, nested_tests
+from jscale.assess.comparison._ranking import (
+    Contender,
+    LawFits,
+    contender,
+    ranked,
+    ranking_notes,
+)
+from jscale.assess.comparison._subset import SubsetFit, fit_subset
 from jscale.fit import Objective, Squares
-from jscale.fit.objective import require_logarithms, resolve
+from jscale.fit.objective import require_positive_losses, resolve
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
 __all__ = ["Comparison", "Contender", "NestedTest", "compare"]
 
 _EXACT = 1e-20
-"""Mean square of the log residuals below which a fit is exact: residuals of 1e-10 are the solver's
-own resolution."""
-_NOISE = 2.0
-"""Standard errors, or units of AICc, by which two laws must differ."""
+"""Mean square of the log residuals below which a fit is exact.
 
-
-@dataclass(frozen=True)
-class Contender:
-    """One law of a comparison.
-
-    Attributes:
-        law: its name.
-        rank: 1 for the best; None for a law whose fits are not all certified.
-        status: how its fits ended, that to all runs first.
-        params: parameter → value, fitted to all runs.
-        objective: in-sample, all runs.
-        log_likelihood: nats, of the losses of all runs.
-        aicc: Akaike's criterion with Hurvich and Tsai's correction; infinite where there are too
-            few runs for it.
-        bic: Schwarz's criterion.
-        rmse: root mean square of the log residuals of the held-out runs; None where no run is held
-            out.
-        relative_error: mean of |predicted / observed - 1| over them.
-        bias: mean of their log residuals, observed minus predicted.
-    """
-
-    law: str
-    rank: int | None
-    status: Status
-    params: Mapping[str, float]
-    objective: float
-    log_likelihood: float
-    aicc: float
-    bic: float
-    rmse: float | None
-    relative_error: float | None
-    bias: float | None
+Residuals of 1e-10 are the resolution of the solver.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,9 +42,9 @@ class Comparison:
         nested: tests of laws that are special cases of others.
         n_runs: number of runs.
         held_out: rows of the table that are held out, counted from 0; empty for none.
-        compute_from: FLOP of the smallest of them; None for none.
+        compute_from: FLOP of the smallest held-out run; None without a holdout.
         objective_name: what was minimised.
-        notes: doubts and remarks.
+        notes: warnings and remarks.
         table_digest: hash of the table.
     """
 
@@ -84,29 +56,6 @@ class Comparison:
     objective_name: str
     notes: tuple[Note, ...]
     table_digest: str
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """A law's fits: to all runs, the same by squares of the log (the likelihood's), and without the
-    held-out runs.
-    """
-
-    law: LawFunction
-    whole: Refit
-    likely: Refit
-    part: Refit | None
-
-    @property
-    def status(self) -> Status:
-        ends = [
-            fitted.status for fitted in (self.whole, self.likely, self.part) if fitted is not None
-        ]
-        return next((status for status in ends if status != Status.converged), Status.converged)
-
-    @property
-    def rss(self) -> float:
-        return float(np.sum(self.likely.residuals**2))
 
 
 @in_float64
@@ -122,12 +71,12 @@ def compare(
 ) -> Comparison:
     """Several laws on the same runs, ranked by their error on the runs with the largest compute.
 
-    Every law is fitted to the runs with less compute and predicts the others. AICc and BIC are of
-    the likelihood of log-normal losses with a free scale at its own maximum, the least squares of
-    the log loss, whatever the objective; k counts the scale. A law that is another with parameters
+    Every law is fitted to the runs with less compute and predicts the others. AICc and BIC are
+    those of log-normal losses with a free scale at its maximum likelihood, the least squares of the
+    log loss, whatever the objective; k counts the scale. A law that is another with parameters
     fixed or tied is tested against it by the ratio of these likelihoods, 2 ln(L_large / L_small) =
-    n ln(RSS_small / RSS_large), chi-squared with as many degrees of freedom as there are parameters
-    fewer. Like the criteria it counts runs as independent.
+    n ln(RSS_small / RSS_large), chi-squared with the difference of their numbers of parameters as
+    degrees of freedom. Like the criteria, the test treats runs as independent.
 
     Args:
         laws: two or more declared laws.
@@ -139,193 +88,147 @@ def compare(
         starts: number of starting points of each fit.
 
     Raises:
-        JscaleError: fewer than two laws, one of them twice, laws of different quantities, a column
-            that one needs is missing, no compute to hold out by, too few runs left, a law that fits
-            exactly, a pair that is not nested.
+        JscaleError: fewer than two laws, a law given twice, laws of different quantities, a missing
+            column, no compute to hold out by, too few runs to fit, a law that fits exactly, or a
+            pair that is not nested.
 
     Source: Hurvich & Tsai 1989 (AICc); Schwarz 1978 (BIC); Wilks 1938 (likelihood ratio).
+
+    Example:
+        Is the loss of these runs a function of their size or of their tokens?
+
+        >>> import jax
+        >>> from jscale import assess, laws, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> comparison = assess.compare([laws.power_size, laws.power_data], table, starts=8)
+        >>> [row.law for row in comparison.rows]
+        ['power_size', 'power_data']
     """
-    goal = resolve(objective)
-    check_count(starts)
-    data = _data(laws, table)
+    objective = resolve(objective)
+    check_whole_number("starts", starts, at_least=1)
+    data = _select_all(laws, table)
     first = data[0]
-    kept = _training(table, first, holdout, share)
-    _check_enough(laws, table, kept)
-    tested = pairs(laws, nested)
+    training = _training_mask(table, first, holdout, share)
+    _check_enough_runs(laws, table, training)
+    pairs = nested_pairs(laws, nested)
+
     fits = [
-        _fitted(law, table, d, kept, goal=goal, starts=starts)
+        _fit_law(law, table, d, training, objective=objective, starts=starts)
         for law, d in zip(laws, data, strict=True)
     ]
-    tests, doubts = nested_tests(tested, {f.law: f.likely for f in fits}, len(first))
-    out = ~kept
-    rows = _ranked([_contender(fitted, first, out) for fitted in fits])
+    tests, test_notes = nested_tests(pairs, {f.law: f.squares for f in fits}, len(first))
+    held_out = ~training
+    rows = ranked([contender(law_fits, first, held_out) for law_fits in fits])
+
     notes = [note for d in data for note in d.notes]
-    notes += [*doubts, *_remarks(rows, {describe(f.law).name: f for f in fits}, out)]
-    compute = _compute(table, first)[out] if out.any() else None
+    notes += test_notes
+    notes += ranking_notes(rows, {describe(f.law).name: f for f in fits}, held_out)
+    compute_from = None
+    if held_out.any():
+        compute_from = float(_compute(table, first)[held_out].min())
     return Comparison(
         rows=rows,
         nested=tests,
         n_runs=len(first),
-        held_out=first.rows[out],
-        compute_from=None if compute is None else float(compute.min()),
-        objective_name=str(goal),
+        held_out=first.rows[held_out],
+        compute_from=compute_from,
+        objective_name=str(objective),
         notes=tuple({(n.code, n.message): n for n in notes}.values()),
         table_digest=table.digest,
     )
 
 
-def _data(laws: Sequence[LawFunction], table: Runs) -> list[Data]:
-    """The runs as each law takes them; all see the same losses."""
+def _select_all(laws: Sequence[LawFunction], table: Runs) -> list[Data]:
+    """The runs as each law takes them; all have the same losses."""
     records = [describe(law) for law in laws]
     names = [record.name for record in records]
     if len(names) < 2:
         raise JscaleError(f"compare needs at least two laws, not {len(names)}")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise JscaleError(f"compare: law {twice[0]!r} is given twice")
-    other = next((r for r in records if r.output.column != records[0].output.column), None)
-    if other is not None:
-        raise JscaleError(
-            f"compare: law {names[0]!r} is fitted to {records[0].output.meaning}, law {other.name!r} to "
-            f"{other.output.meaning}"
-        )
-    found = [select(table, law) for law in laws]
-    for law, data in zip(laws, found, strict=True):
-        require_logarithms(law, table, data, ", since laws are compared by their log residuals")
-    return found
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise JscaleError(f"compare: law {duplicates[0]!r} is given twice")
+
+    output = records[0].output
+    for record in records:
+        if record.output.column != output.column:
+            raise JscaleError(
+                f"compare: law {names[0]!r} is fitted to {output.meaning}, "
+                f"law {record.name!r} to {record.output.meaning}"
+            )
+
+    selected = [select(table, law) for law in laws]
+    for law, data in zip(laws, selected, strict=True):
+        hint = ", since laws are compared by their log residuals"
+        require_positive_losses(law, table, data, hint)
+    return selected
 
 
 def _compute(table: Runs, data: Data) -> np.ndarray:
+    """FLOP of the runs, shape (rows,)."""
     if "C" not in table:
         raise JscaleError(
-            f"{table.name} has no column 'C' (nor N and D, which give it) to hold out the runs with the largest "
-            "compute; compare without a holdout"
+            f"{table.name} has no column 'C' (nor N and D, which give it) to hold out the runs "
+            "with the largest compute; compare without a holdout"
         )
     return table["C"][data.rows]
 
 
-def _training(table: Runs, data: Data, holdout: str | None, share: float) -> np.ndarray:
+def _training_mask(table: Runs, data: Data, holdout: str | None, share: float) -> np.ndarray:
     """The runs to fit: booleans, shape (rows,)."""
     if holdout is None:
         return np.ones(len(data), dtype=bool)
     if holdout != "largest-compute":
-        raise JscaleError(f"holdout must be 'largest-compute' or None, not {holdout!r}")
+        raise JscaleError(f"must be 'largest-compute' or None, not {holdout!r}", argument="holdout")
     if not 0 < share < 1:
         raise JscaleError(
-            f"share must be above 0 and below 1, not {share:g}: a holdout leaves runs to fit"
+            f"must be above 0 and below 1, not {share:g}: a holdout leaves runs to fit",
+            argument="share",
         )
     compute = _compute(table, data)
     count = max(1, round(share * len(data)))
-    least = np.sort(compute)[-count]
-    return compute < least * (1 - 1e-9)
+    smallest_held_out = np.sort(compute)[-count]
+    return compute < smallest_held_out * (1 - 1e-9)
 
 
-def _check_enough(laws: Sequence[LawFunction], table: Runs, kept: np.ndarray) -> None:
-    """A scale is estimated beside the parameters, so there must be a run more than parameters."""
+def _check_enough_runs(laws: Sequence[LawFunction], table: Runs, training: np.ndarray) -> None:
+    """The scale is estimated as well, so there must be more runs than parameters."""
+    n_training = int(training.sum())
+    n_held_out = len(training) - n_training
     for record in map(describe, laws):
         k = len(record.parameters)
-        if kept.sum() <= k:
-            out = int((~kept).sum())
-            held = f"with {out} held out, " if out else ""
+        if n_training <= k:
+            held_out = f"with {n_held_out} held out, " if n_held_out else ""
             raise JscaleError(
-                f"{table.name}: {held}{kept.sum()} of {len(kept)} runs are left to fit; comparing law {record.name!r} "
-                f"with its {k} parameters needs at least {k + 1}"
+                f"{table.name}: {held_out}{n_training} of {len(training)} runs are left to fit; "
+                f"comparing law {record.name!r} with its {k} parameters needs at least {k + 1}"
             )
 
 
-def _fitted(
-    law: LawFunction, table: Runs, data: Data, kept: np.ndarray, *, goal: Objective, starts: int
-) -> _Fitted:
-    every = np.ones(len(data), dtype=bool)
-    whole = refit(law, table, data, every, goal, starts=starts)
-    squares = Squares("log")
-    likely = whole if goal == squares else refit(law, table, data, every, squares, starts=starts)
-    part = None if kept.all() else refit(law, table, data, kept, goal, starts=starts)
-    found = _Fitted(law, whole, likely, part)
-    if found.rss <= _EXACT * len(data):
+def _fit_law(
+    law: LawFunction,
+    table: Runs,
+    data: Data,
+    training: np.ndarray,
+    *,
+    objective: Objective,
+    starts: int,
+) -> LawFits:
+    def fit(mask: np.ndarray, objective: Objective) -> SubsetFit:
+        return fit_subset(law, table, data, mask, objective, starts=starts)
+
+    all_runs = np.ones(len(data), dtype=bool)
+    log_squares = Squares("log")
+    overall = fit(all_runs, objective)
+    squares = overall if objective == log_squares else fit(all_runs, log_squares)
+    on_training = None if training.all() else fit(training, objective)
+
+    fits = LawFits(law, overall, squares, on_training)
+    if fits.rss <= _EXACT * len(data):
         raise JscaleError(
-            f"law {describe(law).name!r} fits {table.name} exactly: there is no noise to compare laws by"
+            f"law {describe(law).name!r} fits {table.name} exactly: "
+            "there is no noise to compare laws by"
         )
-    return found
-
-
-def _contender(fitted: _Fitted, data: Data, out: np.ndarray) -> Contender:
-    n, k = len(data), len(fitted.whole.params) + 1
-    likelihood = -0.5 * n * (math.log(2 * math.pi * fitted.rss / n) + 1) - float(
-        np.log(data.loss).sum()
-    )
-    residual = fitted.part.residuals[out] if fitted.part is not None else None
-    return Contender(
-        law=describe(fitted.law).name,
-        rank=None,
-        status=fitted.status,
-        params=fitted.whole.params,
-        objective=fitted.whole.objective,
-        log_likelihood=likelihood,
-        aicc=-2 * likelihood + 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf),
-        bic=-2 * likelihood + k * math.log(n),
-        rmse=None if residual is None else float(np.sqrt(np.mean(residual**2))),
-        relative_error=None if residual is None else float(np.mean(np.abs(np.expm1(-residual)))),
-        bias=None if residual is None else float(np.mean(residual)),
-    )
-
-
-def _ranked(rows: list[Contender]) -> tuple[Contender, ...]:
-    """Certified laws by held-out error, or by AICc where there is none; then the others."""
-
-    def score(row: Contender) -> float:
-        value = row.aicc if row.rmse is None else row.rmse
-        return value if math.isfinite(value) else math.inf
-
-    sure = sorted((row for row in rows if row.status == Status.converged), key=score)
-    rest = sorted((row for row in rows if row.status != Status.converged), key=score)
-    return (*(replace(row, rank=i + 1) for i, row in enumerate(sure)), *rest)
-
-
-def _remarks(rows: Sequence[Contender], fits: Mapping[str, _Fitted], out: np.ndarray) -> list[Note]:
-    found = [
-        Note(
-            "not-ranked",
-            "warning",
-            f"law {row.law!r} is not ranked: its fit ended with {row.status}",
-            {"law": row.law},
-        )
-        for row in rows
-        if row.rank is None
-    ]
-    if not rows or rows[0].rank is None:
-        return [*found, Note("no-winner", "error", "no law has a certified fit to these runs", {})]
-    best = rows[0]
-    alike = [
-        row.law for row in rows[1:] if row.rank is not None and _gap(best, row, fits, out) < _NOISE
-    ]
-    if alike:
-        by = f"{best.aicc:.4g} of AICc" if best.rmse is None else f"{best.rmse:.3g}"
-        measure = (
-            "2 units of AICc"
-            if best.rmse is None
-            else f"two standard errors over {int(out.sum())} held-out runs"
-        )
-        message = f"{best.law} ({by}) is ahead of {', '.join(alike)} by less than noise: {measure}"
-        found.append(Note("within-noise", "warning", message, {"laws": tuple(alike)}))
-    likeliest = min((row for row in rows if row.rank is not None), key=lambda row: row.aicc)
-    if best.aicc - likeliest.aicc > _NOISE:
-        message = (
-            f"{best.law} predicts the held-out runs best, but {likeliest.law} describes all runs better "
-            f"(AICc lower by {best.aicc - likeliest.aicc:.3g})"
-        )
-        found.append(Note("criteria-disagree", "info", message, {"aicc": likeliest.law}))
-    return found
-
-
-def _gap(best: Contender, row: Contender, fits: Mapping[str, _Fitted], out: np.ndarray) -> float:
-    """How far a law lies behind: the paired difference of squared errors in standard errors, or
-    that of AICc.
-    """
-    ours, theirs = fits[best.law].part, fits[row.law].part
-    if ours is None or theirs is None:
-        return row.aicc - best.aicc
-    behind = theirs.residuals[out] ** 2 - ours.residuals[out] ** 2
-    if len(behind) < 2:
-        return 0.0
-    error = float(np.std(behind, ddof=1)) / math.sqrt(len(behind))
-    return float(behind.mean()) / error if error > 0 else 0.0
+    return fits

@@ -1,6 +1,7 @@
-"""How often each kind of interval covers the truth, on tables simulated like the user's."""
+"""Coverage of each kind of interval, measured on simulated tables."""
 
-from jscale.assess.coverage._calibrate import Calibration, Coverage, calibrate
+from jscale.assess.coverage._calibrate import calibrate
+from jscale.assess.coverage._coverage import Calibration, Coverage
 
 __all__ = [
     "Calibration",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from jscale.assess.comparison import Refit, refit
+from jscale.assess.comparison import SubsetFit, fit_subset
 from jscale.assess.published._row import Paper, Protocol, Row
 from jscale.fit import Squares
 from jscale.laws import params, routed
@@ -27,13 +27,13 @@ def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     for router, source in ROUTERS.items():
         chosen = standard & np.isin(table["router"], ["Dense", router])
         # By weights of one table: three tables of different length would be three compilations.
-        fitted = refit(routed, table, data, chosen, Squares("log"), starts=_STARTS)
+        fitted = fit_subset(routed, table, data, chosen, Squares("log"), starts=_STARTS)
         label = f"{router} and dense, {chosen.sum()} runs"
         rows += _router_rows(label, params(routed, source), fitted)
     return tuple(rows)
 
 
-def _router_rows(label: str, published: dict[str, float], fitted: Refit) -> tuple[Row, ...]:
+def _router_rows(label: str, published: dict[str, float], fitted: SubsetFit) -> tuple[Row, ...]:
     protocol = Protocol(DATASET, f"{label}, squares of log residuals")
     errors = dict(zip(fitted.params, np.sqrt(np.diag(fitted.covariance)), strict=True))
     return tuple(

@@ -1,4 +1,4 @@
-"""One number under every choice of objective, runs and law: specification curves."""
+"""One number under every choice of objective, runs and law (a specification curve)."""
 
 from jscale.assess.robustness._sensitivity import (
     OBJECTIVES,

@@ -1,4 +1,4 @@
-"""Numbers that a fit is asked for, by name: parameters, exponents, plans."""
+"""Numbers that follow from a fit, by name: parameters, exponents, plans, losses."""
 
 from jscale.assess.targets._estimate import Estimator, estimator
 from jscale.assess.targets._names import EXPONENT

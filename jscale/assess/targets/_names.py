@@ -1,4 +1,4 @@
-"""The names of numbers that follow from a law's parameters, and those that need nothing else."""
+"""The names of a law's targets, and the values of those that need no plan."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,55 +8,63 @@ from jscale._core.supports import Support
 from jscale.laws import LawFunction, describe
 
 EXPONENT = "a"
+"""The target ``beta / (alpha + beta)``."""
+_EXPONENTS = ("alpha", "beta")
 
 
-def known(law: LawFunction) -> list[str]:
-    """The names of a law's targets."""
+def target_names(law: LawFunction) -> list[str]:
+    """The parameters of a law, and its targets that need no input of their own."""
     record = describe(law)
-    both = has_exponent(law)
-    planned = ["N_opt", "D_opt"] if {"N", "D"} <= set(record.input_names) else []
-    return [*record.parameter_names, *([EXPONENT] if both else []), *planned]
+    names = list(record.parameter_names)
+    if has_exponent(law):
+        names.append(EXPONENT)
+    if {"N", "D"} <= set(record.input_names):
+        names += ["N_opt", "D_opt"]
+    return names
 
 
-def has(law: LawFunction, name: str) -> bool:
+def has_parameter(law: LawFunction, name: str) -> bool:
     """Whether a law has this parameter, free or tied to others."""
-    return name in describe(law).parameter_names or _tied(law, name) is not None
+    return name in describe(law).parameter_names or _tied_formula(law, name) is not None
 
 
 def has_exponent(law: LawFunction) -> bool:
     """Whether a law has alpha and beta, one of which may be held fixed."""
-    free = [has(law, name) for name in ("alpha", "beta")]
-    return any(free) and all(
-        known or n in _held(law) for n, known in zip(("alpha", "beta"), free, strict=True)
-    )
+    held = _held_values(law)
+    free = [name for name in _EXPONENTS if has_parameter(law, name)]
+    return bool(free) and all(name in free or name in held for name in _EXPONENTS)
 
 
-def _held(law: LawFunction) -> dict[str, float]:
+def _held_values(law: LawFunction) -> dict[str, float]:
     return {parameter.name: value for parameter, value in describe(law).held}
 
 
 def support_of(law: LawFunction, name: str) -> Support | None:
-    """Where a parameter may lie, free or tied to one that is free; None for anything else."""
+    """The support of a parameter, free or tied to a single free one; None for other names."""
     supports = {p.name: p.support for p in describe(law).parameters}
-    return supports.get(name) or supports.get(_tied(law, name) or "")
+    return supports.get(name) or supports.get(_tied_formula(law, name) or "")
 
 
-def _tied(law: LawFunction, name: str) -> str | None:
-    """What a parameter is tied to, as a formula of parameters; None where it is not tied."""
+def _tied_formula(law: LawFunction, name: str) -> str | None:
+    """The formula, of other parameters, that a parameter is tied to; None if it is not tied."""
     record = describe(law)
-    text = dict(record.definitions).get(name)
-    found = set(expressions.names(text)) if text is not None else set()
-    return text if found and found <= set(record.parameter_names) else None
+    formula = dict(record.definitions).get(name)
+    if formula is None:
+        return None
+    names = set(expressions.names(formula))
+    return formula if names and names <= set(record.parameter_names) else None
 
 
 def parameter(law: LawFunction, name: str, params: Mapping[str, Any]) -> Any:
-    """A parameter, free or tied."""
-    text = None if name in params else _tied(law, name)
-    return params[name] if text is None else expressions.evaluate(text, dict(params))
+    """The value of a parameter, free or tied."""
+    formula = None if name in params else _tied_formula(law, name)
+    return params[name] if formula is None else expressions.evaluate(formula, dict(params))
 
 
 def exponent(law: LawFunction, params: Mapping[str, Any]) -> Any:
-    """The exponent with which the best size grows with compute."""
-    held = _held(law)
-    alpha, beta = (held[n] if n in held else parameter(law, n, params) for n in ("alpha", "beta"))
+    """The exponent of compute in the compute-optimal size, ``beta / (alpha + beta)``."""
+    held = _held_values(law)
+    alpha, beta = (
+        held[name] if name in held else parameter(law, name, params) for name in _EXPONENTS
+    )
     return beta / (alpha + beta)
