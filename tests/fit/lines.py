@@ -19,7 +19,7 @@ TRUE = {"a": 0.9, "b": 0.08}
 
 
 def line(noise: float = 0.02, tails: float | None = None, seed: int = 0) -> runs.Runs:
-    """Thirty runs in six groups; every run has a ``seed`` of its own."""
+    """Thirty runs in six groups of five; every run has its own value in column ``seed``."""
     N = np.geomspace(1e8, 1e10, 30)
     design = {
         "N": N,
@@ -31,5 +31,5 @@ def line(noise: float = 0.02, tails: float | None = None, seed: int = 0) -> runs
 
 
 def matrix(table: runs.Runs) -> np.ndarray:
-    """The design (rows, 2) of ``a`` and ``b``."""
+    """The design matrix (rows, 2) of ``a`` and ``b``."""
     return np.stack([np.ones(len(table)), -np.log(table["N"] / 2e8)], axis=1)

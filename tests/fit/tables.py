@@ -19,9 +19,9 @@ def isoflop(noise: float = 0.01, seed: int = 0, sizes: int = 8) -> runs.Runs:
     )
 
 
-def frontier() -> runs.Runs:
-    """Runs on the line D = 20 N alone."""
-    N = np.geomspace(1e8, 1e10, 40)
+def frontier(count: int = 40) -> runs.Runs:
+    """Runs with D = 20 N, which do not identify the exponents of N and D separately."""
+    N = np.geomspace(1e8, 1e10, count)
     return runs.simulate(
         laws.chinchilla, HOFFMANN, {"N": N, "D": 20 * N}, noise=0.01, key=jax.random.key(1)
     )

@@ -1,4 +1,4 @@
-"""What a curve makes of valleys that follow a law exactly, at the very sizes of the table."""
+"""The bias of a curve on valleys that follow a law exactly, at the sizes of the table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.solve import argmin
 from jscale._core.status import Status
-from jscale.fit.approaches._budgets import Group
-from jscale.fit.approaches._valleys import prepare
+from jscale.fit.approaches._budgets import BudgetRuns
+from jscale.fit.approaches._valleys import valley_fitter
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
-_REACH = 15.0
+_HALF_RANGE = 15.0
 """Half the range of ln N in which the law's own optimum is sought: a factor 3e6 to both sides of
 the runs."""
 
@@ -42,7 +42,7 @@ class Bias:
     log_coefficient: float
 
 
-def require_slices(law: LawFunction) -> None:
+def require_valleys(law: LawFunction) -> None:
     """Check that a law has valleys.
 
     Raises:
@@ -51,58 +51,65 @@ def require_slices(law: LawFunction) -> None:
     record = describe(law)
     if not {"N", "D"} <= set(record.input_names):
         raise JscaleError(
-            f"the bias needs a law of N and D, and {record.name!r} is one of {', '.join(record.input_names)}"
+            f"the bias needs a law of N and D, and {record.name!r} is one of "
+            f"{', '.join(record.input_names)}"
         )
 
 
-def optima(
-    law: LawFunction, params: Mapping[str, float], table: Runs, groups: Sequence[Group]
+def law_optima(
+    law: LawFunction, params: Mapping[str, float], table: Runs, groups: Sequence[BudgetRuns]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The law's own ln N* (budgets,) along each budget's line ln N + ln D, and its losses (n,) at
-    the
-    runs.
+    """The law's own optima along the budgets, and its losses at the runs.
 
-    Inputs other than N and D stand at their mean over the budget for the optimum.
+    A budget is the line ln N + ln D = const. Inputs other than N and D have their mean over the
+    budget at the optimum.
+
+    Returns:
+        ln N* (budgets,), NaN where the law has none, and the losses (n,) of each budget.
     """
     data = select(table, law)
-    place = {int(row): i for i, row in enumerate(data.rows)}
-    at = [np.array([place[int(row)] for row in group.rows]) for group in groups]
+    position = {int(row): i for i, row in enumerate(data.rows)}
+    members = [np.array([position[int(row)] for row in group.rows]) for group in groups]
     theta = {name: float(value) for name, value in params.items()}
     others = {
-        name: jnp.asarray([column[rows].mean() for rows in at])
+        name: jnp.asarray([column[rows].mean() for rows in members])
         for name, column in data.inputs.items()
         if name not in ("N", "D")
     }
 
     @jax.jit
     @jax.vmap
-    def lowest(centre: jax.Array, log_product: jax.Array, rest: Mapping[str, jax.Array]):
+    def minimise(centre: jax.Array, log_product: jax.Array, rest: Mapping[str, jax.Array]):
         def loss(x: jax.Array) -> jax.Array:
             log_N = centre + x[0]
             return law(N=jnp.exp(log_N), D=jnp.exp(log_product - log_N), **rest, **theta)
 
-        return argmin(loss, jnp.full(1, -_REACH), jnp.full(1, _REACH), points=128)
+        half_range = jnp.full(1, _HALF_RANGE)
+        return argmin(loss, -half_range, half_range, points=128)
 
     centres = np.array([group.centre for group in groups])
-    found = lowest(
-        jnp.asarray(centres), jnp.asarray([group.log_product for group in groups]), others
-    )
-    settled = np.asarray(found.status) == int(Status.converged)
-    log_N = np.where(settled, centres + np.asarray(found.x)[:, 0], np.nan)
-    losses = np.asarray(
-        law(**{name: jnp.asarray(column) for name, column in data.inputs.items()}, **theta)
-    )
-    return log_N, [np.broadcast_to(losses, len(data))[rows] for rows in at]
+    log_products = jnp.asarray([group.log_product for group in groups])
+    optimum = minimise(jnp.asarray(centres), log_products, others)
+    converged = np.asarray(optimum.status) == int(Status.converged)
+    log_N = np.where(converged, centres + np.asarray(optimum.x)[:, 0], np.nan)
+
+    inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
+    losses = np.broadcast_to(np.asarray(law(**inputs, **theta)), len(data))
+    return log_N, [losses[rows] for rows in members]
 
 
-def minima(
-    law: LawFunction, params: Mapping[str, float], kind: str, table: Runs, groups: Sequence[Group]
+def biased_minima(
+    law: LawFunction,
+    params: Mapping[str, float],
+    kind: str,
+    table: Runs,
+    groups: Sequence[BudgetRuns],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ln N* (budgets,) by the law, and by the curve ``kind`` through the law's noise-free losses."""
-    truth, losses = optima(law, params, table, groups)
-    fitter = prepare(kind, groups, losses)
-    seen = [
-        float(fitter.minima(group, loss)) if fitter.enough(group) else np.nan
+    """Ln N* (budgets,) by the law, and by the curve ``kind`` through its noise-free losses."""
+    truth, losses = law_optima(law, params, table, groups)
+    fitter = valley_fitter(kind, groups, losses)
+    minima = [
+        float(fitter.minima(group, loss)) if fitter.has_enough_runs(group) else np.nan
         for group, loss in zip(groups, losses, strict=True)
     ]
-    return truth, np.array(seen)
+    return truth, np.array(minima)

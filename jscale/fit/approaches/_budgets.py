@@ -1,22 +1,23 @@
-"""Runs grouped by compute."""
+"""Runs grouped by compute, and the result for each budget."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale._core.status import Status
 from jscale.runs import Runs
 
 COLUMNS = ("N", "D", "C", "loss")
 
 
 @dataclass(frozen=True)
-class Group:
+class BudgetRuns:
     """The runs of one budget, in order of their size.
 
     Attributes:
         C: geometric mean of their compute, FLOP.
-        rows: (n,) where they stand in the table, counted from 0.
+        rows: (n,) positions in the table, counted from 0.
         N: (n,) parameters.
         D: (n,) tokens.
         loss: (n,) nats per token.
@@ -32,12 +33,12 @@ class Group:
 
     @property
     def x(self) -> np.ndarray:
-        """Ln N (n,) from its middle."""
+        """Distance (n,) of ln N from the centre."""
         return np.log(self.N) - self.centre
 
     @property
     def centre(self) -> float:
-        """Middle of the range of ln N."""
+        """Centre of the range of ln N."""
         return 0.5 * float(np.log(self.N).min() + np.log(self.N).max())
 
     @property
@@ -50,33 +51,77 @@ class Group:
         """Mean ln (N D): at this budget, ln D = log_product - ln N."""
         return float(np.mean(np.log(self.N) + np.log(self.D)))
 
+    @property
+    def sizes(self) -> int:
+        """Number of different sizes."""
+        return len(np.unique(self.N))
 
-def columns(table: Runs, names: tuple[str, ...] = COLUMNS) -> np.ndarray:
-    """The rows that take part; checks that the table has the columns ``names``, filled.
+
+@dataclass(frozen=True)
+class Budget:
+    """The valley of one budget.
+
+    Attributes:
+        C: FLOP.
+        n_runs: number of runs.
+        N_range: smallest and largest size.
+        N_opt: size of least loss, parameters; extrapolated where the status is
+            ``no_interior_optimum``, NaN where the curve has no minimum at all.
+        D_opt: tokens at the same compute.
+        loss: least loss on the curve, nats per token.
+        log_stderr: standard error of ln N_opt, and of ln D_opt; infinite where the runs do not
+            determine it.
+        curvature: second derivative of the loss by ln N at the minimum; NaN for Akima's curve.
+        curvature_stderr: its standard error.
+        flags: of few_points, unbracketed, off_centre, weak_curvature those that apply.
+        status: ``converged`` for a minimum between sampled sizes.
+        rows: (n_runs,) positions of the runs in the table, counted from 0.
+    """
+
+    C: float
+    n_runs: int
+    N_range: tuple[float, float]
+    N_opt: float
+    D_opt: float
+    loss: float
+    log_stderr: float
+    curvature: float
+    curvature_stderr: float
+    flags: tuple[str, ...]
+    status: Status
+    rows: np.ndarray
+
+
+def usable_rows(table: Runs, names: tuple[str, ...] = COLUMNS) -> np.ndarray:
+    """The rows that are not excluded; validates that the columns ``names`` are complete in them.
 
     Raises:
         JscaleError: a column is missing or has an empty cell, or every row is excluded.
     """
     if not isinstance(table, Runs):
         raise JscaleError(
-            f"expected a table of runs, as jscale.runs.read returns it, not a {type(table).__name__}"
+            "expected a table of runs, as jscale.runs.read returns it, "
+            f"not a {type(table).__name__}"
         )
     rows = np.flatnonzero(table.kept)
     if not rows.size:
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
+
     for name in names:
         values = table[name]
         if values.dtype.kind != "f":
             raise JscaleError(f"{table.name}: column {name!r} holds text; expected numbers above 0")
-        bad = rows[~(np.isfinite(values[rows]) & (values[rows] > 0))]
-        if bad.size:
+        invalid = rows[~(np.isfinite(values[rows]) & (values[rows] > 0))]
+        if invalid.size:
+            first = invalid[0]
             raise JscaleError(
-                f"{table.name}: column {name!r}, row {bad[0] + 1}: {values[bad[0]]:g}; expected a number above 0"
+                f"{table.name}: column {name!r}, row {first + 1}: {values[first]:g}; "
+                "expected a number above 0"
             )
     return rows
 
 
-def group(table: Runs, by: str | None, tolerance: float) -> tuple[Group, ...]:
+def group_by_budget(table: Runs, by: str | None, tolerance: float) -> tuple[BudgetRuns, ...]:
     """The budgets of a table, in order of compute.
 
     Args:
@@ -86,34 +131,39 @@ def group(table: Runs, by: str | None, tolerance: float) -> tuple[Group, ...]:
         tolerance: share by which the compute of one budget may spread.
 
     Raises:
-        JscaleError: as :func:`columns`; a negative tolerance.
+        JscaleError: as :func:`usable_rows`; a negative tolerance.
     """
-    rows = columns(table)
+    rows = usable_rows(table)
     if not (np.isfinite(tolerance) and tolerance >= 0):
-        raise JscaleError(f"tolerance must be a share of 0 or more, not {tolerance!r}")
+        message = f"must be a share of 0 or more, not {tolerance!r}"
+        raise JscaleError(message, argument="tolerance")
+
     if by is not None:
         _, labels = np.unique(table[by][rows], return_inverse=True)
     else:
-        labels = _nearly_equal(table["C"][rows], tolerance)
-    groups = [_gather(table, rows[labels == label]) for label in range(int(labels.max()) + 1)]
+        labels = _label_nearly_equal(table["C"][rows], tolerance)
+    count = int(labels.max()) + 1
+    groups = [_budget_runs(table, rows[labels == label]) for label in range(count)]
     return tuple(sorted(groups, key=lambda g: g.C))
 
 
-def _nearly_equal(C: np.ndarray, tolerance: float) -> np.ndarray:
+def _label_nearly_equal(C: np.ndarray, tolerance: float) -> np.ndarray:
+    """A label (n,) for each group of compute (n,) within ``tolerance`` of the group's least."""
     order = np.argsort(C, kind="stable")
     labels = np.zeros(len(C), int)
-    # From the first of each budget, not from neighbour to neighbour: a continuum would otherwise be
+
+    # Compared with the least of each budget, not with the neighbour, which would make a continuum
     # one budget.
-    first, label = C[order[0]], 0
+    least, label = C[order[0]], 0
     for i in order:
-        if C[i] > first * (1 + tolerance) * (1 + 1e-12):
-            first, label = C[i], label + 1
+        if C[i] > least * (1 + tolerance) * (1 + 1e-12):
+            least, label = C[i], label + 1
         labels[i] = label
     return labels
 
 
-def _gather(table: Runs, rows: np.ndarray) -> Group:
+def _budget_runs(table: Runs, rows: np.ndarray) -> BudgetRuns:
     rows = rows[np.argsort(table["N"][rows], kind="stable")]
     N, D, C, loss = (table[name][rows] for name in COLUMNS)
     error = table["loss_se"][rows] if "loss_se" in table else None
-    return Group(float(np.exp(np.mean(np.log(C)))), rows, N, D, loss, error)
+    return BudgetRuns(float(np.exp(np.mean(np.log(C)))), rows, N, D, loss, error)

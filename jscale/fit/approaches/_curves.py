@@ -1,6 +1,4 @@
-"""Curves through the losses of one budget over ln N, linear in their coefficients, and where they
-are least.
-"""
+"""Curves through the losses of one budget over ln N: their minima and least squares fits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,16 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+_RANK = 1e-10
+"""Share of the largest singular value below which a direction of the design has no information."""
+
 
 @dataclass(frozen=True)
-class Curve:
+class ValleyCurve:
     """A curve ``y(x) = sum_j c_j f_j(x)``.
 
     Attributes:
         name: of the curve.
         size: number of coefficients, k.
         basis: (x, order) → derivatives of that order of the f_j, shape (*x.shape, k).
-        vertex: coefficients (..., k) → where the curve has its minimum (...,); NaN for a curve
+        vertex: coefficients (..., k) → position of the curve's minimum (...,); NaN for a curve
             without one.
     """
 
@@ -27,35 +28,34 @@ class Curve:
     vertex: Callable[[np.ndarray], np.ndarray]
 
     def value(self, coefficients: np.ndarray, x: ArrayLike, order: int = 0) -> np.ndarray:
-        """The curve (...,) or one of its derivatives at ``x`` (...,), with coefficients (..., k)."""
+        """The curve (...,) or a derivative of it at ``x`` (...,), with coefficients (..., k)."""
         return np.sum(self.basis(x, order) * coefficients, axis=-1)
 
 
-def polynomial(degree: int) -> Curve:
-    """The parabola (degree 2) or the cubic (degree 3) through a valley."""
+def polynomial(degree: int) -> ValleyCurve:
+    """The parabola (degree 2) or the cubic (degree 3)."""
     powers = np.arange(degree + 1)
 
     def basis(x: ArrayLike, order: int) -> np.ndarray:
-        factor = (
-            np.prod([powers - i for i in range(order)], axis=0) if order else np.ones(degree + 1)
-        )
+        factor = np.ones(degree + 1)
+        if order:
+            factor = np.prod([powers - i for i in range(order)], axis=0)
         return factor * np.asarray(x)[..., None] ** np.maximum(powers - order, 0)
 
     def vertex(c: np.ndarray) -> np.ndarray:
         # The root of the slope at which the curvature is +2 root; for a parabola root = c2.
         cubic = c[..., 3] if degree == 3 else 0.0
-        inside = c[..., 2] ** 2 - 3 * c[..., 1] * cubic
-        root = np.sqrt(np.where(inside > 0, inside, np.nan))
-        below = c[..., 2] + root
-        return -c[..., 1] / np.where((below > 0) | ((degree == 3) & (below != 0)), below, np.nan)
+        discriminant = c[..., 2] ** 2 - 3 * c[..., 1] * cubic
+        root = np.sqrt(np.where(discriminant > 0, discriminant, np.nan))
+        denominator = c[..., 2] + root
+        valid = (denominator > 0) | ((degree == 3) & (denominator != 0))
+        return -c[..., 1] / np.where(valid, denominator, np.nan)
 
-    return Curve("parabola" if degree == 2 else "cubic", degree + 1, basis, vertex)
+    return ValleyCurve("parabola" if degree == 2 else "cubic", degree + 1, basis, vertex)
 
 
-def slice_of_law(alpha: float, beta: float) -> Curve:
-    """What Chinchilla's law leaves at fixed compute: ``E + P exp(-alpha x) + Q exp(beta x)`` with x
-    = ln N + const.
-    """
+def law_slice(alpha: float, beta: float) -> ValleyCurve:
+    """Chinchilla's law at fixed compute: ``E + P exp(-alpha x) + Q exp(beta x)``, x = ln N + c."""
     rates = np.array([0.0, -alpha, beta])
 
     def basis(x: ArrayLike, order: int) -> np.ndarray:
@@ -67,12 +67,11 @@ def slice_of_law(alpha: float, beta: float) -> Curve:
         )
         return np.log(falling / rising) / (alpha + beta)
 
-    return Curve("law", 3, basis, vertex)
+    return ValleyCurve("law", 3, basis, vertex)
 
 
 def akima(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Akima's (1970) piecewise cubic through points, which a stray point bends in its neighbourhood
-    only.
+    """Akima's (1970) piecewise cubic through points, on which an outlier has only a local effect.
 
     Args:
         x: (n,) increasing, n at least 3.
@@ -82,26 +81,33 @@ def akima(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
     Returns:
         (..., m).
     """
-    gap = np.diff(x)
-    slope = np.diff(y) / gap
-    # Two slopes beyond each end, continued linearly, as in the paper.
-    first, last = 2 * slope[..., :1] - slope[..., 1:2], 2 * slope[..., -1:] - slope[..., -2:-1]
-    ends = (2 * first - slope[..., :1], first, slope, last, 2 * last - slope[..., -1:])
-    m = np.concatenate(ends, axis=-1)
-    turn = np.abs(np.diff(m))
-    left, right = turn[..., 2:], turn[..., :-2]
-    total = left + right
-    straight = total <= 1e-9 * total.max(axis=-1, keepdims=True)
-    share = left / np.where(straight, 1.0, total)
-    tangent = np.where(
-        straight,
-        0.5 * (m[..., 1:-2] + m[..., 2:-1]),
-        share * m[..., 1:-2] + (1 - share) * m[..., 2:-1],
-    )
-    i = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2)
-    h = gap[i]
-    t = (at - x[i]) / h
-    start, end = tangent[..., i], tangent[..., i + 1]
-    bend2 = 3 * slope[..., i] - 2 * start - end
-    bend3 = start + end - 2 * slope[..., i]
-    return y[..., i] + h * t * (start + t * (bend2 + t * bend3))
+    from scipy.interpolate import Akima1DInterpolator  # takes a third of a second to import
+
+    return Akima1DInterpolator(x, y, axis=-1, method="akima")(at)
+
+
+def rank(design: np.ndarray) -> int:
+    """Number of coefficients that a design (n, k) determines."""
+    scale = np.linalg.norm(design, axis=0)
+    singular = np.linalg.svd(design / np.where(scale > 0, scale, 1.0), compute_uv=False)
+    return int((singular > _RANK * singular[0]).sum())
+
+
+def least_squares(design: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Coefficients (..., k) of the least squares of ``design`` (..., n, k) to ``y`` (..., n)."""
+    return (np.linalg.pinv(design, rcond=_RANK) @ y[..., None])[..., 0]
+
+
+def coefficient_covariance(design: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Sandwich covariance (k, k) of coefficients with residuals scaled up by their leverage (HC2).
+
+    MacKinnon and White 1985: unbiased where the noise is equal, where the plain sandwich is far too
+    small for a dozen runs. Infinite where one run alone determines a coefficient, as with no more
+    runs than coefficients.
+    """
+    n, k = design.shape
+    inverse = np.linalg.pinv(design, rcond=_RANK)
+    freedom = 1 - np.einsum("nk,kn->n", design, inverse)
+    if n <= k or (freedom < 1e-9).any():
+        return np.full((k, k), np.inf)
+    return (inverse * residual**2 / freedom) @ inverse.T

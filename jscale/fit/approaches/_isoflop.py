@@ -1,9 +1,7 @@
-"""Hoffmann's second approach: the bottom of the loss over size at each budget, and power laws
-through them.
-"""
+"""Hoffmann's second approach: the least loss over size at each budget, and power laws."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import jax
@@ -13,19 +11,26 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale.fit.approaches import _bias, _draws, _remarks
-from jscale.fit.approaches._bias import Bias
-from jscale.fit.approaches._budgets import Group, group
+from jscale.fit.approaches import _notes
+from jscale.fit.approaches._bias import Bias, biased_minima, require_valleys
+from jscale.fit.approaches._budgets import Budget, BudgetRuns, group_by_budget
+from jscale.fit.approaches._draws import check_draws, draw_minima, exponents
 from jscale.fit.approaches._flags import UNBRACKETED, diagnose
-from jscale.fit.approaches._powerlaw import LEVEL, PowerLaw, line, power_law
-from jscale.fit.approaches._results import Budget, Lines
-from jscale.fit.approaches._valleys import CURVES, Bottom, bottoms, prepare
+from jscale.fit.approaches._powerlaw import (
+    MIN_BUDGETS,
+    Lines,
+    PowerLaw,
+    fit_line,
+    fit_power_law,
+    with_drawn_errors,
+)
+from jscale.fit.approaches._valleys import CURVES, ValleyMinimum, valley_fitter, valley_minima
 from jscale.fit.optimum import point
 from jscale.laws import LawFunction, chinchilla, describe
 from jscale.runs import Runs
 
-ENOUGH = 3
-"""Budgets that a headline needs: two are a line without scatter."""
+_MIN_SHARE = 0.5
+"""Share of the draws in which a budget must have a minimum."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,11 @@ class IsoFlop:
             by the budgets' errors ("all-weighted", "unflagged-weighted").
         headline: which of the unweighted fits to quote: "unflagged" where it has three budgets.
         shape: exponents (alpha, beta) that the law-shaped valleys share; None for other curves.
-        bias: what the curve does to valleys of the law on this grid; None where it was not
-            computed.
-        corrected: the headline with every minimum moved back by its bias; None without a bias.
+        bias: of the curve on valleys of the law at these sizes; None where it was not computed.
+        corrected: the headline with the bias of every minimum subtracted; None without a bias.
         draws: (draws, budgets) ln N*, NaN where a draw has no minimum; None without resampling.
-        status: ``converged`` when three unflagged budgets stand behind the headline.
-        notes: doubts and remarks.
+        status: ``converged`` when three unflagged budgets support the headline.
+        notes: warnings and remarks.
     """
 
     curve: str
@@ -69,26 +73,27 @@ class IsoFlop:
         return self.fits[self.headline].D
 
     def through_medians(self) -> PowerLaw | None:
-        """N*(C) through the draws' medians, of budgets with a minimum in at least half of the
-        draws.
+        """N*(C) through the medians of the draws.
 
-        The estimate of Porian et al. 2024, with the interval of the exponents over the draws.
+        Budgets with a minimum in fewer than half of the draws are left out. The estimate of Porian
+        et al. 2024, with the interval of the exponents over the draws.
 
         Raises:
-            JscaleError: nothing was drawn.
+            JscaleError: the analysis has no draws.
         """
         if self.draws is None:
             raise JscaleError(
-                "the medians are those of draws: ask isoflop for draws=1000 with a key"
+                "there are no draws to take medians of; call isoflop with draws=1000 and a key"
             )
-        used = np.isfinite(self.draws).mean(axis=0) >= 0.5
-        sampled = self.draws[:, used]
+        used = np.isfinite(self.draws).mean(axis=0) >= _MIN_SHARE
+        drawn = self.draws[:, used]
         C = np.array([b.C for b in self.budgets])[used]
-        found = power_law(C, np.exp(np.nanmedian(sampled, axis=0)))
-        return None if found is None else _drawn(found, _draws.exponents(np.log(C), sampled))
+        fitted = fit_power_law(C, np.exp(np.nanmedian(drawn, axis=0)))
+        return None if fitted is None else with_drawn_errors(fitted, exponents(np.log(C), drawn))
 
     def __repr__(self) -> str:
-        return f"<IsoFlop {self.curve}: {len(self.budgets)} budgets, {self.headline}: N {self.N}; {self.status}>"
+        line = f"{self.headline}: N {self.N}"
+        return f"<IsoFlop {self.curve}: {len(self.budgets)} budgets, {line}; {self.status}>"
 
 
 @in_float64
@@ -104,15 +109,15 @@ def isoflop(
     draws: int = 0,
     key: jax.Array | None = None,
 ) -> IsoFlop:
-    """The compute-optimal size at every budget of a table, and ``N* = G C**a``, ``D* = H C**b``
-    through them.
+    """The compute-optimal size at every budget of a table, and power laws in compute through them.
 
     At each budget a curve is fitted to the losses over ln N by least squares; its minimum is N*,
-    and D* holds the compute. Curves: a parabola or a cubic; "law", the slice of Chinchilla's law
-    ``E + P N**-alpha + Q N**beta`` with exponents that all budgets share and E, P, Q of each;
-    "akima", which runs through the log losses (Porian et al. 2024). Errors are sandwich estimates
-    (HC2), or come from draws. A parabola is biased where the valley leans, by about ``(alpha -
-    beta) / 10`` times the squared half width in ln N: ``bias`` computes it for the runs' own sizes.
+    and D* has the same compute. The power laws are ``N* = G C**a`` and ``D* = H C**b``. Curves: a
+    parabola or a cubic; "law", the slice of Chinchilla's law ``E + P N**-alpha + Q N**beta`` with
+    exponents that all budgets share and E, P, Q of each; "akima", which goes through the log losses
+    (Porian et al. 2024). Errors are sandwich estimates (HC2), or come from draws. A parabola is
+    biased where the valley is asymmetric, by about ``(alpha - beta) / 10`` times the squared half
+    width in ln N: ``bias`` computes it for the runs' own sizes.
 
     Hoffmann et al. 2022 (arXiv 2203.15556), section 3.2.
 
@@ -124,34 +129,59 @@ def isoflop(
         by: column whose equal values make a budget; None for compute that is equal within
             ``tolerance``.
         tolerance: share by which the compute of one budget may spread.
-        resample: what the draws draw: "rows" of each budget, or "noise" of the size ``loss_se``.
+        resample: what is drawn: "rows" of each budget, or "noise" of the size ``loss_se``.
         draws: number of resampled tables for errors and intervals; 0 for none.
         key: a JAX random key, with ``draws`` only.
 
+    Returns:
+        The budgets, the power laws, the bias, a status and notes.
+
     Raises:
-        JscaleError: a column is missing, text or empty; an unknown curve; no budget with runs
-            enough for the law-shaped valley; draws, key, law or params that do not make sense.
+        JscaleError: a column is missing, text or empty; an unknown curve; no budget with enough
+            runs for the law-shaped valley; draws, key, law or params that are not possible.
+
+    Example:
+        >>> import numpy as np
+        >>> from jscale import fit, laws, runs
+        >>> C = np.repeat([1e19, 1e20, 1e21], 7)
+        >>> N = 0.1 * C**0.5 * np.tile(np.geomspace(0.25, 4, 7), 3)
+        >>> theta = laws.params(laws.chinchilla)
+        >>> loss = laws.chinchilla(N, C / (6 * N), **theta)
+        >>> table = runs.read({"N": N, "D": C / (6 * N), "loss": loss})
+        >>> result = fit.isoflop(table, law=None)
+        >>> print(f"{result.N.exponent:.2f}", result.status)
+        0.52 converged
     """
     if curve not in CURVES:
         raise JscaleError(f"no curve {curve!r}; expected one of {', '.join(CURVES)}")
-    _draws.check(resample, draws, key, curve)
-    groups = group(table, by, tolerance)
-    fitter = prepare(curve, groups, [g.loss for g in groups])
-    sampled = None if key is None else _draws.draw(fitter, groups, resample, draws, key)
+    check_draws(resample, draws, key, curve)
+    groups = group_by_budget(table, by, tolerance)
+
+    # The minima, from the runs and from draws of them.
+    fitter = valley_fitter(curve, groups, [g.loss for g in groups])
+    drawn = None if key is None else draw_minima(fitter, groups, resample, draws, key)
     budgets = tuple(
-        _budget(curve, g, bottom, None if sampled is None else sampled[:, i])
-        for i, (g, bottom) in enumerate(zip(groups, bottoms(fitter, groups), strict=True))
+        _budget(curve, g, minimum, None if drawn is None else drawn[:, i])
+        for i, (g, minimum) in enumerate(zip(groups, valley_minima(fitter, groups), strict=True))
     )
-    fits = _fits(budgets, sampled)
-    headline = "unflagged" if (line_ := fits["unflagged"].N) and line_.points >= ENOUGH else "all"
+
+    # Power laws through them.
+    fits = _power_laws(budgets, drawn)
+    unflagged = fits["unflagged"].N
+    headline = "unflagged" if unflagged and unflagged.points >= MIN_BUDGETS else "all"
     used = _usable(budgets, headline)
-    bias, told = _bias_of(law, params, curve, table, groups, used=used)
+
+    bias, bias_notes = _bias(law, params, curve, table, groups, used=used)
+    corrected = None
+    if bias is not None:
+        corrected = _lines(budgets, used & np.isfinite(bias.log_N), shift=bias.log_N)
+
     notes = (
-        *_remarks.of_budgets(budgets),
-        *_remarks.of_fits(fits, headline, ENOUGH, budgets, curve),
+        *_notes.budget_notes(budgets),
+        *_notes.fit_notes(fits, headline, budgets, curve),
         *_influence(budgets, used, fits[headline].N),
-        *_remarks.of_shape(fitter),
-        *told,
+        *_notes.shape_notes(fitter),
+        *bias_notes,
     )
     return IsoFlop(
         curve=curve,
@@ -160,38 +190,40 @@ def isoflop(
         headline=headline,
         shape=None if fitter.shape is None else (fitter.shape.alpha, fitter.shape.beta),
         bias=bias,
-        corrected=None
-        if bias is None
-        else _lines(budgets, used & np.isfinite(bias.log_N), shift=bias.log_N),
-        draws=sampled,
-        status=_status(budgets, headline, fitter.shape is None or fitter.shape.settled),
+        corrected=corrected,
+        draws=drawn,
+        status=_status(budgets, headline, fitter.shape is None or fitter.shape.converged),
         notes=notes,
     )
 
 
-def _budget(curve: str, g: Group, bottom: Bottom | None, sampled: np.ndarray | None) -> Budget:
-    status, flags = diagnose(curve, g, bottom)
-    at = bottom or Bottom(np.nan, np.inf, np.nan, np.nan, np.inf)
-    error = at.stderr
-    if sampled is not None:
-        there = np.isfinite(sampled)
-        error = float(sampled[there].std(ddof=1)) if there.mean() >= 0.5 else np.inf
-        if there.mean() < 0.5 and bottom is not None and UNBRACKETED not in flags:
+def _budget(
+    curve: str, runs: BudgetRuns, minimum: ValleyMinimum | None, drawn: np.ndarray | None
+) -> Budget:
+    """The result for one budget; ``drawn`` is ln N* (draws,), or None."""
+    status, flags = diagnose(curve, runs, minimum)
+    lowest = minimum or ValleyMinimum()
+    error = lowest.stderr
+    if drawn is not None:
+        valid = np.isfinite(drawn)
+        mostly_valid = valid.mean() >= _MIN_SHARE
+        error = float(drawn[valid].std(ddof=1)) if mostly_valid else np.inf
+        if not mostly_valid and minimum is not None and UNBRACKETED not in flags:
             flags = (*flags, UNBRACKETED)
-    ends = (float(g.N[0]), float(g.N[-1]))
-    sizes = float(np.exp(at.log_N)), float(np.exp(g.log_product - at.log_N))
+
     return Budget(
-        g.C,
-        len(g.N),
-        ends,
-        *sizes,
-        at.loss,
-        error,
-        at.curvature,
-        at.curvature_stderr,
-        flags,
-        status,
-        g.rows,
+        C=runs.C,
+        n_runs=len(runs.N),
+        N_range=(float(runs.N[0]), float(runs.N[-1])),
+        N_opt=float(np.exp(lowest.log_N)),
+        D_opt=float(np.exp(runs.log_product - lowest.log_N)),
+        loss=lowest.loss,
+        log_stderr=error,
+        curvature=lowest.curvature,
+        curvature_stderr=lowest.curvature_stderr,
+        flags=flags,
+        status=status,
+        rows=runs.rows,
     )
 
 
@@ -207,27 +239,31 @@ def _lines(
     weighted: bool = False,
     shift: np.ndarray | None = None,
 ) -> Lines:
-    chosen = [b for b, u in zip(budgets, used, strict=True) if u]
-    move = np.exp(np.zeros(len(chosen)) if shift is None else shift[used])
+    """Power laws through the budgets ``used`` (booleans), after ``shift`` of ln N*."""
+    chosen = [b for b, is_used in zip(budgets, used, strict=True) if is_used]
+    factor = np.exp(np.zeros(len(chosen)) if shift is None else shift[used])
     errors = np.array([b.log_stderr for b in chosen]) if weighted else None
+    # A budget without an error has no weight.
     if errors is not None and not (np.isfinite(errors) & (errors > 0)).all():
-        return Lines(None, None)  # a budget without an error has no weight to give
+        return Lines(None, None)
+
     C = np.array([b.C for b in chosen])
     return Lines(
-        power_law(C, np.array([b.N_opt for b in chosen]) / move, errors),
-        power_law(C, np.array([b.D_opt for b in chosen]) * move, errors),
+        fit_power_law(C, np.array([b.N_opt for b in chosen]) / factor, errors),
+        fit_power_law(C, np.array([b.D_opt for b in chosen]) * factor, errors),
     )
 
 
-def _fits(budgets: Sequence[Budget], sampled: np.ndarray | None) -> dict[str, Lines]:
+def _power_laws(budgets: Sequence[Budget], drawn: np.ndarray | None) -> dict[str, Lines]:
+    """All and unflagged budgets, without and with weights by their errors."""
     fits = {}
     for which in ("all", "unflagged"):
         used = _usable(budgets, which)
         fits[which] = _lines(budgets, used)
-        if sampled is not None:
-            fits[which] = _by_draws(fits[which], budgets, sampled, used)
-        finite = used & np.array([np.isfinite(b.log_stderr) and b.log_stderr > 0 for b in budgets])
-        fits[f"{which}-weighted"] = _lines(budgets, finite, weighted=True)
+        if drawn is not None:
+            fits[which] = _with_draws(fits[which], budgets, drawn, used)
+        finite = np.array([np.isfinite(b.log_stderr) and b.log_stderr > 0 for b in budgets])
+        fits[f"{which}-weighted"] = _lines(budgets, used & finite, weighted=True)
     return fits
 
 
@@ -237,73 +273,63 @@ def _influence(
     if fitted is None:
         return ()
     C, N = np.array([(b.C, b.N_opt) for b in budgets])[used].T
-    return _remarks.of_influence(C, np.log(N), fitted.stderr)
+    return _notes.influence_notes(C, np.log(N), fitted.stderr)
 
 
-def _by_draws(
-    lines: Lines, budgets: Sequence[Budget], sampled: np.ndarray, used: np.ndarray
+def _with_draws(
+    lines: Lines, budgets: Sequence[Budget], drawn: np.ndarray, used: np.ndarray
 ) -> Lines:
-    """The same power laws with errors and intervals from the draws."""
+    """The same power laws with errors and intervals from draws (draws, budgets) of ln N*."""
     if lines.N is None or lines.D is None:
         return lines
     log_C = np.log([b.C for b in budgets])[used]
     log_product = np.log([b.N_opt * b.D_opt for b in budgets])[used]
-    values = sampled[:, used]
+    log_N = drawn[:, used]
     return Lines(
-        _drawn(lines.N, _draws.exponents(log_C, values)),
-        _drawn(lines.D, _draws.exponents(log_C, log_product - values)),
+        with_drawn_errors(lines.N, exponents(log_C, log_N)),
+        with_drawn_errors(lines.D, exponents(log_C, log_product - log_N)),
     )
 
 
-def _drawn(fitted: PowerLaw, exponents: np.ndarray) -> PowerLaw:
-    """A power law with the error and interval of exponents (draws,), NaN where a draw has none."""
-    exponents = exponents[np.isfinite(exponents)]
-    if len(exponents) < 2:
-        return replace(fitted, stderr=np.inf, interval=(-np.inf, np.inf))
-    low, high = np.percentile(exponents, 50 * np.array([1 - LEVEL, 1 + LEVEL])).tolist()
-    return replace(fitted, stderr=float(exponents.std(ddof=1)), interval=(low, high))
-
-
-def _bias_of(
+def _bias(
     law: LawFunction | None,
     params: Mapping[str, float] | None,
     curve: str,
     table: Runs,
-    groups: Sequence[Group],
+    groups: Sequence[BudgetRuns],
     *,
     used: np.ndarray,
 ) -> tuple[Bias | None, tuple[Note, ...]]:
+    """The bias of the curve, if a law is given and can be fitted, and notes."""
     if law is None:
         if params is not None:
-            raise JscaleError("params belong to a law, and law is None")
+            raise JscaleError("belong to a law, and law is None", argument="params")
         return None, ()
-    _bias.require_slices(law)
-    told: tuple[Note, ...] = ()
+
+    require_valleys(law)
+    names, notes = describe(law).parameter_names, ()
     if params is None:
-        if int(table.kept.sum()) < len(describe(law).parameters):
-            return None, (
-                _remarks.no_bias(describe(law).name, "there are fewer runs than parameters"),
-            )
+        if int(table.kept.sum()) < len(names):
+            reason = "there are fewer runs than parameters"
+            return None, (_notes.no_bias_note(describe(law).name, reason),)
         fitted = point(law, table)
-        params = fitted.params
+        params, status = fitted.params, fitted.certificate.status
         if not fitted.certificate.converged:
-            told = (_remarks.uncertified(describe(law).name, fitted.certificate.status),)
-    elif set(params) != set(describe(law).parameter_names):
-        raise JscaleError(
-            f"law {describe(law).name!r} needs the parameters {', '.join(describe(law).parameter_names)}"
-        )
-    truth, seen = _bias.minima(law, params, curve, table, groups)
-    difference = seen - truth
-    there = used & np.isfinite(difference)
+            notes = (_notes.uncertified_bias_note(describe(law).name, status),)
+    elif set(params) != set(names):
+        raise JscaleError(f"law {describe(law).name!r} needs the parameters {', '.join(names)}")
+
+    truth, minima = biased_minima(law, params, curve, table, groups)
+    difference = minima - truth
+    valid = used & np.isfinite(difference)
     log_coefficient, exponent = np.nan, np.nan
-    if there.sum() > 1:
-        log_coefficient, exponent = line(
-            np.log([g.C for g in groups])[there], difference[there]
-        ).tolist()
-    return Bias(law, params, truth, difference, exponent, log_coefficient), told
+    if valid.sum() > 1:
+        log_C = np.log([g.C for g in groups])[valid]
+        log_coefficient, exponent = fit_line(log_C, difference[valid]).tolist()
+    return Bias(law, params, truth, difference, exponent, log_coefficient), notes
 
 
-def _status(budgets: Sequence[Budget], headline: str, settled: bool) -> Status:
+def _status(budgets: Sequence[Budget], headline: str, converged: bool) -> Status:
     if not any(b.status == Status.converged for b in budgets):
         return Status.no_interior_optimum
-    return Status.converged if headline == "unflagged" and settled else Status.not_converged
+    return Status.converged if headline == "unflagged" and converged else Status.not_converged

@@ -1,7 +1,8 @@
 """The three approaches side by side."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import jax
 import numpy as np
@@ -12,27 +13,29 @@ from jscale._core.scope import in_float64
 from jscale._core.status import Status
 from jscale.fit.approaches._isoflop import IsoFlop, isoflop
 from jscale.fit.approaches._training import TrainingCurves, training_curves
-from jscale.fit.optimum import Point, of_number, point
+from jscale.fit.optimum import Point, delta_method_variance, point
 from jscale.laws import chinchilla
 from jscale.runs import Runs
 
 _NORMAL = 1.959963984540054
 """Standard errors of a 95% interval."""
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Exponents:
-    """What one approach says of ``N* ~ C**a`` and ``D* ~ C**b``.
+    """The exponents of ``N* ~ C**a`` and ``D* ~ C**b`` by one approach.
 
     Attributes:
         approach: 1, 2 or 3, as Hoffmann et al. 2022 number them.
         name: "training curves", "isoflop" or "law".
-        a: exponent of the size; NaN where the approach cannot be taken.
+        a: exponent of the size; NaN where the approach is not possible.
         a_interval: its 95% interval; infinite where the approach gives none.
         b: exponent of the tokens.
         b_interval: its 95% interval.
         status: how the approach ended.
-        why: in words, why it cannot be taken; else empty.
+        why: the reason why it is not possible; else empty.
     """
 
     approach: int
@@ -47,8 +50,14 @@ class Exponents:
 
 @dataclass(frozen=True)
 class ThreeApproaches:
-    """The approaches in order, with the results behind them, None where an approach cannot be
-    taken.
+    """The approaches in order, with their results.
+
+    Attributes:
+        exponents: of each approach.
+        training: result of the first approach; None where it is not possible.
+        isoflop: result of the second.
+        law: the fit of Chinchilla's law.
+        notes: warnings and remarks of all three.
     """
 
     exponents: tuple[Exponents, ...]
@@ -69,11 +78,10 @@ def three_approaches(
     draws: int = 0,
     key: jax.Array | None = None,
 ) -> ThreeApproaches:
-    """The exponents of the compute-optimal size and data by Hoffmann's three approaches, with 95%
-    intervals.
+    """The exponents of the compute-optimal size and data by Hoffmann's three approaches.
 
-    Chinchilla's law gives ``a = beta / (alpha + beta)`` and ``b = 1 - a``, with errors from its
-    sandwich covariance.
+    Each has a 95% interval. Chinchilla's law gives ``a = beta / (alpha + beta)`` and ``b = 1 - a``,
+    with errors from its sandwich covariance.
 
     Args:
         table: validated runs with N, D, C and loss.
@@ -84,22 +92,40 @@ def three_approaches(
         draws: resampled tables of the first two approaches; 0 for none.
         key: a JAX random key, with ``draws`` only.
 
+    Returns:
+        Exponents, intervals and a status for each approach, with the results behind them.
+
     Raises:
-        JscaleError: no approach can be taken; the message is that of the law.
+        JscaleError: no approach is possible; the message is that of the law.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> result = fit.three_approaches(table)
+        >>> for row in result.exponents:
+        ...     print(row.approach, row.name, f"{row.a:.1f}", row.status)
+        1 training curves nan no_interior_optimum
+        2 isoflop nan no_interior_optimum
+        3 law 0.5 converged
     """
-    first, why_first = _attempt(
+    training, no_training = _attempt(
         lambda k: training_curves(table, by=run, draws=draws, key=k), key, 0
     )
-    third, why_third = _attempt(lambda _: point(chinchilla, table), key, 2)
-    # The law that was just fitted is the truth of the bias: no second fit.
-    truth = third.params if third and third.certificate.converged else None
-    law = chinchilla if truth else None
-    second, why_second = _attempt(
+    law_fit, no_law = _attempt(lambda _: point(chinchilla, table), key, 2)
+
+    # The law that was just fitted is the truth for the bias, so that it is not fitted again.
+    certified = law_fit is not None and law_fit.certificate.converged
+    budgets, no_budgets = _attempt(
         lambda k: isoflop(
             table,
             curve=curve,
-            law=law,
-            params=truth,
+            law=chinchilla if certified else None,
+            params=law_fit.params if law_fit and certified else None,
             by=by,
             tolerance=tolerance,
             draws=draws,
@@ -108,49 +134,61 @@ def three_approaches(
         key,
         1,
     )
-    if not (first or second or third):
-        raise JscaleError(why_third)
+    results = (training, budgets, law_fit)
+    if not any(results):
+        raise JscaleError(no_law)
+
     rows = (
-        _by_lines(1, "training curves", first, why_first),
-        _by_lines(2, "isoflop", second, why_second),
-        _by_law(third, why_third),
+        _by_lines(1, "training curves", training, no_training),
+        _by_lines(2, "isoflop", budgets, no_budgets),
+        _by_law(law_fit, no_law),
     )
-    notes = tuple(note for result in (first, second, third) if result for note in result.notes)
-    return ThreeApproaches(rows, first, second, third, notes)
+    notes = tuple(note for result in results if result for note in result.notes)
+    return ThreeApproaches(rows, training, budgets, law_fit, notes)
 
 
-def _attempt(take, key: jax.Array | None, number: int):
+def _attempt(
+    approach: Callable[[jax.Array | None], T], key: jax.Array | None, number: int
+) -> tuple[T | None, str]:
+    """The result of an approach, or None and the reason; each has a key of its own."""
     try:
-        return take(None if key is None else jax.random.fold_in(key, number)), ""
+        return approach(None if key is None else jax.random.fold_in(key, number)), ""
     except JscaleError as error:
         return None, str(error)
 
 
 def _by_lines(
-    number: int, name: str, result: TrainingCurves | IsoFlop | None, why: str
+    number: int, name: str, result: TrainingCurves | IsoFlop | None, reason: str
 ) -> Exponents:
     if result is None or result.N is None or result.D is None:
-        return _none(number, name, why or "fewer than two budgets have a minimum")
+        return _impossible(number, name, reason or "fewer than two budgets have a minimum")
     N, D = result.N, result.D
     return Exponents(number, name, N.exponent, N.interval, D.exponent, D.interval, result.status)
 
 
-def _by_law(fitted: Point | None, why: str) -> Exponents:
+def _by_law(fitted: Point | None, reason: str) -> Exponents:
     if fitted is None:
-        return _none(3, "law", why)
+        return _impossible(3, "law", reason)
+
+    alpha, beta = fitted.params["alpha"], fitted.params["beta"]
     names = tuple(fitted.params)
     at = [names.index("alpha"), names.index("beta")]
-    alpha, beta = fitted.params["alpha"], fitted.params["beta"]
-    slope = np.array([-beta, alpha]) / (alpha + beta) ** 2
-    half = _NORMAL * float(np.sqrt(of_number(slope, fitted.covariance[np.ix_(at, at)])))
+    gradient = np.array([-beta, alpha]) / (alpha + beta) ** 2
+    variance = delta_method_variance(gradient, fitted.covariance[np.ix_(at, at)])
+    half_width = _NORMAL * float(np.sqrt(variance))
     a, b = beta / (alpha + beta), alpha / (alpha + beta)
     return Exponents(
-        3, "law", a, (a - half, a + half), b, (b - half, b + half), fitted.certificate.status
+        approach=3,
+        name="law",
+        a=a,
+        a_interval=(a - half_width, a + half_width),
+        b=b,
+        b_interval=(b - half_width, b + half_width),
+        status=fitted.certificate.status,
     )
 
 
-def _none(number: int, name: str, why: str) -> Exponents:
+def _impossible(number: int, name: str, reason: str) -> Exponents:
     everything = (-np.inf, np.inf)
-    return Exponents(
-        number, name, np.nan, everything, np.nan, everything, Status.no_interior_optimum, why
-    )
+    status = Status.no_interior_optimum
+    return Exponents(number, name, np.nan, everything, np.nan, everything, status, reason)

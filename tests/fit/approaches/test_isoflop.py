@@ -194,7 +194,7 @@ def test_two_sizes_are_no_valley(curve: str):
     assert {"few-points", "no-minimum", "no-power-law"} <= {note.code for note in result.notes}
     (note,) = [note for note in result.notes if note.code == "no-power-law"]
     assert note.message == (
-        "no valley and no power law: no budget has sizes enough for the curve (1 budget of at most 2 runs); expected "
+        "no valley and no power law: no budget has enough sizes for the curve (1 budget of at most 2 runs); expected "
         f"{4 if curve == 'cubic' else 3} or more sizes at equal compute, at two or more budgets"
     )
 
@@ -234,7 +234,7 @@ def test_a_certified_law_gives_the_bias_and_too_few_runs_give_none():
         ({"draws": 1, "key": jax.random.key(0)}, "at least 2, not 1"),
         ({"resample": "runs"}, "expected one of rows, noise"),
         ({"resample": "noise", "draws": 9, "key": jax.random.key(0)}, "'loss_se'"),
-        ({"curve": "akima", "draws": 9, "key": jax.random.key(0)}, "runs through all its points"),
+        ({"curve": "akima", "draws": 9, "key": jax.random.key(0)}, "goes through all its points"),
         ({"by": "sweep"}, "no column 'sweep'"),
         ({"law": laws.kaplan_size}, "needs a law of N and D"),
         ({"params": {"E": 1.7}}, "needs the parameters E, A, B, alpha, beta"),

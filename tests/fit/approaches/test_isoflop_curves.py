@@ -7,8 +7,8 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.fit.approaches._curves import akima, polynomial, slice_of_law
-from jscale.fit.approaches._powerlaw import power_law
+from jscale.fit.approaches._curves import akima, polynomial, law_slice
+from jscale.fit.approaches._powerlaw import fit_power_law
 from tests.fit.tables import HOFFMANN
 
 A_EXPONENT = HOFFMANN["beta"] / (HOFFMANN["alpha"] + HOFFMANN["beta"])
@@ -20,7 +20,7 @@ A_EXPONENT = HOFFMANN["beta"] / (HOFFMANN["alpha"] + HOFFMANN["beta"])
         (polynomial(2), [1.0, -0.4, 0.3]),
         (polynomial(3), [1.0, -0.4, 0.3, 0.05]),
         (polynomial(3), [1.0, -0.4, -0.1, 0.2]),
-        (slice_of_law(0.4, 0.3), [1.0, 0.5, 0.4]),
+        (law_slice(0.4, 0.3), [1.0, 0.5, 0.4]),
     ],
 )
 def test_vertex_is_a_minimum(curve, coefficients: list[float]):
@@ -39,7 +39,7 @@ def test_vertex_is_a_minimum(curve, coefficients: list[float]):
         (polynomial(2), [1.0, 0.2, -0.3]),
         (polynomial(2), [1.0, 0.2, 0.0]),
         (polynomial(3), [1.0, 1.0, 0.1, 1.0]),
-        (slice_of_law(0.4, 0.3), [1.0, 0.5, -0.4]),
+        (law_slice(0.4, 0.3), [1.0, 0.5, -0.4]),
     ],
 )
 def test_a_curve_without_minimum_has_no_vertex(curve, coefficients: list[float]):
@@ -63,7 +63,7 @@ def test_akima_goes_through_its_points_and_keeps_lines_and_slopes():
 
 def test_power_law_and_its_interval():
     C = np.geomspace(1e18, 1e21, 6)
-    exact = power_law(C, 0.3 * C**0.5)
+    exact = fit_power_law(C, 0.3 * C**0.5)
     assert exact is not None
     assert exact.exponent == pytest.approx(0.5, abs=1e-12)
     assert exact.coefficient == pytest.approx(0.3, rel=1e-10)
@@ -71,14 +71,14 @@ def test_power_law_and_its_interval():
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(400):
-        found = power_law(C, 0.3 * C**0.5 * np.exp(0.1 * rng.standard_normal(6)))
+        found = fit_power_law(C, 0.3 * C**0.5 * np.exp(0.1 * rng.standard_normal(6)))
         assert found is not None
         inside += found.interval[0] < 0.5 < found.interval[1]
     assert 0.92 < inside / 400 < 0.98
-    two = power_law(C[:2], C[:2])
+    two = fit_power_law(C[:2], C[:2])
     assert two is not None
     assert two.stderr == np.inf
-    assert power_law(C[:1], C[:1]) is None
+    assert fit_power_law(C[:1], C[:1]) is None
 
 
 def curves(noise: float = 0.0) -> runs.Runs:

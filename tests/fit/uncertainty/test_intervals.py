@@ -8,187 +8,192 @@ import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit.uncertainty._ends import nan_note, percentiles, wald_interval
+from jscale.fit.uncertainty import nan_note, percentiles, wald_interval
 from jscale.fit.uncertainty._targets import ParameterTarget, TargetTransform
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
 
-SETTINGS = {"objective": "log-squares", "starts": 4, "draws": 60}
+SQUARES = {"objective": "log-squares", "starts": 4}
 KEY = jax.random.key(0)
+DRAWN = {"key": KEY, "draws": 60}
 
 
-def level_at(params):
+def loss_at(params):
     """The loss at a billion parameters."""
     return jnp.exp(params["a"] - params["b"] * jnp.log(5.0))
 
 
-level_at.positive = True
+loss_at.positive = True
+TARGETS = {"b": "b", "loss": loss_at}
 
 
 @pytest.fixture(scope="module")
-def made() -> fit.Intervals:
-    return fit.intervals(LINE, line(), key=KEY, targets={"b": "b", "loss": level_at}, **SETTINGS)
+def point() -> fit.Point:
+    return fit.point(LINE, line(), **SQUARES)
 
 
-def test_every_kind_of_every_target(made):
-    assert [(row.target, row.kind) for row in made.rows] == [
-        (t, k) for t in ("b", "loss") for k in fit.INTERVAL_KINDS
+@pytest.fixture(scope="module")
+def intervals(point) -> fit.Intervals:
+    return fit.intervals(point, targets=TARGETS, **DRAWN)
+
+
+def test_every_kind_of_every_target(intervals):
+    assert [(row.target, row.kind) for row in intervals.rows] == [
+        (target, kind) for target in ("b", "loss") for kind in fit.INTERVAL_KINDS
     ]
-    assert (made.by, made.level, made.draws) == ("group", 0.9, 60)
-    assert set(made.seconds) == set(fit.INTERVAL_KINDS)
-    for row in made.rows:
+    assert (intervals.by, intervals.level, intervals.draws) == ("group", 0.9, 60)
+    assert set(intervals.seconds) == set(fit.INTERVAL_KINDS)
+    for row in intervals.rows:
         assert row.low < row.estimate < row.high
         assert row.width == row.high - row.low
-    assert made.of("b", "profile") is made.rows[fit.INTERVAL_KINDS.index("profile")]
-    codes = {note.code for note in made.notes}
+    at = fit.INTERVAL_KINDS.index("profile")
+    assert intervals.of("b", "profile") is intervals.rows[at]
+    codes = {note.code for note in intervals.notes}
     assert {"few-clusters", "rows-resampled"} <= codes
 
 
-def test_wald_intervals_are_the_errors_and_the_delta_method(made):
+def test_wald_intervals_are_the_errors_and_the_delta_method(point, intervals):
     for kind in ("fisher", "sandwich", "cluster-sandwich"):
         # 28 degrees of freedom, and one less than the six groups.
         z = scipy.stats.t.ppf(0.95, 5 if kind == "cluster-sandwich" else 28)
-        covariance = fit.covariance(LINE, line(), kind, objective="log-squares", starts=4)
-        value, error = covariance.point.params["b"], covariance.stderr["b"]
-        row = made.of("b", kind)
-        np.testing.assert_allclose(
-            (row.low, row.high), (value - z * error, value + z * error), rtol=1e-9
-        )
-        slope = np.array([1.0, -np.log(5.0)])  # of the logarithm, which is linear here
-        spread = z * np.sqrt(slope @ covariance.matrix @ slope)
-        row = made.of("loss", kind)
-        ends = row.estimate * np.exp(np.array([-spread, spread]))
+        covariance = fit.covariance(point, kind=kind)
+        value, error = point.params["b"], covariance.stderr["b"]
+        row = intervals.of("b", kind)
+        ends = (value - z * error, value + z * error)
+        np.testing.assert_allclose((row.low, row.high), ends, rtol=1e-9)
+
+        gradient = np.array([1.0, -np.log(5.0)])  # of the logarithm, which is linear here
+        half_width = z * np.sqrt(gradient @ covariance.matrix @ gradient)
+        row = intervals.of("loss", kind)
+        ends = row.estimate * np.exp(np.array([-half_width, half_width]))
         np.testing.assert_allclose((row.low, row.high), ends, rtol=1e-9)
 
 
-def test_wald_intervals_end_where_the_range_ends():
-    aim = TargetTransform(
-        "share", ParameterTarget(("share",), (False,)), jnp.ones(1), log=False, lower=0.0, upper=1.0
-    )
-    assert wald_interval(aim, {"share": 0.95}, np.array([[0.01]]), 0.9) == pytest.approx(
-        (0.95 - 0.1645, 1.0), abs=1e-4
-    )
-    assert wald_interval(aim, {"share": 0.05}, np.array([[0.01]]), 0.9) == pytest.approx(
-        (0.0, 0.05 + 0.1645), abs=1e-4
-    )
+def test_wald_intervals_end_at_the_bounds_of_the_range():
+    function = ParameterTarget(("share",), (False,))
+    transform = TargetTransform("share", function, jnp.ones(1), log=False, lower=0.0, upper=1.0)
+    variance = np.array([[0.01]])
+    high = wald_interval(transform, {"share": 0.95}, variance, 0.9)
+    assert high == pytest.approx((0.95 - 0.1645, 1.0), abs=1e-4)
+    low = wald_interval(transform, {"share": 0.05}, variance, 0.9)
+    assert low == pytest.approx((0.0, 0.05 + 0.1645), abs=1e-4)
 
 
-def test_linear_profiles_are_the_sandwich(made):
+def test_linear_profiles_are_the_sandwich(intervals):
     for target in ("b", "loss"):
-        for profile, sandwich in (("profile", "sandwich"), ("cluster-profile", "cluster-sandwich")):
-            ours, theirs = made.of(target, profile), made.of(target, sandwich)
-            np.testing.assert_allclose((ours.low, ours.high), (theirs.low, theirs.high), rtol=1e-6)
+        for kind, sandwich in (("profile", "sandwich"), ("cluster-profile", "cluster-sandwich")):
+            profile, wald = intervals.of(target, kind), intervals.of(target, sandwich)
+            np.testing.assert_allclose(
+                (profile.low, profile.high), (wald.low, wald.high), rtol=1e-6
+            )
 
 
-def test_bootstraps_are_percentiles_of_the_refits(made):
+def test_bootstraps_are_percentiles_of_the_refits(point, intervals):
     for kind, by in (("rows", None), ("cluster", "group"), ("wild", None), ("parametric", None)):
         key = jax.random.fold_in(KEY, fit.INTERVAL_KINDS.index(f"bootstrap-{kind}"))
-        alone = fit.bootstrap(LINE, line(), kind=kind, by=by, key=key, **SETTINGS)
-        row = made.of("b", f"bootstrap-{kind}")
+        alone = fit.bootstrap(point, kind=kind, by=by, key=key, draws=60)
+        row = intervals.of("b", f"bootstrap-{kind}")
         assert (row.low, row.high) == pytest.approx(alone.interval(0.9)["b"], rel=1e-12)
+
         losses = np.exp(alone.draws["a"] - alone.draws["b"] * np.log(5.0))
-        row = made.of("loss", f"bootstrap-{kind}")
-        np.testing.assert_allclose(
-            (row.low, row.high), np.quantile(losses, (0.05, 0.95)), rtol=1e-9
-        )
+        row = intervals.of("loss", f"bootstrap-{kind}")
+        ends = np.quantile(losses, (0.05, 0.95))
+        np.testing.assert_allclose((row.low, row.high), ends, rtol=1e-9)
 
 
-def test_same_key_same_bytes(made):
-    second = fit.intervals(LINE, line(), key=KEY, targets={"b": "b", "loss": level_at}, **SETTINGS)
-    assert second.rows == made.rows
+def test_the_same_key_gives_the_same_bytes(intervals):
+    second = fit.intervals(LINE, line(), targets=TARGETS, **DRAWN, **SQUARES)
+    assert second.rows == intervals.rows
 
 
-def test_chosen_kinds_and_levels():
-    found = fit.intervals(LINE, line(), key=KEY, kinds=["profile", "fisher"], level=0.5, **SETTINGS)
-    assert [(row.target, row.kind) for row in found.rows] == [
+def test_chosen_kinds_and_levels(point):
+    chosen = fit.intervals(point, key=KEY, kinds=["profile", "fisher"], level=0.5)
+    assert [(row.target, row.kind) for row in chosen.rows] == [
         ("a", "profile"),
         ("a", "fisher"),
         ("b", "profile"),
         ("b", "fisher"),
     ]
-    assert found.by is None
-    wide = fit.intervals(LINE, line(), key=KEY, kinds="fisher", level=0.99, targets="b", **SETTINGS)
-    assert wide.of("b", "fisher").width > 3 * found.of("b", "fisher").width
+    assert chosen.by is None
+    wide = fit.intervals(point, key=KEY, kinds="fisher", level=0.99, targets="b")
+    assert wide.of("b", "fisher").width > 3 * chosen.of("b", "fisher").width
     with pytest.raises(JscaleError, match="there is no 'sandwich' interval of 'b'"):
-        found.of("b", "sandwich")
+        chosen.of("b", "sandwich")
 
 
-def test_without_clusters_those_kinds_are_left_out():
+def test_without_clusters_cluster_kinds_are_left_out():
     columns = {name: values for name, values in line().columns.items() if name != "group"}
-    found = fit.intervals(LINE, runs.read(columns), key=KEY, targets="b", **SETTINGS)
-    assert [row.kind for row in found.rows] == [k for k in fit.INTERVAL_KINDS if "cluster" not in k]
-    assert "no-clusters" in {note.code for note in found.notes}
+    point = fit.point(LINE, runs.read(columns), **SQUARES)
+    intervals = fit.intervals(point, targets="b", **DRAWN)
+    kinds = [row.kind for row in intervals.rows]
+    assert kinds == [kind for kind in fit.INTERVAL_KINDS if "cluster" not in kind]
+    assert "no-clusters" in {note.code for note in intervals.notes}
+    with pytest.raises(JscaleError, match="kind 'cluster-profile' needs clusters, and no runs"):
+        fit.intervals(point, key=KEY, kinds=["cluster-profile"])
 
 
-def test_an_objective_of_one_side_has_no_symmetric_bootstraps():
-    settings = {**SETTINGS, "objective": fit.AsymmetricHuber(delta=0.01)}
-    found = fit.intervals(LINE, line(), key=KEY, targets="b", **settings)
+def test_an_asymmetric_objective_has_no_symmetric_bootstraps():
+    point = fit.point(LINE, line(), objective=fit.AsymmetricHuber(delta=0.01), starts=4)
+    intervals = fit.intervals(point, targets="b", **DRAWN)
     left_out = {"bootstrap-parametric", "bootstrap-wild", "bootstrap-wild-cluster"}
-    assert {row.kind for row in found.rows} == set(fit.INTERVAL_KINDS) - left_out
-    assert [note.code for note in found.notes].count("no-symmetric") == 1
+    assert {row.kind for row in intervals.rows} == set(fit.INTERVAL_KINDS) - left_out
+    assert [note.code for note in intervals.notes].count("no-symmetric") == 1
     for kind in left_out:
         with pytest.raises(JscaleError, match=f"'{kind}' draws symmetric noise"):
-            fit.intervals(LINE, line(), key=KEY, kinds=[kind], **settings)
+            fit.intervals(point, kinds=[kind], **DRAWN)
 
 
-def test_wild_signs_and_absolute_losses_do_not_go_together(made):
-    assert "wild-short" not in {note.code for note in made.notes}
-    settings = {"kinds": ["bootstrap-wild"], "targets": "b", "draws": 20, "starts": 4, "key": KEY}
-    for objective, told in ((fit.Huber(1e-3), True), (fit.Huber(0.1), False)):
-        found = fit.intervals(LINE, line(), objective=objective, **settings)
-        assert ("wild-short" in {note.code for note in found.notes}) == told
+def test_wild_bootstraps_of_nearly_absolute_losses_warn(intervals):
+    assert "wild-short" not in {note.code for note in intervals.notes}
+    options = {"kinds": ["bootstrap-wild"], "targets": "b", "draws": 20, "starts": 4, "key": KEY}
+    for objective, expected in ((fit.Huber(1e-3), True), (fit.Huber(0.1), False)):
+        found = fit.intervals(LINE, line(), objective=objective, **options)
+        assert ("wild-short" in {note.code for note in found.notes}) == expected
 
 
 def test_without_a_degree_of_freedom_every_interval_is_the_whole_range():
     two = line().where(np.isin(np.arange(30), (3, 20)))
-    with_level = {"b": "b", "loss": level_at}
-    found = fit.intervals(LINE, two, key=KEY, targets=with_level, **SETTINGS)
-    for row in found.rows:
-        assert (row.low, row.high) == (
-            (0.0, np.inf) if row.target == "loss" else (-np.inf, np.inf)
-        ), row
-    assert [note.code for note in found.notes].count("saturated") == 1
-    profile = fit.profile(LINE, two, "b", objective="log-squares", starts=4)
+    point = fit.point(LINE, two, **SQUARES)
+    intervals = fit.intervals(point, targets=TARGETS, **DRAWN)
+    for row in intervals.rows:
+        whole_range = (0.0 if row.target == "loss" else -np.inf, np.inf)
+        assert (row.low, row.high) == whole_range, row
+    assert [note.code for note in intervals.notes].count("saturated") == 1
+
+    profile = fit.profile(point, "b")
     assert profile.interval == (-np.inf, np.inf)
     assert [note.code for note in profile.notes] == ["saturated"]
-    assert fit.bootstrap(LINE, two, key=KEY, kind="wild", **SETTINGS).interval()["b"] == (
-        -np.inf,
-        np.inf,
-    )
+    resampled = fit.bootstrap(point, kind="wild", **DRAWN)
+    assert resampled.interval()["b"] == (-np.inf, np.inf)
 
 
-def test_what_the_runs_do_not_tell_has_its_whole_range_in_every_kind():
+def test_unidentified_parameters_have_their_whole_range_in_every_kind():
     kinds = ("fisher", "sandwich", "bootstrap-rows", "bootstrap-parametric", "profile")
-    found = fit.intervals(
-        laws.chinchilla,
-        frontier(),
-        key=KEY,
-        kinds=kinds,
-        objective="log-squares",
-        starts=8,
-        draws=8,
-    )
-    blind = found.point.certificate.unidentified
-    assert blind
-    assert set(blind) < set(found.point.params)
-    for row in found.rows:
-        assert ((row.low, row.high) == (0.0, np.inf)) == (row.target in blind), row
-    assert [note.code for note in found.notes].count("unidentified") == 1
+    point = fit.point(laws.chinchilla, frontier(), objective="log-squares", starts=8)
+    intervals = fit.intervals(point, key=KEY, kinds=kinds, draws=8)
+    unidentified = point.certificate.unidentified
+    assert unidentified
+    assert set(unidentified) < set(point.params)
+    for row in intervals.rows:
+        assert ((row.low, row.high) == (0.0, np.inf)) == (row.target in unidentified), row
+    assert [note.code for note in intervals.notes].count("unidentified") == 1
 
 
-def test_refits_along_a_ridge_say_nothing_of_what_varies_along_it():
-    """All refits begin at one exponent of size, which runs of one size leave open, and stay there."""
-    D = np.geomspace(1e9, 1e12, 30)
+def exponent(params):
+    """The exponent of the compute-optimal size."""
+    return params["beta"] / (params["alpha"] + params["beta"])
+
+
+exponent.positive = True
+
+
+def test_bootstraps_along_a_ridge_warn_of_functions_that_vary_along_it():
+    """Runs of one size do not identify its exponent; every refit stays near the first one's."""
+    D = np.geomspace(1e9, 1e12, 40)
     theta = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
-    table = runs.simulate(
-        laws.chinchilla, theta, {"N": np.full(30, 1e9), "D": D}, noise=0.003, key=KEY
-    )
-
-    def exponent(params):
-        return params["beta"] / (params["alpha"] + params["beta"])
-
-    exponent.positive = True
-    found = fit.intervals(
+    design = {"N": np.full(40, 1e9), "D": D}
+    table = runs.simulate(laws.chinchilla, theta, design, noise=0.003, key=KEY)
+    intervals = fit.intervals(
         laws.chinchilla,
         table,
         key=KEY,
@@ -198,19 +203,19 @@ def test_refits_along_a_ridge_say_nothing_of_what_varies_along_it():
         starts=8,
         draws=30,
     )
-    ends = {(row.target, row.kind): (row.low, row.high) for row in found.rows}
+    ends = {(row.target, row.kind): (row.low, row.high) for row in intervals.rows}
     assert ends["a", "sandwich"] == (0.0, np.inf)
     assert np.isfinite(ends["a", "bootstrap-rows"]).all()
-    (note,) = [note for note in found.notes if note.code == "unidentified-target"]
+    (note,) = [note for note in intervals.notes if note.code == "unidentified-target"]
     assert note.evidence["targets"] == ["a"]
 
 
-def test_percentiles_of_what_is_not_finite():
+def test_percentiles_of_values_that_are_not_finite():
     values = np.arange(101.0)
     assert percentiles(values, 0.9) == pytest.approx((5, 95))
     assert percentiles(np.append(values, np.nan), 0.9) == pytest.approx((5, 95))
-    some = np.where(values > 90, np.inf, values)
-    assert percentiles(some, 0.9) == (5, np.inf)
+    partly_infinite = np.where(values > 90, np.inf, values)
+    assert percentiles(partly_infinite, 0.9) == (5, np.inf)
     assert percentiles(np.full(3, np.nan), 0.9) == (-np.inf, np.inf)
     assert nan_note("P_opt", "bootstrap-rows", values) == []
     (note,) = nan_note("P_opt", "bootstrap-rows", np.array([1.0, np.nan]))
@@ -218,13 +223,13 @@ def test_percentiles_of_what_is_not_finite():
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("options", "message"),
     [
         ({"kinds": ["hessian"]}, "kinds: 'hessian' is none of fisher, sandwich"),
         ({"kinds": []}, "kinds is empty"),
         ({"targets": []}, "targets is empty"),
         ({"targets": "c"}, "has no parameter 'c'"),
-        ({"targets": [level_at, level_at]}, "targets: two are named 'level_at'"),
+        ({"targets": [loss_at, loss_at]}, "targets: two are named 'loss_at'"),
         ({"level": 1.0}, "level must lie between 0 and 1"),
         ({"by": "one"}, "no column 'one'"),
         ({"by": "group", "kinds": ["fisher"]}, "by='group' belongs to the kinds cluster-sandwich"),
@@ -232,15 +237,7 @@ def test_percentiles_of_what_is_not_finite():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bad_input_is_one_line(settings, message):
+def test_a_mistake_is_one_line(options, message, point):
     with pytest.raises(JscaleError, match=message) as caught:
-        fit.intervals(LINE, line(), key=KEY, **{**SETTINGS, **settings})
+        fit.intervals(point, **{**DRAWN, **options})
     assert "\n" not in str(caught.value)
-
-
-def test_clusters_that_are_not_there():
-    columns = {name: values for name, values in line().columns.items() if name != "group"}
-    with pytest.raises(
-        JscaleError, match="kind 'cluster-profile' needs clusters, and no runs share"
-    ):
-        fit.intervals(LINE, runs.read(columns), key=KEY, kinds=["cluster-profile"], **SETTINGS)
