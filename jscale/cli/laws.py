@@ -23,7 +23,7 @@ AT = Annotated[
         "--at", help="Print value and gradient at these inputs: N=70B,D=1.4T.", metavar="NAME=VALUE"
     ),
 ]
-LATEX = Annotated[bool, typer.Option("--latex", help="Print the formula as LaTeX (needs SymPy).")]
+LATEX = Annotated[bool, typer.Option("--latex", help="Print the formula as LaTeX.")]
 
 
 def laws(

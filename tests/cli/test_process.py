@@ -117,7 +117,7 @@ finally:
     assert (done.returncode, done.stderr) == (0, "")
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert {"jax", "jscale.fit"} <= loaded
-    assert loaded & {"arviz", "matplotlib", "numpyro", "pandas", "xarray", "sympy"} == set()
+    assert loaded & {"arviz", "matplotlib", "numpyro", "pandas", "xarray"} == set()
 
 
 def test_a_process_that_has_imported_jax_is_not_changed():

@@ -18,7 +18,7 @@ def test_every_law_has_a_card_and_every_card_a_law():
 def test_a_card_has_everything_in_the_record():
     for law in catalogue:
         record = describe(law)
-        text = cards.card(law)
+        text = cards.markdown(law)
         for part in (record.summary, record.formula, record.source, *record.ridges, *record.traps):
             assert part in text
         for name in (*record.input_names, *record.parameter_names, *record.published):

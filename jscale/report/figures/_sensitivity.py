@@ -28,6 +28,28 @@ def write_sensitivity(path: str | os.PathLike[str], result: Sensitivity) -> None
     Raises:
         JscaleError: another kind of file, a path that cannot be written, or no specification has a
             value.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jax
+        >>> import numpy as np
+        >>> from jscale import assess, laws, report, runs
+        >>> N = np.geomspace(1e8, 1e10, 16)
+        >>> theta = laws.params(laws.kaplan_size)
+        >>> design = {"N": N, "D": 20 * N}
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.kaplan_size, theta, design, noise=0.01, key=key)
+        >>> curve = assess.sensitivity(
+        ...     laws.kaplan_size,
+        ...     table,
+        ...     target="alpha_N",
+        ...     objectives=["huber", "log-squares"],
+        ...     exclusions=["compute"],
+        ...     starts=8,
+        ... )
+        >>> report.write_sensitivity("sensitivity.svg", curve)
+        >>> Path("sensitivity.svg").read_text(encoding="utf-8")[:5]
+        '<?xml'
     """
     write_figure(path, lambda: sensitivity(result))
 
@@ -41,6 +63,27 @@ def sensitivity(result: Sensitivity) -> Figure:
 
     Raises:
         JscaleError: no specification has a value to draw.
+
+    Example:
+        >>> import jax
+        >>> import numpy as np
+        >>> from jscale import assess, laws, report, runs
+        >>> N = np.geomspace(1e8, 1e10, 16)
+        >>> theta = laws.params(laws.kaplan_size)
+        >>> design = {"N": N, "D": 20 * N}
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.kaplan_size, theta, design, noise=0.01, key=key)
+        >>> curve = assess.sensitivity(
+        ...     laws.kaplan_size,
+        ...     table,
+        ...     target="alpha_N",
+        ...     objectives=["huber", "log-squares"],
+        ...     exclusions=["compute"],
+        ...     starts=8,
+        ... )
+        >>> figure = report.sensitivity_figure(curve)
+        >>> print(figure.axes[0].get_ylabel(), "over", len(curve.rows), "specifications")
+        alpha_N, with 95% interval over 4 specifications
     """
     rows = sorted((row for row in result.rows if np.isfinite(row.value)), key=lambda row: row.value)
     if not rows:

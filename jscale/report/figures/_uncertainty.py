@@ -27,6 +27,20 @@ def write_profile(path: str | os.PathLike[str], result: Profile) -> None:
     Raises:
         JscaleError: another kind of file, a path that cannot be written, or a profile without
             points.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jax
+        >>> from jscale import fit, laws, report, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> report.write_profile("profile.svg", fit.profile(point, "E"))
+        >>> Path("profile.svg").read_text(encoding="utf-8")[:5]
+        '<?xml'
     """
     write_figure(path, lambda: profile(result))
 
@@ -40,6 +54,21 @@ def write_coverage(path: str | os.PathLike[str], result: Calibration) -> None:
 
     Raises:
         JscaleError: another kind of file, or a path that cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jax
+        >>> import numpy as np
+        >>> from jscale import assess, laws, report, runs
+        >>> N = np.geomspace(1e8, 1e10, 16)
+        >>> theta = laws.params(laws.kaplan_size)
+        >>> design = {"N": N, "D": 20 * N}
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.kaplan_size, theta, design, noise=0.01, key=key)
+        >>> result = assess.calibrate(laws.kaplan_size, table, key=key, kinds=["fisher"], starts=8)
+        >>> report.write_coverage("coverage.svg", result)
+        >>> Path("coverage.svg").read_text(encoding="utf-8")[:5]
+        '<?xml'
     """
     write_figure(path, lambda: coverage(result))
 
@@ -55,6 +84,19 @@ def profile(result: Profile) -> Figure:
 
     Raises:
         JscaleError: the profile has no points.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, report, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> figure = report.profile_figure(fit.profile(point, "E"))
+        >>> figure.axes[0].get_xlabel()
+        'E'
     """
     if len(result.levels) < 2:
         raise JscaleError(f"the profile of {result.target} has no points: there is nothing to draw")
@@ -102,6 +144,20 @@ def coverage(result: Calibration) -> Figure:
 
     Args:
         result: of :func:`jscale.assess.calibrate`.
+
+    Example:
+        >>> import jax
+        >>> import numpy as np
+        >>> from jscale import assess, laws, report, runs
+        >>> N = np.geomspace(1e8, 1e10, 16)
+        >>> theta = laws.params(laws.kaplan_size)
+        >>> design = {"N": N, "D": 20 * N}
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.kaplan_size, theta, design, noise=0.01, key=key)
+        >>> result = assess.calibrate(laws.kaplan_size, table, key=key, kinds=["fisher"], starts=8)
+        >>> figure = report.coverage_figure(result)
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
+        ['N_c', 'alpha_N']
     """
     targets = list(dict.fromkeys(row.target for row in result.rows))
     kinds = list(dict.fromkeys(row.kind for row in result.rows))

@@ -19,27 +19,28 @@ from jscale.report.notation.numbers import (
 
 if TYPE_CHECKING:
     from jscale.report.notation._latex import latex_lines
-    from jscale.report.notation._mathml import markup, mathml, mathtext, plain
-    from jscale.report.notation.cards import details, returns
+    from jscale.report.notation._mathml import mathml_lines
+    from jscale.report.notation._names import markup, mathtext, plain
+    from jscale.report.notation.cards import Card, card
 
 __all__ = [
     "MINUS",
     "MISSING",
+    "Card",
+    "card",
     "decimals",
-    "details",
     "fixed",
     "human",
     "latex_lines",
     "listing",
     "markup",
-    "mathml",
+    "mathml_lines",
     "mathtext",
     "number",
     "percent",
     "plain",
     "plural",
     "power_of_ten",
-    "returns",
     "significant",
 ]
 
@@ -47,12 +48,12 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "details": "jscale.report.notation.cards",
+        "Card": "jscale.report.notation.cards",
+        "card": "jscale.report.notation.cards",
         "latex_lines": "jscale.report.notation._latex",
-        "markup": "jscale.report.notation._mathml",
-        "mathml": "jscale.report.notation._mathml",
-        "mathtext": "jscale.report.notation._mathml",
-        "plain": "jscale.report.notation._mathml",
-        "returns": "jscale.report.notation.cards",
+        "markup": "jscale.report.notation._names",
+        "mathml_lines": "jscale.report.notation._mathml",
+        "mathtext": "jscale.report.notation._names",
+        "plain": "jscale.report.notation._names",
     },
 )

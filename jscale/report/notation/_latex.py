@@ -1,58 +1,84 @@
-"""The formula of a law as LaTeX, by SymPy."""
+"""Formulas of laws as LaTeX."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jscale._core.errors import JscaleError
+from jscale.report.notation._formula import equations, render
+from jscale.report.notation._names import GREEK, split_name
 
 if TYPE_CHECKING:
     from jscale.laws import Record
 
+_SIGNS = {"−": "-", "×": r"\times", "≤": r"\le", "≥": r"\ge", "≠": r"\ne"}
+_STAR = "^{*}"
+_FUNCTIONS = {"log", "min", "max"}
+"""Functions that LaTeX has a command for."""
+
 
 def latex_lines(record: "Record") -> list[str]:
-    """One line for the law and one for each abbreviation in it.
-
-    Raises:
-        JscaleError: SymPy is not installed.
-    """
-    try:
-        sympy: Any = importlib.import_module("sympy")
-    except ImportError:
-        raise JscaleError("--latex needs SymPy: pip install sympy") from None
-    names = (
-        *record.input_names,
-        *record.parameter_names,
-        *(name for name, _ in record.definitions),
-    )
-    # Symbols by name, since E, N, S, beta, gamma … are constants and functions to SymPy.
-    scope = {**_functions(sympy), **{name: sympy.Symbol(name) for name in names}}
-    starred = {
-        sympy.Symbol(name): sympy.latex(sympy.Symbol(name.removesuffix("_star"))) + "^{*}"
-        for name in names
-        if name.endswith("_star")
-    }
-
-    def line(name: str, text: str) -> str:
-        expression = sympy.sympify(text, locals=scope, evaluate=False)
-        written = sympy.latex(expression, order="none", symbol_names=starred).replace(
-            r"\left(-1\right) ", "- "
-        )
-        return f"{sympy.latex(sympy.Symbol(name), symbol_names=starred)} = {written}"
-
-    letters = {"loss": "L", "loss change": "Delta", "share": "f", "effective count": "N_eff"}
-    letter = letters.get(record.output.name, "y")
-    head = line("y" if letter in names else letter, record.formula)
-    return [head, *(line(name, text) for name, text in record.definitions)]
+    """A line for the law and one for each abbreviation in it."""
+    write = Latex()
+    return [f"{write.name(name)} = {render(formula, write)}" for name, formula in equations(record)]
 
 
-def _functions(sympy: Any) -> dict[str, Any]:
-    return {
-        "where": lambda condition, yes, no: sympy.Piecewise((yes, condition), (no, True)),
-        "expm1": lambda x: sympy.exp(x, evaluate=False) - 1,
-        "log1p": lambda x: sympy.log(1 + x, evaluate=False),
-        "minimum": sympy.Min,
-        "maximum": sympy.Max,
-        "log2": lambda x: sympy.log(x, 2),
-        "log10": lambda x: sympy.log(x, 10),
-        "inf": sympy.oo,
-    }
+class Latex:
+    """LaTeX as the notation of a formula; see :class:`~._formula.Notation`."""
+
+    shows_limits = True
+
+    def name(self, name: str) -> str:
+        if name == "inf":
+            return r"\infty"
+        stem, indices = split_name(name)
+        star = _STAR if indices[-1:] == ["star"] else ""
+        index = ",".join(_letter(part) for part in indices if part != "star")
+        return _letter(stem) + (f"_{{{index}}}" if index else "") + star
+
+    def number(self, digits: str) -> str:
+        return digits
+
+    def text(self, text: str) -> str:
+        return rf"\text{{{text}}}"
+
+    def operator(self, sign: str) -> str:
+        return _SIGNS.get(sign, sign)
+
+    def space(self) -> str:
+        return ""
+
+    def row(self, *parts: str) -> str:
+        return " ".join(part for part in parts if part)
+
+    def brackets(self, inside: str) -> str:
+        return rf"\left({inside}\right)"
+
+    def power(self, base: str, exponent: str) -> str:
+        # A name with a star has a superscript already.
+        base = f"{{{base}}}" if base.endswith(_STAR) else base
+        return f"{base}^{{{exponent}}}"
+
+    def fraction(self, above: str, below: str) -> str:
+        return rf"\frac{{{above}}}{{{below}}}"
+
+    def root(self, inside: str) -> str:
+        return rf"\sqrt{{{inside}}}"
+
+    def function(self, name: str, arguments: list[str]) -> str:
+        stem, _, index = name.partition("_")
+        if stem in _FUNCTIONS:
+            command = rf"\{stem}" + (f"_{{{index}}}" if index else "")
+        else:
+            command = self.name(name) if stem in GREEK else rf"\operatorname{{{name}}}"
+        return command + self.brackets(", ".join(arguments))
+
+    def cases(self, condition: str, value: str, other: str) -> str:
+        lines = rf"{value} & \text{{if }} {condition} \\ {other} & \text{{otherwise}}"
+        return rf"\begin{{cases}} {lines} \end{{cases}}"
+
+
+def _letter(part: str) -> str:
+    """A part of a name: a Greek letter, infinity, one character, or a word in upright type."""
+    if part in GREEK:
+        return f"\\{part}"
+    if part == "inf":
+        return r"\infty"
+    return part if len(part) == 1 or part.isdigit() else rf"\mathrm{{{part}}}"

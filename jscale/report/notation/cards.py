@@ -7,6 +7,7 @@ import argparse
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jscale._core.files import replacing
@@ -84,7 +85,7 @@ def _code(text: str) -> str:
     return f"`{text}`"
 
 
-def details(law: LawFunction) -> str:
+def _details(law: LawFunction) -> str:
     """The law's docstring after its first paragraph, as Markdown; empty where there is no more."""
     _, _, more = (inspect.getdoc(law) or "").partition("\n\n")
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", more).replace("``", "`")
@@ -93,34 +94,128 @@ def details(law: LawFunction) -> str:
     return text.replace("Example:\n", "Example:\n\n")
 
 
-def returns(record: Record, quote: Callable[[str], str] = str) -> str:
-    """What a law's value is, and in which column fits look for it."""
-    unit = "" if record.output.unit == "1" else f", in {record.output.unit}"
-    column = (
-        f"; runs have it in column {quote(record.output.column)}" if record.output.column else ""
-    )
-    return f"Returns {record.output.meaning}{unit}{column}"
+@dataclass(frozen=True)
+class InputRow:
+    """An input of a law.
 
-
-def card(law: LawFunction) -> str:
-    """Everything that is known of a law: formula, columns, parameters, published constants, limits,
-    ridges, traps.
+    Attributes:
+        columns: columns of a table in which fits look for it, in order.
+        unit: of its values.
+        meaning: what it is.
+        default: its value where the table has no such column; None where it must.
     """
+
+    columns: tuple[str, ...]
+    unit: str
+    meaning: str
+    default: float | None
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """A parameter of a law.
+
+    Attributes:
+        name: of the parameter.
+        unit: of its values.
+        meaning: what it is.
+        support: values it can take.
+        prior: prior of its coordinate.
+        start: range from which fits start; None where the role has none.
+        coordinate: function of the parameter at the centre of the runs, which has the prior.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    support: str
+    prior: str
+    start: tuple[float, float] | None
+    coordinate: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything that is known of a law, for the terminal and for Markdown.
+
+    Attributes:
+        record: the law's record: its name, summary, formula and published constants.
+        details: the docstring after its first paragraph.
+        inputs: a row for each input.
+        parameters: a row for each parameter.
+    """
+
+    record: Record
+    details: str
+    inputs: tuple[InputRow, ...]
+    parameters: tuple[ParameterRow, ...]
+
+    def facts(self, quote: Callable[[str], str] = str) -> dict[str, list[str]]:
+        """Kind of fact → sentences: what the law returns, its limits, parameter trade-offs ….
+
+        Args:
+            quote: marks names and formulas, such as with backticks.
+        """
+        record = self.record
+        signs = (("never grows with", record.decreasing), ("never falls with", record.increasing))
+        monotone = [f"{words} {', '.join(map(quote, names))}" for words, names in signs if names]
+        limits = [f"limit: {quote(text)} at {quote(at)}" for at, text in record.limits.items()]
+        return {
+            "returns": [_returns(record, quote)],
+            "limits": limits,
+            "monotone": monotone,
+            "ridges": [f"ridge: {text}" for text in record.ridges],
+            "traps": [f"mind: {text}" for text in record.traps],
+            "source": [f"source: {record.source}"],
+        }
+
+
+def card(law: LawFunction) -> Card:
+    """The card of a law."""
     record, columns = describe(law), columns_of(law)
+    inputs = [
+        InputRow(tuple(columns[each.name]), each.unit, each.role.meaning, each.default)
+        for each in record.inputs
+    ]
+    parameters = [
+        ParameterRow(
+            name=each.name,
+            unit=each.unit,
+            meaning=each.role.meaning,
+            support=str(each.support),
+            prior=str(each.role.prior),
+            start=each.role.start,
+            coordinate=each.coordinate,
+        )
+        for each in record.parameters
+    ]
+    return Card(record, _details(law), tuple(inputs), tuple(parameters))
+
+
+def _returns(record: Record, quote: Callable[[str], str]) -> str:
+    """What a law's value is, and in which column fits look for it."""
+    text = f"Returns {record.output.meaning}"
+    if record.output.unit != "1":
+        text += f", in {record.output.unit}"
+    if record.output.column:
+        text += f"; runs have it in column {quote(record.output.column)}"
+    return text
+
+
+def markdown(law: LawFunction) -> str:
+    """The card of a law in Markdown."""
+    content = card(law)
+    record = content.record
     lines = [f"### {record.name}", "", record.summary, "", "```", record.formula]
     lines += [f"{name} = {text}" for name, text in record.definitions]
     lines += ["```", ""]
-    lines += [more, ""] if (more := details(law)) else []
+    if content.details:
+        lines += [content.details, ""]
     lines += _table(
         ("column", "unit", "meaning", "left out"),
         [
-            (
-                " or ".join(map(_code, columns[i.name])),
-                i.unit,
-                i.role.meaning,
-                "–" if i.default is None else f"{_SIGNS.get(str(i.default), i.default)}",
-            )
-            for i in record.inputs
+            (" or ".join(map(_code, row.columns)), row.unit, row.meaning, _default(row.default))
+            for row in content.inputs
         ],
     )
     lines += _table(
@@ -134,41 +229,48 @@ def card(law: LawFunction) -> str:
         ),
         [
             (
-                _code(p.name),
-                p.unit,
-                p.role.meaning,
-                str(p.support),
-                str(p.role.prior),
-                _code(p.coordinate),
+                _code(row.name),
+                row.unit,
+                row.meaning,
+                row.support,
+                row.prior,
+                _code(row.coordinate),
             )
-            for p in record.parameters
+            for row in content.parameters
         ],
     )
     if record.published:
         lines += _published(record)
-    lines += [f"- {returns(record, _code)}."]
-    lines += [f"- Limit: {_code(text)} at {_code(where)}." for where, text in record.limits.items()]
-    for words, names in (
-        ("Never grows with", record.decreasing),
-        ("Never falls with", record.increasing),
-    ):
-        lines += [f"- {words} {', '.join(map(_code, names))}."] if names else []
-    lines += [f"- Ridge: {text}" for text in record.ridges]
-    lines += [f"- Mind: {text}" for text in record.traps]
-    lines += [f"- Source: {record.source}.", ""]
-    return "\n".join(lines)
+    lines += _fact_lines(content)
+    return "\n".join([*lines, ""])
+
+
+def _default(value: float | None) -> str:
+    return "–" if value is None else _SIGNS.get(str(value), str(value))
+
+
+def _fact_lines(content: Card) -> list[str]:
+    """The facts as a list; ridges and traps are whole sentences with their own full stops."""
+    lines = []
+    for kind, sentences in content.facts(_code).items():
+        stop = "" if kind in ("ridges", "traps") else "."
+        lines += [f"- {text[:1].upper()}{text[1:]}{stop}" for text in sentences]
+    return lines
 
 
 def _published(record: Record) -> list[str]:
+    """The published constants, a row for each source."""
     headers = ("constants", *map(_code, record.parameter_names), "source")
     rows = []
-    for name, given in record.published.items():
+    for name, constants in record.published.items():
+        errors = constants.stderr
         numbers = [
-            f"{value:.10g}" + (f" ± {given.stderr[key]:g}" if key in given.stderr else "")
-            for key, value in given.values.items()
+            f"{value:.10g}" + (f" ± {errors[key]:g}" if key in errors else "")
+            for key, value in constants.values.items()
         ]
-        note = f"; {given.note}" if given.note else ""
-        rows.append((_code(name), *numbers, f"{given.source} [{given.confidence}]{note}"))
+        note = f"; {constants.note}" if constants.note else ""
+        source = f"{constants.source} [{constants.confidence}]{note}"
+        rows.append((_code(name), *numbers, source))
     return _table(headers, rows)
 
 
@@ -178,8 +280,10 @@ def document() -> str:
     lines = [
         "# The laws",
         "",
-        f"{len(records)} laws. `jscale laws NAME` shows a card in the terminal, with `--json` for programs, `--latex`",
-        "for papers; `jscale laws NAME --params SOURCE --at N=7e10,D=1.4e12` evaluates a law and its gradient.",
+        f"{len(records)} laws. `jscale laws NAME` shows a card in the terminal, with `--json` for "
+        "programs, `--latex`",
+        "for papers; `jscale laws NAME --params SOURCE --at N=7e10,D=1.4e12` evaluates a law and "
+        "its gradient.",
         "",
         "How sure the constants are: "
         + "; ".join(f"[{code}] {words}" for code, words in CONFIDENCE.items())
@@ -192,7 +296,7 @@ def document() -> str:
         lines += _table(
             ("law", "what"), [(_code(describe(f).name), describe(f).summary) for f in of_subject]
         )
-        lines += [card(law) for law in of_subject]
+        lines += [markdown(law) for law in of_subject]
     lines += ["## What is left out, and why", "", *_table(("what", "why"), LEFT_OUT)]
     return "\n".join(lines).rstrip() + "\n"
 

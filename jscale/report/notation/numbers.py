@@ -1,4 +1,4 @@
-"""Numbers as people write them: ``70B`` parameters, ``10²¹`` FLOP, a value with its interval."""
+"""Numbers as text: ``70B`` parameters, ``10²¹`` FLOP, decimal places by the interval."""
 
 import math
 
@@ -25,38 +25,44 @@ MISSING = "–"
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number to so many significant digits, without an exponent and without zeros that say
-    nothing:
-    ``0.0123``.
+    """A number rounded to significant digits, without an exponent or trailing zeros: ``0.0123``.
 
     Args:
         value: any number.
         digits: significant digits.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.significant(0.01234), tables.significant(12345.6, 4), tables.significant(2.0)
+        ('0.0123', '12,346', '2')
     """
     if not math.isfinite(value):
-        return _odd(value)
+        return _non_finite(value)
     if value == 0:
         return "0"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}")))))
-    text = f"{value:,.{decimals}f}"
+    rounded = abs(float(f"{value:.{digits - 1}e}"))
+    places = max(0, digits - 1 - math.floor(math.log10(rounded)))
+    text = f"{value:,.{places}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return text.replace("-", MINUS)
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number of any size: as :func:`significant` from 0.001 to a million, else with a power of
-    ten.
+    """A number of any size, with a power of ten below 0.001 and from a million on.
 
     Args:
         value: any number.
         digits: significant digits.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.number(0.34731, 4), tables.number(5e7)
+        ('0.3473', '5×10⁷')
     """
-    plain = (
-        value == 0
-        or not math.isfinite(value)
-        or 1e-3 <= abs(float(f"{value:.{digits - 1}e}")) < 1e6
-    )
-    return significant(value, digits) if plain else power_of_ten(value, digits)
+    if value == 0 or not math.isfinite(value):
+        return significant(value, digits)
+    rounded = abs(float(f"{value:.{digits - 1}e}"))
+    return significant(value, digits) if 1e-3 <= rounded < 1e6 else power_of_ten(value, digits)
 
 
 def human(value: float, digits: int = 3) -> str:
@@ -80,9 +86,16 @@ def power_of_ten(value: float, digits: int = 3) -> str:
     Args:
         value: such as a budget in FLOP.
         digits: significant digits.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.power_of_ten(1e21), tables.power_of_ten(5.76e23)
+        ('10²¹', '5.76×10²³')
     """
-    if not math.isfinite(value) or value == 0:
-        return _odd(value) if value else "0"
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return _non_finite(value)
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
@@ -92,32 +105,61 @@ def power_of_ten(value: float, digits: int = 3) -> str:
 
 
 def decimals(width: float, least: int = 0, most: int = 6) -> int:
-    """Decimal places that an interval of this width deserves: its first digit shows, after a small
-    one
-        the second.
+    """Decimal places for a number with an interval of this width.
+
+    They show the first digit of the width, and the second where the width begins with less than
+    3.5.
 
     Args:
         width: of the interval, in the unit of the numbers; 0 or NaN gives ``most``.
-        least: smallest answer.
-        most: largest answer.
+        least: smallest result.
+        most: largest result.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.decimals(0.0323), tables.decimals(0.065), tables.decimals(40.0)
+        (3, 2, 0)
     """
     if not math.isfinite(width) or width <= 0:
         return most
     power = math.floor(math.log10(width))
-    return min(most, max(least, (1 if width < 3.5 * 10.0**power else 0) - power))
+    second_digit = 1 if width < 3.5 * 10.0**power else 0
+    return min(most, max(least, second_digit - power))
 
 
 def fixed(value: float, places: int) -> str:
-    """A number with so many decimal places: ``2.013``."""
-    return f"{value:,.{places}f}".replace("-", MINUS) if math.isfinite(value) else _odd(value)
+    """A number with a fixed number of decimal places: ``2.013``.
+
+    Args:
+        value: any number.
+        places: decimal places.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.fixed(2.0126, 3), tables.fixed(-0.5, 2)
+        ('2.013', '−0.50')
+    """
+    if not math.isfinite(value):
+        return _non_finite(value)
+    return f"{value:,.{places}f}".replace("-", MINUS)
 
 
 def percent(share: float, digits: int = 2) -> str:
-    """A share of 1 as ``0.76%``."""
+    """A share of 1 in percent: ``0.76%``.
+
+    Args:
+        share: 1 is 100%.
+        digits: significant digits.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.percent(0.00757), tables.percent(0.5)
+        ('0.76%', '50%')
+    """
     return significant(100 * share, digits) + "%"
 
 
-def _odd(value: float) -> str:
+def _non_finite(value: float) -> str:
     if math.isnan(value):
         return MISSING
     return "∞" if value > 0 else MINUS + "∞"

@@ -9,6 +9,7 @@ import jinja2
 
 from jscale.report.analysis import Analysis
 from jscale.report.figures import svg
+from jscale.report.notation import mathml_lines
 from jscale.report.page import _tables as tables
 from jscale.report.page._figures import PageFigure, page_figures
 from jscale.report.page._findings import findings
@@ -27,7 +28,7 @@ def page(analysis: Analysis) -> str:
         tiles=tables.tiles(analysis),
         findings=findings(analysis),
         plans=plan_rows(analysis),
-        formulas=tables.formulas(study),
+        formulas=mathml_lines(study.record),
         columns=tables.column_rows(analysis),
         excluded=excluded,
         more_excluded=more_excluded,

@@ -16,7 +16,6 @@ from jscale.report.notation import (
     MISSING,
     human,
     markup,
-    mathml,
     number,
     percent,
     plural,
@@ -197,12 +196,3 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
             cost = "C = 6·N·D FLOP"
         rows.append(("Compute", cost))
     return [*rows, ("Made with", f"jscale {jscale.__version__}")]
-
-
-def formulas(study: FittedStudy) -> list[str]:
-    """The law as MathML, with its abbreviations after it."""
-    value = "delta" if study.record.output.name == "loss change" else "L"
-    return [
-        mathml(study.record.formula, value),
-        *(mathml(text, name) for name, text in study.record.definitions),
-    ]

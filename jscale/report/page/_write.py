@@ -45,6 +45,21 @@ def write(
     Raises:
         JscaleError: the path cannot be written, a number is not positive, or fit and posterior are
             of other runs.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import jax
+        >>> from jscale import fit, laws, report, runs
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> report.write("report.html", table, point, budgets=[1e22, 1e23])
+        >>> page = Path("report.html").read_text(encoding="utf-8")
+        >>> "Scaling-law report" in page, "Loss against compute" in page, "<script" in page
+        (True, True, False)
     """
     study = fitted_study(
         table, point, posterior, budgets=tuple(budgets), post_bits=tuple(P_post), title=title
