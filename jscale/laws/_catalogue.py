@@ -43,12 +43,11 @@ CHAPTERS: tuple[str, ...] = (
     "tasks._downstream",
     "tasks._scores",
 )
-"""Modules in the order of the catalogue: each holds the laws declared in it, and perhaps
-``FAMILIES``."""
+"""Modules in the order of the catalogue: each declares laws, and may have ``FAMILIES``."""
 
-MOST = 100
-"""Largest member of a family that can be had by name: compilers give up on formulas of many
-thousand terms."""
+MAX_COUNT = 100
+"""Largest number of parts of a law that :func:`get` makes by name: compilers fail on formulas of
+many thousand terms."""
 _MEMBER = re.compile(r"\w+\(\d{1,6}\)")
 
 
@@ -65,17 +64,17 @@ families: Mapping[str, Callable[..., LawFunction]] = {
     for chapter in _MODULES
     for name, family in getattr(chapter, "FAMILIES", {}).items()
 }
-"""Laws whose signature depends on a number: name → function of that number that returns the law."""
+"""Laws with a variable number of parts: name → factory, a function of that number."""
 
 catalogue: tuple[LawFunction, ...] = tuple(law for chapter in _MODULES for law in _laws(chapter))
-"""Every law of the library, by subject; of a family, its default member."""
+"""Every law of the library, by subject; for a factory, the law with its default number of parts."""
 
 
 def get(name: str) -> LawFunction:
-    """The law of the catalogue with this name; ``bnsl(2)`` is the member of a family.
+    """The law of the catalogue with this name, such as ``chinchilla`` or ``bnsl(2)``.
 
     Raises:
-        JscaleError: there is none; the message suggests the nearest name.
+        JscaleError: there is no such law; the message suggests the nearest name.
 
     Example:
         >>> from jscale import laws
@@ -93,8 +92,10 @@ def get(name: str) -> LawFunction:
         return families[name]()
     stem, _, count = name.partition("(")
     if stem in families and count:
-        if not _MEMBER.fullmatch(name) or not 1 <= int(count[:-1]) <= MOST:
-            raise JscaleError(f"{name!r}: write {stem}(2), with a whole number from 1 to {MOST}")
+        if not _MEMBER.fullmatch(name) or not 1 <= int(count[:-1]) <= MAX_COUNT:
+            raise JscaleError(
+                f"{name!r}: write {stem}(2), with a whole number from 1 to {MAX_COUNT}"
+            )
         return families[stem](int(count[:-1]))
     hint = did_you_mean(name, [*by_name, *families], f" (known: {', '.join(by_name)})")
     raise JscaleError(f"no law named {name!r}{hint}")

@@ -1,6 +1,4 @@
-"""Where the laws are tried: published constants and draws from the start ranges, at the corners of
-a wide grid.
-"""
+"""Test points: published constants and draws from the start ranges, at corners of a wide grid."""
 
 import functools
 import itertools
@@ -43,7 +41,7 @@ def grid(law: laws.LawFunction) -> dict[str, np.ndarray]:
 
 
 def centre(record: laws.Record) -> dict[str, float]:
-    """What anchors know of a table of runs."""
+    """The values of a table of runs that anchors use."""
     middle = {i.name: i.role.typical for i in record.inputs}
     lowest = {f"{i.name}_low": i.role.ends[0] for i in record.inputs}
     return {**middle, **lowest, "loss_min": LOSS_MIN}
@@ -52,8 +50,9 @@ def centre(record: laws.Record) -> dict[str, float]:
 def anchored(
     record: laws.Record, parameter: laws.Parameter, scope: Mapping[str, Any]
 ) -> tuple[Any, Any, Any]:
-    """``multiplies``, ``plus`` and ``power`` of a parameter's anchor, at the centre and the
-    parameters in ``scope``.
+    """``multiplies``, ``plus`` and ``power`` of a parameter's anchor.
+
+    Evaluated at the centre of the runs and the parameters in ``scope``.
     """
     anchor = parameter.role.anchor
     if anchor is None:
@@ -90,9 +89,7 @@ def drawn_coordinates(record: laws.Record, seed: int) -> dict[str, float]:
 
 @functools.cache
 def thetas(law: laws.LawFunction) -> tuple[tuple[str, dict[str, float]], ...]:
-    """Every published set of constants, and ``DRAWS`` draws from the start ranges that float32 can
-    hold.
-    """
+    """Every published set of constants, and ``DRAWS`` draws that float32 can represent."""
     record = laws.describe(law)
     published = [(name, laws.params(law, name)) for name in record.published]
     drawn = []
@@ -131,9 +128,7 @@ _EXACT: Mapping[str, Any] = {
 
 
 def exactly(record: laws.Record, values: Mapping[str, Any]) -> np.ndarray:
-    """The law's formula at every point of ``values``, in 40 digits; knows nothing of the law's
-    code.
-    """
+    """The law's formula at every point of ``values``, in 40 digits, independent of its code."""
     columns = np.broadcast_arrays(
         *(np.atleast_1d(np.asarray(v, np.float64)) for v in values.values())
     )

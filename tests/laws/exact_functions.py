@@ -1,6 +1,4 @@
-"""Functions that a law's formula calls by name, worked out by brute force in 40 digits: law → name
-→ function.
-"""
+"""Functions that a law's formula calls by name, computed by brute force in 40 digits."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -28,12 +26,16 @@ class Steps:
 
     def __init__(self, rates: Iterable[float]) -> None:
         self.rates = [mpmath.mpf(float(rate)) for rate in rates]
-        falls = [a - b for a, b in itertools.pairwise(self.rates)]
-        first = next(k for k, fall in enumerate(falls) if fall > 0)
-        self.falls = [(k + 1, fall) for k, fall in enumerate(falls) if k >= first and fall != 0]
+        decreases = [a - b for a, b in itertools.pairwise(self.rates)]
+        first = next(k for k, decrease in enumerate(decreases) if decrease > 0)
+        self.decreases = [
+            (k + 1, decrease)
+            for k, decrease in enumerate(decreases)
+            if k >= first and decrease != 0
+        ]
 
     def area(self, t: Any) -> Any:
-        """Sum of the rates of the steps 0 … t; of a step that is under way the part that is done."""
+        """Sum of the rates of the steps 0 … t; a step in progress counts in part."""
         return sum(self._part(i, t) for i in range(len(self.rates))) + self._after(t)
 
     def _part(self, step: int, t: Any) -> Any:
@@ -43,10 +45,10 @@ class Steps:
         return self.rates[-1] * max(t - len(self.rates) + 1, 0) if self.rates[-1] else 0
 
     def annealing(self, t: Any, lam: Any) -> Any:
-        """Sum of ``m_i = lam * m_{i-1} + fall_i`` over the steps 0 … t, a geometric series for
-        every fall.
-        """
-        return sum(fall * (1 - lam ** max(t - k + 1, 0)) / (1 - lam) for k, fall in self.falls)
+        """Sum of ``m_i = lam * m_{i-1} + decrease_i``: a geometric series for every decrease."""
+        return sum(
+            decrease * (1 - lam ** max(t - k + 1, 0)) / (1 - lam) for k, decrease in self.decreases
+        )
 
     def drop(self, t: Any, C: Any, beta: Any, gamma: Any) -> Any:
         """Sum of ``fall_k * (1 - (1 + C * rate_k**-gamma * S_k)**-beta)``."""
@@ -55,8 +57,8 @@ class Steps:
             since.append(since[-1] + self._part(i, t))
         since.reverse()
         return sum(
-            fall * (1 - (1 + C * self.rates[k] ** -gamma * since[k]) ** -beta)
-            for k, fall in self.falls
+            decrease * (1 - (1 + C * self.rates[k] ** -gamma * since[k]) ** -beta)
+            for k, decrease in self.decreases
         )
 
 

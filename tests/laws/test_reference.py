@@ -1,4 +1,4 @@
-"""Numbers that papers print, and values worked out from them in 40 digits: they come out."""
+"""Numbers that papers print, and values computed from them in 40 digits."""
 
 import functools
 import json
@@ -67,9 +67,7 @@ def test_robust_degradation(point):
     "point", TABLE["critical_tokens"]["points"], ids=lambda p: f"{p['N']:g}-{p['P_post']}"
 )
 def test_loss_turns_at_the_critical_tokens(point):
-    """More data than D_crit makes the quantised model worse: the slope in D is zero there, and
-    changes sign.
-    """
+    """At D_crit the slope in D is zero: more data makes the quantised model worse."""
     theta = constants("precision", "kumar2024")
 
     def slope(D):
@@ -101,9 +99,7 @@ def test_best_bits():
 
 
 def test_more_than_four_times_the_parameters_at_four_bits():
-    """Kumar et al. 2024: compute-optimal training in 4 bits takes more than 4 times the parameters
-    of 16 bits.
-    """
+    """Kumar et al. 2024: 4 bits take more than 4 times the compute-optimal parameters of 16 bits."""
     theta = constants("low_precision", "kumar2024")
 
     def best_size(P, C=1e21):
@@ -115,8 +111,9 @@ def test_more_than_four_times_the_parameters_at_four_bits():
 
 @pytest.mark.parametrize("N", [1e6, 1e9, 1e12])
 def test_best_stop_is_ten_percent_above_convergence(N):
-    """Kaplan et al. 2020, appendix B: the cheapest way to a loss stops at alpha_N / alpha_S = 10%
-    above convergence.
+    """Kaplan et al. 2020, appendix B: the cheapest run to a loss stops 10% above convergence.
+
+    The share is ``alpha_N / alpha_S``.
     """
     theta = constants("kaplan_steps", "kaplan2020")
     # Compute is N * S: on the way to a given loss the two elasticities are equal where it is

@@ -261,9 +261,9 @@ def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
             raise JscaleError(f"law {record.name!r} has no published constants; fit it to runs")
         source = next(iter(record.published))
     if source not in record.published:
-        near = did_you_mean(source, record.published)
+        hint = did_you_mean(source, record.published)
         raise JscaleError(
-            f"law {record.name!r} has no published constants {source!r} (it has: {known}){near}"
+            f"law {record.name!r} has no published constants {source!r} (it has: {known}){hint}"
         )
     return dict(record.published[source].values)
 

@@ -1,14 +1,13 @@
-"""Mixtures of experts: models of which every token uses a part.
+"""Mixtures of experts: models in which every token uses a part of the parameters.
 
-Three laws, of three things that more experts can mean. Krajewski et al. cut 64 experts into finer
-ones; Ludziejewski et al. let the number of experts change both powers of Chinchilla's law; Abnar et
-al. look at the share of the experts that a token leaves idle. The oldest law, at a fixed number of
-tokens, is in :mod:`jscale.laws.routing`.
+Three laws for three meanings of more experts. Krajewski et al. cut 64 experts into finer ones;
+Ludziejewski et al. let the number of experts change both powers of Chinchilla's law; Abnar et al.
+use the share of the experts that a token leaves idle. The oldest law, at a fixed number of tokens,
+is :func:`jscale.laws.routed`.
 
-What carries over: the law in size and data keeps its shape, and more experts help most where data
-abound. What does
-not: the constants, and even the meaning of ``N``, the active size in one law and the total size in
-the other two. Read each law's traps before comparing them.
+The form in size and data transfers, and more experts help most where data abound. The constants do
+not, nor does the meaning of ``N``: the active size in one law and the total size in the other two.
+Read each law's pitfalls before comparing them.
 """
 
 import math
@@ -66,8 +65,8 @@ _ABNAR = "Abnar et al. 2025 (arXiv 2501.12370)"
             beta=0.147,
             g=2.1,
             gamma=0.58,
-            note="64 experts; three digits: the 64 x 1B model at 28.94B tokens and G = 16 comes out at 2.471, the "
-            "paper prints 2.491",
+            note="64 experts; three digits: the 64 x 1B model at 28.94B tokens and G = 16 comes "
+            "out at 2.471, the paper prints 2.491",
         )
     },
     decreasing=("N", "D", "G_granularity"),
@@ -82,9 +81,11 @@ _ABNAR = "Abnar et al. 2025 (arXiv 2501.12370)"
         "g with gamma unless the granularity spans a decade.",
     ),
     traps=(
-        "N is the total of the non-embedding parameters, idle experts included: width**2 * (8 E + 4) * layers.",
+        "N is the total of the non-embedding parameters, idle experts included: "
+        "width**2 * (8 E + 4) * layers.",
         "The constants hold for 64 experts.",
-        "The loss alone always asks for finer experts: the router's FLOPs, which grow with E * G, set the end.",
+        "The loss alone always favours finer experts: the router's FLOPs, which grow with E * G, "
+        "set the limit.",
     ),
 )
 def granular(
@@ -115,7 +116,7 @@ def granular(
     """Loss of a mixture of 64 experts, each cut into G finer ones, nats per token.
 
     ``L = c + (g / G**gamma + a) / N**alpha + b / D**beta`` (Krajewski et al. 2024, Table 1). At
-    endless granularity it is Chinchilla's law with ``E = c, A = a, B = b``.
+    infinite granularity it is Chinchilla's law with ``E = c, A = a, B = b``.
 
     Example:
         >>> from jscale import laws
@@ -127,7 +128,8 @@ def granular(
 
 
 @law(
-    formula="a * E_hat**delta * N**(alpha + gamma * log(E_hat)) + b * E_hat**omega * D**(beta + zeta * log(E_hat)) + c",
+    formula="a * E_hat**delta * N**(alpha + gamma * log(E_hat))"
+    " + b * E_hat**omega * D**(beta + zeta * log(E_hat)) + c",
     where={"E_hat": SATURATING},
     source=f"{_JOINT}, Table 3",
     published={
@@ -164,10 +166,11 @@ def granular(
         SATURATION_RIDGE,
     ),
     traps=(
-        "Exponents carry their sign, as in the paper; a survey that writes -(alpha + gamma ln E) flips them all.",
+        "Exponents carry their sign, as in the paper; a survey that writes -(alpha + gamma ln E) "
+        "flips them all.",
         "N counts active parameters, embeddings included.",
-        "The printed optimum G = (mu m / (nu n))**(1 / (mu + nu)) is inverted for these negative mu and nu: it takes "
-        "their absolute values (see joint_moe_optimal).",
+        "The printed optimum G = (mu m / (nu n))**(1 / (mu + nu)) is inverted for these negative "
+        "mu and nu: it takes their absolute values (see joint_moe_optimal).",
         "Table 4 of the paper differs from what Table 3 gives by 0.1 to 0.3%.",
     ),
 )
@@ -221,22 +224,21 @@ def joint_moe(
 
 
 class Allocation(NamedTuple):
-    """Active parameters and tokens of the best model that a budget buys."""
+    """Active parameters and tokens of the model with the lowest loss on a budget."""
 
     N: jax.Array
     D: jax.Array
 
 
 def joint_moe_optimal(C: ArrayLike, E_experts: ArrayLike, params: Mapping[str, Any]) -> Allocation:
-    """Active parameters and tokens that minimise :func:`joint_moe` at ``C = 6 N D`` FLOP and a
-    number
-    of experts.
+    """Active parameters and tokens that minimise :func:`joint_moe` on a budget of FLOP.
 
-    With ``m = a E_hat**delta``, ``n = b E_hat**omega`` and the powers ``-mu = alpha + gamma ln
-    E_hat``, ``-nu = beta + zeta ln E_hat``: ``N = (mu m / (nu n))**(1 / (mu + nu)) * (C / 6)**(nu /
-    (mu + nu))`` and ``D = C / (6 N)`` (Ludziejewski et al. 2025). The paper's formula is written
-    with its negative powers, which inverts the ratio; here ``mu`` and ``nu`` are positive. Table 1
-    comes out: 1.7B and 9.7B at one expert and 1e20 FLOP.
+    The budget is ``C = 6 N D`` and the number of experts is given. With ``m = a E_hat**delta``,
+    ``n = b E_hat**omega`` and the powers ``-mu = alpha + gamma ln E_hat``, ``-nu = beta + zeta ln
+    E_hat``: ``N = (mu m / (nu n))**(1 / (mu + nu)) * (C / 6)**(nu / (mu + nu))`` and ``D = C / (6
+    N)`` (Ludziejewski et al. 2025). The paper's formula is written with its negative powers, which
+    inverts the ratio; here ``mu`` and ``nu`` are positive. This reproduces Table 1: 1.7B and 9.7B
+    at one expert and 1e20 FLOP.
 
     Args:
         C: (...) training FLOP.
@@ -244,8 +246,8 @@ def joint_moe_optimal(C: ArrayLike, E_experts: ArrayLike, params: Mapping[str, A
         params: constants of :func:`joint_moe`, scalars or (draws,).
 
     Returns:
-        ``N`` in parameters, ``D`` in tokens; NaN where one of the powers is not negative, for then
-        none is best.
+        ``N`` in parameters, ``D`` in tokens; NaN where one of the powers is not negative, since
+        there is no optimum then.
 
     Example:
         >>> from jscale import laws
@@ -256,17 +258,20 @@ def joint_moe_optimal(C: ArrayLike, E_experts: ArrayLike, params: Mapping[str, A
     log_E = jnp.log(saturating_experts(E_experts, E_start=params["E_start"], E_max=params["E_max"]))
     mu, nu = (-(params[p] + params[q] * log_E) for p, q in (("alpha", "gamma"), ("beta", "zeta")))
     ratio = log(params["a"]) - log(params["b"]) + (params["delta"] - params["omega"]) * log_E
-    falls = (mu > 0) & (nu > 0)
-    mu, nu = jnp.where(falls, mu, 1.0), jnp.where(falls, nu, 1.0)
-    pairs = log(C) - math.log(6)
-    log_N = (ratio + jnp.log(mu / nu) + nu * pairs) / (mu + nu)
-    return Allocation(
-        jnp.where(falls, jnp.exp(log_N), jnp.nan), jnp.where(falls, jnp.exp(pairs - log_N), jnp.nan)
-    )
+
+    # Both terms must decrease; elsewhere the powers are replaced, so that gradients stay finite.
+    decreasing = (mu > 0) & (nu > 0)
+    mu, nu = jnp.where(decreasing, mu, 1.0), jnp.where(decreasing, nu, 1.0)
+
+    log_ND = log(C) - math.log(6)
+    log_N = (ratio + jnp.log(mu / nu) + nu * log_ND) / (mu + nu)
+    N, D = jnp.exp(log_N), jnp.exp(log_ND - log_N)
+    return Allocation(jnp.where(decreasing, N, jnp.nan), jnp.where(decreasing, D, jnp.nan))
 
 
 @law(
-    formula="e + a / N**alpha + b / D**beta + c / (1 - sparsity)**lam + d / ((1 - sparsity)**delta * N**gamma)",
+    formula="e + a / N**alpha + b / D**beta + c / (1 - sparsity)**lam"
+    " + d / ((1 - sparsity)**delta * N**gamma)",
     source=f"{_ABNAR}, eq. 6",
     published={
         "abnar2025": constants(
@@ -291,12 +296,13 @@ def joint_moe_optimal(C: ArrayLike, E_experts: ArrayLike, params: Mapping[str, A
     },
     ridges=(
         "e with c unless some runs are very sparse; d with gamma, a with alpha, b with beta.",
-        "a and d are told apart by the difference of their powers alone when all runs are equally sparse.",
+        "When all runs are equally sparse, only the difference of their powers separates a from d.",
     ),
     traps=(
-        "N counts all parameters, idle ones included: at a given N a sparser model is worse, and cheaper.",
+        "N counts all parameters, idle ones included: at a given N a sparser model is worse, and "
+        "cheaper.",
         "lam is negative: the floor falls as sparsity grows.",
-        "R2 is 0.99 on the runs of the fit and 0.68 on those at 98% sparsity, which were left out of it.",
+        "R2 is 0.99 on the runs of the fit and 0.68 on the held-out runs at 98% sparsity.",
     ),
 )
 def sparse_moe(

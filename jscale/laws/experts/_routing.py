@@ -1,10 +1,9 @@
-"""Routed models: every token goes to one of E experts, the number of tokens is fixed.
+"""Routed models: every token goes to one of E experts, at a fixed number of tokens.
 
-More experts are worth more parameters, with two limits: their number saturates, and the larger the
-model the less they help, until at a cutoff size they do not help at all (Clark et al. 2022). The
-cutoff belongs to the fixed number of
-tokens: where data grow with the model, the gain from experts depends on both
-    (:func:`jscale.laws.moe.joint_moe`).
+More experts act like more parameters, with two limits: their number saturates, and they help less
+in a larger model, until at a cutoff size they do not help at all (Clark et al. 2022). The cutoff
+belongs to the fixed number of tokens: where data grow with the model, the gain from experts depends
+on both (:func:`jscale.laws.joint_moe`).
 """
 
 import math
@@ -34,7 +33,7 @@ FirstExperts = Annotated[
     adjust(
         name="first experts",
         unit="experts",
-        meaning="what one expert counts for",
+        meaning="effective number of one expert",
         prior=lognormal(2.0, 0.3),
         start=(1.2, 4.5),
     ),
@@ -44,7 +43,7 @@ MostExperts = Annotated[
     adjust(
         name="most experts",
         unit="experts",
-        meaning="what endless experts count for",
+        meaning="effective number of infinitely many experts",
         prior=lognormal(300.0, 0.5),
         start=(150.0, 800.0),
     ),
@@ -52,12 +51,13 @@ MostExperts = Annotated[
 
 _CLARK = "Clark et al. 2022 (arXiv 2202.01169)"
 SATURATING = "1 / (1 / (E_experts - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max)"
-SATURATION_RIDGE = "E_start and E_max need runs with one expert and with hundreds; else fix them."
+SATURATION_RIDGE = (
+    "E_start and E_max need runs with one expert and with hundreds; otherwise fix them."
+)
 
 
 def saturating_experts(E_experts: ArrayLike, *, E_start: ArrayLike, E_max: ArrayLike) -> jax.Array:
-    """Effective number of experts: ``E_start`` at one expert, ``E_max`` at endless ones, in
-    experts.
+    """Effective number of experts: ``E_start`` at one expert, ``E_max`` at infinitely many.
 
     ``1 / E_hat = 1 / (E_experts - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max`` (Clark et al.
     2022; Ludziejewski et al. 2025 keep it).
@@ -65,7 +65,7 @@ def saturating_experts(E_experts: ArrayLike, *, E_start: ArrayLike, E_max: Array
     Args:
         E_experts: (...) experts in a layer, at least 1.
         E_start: effective experts of one expert.
-        E_max: effective experts of endless ones, above ``E_start``.
+        E_max: effective experts of infinitely many, above ``E_start``.
 
     Example:
         >>> from jscale import laws
@@ -106,15 +106,16 @@ def saturating_experts(E_experts: ArrayLike, *, E_start: ArrayLike, E_max: Array
         "E_experts = inf": "10.0**(d + a * log10(N) + (b + c * log10(N)) * log10(E_max))",
     },
     ridges=(
-        "b and c are correlated unless the sizes span decades: b + c log10 N at the runs' own size is what they know.",
+        "b and c are correlated unless the sizes span decades: the runs identify b + c log10 N at "
+        "their own size.",
         "d and a are correlated: quote the loss of the typical model.",
         SATURATION_RIDGE,
     ),
     traps=(
         "The logarithms are to base 10: natural ones give losses below 1.",
         "There is no term in D and no floor: every run saw 130 billion tokens.",
-        "With three printed digits of b and c the cutoff size is known to a factor of 3: -b / c gives 1.0e12, 3.2e10 "
-        "and 2.2e11, the paper prints 9.37e11, 8.5e10 and 8.3e10.",
+        "With three printed digits of b and c the cutoff size is known to a factor of 3: -b / c "
+        "gives 1.0e12, 3.2e10 and 2.2e11, the paper prints 9.37e11, 8.5e10 and 8.3e10.",
     ),
 )
 def routed(

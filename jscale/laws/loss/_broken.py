@@ -1,9 +1,8 @@
-"""Curves that bend: broken neural scaling laws.
+"""Broken neural scaling laws: power laws whose exponent changes.
 
-A power law whose exponent changes at n breaks, each as gradual or as sharp as the runs say. Between
-two breaks the excess over the floor is a power law of its own. The form describes double descent
-and late take-offs as well, since a slope may rise; what it cannot do is to announce a break that
-lies beyond the runs.
+The exponent changes at n breaks, each with a width of its own. Between two breaks the excess over
+the floor is a power law. The form also describes double descent and late take-offs, since a slope
+may increase; it cannot predict a break beyond the runs.
 
 Everything is evaluated in logarithms: ``(x / d)**(1 / f)`` has hundreds of digits where a break is
 sharp.
@@ -33,12 +32,13 @@ from jscale.laws.roles import (
 )
 
 _DECADES = 2.0
-"""Breaks are looked for this many decades to either side of the middle of the runs."""
+"""Start ranges of breaks reach this many decades to either side of the middle of the runs."""
 
 
 def _break_place(i: int, n: int) -> Any:
-    """Role of the place of break i of n: start ranges do not overlap, so that the breaks keep their
-    order.
+    """Role of the place of break i of n.
+
+    Start ranges do not overlap, so that the breaks keep their order.
     """
     half = _DECADES / n
     middle = -_DECADES + half * (2 * i - 1)
@@ -95,23 +95,29 @@ _Scale = Annotated[
 
 
 def _excess(values: Mapping[str, Any], n: int) -> jax.Array:
-    """``y - a``; at ``x = inf`` what the last slope says."""
+    """``y - a``; at ``x = inf`` 0 or infinity, by the sign of the last slope."""
     log_x = log(values["x"])
-    endless = jnp.isposinf(log_x)
-    log_x = jnp.where(endless, 0.0, log_x)
-    exponent, last = log(values["b"]) - values["c_0"] * log_x, values["c_0"]
+    infinite = jnp.isposinf(log_x)
+    log_x = jnp.where(infinite, 0.0, log_x)
+
+    exponent, last_slope = log(values["b"]) - values["c_0"] * log_x, values["c_0"]
     for i in range(1, n + 1):
         c, d, f = (values[f"{name}_{i}"] for name in "cdf")
         exponent = exponent - c * f * jax.nn.softplus((log_x - log(d)) / f)
-        last = last + c
-    return jnp.where(endless, jnp.where(last > 0, 0.0, jnp.inf), jnp.exp(exponent))
+        last_slope = last_slope + c
+
+    at_infinity = jnp.where(last_slope > 0, 0.0, jnp.inf)
+    return jnp.where(infinite, at_infinity, jnp.exp(exponent))
 
 
 @functools.cache
 def bnsl(n: int = 1) -> LawFunction:
-    """The broken neural scaling law with n breaks (Caballero et al. 2022); parameters a, b, c_0,
-    c_i,
-    d_i, f_i.
+    """The broken neural scaling law with n breaks, a law of the loss in nats per token.
+
+    Its parameters are a, b, c_0 and, for each break, c_i, d_i and f_i (Caballero et al. 2022).
+
+    Args:
+        n: breaks, 1 or more.
 
     Raises:
         JscaleError: n is not a whole number above 0.
@@ -132,15 +138,16 @@ def bnsl(n: int = 1) -> LawFunction:
     where = {f"u_{i}": f"(log(x) - log(d_{i})) / f_{i}" for i in breaks}
     where |= {f"s_{i}": f"maximum(u_{i}, 0) + log1p(exp(minimum(u_{i}, -u_{i})))" for i in breaks}
     last = " + ".join(f"c_{i}" for i in range(n + 1))
+    number = "1 break" if n == 1 else f"{n} breaks"
     return member(
         lambda values: values["a"] + _excess(values, n),
         name=f"bnsl({n})",
-        doc=f"""Loss along one resource, a power law that bends {n} time{"s" if n > 1 else ""}, nats per token.
+        doc=f"""Loss along one resource, a power law with {number}, nats per token.
 
-        ``y = a + b * x**-c_0 * prod_i (1 + (x / d_i)**(1 / f_i))**(-c_i * f_i)`` (Caballero et al. 2022), as the
-        exponential of ``log(b) - c_0 * log(x) - sum_i c_i * f_i * softplus(log(x / d_i) / f_i)``. The slopes of the
-        excess in a log-log plot are those of :func:`bnsl_slopes`; at ``x = inf`` the value is ``a`` where the last is
-        negative and infinite elsewhere.
+        ``y = a + b * x**-c_0 * prod_i (1 + (x / d_i)**(1 / f_i))**(-c_i * f_i)`` (Caballero et al.
+        2022), as the exponential of ``log(b) - c_0 * log(x) - sum_i c_i * f_i * softplus(log(x /
+        d_i) / f_i)``. The slopes of the excess in a log-log plot are those of :func:`bnsl_slopes`;
+        at ``x = inf`` the value is ``a`` where the last slope is negative and infinite elsewhere.
         """,
         subject="broken",
         inputs={"x": Resource},
@@ -155,12 +162,12 @@ def bnsl(n: int = 1) -> LawFunction:
         ridges=(
             "f_i with c_i, and d_i with c_i, where the runs lie on one side of a break only.",
             "b with c_0; a higher floor goes with a steeper last segment.",
-            "Breaks can change places: their start ranges follow each other, nothing else keeps their order.",
+            "Breaks can change places: only their start ranges are in order.",
         ),
         traps=(
-            "A break beyond the runs leaves no trace in them.",
+            "Runs do not identify a break beyond their range.",
             "The authors minimise squared errors of log(y + 1), not of log(y).",
-            "A change of sign of a slope turns the curve: x is neither always good nor always bad.",
+            "Where a slope changes its sign, the loss is not monotone in x.",
         ),
     )
 
@@ -169,13 +176,16 @@ FAMILIES = {"bnsl": bnsl}
 
 
 def bnsl_slopes(params: Mapping[str, Any]) -> jax.Array:
-    """Slopes of the excess over the floor in a log-log plot, one for each segment, dimensionless:
-    shape (n + 1, …).
+    """Slopes of the excess over the floor in a log-log plot, dimensionless.
 
-    ``-c_0, -(c_0 + c_1), …`` (Caballero et al. 2022): what the curve tends to far from every break.
+    ``-c_0, -(c_0 + c_1), …`` (Caballero et al. 2022): the slope of each segment far from every
+    break.
 
     Args:
-        params: of ``bnsl(n)``, as a fit or draws give them.
+        params: parameters of ``bnsl(n)``, scalars or draws.
+
+    Returns:
+        (n + 1, ...) slopes, one for each segment.
 
     Raises:
         JscaleError: there is no ``c_0``.

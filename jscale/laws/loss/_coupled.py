@@ -1,8 +1,7 @@
-"""Size and data that hold each other back: one form that has Kaplan's law and Chinchilla's as its
-    ends.
+"""Coupled terms of size and data: one form with Kaplan's law and Chinchilla's as special cases.
 
-In Chinchilla's law the two terms add; in Kaplan's the larger of the two counts for almost all. A
-single exponent q turns one into the other, and the compute-optimal allocation of both has the same
+In Chinchilla's law the two terms add; in Kaplan's the larger of the two dominates. A single
+exponent q interpolates between them, and the compute-optimal allocation of both has the same
 closed form.
 """
 
@@ -41,11 +40,13 @@ Coupling = Annotated[
 @law(
     formula="E + exp(q * (maximum(u, v) + log1p(exp(minimum(u, v) - maximum(u, v)))))",
     where={"u": "(log(A) - alpha * log(N)) / q", "v": "(log(B) - beta * log(D)) / q"},
-    source="Kaplan et al. 2020 (arXiv 2001.08361), eq. 1.5, with a floor; Hoffmann et al. 2022, eq. 2",
+    source="Kaplan et al. 2020 (arXiv 2001.08361), eq. 1.5, with a floor; "
+    "Hoffmann et al. 2022, eq. 2",
     decreasing=("N", "D"),
     limits={"N = inf": "E + B * D**-beta", "D = inf": "E + A * N**-alpha"},
     ridges=(
-        "A with alpha and B with beta are almost perfectly correlated unless quoted at the runs' own scale.",
+        "A with alpha and B with beta are almost perfectly correlated unless quoted at the runs' "
+        "own scale.",
         "q needs runs off the compute-optimal line: along it, q only scales A and B.",
         "E falls as alpha falls: on losses that span less than a nat it can run to 0.",
     ),
@@ -78,9 +79,7 @@ def coupled(
 
 
 class Allocation(NamedTuple):
-    """``N_opt`` parameters and ``D_opt`` tokens reach ``loss`` nats per token, the least on a
-    budget.
-    """
+    """Parameters ``N_opt``, tokens ``D_opt`` and their ``loss``, the lowest on a budget."""
 
     N_opt: jax.Array
     D_opt: jax.Array
@@ -97,13 +96,13 @@ def coupled_optimum(
     beta: ArrayLike,
     q: ArrayLike = 1.0,
 ) -> Allocation:
-    """The best size and data for C = 6ND FLOP under the coupled law, by default Chinchilla's:
-    parameters and tokens.
+    """The compute-optimal parameters and tokens for C = 6ND FLOP under the coupled law.
 
-    ``N = G * (C / 6)**(beta / (alpha + beta))``, ``D = (C / 6)**(alpha / (alpha + beta)) / G`` with
-    ``G = (alpha * A**(1 / q) / (beta * B**(1 / q)))**(q / (alpha + beta))``; for ``q = 1`` Hoffmann
-    et al. 2022, eq. 4. The powers of C do not depend on q. Tokens per parameter rise with C where
-    ``alpha > beta``. ``plan.optimal`` finds the same for any law and cost.
+    By default the law is Chinchilla's. ``N = G * (C / 6)**(beta / (alpha + beta))``, ``D = (C /
+    6)**(alpha / (alpha + beta)) / G`` with ``G = (alpha * A**(1 / q) / (beta * B**(1 / q)))**(q /
+    (alpha + beta))``; for ``q = 1`` Hoffmann et al. 2022, eq. 4. The powers of C do not depend on
+    q. Tokens per parameter increase with C where ``alpha > beta``. ``plan.optimal`` solves the same
+    problem for any law and cost.
 
     Args:
         C: budget, FLOP, any shape; the parameters broadcast against it.

@@ -1,8 +1,8 @@
 """Dense transformers in model size and data: Kaplan's laws and Chinchilla's.
 
-Kaplan's have no floor and let the larger of the two shortages decide; Chinchilla's adds the two to
-a floor. Both describe their own runs well and disagree on what to train, mostly because of how
-parameters were counted and learning rates set. The form carries over to other texts; the floor and
+In Kaplan's laws, without a floor, the larger of the two terms dominates; Chinchilla's adds the two
+to a floor. Both describe their own runs well and disagree on the best allocation, mostly because of
+how parameters were counted and learning rates set. The form transfers to other texts; the floor and
 the coefficients do not, and the exponents only roughly.
 """
 
@@ -44,7 +44,8 @@ _NON_EMBEDDING = "N counts non-embedding parameters."
     decreasing=("N",),
     limits={"N = inf": "0"},
     ridges=(
-        "N_c and alpha_N are almost perfectly correlated: N_c is an extrapolation far beyond any model.",
+        "N_c and alpha_N are almost perfectly correlated: "
+        "N_c is an extrapolation far beyond any model.",
     ),
     traps=(_NO_FLOOR, _NON_EMBEDDING),
 )
@@ -74,7 +75,8 @@ def kaplan_size(
     decreasing=("D",),
     limits={"D = inf": "0"},
     ridges=(
-        "D_c and alpha_D are almost perfectly correlated: D_c is an extrapolation far beyond any text.",
+        "D_c and alpha_D are almost perfectly correlated: "
+        "D_c is an extrapolation far beyond any text.",
     ),
     traps=(_NO_FLOOR,),
 )
@@ -112,11 +114,13 @@ def kaplan_data(
     decreasing=("C",),
     limits={"C = inf": "0"},
     ridges=(
-        "C_c and alpha_C are almost perfectly correlated: C_c is an extrapolation far beyond any budget.",
+        "C_c and alpha_C are almost perfectly correlated: "
+        "C_c is an extrapolation far beyond any budget.",
     ),
     traps=(
         _NO_FLOOR,
-        "C is C_min, what a run at a batch far below the critical one would take, not the 6ND of a run.",
+        "C is C_min, the compute of a run at a batch far below the critical one, not the 6ND of a "
+        "run.",
     ),
 )
 def kaplan_compute(
@@ -262,8 +266,7 @@ def kaplan_enough_data(
     k: _EnoughData,
     p: Annotated[Exponent, adjust(meaning="power of size", prior=lognormal(0.7, 0.35))],
 ) -> Annotated[Tokens, adjust(column="D_enough")]:
-    """Tokens from which an N-parameter model does not overfit by more than the noise between seeds,
-    tokens.
+    """Tokens above which an N-parameter model overfits by less than the noise between seeds.
 
     ``D = k * N**p`` (Kaplan et al. 2020, eq. 4.4).
 
@@ -358,15 +361,16 @@ _SARDANA = "Sardana et al. 2023 (arXiv 2401.00448), Table 1"
     decreasing=("N", "D"),
     limits={"N = inf, D = inf": "E", "N = inf": "E + B * D**-beta", "D = inf": "E + A * N**-alpha"},
     ridges=(
-        "A with alpha and B with beta are almost perfectly correlated unless quoted at the runs' own scale.",
+        "A with alpha and B with beta are almost perfectly correlated unless quoted at the runs' "
+        "own scale.",
         "E falls as alpha falls: on losses that span less than a nat it can run to 0.",
         "Runs on the compute-optimal line alone identify three of the five constants.",
     ),
     traps=(
-        "Averaging the Huber loss instead of summing it stops L-BFGS early: the original fit's own mistake.",
-        "Fits at D/N below 100 promise too much for data at D/N above 1,000.",
+        "Averaging the Huber loss instead of summing it stops L-BFGS early, as the original did.",
+        "Fits at D/N below 100 overestimate the gain from data at D/N above 1,000.",
         "N with and without embeddings are different laws.",
-        "Of MiniCPM (Hu et al. 2024) only the mean exponents 0.29 and 0.23 are printed: there is no full set to give.",
+        "MiniCPM (Hu et al. 2024) prints only the mean exponents 0.29 and 0.23, no complete set.",
     ),
 )
 def chinchilla(

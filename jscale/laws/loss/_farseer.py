@@ -1,8 +1,8 @@
 """Exponents that change with size: the Farseer surface.
 
-Floor, coefficient and exponent of the data term are each a stretched exponential of the size N, so
-that a larger model learns from data at another rate than a small one. Nine parameters follow a
-dense grid of runs more closely than Chinchilla's five; they need such a grid to be told apart.
+Floor, coefficient and exponent of the data term are each a stretched exponential of the size N: a
+larger model learns from data at a different rate than a small one. Nine parameters fit a dense grid
+of runs more closely than Chinchilla's five; without such a grid they are not identified.
 """
 
 from typing import Annotated
@@ -55,8 +55,8 @@ _SignedPower = Annotated[
     SignedExponent,
     adjust(meaning="power of size", prior=Prior("normal", (0.0, 0.2)), start=(-0.2, -0.02)),
 ]
-# Starts are surfaces that fall with size: with others among them, two descents in three agreed, not
-# 96%.
+# Starts are surfaces that decrease with size: with other starts among them, two descents in three
+# converged to the same optimum, instead of 96%.
 _ExponentSlope = Annotated[
     Slope, _slope("data exponent", "alpha * N**alpha", (-0.2, 0.5), (-0.4, -0.02))
 ]
@@ -73,7 +73,8 @@ _FloorLevel = Annotated[Slope, _intercept("floor", "a_3 * N**gamma - log(loss_mi
 
 
 @law(
-    formula="exp(a_3 * N**gamma + b_3) + exp(a_2 * N**beta + b_2 - exp(a_1 * N**alpha + b_1) * log(D))",
+    formula="exp(a_3 * N**gamma + b_3)"
+    " + exp(a_2 * N**beta + b_2 - exp(a_1 * N**alpha + b_1) * log(D))",
     source=f"{_FARSEER}, eq. 3",
     published={
         "li2025": constants(
@@ -95,14 +96,15 @@ _FloorLevel = Annotated[Slope, _intercept("floor", "a_3 * N**gamma - log(loss_mi
     limits={"D = inf": "exp(a_3 * N**gamma + b_3)"},
     ridges=(
         "Each slope a trades with its intercept b and with its power of N.",
-        "Few sizes N leave the three powers alpha, beta and gamma open.",
+        "Runs of few sizes N do not identify the three powers alpha, beta and gamma.",
     ),
     traps=(
-        "With the published constants the loss is in bits per character, not nats per token, and its floor tends to 0.",
-        "The printed powers have one to three digits: with them no best D/N is left above some 1e21 FLOP, where the"
-        " paper's figure has one that grows. Do not plan with them.",
+        "With the published constants the loss is in bits per character, not nats per token, and "
+        "its floor tends to 0.",
+        "The printed powers have one to three digits: with them there is no optimal D/N above some "
+        "1e21 FLOP, where the paper's figure has one that grows. Do not plan with them.",
         "The authors fit in stages, differences along D first; a joint fit has many optima.",
-        "Not monotone in N for every choice of constants: that takes a_1, a_3 and a_2 * beta below 0.",
+        "Monotone in N only where a_1, a_3 and a_2 * beta are below 0.",
     ),
 )
 def farseer(
@@ -119,8 +121,7 @@ def farseer(
     gamma: _SizePower,
     b_3: _FloorLevel,
 ) -> Loss:
-    """Loss of a dense N-parameter model trained on D tokens, all of it depending on N, nats per
-    token.
+    """Loss of a dense N-parameter model trained on D tokens, every term in N, nats per token.
 
     ``L(N, D) = exp(a_3 * N**gamma + b_3) + exp(a_2 * N**beta + b_2) * D**-exp(a_1 * N**alpha +
     b_1)`` (Li et al. 2025, eq. 3), the second term as one exponential.

@@ -1,12 +1,12 @@
-"""Training on: the loss in compute and tokens per parameter.
+"""Over-training: the loss in compute and tokens per parameter.
 
-Models are trained on far more tokens than compute alone would ask for, since a small model is cheap
-to run. At a fixed number of tokens per parameter M the reducible loss is a power law in compute;
+Models are trained on far more tokens than is compute-optimal, since a small model is cheap to run.
+At a fixed number of tokens per parameter M the reducible loss is a power law in compute;
 over-training multiplies its coefficient and leaves its exponent. That is Chinchilla's law with
 equal exponents, in other coordinates: ``C = 6ND``, ``M = D / N``, ``eta = alpha / 2``, ``a = A *
 6**eta``, ``b = B * 6**eta``.
 
-The exponent and the form carry over between the corpora; the floor is that of the text on which the
+The exponent and the form transfer between the corpora; the floor is that of the text on which the
 loss is measured.
 """
 
@@ -33,7 +33,7 @@ from jscale.laws.roles import (
 
 _GADRE = "Gadre et al. 2024 (arXiv 2403.08540)"
 _CODE = f"{_GADRE}, authors' code, loss on C4"
-_FEW = "fitted to five runs"
+_FIVE_RUNS = "fitted to five runs"
 
 
 @law(
@@ -41,12 +41,18 @@ _FEW = "fitted to five runs"
     source=f"{_GADRE}, eq. 4 and the authors' code",
     published={
         "gadre2024_c4": constants(
-            f"{_CODE}, trained on C4", "R", note=_FEW, E=1.5083, a=141.28, b=189.52, eta=0.1212
+            f"{_CODE}, trained on C4",
+            "R",
+            note=_FIVE_RUNS,
+            E=1.5083,
+            a=141.28,
+            b=189.52,
+            eta=0.1212,
         ),
         "gadre2024_redpajama": constants(
             f"{_CODE}, trained on RedPajama",
             "R",
-            note=_FEW,
+            note=_FIVE_RUNS,
             E=1.8366,
             a=212.24,
             b=366.69,
@@ -55,7 +61,7 @@ _FEW = "fitted to five runs"
         "gadre2024_refinedweb": constants(
             f"{_CODE}, trained on RefinedWeb",
             "R",
-            note=_FEW,
+            note=_FIVE_RUNS,
             E=1.7345,
             a=157.12,
             b=246.21,
@@ -69,7 +75,8 @@ _FEW = "fitted to five runs"
         "Runs at one M identify a * M**eta + b * M**-eta, not a and b.",
     ),
     traps=(
-        "The authors' code multiplies the data term alone by a power of 6; these constants take C and M as they are.",
+        "The authors' code multiplies the data term alone by a power of 6; these constants take C "
+        "and M as they are.",
         "Each set was fitted to five losses: four constants, one degree of freedom.",
         "The exponents of size and data are equal by assumption.",
     ),
@@ -100,12 +107,10 @@ def overtraining(
 
 
 def best_ratio(*, a: ArrayLike, b: ArrayLike, eta: ArrayLike) -> jax.Array:
-    """Tokens per parameter at which compute buys most, ``(b / a)**(1 / (2 * eta))``; the same at
-    every
-    budget.
+    """Compute-optimal tokens per parameter, ``(b / a)**(1 / (2 * eta))``.
 
-    Where the loss of :func:`overtraining` is least at fixed C (Gadre et al. 2024, eq. 4, its
-    derivative in M).
+    The minimum of :func:`overtraining` at fixed C, the same for every budget (Gadre et al. 2024,
+    eq. 4, its derivative in M).
 
     Args:
         a: coefficient of the size term.

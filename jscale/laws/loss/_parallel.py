@@ -1,10 +1,7 @@
-"""Parallel streams: one model run several times on differently transformed inputs, the outputs
-weighed
-    and added.
+"""Parallel streams: one model run several times on differently transformed inputs.
 
-P streams cost P times the compute of a token and hardly any memory, and act like more parameters.
-How many more is the
-one thing that the law adds to a law in size: ``k ln P + 1`` times as many.
+The outputs are weighted and added. P streams cost P times the compute of a token and hardly any
+memory, and act like ``k ln P + 1`` times the parameters.
 """
 
 from collections.abc import Mapping
@@ -61,12 +58,12 @@ _CHEN = "Chen et al. 2025 (arXiv 2505.10475)"
         "parallel_P = 1": "E + (A / N)**alpha",
     },
     ridges=(
-        "k, A and alpha: runs of one size cannot tell a larger k from a steeper alpha.",
+        "k, A and alpha: runs of one size do not separate a larger k from a steeper alpha.",
         "E falls as alpha falls, as in any power law with a floor.",
     ),
     traps=(
         "There is no term in D: the two sets hold for the authors' tokens alone.",
-        "P streams take P times the compute of a token: the law says nothing of what they cost.",
+        "P streams take P times the compute of a token: the law does not include this cost.",
         "Fitted on 1 to 8 streams.",
     ),
 )
@@ -85,7 +82,7 @@ def parallel(
         adjust(
             name="stream gain",
             unit="1",
-            meaning="share of the parameters that e times the streams are worth",
+            meaning="effective size gained by e times the streams, in sizes",
             prior=lognormal(0.4, 0.5),
             start=(0.1, 1.2),
         ),

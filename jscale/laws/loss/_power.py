@@ -5,9 +5,9 @@ excess shrinks by ``r**-alpha`` when the resource grows ``r``-fold. The slope of
 a log-log plot is only ``-alpha * (L - L_inf) / L``, so exponents fitted with and without a floor
 are not comparable.
 
-What carries over from one family of models to the next is the form. Floors and coefficients belong
-to one text and one tokenizer; exponents are closer to each other, but those of compute are not
-those of size or data.
+The form transfers from one family of models to the next. Floors and coefficients belong to one text
+and one tokenizer; exponents are closer to each other, but those of compute are not those of size or
+data.
 """
 
 from typing import Annotated
@@ -132,14 +132,16 @@ def power_compute(
 
 @law(
     formula="A * x**-alpha",
-    source="Kaplan et al. 2020 (arXiv 2001.08361), eq. 1.1 to 1.3, as a coefficient instead of a scale",
+    source="Kaplan et al. 2020 (arXiv 2001.08361), eq. 1.1 to 1.3, "
+    "as a coefficient instead of a scale",
     decreasing=("x",),
     limits={"x = inf": "0"},
     ridges=(
         "A and alpha are almost perfectly correlated unless A is quoted at the runs' own scale.",
     ),
     traps=(
-        "No floor: alpha is smaller than in a law that has one, and depends on the range of the runs.",
+        "No floor: alpha is smaller than in a law that has one, and depends on the range of the "
+        "runs.",
         "No floor: the loss tends to 0, below the entropy of text. Do not extrapolate by decades.",
     ),
 )
@@ -221,15 +223,15 @@ def power_context(
 def resource_needed(
     loss: ArrayLike, *, A: ArrayLike, alpha: ArrayLike, L_inf: ArrayLike = 0.0
 ) -> jax.Array:
-    """Resource at which a power law reaches a loss, in the resource's own unit: ``(A / (loss -
-    L_inf))**(1 / alpha)``.
+    """Resource at which a power law reaches a loss, in the resource's own unit.
 
-    The inverse of :func:`power_size`, :func:`power_data`, :func:`power_compute` and, with ``L_inf =
-    0``, of :func:`power_law` (Henighan et al. 2020, eq. 1.1). Differentiable; infinite, with zero
-    gradients, where the loss does not lie above the floor.
+    ``(A / (loss - L_inf))**(1 / alpha)``, the inverse of :func:`power_size`, :func:`power_data`,
+    :func:`power_compute` and, with ``L_inf = 0``, of :func:`power_law` (Henighan et al. 2020, eq.
+    1.1). Differentiable; infinite, with zero gradients, where the loss does not lie above the
+    floor.
 
     Args:
-        loss: to be reached, nats per token, any shape.
+        loss: target, nats per token, any shape.
         A: coefficient, broadcast against ``loss``.
         alpha: exponent, above 0.
         L_inf: floor, nats per token.
@@ -243,16 +245,17 @@ def resource_needed(
         inf
     """
     excess = jnp.asarray(as_float(loss) - as_float(L_inf))
-    none = excess <= 0
-    needed = jnp.exp((log(A) - jnp.log(jnp.where(none, 1.0, excess))) / alpha)
-    return jnp.where(none, jnp.inf, needed)
+    unreachable = excess <= 0
+    excess = jnp.where(unreachable, 1.0, excess)
+    needed = jnp.exp((log(A) - jnp.log(excess)) / alpha)
+    return jnp.where(unreachable, jnp.inf, needed)
 
 
 def total_slope(loss: ArrayLike, *, alpha: ArrayLike, L_inf: ArrayLike) -> jax.Array:
     """Slope of the total loss in a log-log plot, ``-alpha * (loss - L_inf) / loss``, dimensionless.
 
-    What a law without a floor would take for its exponent, where the loss follows one with a floor
-    (Henighan et al. 2020, eq. 1.1).
+    The apparent exponent in a fit without a floor, where the loss has one (Henighan et al. 2020,
+    eq. 1.1).
 
     Args:
         loss: nats per token, any shape.

@@ -1,6 +1,6 @@
 """Better algorithms: the same loss with less compute every year.
 
-Progress is counted as growth of effective resources: a model of today is worth a larger one of some
+Progress is the growth of effective resources: a model of today has the loss of a larger one of some
 years ago. The rate is an average over a decade of architectures and training recipes, estimated
 from published evaluations, with a wide interval.
 """
@@ -50,11 +50,12 @@ Origin = "Zero of t is the date of the models to which today's are compared."
     limits={"t_days = 0": "N"},
     traps=(
         Origin,
-        "The paper has a rate for size and one for data, in years; only that of compute is given here.",
+        "The paper has a rate for size and one for data, in years; only that of compute is given "
+        "here.",
     ),
 )
 def algorithmic_progress(N: Count, t_days: Days, *, g: Growth) -> EffectiveCount:
-    """Parameters of the model of time zero that is worth the same as one of N at time t.
+    """Parameters of the model of time zero with the loss of an N-parameter model of time t.
 
     ``N_eff = N * exp(g * t)`` (Ho et al. 2024, eq. 2).
 

@@ -1,12 +1,12 @@
-"""Learning curves that level off at both ends: the function classes M1 to M4.
+"""Learning curves that saturate at both ends: the function classes M1 to M4.
 
-M1 is a power law, M2 adds a floor, M3 lets the resource saturate, M4 bends into the error of
-guessing where there is hardly any data. Each holds the one before it except that M3 replaces M2's
+M1 is a power law, M2 adds a floor, M3 lets the resource saturate, and M4 tends to the error of
+guessing where there are few data. Each contains the one before it, except that M3 replaces M2's
 floor by a saturation. Alabdulmohsin et al. 2022 compare them by how well they extrapolate, and find
 M4 the best of the four on most tasks. The paper writes its exponents with their sign, ``c < 0``;
 here ``c > 0`` and the sign stands in the formula.
 
-The form carries over between tasks, the constants do not: none were published.
+The form transfers between tasks, the constants do not: none were published.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ _FLOOR_RIDGE = "A higher floor goes with a steeper power."
 
 ErrorFloor = Annotated[
     Irreducible,
-    adjust(name="irreducible error", unit="1", meaning="error that no resource removes"),
+    adjust(name="irreducible error", unit="1", meaning="irreducible error"),
 ]
 ErrorCoefficient = Annotated[
     Coefficient,
@@ -70,7 +70,7 @@ Guessing = Annotated[
         anchor=Anchor("1 / loss_min"),
     ),
 ]
-Bend = Annotated[
+GuessingExponent = Annotated[
     Coefficient,
     adjust(
         name="bend",
@@ -128,7 +128,7 @@ def m2(x: Resource, *, eps_inf: ErrorFloor, beta: ErrorCoefficient, c: Exponent)
     source=f"{_SOURCE}, the authors' code, M3",
     decreasing=("x",),
     limits={"x = inf": "beta * gamma**c"},
-    ridges=(_RIDGE, "gamma needs runs beyond x = 1 / gamma; below it only says that it is small."),
+    ridges=(_RIDGE, "gamma needs runs beyond x = 1 / gamma; runs below only bound it from above."),
     traps=(_UNPUBLISHED, "The floor is beta * gamma**c: it moves with the exponent."),
 )
 def m3(x: Resource, *, beta: ErrorCoefficient, gamma: Saturation, c: Exponent) -> Error:
@@ -144,19 +144,17 @@ def m3(x: Resource, *, beta: ErrorCoefficient, gamma: Saturation, c: Exponent) -
     return beta * (1 / as_float(x) + gamma) ** c
 
 
-_HARDLY = 100.0
+_MAX_LOGIT = 100.0
 """A logit beyond which a share is 1 in either precision."""
 
 
 def _excess_logit(level: jax.Array, alpha: jax.Array) -> jax.Array:
-    """The z at which ``log(t) - alpha * log(1 - t) = level`` for ``t = 1 / (1 + exp(-z))``,
-    scalars.
-    """
+    """The logit z of the solution t of ``log(t) - alpha * log(1 - t) = level``, scalars."""
     lower = jnp.minimum(level, 0.0) - alpha - 1.0
     return root(
         lambda z: alpha * jax.nn.softplus(z) - jax.nn.softplus(-z) - level,
         lower,
-        jnp.full_like(level, _HARDLY),
+        jnp.full_like(level, _MAX_LOGIT),
     ).x
 
 
@@ -166,23 +164,22 @@ def _excess_logits(level: jax.Array, alpha: jax.Array) -> jax.Array:
 
 
 def _share(level: ArrayLike, alpha: ArrayLike) -> jax.Array:
-    """The t between 0 and 1 at which ``log(t) - alpha * log(1 - t) = level``; 1 where there is
-    none,
-    any shapes.
+    """The t between 0 and 1 with ``log(t) - alpha * log(1 - t) = level``, any shapes.
 
-    In the logit of t both ends have full relative precision, and the equation is monotone and all
-    but straight.
+    1 where there is none. In the logit of t both ends have full relative precision, and the
+    equation is monotone and nearly linear.
     """
     dtype = jnp.result_type(level, alpha)
     level, alpha = (
         jnp.asarray(a, dtype) for a in jnp.broadcast_arrays(jnp.asarray(level), jnp.asarray(alpha))
     )
-    none, full = jnp.isneginf(level), level >= alpha * _HARDLY
+    zero, one = jnp.isneginf(level), level >= alpha * _MAX_LOGIT
+
     # An entry at an end of the range solves an equation that has a root: a NaN would spread through
     # the gradients.
-    inside = jnp.where(none | full, -1.0, level)
+    inside = jnp.where(zero | one, -1.0, level)
     share = jax.nn.sigmoid(_excess_logits(inside, alpha))
-    return jnp.where(none, 0.0, jnp.where(full, 1.0, share))
+    return jnp.where(zero, 0.0, jnp.where(one, 1.0, share))
 
 
 def _m4(values: Mapping[str, Any]) -> jax.Array:
@@ -200,9 +197,10 @@ m4 = member(
     name="m4",
     doc="""Error of a model that is limited by one resource, from guessing down to a floor.
 
-    The solution of ``(eps - eps_inf) / (eps_0 - eps)**alpha = beta * x**-c`` between the floor ``eps_inf`` and the
-    error of guessing ``eps_0`` (Alabdulmohsin et al. 2022, M4), differentiated through the equation. The closed inverse
-    is :func:`m4_resource`. ``alpha = 0`` gives M2 as far as that lies below ``eps_0``, and ``eps_0`` above.
+    The solution of ``(eps - eps_inf) / (eps_0 - eps)**alpha = beta * x**-c`` between the floor
+    ``eps_inf`` and the error of guessing ``eps_0`` (Alabdulmohsin et al. 2022, M4), differentiated
+    through the equation. The closed inverse is :func:`m4_resource`. ``alpha = 0`` gives M2 where
+    that lies below ``eps_0``, and ``eps_0`` elsewhere.
 
     Infinite where ``eps_0 <= eps_inf``.
 
@@ -217,12 +215,13 @@ m4 = member(
     parameters={
         "eps_inf": ErrorFloor,
         "eps_0": Guessing,
-        "alpha": Bend,
+        "alpha": GuessingExponent,
         "beta": ErrorCoefficient,
         "c": Exponent,
     },
     output=Error,
-    formula="eps_inf + (eps_0 - eps_inf) * share(beta * x**-c * (eps_0 - eps_inf)**(alpha - 1), alpha)",
+    formula="eps_inf + (eps_0 - eps_inf)"
+    " * share(beta * x**-c * (eps_0 - eps_inf)**(alpha - 1), alpha)",
     functions={"share": lambda ratio, alpha: _share(jnp.log(ratio), alpha)},
     source=f"{_SOURCE}, the authors' code, M4",
     decreasing=("x",),
@@ -230,7 +229,7 @@ m4 = member(
     ridges=(
         _RIDGE,
         _FLOOR_RIDGE,
-        "alpha needs runs near guessing; without them it trades with beta and c.",
+        "alpha needs runs near guessing; without them it is collinear with beta and c.",
     ),
     traps=(
         _UNPUBLISHED,
@@ -257,7 +256,7 @@ def m4_resource(
     guessing and above it.
 
     Args:
-        error: to be reached, any shape; the parameters broadcast against it.
+        error: target, any shape; the parameters broadcast against it.
         eps_inf: floor.
         eps_0: error of guessing.
         alpha: bend, 0 or above.
@@ -272,10 +271,9 @@ def m4_resource(
         10000.0
     """
     above, below = jnp.asarray(as_float(error) - eps_inf), jnp.asarray(eps_0 - as_float(error))
-    never, at_once = above <= 0, below <= 0
-    ratio = (
-        jnp.log(jnp.where(never, 1.0, above))
-        - alpha * jnp.log(jnp.where(at_once, 1.0, below))
-        - log(beta)
-    )
-    return jnp.where(never, jnp.inf, jnp.where(at_once, 0.0, jnp.exp(-ratio / c)))
+    unreachable, guessing = above <= 0, below <= 0
+
+    log_above = jnp.log(jnp.where(unreachable, 1.0, above))
+    log_below = jnp.log(jnp.where(guessing, 1.0, below))
+    ratio = log_above - alpha * log_below - log(beta)
+    return jnp.where(unreachable, jnp.inf, jnp.where(guessing, 0.0, jnp.exp(-ratio / c)))

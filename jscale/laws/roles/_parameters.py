@@ -12,7 +12,7 @@ Irreducible = Annotated[
     Role(
         "irreducible loss",
         "nats/token",
-        "loss that no size and no data remove",
+        "irreducible loss",
         unit,
         Prior("uniform", (0.0, 1.0)),
         (0.1, 0.95),
@@ -23,8 +23,8 @@ Exponent = Annotated[
     ArrayLike,
     Role("exponent", "1", "power of a resource", positive, lognormal(0.35, 0.35), (0.05, 1.0)),
 ]
-# Starts within two standard deviations of the prior: from 0.01 on, 1 in 8 of ``transfer_loss`` lead
-# to where size does not matter.
+# Starts within two standard deviations of the prior: from 0.01 on, 1 in 8 starts of
+# ``transfer_loss`` converged to an optimum in which size does not matter.
 SlowExponent = Annotated[
     ArrayLike,
     Role(
@@ -92,9 +92,9 @@ BitScale = Annotated[
 
 
 def _bit_bias(part: str) -> Role:
-    # The coordinate is the logarithm of the share of parameters lost at the fewest bits in the
-    # runs. It is negative wherever every run has some effective parameters left, so no fit can walk
-    # out of the law's domain.
+    # The coordinate is the logarithm of the share of parameters lost at the lowest precision in the
+    # runs. It is negative wherever every run has some effective parameters, so a fit stays inside
+    # the law's domain.
     return Role(
         "bit bias",
         "1",

@@ -9,7 +9,6 @@ from jscale._core.supports import real
 from jscale.laws.roles._role import Role
 
 # --- resources
-# ------------------------------------------------------------------------------------------------------
 Count = Annotated[
     ArrayLike, Role("count", "parameters", "model size", ends=(1e6, 1e13), typical=1e9, column="N")
 ]
@@ -58,7 +57,6 @@ Days = Annotated[
 ]
 
 # --- architecture and number formats
-# --------------------------------------------------------------------------------
 Bits = Annotated[
     ArrayLike, Role("bits", "bits", "bits per number", ends=(4.0, 16.0, math.inf), typical=8.0)
 ]
@@ -151,7 +149,6 @@ Proportion = Annotated[
 ]
 
 # --- outcomes
-# -------------------------------------------------------------------------------------------------------
 Loss = Annotated[
     Any, Role("loss", "nats/token", "cross-entropy", ends=(1.0, 8.0), typical=3.0, column="loss")
 ]

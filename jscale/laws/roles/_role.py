@@ -11,7 +11,7 @@ from jscale._core.supports import Support, positive
 
 @dataclass(frozen=True)
 class Prior:
-    """A probability distribution, as data: the NumPyro class name in lower case and its arguments."""
+    """A probability distribution, as data: NumPyro class name in lower case and its arguments."""
 
     family: Literal["normal", "lognormal", "uniform", "beta", "halfnormal"]
     args: tuple[float, ...]
@@ -22,16 +22,14 @@ class Prior:
 
 @dataclass(frozen=True)
 class Anchor:
-    """How a parameter turns into a coordinate of known size and little correlation with its
-    neighbours.
+    """The map from a parameter to a coordinate of known size, nearly uncorrelated with the others.
 
     ``coordinate = (value * multiplies + plus) ** power``, each a formula in the law's other
-    parameters and in the
-    centre of the runs: an input's name stands for its geometric mean, ``<input>_low`` for its
-    smallest value and ``loss_min`` for the smallest loss. ``A`` with ``multiplies="N**-alpha"``
-    becomes the size term in nats at the typical model, of which one can say beforehand that it is a
-    few tenths of a nat; ``A`` itself spans decades. The prior is one of the coordinate; where there
-    is only a ``plus``, it is one of the parameter itself.
+    parameters and in the centre of the runs: an input's name is its geometric mean, ``<input>_low``
+    its smallest value and ``loss_min`` the smallest loss. ``A`` with ``multiplies="N**-alpha"``
+    becomes the size term in nats at the typical model, which is a few tenths of a nat in any table
+    of runs; ``A`` itself spans decades. The prior is one of the coordinate; where there is only a
+    ``plus``, it is one of the parameter itself.
     """
 
     multiplies: str = "1"
@@ -40,7 +38,7 @@ class Anchor:
 
     @property
     def names(self) -> frozenset[str]:
-        """Everything that the formulas name."""
+        """The names in the three formulas."""
         return frozenset().union(
             *(expressions.names(text) for text in (self.multiplies, self.plus, self.power))
         )
@@ -54,19 +52,16 @@ class Role:
         name: of the role.
         unit: of the argument.
         meaning: a few words for the law's card.
-        support: where the argument's coordinate lives (the argument itself when there is no
-            anchor).
+        support: of the argument's coordinate (of the argument itself when there is no anchor).
         prior: of the coordinate (parameters only).
         start: range of the coordinate from which a fit starts (parameters only).
         anchor: coordinate of the argument, if other than itself.
-        ends: the ends of what anyone trains, and values that are special (quantities only): a law
-            holds at all of them.
+        ends: the ends of the range in practice, and special values (quantities only): a law is
+            valid at all of them.
         typical: a value in the middle (quantities only).
-        column: of a table of runs, in which a law that returns the quantity finds what was
-            observed; a law that takes it looks there as well, unless it is one that every table
-            has.
-        limits: the least and the most that the quantity can be, where its support is wider
-            (quantities only).
+        column: of a table of runs with the observed values of a law that returns the quantity; a
+            law that takes the quantity reads it as well, unless it is one that every table has.
+        limits: smallest and largest possible value, where the support is wider (quantities only).
         parts: "all" where the inputs of this role in a law are all parts of one whole and sum to 1,
             "some" where they are some of its parts.
     """
@@ -85,33 +80,34 @@ class Role:
     parts: Literal["", "some", "all"] = ""
 
     def allows(self, value: Any) -> Any:
-        """Whether a number, or each of an array, can be the quantity."""
-        endless = (value == math.inf) & (math.inf in self.ends)
+        """Whether a number, or each of an array, is a possible value of the quantity."""
+        infinite = (value == math.inf) & (math.inf in self.ends)
         if self.limits is None:
-            return (value > self.support.lower) & (value < self.support.upper) | endless
-        return (value >= self.limits[0]) & (value <= self.limits[1]) & (value < math.inf) | endless
+            return (value > self.support.lower) & (value < self.support.upper) | infinite
+        low, high = self.limits
+        return (value >= low) & (value <= high) & (value < math.inf) | infinite
 
     @property
     def expected(self) -> str:
-        """What the quantity can be, for messages: ``a finite number of tokens, above 0``."""
+        """The possible values, for messages: ``a finite number of tokens, above 0``."""
         low, high = self.limits or (self.support.lower, self.support.upper)
-        endless = math.inf in self.ends
-        number = "a number" if endless or high < math.inf else "a finite number"
-        counted = self.unit.endswith("s")  # parameters, tokens, bits; not FLOP, not a learning rate
-        noun = f"{number} " if self.unit == "1" else f"{number}, "
-        noun = (
-            f"{self.unit}, "
-            if endless and counted
-            else f"{number} of {self.unit}, "
-            if counted
-            else noun
-        )
+        noun = self._noun(bounded=high < math.inf)
+        if self.limits is not None and high == math.inf:
+            return f"{noun}{low:g} or more"
         if self.limits is not None:
-            return (
-                f"{noun}{low:g} or more" if high == math.inf else f"{noun}from {low:g} to {high:g}"
-            )
+            return f"{noun}from {low:g} to {high:g}"
+
         ends = [f"above {low:g}"] * (low > -math.inf) + [f"below {high:g}"] * (high < math.inf)
         return (noun + " and ".join(ends)).rstrip(", ")
+
+    def _noun(self, *, bounded: bool) -> str:
+        """``a finite number of tokens, `` or ``a number ``: the start of a message."""
+        may_be_infinite = math.inf in self.ends
+        number = "a number" if may_be_infinite or bounded else "a finite number"
+        counted = self.unit.endswith("s")  # parameters, tokens, bits; not FLOP, not a learning rate
+        if counted:
+            return f"{self.unit}, " if may_be_infinite else f"{number} of {self.unit}, "
+        return f"{number} " if self.unit == "1" else f"{number}, "
 
 
 @dataclass(frozen=True)

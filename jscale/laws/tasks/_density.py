@@ -1,15 +1,14 @@
-"""Density: how much a model gets out of its parameters, and how that grows (Xiao et al. 2024, the
-    densing law).
+"""Density: effective over actual size of a model, and its growth (Xiao et al. 2024, densing law).
 
-The density of a model is ``N_hat / N``: the size that a *reference* model would need for the same
-score, over the size it has. The reference is a chain fitted to a family of small models: size and
-data to a loss without a floor, loss to a score by a sigmoid. Read backwards it turns a score into
-an effective size. The largest density among the models of
-the day has grown exponentially: its logarithm rises by A a day.
+The density of a model is ``N_hat / N``: the size that a *reference* model needs for the same score,
+over the actual size. The reference is a chain fitted to a family of small models: size and data to
+a loss without a floor, loss to a score by a sigmoid. Its inverse maps a score to an effective size.
+The largest density among the models of the day has grown exponentially: its logarithm increases by
+A a day.
 
-Densities compare models on one reference and one set of tasks; another reference multiplies them
-all by some factor. So the intercept B carries nothing over, and was not printed; the slope does,
-and ``density_growth`` needs it alone.
+Densities compare models on one reference and one set of tasks; another reference multiplies all of
+them by a factor. So the intercept B does not transfer, and was not printed; the slope does, and
+``density_growth`` needs only the slope.
 """
 
 import math
@@ -68,8 +67,8 @@ LogDensity = Annotated[
     ),
 ]
 _ENVELOPE_TRAP = (
-    "The largest density is an upper envelope: the more models there are, the higher it lies; a fit through all models "
-    "gives another line."
+    "The largest density is an upper envelope: it increases with the number of models; a fit "
+    "through all models gives another line."
 )
 
 
@@ -81,8 +80,8 @@ _ENVELOPE_TRAP = (
     ridges=("A with B: centre the days.",),
     traps=(
         _ENVELOPE_TRAP,
-        "B depends on the reference and on the day from which t counts, and was not published; for A alone see "
-        "density_growth.",
+        "B depends on the reference and on the day from which t counts, and was not published; for "
+        "A alone see density_growth.",
     ),
 )
 def density_trend(t_days: Days, *, A: GrowthRate, B: LogDensity) -> Density:
@@ -116,11 +115,12 @@ def density_trend(t_days: Days, *, A: GrowthRate, B: LogDensity) -> Density:
     limits={"t_days = 0": "1"},
     traps=(
         _ENVELOPE_TRAP,
-        "The second version on arXiv prints 0.0073 a day, 95 days to double, where the first has 0.007.",
+        "The second version on arXiv prints 0.0073 a day, 95 days to double, where the first has "
+        "0.007.",
     ),
 )
 def density_growth(t_days: Days, *, A: GrowthRate) -> Growth:
-    """Growth of the largest density in t_days days, whatever the reference.
+    """Growth of the largest density in t_days days, for any reference.
 
     ``rho_max(s + t) / rho_max(s) = exp(A * t)`` (Xiao et al. 2024, eq. 5).
 
@@ -134,9 +134,12 @@ def density_growth(t_days: Days, *, A: GrowthRate) -> Growth:
 
 
 def doubling_time(A: ArrayLike) -> Any:
-    """Days in which the largest density doubles: ``ln(2) / A``, A a day.
+    """Days in which the largest density doubles: ``ln(2) / A``.
 
     99.0 days (3.3 months) at 0.007 a day. Source: Xiao et al. 2024 (arXiv 2412.04315), eq. 5.
+
+    Args:
+        A: increase of the logarithm of the density a day, any shape.
 
     Example:
         >>> from jscale import laws
@@ -192,8 +195,8 @@ Chance = Annotated[
         "N = inf, D = inf": "d + c / (1 + exp(-gamma * l))",
     },
     ridges=(
-        "a, b and l together against gamma: scores alone leave the unit of the loss open. Fit a, alpha, b, beta to "
-        "losses first, then the sigmoid.",
+        "a, b and l together against gamma: scores alone do not identify the unit of the loss. Fit "
+        "a, alpha, b, beta to losses first, then the sigmoid.",
         "c with gamma, and d with l, unless scores reach both plateaus.",
     ),
     traps=(
@@ -244,17 +247,17 @@ def reference_size(
     l: Any,  # noqa: E741
     d: Any,
 ) -> jax.Array:
-    """Effective size of a model from its score, in parameters: the inverse of
-    :func:`reference_score`.
+    """Effective size of a model from its score, in parameters; inverse of :func:`reference_score`.
 
     ``N_hat = ((L_hat - b * D**-beta) / a)**(-1 / alpha)``, ``L_hat = l + ln(c / (S - d) - 1) /
     gamma``, for ``d < S < reference_score(inf, D)``. 0 at or below chance; infinite where no
-    reference model trained on D tokens would score as much; both with zero gradients.
+    reference model trained on D tokens reaches the score; both with zero gradients. Source: Xiao
+    et al. 2024 (arXiv 2412.04315), eq. 4.
 
     Args:
         score: share of right answers, any shape.
-        D: tokens on which the reference models are taken to be trained; the paper's 1e12.
-        a: as the other parameters, in :func:`reference_score`.
+        D: tokens on which the reference models are trained; the paper's 1e12.
+        a: size coefficient; this and the other constants as in :func:`reference_score`.
         alpha: power of size.
         b: data coefficient.
         beta: power of data.
@@ -262,8 +265,6 @@ def reference_size(
         gamma: steepness, positive.
         l: midpoint, nats/token.
         d: chance level.
-
-    Source: Xiao et al. 2024 (arXiv 2412.04315), eq. 4.
 
     Example:
         >>> from jscale import laws
@@ -276,10 +277,11 @@ def reference_size(
     above = inexact(score) - d
     chance, full = above <= 0, above >= c
     above = jnp.where(chance | full, 0.5 * c, above)
-    left = l + (jnp.log(c - above) - jnp.log(above)) / gamma - term(b, inexact(D), beta)
-    endless = full | (left <= 0)
-    size = (jnp.where(endless, a, left) / a) ** (-1 / alpha)
-    return jnp.where(chance, 0.0, jnp.where(endless, jnp.inf, size))
+    size_term = l + (jnp.log(c - above) - jnp.log(above)) / gamma - term(b, inexact(D), beta)
+
+    unreachable = full | (size_term <= 0)
+    size = (jnp.where(unreachable, a, size_term) / a) ** (-1 / alpha)
+    return jnp.where(chance, 0.0, jnp.where(unreachable, jnp.inf, size))
 
 
 def capability_density(

@@ -1,8 +1,8 @@
-"""Downstream: from the loss to what a benchmark shows.
+"""Downstream: from the loss to scores on benchmarks.
 
-The loss is smooth in size and data; scores need not look it. Each law here is one link: loss to
-error or score, and the two ways in which a metric makes a smooth quantity look abrupt, a threshold
-and an exact match. Links are joined with ``substitute``: the two-step prediction of Bhagia et al.
+The loss is smooth in size and data; scores can look abrupt. Each law is one link: loss to error or
+score, and the two metrics that make a smooth quantity look abrupt, a threshold and an exact match.
+``substitute`` joins links: the two-step prediction of Bhagia et al.
 is ``substitute(score_from_loss, loss=chinchilla)``, where Chinchilla's law has been fitted to the
 loss on the task's own answers (their step 1). The plateaus and the midpoint belong to one task and
 its way of asking.
@@ -106,10 +106,10 @@ def _gadre() -> dict[str, Constants]:
     published=_gadre(),
     increasing=("loss",),
     limits={"loss = inf": "eps"},
-    ridges=("eps, k and gamma together: scores near chance leave all three open.",),
+    ridges=("eps, k and gamma together: scores near chance identify none of the three.",),
     traps=(
-        "Fitted to five losses: no interval worth the name.",
-        "Falls below 0 at a low loss: an extrapolation, not a perfect model.",
+        "Fitted to five losses, too few for an interval.",
+        "The error is below 0 at a low loss: an extrapolation, not a perfect model.",
         "Holds for the mean of many tasks; single tasks scatter far more.",
     ),
 )
@@ -150,19 +150,20 @@ def error_from_loss(
     decreasing=("loss",),
     limits={"loss = inf": "b", "loss = 0": "b + a / (1 + exp(-k * L_0))"},
     ridges=(
-        "a with k and L_0, and b with L_0, unless scores reach both plateaus; set b to the chance level.",
+        "a with k and L_0, and b with L_0, unless scores reach both plateaus; fix b at the chance "
+        "level.",
     ),
     traps=(
         "Constants belong to one task each; none are given.",
         "The loss is that of the task's own right answers, not of running text.",
-        "Nothing keeps a + b at 1 or below.",
+        "The law does not bound a + b by 1.",
     ),
 )
 def score_from_loss(loss: ModelLoss, *, a: Gain, k: Steepness, L_0: Midpoint, b: Chance) -> Score:
     """Score on a task of a model whose loss on it is ``loss``.
 
-    ``Acc = b + a / (1 + exp(k * (L - L_0)))`` (Bhagia et al. 2024, step 2; their k is minus ours,
-    so that a change of sign of a and k together is no second solution).
+    ``Acc = b + a / (1 + exp(k * (L - L_0)))`` (Bhagia et al. 2024, step 2, with the opposite sign
+    of k, so that changing the signs of a and k together is not a second solution).
 
     Example:
         >>> from jscale import laws
@@ -191,8 +192,9 @@ AnswerTokens = Annotated[
     decreasing=("loss",),
     limits={"loss = 0": "1", "loss = inf": "0"},
     traps=(
-        "The score of k tokens looks abrupt in size while the loss is smooth: look at the loss, or give part marks.",
-        "Tokens are taken to be right independently of each other.",
+        "The score of k tokens looks abrupt in size while the loss is smooth: use the loss, or a "
+        "metric with partial credit.",
+        "Tokens are assumed to be right independently of each other.",
     ),
 )
 def exact_match(loss: AnswerLoss, *, k: AnswerTokens) -> Score:
@@ -229,10 +231,10 @@ Spread = Annotated[
     increasing=("mu",),
     limits={"mu = inf": "1"},
     ridges=("tau and sd need scores well below and well above one half.",),
-    traps=("A threshold turns a steady gain in mu into a jump as wide as sd.",),
+    traps=("A threshold turns a steady gain in mu into a step of width sd.",),
 )
 def pass_rate(mu: MeanMargin, *, tau: Threshold, sd: Spread) -> Score:
-    """Score that counts how often a normally distributed quantity passes a threshold.
+    """Score of a task passed when a normally distributed quantity exceeds a threshold.
 
     ``P = Phi((mu - tau) / sd)`` (after Schaeffer et al. 2023, Section 2: metrics with a threshold).
 

@@ -1,11 +1,10 @@
-"""Scores from compute, with no loss in between: families of models, drawn answers, reinforcement
-    learning.
+"""Scores from compute directly: families of models, repeated sampling, reinforcement learning.
 
 Capabilities are principal components of many benchmarks' scores; within a family of models they
-grow with the logarithm of compute, and one sigmoid turns them into the score on a task for all
-families alike. What carries over between families is that sigmoid, not how fast a family climbs it.
-Repeated sampling and reinforcement learning saturate at a plateau of their own. The tokens of a
-compute-optimal model are the first rung of Llama 3's own forecast of its scores.
+grow with the logarithm of compute, and one sigmoid maps them to the score on a task for all
+families. The sigmoid transfers between families, the rate of growth does not. Repeated sampling and
+reinforcement learning each saturate at a plateau. The tokens of a compute-optimal model are the
+first step of Llama 3's forecast of its scores.
 """
 
 import functools
@@ -39,8 +38,9 @@ from jscale.laws.roles import (
 
 _RUAN = "Ruan et al. 2024 (arXiv 2405.10938)"
 _ROTATION = (
-    "Principal components are fixed up to sign, and up to rotation and scale once they are refitted: compute them on "
-    "one table of scores, orient them so that more is better, and keep the loadings."
+    "Principal components are fixed up to sign, and up to rotation and scale once they are "
+    "refitted: compute them on one table of scores, orient them so that more is better, and keep "
+    "the loadings."
 )
 Component = Annotated[
     ArrayLike,
@@ -56,10 +56,11 @@ Capability = Annotated[
     source=f"{_RUAN}, eq. 4",
     increasing=("C",),
     limits={"C = 1": "nu"},
-    ridges=("theta with nu: within a family compute spans little.",),
+    ridges=("theta with nu: compute spans little within a family.",),
     traps=(
         _ROTATION,
-        "theta and nu belong to one family of models: how efficiently it turns compute into capability.",
+        "theta and nu belong to one family of models: its efficiency in turning compute into "
+        "capability.",
     ),
 )
 def capability(
@@ -95,7 +96,15 @@ def capability(
 
 @functools.cache
 def observational(components: int = 1) -> LawFunction:
-    """The law of a score in ``components`` principal components of other scores (a family).
+    """The law of a score in principal components of other scores.
+
+    ``logit(E) = alpha + sum_i beta_i * S_i`` (Ruan et al. 2024, eq. 3).
+
+    Args:
+        components: number of principal components, 1 or more.
+
+    Raises:
+        JscaleError: ``components`` is not a whole number above 0.
 
     Example:
         >>> from jscale import laws
@@ -109,19 +118,21 @@ def observational(components: int = 1) -> LawFunction:
         )
     numbers = range(1, components + 1)
 
-    def evaluate(given: Mapping[str, Any]) -> Any:
-        return jax.nn.sigmoid(
-            given["alpha"] + sum(given[f"beta_{i}"] * as_float(given[f"S_{i}"]) for i in numbers)
-        )
+    def evaluate(values: Mapping[str, Any]) -> Any:
+        terms = (values[f"beta_{i}"] * as_float(values[f"S_{i}"]) for i in numbers)
+        return jax.nn.sigmoid(values["alpha"] + sum(terms))
 
     linear = " + ".join(["alpha", *(f"beta_{i} * S_{i}" for i in numbers)])
     return member(
         evaluate,
         name=f"observational({components})",
         subject="scores",
-        doc="Score on a task of a model with the given capabilities.\n\n"
-        "``logit(E) = alpha + sum_i beta_i * S_i``, the capabilities S_i being principal components of scores on "
-        "standard benchmarks (Ruan et al. 2024, eq. 3; three carry 97% of the variance over 77 models).",
+        doc="""Score on a task of a model with the given capabilities.
+
+        ``logit(E) = alpha + sum_i beta_i * S_i``, the capabilities S_i being principal components
+        of scores on standard benchmarks (Ruan et al. 2024, eq. 3; three explain 97% of the variance
+        over 77 models).
+        """,
         inputs={f"S_{i}": Component for i in numbers},
         parameters={
             "alpha": Annotated[Slope, adjust(name="offset", meaning="logit where every S is 0")],
@@ -131,12 +142,10 @@ def observational(components: int = 1) -> LawFunction:
         formula=f"1 / (1 + exp(-({linear})))",
         source=f"{_RUAN}, eq. 3",
         limits={", ".join(f"S_{i} = 0" for i in numbers): "1 / (1 + exp(-alpha))"},
-        ridges=(
-            "The beta_i with one another unless the components are uncorrelated in the runs at hand.",
-        ),
+        ridges=("The beta_i with one another unless the components are uncorrelated in the runs.",),
         traps=(
             _ROTATION,
-            "Scores by guessing lie above 0: subtract chance first, or the logit bends.",
+            "Scores by guessing lie above 0: subtract chance first, or the logit is not linear.",
         ),
     )
 
@@ -161,7 +170,7 @@ Samples = Annotated[
     limits={"k = inf": "1", "k = 1": "exp(-a)"},
     ridges=("a with b unless the numbers of samples span decades.",),
     traps=(
-        "Says how often a right answer is among the k, not how to pick it.",
+        "The share of problems with a right answer among the k; choosing it is another problem.",
         "A mean over problems: for each problem alone the failures fall exponentially.",
     ),
 )
@@ -191,12 +200,13 @@ def coverage(
     increasing=("C",),
     limits={"C = inf": "A", "C = 0": "R_0"},
     ridges=(
-        "A with C_mid and B until the curve has bent: a start that is still a power law leaves the plateau open.",
+        "A with C_mid and B until the curve saturates: runs that still follow a power law do not "
+        "identify the plateau.",
     ),
     traps=(
-        "Any unit of compute will do, the paper's GPU hours too: C_mid is in the same.",
-        "The first runs do not follow the curve and are left out of the fit.",
-        "A is above R_0 wherever training helps; nothing in the law sees to it.",
+        "Any unit of compute works, the paper's GPU hours too: C_mid has the same unit.",
+        "The first runs do not follow the curve; the authors exclude them from the fit.",
+        "A is above R_0 wherever training helps; the law does not enforce it.",
     ),
 )
 def rl_score(
@@ -243,14 +253,15 @@ def rl_score(
             "P",
             A=0.29,
             alpha=0.53,
-            note="rounded; see traps",
+            note="rounded; see the pitfalls",
         )
     },
     increasing=("C",),
     limits={"C = 0": "0"},
     ridges=("A with alpha: quote the tokens at the runs' own compute.",),
     traps=(
-        "The published alpha has two digits: half a unit of the last moves the tokens at 4e25 FLOP by a third.",
+        "The published alpha has two digits: half a unit of the last changes the tokens at 4e25 "
+        "FLOP by a third.",
     ),
 )
 def optimal_tokens(
