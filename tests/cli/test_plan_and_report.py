@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -94,22 +95,37 @@ def test_a_plan_that_fails_is_null_with_a_status(answer, jscale):
     assert "no interior optimum" in jscale("plan", *KUMAR, "--budget", "1e21", "--bits", "3").stdout
 
 
-def test_plan_from_draws(answer, sampled, table: Path, tmp_path: Path):
-    printed = answer(
-        "plan", "--posterior", sampled.file, "--budget", "1e23", "--out", tmp_path / "plan.json"
-    )
+def test_plan_from_draws(answer, sampled, tmp_path: Path):
+    options = ("--posterior", sampled.file, "--budget", "1e23", "--out", tmp_path / "plan.json")
+    printed = answer("plan", *options)
     best = plan.optimal(laws.chinchilla, fit.load(sampled.file).draws, 1e23)
     expected = np.quantile(np.asarray(best.N_opt, dtype=float), (0.05, 0.5, 0.95))
     # The library plans in the caller's float32 here, the command in float64.
-    assert [printed["plans"][0]["N_opt"][q] for q in QUANTILES] == pytest.approx(
-        expected.tolist(), rel=1e-4
-    )
-    assert printed["plans"][0]["N_opt"]["q05"] < printed["plans"][0]["N_opt"]["q95"]
+    N_opt = printed["plans"][0]["N_opt"]
+    assert [N_opt[q] for q in QUANTILES] == pytest.approx(expected.tolist(), rel=1e-4)
+    assert N_opt["q05"] < N_opt["q95"]
     assert printed["draws"] == 200
     assert json.loads((tmp_path / "plan.json").read_text()) == printed
-    # The same seed gives the same draws, whichever verb asks for them.
-    from_table = answer("plan", table, "--budget", "1e23", *SHORT, "--seed", 3)
-    assert from_table["plans"] == printed["plans"]
+
+
+def test_plan_samples_with_the_settings_of_the_verb_sample(
+    answer, sampled, table: Path, monkeypatch
+):
+    """The same call of the sampler, so that the same seed gives the same draws."""
+    calls = []
+
+    def posterior(law, runs_table, **settings):
+        key = jax.random.key_data(settings.pop("key")).tolist()
+        calls.append((law, runs_table.digest, key, settings))
+        return fit.load(sampled.file)
+
+    monkeypatch.setattr(fit, "posterior", posterior)
+    options = (*SHORT, "--seed", 3)
+    planned = answer("plan", table, "--budget", "1e23", *options)
+    answer("sample", table, *options)
+    assert calls[0] == calls[1]
+    from_file = answer("plan", "--posterior", sampled.file, "--budget", "1e23")
+    assert planned["plans"] == from_file["plans"]
 
 
 def test_plan_from_the_json_of_a_fit(answer, jscale, tied):
