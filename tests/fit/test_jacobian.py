@@ -6,22 +6,20 @@ import numpy as np
 import pytest
 
 from jscale import laws
-from jscale._core.jaxprs._columns import value_and_columns
+from jscale._core.jaxprs import value_and_columns
 from jscale._core.scope import float64
 
 ROWS = 6
 
 
 @pytest.fixture(autouse=True)
-def _double():
+def _in_float64():
     with float64():
         yield
 
 
 def law_of(name):
-    """A law of the catalogue at some inputs, as a function of its parameters one by one, and their
-    values.
-    """
+    """A law of the catalogue as a function of its parameters, and their published values."""
     law = laws.get(name)
     record = laws.describe(law)
     rng = np.random.default_rng(0)
@@ -29,9 +27,11 @@ def law_of(name):
         i.name: jnp.asarray(i.role.typical * rng.uniform(0.5, 1.0, ROWS)) for i in record.inputs
     }
     names, theta = record.parameter_names, laws.params(law)
-    return lambda *values: law(**inputs, **dict(zip(names, values, strict=True))), [
-        jnp.asarray(theta[n]) for n in names
-    ]
+
+    def predict(*values):
+        return law(**inputs, **dict(zip(names, values, strict=True)))
+
+    return predict, [jnp.asarray(theta[n]) for n in names]
 
 
 @jax.jit
@@ -40,8 +40,7 @@ def inner(a, b):
 
 
 def nested(a, b, c, d):
-    # One argument inside a program of its own, one that multiplies nothing, one alone, one that is
-    # not there.
+    # Two arguments of an inner program, one of them times zero; one that is added; one unused.
     return inner(a, b) + c
 
 
@@ -51,12 +50,12 @@ def stepped(a, b):
     )[0]
 
 
-CASES = ("chinchilla", "precision", "data_constrained", "kaplan", "farseer", "routed")
+LAWS = ("chinchilla", "precision", "data_constrained", "kaplan", "farseer", "routed")
 
 
-@pytest.mark.parametrize("name", [*CASES, "nested", "stepped"])
+@pytest.mark.parametrize("name", [*LAWS, "nested", "stepped"])
 def test_columns_are_those_of_jacfwd(name):
-    if name in CASES:
+    if name in LAWS:
         function, point = law_of(name)
     else:
         function = {"nested": nested, "stepped": stepped}[name]
@@ -68,7 +67,7 @@ def test_columns_are_those_of_jacfwd(name):
         np.testing.assert_allclose(column, expected, rtol=1e-10, atol=1e-300)
 
 
-def test_lanes_have_derivatives_of_their_own():
+def test_columns_under_vmap_are_those_of_each_lane():
     function, point = law_of("chinchilla")
     lanes = [jnp.stack([x, 1.1 * x]) for x in point]
     _, columns = jax.vmap(lambda *p: value_and_columns(function, p))(*lanes)

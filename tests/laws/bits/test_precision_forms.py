@@ -1,6 +1,4 @@
-"""Effective parameters and the other forms of precision: how they nest, what they print, that a fit
-finds them.
-"""
+"""Effective parameters and the other forms of precision: nesting, published values, recovery."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +34,7 @@ def _double():
         yield
 
 
-def share(scales, P):
+def factor(scales, P):
     return float(np.prod([1 - np.exp(-P / gamma) for gamma in scales.values()]))
 
 
@@ -51,7 +49,7 @@ def test_exponents_of_one_are_the_printed_equation(P):
 
 
 def test_exponent_and_bias_agree_at_many_bits():
-    """``k = exp(n)``: what is left of the difference is of second order in the share that is lost."""
+    """``k = exp(n)``: the difference is of second order in the fraction of parameters lost."""
     for P, n in ((20.0, 0.3), (30.0, 1.2)):
         lost = np.exp(n - P / 2.6745)
         powered = powered_parameters(1.0, P, **GAMMAS, **ONES | {"k_w": np.exp(n)})
@@ -60,44 +58,40 @@ def test_exponent_and_bias_agree_at_many_bits():
         assert abs(powered - biased) < 0.01 * (1 - biased)
 
 
-def test_some_parameters_are_left_at_any_bits():
+def test_effective_parameters_are_positive_at_any_bits():
     theta = GAMMAS | {"k_w": 2.5, "k_a": 0.4, "k_kv": 1.0}
-    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(
-        jnp.asarray(1e-3)
-    )
-    assert 0 < value < 1e-3 * N
-    assert slope > 0
-    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(
-        jnp.asarray(0.0)
-    )
-    assert value == 0
-    assert np.isfinite(slope)
-    value, slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))(
-        jnp.asarray(np.inf)
-    )
-    assert value == N
-    assert slope == 0
+    value_and_slope = jax.value_and_grad(lambda P: powered_parameters(N, P, P, P, **theta))
+    bits = jnp.array([1e-3, 0.0, np.inf])
+    values, slopes = jax.jit(jax.vmap(value_and_slope))(bits)
+    assert 0 < values[0] < 1e-3 * N
+    assert slopes[0] > 0
+
+    assert values[1] == 0
+    assert np.isfinite(slopes[1])
+
+    assert values[2] == N
+    assert slopes[2] == 0
 
 
 @pytest.mark.parametrize(
-    ("P", "kept"), [(3, 0.4850549024), (4, 0.6625260891), (8, 0.9514764841), (16, 0.9991890622)]
+    ("P", "fraction"), [(3, 0.4850549024), (4, 0.6625260891), (8, 0.9514764841), (16, 0.9991890622)]
 )
-def test_averaged_cube(P, kept):
+def test_averaged_cube(P, fraction):
     """Kumar et al. 2024, Finding 2, at the average of the three scales of Table 2."""
     theta = laws.params(averaged_parameters)
     assert theta["gamma_bar"] == pytest.approx(1.9475, rel=1e-12)
-    np.testing.assert_allclose(averaged_parameters(1.0, P, P, P, **theta), kept, rtol=REFERENCE)
+    np.testing.assert_allclose(averaged_parameters(1.0, P, P, P, **theta), fraction, rtol=REFERENCE)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 5])
-def test_layers_in_the_same_bits_are_one(layers):
+def test_layers_with_equal_bits_act_like_one(layers):
     law, theta = layered_parameters(layers), laws.params(laws.effective_parameters_weights)
     for P in (0.5, 2.0, 4.0, 16.0, np.inf):
         expected = laws.effective_parameters_weights(N, P, **theta)
         np.testing.assert_allclose(law(N, *[P] * layers, **theta), expected, rtol=VALUE["float64"])
 
 
-def test_one_dead_layer_is_enough():
+def test_one_layer_without_parameters_is_enough():
     theta = laws.params(layered_parameters(3))
     assert layered_parameters(3)(N, 4.0, 0.5, 8.0, **theta) == 0
     gradient = jax.grad(lambda P: layered_parameters(3)(N, 4.0, P, 8.0, **theta))(jnp.asarray(0.5))
@@ -108,14 +102,12 @@ def test_one_dead_layer_is_enough():
 
 @pytest.mark.parametrize("layers", [0, -1, 2.5, "two"])
 def test_number_of_layers_is_checked(layers):
-    with pytest.raises(JscaleError, match="from 1 up"):
+    with pytest.raises(JscaleError, match="whole number of at least 1"):
         layered_parameters(layers)
 
 
 def test_float_weights():
-    """Kumar et al. 2024, Appendix N: the shift is 0.35 bits, and its own optimum of f/P lies at
-    1.64 bits.
-    """
+    """Kumar et al. 2024, Appendix N: the shift is 0.35 bits, and f / P is largest at 1.64 bits."""
     theta = laws.params(laws.effective_parameters_weights, "kumar2024_float")
     assert theta == {"gamma_w": 2.8111, "n_w": 0.1240}
 
@@ -131,12 +123,12 @@ def test_float_weights():
 @pytest.mark.parametrize("P", [3.0, 8.0, np.inf])
 def test_forms_of_effective_counts(P):
     """All forms are Chinchilla's law at effective parameters, effective tokens or both."""
-    of_size, of_data = share(GAMMAS, P), share(TAUS, P)
+    size_factor, data_factor = factor(GAMMAS, P), factor(TAUS, P)
     for law, theta, size, data in (
-        (generalised_precision, GAMMAS | ONES, of_size, 1.0),
-        (data_precision, TAUS, 1.0, of_data),
-        (tied_precision, GAMMAS, of_size, of_size),
-        (untied_precision, GAMMAS | TAUS, of_size, of_data),
+        (generalised_precision, GAMMAS | ONES, size_factor, 1.0),
+        (data_precision, TAUS, 1.0, data_factor),
+        (tied_precision, GAMMAS, size_factor, size_factor),
+        (untied_precision, GAMMAS | TAUS, size_factor, data_factor),
     ):
         expected = laws.chinchilla(N * size, D * data, **DENSE)
         np.testing.assert_allclose(
@@ -165,19 +157,17 @@ def test_power_laws_in_bits():
     np.testing.assert_allclose(
         multiplicative_precision(N, D, **bits, **additive), expected, rtol=1e-14
     )
-    # The additive form costs any model the same; the multiplicative one costs a large model less.
+    # The additive cost is the same for any size; the multiplicative one falls with the size.
     for law, same in ((additive_precision, True), (multiplicative_precision, False)):
         added = [law(size, D, 4.0, **additive) - law(size, D, **additive) for size in (1e8, 1e10)]
         assert np.isclose(*added, rtol=1e-12) == same
 
 
 def design():
-    N, ratio, P_w, P_a = (
-        m.ravel()
-        for m in np.meshgrid(
-            [3e7, 1e8, 4e8], [20.0, 150.0], [2.0, 3.0, 4.0, 8.0, 16.0], [2.0, 4.0, 16.0]
-        )
-    )
+    sizes, ratios = [3e7, 1e8, 4e8], [20.0, 150.0]
+    weight_bits, activation_bits = [2.0, 3.0, 4.0, 8.0, 16.0], [2.0, 4.0, 16.0]
+    grid = np.meshgrid(sizes, ratios, weight_bits, activation_bits)
+    N, ratio, P_w, P_a = (axis.ravel() for axis in grid)
     return {"N": N, "D": ratio * N, "P_w": P_w, "P_a": P_a}
 
 
@@ -196,12 +186,14 @@ def test_generalised_law_is_recovered():
 
 @pytest.mark.data
 def test_quest_prefers_exponents_to_biases():
-    """70 runs in integers (weights and activations, or weights alone) and BF16: R2 of the loss."""
+    """R2 of the loss on 70 runs in integers (weights and activations, or only weights) and BF16."""
     table = runs.dataset("quest")
     table = table.where(np.isin(table["group"], ["bf16", "quest_ht", "quest_weight_only"]))
     assert len(table) == 70
-    found = {}
-    # The floor runs to 0 here, on the ridge of E and alpha, and the cache is in BF16 throughout.
+    total = np.sum((table["loss"] - np.mean(table["loss"])) ** 2)
+    R2 = {}
+
+    # E goes to 0 on these runs (ridge of E and alpha), and the cache is always in BF16.
     for law, exponent in (
         (laws.low_precision, {"n_kv": 0.0}),
         (generalised_precision, {"k_kv": 1.0}),
@@ -210,7 +202,7 @@ def test_quest_prefers_exponents_to_biases():
             laws.fix(law, E=0.0, gamma_kv=1.0, **exponent), table, objective="raw-squares", starts=4
         )
         assert point.certificate.converged
-        left = np.sum((table["loss"] - point.predicted) ** 2)
-        found[law.__name__] = 1 - left / np.sum((table["loss"] - np.mean(table["loss"])) ** 2)
-    assert found["generalised_precision"] == pytest.approx(0.99751, abs=1e-5)
-    assert found["low_precision"] == pytest.approx(0.99460, abs=1e-5)
+        R2[law.__name__] = 1 - np.sum((table["loss"] - point.predicted) ** 2) / total
+
+    assert R2["generalised_precision"] == pytest.approx(0.99751, abs=1e-5)
+    assert R2["low_precision"] == pytest.approx(0.99460, abs=1e-5)

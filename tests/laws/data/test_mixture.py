@@ -1,4 +1,4 @@
-"""Mixtures: how the families hang together, and the best mixture against brute force."""
+"""Mixtures: relations between the laws, and the best mixture against brute force."""
 
 import itertools
 
@@ -15,6 +15,7 @@ from tests.laws.catalogue_points import in_dtype
 
 DENSE = {"E": 1.6, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}
 SOURCES = {"C_1": 3.0, "C_2": 8.0, "C_3": 1.5, "gamma_1": 0.3, "gamma_2": 0.6, "gamma_3": 0.45}
+SCALES, POWERS = [3.0, 8.0, 1.5], [0.3, 0.6, 0.45]
 MIX = {"mix_1": 0.5, "mix_2": 0.2, "mix_3": 0.3}
 TOTAL = {
     "c": 1.8,
@@ -30,6 +31,10 @@ TOTAL = {
 }
 
 
+best_additive = jax.jit(_mixture_scaling.best_additive_mixture)
+"""One program for all tests with three sources in float64."""
+
+
 def simplex(steps: int) -> np.ndarray:
     """All mixtures (points, 3) in steps of 1 / ``steps``."""
     points = [
@@ -40,7 +45,7 @@ def simplex(steps: int) -> np.ndarray:
     return np.array(points) / steps
 
 
-def test_even_quality_scales_the_data_coefficient():
+def test_equal_quality_scales_the_data_coefficient():
     """B becomes B * q**-beta and nothing else changes."""
     q = {f"q_{i}": 0.7 for i in (1, 2, 3)}
     with in_dtype("float64"):
@@ -51,15 +56,15 @@ def test_even_quality_scales_the_data_coefficient():
         np.testing.assert_allclose(value, laws.chinchilla(1e9, 2e10, **scaled), rtol=1e-14)
 
 
-def test_the_last_source_is_the_rest():
-    """Constants with a t for every source mean the same as ours, wherever the shares sum to 1."""
+def test_the_last_source_is_the_remainder():
+    """Constants with a t for every source convert exactly if the shares sum to 1."""
     t, c, k = np.array([-1.2, 0.7, 0.4]), 1.9, 0.6
-    ours = {"c": c, "k": k * np.exp(t[2]), "t_1": t[0] - t[2], "t_2": t[1] - t[2]}
+    reduced = {"c": c, "k": k * np.exp(t[2]), "t_1": t[0] - t[2], "t_2": t[1] - t[2]}
     with in_dtype("float64"):
         for shares in simplex(4):
             expected = c + k * np.exp(t @ shares)
             np.testing.assert_allclose(
-                _mixture.data_mixing(3)(*shares[:2], **ours), expected, rtol=1e-14
+                _mixture.data_mixing(3)(*shares[:2], **reduced), expected, rtol=1e-14
             )
 
 
@@ -79,10 +84,8 @@ def test_the_total_is_the_weighted_sum():
         )
 
 
-def test_the_joint_law_holds_the_additive_one():
-    """With all A_i equal the size's coefficient is A whatever the mixture, if the shares sum to 1;
-    so for B.
-    """
+def test_the_joint_law_contains_the_additive_law():
+    """With all A_i and all B_i equal, the mixture no longer affects size and data."""
     with in_dtype("float64"):
         equal = {f"A_{i}": DENSE["A"] ** (1 / 0.8) for i in (1, 2, 3)} | {
             f"B_{i}": DENSE["B"] ** 0.5 for i in (1, 2, 3)
@@ -97,7 +100,7 @@ def test_the_joint_law_holds_the_additive_one():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_source_left_out(dtype):
-    """Nothing of it is in the loss, and no derivative is NaN."""
+    """A source with share 0 does not enter the loss, and no derivative is NaN."""
     with in_dtype(dtype):
         at = {k: jnp.asarray(v, dtype) for k, v in {**MIX, "mix_2": 0.0, "mix_3": 0.5}.items()}
         theta = {**DENSE, **SOURCES}
@@ -114,69 +117,78 @@ def test_a_source_left_out(dtype):
 
 
 def test_best_additive_mixture():
-    """Closed form against brute force at two sizes, first-order conditions, and the general search."""
-    C, gamma = jnp.array([3.0, 8.0, 1.5]), jnp.array([0.3, 0.6, 0.45])
+    """Closed form against brute force at two sizes and against the general search."""
     with in_dtype("float64"):
-        best = _mixture_scaling.best_additive_mixture(C.astype("float64"), gamma.astype("float64"))
+        best = best_additive(jnp.array(SCALES), jnp.array(POWERS))
         assert best.status == Status.converged
         np.testing.assert_allclose(best.shares.sum(), 1.0, rtol=1e-12)
-        theta = {**DENSE, **{k: float(np.float32(v)) for k, v in SOURCES.items()}}
+        theta = {**DENSE, **SOURCES}
         grid = simplex(400)
         law = _mixture_scaling.mixture_additive(3)
         for N, D in ((1e8, 2e9), (1e11, 5e12)):
             losses = law(N, D, *grid.T, **theta)
             np.testing.assert_allclose(grid[np.argmin(losses)], best.shares, atol=1 / 400)
             assert law(N, D, *best.shares, **theta) <= losses.min()
-        searched = _mixture.best_mixture(lambda w: law(1e9, 2e10, *w, **theta), 3)
+        search = jax.jit(lambda: _mixture.best_mixture(lambda w: law(1e9, 2e10, *w, **theta), 3))
+        searched = search()
         assert searched.status == Status.converged
         np.testing.assert_allclose(searched.shares, best.shares, rtol=1e-6)
 
 
 def test_best_additive_mixture_is_differentiable():
     with in_dtype("float64"):
-        C, gamma = jnp.array([3.0, 8.0, 1.5]), jnp.array([0.3, 0.6, 0.45])
-        shares = jax.jit(lambda C: _mixture_scaling.best_additive_mixture(C, gamma).shares)
-        first = jax.jacobian(shares)(C)
-        step = 1e-6
+        C, gamma, step = jnp.array(SCALES), jnp.array(POWERS), 1e-6
+        jacobian = jax.jit(jax.jacobian(lambda C: best_additive(C, gamma).shares))(C)
         for i in range(3):
-            move = step * jnp.eye(3)[i]
-            up, down = (shares(C + s * move) for s in (1, -1))
-            np.testing.assert_allclose(first[:, i], (up - down) / (2 * step), rtol=1e-6, atol=1e-9)
+            offset = step * jnp.eye(3)[i]
+            above, below = (best_additive(C + s * offset, gamma).shares for s in (1, -1))
+            difference = (above - below) / (2 * step)
+            np.testing.assert_allclose(jacobian[:, i], difference, rtol=1e-6, atol=1e-9)
 
 
 def test_a_power_of_one_has_no_interior_optimum():
-    best = _mixture_scaling.best_additive_mixture(jnp.array([3.0, 8.0]), jnp.array([0.3, 1.0]))
-    assert best.status == Status.no_interior_optimum
-    assert np.isnan(best.shares).all()
+    with in_dtype("float64"):
+        best = best_additive(jnp.array(SCALES), jnp.array([0.3, 1.0, 0.45]))
+        assert best.status == Status.no_interior_optimum
+        assert np.isnan(best.shares).all()
 
 
 def test_best_mixture_over_several_domains():
-    """Ye's total is convex in the shares: the search finds what brute force does; a useless source
-    goes to nothing.
+    """Ye's total is convex in the shares: the search agrees with brute force.
+
+    The share of a useless source goes to the lower bound.
     """
     law, grid = _mixture.data_mixing_total(3), simplex(200)
+
+    @jax.jit
+    def search(theta):
+        return _mixture.best_mixture(lambda w: law(w[0], w[1], **theta), 3)
+
     with in_dtype("float64"):
-        found = _mixture.best_mixture(lambda w: law(w[0], w[1], **TOTAL), 3)
+        optimum = search(TOTAL)
         losses = law(*grid.T[:2], **TOTAL)
         best = grid[np.argmin(losses)]
         assert (best > 0).all()
-        assert found.status == Status.converged
-        np.testing.assert_allclose(found.shares, best, atol=1 / 200)
+        assert optimum.status == Status.converged
+        np.testing.assert_allclose(optimum.shares, best, atol=1 / 200)
+
         useless = {**TOTAL, "t_1_1": 2.0, "t_2_1": 2.0, "t_3_1": 2.0}
-        corner = _mixture.best_mixture(lambda w: law(w[0], w[1], **useless), 3)
+        corner = search(useless)
         assert corner.status == Status.no_interior_optimum
         assert corner.shares[0] < 1e-3
 
 
-def test_what_is_no_mixture():
+def test_invalid_numbers_of_sources():
     for family in (
         _mixture.data_mixing,
         _mixture.data_mixing_total,
         _mixture_scaling.mixture_joint,
     ):
-        with pytest.raises(JscaleError, match="2 or more, not 1"):
+        with pytest.raises(
+            JscaleError, match="sources is 1; expected a whole number of at least 2"
+        ):
             family(1)
-    with pytest.raises(JscaleError, match="2 to 4 sources, not 5"):
+    with pytest.raises(JscaleError, match="sources is 5; expected 2, 3 or 4"):
         _mixture.best_mixture(jnp.sum, 5)
 
 
@@ -187,13 +199,13 @@ def test_half_life():
 
 
 def test_recovery():
-    """Sixty mixtures give the constants of Ye's law back."""
+    """A fit to sixty mixtures recovers the constants of Ye's law."""
     law, theta = _mixture.data_mixing(3), {"c": 1.5, "k": 1.2, "t_1": -2.0, "t_2": 0.8}
     shares = np.random.default_rng(0).dirichlet(np.ones(3), 60)
     design = {"mix_1": shares[:, 0], "mix_2": shares[:, 1]}
     table = runs.simulate(law, theta, design, noise=1e-4, key=jax.random.key(0))
-    found = fit.point(law, table, objective="log-squares", starts=4).params
-    assert found == pytest.approx(theta, rel=0.02)
+    point = fit.point(law, table, objective="log-squares", starts=4)
+    assert point.params == pytest.approx(theta, rel=0.02)
 
 
 @pytest.mark.parametrize("sources", [2, 3, 5])

@@ -13,7 +13,7 @@ from jscale.laws.declaration._traceable import require_compilable
 from jscale.laws.roles import Count, Exponent, Irreducible, Loss, SizeCoefficient, Tokens
 
 SIZES = np.geomspace(1e7, 1e10, 12)
-HERE = r"test_trial\.py, line \d+"
+HERE = r"test_traceable\.py, line \d+"
 
 
 def branching(N: Count, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent) -> Loss:

@@ -1,6 +1,4 @@
-"""Loss curves under a schedule: the authors' value, brute-force sums in 40 digits, and the edges of
-schedules.
-"""
+"""Loss curves under a schedule: published values, brute-force sums, edge cases of schedules."""
 
 import jax
 import jax.numpy as jnp
@@ -44,9 +42,7 @@ def _double():
 
 
 def test_value():
-    """Luo et al. 2025, authors' constants: a cosine of 24,000 steps. More falls than one block
-    sums.
-    """
+    """Luo et al. 2025, authors' constants: a cosine of 24,000 steps, whose sum takes many blocks."""
     rates = _schedule.cosine(24_000, PEAK, final=3e-5, warmup=2160)
     law = multi_power(rates)
     np.testing.assert_allclose(law(24_000, **MPL), 3.207207641, rtol=1e-9)
@@ -66,110 +62,125 @@ def momentum_by_hand(rates, t, theta, lam):
     return theta["L0"] + theta["A"] * area ** -mpmath.mpf(theta["alpha"]) - theta["C"] * annealing
 
 
-@pytest.mark.parametrize("lam", [0.5, 0.99, 0.9995])
 @pytest.mark.parametrize("name", ["cosine", "stable", "to zero"])
-def test_momentum_is_the_printed_double_sum(name, lam):
+def test_momentum_is_the_printed_double_sum(name):
     """Value and derivative in lam, Tissue et al. 2024, eq. 1."""
     rates, law = SCHEDULES[name], momentum_law(SCHEDULES[name])
     theta = {k: v for k, v in MOMENTUM.items() if k != "lam"}
-    with mpmath.workdps(40):
-        for t in (1, 7, 31, 60):
-            value = momentum_by_hand(rates, t, theta, mpmath.mpf(lam))
-            np.testing.assert_allclose(law(t, **theta, lam=lam), float(value), rtol=1e-14)
-            slope = mpmath.diff(
-                lambda x, t=t: momentum_by_hand(rates, t, theta, x), mpmath.mpf(lam)
-            )
-            found = jax.grad(lambda x, t=t: law(t, **theta, lam=x))(lam)
-            np.testing.assert_allclose(found, float(slope), rtol=1e-9, atol=1e-16)
-            curve = jax.grad(lambda x, t=t: momentum_curve(rates, {**theta, "lam": x})[t])(lam)
-            np.testing.assert_allclose(curve, float(slope), rtol=1e-9, atol=1e-16)
+    steps = jnp.array([1.0, 7.0, 31.0, 60.0])
+
+    # One program for all steps and memories.
+    value_and_slope = jax.vmap(
+        jax.value_and_grad(lambda lam, t: law(t, **theta, lam=lam)), (None, 0)
+    )
+    curve_slope = jax.jacfwd(lambda lam: momentum_curve(rates, {**theta, "lam": lam}))
+    program = jax.jit(lambda lam: (*value_and_slope(lam, steps), curve_slope(lam)))
+
+    for lam in (0.5, 0.99, 0.9995):
+        values, slopes, curve_slopes = program(lam)
+        for i, t in enumerate((1, 7, 31, 60)):
+            with mpmath.workdps(40):
+                value = momentum_by_hand(rates, t, theta, mpmath.mpf(lam))
+                slope = mpmath.diff(
+                    lambda x, t=t: momentum_by_hand(rates, t, theta, x), mpmath.mpf(lam)
+                )
+            np.testing.assert_allclose(values[i], float(value), rtol=1e-14)
+            np.testing.assert_allclose(slopes[i], float(slope), rtol=1e-9, atol=1e-16)
+            np.testing.assert_allclose(curve_slopes[t], float(slope), rtol=1e-9, atol=1e-16)
 
 
 @each_schedule
 def test_curves_are_the_laws(name):
     rates, steps = SCHEDULES[name], np.arange(1, 61)
-    slow, fast = momentum_law(rates)(steps, **MOMENTUM), momentum_curve(rates, MOMENTUM)
-    np.testing.assert_allclose(fast[1:], slow, rtol=1e-13)
-    slow, fast = multi_power(rates)(steps, **MPL), multi_power_curve(rates, MPL, block=7)
-    np.testing.assert_allclose(fast[1:], slow, rtol=1e-13)
-    assert np.isfinite(slow).all()
+
+    @jax.jit
+    def laws_and_curves(rates):
+        laws_at_steps = (
+            momentum_law(SCHEDULES[name])(steps, **MOMENTUM),
+            multi_power(SCHEDULES[name])(steps, **MPL),
+        )
+        curves = momentum_curve(rates, MOMENTUM), multi_power_curve(rates, MPL, block=7)
+        return laws_at_steps, curves
+
+    for at_steps, curve in zip(*laws_and_curves(rates), strict=True):
+        np.testing.assert_allclose(curve[1:], at_steps, rtol=1e-13)
+        assert np.isfinite(at_steps).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @each_schedule
 def test_gradients_where_the_rate_is_zero(name, dtype):
-    """Steps without a rate are no division by zero: a fall to 0 arrives as soon as the rate is
-    back.
-    """
+    """Steps with a rate of 0 cause no division by zero, and all gradients are finite."""
+    laws_and_parameters = (
+        (momentum_law(SCHEDULES[name]), MOMENTUM),
+        (multi_power(SCHEDULES[name]), MPL),
+    )
     with in_dtype(dtype):
         steps = jnp.asarray(np.arange(1, 61), dtype)
-        for law, theta in (
-            (momentum_law(SCHEDULES[name]), MOMENTUM),
-            (multi_power(SCHEDULES[name]), MPL),
-        ):
-            slopes = jax.vmap(jax.grad(lambda t, p, law=law: law(t, **p), (0, 1)), (0, None))(
-                steps, cast(theta, dtype)
-            )
+        for law, theta in laws_and_parameters:
+            slope = jax.grad(lambda t, p, law=law: law(t, **p), (0, 1))
+            slopes = jax.jit(jax.vmap(slope, (0, None)))(steps, cast(theta, dtype))
             assert all(np.isfinite(s).all() for s in jax.tree.leaves(slopes))
 
 
-def test_a_fall_to_zero():
+def test_a_decrease_to_a_rate_of_zero():
+    """A decrease to 0 takes effect as soon as the rate is above 0 again."""
     rates = SCHEDULES["zero in between"]
-    at = {"L0": 0.0, "A": 1.0, "alpha": 1.0, "B": 1.0, "C": 1e30, "beta": 1.0, "gamma": 0.5}
+    theta = {"L0": 0.0, "A": 1.0, "alpha": 1.0, "B": 1.0, "C": 1e30, "beta": 1.0, "gamma": 0.5}
     area = np.cumsum(rates)
-    # An infinite pace: every fall that has been followed by some rate counts in full.
-    np.testing.assert_allclose(
-        multi_power(rates)(33, **at), 1 / area[33] - (PEAK - rates[29]), rtol=1e-12
-    )
-    np.testing.assert_allclose(multi_power(rates)(60, **at), 1 / area[60] - PEAK / 2, rtol=1e-12)
+    # At an infinite pace every decrease counts in full once the rate is above 0.
+    during, after = multi_power(rates)(np.array([33.0, 60.0]), **theta)
+    np.testing.assert_allclose(during, 1 / area[33] - (PEAK - rates[29]), rtol=1e-12)
+    np.testing.assert_allclose(after, 1 / area[60] - PEAK / 2, rtol=1e-12)
 
 
-def test_the_warm_up_counts_in_the_area_alone():
-    flat = multi_power(SCHEDULES["flat"])
-    area = np.cumsum(SCHEDULES["flat"])
-    for t in (3, 6, 40):
-        np.testing.assert_allclose(
-            flat(t, **MPL), MPL["L0"] + MPL["A"] * area[t] ** -MPL["alpha"], rtol=1e-14
-        )
-        np.testing.assert_allclose(
-            momentum_law(SCHEDULES["flat"])(t, **MOMENTUM), 2.6 + 0.5 * area[t] ** -0.5, rtol=1e-14
-        )
+def test_the_warm_up_counts_in_the_area_only():
+    steps = np.array([3, 6, 40])
+    area = np.cumsum(SCHEDULES["flat"])[steps]
+    losses = multi_power(SCHEDULES["flat"])(steps, **MPL)
+    np.testing.assert_allclose(losses, MPL["L0"] + MPL["A"] * area ** -MPL["alpha"], rtol=1e-14)
+    losses = momentum_law(SCHEDULES["flat"])(steps, **MOMENTUM)
+    np.testing.assert_allclose(losses, 2.6 + 0.5 * area**-0.5, rtol=1e-14)
 
 
 def test_between_steps():
-    """The loss is continuous, and the area grows in a straight line."""
+    """The loss is continuous, and the area is linear between two steps."""
     for law, theta in ((momentum_law(), MOMENTUM), (multi_power(), MPL)):
         for t in (50.0, 100.0, 101.0, 700.0, 1000.0):
-            just = law(np.array([np.nextafter(t, 0), t, np.nextafter(t, 2e3)]), **theta)
-            np.testing.assert_allclose(just, just[1], rtol=1e-13)
+            around = law(np.array([np.nextafter(t, 0), t, np.nextafter(t, 2e3)]), **theta)
+            np.testing.assert_allclose(around, around[1], rtol=1e-13)
     half = np.mean(np.cumsum(SCHEDULES["flat"])[[40, 41]])
     np.testing.assert_allclose(
         multi_power(SCHEDULES["flat"])(40.5, **MPL), MPL["L0"] + MPL["A"] * half ** -MPL["alpha"]
     )
 
 
-def test_after_the_last_step_the_last_rate_goes_on():
+def test_after_the_last_step_the_last_rate_continues():
     longer = np.append(SCHEDULES["stable"], np.full(40, SCHEDULES["stable"][-1]))
     for family, theta in ((momentum_law, MOMENTUM), (multi_power, MPL)):
         np.testing.assert_allclose(
             family(SCHEDULES["stable"])(95, **theta), family(longer)(95, **theta), rtol=1e-13
         )
-    ended = multi_power(SCHEDULES["to zero"])
-    assert ended(1e9, **MPL) == ended(60, **MPL) == ended(jnp.inf, **MPL)
+
+    # After a last rate of 0 the loss no longer changes.
+    to_zero = multi_power(SCHEDULES["to zero"])
+    assert to_zero(1e9, **MPL) == to_zero(60, **MPL) == to_zero(jnp.inf, **MPL)
 
 
 def test_curves_are_differentiable_in_the_rates():
     rates = jnp.asarray(SCHEDULES["stable"])
     for curve, theta in ((momentum_curve, MOMENTUM), (multi_power_curve, MPL)):
 
-        def last(r, curve=curve, theta=theta):
+        @jax.jit
+        @jax.value_and_grad
+        def final_loss(r, curve=curve, theta=theta):
             return curve(r, theta, warmup=6)[-1]
 
-        slopes = jax.grad(last)(rates)
-        np.testing.assert_allclose(last(rates), curve(rates, theta)[-1], rtol=1e-14)
+        loss, slopes = final_loss(rates)
+        np.testing.assert_allclose(loss, curve(rates, theta)[-1], rtol=1e-14)
         for i in (3, 40, 50, 55):
             step = 1e-9 * (np.arange(61) == i)
-            difference = (last(rates + step) - last(rates - step)) / 2e-9
+            difference = (final_loss(rates + step)[0] - final_loss(rates - step)[0]) / 2e-9
             np.testing.assert_allclose(slopes[i], difference, rtol=1e-4)
 
 
@@ -179,7 +190,7 @@ def test_a_decay_beats_a_constant_rate():
     assert multi_power(decayed)(24_000, **MPL) < multi_power(constant)(24_000, **MPL) - 0.05
 
 
-def test_one_schedule_one_law():
+def test_equal_schedules_give_the_same_law():
     rates = SCHEDULES["stable"]
     assert multi_power(rates) is multi_power(rates.copy()) is multi_power(rates.tolist())
     assert multi_power(rates) is not multi_power(SCHEDULES["cosine"])
@@ -196,9 +207,9 @@ def test_one_schedule_one_law():
     [
         (2, "array of the learning rates"),
         ([3e-4], "array of the learning rates"),
-        ([0.0, 3e-4, -1e-4], "rate -0.0001 at step 2"),
-        ([0.0, np.nan], "rate nan at step 1"),
-        ([0.0, 0.0], "no rate above 0"),
+        ([0.0, 3e-4, -1e-4], "rate of step 2 is -0.0001"),
+        ([0.0, np.nan], "rate of step 1 is nan"),
+        ([0.0, 0.0], "all rates are 0"),
     ],
 )
 def test_bad_schedules(rates, message):
@@ -238,7 +249,7 @@ def test_schedules(name):
 
 @pytest.mark.parametrize(("family", "theta"), [(multi_power, MPL), (momentum_law, MOMENTUM)])
 def test_recovery(family, theta):
-    """One curve, with its decay: what is well determined comes back, and the curve all the more."""
+    """A fit to one curve with its decay recovers the curve and the identified parameters."""
     law = family(_schedule.wsd(400, PEAK, final=1e-5, decay=150, warmup=20))
     t = np.unique(np.concatenate([np.geomspace(10, 400, 60), np.arange(250, 400, 4)]).astype(int))
     table = runs.simulate(law, theta, {"t": t.astype(float)}, noise=1e-7, key=jax.random.key(2))
