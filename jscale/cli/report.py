@@ -11,6 +11,7 @@ from jscale.cli.support import inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
+    from jscale.fit import Posterior
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
@@ -77,14 +78,19 @@ def report(
     }
     output.deliver(payload, as_json, None)
     if not as_json:
-        output.show(
-            f"{sampled.law_name} on {table.name}: {point.n_runs:,} runs; "
-            f"fit {point.certificate.status}, posterior {sampled.status}"
-        )
-        show_plans(plans)
-        notes = (*payload["fit"]["notes"], *output.notes(sampled.notes))
-        output.show_notes(notes, least="warning")
-        output.show(f"report: {path} ({payload['bytes'] / 1e6:.1f} MB)")
+        _show(payload, table, sampled)
+
+
+def _show(payload: dict[str, Any], table: "Runs", sampled: "Posterior") -> None:
+    """Print what the report says in short, and where it is."""
+    point = payload["fit"]
+    output.show(
+        f"{sampled.law_name} on {table.name}: {point['n_runs']:,} runs; "
+        f"fit {point['certificate']['status']}, posterior {sampled.status}"
+    )
+    show_plans(payload["plans"])
+    output.show_notes((*point["notes"], *output.notes(sampled.notes)), least="warning")
+    output.show(f"report: {payload['out']} ({payload['bytes'] / 1e6:.1f} MB)")
 
 
 def can_plan(law: "LawFunction", table: "Runs") -> bool:

@@ -28,20 +28,20 @@ class Verb(TyperCommand):
         except JscaleError as error:
             raise JscaleError(error.render(self._flags(ctx, error.argument))) from None
 
-    def _flags(self, ctx: Any, wrong: str | None) -> dict[str, str]:
+    def _flags(self, ctx: Any, invalid: str | None) -> dict[str, str]:
         """Argument of the library → flag of this verb.
 
         Args:
             ctx: context of the call.
-            wrong: the argument that the error is about. Where its option was not given, the value
+            invalid: the argument that the error is about. Where its option was not given, the value
                 came from elsewhere (``delta`` from ``--objective huber:0``), and it has no flag.
         """
         flags = {p.name: p.opts[0] for p in self.params if p.name and p.param_type_name == "option"}
         options = {argument: name for argument, name in RENAMED.items() if name in flags}
         options |= {name: name for name in flags}
 
-        if wrong in options and ctx.get_parameter_source(options[wrong]).name != "COMMANDLINE":
-            del options[wrong]
+        if invalid in options and ctx.get_parameter_source(options[invalid]).name != "COMMANDLINE":
+            del options[invalid]
         return {argument: flags[name] for argument, name in options.items()}
 
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jscale._core.checks import check_whole_number
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
@@ -195,7 +195,9 @@ def _read_curves(table: Runs, by: str | None, points: int) -> _Curves:
     if name not in table:
         raise JscaleError(
             f"{table.name}: training curves need checkpoints and a column that names the run of "
-            f"each, 'run_id' or by=; it has {', '.join(table)}"
+            "each, 'run_id' or ",
+            Argument("by"),
+            f"; it has {', '.join(table)}",
         )
     labels, run_of_row = np.unique(table[name][rows], return_inverse=True)
     log_C, log_N, log_D, log_loss = (np.log(table[c][rows]) for c in ("C", "N", "D", "loss"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale.runs import Data, Runs
 
@@ -31,7 +31,9 @@ def cluster_column(table: Runs, data: Data, by: str | None) -> str:
     column = by or default_cluster_column(table, data)
     if column is None:
         raise JscaleError(
-            f"{table.name}: no runs share a group or a size; expected by= with the name of a column"
+            f"{table.name}: no runs share a group or a size; expected ",
+            Argument("by"),
+            " with the name of a column",
         )
     return column
 
