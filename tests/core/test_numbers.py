@@ -30,7 +30,14 @@ def test_suffixes_are_exact_and_not_plain_numbers(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "B", "70G", "70MB", "1_000", "1,000", "0x10", "1e", "7e3k", "nan", "--1", "\u0661"]
+    "text",
+    [
+        *("", "B", "70G", "70MB", "1_000", "1,000", "0x10", "1e", "7e3k", "nan", "--1", "\u0661"),
+        # Letters that count as i and k where letter case is ignored.
+        *("\u0131nf", "inf\u0131nity", "7\u212a"),
+        *("9" * 10**6, "9" * 300 + "x", "9." * 300, "1e" + "9" * 10**6, " " * 10**6, "inf" * 999),
+    ],
+    ids=lambda text: text[:9],
 )
 def test_other_texts_are_not_numbers(text: str):
     assert number_with_suffix(text) is None
