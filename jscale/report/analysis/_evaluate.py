@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     """Arrays of one shape by name."""
 
 
-def thinned(samples: Mapping[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:
+def subsample(samples: Mapping[str, np.ndarray], limit: int) -> dict[str, np.ndarray]:
     """The point estimate and at most ``limit`` draws, evenly spread over all chains.
 
     Args:

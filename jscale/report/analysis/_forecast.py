@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._evaluate import law_values, optimal_plans, thinned
+from jscale.report.analysis._evaluate import law_values, optimal_plans, subsample
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
 
 _POINTS = 41
@@ -88,7 +88,7 @@ def compute_forecast(study: FittedStudy) -> Forecast | None:
     free, fixed, solved = _solve(study, budgets)
 
     joint = "P" in free
-    curve_samples = thinned(study.samples, CURVE_DRAWS_JOINT if joint else CURVE_DRAWS)
+    curve_samples = subsample(study.samples, CURVE_DRAWS_JOINT if joint else CURVE_DRAWS)
     compute = curve_points(study.compute, study.budgets)
     curve = optimal_plans(study, curve_samples, compute, free, **fixed)
     if not np.isfinite(curve["loss"]).any():

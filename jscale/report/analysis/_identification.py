@@ -77,7 +77,7 @@ def identification(study: FittedStudy) -> Identification:
         collinear=_collinear_pairs(names, correlations),
         wide=_wide_intervals(study.draws or {}),
         constant={name: float(x[0]) for name, x in inputs if x.min() == x.max()},
-        paired=most_correlated(names, correlations),
+        paired=pair_plot_parameters(names, correlations),
     )
 
 
@@ -99,7 +99,7 @@ def _covariance_correlations(covariance: np.ndarray) -> np.ndarray:
         return np.nan_to_num(covariance / np.outer(sd, sd))
 
 
-def most_correlated(
+def pair_plot_parameters(
     names: tuple[str, ...], correlations: np.ndarray, limit: int = _MAX_PAIRED
 ) -> tuple[str, ...]:
     """All parameters up to ``limit``, else those with the strongest correlations, in order.

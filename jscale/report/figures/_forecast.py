@@ -54,20 +54,20 @@ def loss_by_compute(
     figure, axes = style.canvas(size)
     low, high = loss.ends()
     low, high = min(low, runs[1].min()), max(high, runs[1].max())
-    shown_floor = floor if _floor_fits(floor, low, high) else None
+    floor_line = floor if _floor_fits(floor, low, high) else None
 
     ticks = style.power_ticks if compute_axis else style.count_ticks
     style.log_axis(axes, "x", ticks, (compute[0], compute[-1]))
-    bottom = low if shown_floor is None else shown_floor
+    bottom = low if floor_line is None else floor_line
     style.log_axis(axes, "y", style.number_ticks, style.pad_log(bottom, high, 0.05))
 
     shade_extrapolation(axes, runs[0].max())
     line = f"{path}, 50% and 90% bands" if loss.has_width else path
     draw_band(axes, compute, loss, style.BLUE, line)
     draw_runs(axes, *runs)
-    if shown_floor is not None:
-        text = f"irreducible loss, {shown_floor:.3g}"
-        axes.axhline(shown_floor, color=style.GREEN, lw=1.1, ls=(0, (1, 2)), label=text, zorder=2)
+    if floor_line is not None:
+        text = f"irreducible loss, {floor_line:.3g}"
+        axes.axhline(floor_line, color=style.GREEN, lw=1.1, ls=(0, (1, 2)), label=text, zorder=2)
     if marks is not None:
         _mark_budgets(axes, *marks)
 

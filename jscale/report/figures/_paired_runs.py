@@ -61,7 +61,7 @@ def degradations(sizes: Sequence[Degradation], narrow: bool = False) -> Figure:
         axes.set_xlabel("Training tokens D")
         if narrow or axes is panels[0]:
             axes.set_ylabel("Loss added (nats per token)")
-    style.legend_above(figure, _most_labelled(panels), columns=2 if narrow else 3)
+    style.legend_above(figure, _most_labels(panels), columns=2 if narrow else 3)
     return figure
 
 
@@ -93,7 +93,7 @@ def kept_shares(parts: Mapping[str, KeptShare], narrow: bool = False) -> Figure:
         axes.yaxis.set_major_locator(MultipleLocator(0.25))
         if narrow or axes is panels[0]:
             axes.set_ylabel("Share of parameters kept")
-    style.legend_above(figure, _most_labelled(panels), columns=2 if narrow else 5)
+    style.legend_above(figure, _most_labels(panels), columns=2 if narrow else 5)
     return figure
 
 
@@ -115,6 +115,6 @@ def _draw_sizes(axes: Axes, share: KeptShare, sizes: Sequence[float]) -> None:
         )
 
 
-def _most_labelled(panels: Sequence[Axes]) -> Axes:
+def _most_labels(panels: Sequence[Axes]) -> Axes:
     """The panel with the most labels for the legend."""
     return max(panels, key=lambda axes: len(axes.get_legend_handles_labels()[1]))

@@ -17,7 +17,7 @@ _FUNCTIONS = {
     "ndtr": "Phi",
 }
 """Function of NumPy or SciPy → its mathematical name."""
-_LOOSE, _SUM, _PRODUCT, _POWER, _ATOM = range(5)
+_COMPARISON, _SUM, _PRODUCT, _POWER, _ATOM = range(5)
 """How tightly the outermost operator of an expression binds."""
 
 
@@ -93,10 +93,10 @@ def equations(record: "Record") -> list[tuple[str, str]]:
 
 def render(formula: str, notation: Notation) -> str:
     """A Python expression, as in a law's record, in a format of mathematics."""
-    return _Walk(notation).expression(ast.parse(formula, mode="eval").body)[0]
+    return _Renderer(notation).expression(ast.parse(formula, mode="eval").body)[0]
 
 
-class _Walk:
+class _Renderer:
     """Each method returns the text of a node and how tightly its outermost operator binds.
 
     ``raised`` is true in an exponent, where a fraction with a bar would be too small.
@@ -122,10 +122,10 @@ class _Walk:
                 for op, other in zip(ops, others, strict=True):
                     parts.append(write.operator(_COMPARISONS[type(op)]))
                     parts.append(self.expression(other, raised)[0])
-                return write.row(*parts), _LOOSE
+                return write.row(*parts), _COMPARISON
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return self.call(name, arguments, raised)
-        return write.text(ast.unparse(node)), _LOOSE
+        return write.text(ast.unparse(node)), _COMPARISON
 
     def bracketed(self, node: ast.expr, at_least: int, raised: bool) -> str:
         """A node, in brackets if it binds less tightly than ``at_least``."""

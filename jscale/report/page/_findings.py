@@ -55,9 +55,9 @@ def size_and_data(forecast: Forecast) -> Finding:
     """How compute divides between parameters and tokens."""
     compute = power_of_ten(forecast.decade.compute[1], 2)
     text = (
-        f"The compute-optimal size grows as compute to the power "
-        f"{decimal(forecast.growth, 0).inline}, tokens as the remainder, with "
-        f"{ratio(forecast.decade.ratio, 1).inline} tokens per parameter at {compute} FLOP."
+        "The compute-optimal size grows as compute to the power "
+        f"{decimal(forecast.growth, 0).inline}, tokens as the remainder; at {compute} FLOP the "
+        f"optimum has {ratio(forecast.decade.ratio, 1).inline} tokens per parameter."
     )
     return Finding("Size and data", text)
 

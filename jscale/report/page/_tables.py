@@ -39,7 +39,7 @@ def tiles(analysis: Analysis) -> list[tuple[str, Value, str]]:
         rows.append(("Irreducible loss", decimal(band, 0), "nats per token"))
     if (forecast := analysis.forecast) is not None:
         rows.append(("Size exponent", decimal(forecast.growth, 0), "N* grows as this power of C"))
-        rows.append(("Gain of 10× compute", decimal(forecast.gain, 0, 3), "nats per token less"))
+        rows.append(("Gain of 10× compute", decimal(forecast.gain, 0, 3), "nats per token"))
     return rows
 
 
@@ -149,7 +149,7 @@ def badges(study: FittedStudy) -> list[tuple[str, str, str, str]]:
             _scientific(result.condition),
             raw,
         ),
-        ("Second optimiser", second_tone, second, "L-BFGS from a start of its own"),
+        ("Second optimiser", second_tone, second, "L-BFGS from another start"),
     ]
 
 

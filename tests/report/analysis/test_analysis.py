@@ -9,7 +9,7 @@ import pytest
 from jscale import laws
 from jscale._core.scope import float64
 from jscale.report.analysis import Analysis, Forecast, PrecisionAnalysis
-from jscale.report.analysis._evaluate import optimal_plans, thinned
+from jscale.report.analysis._evaluate import optimal_plans, subsample
 from jscale.report.analysis._forecast import (
     compute_forecast,
     curve_points,
@@ -91,7 +91,7 @@ def test_without_draws_there_is_no_band(without_posterior):
 def test_thinned_samples_span_all_chains(dense: Analysis):
     study = dense.study
     assert study.draws is not None
-    alpha, draws = thinned(study.samples, 10)["alpha"], study.draws["alpha"]
+    alpha, draws = subsample(study.samples, 10)["alpha"], study.draws["alpha"]
     assert len(alpha) == 11
     assert alpha[0] == study.point.params["alpha"]
     assert (alpha[1], alpha[-1]) == (draws[0], draws[-1])
@@ -211,7 +211,7 @@ def test_without_any_optimum_there_is_no_forecast(dense: Analysis, monkeypatch):
 
 
 def test_a_fixed_input_reaches_the_plan(bits: Analysis):
-    samples = thinned(bits.study.samples, 3)
+    samples = subsample(bits.study.samples, 3)
     plans = optimal_plans(bits.study, samples, np.array([1e20]), ("N", "D"), P=16.0)
     assert set(plans) == {"N", "D", "loss"}
     np.testing.assert_allclose(plans["N"] * plans["D"] * 6, 1e20, rtol=1e-8)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._identification import draw_correlations, most_correlated
+from jscale.report.analysis._identification import draw_correlations, pair_plot_parameters
 from jscale.report.analysis._size_profiles import SizeProfile
 from jscale.report.figures import _fit, _forecast, _posterior, _precision, _runs
 from jscale.report.figures import _style as style
@@ -133,11 +133,11 @@ def test_the_pair_plot_has_the_most_correlated_parameters_in_order():
     z[7] = z[2] + 0.01 * z[7]
     names = tuple("abcdefgh")
     correlations = draw_correlations(dict(zip(names, z, strict=True)))
-    chosen = most_correlated(names, correlations)
+    chosen = pair_plot_parameters(names, correlations)
     assert len(chosen) == 6
     assert {"c", "h"} <= set(chosen)
     assert list(chosen) == sorted(chosen)
-    assert most_correlated(names[:2], correlations[:2, :2]) == ("a", "b")
+    assert pair_plot_parameters(names[:2], correlations[:2, :2]) == ("a", "b")
 
 
 def test_forecast_draws_the_band_the_runs_and_the_budgets():

@@ -1,4 +1,4 @@
-"""Figures of profiles and of coverage show the numbers that they are made of."""
+"""Figures of profiles and of coverage: the numbers that they draw."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from jscale.assess import Calibration, Coverage
 from jscale.fit import Profile
 
 
-def made(log: bool = False) -> Profile:
+def a_profile(log: bool = False) -> Profile:
     levels = np.linspace(0.4, 0.8, 9)
     estimate, stderr = 0.6, 0.1
     deviance = ((np.log(levels / 0.6) * 0.6 if log else levels - 0.6) / stderr) ** 2
@@ -39,12 +39,12 @@ def made(log: bool = False) -> Profile:
 
 @pytest.mark.parametrize("log", [False, True])
 def test_a_profile_crosses_its_threshold_at_the_ends(log):
-    (axes,) = report.profile_figure(made(log)).axes
+    (axes,) = report.profile_figure(a_profile(log)).axes
     lines = {line.get_label(): line for line in axes.lines}
     assert {"profile", "threshold, 90%", "by the standard error"} <= set(lines)
-    shown = made(log).deviance <= 1.6 * 2.7055
-    np.testing.assert_allclose(lines["profile"].get_xdata(), made(log).levels[shown])
-    np.testing.assert_allclose(lines["profile"].get_ydata(), made(log).deviance[shown])
+    visible = a_profile(log).deviance <= 1.6 * 2.7055
+    np.testing.assert_allclose(lines["profile"].get_xdata(), a_profile(log).levels[visible])
+    np.testing.assert_allclose(lines["profile"].get_ydata(), a_profile(log).deviance[visible])
     assert set(lines["threshold, 90%"].get_ydata()) == {2.7055}
     parabola = lines["by the standard error"]
     at = np.interp(0.7, parabola.get_xdata(), parabola.get_ydata())
@@ -53,13 +53,13 @@ def test_a_profile_crosses_its_threshold_at_the_ends(log):
     assert ends == pytest.approx([0.6 - 0.16449, 0.6 + 0.16449])
 
 
-def test_an_open_end_is_not_drawn():
-    (axes,) = report.profile_figure(replace(made(), low=-np.inf, stderr=np.inf)).axes
+def test_an_infinite_end_is_not_drawn():
+    (axes,) = report.profile_figure(replace(a_profile(), low=-np.inf, stderr=np.inf)).axes
     assert [line.get_label() for line in axes.lines].count("_end") == 1
     assert "by the standard error" not in {line.get_label() for line in axes.lines}
 
 
-def measured() -> Calibration:
+def a_calibration() -> Calibration:
     rows = [
         Coverage(target, kind, 0.5, share, 0.02, 0.1, 200)
         for target, shares in {"a": (0.80, 0.89), "E": (0.99, 0.9)}.items()
@@ -83,8 +83,8 @@ def measured() -> Calibration:
     )
 
 
-def test_coverage_is_shown_kind_by_kind():
-    left, right = report.coverage_figure(measured()).axes
+def test_coverage_has_a_row_for_each_kind():
+    left, right = report.coverage_figure(a_calibration()).axes
     drawn = {c.get_label(): c.lines[0].get_xydata().tolist() for c in left.containers}
     assert drawn == {"too short": [[0.8, 0.0]], "covers": [[0.89, 1.0]]}
     assert [c.get_label() for c in right.containers] == ["covers"]
@@ -99,16 +99,19 @@ def test_coverage_is_shown_kind_by_kind():
     ("kind", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
 )
 def test_figures_are_written(tmp_path: Path, kind: str, start: bytes):
-    for write, result in ((report.write_profile, made()), (report.write_coverage, measured())):
+    for write, result in (
+        (report.write_profile, a_profile()),
+        (report.write_coverage, a_calibration()),
+    ):
         write(tmp_path / f"figure{kind}", result)
         assert (tmp_path / f"figure{kind}").read_bytes().startswith(start)
 
 
-def test_figures_that_cannot_be(tmp_path: Path):
+def test_figures_that_cannot_be_drawn_or_written(tmp_path: Path):
     with pytest.raises(JscaleError, match=r"expected a file that ends in \.pdf, \.png, \.svg"):
-        report.write_coverage(tmp_path / "figure.gif", measured())
+        report.write_coverage(tmp_path / "figure.gif", a_calibration())
     with pytest.raises(JscaleError, match="there is nothing to draw"):
         report.write_profile(
-            tmp_path / "figure.png", replace(made(), levels=np.zeros(0), deviance=np.zeros(0))
+            tmp_path / "figure.png", replace(a_profile(), levels=np.zeros(0), deviance=np.zeros(0))
         )
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 from jscale.laws import CONFIDENCE, catalogue, describe
 from jscale.report.notation import cards
 
-DOCS = Path(__file__).parents[2] / "docs" / "laws.md"
+DOCS = Path(__file__).parents[3] / "docs" / "laws.md"
 
 
 def test_every_law_has_a_card_and_every_card_a_law():

@@ -1,7 +1,6 @@
 """The page as a whole."""
 
 import dataclasses
-import html.parser
 import importlib.resources
 import re
 import stat
@@ -21,44 +20,10 @@ from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.report.analysis import Analysis, FittedStudy, Forecast
 from jscale.runs import Runs
+from tests.report.page.parsed_page import Page
 from tests.report.stand_ins import certificate, dense_table, point_of, posterior_of
 
 LIMIT = 3 * 2**20
-
-
-VOID = {"meta", "img", "source", "br"}
-
-
-class Page(html.parser.HTMLParser):
-    """A parsed page: its elements, its text, and whether the elements nest."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, Any]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID:
-            assert self.open.pop() == tag, f"</{tag}> closes another element"
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
-            self.words.append(data)
-
-    def all(self, tag: str) -> list[dict[str, Any]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.words))
 
 
 def written(path: Path, study: FittedStudy, **options: Any) -> Page:
@@ -290,13 +255,13 @@ def test_fit_and_posterior_must_be_of_the_same_runs(
 
 
 def test_the_path_is_checked_before_the_work(tmp_path: Path, dense: Analysis):
-    began = time.perf_counter()
+    start = time.perf_counter()
     study = dense.study
     for path in (tmp_path / "none" / "report.html", tmp_path):
         with pytest.raises(JscaleError) as error:
             report.write(path, study.table, study.point, study.posterior, budgets=[1e23])
         assert "\n" not in str(error.value)
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - start < 1.0
     assert list(tmp_path.iterdir()) == []
 
 
