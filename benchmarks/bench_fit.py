@@ -1,11 +1,9 @@
-"""Fits a second: ours, the peers' in the same run, the floor below which no method can go, and how
-the
-    cost grows.
+"""Fits per second: jscale, other libraries in the same run, the cost of exp and log, and scaling.
 
 Everything on the 240 runs of the Chinchilla table with the summed Huber loss (delta 1e-3) in
-float64. Peers refit the same resampled tables from the same start, the optimum of all runs. Ratios
-are those that a user meets: our bootstrap, which takes all cores, against the peer as its users
-call it; beside them the ratio of one thread of ours.
+float64. The other libraries refit the same resampled tables from the same start, the optimum of all
+runs. Ratios compare what a user sees: jscale's bootstrap on all cores against the other library as
+its users call it; the ratio for one thread of jscale is printed too.
 """
 
 import json
@@ -26,7 +24,7 @@ from jscale._core.scope import float64
 from jscale.fit.objective._losses import Huber
 from jscale.fit.objective._problem import Problem
 from jscale.fit.objective._tabulate import tabulate
-from jscale.fit.optimum._point import optimum
+from jscale.fit.optimum import resolve_point
 from jscale.fit.solve._batched import Batch, refit_batch
 from jscale.runs import select
 
@@ -43,14 +41,17 @@ pytestmark = pytest.mark.skipif(
 
 
 class Chinchilla:
-    """The problem in every form that a peer asks for."""
+    """The problem in every form that the other libraries need."""
 
     def __init__(self) -> None:
-        self.law, self.goal, self.table = laws.chinchilla, Huber(), runs.dataset("chinchilla")
+        self.law, self.huber, self.table = laws.chinchilla, Huber(), runs.dataset("chinchilla")
         data = select(self.table, self.law)
         self.data = data
-        self.fit_data, self.stages = tabulate(self.law, data, self.goal)
-        _, free = optimum(self.law, self.table, self.goal, 16)
+        self.fit_data, self.stages = tabulate(self.law, data, self.huber)
+        _, context = resolve_point(
+            self.law, self.table, objective=self.huber, starts=16, caller="bench_fit"
+        )
+        free = context.state.free
         self.start = jnp.asarray(free)
         rows = len(data)
         self.weights = jnp.asarray(
@@ -59,25 +60,26 @@ class Chinchilla:
         self.batch = Batch(
             self.weights, jnp.log(self.fit_data.loss)[None], self.start[None], jnp.asarray(CHUNK)
         )
-        self.problem = Problem(self.law, self.goal, self.fit_data)
+        self.problem = Problem(self.law, self.huber, self.fit_data)
 
     def objective(self, free: jax.Array, weights: jax.Array) -> jax.Array:
         return jnp.sum(weights * self.problem.rows(free))
 
     def published(self, z: jax.Array, weights: jax.Array) -> jax.Array:
-        """The objective by log A, log B, log E, alpha and beta."""
+        """The objective as a function of log A, log B, log E, alpha and beta."""
         A, B, E = jnp.exp(z[:3])
         predicted = self.law(**self.fit_data.inputs, A=A, B=B, E=E, alpha=z[3], beta=z[4])
         residual = jnp.log(self.fit_data.loss) - jnp.log(predicted)
-        return jnp.sum(weights * self.goal.rows(residual, jnp.zeros(()), self.fit_data.delta))
+        return jnp.sum(weights * self.huber.rows(residual, jnp.zeros(()), self.fit_data.delta))
 
     def published_start(self) -> jax.Array:
         theta = self.problem.coordinates.to_params(self.start)
         return jnp.stack([*(jnp.log(theta[name]) for name in "ABE"), theta["alpha"], theta["beta"]])
 
-    def ours(self) -> Any:
+    def refit(self) -> Any:
+        """Refits of all resampled tables by the batched solver."""
         return jax.block_until_ready(
-            refit_batch(self.law, self.goal, self.fit_data, self.stages, self.batch)
+            refit_batch(self.law, self.huber, self.fit_data, self.stages, self.batch)
         )
 
 
@@ -88,27 +90,27 @@ def chinchilla():
 
 
 def seconds(call: Callable[[], Any], rounds: int = 5) -> float:
-    """Median time of a call that was made once before."""
+    """Median wall time of a call, after one warm-up call."""
     call()
-    taken = []
+    times = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        start = time.perf_counter()
         call()
-        taken.append(time.perf_counter() - began)
-    return float(np.median(taken))
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
 
 
 def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = 15) -> list[float]:
     """Median processor time of each call, in seconds.
 
-    In turn, so that a busy moment of the machine slows all; processor time, so that waiting counts
-    for none.
+    The calls alternate, so that other load on the machine slows all of them; processor time
+    excludes waiting.
     """
 
     def processor(call: Callable[[], Any]) -> float:
-        began = time.process_time()
+        start = time.process_time()
         call()
-        return time.process_time() - began
+        return time.process_time() - start
 
     return np.median(
         [[processor(call) for call in calls] for _ in range(rounds + 1)][1:], axis=0
@@ -116,35 +118,36 @@ def in_turn(calls: Sequence[Callable[[], Any]], rounds: int = 15) -> list[float]
 
 
 def _report(
-    benchmark, name: str, theirs: float, chinchilla: Chinchilla, least: float, **settings: Any
+    benchmark, name: str, peer: float, chinchilla: Chinchilla, minimum: float, **settings: Any
 ) -> None:
-    """Print and check the ratio of our bootstrap's refits to ``theirs``, in fits a second."""
+    """Print and check the ratio of jscale's bootstrap to ``peer``, in fits per second."""
     draws, key = DRAWS, jax.random.key(0)
-    made = [
+    bootstraps = [
         fit.bootstrap(chinchilla.law, chinchilla.table, draws=draws, key=key, **settings)
         for _ in range(4)
     ]
-    ours = DRAWS / float(np.median([m.seconds for m in made[1:]]))
-    alone = CHUNK / seconds(chinchilla.ours)
-    ratio = ours / theirs
-    benchmark.extra_info.update(peer=theirs, ours=ours, ratio=ratio, one_thread=alone / theirs)
+    rate = DRAWS / float(np.median([b.seconds for b in bootstraps[1:]]))
+    one_thread = CHUNK / seconds(chinchilla.refit)
+    ratio, thread_ratio = rate / peer, one_thread / peer
+    benchmark.extra_info.update(peer=peer, ours=rate, ratio=ratio, one_thread=thread_ratio)
     print(
-        f"\n{name}: {theirs:,.1f} fits/s; our bootstrap on {os.cpu_count()} cores {ours:,.0f}: {ratio:,.0f} times; "
-        f"one thread of Huber refits {alone:,.0f}: {alone / theirs:,.0f} times"
+        f"\n{name}: {peer:,.1f} fits/s; jscale's bootstrap on {os.cpu_count()} cores {rate:,.0f}: "
+        f"{ratio:,.0f} times; one thread of Huber refits {one_thread:,.0f}: "
+        f"{thread_ratio:,.0f} times"
     )
-    assert ratio >= least
+    assert ratio >= minimum
 
 
 def bench_bootstrap(benchmark):
-    """`fit.bootstrap` by rows, warm, on all cores: the refits alone."""
+    """`fit.bootstrap` by rows, warm, on all cores: the refits only."""
     table, seconds = runs.dataset("chinchilla"), []
 
-    def once() -> None:
-        made = fit.bootstrap(laws.chinchilla, table, draws=DRAWS, key=jax.random.key(0))
-        assert made.failures == 0
-        seconds.append(made.seconds)
+    def run_once() -> None:
+        bootstrap = fit.bootstrap(laws.chinchilla, table, draws=DRAWS, key=jax.random.key(0))
+        assert bootstrap.failures == 0
+        seconds.append(bootstrap.seconds)
 
-    benchmark.pedantic(once, rounds=5, warmup_rounds=1)
+    benchmark.pedantic(run_once, rounds=5, warmup_rounds=1)
     rate = DRAWS / float(np.median(seconds[1:]))
     benchmark.extra_info.update(fits_a_second=rate)
     print(f"\n{rate:,.0f} refits a second (median of 5), on {os.cpu_count()} cores")
@@ -152,53 +155,47 @@ def bench_bootstrap(benchmark):
 
 
 def bench_compile(benchmark, chinchilla):
-    """The batched solver's compilation, nothing kept from before: wall time, and processor time for
-    a busy machine.
-    """
+    """Compilation of the batched solver with empty caches: wall time and processor time."""
     spent = []
 
-    def once() -> None:
+    def run_once() -> None:
         jax.clear_caches()
-        began = time.process_time()
+        start = time.process_time()
         empty = chinchilla.batch._replace(count=jnp.asarray(0))
         jax.block_until_ready(
             refit_batch(
-                chinchilla.law, chinchilla.goal, chinchilla.fit_data, chinchilla.stages, empty
+                chinchilla.law, chinchilla.huber, chinchilla.fit_data, chinchilla.stages, empty
             )
         )
-        spent.append(time.process_time() - began)
+        spent.append(time.process_time() - start)
 
-    benchmark.pedantic(once, rounds=3)
+    benchmark.pedantic(run_once, rounds=3)
     print(f"\ncompiled in {benchmark.stats.stats.median:.2f} s, {np.median(spent):.2f} s of CPU")
     assert benchmark.stats.stats.median <= COMPILE_SECONDS
 
 
 def bench_floor(benchmark, chinchilla):
-    """Our time against that of the exponentials and logarithms which its evaluations cannot do
-    without.
-    """
-    lanes = 64  # where XLA's exponentials are fastest; ours are taken by fewer lanes
-    steps = int(np.asarray(chinchilla.ours().steps).sum())
+    """Time of the solver relative to that of the exponentials and logarithms of its evaluations."""
+    lanes = 64  # XLA's exponentials are fastest here; the solver uses fewer lanes
+    steps = int(np.asarray(chinchilla.refit().steps).sum())
     x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 2.0, (3, lanes, 240)))
 
     @jax.jit
     def evaluations(x: jax.Array) -> jax.Array:
-        def once(carry: jax.Array, _: None) -> tuple[jax.Array, None]:
-            # Every pass feeds on the one before, or XLA would do it once.
+        def one_pass(carry: jax.Array, _: None) -> tuple[jax.Array, None]:
+            # Each pass depends on the one before; otherwise XLA would compute it only once.
             return jnp.stack(
                 [jnp.exp(-carry[0]), jnp.exp(-carry[1]), jnp.log(carry[2] + 2.0)]
             ), None
 
-        return jax.lax.scan(once, x, None, length=steps // lanes)[0]
+        return jax.lax.scan(one_pass, x, None, length=steps // lanes)[0]
 
-    benchmark.pedantic(chinchilla.ours, rounds=5, warmup_rounds=1)
-    calls = (lambda: jax.block_until_ready(evaluations(x)), chinchilla.ours)
-    floor, ours = in_turn(calls)
-    ratio = ours / floor
+    benchmark.pedantic(chinchilla.refit, rounds=5, warmup_rounds=1)
+    calls = (lambda: jax.block_until_ready(evaluations(x)), chinchilla.refit)
+    floor, solver = in_turn(calls)
+    ratio = solver / floor
     benchmark.extra_info.update(floor=floor, ratio=ratio, evaluations=steps / CHUNK)
-    print(
-        f"\n{steps / CHUNK:.1f} evaluations a fit; {ratio:.1f} times the time of their exp and log alone"
-    )
+    print(f"\n{steps / CHUNK:.1f} evaluations per fit; {ratio:.1f} times the time of exp and log")
     assert ratio <= FLOOR_RATIO
 
 
@@ -207,8 +204,8 @@ def bench_scipy(benchmark, chinchilla, coordinates):
     """SciPy's L-BFGS-B with exact gradients.
 
     In the coordinates of Hoffmann et al. and of Besiroglu et al. (log A, log B, log E, alpha,
-    beta), where it took 63
-    evaluations a fit, and in our centred ones, where it took 34: 100 times is asked of the first.
+    beta), where it took 63 evaluations per fit, and in jscale's centred ones, where it took 34: the
+    required factor of 100 is for the first.
     """
     from scipy.optimize import minimize
 
@@ -231,15 +228,14 @@ def bench_scipy(benchmark, chinchilla, coordinates):
     count = 20
     solve(0)
     benchmark.pedantic(lambda: list(map(solve, range(count))), rounds=3)
-    theirs = benchmark.stats.stats.median
-    least = SCIPY_RATIO if published else 1.0
-    _report(
-        benchmark, f"SciPy L-BFGS-B, {coordinates} coordinates", count / theirs, chinchilla, least
-    )
+    peer = count / benchmark.stats.stats.median
+    minimum = SCIPY_RATIO if published else 1.0
+    name = f"SciPy L-BFGS-B, {coordinates} coordinates"
+    _report(benchmark, name, peer, chinchilla, minimum)
 
 
 def bench_optax(benchmark, chinchilla):
-    """L-BFGS of optax, all lanes side by side, as many steps as nine in ten of them need."""
+    """L-BFGS of optax, all fits batched, with as many steps as nine in ten of them need."""
     import optax
 
     count, steps = 32, 300
@@ -261,9 +257,9 @@ def bench_optax(benchmark, chinchilla):
             0, steps, advance, (chinchilla.start, optimiser.init(chinchilla.start))
         )[0]
 
-    many = jax.jit(jax.vmap(solve))
+    solve_all = jax.jit(jax.vmap(solve))
     with jax.numpy_dtype_promotion("standard"):
-        call = lambda: jax.block_until_ready(many(chinchilla.weights[:count]))  # noqa: E731
+        call = lambda: jax.block_until_ready(solve_all(chinchilla.weights[:count]))  # noqa: E731
         benchmark.pedantic(call, rounds=3, warmup_rounds=1)
     _report(
         benchmark,
@@ -275,14 +271,12 @@ def bench_optax(benchmark, chinchilla):
 
 
 def bench_optimistix(benchmark, chinchilla):
-    """Levenberg-Marquardt of optimistix on the same problem, residuals bent so that their squares
-    are Huber losses.
-    """
+    """Levenberg-Marquardt of optimistix, with residuals whose squares are the Huber losses."""
     optimistix = pytest.importorskip("optimistix", reason="optimistix is not installed")
     count = 64
     solver = optimistix.LevenbergMarquardt(rtol=1e-9, atol=1e-12)
 
-    def bent(z: jax.Array, weights: jax.Array) -> jax.Array:
+    def huber_residuals(z: jax.Array, weights: jax.Array) -> jax.Array:
         r = chinchilla.problem.residuals(z)
         size = jnp.sqrt(
             2 * weights * chinchilla.problem.objective.rows(r, jnp.zeros(()), jnp.asarray(1e-3))
@@ -291,18 +285,18 @@ def bench_optimistix(benchmark, chinchilla):
         return jnp.sign(r) * size
 
     def solve(weights: jax.Array) -> jax.Array:
-        found = optimistix.least_squares(
-            bent, solver, chinchilla.start, args=weights, max_steps=400, throw=False
+        solution = optimistix.least_squares(
+            huber_residuals, solver, chinchilla.start, args=weights, max_steps=400, throw=False
         )
-        return found.value
+        return solution.value
 
-    many = jax.jit(jax.vmap(solve))
+    solve_all = jax.jit(jax.vmap(solve))
     with jax.numpy_dtype_promotion("standard"):
-        call = lambda: jax.block_until_ready(many(chinchilla.weights[:count]))  # noqa: E731
-        found = call()
+        call = lambda: jax.block_until_ready(solve_all(chinchilla.weights[:count]))  # noqa: E731
+        optima = call()
         benchmark.pedantic(call, rounds=3)
-    values = np.asarray(jax.vmap(chinchilla.objective)(found, chinchilla.weights[:count]))
-    reached = float(np.mean(values <= np.asarray(chinchilla.ours().value)[:count] * (1 + 1e-6)))
+    values = np.asarray(jax.vmap(chinchilla.objective)(optima, chinchilla.weights[:count]))
+    reached = float(np.mean(values <= np.asarray(chinchilla.refit().value)[:count] * (1 + 1e-6)))
     print(f"\noptimistix reaches the optimum (to 1e-6) in {reached:.0%} of the fits")
     _report(
         benchmark,
@@ -314,9 +308,7 @@ def bench_optimistix(benchmark, chinchilla):
 
 
 def bench_simple_scaling_laws(benchmark, chinchilla):
-    """The wild cluster bootstrap of the package `simple-scaling-laws` (Python 3.12 and newer):
-    draws a second.
-    """
+    """Draws per second of the wild cluster bootstrap of `simple-scaling-laws` (Python 3.12+)."""
     package = pytest.importorskip(
         "simple_scaling_laws", reason="simple-scaling-laws is not installed"
     )
@@ -331,23 +323,23 @@ def bench_simple_scaling_laws(benchmark, chinchilla):
         }
     )
 
-    def theirs(draws: int) -> float:
-        began = time.perf_counter()
+    def fit_seconds(draws: int) -> float:
+        start = time.perf_counter()
         package.fit(frame, n_draws=draws, seed=0)
-        return time.perf_counter() - began
+        return time.perf_counter() - start
 
-    theirs(10)
-    few, many = 10, 200
-    benchmark.pedantic(theirs, args=(many,), rounds=3)
-    taken = benchmark.stats.stats.median - theirs(few)
-    ours: dict[str, Any] = {"kind": "wild", "objective": "log-squares"}
+    fit_seconds(10)
+    small, large = 10, 200
+    benchmark.pedantic(fit_seconds, args=(large,), rounds=3)
+    duration = benchmark.stats.stats.median - fit_seconds(small)
+    settings: dict[str, Any] = {"kind": "wild", "objective": "log-squares"}
     _report(
         benchmark,
         "simple-scaling-laws, wild cluster bootstrap",
-        (many - few) / taken,
+        (large - small) / duration,
         chinchilla,
         PACKAGE_RATIO,
-        **ours,
+        **settings,
     )
 
 
@@ -360,14 +352,16 @@ rng = np.random.default_rng(0)
 N, D = 10 ** rng.uniform(7.5, 10, rows), 10 ** rng.uniform(9, 11.5, rows)
 loss = laws.chinchilla(N, D, **laws.params(laws.chinchilla)) * np.exp(rng.normal(0, 0.01, rows))
 table = runs.read({"N": N, "D": D, "loss": loss})
-made = fit.bootstrap(laws.chinchilla, table, draws=draws, key=jax.random.key(0), starts=2)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-print(json.dumps({"seconds": made.seconds, "peak_mib": peak, "failures": made.failures}))
+result = fit.bootstrap(laws.chinchilla, table, draws=draws, key=jax.random.key(0), starts=2)
+unit = 2**20 if sys.platform == "darwin" else 2**10
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+seconds, failures = result.seconds, result.failures
+print(json.dumps({"seconds": seconds, "peak_mib": peak, "failures": failures}))
 """
 
 
 def bench_scaling(benchmark, run: Run):
-    """Cost by rows and by resamples, each size in a process of its own, with its peak memory."""
+    """Cost by rows and by resamples, each size in its own process, with its peak memory."""
     sizes = (
         (240, 1000),
         (240, 4000),
@@ -378,22 +372,20 @@ def bench_scaling(benchmark, run: Run):
         (1_000_000, 4),
     )
 
-    def once() -> list[dict[str, float]]:
+    def run_once() -> list[dict[str, float]]:
         return [
             json.loads(run([sys.executable, "-c", _SCALING, str(r), str(d)]).stdout)
             for r, d in sizes
         ]
 
-    found = benchmark.pedantic(once, rounds=1)
+    costs = benchmark.pedantic(run_once, rounds=1)
     print("\n     rows   draws   seconds   ns per row and draw   peak MiB")
-    for (rows, draws), one in zip(sizes, found, strict=True):
-        each = one["seconds"] / rows / draws * 1e9
-        print(f"{rows:9,d} {draws:7,d} {one['seconds']:9.3f} {each:21.0f} {one['peak_mib']:10,.0f}")
-        assert one["failures"] == 0
-        assert one["peak_mib"] <= MEMORY_MIB
+    for (rows, draws), cost in zip(sizes, costs, strict=True):
+        each, peak = cost["seconds"] / rows / draws * 1e9, cost["peak_mib"]
+        print(f"{rows:9,d} {draws:7,d} {cost['seconds']:9.3f} {each:21.0f} {peak:10,.0f}")
+        assert cost["failures"] == 0
+        assert peak <= MEMORY_MIB
+    measured = [[cost["seconds"], cost["peak_mib"]] for cost in costs]
     benchmark.extra_info.update(
-        table=[
-            [r, d, one["seconds"], one["peak_mib"]]
-            for (r, d), one in zip(sizes, found, strict=True)
-        ]
+        table=[[*size, *cost] for size, cost in zip(sizes, measured, strict=True)]
     )

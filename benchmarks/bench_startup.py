@@ -1,4 +1,4 @@
-"""Start-up: what `import jscale` and the help of the command cost."""
+"""Start-up time of `import jscale` and of the command's help."""
 
 import statistics
 import sys
@@ -18,30 +18,28 @@ PAIRS = 9
 
 @pytest.mark.parametrize("module", ["jscale", "jscale.laws, jscale.plan"])
 def bench_import(benchmark, run: Run, module: str):
-    """`import jscale` against `import jax`: pairs in turn, so that a busy moment slows both; the
-    ratio of medians.
-    """
+    """Ratio of the median times of `import jscale` and `import jax`, measured alternately."""
 
     def pair() -> tuple[float, float]:
-        jax, ours = (
+        jax, package = (
             run([sys.executable, "-c", f"import {name}"]).seconds for name in ("jax", module)
         )
-        return jax, ours
+        return jax, package
 
     pair()
     pairs = [pair() for _ in range(PAIRS)]
-    jax, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-    benchmark.extra_info.update(jax=jax, ratio=ours / jax)
+    jax, package = (statistics.median(column) for column in zip(*pairs, strict=True))
+    benchmark.extra_info.update(jax=jax, ratio=package / jax)
     benchmark.pedantic(run, args=([sys.executable, "-c", f"import {module}"],), rounds=3)
-    print(f"\nimport {module}: {ours:.3f} s, import jax: {jax:.3f} s, ratio {ours / jax:.2f}")
-    assert ours <= IMPORT_RATIO * jax
+    print(f"\nimport {module}: {package:.3f} s, import jax: {jax:.3f} s, ratio {package / jax:.2f}")
+    assert package <= IMPORT_RATIO * jax
 
 
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)], ids=" ".join
 )
 def bench_help(benchmark, run: Run, command: str, arguments: list[str]):
-    """The wall time of the command's help, and of every verb's."""
+    """The wall time of the help of the command and of every verb."""
     outcome = benchmark.pedantic(run, args=([command, *arguments],), rounds=7, warmup_rounds=1)
     benchmark.extra_info.update(cpu=outcome.cpu_seconds)
     assert benchmark.stats.stats.median <= HELP_SECONDS

@@ -1,4 +1,4 @@
-"""Commands run as a person runs them: in a process of their own, with wall time and peak memory."""
+"""Commands as a user runs them: in their own process, with wall time and peak memory."""
 
 import os
 import subprocess
@@ -14,14 +14,11 @@ from benchmarks.process import ROOT, Outcome, Run
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs a command to its end, in the repository, with an empty cache folder that the calls of
-    one test share.
-    """
+    """Run a command to completion in the repository, with an empty cache folder for each test."""
     cache = str(tmp_path / "cache")
     environment = {**os.environ, "XDG_CACHE_HOME": cache, "JSCALE_CACHE": cache}
-    environment.pop(
-        "PYTHONDONTWRITEBYTECODE", None
-    )  # a person's second start finds its byte code compiled
+    # Byte code is cached, as on a user's machine.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def call(command: Sequence[str]) -> Outcome:
         out, err = tmp_path / "stdout", tmp_path / "stderr"
@@ -36,9 +33,8 @@ def run(tmp_path: Path) -> Run:
         assert process.returncode == 0, (
             f"{command} ended with {process.returncode}: {err.read_text()[-2000:]}"
         )
-        unit = (
-            1 if sys.platform == "darwin" else 1024
-        )  # ru_maxrss counts bytes there, KiB elsewhere
+        # ru_maxrss is in bytes on macOS, in KiB elsewhere.
+        unit = 1 if sys.platform == "darwin" else 1024
         return Outcome(
             seconds,
             usage.ru_utime + usage.ru_stime,

@@ -1,11 +1,9 @@
-"""Where the published fits of Gemstones come from: every start of their authors' script, as they
-ran
-    it.
+"""Origin of the published fits of Gemstones: every start of their authors' script.
 
     python -m benchmarks.gemstones
 
-SciPy's L-BFGS-B with differences for gradients and its default tolerances, from 4,500 starts: five
-minutes a fit. Needs the data set in the folder that JSCALE_DATA names.
+SciPy's L-BFGS-B with numerical gradients and default tolerances, as the authors ran it, from 4,500
+starts: five minutes per fit. Needs the data set in the folder given by JSCALE_DATA.
 """
 
 import itertools
@@ -25,22 +23,22 @@ _EXPONENTS, _COEFFICIENTS, _FLOORS = (
 
 
 def lines() -> Iterator[str]:
-    """One line a fit."""
+    """One line for each fit."""
     table = runs.dataset(DATASET)
     starts = list(itertools.product(*[_EXPONENTS] * 2, *[_COEFFICIENTS] * 2, _FLOORS))
     for (subset, delta), (constants, objective) in PUBLISHED.items():
         part = table.where(table["subset"] == subset)
         with jax.enable_x64(True):
-            least = fit.point(laws.chinchilla, part, objective=fit.Huber(delta)).objective
+            minimum = fit.point(laws.chinchilla, part, objective=fit.Huber(delta)).objective
         ends = descents(part["N"], part["D"], part["loss"], delta, starts)
-        off = np.array(
+        deviation = np.array(
             [np.abs(end.x / np.array(list(constants.values())) - 1).max() for end in ends]
         )
-        above = np.array([end.fun for end in ends]) / least
+        ratio = np.array([end.fun for end in ends]) / minimum
         yield (
-            f"{subset} {delta:g}: {np.sum(off < 0.01)} of {len(ends)} within 1% of the published constants; lowest "
-            f"{above.min() - 1:.2%} above the minimum, the published one {objective / least - 1:.2%}, half of all "
-            f"{np.median(above):.1f} times it"
+            f"{subset} {delta:g}: {np.sum(deviation < 0.01)} of {len(ends)} within 1% of the "
+            f"published constants; lowest {ratio.min() - 1:.2%} above the minimum, the published "
+            f"one {objective / minimum - 1:.2%}, the median {np.median(ratio):.1f} times it"
         )
 
 

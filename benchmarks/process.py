@@ -1,4 +1,4 @@
-"""What the benchmarks of whole commands share."""
+"""Types shared by the benchmarks of whole commands."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,13 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one finished process printed and cost.
+    """Output and cost of a finished process.
 
     Attributes:
         seconds: wall time from start to exit.
-        cpu_seconds: processor time of it and its children: what is left of `seconds` when nothing
-            else runs, over the cores that it could use.
+        cpu_seconds: processor time of the process and its children.
         peak_mib: largest resident memory of the process or of one of its children, MiB.
-        stdout: what it printed.
+        stdout: its standard output.
     """
 
     seconds: float

@@ -1,13 +1,11 @@
-"""Do fits depend on where they start? The share of starts that agree, for every law, on runs
-simulated
-from it.
+"""Agreement of restarts: the fraction of starts that reach the optimum, for every law.
 
     python -m benchmarks.starts [LAW ...] [--starts 1000]
 
-The truth is the first set of published constants, or a point well inside the start ranges. A law
-that cannot tell its parameters apart on such a design says ``collinear_design``: descents then end
-all along a ridge, and agreement is no fault of the solver's. Values of either sign are fitted as
-they are, all others by their logarithms.
+The runs are simulated from the law, with the first set of published constants or a point well
+inside the start ranges as the truth. If the design does not identify the parameters the status is
+``collinear_design``: descents then end all along a ridge, and low agreement does not indicate a
+failure of the solver. Values of either sign are fitted as they are, all others by their logarithms.
 """
 
 import argparse
@@ -25,9 +23,10 @@ from jscale.fit.objective._start_ranges import start_ranges
 from jscale.laws.roles import Role
 
 ROWS, NOISE, REACH, CURVE_REACH = 240, 0.0003, 40.0, 1000.0
-"""Runs of a table, their relative noise, and how far inputs lie from the typical ones, as a factor:
-of
-laws of one resource, which are fitted to curves of many decades, further."""
+"""Rows of a table, their relative noise, and the ranges of the inputs around typical values.
+
+The ranges are factors; laws of one resource are fitted to curves of many decades.
+"""
 _HELD = {
     "data_mixing_total(3)": ("c",),
     "mixed_modal": (
@@ -43,40 +42,36 @@ _HELD = {
         "beta_j",
     ),
 }
-"""Parameters that runs of these kinds leave open and other runs give, as the laws' cards say: held
-at their truth."""
+"""Parameters that these runs do not identify (see the laws' cards): fixed at their true values."""
 _SIGNED = {"capability", "vocabulary"}
-"""Laws whose values are of either sign: fitted as they are."""
+"""Laws whose values can have either sign: fitted without logarithms."""
 _GOLDEN = 0.5 * (5**0.5 - 1)
-_SEEN = {
+_TRUTHS = {
     "bnsl(1)": {"a": 0.5, "b": 10.0, "c_0": 0.3, "c_1": 0.5, "d_1": 1e4, "f_1": 0.25},
     "m4": {"eps_inf": 0.1, "eps_0": 1.0, "alpha": 0.5, "beta": 20.0, "c": 0.4},
 }
-"""Truths at which the curve shows what the law is about: a break well above the floor, an error
-from
-guessing down to its floor. In the middle of the ranges a break bends the loss by 0.1%, and straight
-laws come as close."""
+"""True parameters with a visible feature: a break well above the floor, or an error that falls from
+guessing to its floor. In the middle of the ranges a break changes the loss by only 0.1%."""
 _LEVELS = (3e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5)
 _SCHEDULED = {"momentum_law": laws.momentum_law, "multi_power": laws.multi_power}
-"""Laws of a schedule, and the learning rates of their run: 4,000 steps each, the first of which
-begin
-with a warm-up. A rate that falls to several levels tells the pace of its effect from the power by
-which that depends on the rate; a cosine leaves it open, and has a fall for every step."""
+"""Laws of a schedule; their run has 4,000 steps at each learning rate, after a warm-up.
+
+Several levels of the rate identify both the pace of its effect and the power of the rate in it; a
+cosine does not, and has a change at every step.
+"""
 _BITS = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 16.0)
 _LOSS = 3.0
 
 
 def stairs() -> np.ndarray:
-    """Learning rate of every step of a run whose rate falls in stairs."""
+    """Learning rate of every step of a run whose rate falls in steps."""
     rates = np.repeat(_LEVELS, 4000)
     rates[:1000] = np.linspace(0, rates[0], 1000)
     return rates
 
 
 def column(role: Role, rng: np.random.Generator, rows: int, reach: float) -> np.ndarray:
-    """Values of one input: bits of the usual widths, shares evenly, everything else by factors
-    about the typical.
-    """
+    """Values of one input: common bit widths, uniform shares, otherwise log-uniform."""
     low, high, typical = min(role.ends), max(role.ends), role.typical
     assert typical is not None
     if role.name == "bits":
@@ -90,9 +85,7 @@ def column(role: Role, rng: np.random.Generator, rows: int, reach: float) -> np.
 
 
 def design(record: laws.Record, rows: int) -> dict[str, np.ndarray]:
-    """Inputs drawn evenly; shares of a mixture add up to 1, and nothing is quantised to more bits
-    than trained in.
-    """
+    """Random inputs; shares of a mixture sum to 1, and P_post is at most P_w."""
     rng = np.random.default_rng(1)
     reach = CURVE_REACH if [i.role.name for i in record.inputs] == ["resource"] else REACH
     inputs = {i.name: column(i.role, rng, rows, reach) for i in record.inputs}
@@ -107,14 +100,14 @@ def design(record: laws.Record, rows: int) -> dict[str, np.ndarray]:
 def truth(law: laws.LawFunction, inputs: dict[str, np.ndarray]) -> dict[str, float]:
     """Published constants, or a point in the middle two fifths of the start ranges.
 
-    Every parameter at a place of its own: where all sources of a mixture are alike, say, their
-    exponents mean nothing.
+    Every parameter is at a different relative position: if all sources of a mixture were equal, for
+    example, their exponents would not be identified.
     """
     record = laws.describe(law)
     if record.published:
         return laws.params(law)
-    if record.name in _SEEN:
-        return _SEEN[record.name]
+    if record.name in _TRUTHS:
+        return _TRUTHS[record.name]
     with float64():
         coordinates = centred_coordinates(record, inputs, np.full(1, _LOSS))
         low, high = start_ranges(record).T
@@ -124,25 +117,28 @@ def truth(law: laws.LawFunction, inputs: dict[str, np.ndarray]) -> dict[str, flo
 
 
 def table(law: laws.LawFunction) -> runs.Runs:
-    """Runs simulated where the law gives a number that it may give.
+    """Runs simulated where the law's value is finite and of an admissible sign.
 
     Raises:
-        JscaleError: it hardly ever does.
+        JscaleError: too few of the inputs give such a value.
     """
     record = laws.describe(law)
     inputs = design(record, 4 * ROWS)
     theta = truth(law, inputs)
     with float64():
         values = np.broadcast_to(np.asarray(law(**inputs, **theta)), (4 * ROWS,))
-    good = np.flatnonzero(np.isfinite(values) & ((values > 0) | (record.name in _SIGNED)))[:ROWS]
-    if len(good) < ROWS:
-        raise JscaleError(f"{record.name} gives a number in {len(good)} of {4 * ROWS} runs only")
-    chosen = {name: values[good] for name, values in inputs.items()}
-    return runs.simulate(law, theta, chosen, noise=NOISE, key=jax.random.key(3))
+    valid = np.flatnonzero(np.isfinite(values) & ((values > 0) | (record.name in _SIGNED)))[:ROWS]
+    if len(valid) < ROWS:
+        raise JscaleError(
+            f"{record.name}: {len(valid)} of {4 * ROWS} runs have an admissible value; "
+            f"expected {ROWS} or more"
+        )
+    inputs_used = {name: values[valid] for name, values in inputs.items()}
+    return runs.simulate(law, theta, inputs_used, noise=NOISE, key=jax.random.key(3))
 
 
 def held(law: laws.LawFunction) -> laws.LawFunction:
-    """The law as it is fitted."""
+    """The law with the parameters of ``_HELD`` fixed."""
     record = laws.describe(law)
     if record.name not in _HELD:
         return law
@@ -151,27 +147,30 @@ def held(law: laws.LawFunction) -> laws.LawFunction:
 
 
 def lines(names: list[str], starts: int) -> Iterator[str]:
-    """One line a law."""
+    """One line for each law."""
     yield f"{'law':28} {'k':>2} {'agree':>6} {'seconds':>7}  status"
     for name in names or [laws.describe(law).name for law in laws.catalogue]:
         law = _SCHEDULED[name](stairs()) if name in _SCHEDULED else laws.get(name)
-        began = time.perf_counter()
+        start = time.perf_counter()
         try:
-            goal = fit.Huber(on="raw" if name in _SIGNED else "log")
-            found = fit.point(held(law), table(law), objective=goal, starts=starts).certificate
+            objective = fit.Huber(on="raw" if name in _SIGNED else "log")
+            point = fit.point(held(law), table(law), objective=objective, starts=starts)
+            certificate = point.certificate
         except JscaleError as error:
-            yield f"{name:28} left out: {error}"
+            yield f"{name:28} skipped: {error}"
             continue
         finally:
             jax.clear_caches()
-        seconds, size = time.perf_counter() - began, len(laws.describe(held(law)).parameters)
-        loose = f" ({', '.join(found.unidentified)})" if found.unidentified else ""
-        yield f"{name:28} {size:2d} {found.agreement:6.1%} {seconds:7.1f}  {found.status}{loose}"
+        seconds, size = time.perf_counter() - start, len(laws.describe(held(law)).parameters)
+        status = str(certificate.status)
+        if certificate.unidentified:
+            status += f" ({', '.join(certificate.unidentified)})"
+        yield f"{name:28} {size:2d} {certificate.agreement:6.1%} {seconds:7.1f}  {status}"
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description="The share of starts that agree, for every law.")
+    parser = argparse.ArgumentParser(description="Agreement of restarts for every law.")
     parser.add_argument("laws", nargs="*", help="names; all of the catalogue unless given")
     parser.add_argument("--starts", type=int, default=1000, help="starting points of each fit")
     options = parser.parse_args()

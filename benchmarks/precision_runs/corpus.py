@@ -1,5 +1,6 @@
-"""The text: manuals, a dictionary and source code of Debian packages, cut for training, validation
-and calibration.
+"""The text: manuals, a dictionary and source code of Debian packages, split for three uses.
+
+The uses are training, validation and calibration.
 """
 
 import gzip
@@ -21,29 +22,31 @@ from benchmarks.precision_runs.model import CONTEXT
 VALIDATION_SEQUENCES = 1024
 CALIBRATION_SEQUENCES = 128
 _MEBIBYTE = 2**20
-_DOCUMENT = range(
-    512, 2**18 + 1
-)  # bytes; a longer file is mostly generated, and few of them would rule the validation
-_PIECE = 16 * 1024  # a file that is one long list (the dictionary) counts as documents of this size
-_PLAIN = 0.98  # the part of a document's bytes that must be printable ASCII or white space
-_SPLIT = {"validation": 0.06, "calibration": 0.01}  # of the documents; the rest trains
+_DOCUMENT = range(512, 2**18 + 1)
+"""Admissible bytes of a document: longer files are mostly generated and dominate validation."""
+_PIECE = 16 * 1024
+"""A file that is one long list (the dictionary) is cut into documents of this many bytes."""
+_PLAIN = 0.98
+"""Fraction of a document's bytes that must be printable ASCII or white space."""
+_SPLIT = {"validation": 0.06, "calibration": 0.01}
+"""Fractions of the documents; the rest is for training."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """What is taken from one Debian package.
+    """Documents taken from one Debian package.
 
     Attributes:
         name: of the package.
-        wanted: pattern that a path must match somewhere.
-        unwanted: pattern that it must not.
+        include: pattern that must match somewhere in a path.
+        exclude: pattern that must not.
         cap: at most this many MiB of documents.
-        inner: an archive inside the package whose files are meant.
+        inner: pattern of an archive inside the package to read instead.
     """
 
     name: str
-    wanted: str
-    unwanted: str = r"^$"
+    include: str
+    exclude: str = r"^$"
     cap: int = 1024
     inner: str = ""
 
@@ -69,7 +72,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Corpus:
-    """The cut text.
+    """The split text.
 
     Attributes:
         train: bytes, uint8.
@@ -87,12 +90,12 @@ class Corpus:
 
     @property
     def sha256(self) -> str:
-        """Of the whole byte stream: validation, calibration, training."""
+        """Hash of the whole byte stream: validation, calibration, training."""
         return self.record["sha256"]
 
 
 def load(folder: Path, download: bool = True) -> Corpus:
-    """The corpus in ``folder``, made there from Debian packages where it is not yet.
+    """The corpus in ``folder``, built from Debian packages if it is missing.
 
     Raises:
         OSError: a package could not be fetched or read.
@@ -190,8 +193,8 @@ def _files(
     for member in members:
         if (
             member.isfile()
-            and re.search(package.wanted, member.name)
-            and not re.search(package.unwanted, member.name)
+            and re.search(package.include, member.name)
+            and not re.search(package.exclude, member.name)
         ):
             text = _content(archive, member)
             if text[:2] == b"\x1f\x8b":
@@ -203,9 +206,7 @@ def _files(
 
 
 def select(documents: Iterator[bytes], cap: int) -> dict[str, bytes]:
-    """Plain documents by their SHA-256, without repeats; in the order of the hashes until ``cap``
-    bytes are full.
-    """
+    """Plain documents by their SHA-256, without repeats, in hash order up to ``cap`` bytes."""
     by_hash = {hashlib.sha256(text).hexdigest(): text for text in documents if plain(text)}
     taken, total = {}, 0
     for key in sorted(by_hash):
@@ -216,18 +217,14 @@ def select(documents: Iterator[bytes], cap: int) -> dict[str, bytes]:
 
 
 def plain(text: bytes) -> bool:
-    """Whether a document is nearly all printable ASCII, and has no zero byte (which separates
-    documents).
-    """
+    """Whether a document is nearly all printable ASCII without zero bytes (the separators)."""
     codes = np.frombuffer(text, np.uint8)
     printable = ((codes >= 32) & (codes < 127)) | (codes == 9) | (codes == 10) | (codes == 13)
     return 0 not in text and bool(printable.mean() >= _PLAIN) if text else False
 
 
 def cut(documents: list[bytes]) -> dict[str, list[bytes]]:
-    """Documents in hash order (a fixed shuffle) cut into validation, calibration and training: no
-    file is in two.
-    """
+    """Split documents in hash order (a fixed shuffle) into validation, calibration and training."""
     first = int(_SPLIT["validation"] * len(documents))
     second = first + int(_SPLIT["calibration"] * len(documents))
     return {
@@ -240,9 +237,7 @@ def cut(documents: list[bytes]) -> dict[str, list[bytes]]:
 def sample(
     documents: list[bytes], count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` sequences (CONTEXT + 1 bytes) that share no target, and the number of the document
-    of each.
-    """
+    """``count`` sequences (CONTEXT + 1 bytes) without a common target, and the document of each."""
     slots = [(d, s) for d, text in enumerate(documents) for s in range((len(text) - 1) // CONTEXT)]
     chosen = [slots[i] for i in rng.permutation(len(slots))[:count]]
     rows = [documents[d][s * CONTEXT : (s + 1) * CONTEXT + 1] for d, s in chosen]
@@ -252,9 +247,7 @@ def sample(
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file under another name, then rename it: readers see the old one or the new one,
-    whole.
-    """
+    """Atomic write: the file is written under another name and renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as file:
         file.write(content)

@@ -1,6 +1,4 @@
-"""Which runs are made: sizes, tokens, bits, seeds, the search of learning rates, checks of the
-schedule.
-"""
+"""Design of the runs: sizes, tokens, bits, seeds, learning-rate search, checks of the schedule."""
 
 import math
 from collections.abc import Mapping
@@ -22,21 +20,19 @@ SIZES = {
     )
 }
 SPEED = {6144: 190e3, 24576: 120e3, 98304: 56e3, 196608: 28e3, 393216: 23e3}
-"""Tokens a CPU second of one core of a 2024 server processor, measured with `fake_quantise` in
-place."""
+"""Tokens per CPU second on one core of a 2024 server processor, including `fake_quantise`."""
 _LOSSES = 14 * 131_072 / 3
-"""Training tokens that cost as much as the losses of one finished run: 14 passes over the
-validation text."""
+"""Cost of the losses of one finished run in training tokens: 14 passes over the validation text."""
 
 OFF: Bits = (16, 16, 16)
-ALONE: tuple[Bits, ...] = tuple(
+SINGLE: tuple[Bits, ...] = tuple(
     bits for b in (2, 3, 4, 5, 6, 8) for bits in ((b, 16, 16), (16, b, 16), (16, 16, b))
 )
 TIED: tuple[Bits, ...] = tuple((b, b, b) for b in (3, 4, 5, 6, 8))
 PAIRS: tuple[Bits, ...] = ((4, 4, 16), (4, 16, 4), (16, 4, 4), (3, 5, 6), (6, 3, 5))
-SETTINGS: tuple[Bits, ...] = (OFF, *ALONE, *TIED, *PAIRS)
+SETTINGS: tuple[Bits, ...] = (OFF, *SINGLE, *TIED, *PAIRS)
 _STEADY = tuple(bits for bits in SETTINGS if bits != (16, 2, 16))
-"""Without activations in 2 bits, with which the two smallest sizes diverge at every length."""
+"""Without 2-bit activations, with which the two smallest sizes diverge at every length."""
 _LONG = (OFF, (3, 16, 16), (4, 16, 16), (16, 4, 16), (16, 16, 4), (4, 4, 4), (6, 6, 6))
 
 RATIOS: dict[int, tuple[tuple[int, tuple[Bits, ...]], ...]] = {
@@ -46,12 +42,12 @@ RATIOS: dict[int, tuple[tuple[int, tuple[Bits, ...]], ...]] = {
     196608: ((5, _STEADY), (20, _STEADY), (80, _LONG)),
     393216: ((5, _STEADY), (20, _LONG), (80, (OFF,))),
 }
-"""For each N: tokens per parameter, and the bits trained at that ratio."""
+"""For each N: tokens per parameter, and the bit settings at that ratio."""
 
 RATE_SEARCH = {6144: 40, 24576: 40, 98304: 20, 196608: 10, 393216: 10}
 """Tokens per parameter of the runs that choose the learning rate of a size."""
 RATES = tuple(0.001 * 2**k for k in range(8))
-"""Learning rates that the search may try, from the two in the middle outwards."""
+"""Learning rates of the search, which starts with the two in the middle."""
 
 _SEEDS = (1, 2)
 _SEED_CELLS = {
@@ -76,8 +72,8 @@ class Job:
         bits: (P_w, P_a, P_kv).
         seed: of the weights and of the order of the text.
         schedule: wsd or cosine.
-        lr: peak learning rate; None: the one found for N.
-        trunk: whether it decays from a trunk that it shares, or is trained from its first step.
+        lr: peak learning rate; None for the result of the search for N.
+        trunk: whether it decays from a shared trunk, or is trained from its first step.
     """
 
     purpose: str
@@ -106,12 +102,12 @@ class Job:
 
     @property
     def stable(self) -> int:
-        """The step at which the decay begins."""
+        """The step at which the decay starts."""
         return self.steps - round(DECAY * self.steps)
 
     @property
     def trunk_id(self) -> str:
-        """The runs with this name share a trunk."""
+        """Name of the trunk that the run shares."""
         return f"n{self.N}-w{self.bits[0]}a{self.bits[1]}k{self.bits[2]}-s{self.seed}"
 
     @property
@@ -124,16 +120,16 @@ class Job:
 
     @property
     def compensated(self) -> bool:
-        """Whether GPTQ is applied, next to rounding to the nearest value."""
+        """Whether GPTQ is applied in addition to rounding to nearest."""
         return self.purpose in ("design", "seed") and self.bits in _COMPENSATED
 
-    def seconds(self, begun: int = 0) -> float:
-        """Expected CPU seconds when the trunk stands at step ``begun``."""
-        return ((self.steps - begun) * self.size.step_tokens + _LOSSES) / SPEED[self.N]
+    def seconds(self, start: int = 0) -> float:
+        """Expected CPU seconds when the trunk has reached step ``start``."""
+        return ((self.steps - start) * self.size.step_tokens + _LOSSES) / SPEED[self.N]
 
 
 def jobs() -> tuple[Job, ...]:
-    """Every run of the design, but for the search of learning rates, which finds its own way.
+    """Every run of the design except the learning-rate search.
 
     Raises:
         ValueError: the steps of a run do not split into whole dispatches.
@@ -156,27 +152,27 @@ def jobs() -> tuple[Job, ...]:
         for N, ratio in _SCHEDULE_CELLS
         for kind in ("wsd", "cosine")
     ]
-    found = (*design, *seeds, *schedule)
-    for job in found:
+    all_jobs = (*design, *seeds, *schedule)
+    for job in all_jobs:
         if job.D % job.size.step_tokens or job.stable % CHUNK or (job.steps - job.stable) % CHUNK:
             raise ValueError(
                 f"{job.run_id}: {job.steps} steps do not split into dispatches of {CHUNK}"
             )
-    return found
+    return all_jobs
 
 
 def search(N: int, losses: Mapping[str, float]) -> tuple[list[Job], float | None]:
     """The search of the learning rate of a size, at high precision.
 
-    It begins with the two middle ones of `RATES` and goes on by a factor of 2 while the best is the
-    lowest or the highest tried.
+    It starts with the two middle values of `RATES` and extends by a factor of 2 while the best is
+    the lowest or the highest tried.
 
     Args:
         N: the size.
         losses: run_id → validation loss, nan where it is not finite.
 
     Returns:
-        Runs that it still needs, and the learning rate with the lowest loss once there are none.
+        Runs that are still needed, and the learning rate with the lowest loss once there are none.
     """
     runs = [Job("rate", N, RATE_SEARCH[N], lr=lr, trunk=False) for lr in RATES]
     middle = len(runs) // 2
@@ -184,19 +180,18 @@ def search(N: int, losses: Mapping[str, float]) -> tuple[list[Job], float | None
         return needed, None
     tried = {place: losses[job.run_id] for place, job in enumerate(runs) if job.run_id in losses}
     best = min(tried, key=lambda place: (math.isnan(tried[place]), tried[place]))
-    around = [
+    neighbours = [
         place for place in (best - 1, best + 1) if place in range(len(runs)) and place not in tried
     ]
-    return [runs[place] for place in around], None if around else runs[best].lr
+    return [runs[place] for place in neighbours], None if neighbours else runs[best].lr
 
 
 def ordered(finished: Mapping[str, float]) -> list[tuple[Job, float]]:
-    """Unfinished runs that can start, with their learning rates: cheapest first, so that the bits
-        advance together.
+    """Unfinished runs that can start, with their learning rates, cheapest first.
 
-    The cost of a run is what it adds to its trunk, times its weight: runs that others wait for, or
-    are compared to, go before, and so do larger models (the cost counts per parameter), since the
-    span of sizes is what fits lean on.
+    The cost of a run is what it adds to its trunk, times its weight. Runs that others depend on, or
+    are compared with, have a low weight and come first, and so do larger models (the cost is per
+    parameter), since fits depend most on the span of sizes.
     """
     ready = []
     stops: dict[str, list[int]] = {}
@@ -207,11 +202,11 @@ def ordered(finished: Mapping[str, float]) -> list[tuple[Job, float]]:
         needed, lr = search(N, finished)
         waiting = [job for job in jobs() if job.N == N and job.run_id not in finished] if lr else []
         for job in (*needed, *waiting):
-            before = [
+            earlier = [
                 stop for stop in stops.get(job.trunk_id, ()) if job.trunk and stop < job.stable
             ]
             weight = _WEIGHTS[job.purpose] * (0.4 if job.bits == OFF else 1.0) / job.N
             ready.append(
-                (weight * job.seconds(max(before, default=0)), len(ready), job, job.lr or lr)
+                (weight * job.seconds(max(earlier, default=0)), len(ready), job, job.lr or lr)
             )
     return [(job, lr) for _, _, job, lr in sorted(ready, key=lambda entry: entry[:2])]

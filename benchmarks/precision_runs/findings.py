@@ -1,8 +1,7 @@
-"""What the table of precision runs shows, fitted by jscale and laid beside *Scaling Laws for
-Precision*.
+"""Fits of the table of precision runs by jscale, compared with *Scaling Laws for Precision*.
 
 ``python -m benchmarks.precision_runs.findings [--table TABLE.csv] [--json] [--out FILE]`` writes a
-Markdown document, or the numbers behind it as one JSON object.
+Markdown document, or the numbers of the document as one JSON object.
 """
 
 import argparse
@@ -30,26 +29,26 @@ def findings(path: Path) -> dict[str, Any]:
     """Every number of the document, by section.
 
     Args:
-        path: table of runs; the table of quantised copies lies beside it.
+        path: table of runs; the table of quantised copies is in the same folder.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     rows = load(path)
     points = fits(findings_training.jobs(rows) | findings_post.jobs(rows))
-    found: dict[str, Any] = {name: section(rows, points) for name, section in SECTIONS.items()}
-    found["rows"] = {
+    results: dict[str, Any] = {name: section(rows, points) for name, section in SECTIONS.items()}
+    results["rows"] = {
         "trained": len(rows.trained),
         "post": len(rows.post),
         "left_out": dict(rows.left_out),
     }
-    found["statuses"] = {
+    results["statuses"] = {
         name: [str(p.certificate.status) for p in several] for name, several in points.items()
     }
-    found["seconds"] = time.monotonic() - began
-    return found
+    results["seconds"] = time.monotonic() - start
+    return results
 
 
 def plain(value: Any) -> Any:
-    """The same with numbers that JSON knows: what is not finite becomes null."""
+    """The same value with non-finite numbers replaced by null, for JSON."""
     if isinstance(value, dict):
         return {name: plain(entry) for name, entry in value.items()}
     if isinstance(value, list):
@@ -68,9 +67,11 @@ def main() -> None:
     options = parser.parse_args()
     if not options.table.exists():
         parser.error(f"{options.table}: no such table")
-    found = findings(options.table)
+    results = findings(options.table)
     text = (
-        json.dumps(plain(found), indent=1) + "\n" if options.json else findings_text.document(found)
+        json.dumps(plain(results), indent=1) + "\n"
+        if options.json
+        else findings_text.document(results)
     )
     if options.out:
         options.out.write_text(text, encoding="utf-8")

@@ -1,6 +1,4 @@
-"""What the runs show of quantisation after training: degradation, the unified law, best bits and
-critical tokens.
-"""
+"""Results on quantisation after training: degradation, unified law, best bits, critical tokens."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,19 +27,17 @@ PAPER_DEGRADATION, PAPER_UNIFIED = 0.97, 0.90
 QUANTILES = (0.05, 0.5, 0.95)
 _DRAWS, _SEED = 1000, 0
 _RANGE = (0.5, 16.0)
-"""Bits between which a best precision is believed."""
+"""Range of bits in which an optimum counts."""
 
 
 def measurable(post: Runs) -> np.ndarray:
-    """Rows whose P_post takes most fully precise models more than two standard errors to a higher
-    loss.
-    """
+    """Rows whose P_post raises the loss of most full-precision models by two standard errors."""
     full = (bits(post) == FULL).all(axis=1) & (post["method"] == "rtn")
     clear = [
         P
         for P in np.unique(post["P_post"])
-        for here in [full & (post["P_post"] == P)]
-        if here.any() and np.median(post["delta"][here] / post["delta_se"][here]) > 2
+        for selected in [full & (post["P_post"] == P)]
+        if selected.any() and np.median(post["delta"][selected] / post["delta_se"][selected]) > 2
     ]
     return np.isin(post["P_post"], clear)
 
@@ -72,9 +68,7 @@ def jobs(rows: Rows) -> Jobs:
 
 
 def after_training(rows: Rows, points: Points) -> dict[str, Any]:
-    """Does degradation grow with data and fall with bits as the law says, and by which method is it
-    less?
-    """
+    """Degradation against data and bits compared with the law, and the two methods compared."""
     post = rows.post
     rounded = degradation(post, _full(rows, "rtn"))
     fits: dict[str, Any] = {}
@@ -101,13 +95,13 @@ def after_training(rows: Rows, points: Points) -> dict[str, Any]:
     by_bits = [
         {
             "P_post": float(P),
-            "rows": int(here.sum()),
-            "median": float(np.median(rounded["loss"][here])),
-            "residual_log": float(point.residuals[here].mean()),
-            "levels_log": float(points["rtn, levels"][0].residuals[here].mean()),
+            "rows": int(selected.sum()),
+            "median": float(np.median(rounded["loss"][selected])),
+            "residual_log": float(point.residuals[selected].mean()),
+            "levels_log": float(points["rtn, levels"][0].residuals[selected].mean()),
         }
         for P in np.unique(rounded["P_post"])
-        for here in [rounded["P_post"] == P]
+        for selected in [rounded["P_post"] == P]
     ]
     return {
         "fits": fits,
@@ -123,13 +117,13 @@ def after_training(rows: Rows, points: Points) -> dict[str, Any]:
 
 
 def _methods(post: Runs) -> list[dict[str, float]]:
-    """Degradation by GPTQ as a share of that by rounding, for models that have both."""
+    """Degradation by GPTQ relative to rounding, for models that have both."""
     keys = list(zip(post["run_id"], post["P_post"], strict=True))
     by = {
         m: {k: d for k, d, q in zip(keys, post["delta"], post["method"], strict=True) if q == m}
         for m in ("rtn", "gptq")
     }
-    found = []
+    results = []
     for P in np.unique(post["P_post"][measurable(post)]):
         both = [
             (by["gptq"][k], by["rtn"][k])
@@ -138,7 +132,7 @@ def _methods(post: Runs) -> list[dict[str, float]]:
         ]
         if both:
             ratio = np.array([g / r for g, r in both])
-            found.append(
+            results.append(
                 {
                     "P_post": float(P),
                     "pairs": len(both),
@@ -146,16 +140,16 @@ def _methods(post: Runs) -> list[dict[str, float]]:
                     "smaller": float((ratio < 1).mean()),
                 }
             )
-    return found
+    return results
 
 
 def unified(rows: Rows, points: Points) -> dict[str, Any]:
-    """One law for all losses, with and without hardening by training in few bits."""
+    """One law for all losses, with and without hardening by training at low precision."""
     table = together(rows.trained, rows.post)
     after = table["P_post"] < FULL
-    # Eq. 9 says that nothing degrades where any part was trained in P_post bits or fewer.
+    # Eq. 9 predicts no degradation if any part was trained in P_post bits or fewer.
     inside = (bits(table) > table["P_post"][:, None]).all(axis=1) | ~after
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "rows": len(table),
         "after": int(after.sum()),
         "inside": int(inside.sum()),
@@ -165,40 +159,38 @@ def unified(rows: Rows, points: Points) -> dict[str, Any]:
     for name in ("unified", "hardened", "robust"):
         (point,) = points[name]
         by_bits = {
-            f"{P:g}": r2(table["loss"][here], point.predicted[here])
+            f"{P:g}": r2(table["loss"][selected], point.predicted[selected])
             for P in np.unique(table["P_post"])
-            for here in [table["P_post"] == P]
+            for selected in [table["P_post"] == P]
         }
-        found["fits"][name] = {
+        results["fits"][name] = {
             "r2": r2(table["loss"], point.predicted),
-            "r2_three": r2(*_where(table, point, table["P_post"] > 2)),
-            "r2_inside": r2(*_where(table, point, inside)),
+            "r2_three": r2(*_masked(table, point, table["P_post"] > 2)),
+            "r2_inside": r2(*_masked(table, point, inside)),
             "r2_by_bits": by_bits,
             "params": dict(point.params),
             "stderr": clustered(point, table).stderr,
             "status": str(point.certificate.status),
         }
-    return found
+    return results
 
 
-def _where(table: Runs, point: Point, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _masked(table: Runs, point: Point, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return table["loss"][mask], point.predicted[mask]
 
 
 def decisions(rows: Rows, points: Points) -> dict[str, Any]:
-    """Best training precision and critical tokens, with bands from the covariance of the point fits
-    by trunks.
-    """
+    """Best training precision and critical tokens, with bands from the clustered covariance."""
     trained, every = rows.trained, together(rows.trained, rows.post)
     low, post = clustered(points["all"][0], trained), clustered(points["unified"][0], every)
     sizes, choices = np.unique(trained["N"]), np.unique(every["P_post"][every["P_post"] < FULL])[:4]
     # The law of training runs and the law of degradation, each fitted to its own rows.
-    apart = {**points["all"][0].params, **points["rtn"][0].params}
+    separate = {**points["all"][0].params, **points["rtn"][0].params}
     with jax.enable_x64(True):
         best = _best_bits(laws.low_precision, points["all"][0].params, low)
         best_all = _best_bits(laws.precision, points["unified"][0].params, post)
         critical = [
-            {"N": float(N), "P_post": float(P), "apart": _tokens(apart, N, P)}
+            {"N": float(N), "P_post": float(P), "apart": _tokens(separate, N, P)}
             | _critical(points["unified"][0].params, post, N, P)
             for N in sizes
             for P in choices
@@ -210,7 +202,7 @@ def decisions(rows: Rows, points: Points) -> dict[str, Any]:
         "draws": _DRAWS,
         "longest": {f"{N:g}": float(trained["D"][trained["N"] == N].max()) for N in sizes},
         "observed": _observed(rows, points["all"][0]),
-        "seen": _seen(every),
+        "seen": _run_minima(every),
     }
 
 
@@ -240,33 +232,29 @@ def _tokens(params: Mapping[str, float], N: float, P_post: float) -> float:
 
 
 def _observed(rows: Rows, point: Point) -> list[dict[str, float]]:
-    """Share a bit, observed and fitted, of models with the same bits in every part: P* is where it
-    is largest.
-    """
-    table, found = rows.trained, pairs(rows.trained)
-    settings = bits(table)[found["row"]]
+    """Effective fraction per bit for equal bits in every part; P* is its maximum."""
+    table, paired = rows.trained, pairs(rows.trained)
+    settings = bits(table)[paired["row"]]
     theta = {name: point.params[name] for name in ("A", "alpha")}
-    share = np.asarray(laws.effective_fraction(table["N"][found["row"]], found["gap"], **theta))
+    share = np.asarray(laws.effective_fraction(table["N"][paired["row"]], paired["gap"], **theta))
     out = []
     for P in np.unique(settings):
-        here = (settings == P).all(axis=1)
-        if here.any():
+        selected = (settings == P).all(axis=1)
+        if selected.any():
             fitted = float(shares(point.params, np.full((1, len(PARTS)), P))[0])
             out.append(
                 {
                     "P": float(P),
-                    "pairs": int(here.sum()),
-                    "observed": float(np.median(share[here]) / P),
+                    "pairs": int(selected.sum()),
+                    "observed": float(np.median(share[selected]) / P),
                     "fitted": fitted / float(P),
                 }
             )
     return out
 
 
-def _seen(every: Runs) -> list[dict[str, float]]:
-    """Where runs of fully precise models themselves show a minimum in D: mean loss by N, P_post and
-    D.
-    """
+def _run_minima(every: Runs) -> list[dict[str, float]]:
+    """Minima in D of the runs themselves: mean loss of full-precision models by N, P_post and D."""
     full = (bits(every) == FULL).all(axis=1)
     out = []
     for N, P in sorted(
@@ -276,9 +264,9 @@ def _seen(every: Runs) -> list[dict[str, float]]:
             if f and p < FULL
         }
     ):
-        here = full & (every["N"] == N) & (every["P_post"] == P)
-        D = np.unique(every["D"][here])
-        mean = np.array([every["loss"][here & (every["D"] == d)].mean() for d in D])
+        selected = full & (every["N"] == N) & (every["P_post"] == P)
+        D = np.unique(every["D"][selected])
+        mean = np.array([every["loss"][selected & (every["D"] == d)].mean() for d in D])
         best = int(mean.argmin())
         if len(D) > 1:
             out.append(

@@ -1,8 +1,7 @@
-"""Other ways in which bits could enter a loss than by the effective parameters of Kumar et al.
-2024.
+"""Alternative forms of the dependence of the loss on bits.
 
-Those that the paper compares (appendix C) are laws of the catalogue; here stand three that the runs
-suggest, and the list of all that are compared.
+The forms that Kumar et al. 2024 compare (Appendix C) are laws of the catalogue; this module adds
+three that the runs suggest, and the list of all forms that are compared.
 """
 
 from typing import Annotated, NamedTuple
@@ -35,8 +34,8 @@ _PARTS = ("w", "a", "kv")
 
 
 def _bit_cost(part: str) -> Role:
-    # The coordinate is what the fewest bits in the runs cost the typical model, a number of known
-    # size.
+    # The coordinate is the cost of the lowest bits in the runs for a typical model, whose order of
+    # magnitude is known.
     return Role(
         "bit coefficient",
         "nats/token at 1 bit and 1 token",
@@ -53,7 +52,8 @@ GrowingCacheCost = Annotated[ArrayLike, _bit_cost("kv")]
 
 
 @law(
-    formula="E + A * N**-alpha + B * D**-beta + D**gamma_D * (c_w * P_w**-a_w + c_a * P_a**-a_a + c_kv * P_kv**-a_kv)",
+    formula="E + A * N**-alpha + B * D**-beta"
+    " + D**gamma_D * (c_w * P_w**-a_w + c_a * P_a**-a_a + c_kv * P_kv**-a_kv)",
     source="the additive form with the growth by data of Kumar et al. 2024, eq. 2",
 )
 def additive_growing(
@@ -76,15 +76,14 @@ def additive_growing(
     c_kv: GrowingCacheCost,
     a_kv: BitExponent,
 ) -> Loss:
-    """Loss where what every part's bits add grows with D, as degradation after training does, nats
-    per token.
-    """
+    """Additive cost of every part's bits that grows with D, as after training, nats per token."""
     cost = c_w / P_w**a_w + c_a / P_a**a_a + c_kv / P_kv**a_kv
     return E + A / N**alpha + B / D**beta + D**gamma_D * cost
 
 
 @law(
-    formula="E + A * N_eff**-alpha + B * D**-beta + where(P_post < P_w, C_T * D**gamma_D * N_eff**-gamma_N"
+    formula="E + A * N_eff**-alpha + B * D**-beta"
+    " + where(P_post < P_w, C_T * D**gamma_D * N_eff**-gamma_N"
     " * exp(-P_post / gamma_post) * (1 - exp(-C_w * (P_w - P_post))), 0)",
     where={
         **{f"f_{x}": f"1 - exp(n_{x} - P_{x} / gamma_{x})" for x in _PARTS},
@@ -92,7 +91,7 @@ def additive_growing(
     },
     source="Kumar et al. 2024 (arXiv 2411.04330), eq. 8",
 )
-def hardened_weights(  # noqa: PLR0917 - the inputs of a law stand before the star, however many there are
+def hardened_weights(  # noqa: PLR0917 - the inputs of a law are positional
     N: Count,
     D: Tokens,
     P_w: Bits,
@@ -117,11 +116,11 @@ def hardened_weights(  # noqa: PLR0917 - the inputs of a law stand before the st
     gamma_post: roles.PostBitScale,
     C_w: roles.Robustness,
 ) -> Loss:
-    """The unified law in which only the bits of the weights in training harden a model, nats per
-    token.
+    """The unified law in which only the weights' training bits harden a model, nats per token.
 
-    Eq. 9 has such a bracket for activations and cache too, and so knows no degradation where one of
-    them was trained in P_post bits or fewer, although their bits do not change after training.
+    Eq. 9 has such a bracket for activations and cache too, so that it predicts no degradation if
+    one of them was trained in P_post bits or fewer, although their bits do not change after
+    training.
     """
     parts = dict(gamma_w=gamma_w, n_w=n_w, gamma_a=gamma_a, n_a=n_a, gamma_kv=gamma_kv, n_kv=n_kv)
     N_eff = laws.effective_parameters(N, P_w, P_a, P_kv, **parts)
@@ -142,7 +141,8 @@ LevelCoefficient = Annotated[
 
 @law(
     formula="C_T * D**gamma_D * N**-gamma_N * (2**(P_post - 1) - 1)**-k",
-    source="Kumar et al. 2024, eq. 2, with the number of levels of a symmetric integer in place of an exponential",
+    source="Kumar et al. 2024, eq. 2, with the number of levels of a symmetric integer in place of "
+    "an exponential",
 )
 def degradation_by_levels(
     N: Count,
@@ -154,15 +154,17 @@ def degradation_by_levels(
     gamma_N: PostExponent,
     k: BitExponent,
 ) -> LossChange:
-    """Degradation that falls as a power of the levels on each side of zero (variance of rounding: k
-    = 2).
-    """
+    """Degradation as a power of the levels on each side of zero (rounding variance: k = 2)."""
     return C_T * D**gamma_D / (N**gamma_N * (2.0 ** (P_post - 1.0) - 1.0) ** k)
 
 
 class Form(NamedTuple):
-    """A form that is compared: what to call it, the law, and the paper's held-out R² where it has
-    one.
+    """A form that is compared.
+
+    Attributes:
+        name: its name in the tables.
+        law: the law.
+        paper: the paper's held-out R², if it has one.
     """
 
     name: str

@@ -1,6 +1,4 @@
-"""A decoder-only transformer on bytes, whose weights, activations and KV cache are quantised in the
-forward pass.
-"""
+"""A decoder-only byte transformer with quantised weights, activations and KV cache."""
 
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from benchmarks.precision_runs.quantise import fake_quantise
 VOCABULARY = 256
 CONTEXT = 128
 LINEARS = ("qkv", "out", "up", "down")
-"""The weight matrices of a block: these are N, and these are quantised."""
+"""The weight matrices of a block, which count as N and are quantised."""
 _ROTARY_BASE = 10_000.0
 
 Params = dict[str, jax.Array]
@@ -26,7 +24,7 @@ class Size:
         layers: number of blocks.
         width: of the residual stream.
         heads: of attention.
-        batch: sequences a step.
+        batch: sequences per step.
     """
 
     layers: int
@@ -41,14 +39,12 @@ class Size:
 
     @property
     def step_tokens(self) -> int:
-        """Tokens (bytes) a training step sees."""
+        """Tokens (bytes) per training step."""
         return self.batch * CONTEXT
 
 
 def init(size: Size, key: jax.Array) -> Params:
-    """Normal weights of variance 1/inputs; what writes to the residual stream is smaller by sqrt(2
-    layers).
-    """
+    """Normal weights of variance 1 / inputs, over 2 layers for outputs to the residual stream."""
     layers, width = size.layers, size.width
     shapes = {
         "embed": (VOCABULARY, width),
@@ -70,7 +66,7 @@ def init(size: Size, key: jax.Array) -> Params:
 
 
 def norm(x: jax.Array) -> jax.Array:
-    """RMSNorm without a gain: no parameter stands between a quantised tensor and its scale."""
+    """RMSNorm without a gain, so that no parameter rescales a quantised tensor."""
     return x * jax.lax.rsqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-6)
 
 
@@ -85,8 +81,9 @@ def rotate(x: jax.Array) -> jax.Array:
 
 
 def attend(qkv: jax.Array, heads: int, kv_bits: jax.Array) -> jax.Array:
-    """Causal attention, (batch, time, 3 width) to (batch, time, width); K (rotated) and V are
-    quantised per tensor.
+    """Causal attention, (batch, time, 3 width) to (batch, time, width).
+
+    K (rotated) and V are quantised per tensor.
     """
     batch, time, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = jnp.moveaxis(qkv.reshape(batch, time, 3, heads, width // heads), (2, 3), (0, 2))
@@ -108,18 +105,18 @@ def block(x: jax.Array, weights: Params, bits: jax.Array, heads: int) -> tuple[j
         heads: of attention.
 
     Returns:
-        The residual stream after the block, and what each matrix was multiplied with (for
-        calibration).
+        The residual stream after the block, and the quantised inputs of each matrix (for
+            calibration).
     """
-    seen: Params = {}
+    quantised_inputs: Params = {}
 
     def linear(y: jax.Array, name: str) -> jax.Array:
-        seen[name] = fake_quantise(y, bits[1])
-        return seen[name] @ fake_quantise(weights[name], bits[0], axis=0)
+        quantised_inputs[name] = fake_quantise(y, bits[1])
+        return quantised_inputs[name] @ fake_quantise(weights[name], bits[0], axis=0)
 
     x = x + linear(attend(linear(norm(x), "qkv"), heads, bits[2]), "out")
     x = x + linear(jax.nn.gelu(linear(norm(x), "up")), "down")
-    return x, seen
+    return x, quantised_inputs
 
 
 def losses(params: Params, tokens: jax.Array, bits: jax.Array, heads: int) -> jax.Array:
@@ -138,5 +135,5 @@ def losses(params: Params, tokens: jax.Array, bits: jax.Array, heads: int) -> ja
     for layer in range(params["qkv"].shape[0]):
         x, _ = block(x, {name: params[name][layer] for name in LINEARS}, bits, heads)
     logits = norm(x) @ params["head"]
-    picked = jnp.take_along_axis(logits, tokens[:, 1:, None], axis=-1)[..., 0]
-    return jax.nn.logsumexp(logits, axis=-1) - picked
+    target_logits = jnp.take_along_axis(logits, tokens[:, 1:, None], axis=-1)[..., 0]
+    return jax.nn.logsumexp(logits, axis=-1) - target_logits

@@ -1,13 +1,11 @@
-"""Integer quantisation: symmetric, scaled by the largest magnitude, with straight-through gradients
-in training.
-"""
+"""Symmetric integer quantisation by the largest magnitude, with straight-through gradients."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 OFF = 16.0
-"""This many bits, or more, leave a tensor as it is."""
+"""Bits from which on a tensor is not quantised."""
 
 
 def fake_quantise(x: jax.Array, bits: jax.Array, axis: int | None = None) -> jax.Array:
@@ -38,9 +36,7 @@ def steps(weights: np.ndarray, bits: int) -> np.ndarray:
 
 
 def round_to_nearest(weights: np.ndarray, bits: int) -> np.ndarray:
-    """Weights of shape (inputs, outputs), each output channel rounded to the nearest of its
-    ``2**bits - 1`` values.
-    """
+    """Weights (inputs, outputs), rounded to the ``2**bits - 1`` values of their output channel."""
     if bits >= OFF:
         return weights
     step = steps(weights, bits)
@@ -48,7 +44,7 @@ def round_to_nearest(weights: np.ndarray, bits: int) -> np.ndarray:
 
 
 def gptq(weights: np.ndarray, gram: np.ndarray, bits: int, damping: float = 0.01) -> np.ndarray:
-    """Weights rounded one input at a time, each error made good by the inputs that are still free.
+    """Weights rounded one input at a time, with each error compensated by the remaining inputs.
 
     Minimises ``trace((W - Q)^T G (W - Q))`` greedily (Frantar et al. 2022, arXiv 2210.17323,
     algorithm 1, without
@@ -66,8 +62,7 @@ def gptq(weights: np.ndarray, gram: np.ndarray, bits: int, damping: float = 0.01
     size = len(gram)
     mean = float(np.mean(np.diag(gram)))
     damped = gram.astype(np.float64) + np.eye(size) * (damping * mean if mean > 0 else 1.0)
-    # Row i of the upper factor of the inverse tells how inputs i+1 ... answer for an error in input
-    # i.
+    # Row i of the upper factor of the inverse: how inputs i+1 ... compensate an error in input i.
     factor = np.linalg.cholesky(np.linalg.inv(damped)).T
     step, top = steps(weights, bits), 2 ** (bits - 1) - 1
     free = weights.astype(np.float64).copy()

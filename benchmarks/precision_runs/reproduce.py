@@ -1,7 +1,7 @@
-"""Trains runs of the table again, from their first step, and compares.
+"""Train runs of the table again, from their first step, and compare.
 
 ``python -m benchmarks.precision_runs.reproduce --work FOLDER --table TABLE.csv RUN_ID …`` exits
-with 1 where a loss is further from the table's than three standard deviations between seeds.
+with 1 if a loss differs from the table's by more than three standard deviations between seeds.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from benchmarks.precision_runs.sweep import train_job
 _DEVIATIONS = 3.0
 
 
-def again(job: Job, lr: float, text: corpus.Corpus) -> float:
-    """The validation loss of a run made anew, without its trunk, nats per byte."""
+def retrain(job: Job, lr: float, text: corpus.Corpus) -> float:
+    """The validation loss of a run trained again, without its trunk, nats per byte."""
     with tempfile.TemporaryDirectory() as empty:
         state, _ = train_job(dataclasses.replace(job, trunk=False), lr, text.train, Path(empty))
     return train.mean_and_error(
@@ -42,12 +42,13 @@ def main() -> None:
     for name in options.run_id:
         if name not in by_name or name not in known:
             raise SystemExit(f"{name}: not a run of the design in {options.table}")
-        kept = float(by_name[name]["loss"] or "nan")
-        loss = again(known[name], float(by_name[name]["lr"]), text)
-        agrees = abs(loss - kept) <= _DEVIATIONS * sd
+        expected = float(by_name[name]["loss"] or "nan")
+        loss = retrain(known[name], float(by_name[name]["lr"]), text)
+        agrees = abs(loss - expected) <= _DEVIATIONS * sd
         failed |= not agrees
         print(
-            f"{name}: {loss:.6f}, table {kept:.6f}, seeds ±{sd:.4f}: {'agrees' if agrees else 'DIFFERS'}",
+            f"{name}: {loss:.6f}, table {expected:.6f}, seeds ±{sd:.4f}: "
+            f"{'agrees' if agrees else 'DIFFERS'}",
             flush=True,
         )
     sys.exit(failed)

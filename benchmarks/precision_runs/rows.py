@@ -1,4 +1,4 @@
-"""The rows that the findings rest on, and the statistics that know which rows share a model."""
+"""The rows of the findings, and statistics that are clustered by shared model."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -30,13 +30,13 @@ _POST_NUMBERS = ("P_post", "delta", "delta_se")
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What is fitted.
+    """Rows to fit.
 
     Attributes:
         trained: runs before any quantisation after training, with P_post = 16.
         post: their quantised copies by both methods (column ``method``), with the columns ``delta``
             and ``delta_se``.
-        left_out: reason → runs that are left out.
+        left_out: reason → number of runs left out.
     """
 
     trained: Runs
@@ -45,32 +45,25 @@ class Rows:
 
 
 def load(path: Path) -> Rows:
-    """The runs meant for fits, from a table of runs and the table of its quantised copies beside
-    it.
+    """The runs intended for fits, from a table of runs and the table of its quantised copies.
 
-    Activations in 2 bits are left out: such models learn the frequencies of bytes alone, whatever
-    their size.
+    Runs with activations in 2 bits are left out: such models only learn the frequencies of bytes,
+    whatever their size.
     """
     trained, post = summary.read(path)
     left_out: dict[str, int] = {}
-    kept = []
+    selected = []
     for row in trained:
-        reason = (
-            row["reason"]
-            if row["exclude"] == "1"
-            else "activations in 2 bits"
-            if float(row["P_a"]) <= 2
-            else ""
-        )
-        if not reason and row["loss"]:
-            kept.append(row)
+        reason = _exclusion(row)
+        if reason:
+            left_out[reason] = left_out.get(reason, 0) + 1
         else:
-            left_out[reason or "no finite loss"] = left_out.get(reason or "no finite loss", 0) + 1
-    names = {row["run_id"] for row in kept}
+            selected.append(row)
+    names = {row["run_id"] for row in selected}
     copies = [
         row for row in post if row["run_id"] in names and row["exclude"] != "1" and row["loss"]
     ]
-    columns = _columns(kept, _NUMBERS, ("run_id",)) | {"P_post": [FULL] * len(kept)}
+    columns = _columns(selected, _NUMBERS, ("run_id",)) | {"P_post": [FULL] * len(selected)}
     return Rows(
         runs.read(columns, name="trained runs"),
         runs.read(
@@ -79,6 +72,15 @@ def load(path: Path) -> Rows:
         ),
         left_out,
     )
+
+
+def _exclusion(row: Mapping[str, str]) -> str:
+    """Reason why a run is left out, empty if it is not."""
+    if row["exclude"] == "1":
+        return row["reason"] or "no finite loss"
+    if float(row["P_a"]) <= 2:
+        return "activations in 2 bits"
+    return "" if row["loss"] else "no finite loss"
 
 
 def _columns(
@@ -95,9 +97,7 @@ def bits(table: Runs) -> np.ndarray:
 
 
 def degradation(post: Runs, mask: np.ndarray) -> Runs:
-    """What quantisation added, as the ``loss`` of a table; only rows where it added something can
-    have a logarithm.
-    """
+    """The degradation as the ``loss`` of a table, for rows where it is positive."""
     rows = post.where(mask & (post["delta"] > 0))
     names = ("run_id", "N", "D", "P_w", "P_a", "P_kv", "P_post")
     return runs.read(
@@ -106,7 +106,7 @@ def degradation(post: Runs, mask: np.ndarray) -> Runs:
 
 
 def together(trained: Runs, post: Runs) -> Runs:
-    """Trained runs, and below them their copies rounded to fewer bits than they were trained in."""
+    """Trained runs followed by their copies rounded to fewer bits than in training."""
     rows = post.where((post["method"] == "rtn") & (post["P_post"] < post["P_w"]))
     names = ("run_id", "N", "D", "P_w", "P_a", "P_kv", "P_post", "loss")
     return runs.read(
@@ -115,15 +115,14 @@ def together(trained: Runs, post: Runs) -> Runs:
 
 
 def trunks(table: Runs) -> np.ndarray:
-    """Name of the trunk from which each run branched: rows with the same one share a model. Shape
-    (rows,).
-    """
+    """Name of the trunk of each run, shape (rows,): rows with the same name share a model."""
     return np.array([re.sub(r"-r\d+$", "", str(name)) for name in table["run_id"]])
 
 
 def fits(jobs: Mapping[str, tuple[LawFunction, list[Runs]]]) -> dict[str, list[Point]]:
-    """Fits of each law to each of its tables, two laws at a time; tables of one length share the
-    compiled fit.
+    """Fits of each law to each of its tables, two laws at a time.
+
+    Tables of equal length share the compiled fit.
     """
 
     def one(job: tuple[LawFunction, list[Runs]]) -> list[Point]:
@@ -145,27 +144,27 @@ def predict(point: Point, table: Runs) -> np.ndarray:
 
 
 def r2(observed: np.ndarray, predicted: np.ndarray) -> float:
-    """One minus the squared misses over those of the mean."""
+    """One minus the squared errors over those of the mean."""
     return float(
         1 - np.sum((observed - predicted) ** 2) / np.sum((observed - observed.mean()) ** 2)
     )
 
 
 def rmse(observed: np.ndarray, predicted: np.ndarray) -> float:
-    """Root of the mean squared miss."""
+    """Root mean squared error."""
     return float(np.sqrt(np.mean((observed - predicted) ** 2)))
 
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """Covariance of the parameters by whole trunks, in logarithms where a parameter is positive.
+    """Covariance of the parameters clustered by trunk, in logarithms where a parameter is positive.
 
     Attributes:
-        names: parameters, those at an edge of their range left out.
+        names: parameters, without those at a bound.
         logs: (k,) whether the coordinate is a logarithm.
         centre: (k,) coordinates of the estimate.
         covariance: (k, k).
-        held: parameters at an edge, with their values.
+        held: parameters at a bound, with their values.
     """
 
     names: tuple[str, ...]
@@ -176,7 +175,7 @@ class Errors:
 
     @property
     def stderr(self) -> dict[str, float]:
-        """Standard error of every parameter, NaN at an edge."""
+        """Standard error of every parameter, NaN at a bound."""
         sd = np.sqrt(np.diag(self.covariance)) * np.where(
             self.logs, np.exp(np.where(self.logs, self.centre, 0)), 1.0
         )
@@ -185,7 +184,7 @@ class Errors:
         )
 
     def draws(self, count: int, seed: int) -> dict[str, np.ndarray]:
-        """Normal draws of the coordinates, as parameters, each of shape (count,)."""
+        """Normal draws of the parameters, each of shape (count,)."""
         z = np.random.default_rng(seed).multivariate_normal(
             self.centre, self.covariance, size=count, method="eigh"
         )
@@ -198,8 +197,9 @@ class Errors:
 def _jacobian(
     law: LawFunction, names: tuple[tuple[str, bool], ...], z: jax.Array, held: Any, inputs: Any
 ) -> jax.Array:
-    """Derivative of the log loss by the coordinates, each with its name and whether it is a
-    logarithm.
+    """Derivative of the log loss with respect to the coordinates.
+
+    ``names`` has the name of each coordinate and whether it is a logarithm.
     """
 
     def log_loss(z: jax.Array) -> jax.Array:
@@ -210,12 +210,10 @@ def _jacobian(
 
 
 def clustered(point: Point, table: Runs) -> Errors:
-    """Sandwich covariance of a least-squares fit of logarithms, in which the rows of a trunk count
-    as
-    one.
+    """Sandwich covariance of a least-squares fit of logarithms, clustered by trunk.
 
-    The covariance of ``fit.point`` takes rows as independent; copies of one model are not (Liang
-    and Zeger 1986).
+    The covariance of ``fit.point`` assumes independent rows; copies of one model are not
+    independent (Liang and Zeger 1986).
     """
     held = {name: float(point.params[name]) for name in point.certificate.at_bound}
     record = describe(point.law)
@@ -236,8 +234,8 @@ def clustered(point: Point, table: Runs) -> Errors:
     n, k, clusters = *jacobian.shape, len(score)
     bread = np.linalg.pinv(scaled.T @ scaled, hermitian=True)
     factor = clusters / (clusters - 1) * (n - 1) / (n - k)
-    pulls = (
-        score @ bread / scale
-    )  # a product with itself has no negative variance, whatever the rounding
-    covariance = factor * pulls.T @ pulls
+
+    # As a product with itself the covariance has no negative variance, whatever the rounding.
+    weighted_scores = score @ bread / scale
+    covariance = factor * weighted_scores.T @ weighted_scores
     return Errors(tuple(p.name for p in free), logs, centre, covariance, held)

@@ -1,4 +1,4 @@
-"""What the table says about itself: its extent, the noise between seeds, the check of the schedule."""
+"""Summaries of the table: number of runs, noise between seeds, check of the schedule."""
 
 import csv
 import math
@@ -14,9 +14,7 @@ Row = dict[str, str]
 
 
 class Noise(NamedTuple):
-    """Spread of the loss between the seeds of one cell: standard deviation of ``seeds`` runs, nats
-    per byte.
-    """
+    """Standard deviation of the loss between the seeds of one cell, nats per byte."""
 
     N: int
     D: int
@@ -26,9 +24,7 @@ class Noise(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Losses of one cell from its trunk, and trained from the first step with the same and with a
-    cosine schedule.
-    """
+    """Losses of one cell from its trunk and from scratch, with the same and a cosine schedule."""
 
     N: int
     D: int
@@ -64,14 +60,16 @@ def noise(rows: Iterable[Row]) -> list[Noise]:
     ]
 
 
-def pooled(found: Iterable[Noise]) -> float:
-    """One standard deviation for several cells, each with its degrees of freedom; nan without any."""
-    pairs = [(one.seeds - 1, one.sd**2) for one in found]
-    return math.sqrt(sum(n * v for n, v in pairs) / sum(n for n, _ in pairs)) if pairs else math.nan
+def pooled(cells: Iterable[Noise]) -> float:
+    """Pooled standard deviation of several cells, by degrees of freedom; nan without any."""
+    pairs = [(cell.seeds - 1, cell.sd**2) for cell in cells]
+    if not pairs:
+        return math.nan
+    return math.sqrt(sum(n * v for n, v in pairs) / sum(n for n, _ in pairs))
 
 
 def checks(rows: Iterable[Row]) -> list[Check]:
-    """The cells of which all three runs are finished."""
+    """The cells whose three runs are all finished."""
     losses = {row["run_id"]: float(row["loss"]) for row in rows if row["loss"]}
     cells = {
         row["run_id"].removeprefix("scratch-wsd-"): row
@@ -88,11 +86,11 @@ def checks(rows: Iterable[Row]) -> list[Check]:
 
 def rates(rows: Iterable[Row]) -> dict[int, dict[float, float]]:
     """N → learning rate → validation loss of the search."""
-    found: dict[int, dict[float, float]] = defaultdict(dict)
+    losses_by_rate: dict[int, dict[float, float]] = defaultdict(dict)
     for row in rows:
         if row["purpose"] == "rate":
-            found[int(row["N"])][float(row["lr"])] = float(row["loss"] or "nan")
-    return {N: dict(sorted(found[N].items())) for N in sorted(found)}
+            losses_by_rate[int(row["N"])][float(row["lr"])] = float(row["loss"] or "nan")
+    return {N: dict(sorted(losses_by_rate[N].items())) for N in sorted(losses_by_rate)}
 
 
 def counts(rows: Iterable[Row]) -> Counter:

@@ -1,8 +1,6 @@
-"""The sweep: runs the design cheapest first, keeps each finished run at once, and goes on where it
-was
-    stopped.
+"""The sweep: runs the design cheapest first, saves each finished run and resumes after a stop.
 
-``python -m benchmarks.precision_runs.sweep --work FOLDER --out TABLE.csv`` starts one worker a
+``python -m benchmarks.precision_runs.sweep --work FOLDER --out TABLE.csv`` starts one worker per
 core.
 """
 
@@ -12,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +22,29 @@ from benchmarks.precision_runs.card import card
 from benchmarks.precision_runs.design import Job, ordered
 from benchmarks.precision_runs.post import GPTQ, RTN, HeldOut, post_losses
 
-_LEAVES = "leaf{:03d}"
-_PATIENCE = 10.0  # seconds until a worker that waits for others looks again
+_LEAF_NAME = "leaf{:03d}"
+_POLL_SECONDS = 10.0  # seconds until a worker that waits for other_texts looks again
 
 
 def save(path: Path, state: train.State) -> None:
-    """Keep a state; the file appears whole or not at all."""
+    """Save a state; the write is atomic."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    leaves = jax.tree.leaves((state.params, state.optimiser))
+    values = jax.tree.leaves((state.params, state.optimiser))
     temporary = path.with_name(f".{path.name}")
     with temporary.open("wb") as file:
         arrays: dict[str, Any] = {
-            _LEAVES.format(i): np.asarray(leaf) for i, leaf in enumerate(leaves)
+            _LEAF_NAME.format(i): np.asarray(leaf) for i, leaf in enumerate(values)
         }
         np.savez(file, step=state.step, **arrays)
     temporary.replace(path)
 
 
-def restore(path: Path, like: train.State) -> train.State:
-    """The state in a file, with the structure of ``like``."""
-    shape = jax.tree.structure((like.params, like.optimiser))
+def restore(path: Path, template: train.State) -> train.State:
+    """The state in a file, with the structure of ``template``."""
+    shape = jax.tree.structure((template.params, template.optimiser))
     with np.load(path) as file:
-        leaves = [jax.numpy.asarray(file[_LEAVES.format(i)]) for i in range(shape.num_leaves)]
-        params, optimiser = jax.tree.unflatten(shape, leaves)
+        values = [jax.numpy.asarray(file[_LEAF_NAME.format(i)]) for i in range(shape.num_leaves)]
+        params, optimiser = jax.tree.unflatten(shape, values)
         return train.State(params, optimiser, int(file["step"]))
 
 
@@ -61,10 +60,10 @@ def _cosine(lr: float, steps: int) -> np.ndarray:
 def train_job(
     job: Job, lr: float, text: np.ndarray, trunks: Path
 ) -> tuple[train.State, np.ndarray]:
-    """Train one run, from the nearest point of its trunk if there is one; returns its end and its
-    training losses.
+    """Train one run, from the nearest stop of its trunk if there is one.
 
-    The losses are those since the trunk's last stop.
+    Returns:
+        The final state, and the training losses since the trunk's last stop.
     """
     size, stream = job.size, train.Stream(text, job.seed)
     state = train.start(size, job.seed)
@@ -90,14 +89,44 @@ def train_job(
 
 def run(job: Job, lr: float, text: corpus.Corpus, work: Path) -> tuple[dict, list[dict]]:
     """One finished run: its row, and the rows of its post-training losses."""
-    begun = time.process_time()
+    start = time.process_time()
     state, trace = train_job(job, lr, text.train, work / "trunks")
     values = train.evaluate(state.params, job.size, text.validation, job.bits)
     loss, loss_se = train.mean_and_error(values, text.documents)
     bad = train.diverged(trace, loss, text.record["unigram_loss"])
     reasons = {"rate": "learning-rate search", "schedule": "check of the schedule"}
     reason = "diverged" if bad else reasons.get(job.purpose, "")
-    cell = dict(
+    flags = dict(diverged=int(bad), exclude=int(bool(reason)), reason=reason)
+    cell = _cell(job) | flags
+
+    post = []
+    if math.isfinite(loss) and job.purpose in ("design", "seed"):
+        post = [cell | entry for entry in _post_entries(job, state, text)]
+    save(work / "models" / f"{job.run_id}.npz", state)
+
+    last = trace[-max(len(trace) // 10, 1) :]
+    row = cell | dict(
+        loss=_number(loss),
+        loss_se=_number(loss_se),
+        train_loss=_number(float(last.mean())),
+        lr=lr,
+        schedule=job.schedule,
+        trunk=job.trunk_id if job.trunk else "",
+        steps=job.steps,
+        batch=job.size.batch,
+        layers=job.size.layers,
+        width=job.size.width,
+        heads=job.size.heads,
+        seconds=round(time.process_time() - start, 1),
+        corpus=text.sha256[:12],
+        jax=jax.__version__,
+    )
+    return row, post
+
+
+def _cell(job: Job) -> dict:
+    """The columns that identify a run, in both tables."""
+    return dict(
         run_id=job.run_id,
         purpose=job.purpose,
         N=job.N,
@@ -109,63 +138,40 @@ def run(job: Job, lr: float, text: corpus.Corpus, work: Path) -> tuple[dict, lis
         P_kv=job.bits[2],
         seed=job.seed,
     )
-    flags = dict(diverged=int(bad), exclude=int(bool(reason)), reason=reason)
-    post = []
-    if math.isfinite(loss) and job.purpose in ("design", "seed"):
-        held = HeldOut(text.validation, text.documents, text.calibration)
-        methods = (RTN, GPTQ) if job.compensated else (RTN,)
-        for found in post_losses(state.params, job.size, held, job.bits, methods):
-            numbers = {
-                name: _number(getattr(found, name))
-                for name in ("loss", "loss_se", "delta", "delta_se")
-            }
-            post.append(cell | flags | dict(method=found.method, P_post=found.P_post) | numbers)
-    save(work / "models" / f"{job.run_id}.npz", state)
-    last = trace[-max(len(trace) // 10, 1) :]
-    row = (
-        cell
-        | flags
-        | dict(
-            loss=_number(loss),
-            loss_se=_number(loss_se),
-            train_loss=_number(float(last.mean())),
-            lr=lr,
-            schedule=job.schedule,
-            trunk=job.trunk_id if job.trunk else "",
-            steps=job.steps,
-            batch=job.size.batch,
-            layers=job.size.layers,
-            width=job.size.width,
-            heads=job.size.heads,
-            seconds=round(time.process_time() - begun, 1),
-            corpus=text.sha256[:12],
-            jax=jax.__version__,
-        )
-    )
-    return row, post
+
+
+def _post_entries(job: Job, state: train.State, text: corpus.Corpus) -> Iterator[dict]:
+    """Method, bits and losses of every quantised copy of a run."""
+    held = HeldOut(text.validation, text.documents, text.calibration)
+    methods = (RTN, GPTQ) if job.compensated else (RTN,)
+    names = ("loss", "loss_se", "delta", "delta_se")
+    for quantised in post_losses(state.params, job.size, held, job.bits, methods):
+        numbers = {name: _number(getattr(quantised, name)) for name in names}
+        yield dict(method=quantised.method, P_post=quantised.P_post) | numbers
 
 
 def _number(value: float) -> float | str:
-    """A number as the tables keep it: seven digits; empty where it is not finite."""
+    """A number as stored in the tables: seven digits, or empty if it is not finite."""
     return float(f"{value:.7g}") if math.isfinite(value) else ""
 
 
-def next_run(work: Path, out: Path, text: corpus.Corpus, most: float) -> str | None:
-    """Make the cheapest run that no other worker is at, and say what came out.
+def next_run(work: Path, out: Path, text: corpus.Corpus, limit: float) -> str | None:
+    """Train the cheapest run that no other worker has locked.
 
-    None: no run is left that costs at most ``most`` seconds; an empty text: those left are under
-        way elsewhere.
+    Returns:
+        A line about the result; None if no run of at most ``limit`` seconds remains; an empty
+            string if other workers hold all that remain.
     """
-    left = [
+    remaining = [
         (job, lr)
         for job, lr in ordered(table.losses(table.finished(work, out)))
-        if job.seconds() <= most
+        if job.seconds() <= limit
     ]
-    for job, lr in left:
+    for job, lr in remaining:
         with table.locked(
             work / "locks" / (job.trunk_id if job.trunk else job.run_id), wait=False
         ) as free:
-            # Another worker may have ended it between the reading of the list and the lock.
+            # Another worker may have finished it between reading the list and locking.
             if free and job.run_id not in table.finished(work, out):
                 row, post = run(job, lr, text, work)
                 table.append(work, row, post)
@@ -174,23 +180,26 @@ def next_run(work: Path, out: Path, text: corpus.Corpus, most: float) -> str | N
                 return (
                     f"{row['run_id']} loss {row['loss']} ± {row['loss_se']} in {row['seconds']} s"
                 )
-    return "" if left else None
+    return "" if remaining else None
 
 
-def worker(work: Path, out: Path, most: float) -> None:
-    """Make runs until none is left."""
+def worker(work: Path, out: Path, limit: float) -> None:
+    """Train runs until none remains."""
     jax.config.update("jax_compilation_cache_dir", str(work / "compiled"))
     text = corpus.load(work / "corpus")
-    others = {row["corpus"] for row, _ in table.finished(work, out).values()} - {text.sha256[:12]}
-    if others:
+    other_texts = {row["corpus"] for row, _ in table.finished(work, out).values()} - {
+        text.sha256[:12]
+    }
+    if other_texts:
         raise SystemExit(
-            f"the table holds runs on another text ({', '.join(others)}), not on {text.sha256[:12]}"
+            f"the table has runs on another text ({', '.join(other_texts)}); expected only "
+            f"{text.sha256[:12]}"
         )
-    while (done := next_run(work, out, text, most)) is not None:
-        if done:
-            print(time.strftime("%H:%M:%S"), done, flush=True)
+    while (message := next_run(work, out, text, limit)) is not None:
+        if message:
+            print(time.strftime("%H:%M:%S"), message, flush=True)
         else:
-            time.sleep(_PATIENCE)
+            time.sleep(_POLL_SECONDS)
 
 
 def main() -> None:
@@ -200,28 +209,27 @@ def main() -> None:
         "--work",
         type=Path,
         required=True,
-        help="folder for the text, trunks, models and finished lines",
+        help="folder for the text, trunks, models and finished rows",
     )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
-        help="table of runs; the other table and the card lie beside it",
+        help="table of runs; the other table and the card are written next to it",
     )
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="processes, one core each"
     )
     parser.add_argument(
-        "--most", type=float, default=math.inf, help="leave out runs of more CPU seconds than this"
+        "--limit", type=float, default=math.inf, help="skip runs of more CPU seconds than this"
     )
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker is not None:
-        worker(options.work, options.out, options.most)
+        worker(options.work, options.out, options.limit)
         return
     corpus.load(options.work / "corpus")
-    # One thread a process: the matrices are too small to share. XLA counts the cores that a process
-    # may use.
+    # One thread per process: the matrices are too small to share. XLA counts the available cores.
     flags = {
         **os.environ,
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",

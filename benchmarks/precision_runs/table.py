@@ -1,4 +1,4 @@
-"""The tables of finished runs: one line appended a run, and two CSV files made from the lines."""
+"""The tables of finished runs: one appended line per run, exported to two CSV files."""
 
 import csv
 import fcntl
@@ -50,14 +50,15 @@ _LINES = "rows.jsonl"
 
 
 def post_path(out: Path) -> Path:
-    """The table of post-training losses beside the table of runs."""
+    """Path of the table of post-training losses, next to the table of runs."""
     return out.with_name(f"{out.stem}_post{out.suffix}")
 
 
 @contextmanager
 def locked(path: Path, wait: bool) -> Iterator[bool]:
-    """Hold a lock file; the kernel lets go of it when its process ends, however it ends. Yields
-    whether it was free.
+    """Hold a lock file; yields whether it was free.
+
+    The kernel releases it when the process ends, however it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -70,17 +71,14 @@ def locked(path: Path, wait: bool) -> Iterator[bool]:
 
 
 def append(work: Path, row: dict, post: list[dict]) -> None:
-    """Keep one finished run with its post-training losses, in one line that is on disk when this
-    returns.
-    """
+    """Append a finished run and its post-training losses as one line, synced to disk."""
     line = json.dumps({"row": row, "post": post}).encode() + b"\n"
     with locked(work / "locks" / "rows", wait=True), (work / _LINES).open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
-            if (
-                file.read(1) != b"\n"
-            ):  # a kill tore the last line: end it, so that it is dropped alone
+            # A kill may have torn the last line: end it, so that only that line is dropped.
+            if file.read(1) != b"\n":
                 line = b"\n" + line
         file.write(line)
         file.flush()
@@ -89,30 +87,29 @@ def append(work: Path, row: dict, post: list[dict]) -> None:
 
 def lines(work: Path) -> dict[str, tuple[dict, list[dict]]]:
     """Finished runs of a folder by run_id; a torn line counts as not finished."""
-    found = {}
+    finished_runs = {}
     path = work / _LINES
     for line in path.read_bytes().split(b"\n") if path.exists() else ():
         try:
             entry = json.loads(line)
         except ValueError:
             continue
-        found[entry["row"]["run_id"]] = (entry["row"], entry["post"])
-    return found
+        finished_runs[entry["row"]["run_id"]] = (entry["row"], entry["post"])
+    return finished_runs
 
 
 def finished(work: Path, out: Path) -> dict[str, tuple[dict, list[dict]]]:
-    """Finished runs of the folder and of the table, so that a table alone is enough to go on from."""
-    found: dict[str, tuple[dict, list[dict]]] = {}
+    """Finished runs of the folder and of the table; the table is enough to resume from."""
+    finished_runs: dict[str, tuple[dict, list[dict]]] = {}
     if out.exists():
         with out.open(newline="") as file:
-            found = {row["run_id"]: (row, []) for row in csv.DictReader(file)}
+            finished_runs = {row["run_id"]: (row, []) for row in csv.DictReader(file)}
         with post_path(out).open(newline="") as file:
             for post in csv.DictReader(file):
-                if (
-                    post["run_id"] in found
-                ):  # a kill between the two tables leaves losses ahead of their run
-                    found[post["run_id"]][1].append(post)
-    return found | lines(work)
+                # After a kill between the two exports, losses can precede their run.
+                if post["run_id"] in finished_runs:
+                    finished_runs[post["run_id"]][1].append(post)
+    return finished_runs | lines(work)
 
 
 def losses(runs: dict[str, tuple[dict, list[dict]]]) -> dict[str, float]:
@@ -124,15 +121,12 @@ def losses(runs: dict[str, tuple[dict, list[dict]]]) -> dict[str, float]:
 
 
 def export(work: Path, out: Path) -> int:
-    """Write both tables, in the order of the design, each under another name and then renamed;
-    returns the runs.
-    """
+    """Write both tables atomically, in the order of the design; returns the number of runs."""
     with locked(work / "locks" / "export", wait=True):
         runs = finished(work, out)
-        places = {job.run_id: place for place, job in enumerate(jobs())}
-        order = sorted(runs, key=lambda name: (places.get(name, len(places)), name))
-        # The post-training table first, so that every run of the table of runs has its losses there
-        # after a kill.
+        positions = {job.run_id: position for position, job in enumerate(jobs())}
+        order = sorted(runs, key=lambda name: (positions.get(name, len(positions)), name))
+        # The post-training table first, so that after a kill every exported run has its losses.
         post = [entry for name in order for entry in runs[name][1]]
         write(post_path(out), _csv(POST_COLUMNS, post))
         write(out, _csv(COLUMNS, [runs[name][0] for name in order]))

@@ -1,6 +1,4 @@
-"""Training: many AdamW steps a dispatch, a trunk at a constant rate, short decays from it; losses
-on held-out text.
-"""
+"""Training: many AdamW steps per dispatch, trunks with short decays, held-out losses."""
 
 from functools import partial
 from typing import NamedTuple
@@ -13,14 +11,14 @@ import optax
 from benchmarks.precision_runs.model import CONTEXT, Params, Size, init, losses
 
 CHUNK = 8
-"""Steps a dispatch; step counts are multiples of it."""
+"""Steps per dispatch; step counts are multiples of it."""
 WARMUP = 32
 """Steps of linear warm-up."""
 DECAY = 0.2
-"""Part of a run's steps over which the rate falls, linearly, to zero."""
+"""Fraction of a run's steps over which the rate falls linearly to zero."""
 WEIGHT_DECAY = 0.01
 DRIFT = 0.2
-"""A run whose training loss ends this much above its lowest window (nats) counts as diverged."""
+"""A run whose final training loss exceeds its lowest window by more (nats) counts as diverged."""
 
 
 class State(NamedTuple):
@@ -32,7 +30,7 @@ class State(NamedTuple):
 
 
 def optimiser() -> optax.GradientTransformation:
-    """AdamW up to the learning rate, which is given step by step."""
+    """AdamW without the learning rate, which is passed step by step."""
     return optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.scale_by_adam(b1=0.9, b2=0.95),
@@ -47,12 +45,10 @@ def start(size: Size, seed: int) -> State:
 
 
 def rates(lr: float, first: int, last: int, total: int | None) -> np.ndarray:
-    """Learning rates of steps ``first`` … ``last - 1``: warm-up, constant, then linear decay
-    towards
-    step ``total``.
+    """Learning rates of steps ``first`` … ``last - 1``.
 
-    ``total`` None is a trunk, which never decays. The decay takes the last fifth of ``total``
-    steps.
+    Warm-up, constant rate, linear decay to step ``total``. ``total`` None is a trunk, which never
+    decays. The decay takes the last fifth of ``total`` steps.
     """
     step = np.arange(first, last)
     factor = np.minimum(1.0, (step + 1) / WARMUP)
@@ -86,14 +82,11 @@ def _advance(
 
 
 def advance(state: State, size: Size, stream: "Stream", rate: np.ndarray, bits: tuple[float, ...]):
-    """Take ``len(rate)`` steps (a multiple of `CHUNK`) and return the new state and the training
-    losses.
-    """
+    """Take ``len(rate)`` steps (a multiple of `CHUNK`): the new state and the training losses."""
     if len(rate) % CHUNK:
         raise ValueError(f"{len(rate)} steps are not a multiple of {CHUNK}")
-    params, opt = jax.tree.map(
-        jnp.array, (state.params, state.optimiser)
-    )  # the caller's state outlives the donation
+    # Copies, since the arguments are donated and the caller keeps its state.
+    params, opt = jax.tree.map(jnp.array, (state.params, state.optimiser))
     bit_array, history = jnp.asarray(bits, jnp.float32), []
     for first in range(0, len(rate), CHUNK):
         tokens = stream.batches(state.step + first, CHUNK, size.batch)
@@ -106,7 +99,7 @@ def advance(state: State, size: Size, stream: "Stream", rate: np.ndarray, bits: 
 
 
 class Stream:
-    """Training text in a random order of sequences; no byte is a target twice.
+    """Training text in a random order of sequences; every byte is a target at most once.
 
     Args:
         text: bytes, uint8.
@@ -124,9 +117,9 @@ class Stream:
             raise ValueError(
                 f"the text has {len(self._order)} sequences and step {step + count} needs {last}"
             )
-        begin = self._order[first:last, None] * CONTEXT
+        starts = self._order[first:last, None] * CONTEXT
         return (
-            self._text[begin + np.arange(CONTEXT + 1)]
+            self._text[starts + np.arange(CONTEXT + 1)]
             .astype(np.int32)
             .reshape(count, batch, CONTEXT + 1)
         )
@@ -140,9 +133,7 @@ def _evaluate(params: Params, tokens: jax.Array, bits: jax.Array, heads: int) ->
 def evaluate(
     params: Params, size: Size, sequences: np.ndarray, bits: tuple[float, ...]
 ) -> np.ndarray:
-    """Mean loss of each held-out sequence, nats per byte, (sequences,); batches are those of
-    training.
-    """
+    """Mean loss of each held-out sequence, (sequences,) nats/byte, in batches as in training."""
     tokens = sequences.astype(np.int32).reshape(-1, size.batch, CONTEXT + 1)
     return np.asarray(
         _evaluate(params, tokens, jnp.asarray(bits, jnp.float32), size.heads)
@@ -150,12 +141,11 @@ def evaluate(
 
 
 def mean_and_error(values: np.ndarray, documents: np.ndarray) -> tuple[float, float]:
-    """The mean over sequences and its standard error, with sequences of one document taken as one
-    observation.
+    """The mean over sequences and its standard error, clustered by document.
 
     Args:
         values: (sequences,).
-        documents: (sequences,), which document each is from.
+        documents: (sequences,), the document of each.
     """
     values = values.astype(np.float64)
     mean = float(values.mean())
@@ -167,9 +157,8 @@ def mean_and_error(values: np.ndarray, documents: np.ndarray) -> tuple[float, fl
 def diverged(trace: np.ndarray, loss: float, unigram: float) -> bool:
     """Whether a run counts as diverged.
 
-    It does where a loss is not finite, where the validation loss is above ``unigram``, that of a
-    guess by the frequencies of bytes alone, and where the last tenth of training lies `DRIFT` above
-    the lowest tenth.
+    That is if a loss is not finite, if the validation loss is above ``unigram``, the loss of
+    predicting byte frequencies, or if the last tenth of training is `DRIFT` above the lowest tenth.
 
     Args:
         trace: training losses, nats per byte, (steps,).

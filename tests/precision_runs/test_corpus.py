@@ -1,4 +1,4 @@
-"""The cut of the text: plain, without repeats, disjoint."""
+"""Selection and split of the text: plain, without repeats, disjoint."""
 
 import hashlib
 
@@ -15,15 +15,15 @@ def test_plain_text_only():
     assert not plain(bytes(range(128, 256)))
 
 
-def test_selection_has_no_repeats_and_keeps_to_the_cap():
+def test_selection_drops_repeats_and_respects_the_cap():
     documents = [b"one" * 200, b"two" * 200, b"one" * 200, b"three" * 200]
-    taken = select(iter(documents), 2000)
-    assert all(hashlib.sha256(text).hexdigest() == key for key, text in taken.items())
-    assert sum(map(len, taken.values())) <= 2000
+    selected = select(iter(documents), 2000)
+    assert all(hashlib.sha256(text).hexdigest() == key for key, text in selected.items())
+    assert sum(map(len, selected.values())) <= 2000
     assert len(select(iter(documents), 10_000)) == 3
 
 
-def test_parts_are_disjoint_and_whole():
+def test_parts_are_disjoint_and_complete():
     documents = [bytes([i]) * 9 for i in range(200)]
     parts = cut(documents)
     assert [document for part in parts.values() for document in part] == documents

@@ -1,4 +1,4 @@
-"""The findings on runs whose law is known."""
+"""The findings on runs simulated from known laws."""
 
 import csv
 import dataclasses
@@ -35,7 +35,7 @@ from tests.report.stand_ins import certificate
 DENSE = dict(E=1.2, A=25.0, B=220.0, alpha=0.3, beta=0.4)
 BITS = dict(gamma_w=1.5, n_w=0.9, gamma_a=1.4, n_a=1.5, gamma_kv=1.2, n_kv=1.4)
 POST = dict(C_T=0.01, gamma_D=0.6, gamma_N=0.1, gamma_post=0.6)
-ALONE = [(3, 16, 16), (5, 16, 16), (16, 3, 16), (16, 5, 16), (16, 16, 3), (16, 16, 5)]
+SINGLE = [(3, 16, 16), (5, 16, 16), (16, 3, 16), (16, 5, 16), (16, 16, 3), (16, 16, 5)]
 JOINT = [(3, 3, 3), (4, 4, 4), (6, 6, 6), (4, 4, 16), (4, 16, 4), (3, 5, 6)]
 CELLS = [(6e3, 1e5), (6e3, 2e6), (1e5, 1e5), (1e5, 2e6), (4e5, 8e6)]
 
@@ -43,13 +43,13 @@ CELLS = [(6e3, 1e5), (6e3, 2e6), (1e5, 1e5), (1e5, 2e6), (4e5, 8e6)]
 def simulated(noise: float = 0.002) -> runs.Runs:
     """150 runs of the N_eff law.
 
-    90 in full precision, 30 with one part low, 30 with several: the sets for the marginal fit, for
-    the joint fit and for every split have 120 rows each, so that one compiled fit serves them all.
+    90 in full precision, 30 with one part low, 30 with several: the sets for the marginal fit, the
+    joint fit and every split have 120 rows each, so that they share one compiled fit.
     """
     full = [
         (N, D, 16, 16, 16) for N in np.geomspace(6e3, 4e5, 10) for D in np.geomspace(1e5, 8e6, 9)
     ]
-    low = [(*cell, *setting) for setting in (*ALONE, *JOINT) for cell in CELLS]
+    low = [(*cell, *setting) for setting in (*SINGLE, *JOINT) for cell in CELLS]
     columns = dict(zip(("N", "D", "P_w", "P_a", "P_kv"), np.array(full + low).T, strict=True))
     names = [f"n{i}-s0-r20" for i in range(len(full + low))]
     return runs.simulate(
@@ -68,43 +68,43 @@ def table() -> runs.Runs:
 
 @pytest.fixture(scope="module")
 def points(table: runs.Runs) -> dict[str, list[Point]]:
-    """The fits of the law that made the runs, and of the additive form."""
+    """The fits of the true law and of the additive form."""
     jobs = findings_training.jobs(Rows(table, table, {}))
     law, trains = jobs[f"form {N_EFF_BIASED}"]
     marginal, joint = jobs["marginal"][1], jobs["joint"][1]
     assert {len(part) for part in (*trains, *marginal, *joint)} == {120}
-    found = rows.fits(
+    fits = rows.fits(
         {"true": (law, [*marginal, *joint, *trains]), "additive": jobs["form additive power law"]}
     )
-    first, second, *rest = found["true"]
+    first, second, *rest = fits["true"]
     return {
         "marginal": [first],
         "joint": [second],
         "all": [second],
         f"form {N_EFF_BIASED}": rest,
-        "form additive power law": found["additive"],
+        "form additive power law": fits["additive"],
     }
 
 
-def test_the_form_that_made_the_runs_wins_on_rows_held_out(
+def test_the_true_form_predicts_held_out_rows_best(
     table: runs.Runs, points: dict[str, list[Point]]
 ):
     compared = [form for form in FORMS if form.law in (laws.low_precision, laws.additive_precision)]
-    found = findings_training.forms(Rows(table, table, {}), points, compared)
-    assert found["best"] == found["best_beyond"] == N_EFF_BIASED
-    by_name = {entry["form"]: entry for entry in found["forms"]}
+    results = findings_training.forms(Rows(table, table, {}), points, compared)
+    assert results["best"] == results["best_beyond"] == N_EFF_BIASED
+    by_name = {entry["form"]: entry for entry in results["forms"]}
     assert by_name[N_EFF_BIASED]["cv_r2"] > 0.999
     assert by_name[N_EFF_BIASED]["behind"] == 0
     assert by_name["additive power law"]["behind"] > 2
     assert by_name["additive power law"]["extra"] == 6
 
 
-def test_marginal_and_joint_fits_agree_where_parts_are_independent(
+def test_marginal_and_joint_fits_agree_for_independent_parts(
     table: runs.Runs, points: dict[str, list[Point]]
 ):
-    found = findings_training.independence(Rows(table, table, {}), points)
-    marginal, joint = found["fits"]["marginal"], found["fits"]["joint"]
-    assert found["runs"] == 30
+    results = findings_training.independence(Rows(table, table, {}), points)
+    marginal, joint = results["fits"]["marginal"], results["fits"]["joint"]
+    assert results["runs"] == 30
     assert marginal["r2 joint"] > 0.995
     assert joint["r2 joint"] >= marginal["r2 joint"]
     assert abs(marginal["residual"]) < 0.01
@@ -113,7 +113,7 @@ def test_marginal_and_joint_fits_agree_where_parts_are_independent(
             assert joint["params"][name] == pytest.approx(true, rel=0.25)
 
 
-def test_splits_cover_every_run_once_and_hold_out_the_largest_compute(table: runs.Runs):
+def test_splits_cover_every_run_and_hold_out_the_largest_compute(table: runs.Runs):
     *folds, last = findings_training.splits(table)
     np.testing.assert_array_equal(sum(split.held.astype(int) for split in folds), 1)
     for split in (*folds, last):
@@ -125,24 +125,24 @@ def test_splits_cover_every_run_once_and_hold_out_the_largest_compute(table: run
         assert compute[same & last.held].min() > compute[same & ~last.held].max()
 
 
-def test_errors_by_trunk_are_those_of_the_fit_where_no_two_runs_share_one(table, points):
+def test_clustered_errors_without_shared_trunks_equal_those_of_the_fit(table, points):
     part = table.where(findings_training.low(table) <= 1)
     (point,) = points["marginal"]
-    alone = rows.clustered(point, part)
-    assert alone.stderr == pytest.approx(dict(point.stderr), rel=1e-3)
-    drawn = alone.draws(20_000, 1)
+    errors = rows.clustered(point, part)
+    assert errors.stderr == pytest.approx(dict(point.stderr), rel=1e-3)
+    drawn = errors.draws(20_000, 1)
     assert np.log(drawn["A"]).std() == pytest.approx(
-        alone.stderr["A"] / point.params["A"], rel=0.03
+        errors.stderr["A"] / point.params["A"], rel=0.03
     )
-    # A second copy of every row is no second model.
-    twice = runs.read(
+    # A copy of every row adds no model, so the clustered errors stay the same.
+    duplicated = runs.read(
         {
             name: np.tile(part[name], 2)
             for name in ("N", "D", "P_w", "P_a", "P_kv", "loss", "run_id")
         }
     )
     copied = dataclasses.replace(point, residuals=np.tile(point.residuals, 2))
-    assert rows.clustered(copied, twice).stderr == pytest.approx(alone.stderr, rel=0.06)
+    assert rows.clustered(copied, duplicated).stderr == pytest.approx(errors.stderr, rel=0.06)
 
 
 def test_pairs_measure_the_gap_to_full_precision_and_its_growth():
@@ -156,10 +156,10 @@ def test_pairs_measure_the_gap_to_full_precision_and_its_growth():
         run_id=["x-s0"] * 8,
     )
     small = runs.read(columns)
-    found = findings_training.pairs(small)
-    np.testing.assert_array_equal(found["row"], [1, 3, 5, 7])
-    np.testing.assert_allclose(found["gap"], [0.1, 0.2, 0.3, 0.4])
-    growth = findings_training._growth(small, found["row"], found["gap"])
+    paired = findings_training.pairs(small)
+    np.testing.assert_array_equal(paired["row"], [1, 3, 5, 7])
+    np.testing.assert_allclose(paired["gap"], [0.1, 0.2, 0.3, 0.4])
+    growth = findings_training._growth(small, paired["row"], paired["gap"])
     assert growth is not None
     np.testing.assert_allclose(growth, [0.1, 0.0], atol=1e-12)
 
@@ -179,7 +179,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained, copies = [], []
     for N in (6144, 24576):
         for ratio in (20, 80, 320, 1280):
-            for bits in [(16, 16, 16), *ALONE, *JOINT, (16, 2, 16)]:
+            for bits in [(16, 16, 16), *SINGLE, *JOINT, (16, 2, 16)]:
                 w, a, kv = bits
                 name = f"n{N}-w{w}a{a}k{kv}-s0-r{ratio}"
                 D = N * ratio
@@ -201,8 +201,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )
                 trained.append(row)
                 for P in (2, 3, 4, 8):
-                    for method, less in (("rtn", 1.0), ("gptq", 0.5)):
-                        delta = less * float(laws.ptq_degradation(N, D, P, **POST)) * (w > P)
+                    for method, factor in (("rtn", 1.0), ("gptq", 0.5)):
+                        delta = factor * float(laws.ptq_degradation(N, D, P, **POST)) * (w > P)
                         delta += 0.001 * (0.5 - rng.random()) * (P == 8)
                         copies.append(
                             row
@@ -224,23 +224,23 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_two_bit_activations_and_diverged_runs_are_left_out_with_their_copies(files: Path):
-    found = rows.load(files)
-    assert found.left_out == {"activations in 2 bits": 8, "diverged": 1}
-    assert found.trained["P_a"].min() == found.post["P_a"].min() == 3
-    assert set(found.post["run_id"]) == set(found.trained["run_id"])
-    every = rows.together(found.trained, found.post)
-    assert len(every) == len(found.trained) + int(
-        ((found.post["method"] == "rtn") & (found.post["P_post"] < found.post["P_w"])).sum()
+def test_excluded_runs_are_left_out_with_their_copies(files: Path):
+    loaded = rows.load(files)
+    assert loaded.left_out == {"activations in 2 bits": 8, "diverged": 1}
+    assert loaded.trained["P_a"].min() == loaded.post["P_a"].min() == 3
+    assert set(loaded.post["run_id"]) == set(loaded.trained["run_id"])
+    all_losses = rows.together(loaded.trained, loaded.post)
+    assert len(all_losses) == len(loaded.trained) + int(
+        ((loaded.post["method"] == "rtn") & (loaded.post["P_post"] < loaded.post["P_w"])).sum()
     )
 
 
 def test_bits_whose_degradation_is_noise_are_not_fitted(files: Path):
-    found = rows.load(files)
+    loaded = rows.load(files)
     np.testing.assert_array_equal(
-        np.unique(found.post["P_post"][findings_post.measurable(found.post)]), [2, 3, 4]
+        np.unique(loaded.post["P_post"][findings_post.measurable(loaded.post)]), [2, 3, 4]
     )
-    for entry in findings_post._methods(found.post):
+    for entry in findings_post._methods(loaded.post):
         assert entry["median"] == pytest.approx(0.5)
         assert entry["smaller"] == 1
 
@@ -297,16 +297,16 @@ def at_truth(law: laws.LawFunction, table: runs.Runs) -> Point:
     )
 
 
-def whole(value: Any) -> Any:
+def with_nans(value: Any) -> Any:
     """JSON with the nulls among its standard errors read back as NaN."""
     if isinstance(value, dict):
         return {
             name: {k: np.nan if v is None else v for k, v in entry.items()}
             if name == "stderr"
-            else whole(entry)
+            else with_nans(entry)
             for name, entry in value.items()
         }
-    return [whole(entry) for entry in value] if isinstance(value, list) else value
+    return [with_nans(entry) for entry in value] if isinstance(value, list) else value
 
 
 def test_the_document_answers_every_question(
@@ -323,7 +323,7 @@ def test_the_document_answers_every_question(
     truth = numbers["decisions"]
     assert truth["critical"][0]["point"] == pytest.approx(truth["critical"][0]["apart"])
     assert 3 < truth["P"]["point"] < 9
-    text = findings_text.document(whole(numbers))
+    text = findings_text.document(with_nans(numbers))
     assert [line[3] for line in text.splitlines() if line.startswith("## ")] == list("123456")
     assert "nan" not in text
     assert "fits better than the paper's 0.90" in text
@@ -334,12 +334,12 @@ def test_the_document_answers_every_question(
 @pytest.mark.parametrize(
     ("residual", "words"), [(-0.001, "This agrees"), (-0.048, "This does not agree")]
 )
-def test_a_product_that_misses_to_one_side_does_not_agree(residual: float, words: str):
-    def fitted(name: str, r2: float, off: float) -> dict:
+def test_a_biased_product_does_not_agree(residual: float, words: str):
+    def fitted(name: str, r2: float, mean_residual: float) -> dict:
         scores = {
             "r2 joint": r2,
             "rmse joint": 0.1,
-            "residual": off,
+            "residual": mean_residual,
             "residual se": 0.01,
             "r2 all": r2,
         }
@@ -350,13 +350,13 @@ def test_a_product_that_misses_to_one_side_does_not_agree(residual: float, words
         "joint": fitted("many", 0.956, 0.0),
         "all": fitted("all", 0.95, 0.0),
     }
-    found = {
+    results = {
         "fits": fits,
         "runs": 100,
         "paper": {"marginal": 0.8973, "joint": 0.9006},
         "settings": [],
     }
-    assert words in findings_text._independence(found)
+    assert words in findings_text._independence(results)
 
 
 def test_unknown_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
@@ -369,8 +369,8 @@ def test_unknown_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     "law", [additive_growing, hardened_weights, degradation_by_levels], ids=lambda f: f.__name__
 )
-def test_formulas_are_what_the_forms_compute(law):
-    """Those that the catalogue does not have, and its contract does not see."""
+def test_the_formulas_equal_the_functions(law):
+    """For the forms outside the catalogue, which the contract test does not cover."""
     record = describe(law)
     at = {"N": 1e5, "D": 3e6, "P_w": 6.0, "P_a": 5.0, "P_kv": 4.0, "P_post": 3.0}
     at = {name: at[name] for name in record.input_names}
@@ -380,5 +380,5 @@ def test_formulas_are_what_the_forms_compute(law):
 
 def test_many_bits_of_hardened_weights_are_full_precision():
     theta = {name: VALUES[name] for name in describe(hardened_weights).parameter_names}
-    many = hardened_weights(1e5, 3e6, 60.0, 60.0, 60.0, 60.0, **theta)
-    assert float(many) == pytest.approx(float(laws.chinchilla(1e5, 3e6, **DENSE)), rel=1e-4)
+    full_bits = hardened_weights(1e5, 3e6, 60.0, 60.0, 60.0, 60.0, **theta)
+    assert float(full_bits) == pytest.approx(float(laws.chinchilla(1e5, 3e6, **DENSE)), rel=1e-4)

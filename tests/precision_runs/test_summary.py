@@ -1,4 +1,4 @@
-"""What the table says about itself, and its card."""
+"""Summaries of the table, and its card."""
 
 import csv
 import math
@@ -64,7 +64,7 @@ def test_a_check_needs_all_three_runs():
     assert summary.checks(ROWS) == [summary.Check(6144, 122880, 2.0, 2.01, 2.02)]
 
 
-def test_the_card_tells_every_column_and_what_was_counted(tmp_path: Path):
+def test_the_card_describes_every_column_and_the_counts(tmp_path: Path):
     out = tmp_path / "runs.csv"
     for path, columns, rows in ((out, COLUMNS, ROWS), (post_path(out), POST_COLUMNS, [])):
         with path.open("w", newline="") as file:

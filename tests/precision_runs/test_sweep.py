@@ -1,4 +1,4 @@
-"""The order of work between workers: who makes what, what is left, what is written."""
+"""The division of work between workers, what remains and what is written."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ TEXT = Corpus(NOTHING, NOTHING, np.zeros(0, int), NOTHING, RECORD)
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A design of two runs that take no time; the runs that were made."""
+def finished_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the finished runs of a design with two instant runs."""
     names: list[str] = []
 
     def run(job, lr, text, work):
         names.append(job.run_id)
-        found = row(job.run_id, "2.5", loss_se="0.1", seconds="1")
-        return found, [
-            {name: found[name] for name in ("run_id", "N", "D")} | {"P_post": 4, "method": "rtn"}
+        result = row(job.run_id, "2.5", loss_se="0.1", seconds="1")
+        return result, [
+            {name: result[name] for name in ("run_id", "N", "D")} | {"P_post": 4, "method": "rtn"}
         ]
 
     monkeypatch.setattr(sweep, "run", run)
@@ -34,31 +34,29 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_each_run_is_made_once_and_told_at_once(made: list[str], tmp_path: Path):
+def test_each_run_is_trained_and_reported_once(finished_runs: list[str], tmp_path: Path):
     out = tmp_path / "runs.csv"
     for count, job in enumerate(JOBS, start=1):
-        said = sweep.next_run(tmp_path, out, TEXT, most=np.inf)
-        assert said is not None
-        assert said.startswith(job.run_id)
-        assert list(table.finished(tmp_path / "elsewhere", out)) == [
-            job.run_id for job in JOBS[:count]
-        ]
+        message = sweep.next_run(tmp_path, out, TEXT, limit=np.inf)
+        assert message is not None
+        assert message.startswith(job.run_id)
+        assert list(table.finished(tmp_path / "empty", out)) == [job.run_id for job in JOBS[:count]]
         assert f"{count} runs" in out.with_suffix(".md").read_text()
-    assert sweep.next_run(tmp_path, out, TEXT, most=np.inf) is None
-    assert made == [job.run_id for job in JOBS]
+    assert sweep.next_run(tmp_path, out, TEXT, limit=np.inf) is None
+    assert finished_runs == [job.run_id for job in JOBS]
 
 
-def test_what_another_worker_is_at_is_left_to_it(made: list[str], tmp_path: Path):
+def test_locked_runs_are_skipped(finished_runs: list[str], tmp_path: Path):
     out = tmp_path / "runs.csv"
     with table.locked(tmp_path / "locks" / JOBS[0].trunk_id, wait=False) as free:
         assert free
-        sweep.next_run(tmp_path, out, TEXT, most=np.inf)
-        assert made == [JOBS[1].run_id]
-        assert sweep.next_run(tmp_path, out, TEXT, most=np.inf) == ""
-    sweep.next_run(tmp_path, out, TEXT, most=np.inf)
-    assert made == [JOBS[1].run_id, JOBS[0].run_id]
+        sweep.next_run(tmp_path, out, TEXT, limit=np.inf)
+        assert finished_runs == [JOBS[1].run_id]
+        assert sweep.next_run(tmp_path, out, TEXT, limit=np.inf) == ""
+    sweep.next_run(tmp_path, out, TEXT, limit=np.inf)
+    assert finished_runs == [JOBS[1].run_id, JOBS[0].run_id]
 
 
-def test_runs_that_cost_too_much_are_left_out(made: list[str], tmp_path: Path):
-    assert sweep.next_run(tmp_path, tmp_path / "runs.csv", TEXT, most=0.0) is None
-    assert made == []
+def test_runs_above_the_limit_are_skipped(finished_runs: list[str], tmp_path: Path):
+    assert sweep.next_run(tmp_path, tmp_path / "runs.csv", TEXT, limit=0.0) is None
+    assert finished_runs == []

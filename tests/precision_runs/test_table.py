@@ -1,4 +1,4 @@
-"""Finished runs survive a kill, a torn line and the loss of the folder; nothing is counted twice."""
+"""Finished runs survive a kill, a torn line and the loss of the folder, without duplicates."""
 
 import csv
 import os
@@ -29,7 +29,7 @@ def read(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_and_its_losses_come_back(tmp_path: Path):
+def test_a_run_and_its_losses_are_read_back(tmp_path: Path):
     out = tmp_path / "runs.csv"
     for name in (NAMES[3], NAMES[1]):
         table.append(tmp_path, row(name), [post(name, 2.6), post(name, 2.7)])
@@ -38,7 +38,7 @@ def test_a_run_and_its_losses_come_back(tmp_path: Path):
     assert [r["loss"] for r in read(table.post_path(out))] == ["2.6", "2.7"] * 2
 
 
-def test_a_torn_line_is_not_a_run_and_does_not_spoil_the_next(tmp_path: Path):
+def test_a_torn_line_is_dropped_without_the_next(tmp_path: Path):
     table.append(tmp_path, row("a"), [])
     lines = tmp_path / "rows.jsonl"
     lines.write_bytes(lines.read_bytes() + lines.read_bytes()[:25])
@@ -47,27 +47,31 @@ def test_a_torn_line_is_not_a_run_and_does_not_spoil_the_next(tmp_path: Path):
     assert list(table.lines(tmp_path)) == ["a", "b"]
 
 
-def test_the_table_alone_is_enough_to_go_on(tmp_path: Path):
+def test_the_table_is_enough_to_resume(tmp_path: Path):
     out = tmp_path / "runs.csv"
     table.append(tmp_path / "first", row(NAMES[0]), [post(NAMES[0], 2.6)])
     table.append(tmp_path / "first", row(NAMES[2], ""), [])
     table.export(tmp_path / "first", out)
-    before = out.read_bytes(), table.post_path(out).read_bytes()
+    exported = out.read_bytes(), table.post_path(out).read_bytes()
     losses = table.losses(table.finished(tmp_path / "second", out))
     assert losses[NAMES[0]] == 2.5
-    assert losses[NAMES[2]] != losses[NAMES[2]]  # kept, as a run without a finite loss
+    assert losses[NAMES[2]] != losses[NAMES[2]]  # NaN: a run without a finite loss
     table.export(tmp_path / "second", out)
-    assert (out.read_bytes(), table.post_path(out).read_bytes()) == before
+    assert (out.read_bytes(), table.post_path(out).read_bytes()) == exported
     table.append(tmp_path / "second", row(NAMES[1]), [post(NAMES[1], 2.8)])
     assert table.export(tmp_path / "second", out) == 3
     assert [r["run_id"] for r in read(table.post_path(out))] == [NAMES[0], NAMES[1]]
 
 
-def test_a_lock_ends_with_its_process(tmp_path: Path):
+def test_a_lock_is_released_with_its_process(tmp_path: Path):
     path = tmp_path / "locks" / "one"
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom benchmarks.precision_runs.table import locked\n"
-        "with locked(Path(sys.argv[1]), wait=False) as free:\n    print(free, flush=True)\n    time.sleep(60)\n"
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from benchmarks.precision_runs.table import locked\n"
+        "with locked(Path(sys.argv[1]), wait=False) as free:\n"
+        "    print(free, flush=True)\n"
+        "    time.sleep(60)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True, env=with_path()
@@ -83,7 +87,7 @@ def test_a_lock_ends_with_its_process(tmp_path: Path):
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.05, 0.11])
-def test_a_kill_at_any_moment_loses_at_most_the_run_in_flight(tmp_path: Path, delay: float):
+def test_a_kill_loses_at_most_the_current_run(tmp_path: Path, delay: float):
     out = tmp_path / "runs.csv"
     code = (
         "import sys\nfrom pathlib import Path\nfrom benchmarks.precision_runs import table\n"
@@ -102,14 +106,14 @@ def test_a_kill_at_any_moment_loses_at_most_the_run_in_flight(tmp_path: Path, de
         time.sleep(delay)
         writer.send_signal(signal.SIGKILL)
         reported += writer.stdout.read().split()
-    kept = list(table.finished(tmp_path, out))
-    assert kept[: len(reported)] == reported
-    assert len(kept) <= len(reported) + 1
+    recovered = list(table.finished(tmp_path, out))
+    assert recovered[: len(reported)] == reported
+    assert len(recovered) <= len(reported) + 1
     table.append(tmp_path, row("after"), [])
-    assert table.export(tmp_path, out) == len(kept) + 1
-    assert len(read(table.post_path(out))) == 2 * len(kept)
+    assert table.export(tmp_path, out) == len(recovered) + 1
+    assert len(read(table.post_path(out))) == 2 * len(recovered)
 
 
 def with_path() -> dict[str, str]:
-    """The environment of this process, in which ``benchmarks`` is found."""
+    """The environment of this process, with ``benchmarks`` on the path."""
     return {**os.environ, "PYTHONPATH": str(Path(table.__file__).parents[2])}

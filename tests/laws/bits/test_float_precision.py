@@ -39,11 +39,12 @@ def test_loss(exp_bits, man_bits, loss):
 
 
 def test_critical_tokens():
-    """Sun et al. 2025, eq. 21 and 41, and brute force; with B to the power gamma, as a summary has
-    it, far off.
+    """Sun et al. 2025, eq. 21 and 41, against brute force.
+
+    B to the power gamma, as in a widely read summary, is far from the minimum.
     """
-    found = float_critical_tokens(1.2e9, 2, 1, 128, **SUN)
-    np.testing.assert_allclose(found, 409621903500.0, rtol=REFERENCE)
+    tokens = float_critical_tokens(1.2e9, 2, 1, 128, **SUN)
+    np.testing.assert_allclose(tokens, 409621903500.0, rtol=REFERENCE)
     for N, exp_bits, man_bits, block in ((1.2e9, 2, 1, 128), (1e8, 1, 1, 16384), (1e12, 8, 7, 16)):
         best = float(float_critical_tokens(N, exp_bits, man_bits, block, **SUN))
         others = best * np.concatenate(
@@ -69,12 +70,17 @@ def test_layout_is_the_best(P, rounded):
     exp_bits = np.linspace(0, P - 1, 2001)
     losses = capybara(1e9, 1e11, exp_bits, P - 1 - exp_bits, 128, **SUN)
     assert capybara(1e9, 1e11, *best, 128, **SUN) <= losses.min()
-    whole = np.arange(P)
-    assert whole[capybara(1e9, 1e11, whole, P - 1 - whole, 128, **SUN).argmin()] == rounded[0]
+    exponent_bits = np.arange(P)
+    assert (
+        exponent_bits[
+            capybara(1e9, 1e11, exponent_bits, P - 1 - exponent_bits, 128, **SUN).argmin()
+        ]
+        == rounded[0]
+    )
 
 
 @pytest.mark.parametrize("D", [1e10, 1e12, 1e14])
-def test_bits_at_given_data(D):
+def test_best_bits_for_fixed_data(D):
     """Along N P = const: the loss in the best layout is least at these bits."""
     best = float(float_bits(D, 128, **SUN))
     P = best * np.append(np.geomspace(0.5, 2, 400), 1.0)
@@ -84,9 +90,7 @@ def test_bits_at_given_data(D):
 
 @pytest.mark.parametrize(("C", "bits"), [(1e20, 3.949216016), (1e23, 4.7174)])
 def test_joint_optimum(C, bits):
-    """Sun et al. 2025, eq. 54, against numbers from a numerical optimiser and against what lies
-    around it.
-    """
+    """Sun et al. 2025, eq. 54, against a numerical optimiser and neighbouring points."""
     best = float_optimum(C, 128, **SUN)
     assert float(best.P) == pytest.approx(bits, rel=1e-5)
     assert float(6 / 16 * best.N * best.D * best.P) == pytest.approx(C, rel=1e-12)
@@ -104,9 +108,7 @@ def test_joint_optimum(C, bits):
 
 
 def test_bits_grow_as_a_power_of_the_budget():
-    """Unlike the one precision for all budgets of Kumar et al. 2024; the power is the one on C / k
-    in eq. 54.
-    """
+    """The bits grow with the power of C / k in eq. 54, unlike in Kumar et al. 2024."""
     slope = jax.grad(lambda log_C: jnp.log(float_optimum(jnp.exp(log_C), 128, **SUN).P))(
         jnp.log(1e22)
     )

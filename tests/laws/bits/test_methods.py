@@ -1,4 +1,4 @@
-"""One share of effective parameters for every method of compression."""
+"""One effective-parameter multiplier for every compression method."""
 
 import jax
 import numpy as np
@@ -37,7 +37,7 @@ def test_the_family_by_name():
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
 def test_a_number_of_methods_that_makes_no_sense(n):
-    with pytest.raises(JscaleError, match="compressed_methods: n is .*; expected a whole number"):
+    with pytest.raises(JscaleError, match=r"n is .*; expected a whole number"):
         compressed_methods(n)
 
 

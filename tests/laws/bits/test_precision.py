@@ -1,6 +1,4 @@
-"""The edges of the precision family's domain: too few bits, full precision, no degradation, no
-parameters left.
-"""
+"""Edge cases of the precision laws: too few bits, full precision, no degradation, no parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -22,10 +20,10 @@ each_part = pytest.mark.parametrize("part", PARTS)
 
 def family() -> list[laws.LawFunction]:
     """Every law of the chapter that trains in some number of bits and returns a loss."""
-    found = [laws.describe(f) for f in laws.catalogue]
+    records = [laws.describe(f) for f in laws.catalogue]
     named = [
         r.name
-        for r in found
+        for r in records
         if r.subject == "precision" and "P_w" in r.bit_inputs and r.output.name == "loss"
     ]
     return [laws.get(name) for name in named]
@@ -51,7 +49,7 @@ def value_and_gradients(law, dtype, **inputs):
     return value, {**of_inputs, **of_parameters}
 
 
-def test_the_family_is_whole():
+def test_the_laws_of_the_family():
     names = {laws.describe(f).name for f in family()}
     assert names == {"qat", "low_precision", "precision", "precision_robust"}
 
@@ -60,10 +58,8 @@ def test_the_family_is_whole():
 @pytest.mark.parametrize(
     ("law", "part"), [(f, x) for f in family() for x in PARTS if f is not laws.qat or x == "w"]
 )
-def test_too_few_bits(law, part, dtype):
-    """At or below n * gamma bits the loss is infinite, and no derivative is NaN; just above
-    everything is finite.
-    """
+def test_bits_below_the_domain(law, part, dtype):
+    """At or below n * gamma bits the loss is infinite; no derivative is NaN anywhere."""
     with in_dtype(dtype):
         for bits in (-1e4, 0.0, 0.5 * edge(part), 0.999 * edge(part)):
             value, gradients = value_and_gradients(law, dtype, **{f"P_{part}": bits})
@@ -99,9 +95,7 @@ def test_exactly_at_the_edge(law, dtype):
 @each_dtype
 @each_loss
 def test_full_precision(law, dtype):
-    """At infinitely many bits the law is Chinchilla's, and every derivative is finite; those of the
-    bits' own are 0.
-    """
+    """At full precision the law is Chinchilla's; the derivatives of the bits are 0."""
     with in_dtype(dtype):
         bits = dict.fromkeys(laws.describe(law).bit_inputs, jnp.inf)
         value, gradients = value_and_gradients(law, dtype, **bits)
@@ -121,8 +115,8 @@ def test_one_part_in_full_precision(dtype):
     """The other parts' derivatives are those of the law without it."""
     with in_dtype(dtype):
         value, gradients = value_and_gradients(laws.low_precision, dtype, P_a=jnp.inf, P_kv=jnp.inf)
-        alone, without = value_and_gradients(laws.qat, dtype)
-        np.testing.assert_allclose(value, alone, rtol=VALUE[dtype])
+        expected, without = value_and_gradients(laws.qat, dtype)
+        np.testing.assert_allclose(value, expected, rtol=VALUE[dtype])
         for name, gradient in without.items():
             np.testing.assert_allclose(
                 gradients[name], gradient, rtol=10 * VALUE[dtype], err_msg=name
@@ -155,20 +149,20 @@ def test_no_degradation_at_or_above_the_training_bits(P_w, dtype):
             8.0,
             **{k: theta[k] for k in laws.describe(laws.effective_parameters).parameter_names},
         )
-        lost = laws.ptq_degradation(
+        added = laws.ptq_degradation(
             kept,
             D,
             just_below,
             **{k: theta[k] for k in laws.describe(laws.ptq_degradation).parameter_names},
         )
-        assert lost > 0 or P_w == jnp.inf
-        np.testing.assert_allclose(after, before + lost, rtol=VALUE[dtype])
+        assert added > 0 or P_w == jnp.inf
+        np.testing.assert_allclose(after, before + added, rtol=VALUE[dtype])
 
 
 @each_dtype
 @each_part
 def test_a_robust_part_removes_the_degradation(part, dtype):
-    """A part trained in P_post bits or fewer; the printed factor would be negative there."""
+    """A part trained in P_post bits or fewer, where the printed factor would be negative."""
     with in_dtype(dtype):
         for bits in (4.0, 5.0):
             inputs = {"P_w": 16.0, "P_a": 16.0, "P_kv": 16.0, "P_post": 5.0, f"P_{part}": bits}
@@ -187,9 +181,7 @@ def test_a_robust_part_removes_the_degradation(part, dtype):
 
 @each_dtype
 def test_robust_factors_tend_to_the_plain_law(dtype):
-    """Infinitely fast hardening leaves the plain law's degradation where all parts were trained
-    above P_post.
-    """
+    """Infinite robustness gives the plain degradation if all parts have more than P_post bits."""
     with in_dtype(dtype):
         at = cast({"N": N, "D": D, "P_w": 8.0, "P_a": 12.0, "P_kv": jnp.inf, "P_post": 4.0}, dtype)
         theta = cast({**ROBUST, "C_w": 1e3, "C_a": jnp.inf}, dtype)
@@ -199,7 +191,7 @@ def test_robust_factors_tend_to_the_plain_law(dtype):
 
 @each_dtype
 def test_no_effective_parameters(dtype):
-    """N_eff = 0: infinite loss, no degradation on top, and no NaN, whichever way it comes about."""
+    """N_eff = 0 by any route: infinite loss, no degradation added and no NaN."""
     with in_dtype(dtype):
         theta = cast(constants(laws.precision_robust), dtype)
         assert (
@@ -247,16 +239,16 @@ def test_effective_fraction_at_its_edges(dtype):
             value, gradients = function(jnp.asarray(delta, dtype), theta)
             assert value == expected
             assert all(np.isfinite(g) for g in jax.tree.leaves(gradients))
-        better, _ = function(-0.5 * size_term, theta)
-        assert 1 < better < jnp.inf
-        # A model that diverged at too few bits is worth nothing.
-        lost = laws.qat(N, D, 0.3, **constants(laws.qat)) - laws.qat(N, D, **constants(laws.qat))
-        assert laws.effective_fraction(N, lost, **theta) == 0
+        fraction, _ = function(-0.5 * size_term, theta)
+        assert 1 < fraction < jnp.inf
+        # A model that diverged at too few bits has no effective parameters.
+        added = laws.qat(N, D, 0.3, **constants(laws.qat)) - laws.qat(N, D, **constants(laws.qat))
+        assert laws.effective_fraction(N, added, **theta) == 0
 
 
 @each_dtype
 def test_fraction_and_law_agree(dtype):
-    """Eq. 30 takes the loss apart again: it gives back the share of parameters that the law kept."""
+    """Eq. 30 inverts the loss: it returns the fraction of parameters that the law retained."""
     with in_dtype(dtype):
         theta = constants(laws.low_precision)
         for bits in (4.0, 6.0, 12.0):
@@ -266,10 +258,9 @@ def test_fraction_and_law_agree(dtype):
             kept = laws.effective_parameters(
                 1.0, bits, bits, bits, **_own(laws.effective_parameters, theta)
             )
-            found = laws.effective_fraction(N, delta, **_own(laws.effective_fraction, theta))
-            # The subtraction loses the digits that the loss and the change do not share: 3e-7 * 3 /
-            # 0.03 in float32.
-            np.testing.assert_allclose(found, kept, rtol=1e-4 if dtype == "float32" else 1e-12)
+            fraction = laws.effective_fraction(N, delta, **_own(laws.effective_fraction, theta))
+            # Cancellation in the subtraction: 3e-7 * 3 / 0.03 in float32.
+            np.testing.assert_allclose(fraction, kept, rtol=1e-4 if dtype == "float32" else 1e-12)
 
 
 def test_printed_form_without_biases():
@@ -286,7 +277,7 @@ def test_printed_form_without_biases():
 @pytest.mark.parametrize("name", ["N", "D", "P_w", "P_a", "P_kv", "P_post", "gamma_w", "n_a"])
 @each_dtype
 def test_nan_stays_nan(name, dtype):
-    """A NaN is never taken for full precision, for a dead model or for no degradation."""
+    """A NaN propagates; it does not count as full precision or as zero effective parameters."""
     with in_dtype(dtype):
         at = cast({**typical(laws.precision_robust), **ROBUST, name: jnp.nan}, dtype)
         assert np.isnan(laws.precision_robust(**at))
@@ -309,7 +300,7 @@ def test_no_nan_at_any_bits(P_w, P_a, P_kv, P_post):
     inputs = cast({"P_w": P_w, "P_a": P_a, "P_kv": P_kv, "P_post": P_post}, "float32")
     value, gradients = GRADIENT(inputs, cast(ROBUST, "float32"))
     floor = ROBUST["E"]
-    inside = all(given > edge(part) for part, given in zip(PARTS, (P_w, P_a, P_kv), strict=True))
+    inside = all(bits > edge(part) for part, bits in zip(PARTS, (P_w, P_a, P_kv), strict=True))
     assert value > floor
     assert (
         np.isfinite(value)

@@ -39,7 +39,6 @@ def factor(scales, P):
 
 
 # --- effective parameters
-# --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("P", [0.5, 3.0, 8.0, 16.0, np.inf])
 def test_exponents_of_one_are_the_printed_equation(P):
     expected = laws.effective_parameters(N, P, P, P, **GAMMAS, **NO_BIAS)
@@ -49,12 +48,12 @@ def test_exponents_of_one_are_the_printed_equation(P):
 
 
 def test_exponent_and_bias_agree_at_many_bits():
-    """``k = exp(n)``: the difference is of second order in the fraction of parameters lost."""
+    """``k = exp(n)``: the difference is of second order in the fraction of parameters removed."""
     for P, n in ((20.0, 0.3), (30.0, 1.2)):
-        lost = np.exp(n - P / 2.6745)
+        removed = np.exp(n - P / 2.6745)
         powered = powered_parameters(1.0, P, **GAMMAS, **ONES | {"k_w": np.exp(n)})
         biased = laws.effective_parameters(1.0, P, **GAMMAS, **NO_BIAS | {"n_w": n})
-        assert 0 < abs(powered - biased) < lost**2
+        assert 0 < abs(powered - biased) < removed**2
         assert abs(powered - biased) < 0.01 * (1 - biased)
 
 
@@ -119,7 +118,6 @@ def test_float_weights():
 
 
 # --- forms of the loss
-# -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("P", [3.0, 8.0, np.inf])
 def test_forms_of_effective_counts(P):
     """All forms are Chinchilla's law at effective parameters, effective tokens or both."""

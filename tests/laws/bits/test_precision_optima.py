@@ -1,6 +1,4 @@
-"""Optima of the precision laws against brute force, numbers worked out in 40 digits, and the
-misprinted equations.
-"""
+"""Optima of the precision laws against brute force and 40-digit values; misprinted equations."""
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +36,7 @@ def test_tied_bits(k, x):
 
 @pytest.mark.parametrize("k", [1.05, 1.5, 2, 3, 12, 1e4])
 def test_tied_bits_are_the_maximum(k):
-    """No other number of bits has more effective parameters at a given product of size and bits."""
+    """The bits maximise the effective parameters at a given product of size and bits."""
     best = float(tied_bits(2.0, k))
 
     def per_bit(P):
@@ -52,8 +50,9 @@ def test_tied_bits_are_the_maximum(k):
 
 
 def test_tied_bits_are_not_those_of_the_misprint():
-    """Eq. 7 as printed has 3 alpha in place of 3: 1.46 bits at the averaged scale, and it depends
-    on alpha.
+    """Eq. 7 as printed gives 1.46 bits at the averaged scale, and depends on alpha.
+
+    It has 3 alpha in place of 3.
     """
     gamma, alpha = 1.9475, 0.4965
     assert float(tied_bits(gamma)) == pytest.approx(3.70767717, rel=REFERENCE)
@@ -63,7 +62,7 @@ def test_tied_bits_are_not_those_of_the_misprint():
 
 @pytest.mark.parametrize("k", [1, 0.5, -1, float("nan")])
 def test_one_factor_has_no_best_bits(k):
-    with pytest.raises(JscaleError, match="above 1 only"):
+    with pytest.raises(JscaleError, match="expected a number above 1"):
         tied_bits(2.0, k)
 
 
@@ -79,17 +78,17 @@ def test_one_factor_has_no_best_bits(k):
     ],
 )
 def test_critical_tokens(N, P_post, D):
-    found = ptq_critical_tokens(N, P_post, **DATA, **POST)
-    np.testing.assert_allclose(found, D, rtol=REFERENCE)
+    result = ptq_critical_tokens(N, P_post, **DATA, **POST)
+    np.testing.assert_allclose(result, D, rtol=REFERENCE)
 
     def loss(D):
         return laws.precision(N, D, P_post=float(P_post), **KUMAR)
 
-    others = found * np.concatenate([np.geomspace(1e-3, 0.99, 200), np.geomspace(1.01, 1e3, 200)])
-    assert loss(found) < loss(others).min()
-    # Eq. 12 as printed lacks the factor beta: its point lies elsewhere, and is worse.
-    misprinted = found * DATA["beta"] ** (-1 / (POST["gamma_D"] + DATA["beta"]))
-    assert loss(misprinted) > loss(found) + 1e-6
+    others = result * np.concatenate([np.geomspace(1e-3, 0.99, 200), np.geomspace(1.01, 1e3, 200)])
+    assert loss(result) < loss(others).min()
+    # Eq. 12 as printed lacks the factor beta: the loss at its point is higher.
+    misprinted = result * DATA["beta"] ** (-1 / (POST["gamma_D"] + DATA["beta"]))
+    assert loss(misprinted) > loss(result) + 1e-6
 
 
 @pytest.mark.parametrize(
@@ -101,23 +100,22 @@ def test_critical_tokens(N, P_post, D):
     ],
 )
 def test_large_budgets(decades, exact, expected):
-    found = large_budget_bits(1e9, 10.0**decades, **TERMS, gamma=1.9475)
-    np.testing.assert_allclose(found, expected, rtol=REFERENCE)
-    np.testing.assert_allclose(found, exact, rtol=0.03 if decades == 30 else 0.004)
+    result = large_budget_bits(1e9, 10.0**decades, **TERMS, gamma=1.9475)
+    np.testing.assert_allclose(result, expected, rtol=REFERENCE)
+    np.testing.assert_allclose(result, exact, rtol=0.03 if decades == 30 else 0.004)
     leading = KUMAR["beta"] * 1.9475 * decades * np.log(10)
-    assert abs(found - exact) < 0.1 * abs(leading - exact)  # eq. 23, first term
+    assert abs(result - exact) < 0.1 * abs(leading - exact)  # eq. 23, first term
 
 
 def test_exact_bits_of_large_budgets():
-    """The numbers that the asymptote is held against, by brute force on the tied law itself."""
+    """Reference values for the asymptote, by brute force on the tied law."""
     P, theta = np.linspace(5, 60, 550_001), TERMS | {"gamma": 1.9475}
     D = 1e30 * 16 / 6 / 1e9 / P
     loss = (
         theta["A"] * (1e9 * (-np.expm1(-P / 1.9475)) ** 3) ** -theta["alpha"]
         + theta["B"] * D ** -theta["beta"]
     )
-    # The kept share differs from 1 in its last digits there, so that brute force finds the bits to
-    # a percent.
+    # The retained fraction is 1 to almost all digits, so brute force is accurate to a percent.
     assert P[loss.argmin()] == pytest.approx(29.01427259, rel=0.01)
 
 
@@ -130,8 +128,8 @@ def test_exact_bits_of_large_budgets():
     ],
 )
 def test_serving(C, N, D, P):
-    found = serving_optimum(C, **TERMS, **POST)
-    for value, expected in zip(found, (N, D, P), strict=True):
+    result = serving_optimum(C, **TERMS, **POST)
+    for value, expected in zip(result, (N, D, P), strict=True):
         np.testing.assert_allclose(value, expected, rtol=REFERENCE)
 
     def loss(log_D, log_P):
@@ -141,7 +139,7 @@ def test_serving(C, N, D, P):
         )
         return dense + laws.ptq_degradation(size, jnp.exp(log_D), jnp.exp(log_P), **POST)
 
-    at = jnp.log(found.D), jnp.log(found.P)
+    at = jnp.log(result.D), jnp.log(result.P)
     np.testing.assert_allclose(jax.grad(loss, (0, 1))(*at), 0.0, atol=1e-9)
     rng = np.random.default_rng(0)
     away = rng.normal(size=(2, 2000)) * [[0.3], [0.1]]
@@ -149,11 +147,11 @@ def test_serving(C, N, D, P):
 
 
 def test_serving_in_almost_no_bits_is_a_trap():
-    """Eq. 29 has no global minimum: a size without end in bits close to 0 reaches the floor."""
+    """Eq. 29 has no global minimum: an infinite size with bits close to 0 reaches the floor."""
     dense = {k: KUMAR[k] for k in ("E", "A", "B", "alpha", "beta")}
-    found = serving_optimum(1e9, **TERMS, **POST)
-    best = laws.chinchilla(found.N, found.D, **dense) + laws.ptq_degradation(
-        found.N, found.D, found.P, **POST
+    result = serving_optimum(1e9, **TERMS, **POST)
+    best = laws.chinchilla(result.N, result.D, **dense) + laws.ptq_degradation(
+        result.N, result.D, result.P, **POST
     )
     size, bits, tokens = 1e9 / 1e-15, 1e-15, 1e15
     assert (

@@ -1,6 +1,4 @@
-"""Degradation laws and effective shares of formats: printed numbers, how they nest, that a fit
-finds them.
-"""
+"""Degradation laws and multipliers of formats: published numbers, nesting, recovery."""
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +29,6 @@ def _double():
 
 
 # --- variance form
-# ---------------------------------------------------------------------------------------------------
 def test_variance_form_of_a_full_precision_model_is_the_plain_law():
     theta = laws.params(variance_degradation)
     for P_post in (3.0, 4.0, 8.0):
@@ -49,14 +46,14 @@ def test_variance_form_nests_in_the_robust_law(P_w):
     inputs = {"N": N, "D": D, "P_w": P_w}
     before = laws.precision_robust(**inputs, **theta, C_w=1.0)
     own = {name: theta[name] for name in laws.describe(variance_degradation).parameter_names}
-    found = variance_degradation(**inputs, P_post=2.5, **own)
+    result = variance_degradation(**inputs, P_post=2.5, **own)
     after = [
         laws.precision_robust(**inputs, P_post=2.5, **theta, C_w=C_w)
         for C_w in (1 / theta["gamma_post"], 1.0)
     ]
-    np.testing.assert_allclose(after[0] - before, found, rtol=1e-12)
+    np.testing.assert_allclose(after[0] - before, result, rtol=1e-12)
     assert (
-        abs((after[1] - before) / found - 1) > 0.02 or P_w == 8.0
+        abs((after[1] - before) / result - 1) > 0.02 or P_w == 8.0
     )  # far above P_post neither hardens
 
 
@@ -72,13 +69,11 @@ def test_variance_form_vanishes_at_the_training_bits():
 
 
 # --- Ouyang et al.
-# ---------------------------------------------------------------------------------------------------
 def test_qid():
     """Ouyang et al. 2024."""
     theta = laws.params(qid_degradation)
     np.testing.assert_allclose(qid_degradation(1e9, 1e12, 4, **theta), 0.153959243, rtol=REFERENCE)
-    # From the constants; the paper's Table 1 has 48.5e12 for this model, from a fit at 4 bits
-    # alone.
+    # From the constants; the paper's Table 1 has 48.5e12, from a fit to 4 bits only.
     assert float(qid_tokens(405e9, 4, 0.2, **theta)) == pytest.approx(21.8e12, rel=2e-3)
 
 
@@ -114,14 +109,11 @@ def test_qid_is_recovered():
 
 
 # --- Chen et al.
-# -----------------------------------------------------------------------------------------------------
 def test_qat_degradation_as_effective_parameters():
-    """An added loss and a share of effective parameters are two names of one thing (Kumar et al.
-    2024, eq. 30).
-    """
+    """An added loss can be expressed as a fraction of parameters (Kumar et al. 2024, eq. 30)."""
     law = laws.substitute(laws.effective_fraction, delta=qat_degradation)
     dense = {"A": 400.0, "alpha": 0.34}
-    found = law(N=N, D=D, block=128.0, **dense, **QAT)
+    result = law(N=N, D=D, block=128.0, **dense, **QAT)
     grain = (
         QAT["k"]
         * D ** QAT["gamma_D"]
@@ -129,11 +121,11 @@ def test_qat_degradation_as_effective_parameters():
         * N ** (dense["alpha"] - QAT["gamma_N"])
     )
     np.testing.assert_allclose(
-        found, (dense["A"] / (dense["A"] + grain)) ** (1 / dense["alpha"]), rtol=1e-13
+        result, (dense["A"] / (dense["A"] + grain)) ** (1 / dense["alpha"]), rtol=1e-13
     )
-    whole = dense | {"E": 1.7, "B": 900.0, "beta": 0.3}
-    quantised = laws.chinchilla(N, D, **whole) + qat_degradation(N, D, 128.0, **QAT)
-    np.testing.assert_allclose(laws.chinchilla(N * found, D, **whole), quantised, rtol=1e-13)
+    total = dense | {"E": 1.7, "B": 900.0, "beta": 0.3}
+    quantised = laws.chinchilla(N, D, **total) + qat_degradation(N, D, 128.0, **QAT)
+    np.testing.assert_allclose(laws.chinchilla(N * result, D, **total), quantised, rtol=1e-13)
 
 
 def test_a_scale_for_every_number_costs_nothing():
@@ -144,8 +136,7 @@ def test_a_scale_for_every_number_costs_nothing():
     assert np.isfinite(slope)
 
 
-# --- effective shares of formats
-# -------------------------------------------------------------------------------------
+# --- effective-parameter multipliers of formats
 def test_quest():
     """Panferov et al. 2025, the authors' notebook: 1e9 parameters in INT4 on 1e11 tokens."""
     np.testing.assert_allclose(
@@ -154,9 +145,7 @@ def test_quest():
 
 
 def test_best_formats():
-    """At a given product of size and bits: INT4 of the full recipe, INT3 where weights alone are
-    quantised.
-    """
+    """INT4 is best at a given product of size and bits; INT3 if only weights are quantised."""
     assert best_format() == "4"
     assert best_format(["1WO", "2WO", "3WO", "4WO"]) == "3WO"
     assert best_format(["1NOH", "2NOH", "3NOH", "4NOH", "8NOH"]) == "4NOH"
@@ -203,9 +192,7 @@ def test_share_of_a_method_is_recovered():
 
 @pytest.mark.data
 def test_published_shares_explain_the_runs():
-    """The published constants on all 104 runs of the authors: within 3% in every format but the
-    1-bit ones.
-    """
+    """The published constants fit the authors' 104 runs within 3%, except in 1-bit formats."""
     table = runs.dataset("quest")
     keys = table["P_key"]
     assert set(keys) == set(QUEST_FORMATS)
@@ -216,13 +203,11 @@ def test_published_shares_explain_the_runs():
     assert off.max() < 0.1
 
 
-def test_parts_add_up_to_the_whole_as_printed():
-    """Chen et al. 2025: W4A4 costs 0.906 times what weights and activations cost alone; three fits
-    agree to 5%.
-    """
+def test_degradations_add_up_as_printed():
+    """Chen et al. 2025: W4A4 costs 0.906 times W4A16 and W16A4 together; within 5%."""
     N, D = np.meshgrid(np.geomspace(7.4e7, 6e8, 5), np.geomspace(1e10, 1e11, 5))
-    whole, weights, activations = (
+    total, weights, activations = (
         qat_degradation(N, D, 128.0, **laws.params(qat_degradation, f"chen2025_{name}"))
         for name in ("w4a4", "w4a16", "w16a4")
     )
-    np.testing.assert_allclose(np.mean(whole / (weights + activations)), 0.906, rtol=0.05)
+    np.testing.assert_allclose(np.mean(total / (weights + activations)), 0.906, rtol=0.05)

@@ -29,12 +29,12 @@ def test_printed_numbers():
     np.testing.assert_allclose(
         sparse(1e8, 0.75, 1e11, **laws.params(sparse)), 1.576275453, rtol=REFERENCE
     )
-    found = [
+    ratios = [
         float(dense_equivalent(1.0, 0.75, **laws.params(dense_equivalent, source)))
         for source in SETS
     ]
-    assert found[0] == pytest.approx(2.159822662, rel=REFERENCE)  # the paper quotes 2.16
-    assert found[1] == pytest.approx(2.1722, rel=5e-5)
+    assert ratios[0] == pytest.approx(2.159822662, rel=REFERENCE)  # the paper quotes 2.16
+    assert ratios[1] == pytest.approx(2.1722, rel=5e-5)
 
 
 @each_set
@@ -91,12 +91,11 @@ def test_the_formula_in_circulation_is_not_the_minimum():
     best = float(optimal_sparsity(N, C, **k))
     assert best == pytest.approx(1 - density(k["b_D"] * k["a_D"] ** k["b_D"]), rel=1e-12)
     assert 0.3 < best < 1
-    # It has b_N * a_D * b_D: the density is many times above 1, so that no model would ever be
-    # pruned.
+    # With b_N * a_D * b_D the density is far above 1, so no model would ever be pruned.
     assert density(k["b_N"] * k["a_D"] * k["b_D"]) > 1e3
 
 
-def test_small_budgets_keep_the_model_dense():
+def test_small_budgets_favour_dense_models():
     k = cost_constants("frantar2023_t5")
     assert optimal_sparsity(1e9, 1e18, **k) == 0
     budgets = np.geomspace(1e18, 1e26, 50)

@@ -30,19 +30,19 @@ def _double():
 
 @pytest.mark.parametrize("teacher", [1.6, 2.2, 3.0, 4.5])
 def test_value_is_the_printed_equation(teacher):
-    """Busbridge et al. 2025, eq. 8, as it stands."""
-    p, N, D, alone = THETA, 5e8, 2e10, 2.6
-    bent = (1 + (teacher / (alone * p["d1"])) ** (1 / p["f1"])) ** (-p["c1"] * p["f1"])
+    """Busbridge et al. 2025, eq. 8, evaluated directly."""
+    p, N, D, student_loss = THETA, 5e8, 2e10, 2.6
+    break_factor = (1 + (teacher / (student_loss * p["d1"])) ** (1 / p["f1"])) ** (
+        -p["c1"] * p["f1"]
+    )
     excess = (p["A"] / N ** p["alpha"] + p["B"] / D ** p["beta"]) ** p["gamma"]
-    printed = teacher + teacher ** -p["c0"] * bent * excess
-    np.testing.assert_allclose(distilled(N, D, teacher, alone, **p), printed, rtol=1e-14)
+    printed = teacher + teacher ** -p["c0"] * break_factor * excess
+    np.testing.assert_allclose(distilled(N, D, teacher, student_loss, **p), printed, rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_sharp_break_does_not_overflow(dtype):
-    """At a width of 0.005 the inner power is 1e150 and more: the slope past the break is that of
-    its power.
-    """
+    """At a width of 0.005, where the inner power exceeds 1e150, the slope follows c1."""
     with in_dtype(dtype):
         theta = cast({**THETA, "f1": 0.005}, dtype)
         point = cast({"N": 5e8, "D": 2e10, "L_teacher": 6.0, "L_student": 2.0}, dtype)
@@ -54,9 +54,7 @@ def test_a_sharp_break_does_not_overflow(dtype):
 
 
 def test_capacity_gap():
-    """A teacher that is far better than the student makes it worse: the best teacher is neither
-    best nor worst.
-    """
+    """Capacity gap: an intermediate teacher is best; one far better than the student hurts."""
     teachers = jnp.linspace(0.3, 6.0, 400)
     losses = distilled(1e8, 2e9, teachers, 3.2, **THETA)
     best = int(jnp.argmin(losses))
@@ -65,7 +63,7 @@ def test_capacity_gap():
 
 
 def test_recovery():
-    """At a known break: what remains is found from students of several sizes and teachers."""
+    """With the break fixed, students of several sizes and teachers identify the rest."""
     key = jax.random.key(5)
     rows = 160
     columns = {"N": (1e8, 8e9), "D": (4e9, 5e11), "L_teacher": (1.8, 3.2), "L_student": (2.0, 3.4)}

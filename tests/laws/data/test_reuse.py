@@ -1,4 +1,4 @@
-"""Repeated data: printed values, limits, and the size that suits a number of tokens."""
+"""Repeated data: printed values, limits, and the compute-optimal size for unique tokens."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def test_reference_values(N, D, U, D_eff, N_eff, loss):
 
 
 def test_size_that_suits_the_unique_tokens():
-    """0.051 parameters a token with the tied constants; 509865176.5 at 1e10."""
+    """0.051 parameters per token with the tied constants; 509865176.5 at 1e10."""
     with in_dtype("float64"):
         np.testing.assert_allclose(
             _reuse.size_for_tokens(1e10, **DENSE), 509865176.5, rtol=REFERENCE
@@ -45,7 +45,7 @@ def test_size_that_suits_the_unique_tokens():
 
 @pytest.mark.parametrize("source", ["muennighoff2023", "muennighoff2023_untied"])
 def test_size_for_tokens_is_compute_optimal(source):
-    """No other split of the same compute does better than N_opt(U) on U tokens."""
+    """No other split of the same compute has a lower loss than N_opt(U) on U tokens."""
     theta = laws.params(_reuse.data_constrained, source)
     dense = {k: theta[k] for k in ("A", "B", "alpha", "beta")}
     with in_dtype("float64"):
@@ -56,13 +56,13 @@ def test_size_for_tokens_is_compute_optimal(source):
         np.testing.assert_allclose(factors[jnp.argmin(losses)], 1.0, rtol=1e-3)
 
 
-def test_four_epochs_are_almost_as_good_as_fresh():
-    """LAWS of the field: D' / D = 0.931 at 4 epochs; never more than 16.39 times the unique tokens."""
+def test_value_of_four_epochs():
+    """D' / D is 0.931 at 4 epochs, and D' never exceeds 16.39 times the unique tokens."""
     with in_dtype("float64"):
         four = _reuse.effective_tokens(4e10, 1e10, **R_D) / 4e10
         np.testing.assert_allclose(four, 0.931, atol=5e-4)
-        most = _reuse.effective_tokens(jnp.inf, 1e10, **R_D) / 1e10
-        np.testing.assert_allclose(most, 16.387756, rtol=1e-12)
+        limit = _reuse.effective_tokens(jnp.inf, 1e10, **R_D) / 1e10
+        np.testing.assert_allclose(limit, 16.387756, rtol=1e-12)
 
 
 def test_fresh_data_is_chinchilla():
@@ -102,7 +102,7 @@ def test_edges_have_finite_gradients(dtype):
             assert all(np.isfinite(g) for g in jax.tree.leaves(gradients))
 
 
-def test_chinchilla_takes_the_effective_tokens():
+def test_chinchilla_with_effective_tokens():
     composed = laws.substitute(laws.chinchilla, D=_reuse.effective_tokens)
     with in_dtype("float64"):
         N, D, U = 1e8, 4e10, 1e10
@@ -113,7 +113,7 @@ def test_chinchilla_takes_the_effective_tokens():
 
 
 def test_recovery():
-    """Runs of up to 60 epochs give the constants back, with the dense law known."""
+    """A fit to runs of up to 60 epochs recovers the constants, with the dense law fixed."""
     law = laws.fix(_reuse.data_constrained, E=THETA["E"], **DENSE)
     U = np.repeat([1e9, 4e9], 40)
     design = {
@@ -122,6 +122,6 @@ def test_recovery():
         "D": U * np.tile(np.repeat([1, 4, 12, 25, 60.0], 8), 2),
     }
     table = runs.simulate(law, {**R_D, **R_N}, design, noise=1e-3, key=jax.random.key(0))
-    found = fit.point(law, table, objective="log-squares", starts=4).params
-    assert found["R_D_star"] == pytest.approx(THETA["R_D_star"], rel=0.1)
-    assert found["R_N_star"] == pytest.approx(THETA["R_N_star"], rel=0.1)
+    fitted = fit.point(law, table, objective="log-squares", starts=4).params
+    assert fitted["R_D_star"] == pytest.approx(THETA["R_D_star"], rel=0.1)
+    assert fitted["R_N_star"] == pytest.approx(THETA["R_N_star"], rel=0.1)

@@ -1,6 +1,4 @@
-"""The vocabulary: the authors' numbers by all three approaches, and the optimum against brute
-force.
-"""
+"""The vocabulary: the authors' numbers by all three approaches, and brute-force optima."""
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +28,8 @@ def _double():
 
 def budget(N_nv: float) -> float:
     """FLOP at which ``N_nv`` is best by approach 1."""
-    found = laws.params(rest_budget)
-    return (N_nv / found["k"]) ** (1 / found["gamma"])
+    result = laws.params(rest_budget)
+    return (N_nv / result["k"]) ** (1 / result["gamma"])
 
 
 def test_values():
@@ -54,16 +52,14 @@ def test_values():
     ],
 )
 def test_three_approaches(N_nv, width, thousands):
-    """Thousands of entries that the authors' script of the three approaches gives for models of 3B
-    to 300B.
-    """
+    """Thousands of entries by the authors' script for models of 3B to 300B, all approaches."""
     C = budget(N_nv)
-    found = (
+    result = (
         vocabulary_budget(C, **laws.params(vocabulary_budget)),
         vocabulary_size(N_nv, **laws.params(vocabulary_size)),
         best_vocabulary_parameters(N_nv, C, THETA),
     )
-    np.testing.assert_allclose(np.array(found) / width / 1e3, thousands, atol=0.5)
+    np.testing.assert_allclose(np.array(result) / width / 1e3, thousands, atol=0.5)
 
 
 @pytest.mark.parametrize("C", [1e18, 1e21, 1e25])
@@ -92,17 +88,15 @@ def test_derivatives_of_the_best_vocabulary():
 
 def test_shapes():
     draws = {k: jnp.full((3, 1), v) for k, v in THETA.items()}
-    found = best_vocabulary_parameters(jnp.array([1e9, 7e9]), 10**22, draws)
-    assert found.shape == (3, 2)
+    result = best_vocabulary_parameters(jnp.array([1e9, 7e9]), 10**22, draws)
+    assert result.shape == (3, 2)
     np.testing.assert_allclose(
-        found[1, 1], best_vocabulary_parameters(7 * 10**9, 1e22, THETA), rtol=1e-13
+        result[1, 1], best_vocabulary_parameters(7 * 10**9, 1e22, THETA), rtol=1e-13
     )
 
 
 def test_tokens_per_character():
-    """Larger vocabularies make fewer tokens, up to 200,000 entries; 16,384 make one of every 3.7
-    characters.
-    """
+    """Larger vocabularies give fewer tokens, up to 200,000 entries; 16,384: 3.7 characters each."""
     ratio = tokens_per_character(np.array([4096, 16384, 96256, 200_000, 10**6]))
     assert (np.diff(ratio[:4]) < 0).all()
     assert ratio[3] == ratio[4]

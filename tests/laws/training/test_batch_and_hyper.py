@@ -86,18 +86,16 @@ def test_kaplan_critical_batch():
 
 
 def test_kaplan_allocation():
-    found = kaplan_allocation(alpha_N=0.076, alpha_B=0.21, alpha_S=0.76)
-    np.testing.assert_allclose(found.alpha_C, 0.0520, atol=5e-5)
-    np.testing.assert_allclose(found.N + found.batch + found.S, 1.0, rtol=1e-14)
-    np.testing.assert_allclose(found.N + found.D, 1.0, rtol=1e-14)
-    assert abs(found.N - 0.73) < 0.06
-    assert abs(found.batch - 0.24) < 0.01
+    result = kaplan_allocation(alpha_N=0.076, alpha_B=0.21, alpha_S=0.76)
+    np.testing.assert_allclose(result.alpha_C, 0.0520, atol=5e-5)
+    np.testing.assert_allclose(result.N + result.batch + result.S, 1.0, rtol=1e-14)
+    np.testing.assert_allclose(result.N + result.D, 1.0, rtol=1e-14)
+    assert abs(result.N - 0.73) < 0.06
+    assert abs(result.batch - 0.24) < 0.01
 
 
 def test_kaplan_allocation_is_the_least_loss():
-    """Brute force: at C = 6 N B S with B at the critical batch, the best N moves with the power
-    that is promised.
-    """
+    """At C = 6 N B S with B at the critical batch, the brute-force N has the stated exponent."""
     steps, critical = laws.params(laws.kaplan_steps), laws.params(kaplan_critical_batch)
 
     def best_size(C):
@@ -115,11 +113,11 @@ def test_kaplan_allocation_is_the_least_loss():
             low, high = jnp.where(above, middle, low), jnp.where(above, high, middle)
         return N[jnp.argmin(low)]
 
-    found = jnp.log(best_size(1e24) / best_size(1e20)) / jnp.log(1e4)
-    promised = kaplan_allocation(
+    result = jnp.log(best_size(1e24) / best_size(1e20)) / jnp.log(1e4)
+    exponents = kaplan_allocation(
         alpha_N=steps["alpha_N"], alpha_B=critical["alpha_B"], alpha_S=steps["alpha_S"]
     )
-    np.testing.assert_allclose(found, promised.N, atol=1e-3)
+    np.testing.assert_allclose(result, exponents.N, atol=1e-3)
 
 
 def test_deepseek_spends_the_budget():
@@ -167,6 +165,6 @@ def test_recovery():
 
 
 def test_published_errors():
-    given = laws.describe(step_law_learning_rate).published["li2025"]
-    assert given.stderr == {"a": 0.0298, "b": 0.0191}
-    assert jax.grad(lambda D: step_law_learning_rate(1e9, D, **given.values))(1e11) > 0
+    published = laws.describe(step_law_learning_rate).published["li2025"]
+    assert published.stderr == {"a": 0.0298, "b": 0.0191}
+    assert jax.grad(lambda D: step_law_learning_rate(1e9, D, **published.values))(1e11) > 0

@@ -42,7 +42,7 @@ def _double():
 
 
 def test_value():
-    """Luo et al. 2025, authors' constants: a cosine of 24,000 steps, whose sum takes many blocks."""
+    """Luo et al. 2025, authors' constants: a cosine of 24,000 steps, summed in blocks."""
     rates = _schedule.cosine(24_000, PEAK, final=3e-5, warmup=2160)
     law = multi_power(rates)
     np.testing.assert_allclose(law(24_000, **MPL), 3.207207641, rtol=1e-9)
