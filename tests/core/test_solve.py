@@ -269,7 +269,7 @@ def test_a_function_that_decreases_in_one_dimension_has_no_minimum(wide):
     assert int(find().status) == Status.no_interior_optimum
 
 
-def test_derivatives_lost_to_underflow_are_detected(dtype):
+def test_underflow_of_derivatives_is_detected(dtype):
     """The second derivative of 1e15 / N contains N**-3, which underflows in float32."""
 
     def through_counts(x):

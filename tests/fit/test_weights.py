@@ -19,7 +19,7 @@ def read(table, **columns):
 
 
 @pytest.mark.parametrize("objective", ["huber", "student-likelihood"])
-def test_a_weight_of_two_equals_a_run_listed_twice(objective):
+def test_weights_equal_repetitions(objective):
     distinct = isoflop(sizes=4)
     columns = {name: distinct[name] for name in ("N", "D", "loss")}
     counts = np.random.default_rng(0).permutation(np.repeat([1, 2, 3], [5, 10, 5]))

@@ -26,7 +26,7 @@ def value_and_columns(
 ) -> tuple[jax.Array, list[jax.Array]]:
     """``function(*point)`` of any shape, and its derivatives by the arguments, which are scalars.
 
-    The function is linearised once, so that its exponentials are taken once; then each derivative
+    The function is linearized once, so that its exponentials are taken once; then each derivative
     is computed by itself, without the terms that its argument does not enter. ``jacfwd`` multiplies
     those by zero, and one ``jvp`` per argument takes every exponential again: XLA does not notice
     in a loop that they are the same.

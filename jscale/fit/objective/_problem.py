@@ -89,7 +89,7 @@ class Problem(NamedTuple):
         """Change of the objective that does not matter: residuals of 1e-10, or 1e-14 nats a run."""
         return (1e-14 if self.objective.has_scale else 0.5e-20) * self.fit_data.loss.shape[0]
 
-    def linearised(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def residuals_and_jacobian(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The residuals (rows,) and their Jacobian (rows, k) by the law's coordinates."""
 
         def residuals_with_value(z: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -106,7 +106,7 @@ class Problem(NamedTuple):
         start.
         """
         del hessian
-        r, jacobian = self.linearised(free)
+        r, jacobian = self.residuals_and_jacobian(free)
         nonzero = jnp.where(r == 0, 1e-300, r)
         weight = score(self.objective, self.fit_data, free, nonzero) / nonzero
         width = jnp.sqrt(jnp.sum(weight[:, None] * jacobian**2, axis=0))
@@ -228,7 +228,7 @@ def linearize(
         predicted = jnp.broadcast_to(law(**fit_data.inputs, **params), fit_data.loss.shape)
         return problem.standardized(residuals(objective, fit_data.loss, predicted))
 
-    residual, jacobian = problem.linearised(free)
+    residual, jacobian = problem.residuals_and_jacobian(free)
     natural = params_vector(free[:k])
     raw = jnp.stack([p.support.to_free(natural[i]) for i, p in enumerate(record.parameters)])
     return Linearization(

@@ -90,7 +90,7 @@ def refit_batch(
     """
     rows, k = batch.weights.shape[1], batch.starts.shape[1]
     lanes = min(lanes_for(rows, k), batch.problems)
-    linearise = _linearisation(law, objective, fit_data)
+    linearize = _law_linearizer(law, objective, fit_data)
     model_of = _model_of(Problem(law, objective, fit_data))
 
     # The scale of a nearly Laplacian density is proportional to its delta.
@@ -110,9 +110,9 @@ def refit_batch(
     def evaluate(
         free: jax.Array, data: tuple[jax.Array, jax.Array], stage: jax.Array
     ) -> QuadraticModel:
-        return model_of(free, linearise(free), *data, stages[stage])
+        return model_of(free, linearize(free), *data, stages[stage])
 
-    initial = _initial_models(shifted, linearise, partial(model_of, delta=stages[0]), lanes)
+    initial = _initial_models(shifted, linearize, partial(model_of, delta=stages[0]), lanes)
     return newton_batched(
         evaluate,
         rescale,
@@ -138,7 +138,7 @@ class _Linearized(NamedTuple):
     columns: jax.Array
 
 
-def _linearisation(
+def _law_linearizer(
     law: LawFunction, objective: Objective, fit_data: FitData
 ) -> Callable[[jax.Array], _Linearized]:
     """The law about a point (k,), which is the same for all problems that share the point."""
@@ -150,15 +150,15 @@ def _linearisation(
         loss = problem.predict(free)
         return jnp.log(loss) if objective.on == "log" else loss
 
-    def linearise(free: jax.Array) -> _Linearized:
+    def linearize(free: jax.Array) -> _Linearized:
         predictions, columns = value_and_columns(predicted, [free[i] for i in range(count)])
         return _Linearized(predictions, jnp.stack(columns))
 
-    return linearise
+    return linearize
 
 
 def _model_of(problem: Problem) -> Callable[..., QuadraticModel]:
-    """The objective of one problem about a point, from the linearised law there."""
+    """The objective of one problem about a point, from the linearized law there."""
 
     def model_of(
         free: jax.Array,
@@ -185,20 +185,20 @@ def _model_of(problem: Problem) -> Callable[..., QuadraticModel]:
 
 def _initial_models(
     batch: Batch,
-    linearise: Callable[[jax.Array], _Linearized],
+    linearize: Callable[[jax.Array], _Linearized],
     model_of: Callable[..., QuadraticModel],
     lanes: int,
 ) -> QuadraticModel:
     """The objectives of all problems at their starts, as many at a time as there are lanes.
 
-    Refits with a common start, as those of a bootstrap, share the linearised law there: a fit of 7
+    Refits with a common start, as those of a bootstrap, share the linearized law there: a fit of 7
     evaluations saves an eighth.
     """
-    shared = linearise(batch.starts[0]) if batch.starts.shape[0] == 1 else None
+    shared = linearize(batch.starts[0]) if batch.starts.shape[0] == 1 else None
 
     def one(index: jax.Array) -> QuadraticModel:
         free = _row_of(batch.starts, index)
-        linearized = linearise(free) if shared is None else shared
+        linearized = linearize(free) if shared is None else shared
         return model_of(
             free, linearized, _row_of(batch.weights, index), _row_of(batch.observed, index)
         )
