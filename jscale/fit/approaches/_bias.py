@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,25 +79,36 @@ def law_optima(
         if name not in ("N", "D")
     }
 
-    @jax.jit
-    @jax.vmap
+    centres = np.array([group.centre for group in groups])
+    log_products = jnp.asarray([group.log_product for group in groups])
+    log_N = np.asarray(_minimise(law, jnp.asarray(centres), log_products, others, theta))
+
+    inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
+    losses = np.broadcast_to(np.asarray(law(**inputs, **theta)), len(data))
+    return log_N, [losses[rows] for rows in members]
+
+
+@partial(jax.jit, static_argnames="law")
+def _minimise(
+    law: LawFunction,
+    centres: jax.Array,
+    log_products: jax.Array,
+    others: Mapping[str, jax.Array],
+    theta: Mapping[str, Any],
+) -> jax.Array:
+    """Ln N (budgets,) of the least loss along ln N + ln D = const; NaN where there is none."""
+
     def minimise(centre: jax.Array, log_product: jax.Array, rest: Mapping[str, jax.Array]):
         def loss(x: jax.Array) -> jax.Array:
             log_N = centre + x[0]
             return law(N=jnp.exp(log_N), D=jnp.exp(log_product - log_N), **rest, **theta)
 
         half_range = jnp.full(1, _HALF_RANGE)
-        return argmin(loss, -half_range, half_range, points=128)
+        optimum = argmin(loss, -half_range, half_range, points=128)
+        converged = optimum.status == int(Status.converged)
+        return jnp.where(converged, centre + optimum.x[0], jnp.nan)
 
-    centres = np.array([group.centre for group in groups])
-    log_products = jnp.asarray([group.log_product for group in groups])
-    optimum = minimise(jnp.asarray(centres), log_products, others)
-    converged = np.asarray(optimum.status) == int(Status.converged)
-    log_N = np.where(converged, centres + np.asarray(optimum.x)[:, 0], np.nan)
-
-    inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
-    losses = np.broadcast_to(np.asarray(law(**inputs, **theta)), len(data))
-    return log_N, [losses[rows] for rows in members]
+    return jax.vmap(minimise)(centres, log_products, others)
 
 
 def biased_minima(

@@ -39,8 +39,8 @@ def diagnose(
 
     ``converged`` is a minimum between the smallest and the largest sampled size.
     """
-    too_few = group.sizes <= SIZES[kind]
-    flags = [FEW_POINTS] if too_few else []
+    undetermined = group.sizes <= SIZES[kind]
+    flags = [FEW_POINTS] if undetermined else []
     if minimum is None:
         return Status.collinear_design, tuple(flags)
 

@@ -150,7 +150,7 @@ def isoflop(
         >>> table = runs.read({"N": N, "D": C / (6 * N), "loss": loss})
         >>> result = fit.isoflop(table, law=None)
         >>> print(f"{result.N.exponent:.2f}", result.status)
-        0.52 converged
+        0.46 converged
     """
     if curve not in CURVES:
         raise JscaleError(f"no curve {curve!r}; expected one of {', '.join(CURVES)}")
@@ -206,9 +206,9 @@ def _budget(
     error = lowest.stderr
     if drawn is not None:
         valid = np.isfinite(drawn)
-        mostly_valid = valid.mean() >= _MIN_SHARE
-        error = float(drawn[valid].std(ddof=1)) if mostly_valid else np.inf
-        if not mostly_valid and minimum is not None and UNBRACKETED not in flags:
+        has_minimum = valid.mean() >= _MIN_SHARE
+        error = float(drawn[valid].std(ddof=1)) if has_minimum else np.inf
+        if not has_minimum and minimum is not None and UNBRACKETED not in flags:
             flags = (*flags, UNBRACKETED)
 
     return Budget(

@@ -99,19 +99,17 @@ def three_approaches(
         JscaleError: no approach is possible; the message is that of the law.
 
     Example:
-        >>> import jax
+        >>> import numpy as np
         >>> from jscale import fit, laws, runs
-        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
-        >>> theta = laws.params(laws.chinchilla)
-        >>> table = runs.simulate(
-        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
-        ... )
-        >>> result = fit.three_approaches(table)
-        >>> for row in result.exponents:
-        ...     print(row.approach, row.name, f"{row.a:.1f}", row.status)
+        >>> C = np.repeat([1e19, 1e20, 1e21], 7)
+        >>> N = 0.1 * C**0.5 * np.tile(np.geomspace(0.25, 4, 7), 3)
+        >>> loss = laws.chinchilla(N, C / (6 * N), **laws.params(laws.chinchilla))
+        >>> table = runs.read({"N": N, "D": C / (6 * N), "loss": loss})
+        >>> for row in fit.three_approaches(table).exponents:
+        ...     print(row.approach, row.name, f"{row.a:.2f}", row.status)
         1 training curves nan no_interior_optimum
-        2 isoflop nan no_interior_optimum
-        3 law 0.5 converged
+        2 isoflop 0.46 converged
+        3 law 0.46 converged
     """
     training, no_training = _attempt(
         lambda k: training_curves(table, by=run, draws=draws, key=k), key, 0

@@ -150,8 +150,8 @@ def point(
         >>> point = fit.point(laws.chinchilla, table, starts=8)
         >>> print(point.certificate.status, point.n_runs)
         converged 16
-        >>> print(round(point.params["alpha"], 2), round(point.stderr["alpha"], 2))
-        0.34 0.05
+        >>> print(f"alpha {point.params['alpha']:.2f} ± {point.stderr['alpha']:.2f}")
+        alpha 0.30 ± 0.08
     """
     result = fit_point(law, table, resolve(objective), starts, weights)
     if throw:

@@ -8,6 +8,7 @@ from jscale.fit.uncertainty._ends import (
     nan_note,
     percentiles,
     push_forward,
+    student_quantile,
     target_value,
     wald_interval,
 )
@@ -21,10 +22,10 @@ from jscale.fit.uncertainty._kinds import (
     RESAMPLING_OF,
     choose_kinds,
 )
-from jscale.fit.uncertainty._profile import Profile, default_scaling, profile, profile_target
+from jscale.fit.uncertainty._profile import profile
+from jscale.fit.uncertainty._profile_target import Profile, default_scaling, profile_target
 from jscale.fit.uncertainty._refits import retry
 from jscale.fit.uncertainty._resampling import resampler
-from jscale.fit.uncertainty._student import student_quantile
 from jscale.fit.uncertainty._targets import (
     TargetFunction,
     TargetTransform,

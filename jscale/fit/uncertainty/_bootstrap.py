@@ -116,9 +116,9 @@ class Bootstrap:
         ends = {}
         for parameter in describe(self.law).parameters:
             name, support = parameter.name, parameter.support
-            whole_range = (float(support.lower), float(support.upper))
+            full_range = (float(support.lower), float(support.upper))
             draws = self.draws[name][self.settled]
-            ends[name] = whole_range if name in infinite else percentiles(draws, level)
+            ends[name] = full_range if name in infinite else percentiles(draws, level)
         return {name: ends[name] for name in self.draws}
 
     def __repr__(self) -> str:
@@ -221,12 +221,12 @@ def bootstrap(
         ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
         ... )
         >>> point = fit.point(laws.chinchilla, table, starts=8)
-        >>> drawn = fit.bootstrap(point, draws=20, key=jax.random.key(1))
-        >>> print(drawn.draws["alpha"].shape, drawn.failures)
+        >>> result = fit.bootstrap(point, draws=20, key=jax.random.key(1))
+        >>> print(result.draws["alpha"].shape, result.failures)
         (20,) 0
-        >>> low, high = drawn.interval(0.9)["E"]
-        >>> low < 1.82 < high
-        True
+        >>> low, high = result.interval(0.9)["alpha"]
+        >>> print(f"{low:.2f} to {high:.2f}")
+        0.18 to 0.38
     """
     check_resampling(draws, key, kind, multipliers)
     if not isinstance(law, Point):

@@ -121,7 +121,7 @@ def covariance(
         >>> point = fit.point(laws.chinchilla, table, starts=8)
         >>> fisher = fit.covariance(point, kind="fisher")
         >>> print(fisher.matrix.shape, f"{fisher.stderr['E']:.2f}")
-        (5, 5) 0.02
+        (5, 5) 0.06
     """
     if kind not in COVARIANCE_KINDS:
         message = f"must be one of {', '.join(COVARIANCE_KINDS)}, not {kind!r}"

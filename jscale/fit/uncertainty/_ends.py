@@ -1,7 +1,9 @@
 """The two ends of an interval: from an estimate and its standard error, or from draws."""
 
+import functools
+import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +12,6 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale.fit.optimum import delta_method_variance
-from jscale.fit.uncertainty._student import student_quantile
 from jscale.fit.uncertainty._targets import TargetTransform
 
 
@@ -28,7 +29,7 @@ class Estimate(NamedTuple):
     auxiliary: Any = None
 
 
-@partial(jax.jit, static_argnames=("function", "has_aux"))
+@functools.partial(jax.jit, static_argnames=("function", "has_aux"))
 def _value_and_gradient(
     function: Callable[..., Any],
     params: Mapping[str, Any],
@@ -39,7 +40,7 @@ def _value_and_gradient(
     return differentiated(dict(params))
 
 
-@partial(jax.jit, static_argnames="function")
+@functools.partial(jax.jit, static_argnames="function")
 def _map_draws(function: Any, draws: Mapping[str, Any], choice: Any) -> jax.Array:
     return jax.vmap(lambda p: function(p, choice))(dict(draws))
 
@@ -143,3 +144,19 @@ def nan_note(name: str, kind: str, values: np.ndarray) -> list[Note]:
     )
     evidence = {"target": name, "share": count / len(values)}
     return [Note("draws-without-value", "warning", message, evidence)]
+
+
+@functools.cache  # every budget of every table asks for the same few
+def student_quantile(level: float, df: float) -> float:
+    """Half width, in standard errors, of the central interval with the probability ``level``.
+
+    The distribution is Student's t with ``df`` degrees of freedom: infinite width for none, the
+    normal quantile for infinitely many.
+    """
+    if df <= 0:
+        return math.inf
+    if math.isinf(df):
+        return NormalDist().inv_cdf(0.5 + level / 2)
+    from scipy.special import stdtrit  # takes a third of a second to import
+
+    return float(stdtrit(df, 0.5 + level / 2))

@@ -32,7 +32,7 @@ from jscale.fit.uncertainty._kinds import (
     RESAMPLING_OF,
     choose_kinds,
 )
-from jscale.fit.uncertainty._profile import default_scaling, profile_target
+from jscale.fit.uncertainty._profile_target import default_scaling, profile_target
 from jscale.fit.uncertainty._resampling import check_resampling
 from jscale.fit.uncertainty._targets import (
     TargetFunction,
@@ -211,10 +211,12 @@ def intervals(
         ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
         ... )
         >>> point = fit.point(laws.chinchilla, table, starts=8)
-        >>> made = fit.intervals(point, key=jax.random.key(1), targets="E", kinds=["sandwich"])
-        >>> row = made.of("E", "sandwich")
-        >>> print(f"{row.low:.1f} to {row.high:.1f}")
-        1.8 to 1.9
+        >>> result = fit.intervals(point, key=jax.random.key(1), kinds=["fisher", "sandwich"])
+        >>> for kind in ("fisher", "sandwich"):
+        ...     row = result.of("alpha", kind)
+        ...     print(f"{kind}: {row.low:.2f} to {row.high:.2f}")
+        fisher: 0.25 to 0.36
+        sandwich: 0.19 to 0.49
     """
     check_level(level)
     # A law that is not one gets its own message from describe.
@@ -235,10 +237,10 @@ def intervals(
     transforms = {name: target_transform(best.law, name, t) for name, t in requested.items()}
     bounded = {name: target for name, target in requested.items() if name not in unbounded}
     job = _Job(best, context, bounded, transforms, level, labels, key, draws, progress)
-    ends, seconds, remarks = job.all_ends(choice.kinds)
+    ends, seconds, new_notes = job.all_ends(choice.kinds)
     for name in unbounded:
-        whole_range = (transforms[name].lower, transforms[name].upper)
-        ends |= {(name, kind): whole_range for kind in choice.kinds}
+        full_range = (transforms[name].lower, transforms[name].upper)
+        ends |= {(name, kind): full_range for kind in choice.kinds}
 
     rows = []
     for name, transform in transforms.items():
@@ -250,7 +252,7 @@ def intervals(
         *choice.notes,
         *few_clusters_note(labels),
         *unidentified_note(best),
-        *remarks,
+        *new_notes,
         *missing_value_notes(rows),
     ]
     unique = tuple({(note.code, note.message): note for note in notes}.values())
@@ -307,9 +309,9 @@ class _Job:
         notes: list[Note] = []
         for kind in kinds:
             start = time.perf_counter()
-            by_target, remarks = self._ends(kind) if self.targets else ({}, [])
+            by_target, new_notes = self._ends(kind) if self.targets else ({}, [])
             seconds[kind] = time.perf_counter() - start
-            notes += remarks
+            notes += new_notes
             ends |= {(name, kind): pair for name, pair in by_target.items()}
         return ends, seconds, notes
 

@@ -30,9 +30,9 @@ _STRIDE, _GROWTH = 0.34, 2.5
 step to the last one."""
 _TOLERANCE = 1e-7
 """Of the signed root at an end, relative to the threshold's."""
-_STALL_TOLERANCE, _MAX_STALLS = 1e-3, 3
-"""Progress of a step, relative to its size and to the threshold, below which it counts as stalled;
-and stalls in a row that end a side."""
+_FLAT_TOLERANCE, _MAX_FLAT_STEPS = 1e-3, 3
+"""Progress of a step, relative to its size and to the threshold, below which it is flat;
+and flat steps in a row that end a side."""
 _BISECTION_PERIOD = 4
 _SHORTER, _SHORTEST = 0.25, 0.5
 """Ratios of a step to the last one: after a failed minimisation, and the smallest otherwise."""
@@ -111,7 +111,7 @@ class _State(NamedTuple):
     outer: PathPoint
     bracketed: jax.Array
     step: jax.Array
-    stalls: jax.Array
+    flat_steps: jax.Array
     failures: jax.Array
     tries: jax.Array
     finished: jax.Array
@@ -193,7 +193,7 @@ def _first_state(first: PathPoint, request: PathRequest) -> _State:
         outer=first._replace(root=jnp.full((), jnp.inf)),
         bracketed=jnp.asarray(False),
         step=_STRIDE * request.threshold * request.spread,
-        stalls=jnp.asarray(0),
+        flat_steps=jnp.asarray(0),
         failures=jnp.asarray(0),
         tries=jnp.asarray(0),
         finished=jnp.asarray(False),
@@ -228,8 +228,8 @@ def _interpolate(
     inner: PathPoint, outer: PathPoint, threshold: jax.Array, tries: jax.Array
 ) -> jax.Array:
     """Next centre between two points that bracket the threshold: secant, every fourth bisection."""
-    rise = outer.root - inner.root
-    share = jnp.clip((threshold - inner.root) / jnp.where(rise > 0, rise, 1.0), 0.0, 1.0)
+    increase = outer.root - inner.root
+    share = jnp.clip((threshold - inner.root) / jnp.where(increase > 0, increase, 1.0), 0.0, 1.0)
     bisect = (tries % _BISECTION_PERIOD == _BISECTION_PERIOD - 1) | ~jnp.isfinite(share)
     return inner.centre + jnp.where(bisect, 0.5, share) * (outer.centre - inner.centre)
 
@@ -250,24 +250,22 @@ def _update(
     limited = jnp.clip(proposed, _SHORTEST * state.step, _GROWTH * state.step)
     step = jnp.where(outward, limited, _SHORTER * state.step)
 
-    no_progress = (moved <= _STALL_TOLERANCE * state.step) & (
-        gained <= _STALL_TOLERANCE * threshold
-    )
-    counted = jnp.where(outward, 0, state.stalls)
-    stalls = jnp.where(outward & no_progress, state.stalls + 1, counted)
+    is_flat = (moved <= _FLAT_TOLERANCE * state.step) & (gained <= _FLAT_TOLERANCE * threshold)
+    counted = jnp.where(outward, 0, state.flat_steps)
+    flat_steps = jnp.where(outward & is_flat, state.flat_steps + 1, counted)
     failures = jnp.where(valid, state.failures, state.failures + 1)
 
     inner = jax.tree.map(lambda new, old: jnp.where(valid & ~above, new, old), point, state.inner)
     outer = jax.tree.map(lambda new, old: jnp.where(above, new, old), point, state.outer)
     at_threshold = valid & (jnp.abs(point.root - threshold) <= _TOLERANCE * threshold)
-    too_far = jnp.abs(point.level - state.levels[-1]) > request.max_distance
+    out_of_range = jnp.abs(point.level - state.levels[-1]) > request.max_distance
     width = jnp.abs(outer.centre - inner.centre)
     narrow = bracketed & (width <= _ROUNDING * (1.0 + jnp.abs(inner.centre)))
     finished = (
         (at_threshold & bracketed)
         | narrow
-        | (outward & too_far)
-        | (stalls >= _MAX_STALLS)
+        | (outward & out_of_range)
+        | (flat_steps >= _MAX_FLAT_STEPS)
         | (failures >= _MAX_FAILURES)
     )
 
@@ -279,7 +277,7 @@ def _update(
         outer=outer,
         bracketed=bracketed | exact,
         step=step,
-        stalls=stalls,
+        flat_steps=flat_steps,
         failures=failures,
         tries=state.tries + 1,
         finished=finished | exact,

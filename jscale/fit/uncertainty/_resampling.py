@@ -17,7 +17,7 @@ from jscale.fit.objective import (
     cluster_column,
     cluster_labels,
 )
-from jscale.fit.uncertainty._student import student_quantile
+from jscale.fit.uncertainty._ends import student_quantile
 from jscale.runs import Data, Runs
 
 ResamplingKind = Literal["rows", "cluster", "wild", "parametric"]

@@ -1,6 +1,4 @@
-"""The isoFLOP approach: exact where it must be, biased by what brute force says, honest on designs
-made to fail.
-"""
+"""The isoFLOP approach against closed forms and brute force, and its flags on poor designs."""
 
 import jax
 import numpy as np
@@ -17,7 +15,7 @@ G = (ALPHA * HOFFMANN["A"] / (BETA * HOFFMANN["B"])) ** (1 / (ALPHA + BETA))
 BUDGETS = np.geomspace(1e18, 1e21, 5)
 
 
-def best(C: np.ndarray) -> np.ndarray:
+def optimal_size(C: np.ndarray) -> np.ndarray:
     return G * (C / 6) ** A_EXPONENT
 
 
@@ -29,7 +27,7 @@ def valleys(
     offset = np.tile(np.linspace(-half_width, half_width, points), len(BUDGETS)) + drift * np.log(
         C / 1e18
     )
-    N = best(C) * np.exp(offset)
+    N = optimal_size(C) * np.exp(offset)
     design = {"N": N, "D": C / (6 * N), "C": C}
     return runs.simulate(laws.chinchilla, HOFFMANN, design, noise=noise, key=jax.random.key(seed))
 
@@ -38,33 +36,33 @@ def one_budget(N: np.ndarray, loss: np.ndarray) -> runs.Runs:
     return runs.read({"N": N, "D": 1e20 / (6 * N), "C": np.full(len(N), 1e20), "loss": loss})
 
 
-def test_law_shaped_valleys_recover_the_law_exactly():
+def test_law_shaped_valleys_recover_the_law():
     result = fit.isoflop(valleys(drift=0.1), curve="law", law=None)
     assert result.status == Status.converged
     assert result.shape == pytest.approx((ALPHA, BETA), rel=1e-8)
-    np.testing.assert_allclose([b.N_opt for b in result.budgets], best(BUDGETS), rtol=1e-9)
+    np.testing.assert_allclose([b.N_opt for b in result.budgets], optimal_size(BUDGETS), rtol=1e-9)
     assert result.N is not None
     assert result.D is not None
     assert result.N.exponent == pytest.approx(A_EXPONENT, abs=1e-10)
     assert result.D.exponent == pytest.approx(1 - A_EXPONENT, abs=1e-10)
-    np.testing.assert_allclose(result.N.at(BUDGETS), best(BUDGETS), rtol=1e-8)
+    np.testing.assert_allclose(result.N.at(BUDGETS), optimal_size(BUDGETS), rtol=1e-8)
 
 
 @pytest.mark.parametrize("degree", [2, 3])
-def test_bias_on_a_grid_is_that_of_brute_force(degree: int):
+def test_the_bias_on_a_grid_equals_brute_force(degree: int):
     table = valleys(drift=0.1)
     result = fit.isoflop(table, curve="parabola" if degree == 2 else "cubic", params=HOFFMANN)
     expected = []
     for C in BUDGETS:
         rows = table["C"] == C
-        x = np.log(table["N"][rows] / best(C))
+        x = np.log(table["N"][rows] / optimal_size(C))
         slope = np.polynomial.Polynomial.fit(x, table["loss"][rows], degree).deriv()
         roots = [r.real for r in np.atleast_1d(slope.roots()) if slope.deriv()(r).real > 0]
         expected.append(roots[0])
     assert result.bias is not None
     assert result.corrected is not None
     assert result.corrected.N is not None
-    np.testing.assert_allclose(result.bias.log_N_true, np.log(best(BUDGETS)), rtol=1e-12)
+    np.testing.assert_allclose(result.bias.log_N_true, np.log(optimal_size(BUDGETS)), rtol=1e-12)
     np.testing.assert_allclose(result.bias.log_N, expected, atol=1e-9)
     assert result.bias.exponent == pytest.approx(
         np.polyfit(np.log(BUDGETS), expected, 1)[0], abs=1e-10
@@ -73,10 +71,8 @@ def test_bias_on_a_grid_is_that_of_brute_force(degree: int):
     assert result.corrected.N.exponent == pytest.approx(A_EXPONENT, abs=1e-10)
 
 
-def test_bias_on_symmetric_windows_has_a_closed_form():
-    """On a symmetric window the odd part of the loss sets the parabola's slope, the even part its
-    curvature.
-    """
+def test_the_bias_on_symmetric_windows_has_a_closed_form():
+    """The odd part of the loss gives the parabola's slope there, the even part its curvature."""
     half_width, points = 2.0, 9
     x = np.linspace(-half_width, half_width, points)
     odd = -np.sinh(ALPHA * x) / ALPHA + np.sinh(BETA * x) / BETA
@@ -91,9 +87,10 @@ def test_bias_on_symmetric_windows_has_a_closed_form():
     assert result.bias.log_coefficient == pytest.approx(-slope / (2 * curvature), rel=1e-6)
 
 
-def test_bias_of_narrow_windows_follows_the_third_derivative():
-    """With f''' / f'' = beta - alpha, a window of half width w is off by (alpha - beta) w**2 / 10
-    in the limit.
+def test_the_bias_of_narrow_windows_follows_the_third_derivative():
+    """A window of half width w is off by (alpha - beta) w**2 / 10 in the limit.
+
+    The ratio of the third derivative of the loss to the second is beta - alpha.
     """
     result = fit.isoflop(valleys(0.2, 201), params=HOFFMANN)
     assert result.bias is not None
@@ -118,10 +115,10 @@ def test_draws_of_noise_and_rows():
     stated = np.array([b.log_stderr for b in fit.isoflop(table, law=None).budgets])
     for resample, source in (("rows", table), ("noise", noisy)):
         result = fit.isoflop(source, law=None, resample=resample, draws=400, key=key)
-        again = fit.isoflop(source, law=None, resample=resample, draws=400, key=key)
+        same = fit.isoflop(source, law=None, resample=resample, draws=400, key=key)
         assert result.draws is not None
-        assert again.draws is not None
-        assert result.draws.tobytes() == again.draws.tobytes()
+        assert same.draws is not None
+        assert result.draws.tobytes() == same.draws.tobytes()
         assert result.N is not None
         low, high = result.N.interval
         assert low < A_EXPONENT < high
@@ -134,17 +131,17 @@ def test_draws_of_noise_and_rows():
     assert median.exponent == pytest.approx(result.N.exponent, abs=result.N.stderr)
 
 
-def test_budgets_that_are_nearly_equal_are_one():
+def test_nearly_equal_compute_is_one_budget():
     table = valleys(points=7)
     spread = np.exp(0.01 * np.cos(np.arange(len(table))))
-    shaken = runs.read(
+    perturbed = runs.read(
         {"N": table["N"], "D": table["D"] * spread, "C": table["C"] * spread, "loss": table["loss"]}
     )
-    assert len(fit.isoflop(shaken, law=None).budgets) == len(BUDGETS)
-    named = runs.read({**shaken.columns, "group": [f"{C:.0e}" for C in table["C"]]})
-    apart = fit.isoflop(named, law=None, tolerance=0.0)
+    assert len(fit.isoflop(perturbed, law=None).budgets) == len(BUDGETS)
+    named = runs.read({**perturbed.columns, "group": [f"{C:.0e}" for C in table["C"]]})
+    separate = fit.isoflop(named, law=None, tolerance=0.0)
     by_name = fit.isoflop(named, law=None, tolerance=0.0, by="group")
-    assert len(apart.budgets) > len(BUDGETS) == len(by_name.budgets)
+    assert len(separate.budgets) > len(BUDGETS) == len(by_name.budgets)
 
 
 SIZES = np.geomspace(1e8, 1e10, 7)
@@ -152,7 +149,7 @@ X = np.log(SIZES / 1e9)
 
 
 @pytest.mark.parametrize(
-    ("loss", "flags", "status", "found"),
+    ("loss", "flags", "status", "has_minimum"),
     [
         (2 + 0.05 * (X - 4.0) ** 2, {"unbracketed"}, Status.no_interior_optimum, True),
         (2 + 0.05 * (X - 1.8) ** 2, {"off_centre"}, Status.converged, True),
@@ -161,30 +158,30 @@ X = np.log(SIZES / 1e9)
         (np.full(7, 2.0), {"weak_curvature"}, None, None),
         (2 + 0.05 * X**2, set(), Status.converged, True),
     ],
-    ids=["outside", "aside", "concave", "wavy", "flat", "good"],
+    ids=["outside", "off-centre", "concave", "periodic", "flat", "regular"],
 )
-def test_flags(loss: np.ndarray, flags: set[str], status: Status | None, found: bool | None):
+def test_flags(loss: np.ndarray, flags: set[str], status: Status | None, has_minimum: bool | None):
     result = fit.isoflop(one_budget(SIZES, loss), law=None)
     (budget,) = result.budgets
     assert flags <= set(budget.flags)
     if status is not None:
         assert set(budget.flags) == flags
         assert budget.status == status
-        assert np.isfinite(budget.N_opt) == found
+        assert np.isfinite(budget.N_opt) == has_minimum
     assert not (np.isnan(budget.N_opt) and budget.status == Status.converged)
-    # One budget is no power law, whatever its valley.
+    # One budget does not determine a power law.
     assert result.status != Status.converged
     assert result.N is None
     codes = {note.code for note in result.notes}
     assert {flag.replace("_", "-") for flag in budget.flags} | {"no-power-law"} <= codes
     assert "headline-flagged" not in codes
     (note,) = [note for note in result.notes if note.code == "no-power-law"]
-    has = "1 of 1 budgets has" if np.isfinite(budget.N_opt) else "0 of 1 budgets have"
-    assert note.message == f"no power law: {has} a minimum; expected two or more"
+    count = "1 of 1 budgets has" if np.isfinite(budget.N_opt) else "0 of 1 budgets have"
+    assert note.message == f"no power law: {count} a minimum; expected two or more"
 
 
 @pytest.mark.parametrize("curve", ["parabola", "cubic", "akima"])
-def test_two_sizes_are_no_valley(curve: str):
+def test_two_sizes_have_no_minimum(curve: str):
     result = fit.isoflop(one_budget(SIZES[:2], np.array([2.0, 2.1])), curve=curve, law=None)
     (budget,) = result.budgets
     assert budget.flags == ("few_points",)
@@ -194,17 +191,18 @@ def test_two_sizes_are_no_valley(curve: str):
     assert {"few-points", "no-minimum", "no-power-law"} <= {note.code for note in result.notes}
     (note,) = [note for note in result.notes if note.code == "no-power-law"]
     assert note.message == (
-        "no valley and no power law: no budget has enough sizes for the curve (1 budget of at most 2 runs); expected "
-        f"{4 if curve == 'cubic' else 3} or more sizes at equal compute, at two or more budgets"
+        "no valley and no power law: no budget has enough sizes for the curve "
+        f"(1 budget of at most 2 runs); expected {4 if curve == 'cubic' else 3} or more sizes at "
+        "equal compute, at two or more budgets"
     )
 
 
-def test_flagged_budgets_leave_the_headline():
+def test_flagged_budgets_are_left_out_of_the_headline():
     table = valleys(noise=1e-4)
     last = table["C"] == BUDGETS[-1]
-    # Cut to the rising side only, from which the vertex is far.
-    kept = ~last | (table["N"] > 1.2 * best(table["C"]))
-    result = fit.isoflop(table.where(kept), law=None)
+    # Only the rising side, away from the minimum.
+    used = ~last | (table["N"] > 1.2 * optimal_size(table["C"]))
+    result = fit.isoflop(table.where(used), law=None)
     assert "unbracketed" in result.budgets[-1].flags
     assert result.headline == "unflagged"
     assert result.N is not None
@@ -225,7 +223,7 @@ def test_a_certified_law_gives_the_bias_and_too_few_runs_give_none():
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"curve": "quartic"}, "no curve 'quartic'; expected one of parabola, cubic, law, akima"),
         ({"tolerance": -0.1}, "tolerance must be a share of 0 or more"),
@@ -241,11 +239,11 @@ def test_a_certified_law_gives_the_bias_and_too_few_runs_give_none():
         ({"law": None, "params": HOFFMANN}, "params belong to a law"),
     ],
 )
-def test_mistakes_are_one_line(options: dict, words: str):
-    with pytest.raises(JscaleError, match=words):
+def test_a_mistake_is_one_line(options: dict, message: str):
+    with pytest.raises(JscaleError, match=message):
         fit.isoflop(valleys(points=5), **options)
 
 
-def test_law_shaped_valleys_need_runs_to_share():
+def test_law_shaped_valleys_need_more_than_three_runs_a_budget():
     with pytest.raises(JscaleError, match="at least two runs more than 3 a budget"):
         fit.isoflop(valleys(points=3), curve="law", law=None)

@@ -1,4 +1,4 @@
-"""The small parts of the approaches, and the first and third of them."""
+"""Curves, power laws, training curves and the three approaches side by side."""
 
 import jax
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
-from jscale.fit.approaches._curves import akima, polynomial, law_slice
+from jscale.fit.approaches._curves import akima, law_slice, polynomial
 from jscale.fit.approaches._powerlaw import fit_power_law
 from tests.fit.tables import HOFFMANN
 
@@ -23,7 +23,7 @@ A_EXPONENT = HOFFMANN["beta"] / (HOFFMANN["alpha"] + HOFFMANN["beta"])
         (law_slice(0.4, 0.3), [1.0, 0.5, 0.4]),
     ],
 )
-def test_vertex_is_a_minimum(curve, coefficients: list[float]):
+def test_the_vertex_is_a_minimum(curve, coefficients: list[float]):
     c = np.array(coefficients)
     x = curve.vertex(c)
     assert abs(curve.value(c, x, 1)) < 1e-14
@@ -46,16 +46,16 @@ def test_a_curve_without_minimum_has_no_vertex(curve, coefficients: list[float])
     assert np.isnan(curve.vertex(np.array(coefficients)))
 
 
-def test_akima_goes_through_its_points_and_keeps_lines_and_slopes():
+def test_akima_interpolates_and_is_smooth_and_local():
     x = np.array([0.0, 1.0, 2.5, 3.0, 4.0, 6.0])
     y = np.array([[1.0, 0.2, -0.3, 0.4, 1.0, 1.1], 2 * x + 1])
     np.testing.assert_allclose(akima(x, y, x), y, atol=1e-14)
     at = np.linspace(0, 6, 61)
     np.testing.assert_allclose(akima(x, y, at)[1], 2 * at + 1, atol=1e-13)
-    near = 1e-7
+    step = 1e-7
     for knot in x[1:-1]:
-        left, middle, right = akima(x, y, np.array([knot - near, knot, knot + near]))[0]
-        assert (right - middle) / near == pytest.approx((middle - left) / near, abs=1e-5)
+        left, middle, right = akima(x, y, np.array([knot - step, knot, knot + step]))[0]
+        assert (right - middle) / step == pytest.approx((middle - left) / step, abs=1e-5)
     # Akima's own example of locality: a step far away leaves the flat part flat.
     flat = akima(np.arange(9.0), np.array([0, 0, 0, 0, 0, 0, 0, 5.0, 9.0]), np.linspace(0, 4, 30))
     np.testing.assert_allclose(flat, 0, atol=1e-15)
@@ -71,9 +71,9 @@ def test_power_law_and_its_interval():
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(400):
-        found = fit_power_law(C, 0.3 * C**0.5 * np.exp(0.1 * rng.standard_normal(6)))
-        assert found is not None
-        inside += found.interval[0] < 0.5 < found.interval[1]
+        fitted = fit_power_law(C, 0.3 * C**0.5 * np.exp(0.1 * rng.standard_normal(6)))
+        assert fitted is not None
+        inside += fitted.interval[0] < 0.5 < fitted.interval[1]
     assert 0.92 < inside / 400 < 0.98
     two = fit_power_law(C[:2], C[:2])
     assert two is not None
@@ -82,7 +82,7 @@ def test_power_law_and_its_interval():
 
 
 def curves(noise: float = 0.0) -> runs.Runs:
-    """Checkpoints of Hoffmann's law: thirty sizes, each trained from 2 to 300 tokens a parameter."""
+    """Checkpoints of Hoffmann's law: thirty sizes, from 2 to 300 tokens a parameter each."""
     N = np.repeat(np.geomspace(1e8, 1e10, 30), 40)
     D = N * np.tile(np.geomspace(2, 300, 40), 30)
     names = [f"run {i // 40:02d}" for i in range(len(N))]
@@ -112,14 +112,14 @@ def test_training_curves_find_the_exponent():
     assert plain.interval == (-np.inf, np.inf)
 
 
-def test_training_curves_refuse_final_losses():
+def test_training_curves_need_several_checkpoints_of_each_run():
     table = curves()
     last = np.arange(len(table)) % 40 == 39
     with pytest.raises(JscaleError, match="final losses are no training curves"):
         fit.training_curves(table.where(last))
-    nameless = runs.read({name: table[name] for name in ("N", "D", "loss")})
+    unlabelled = runs.read({name: table[name] for name in ("N", "D", "loss")})
     with pytest.raises(JscaleError, match="training curves need checkpoints and a column"):
-        fit.training_curves(nameless)
+        fit.training_curves(unlabelled)
     with pytest.raises(JscaleError, match="training curves of 3 runs"):
         fit.training_curves(table.where(np.arange(len(table)) < 80))
     mixed = runs.read({**table.columns, "run_id": [f"{i // 80}" for i in range(len(table))]})
@@ -141,10 +141,10 @@ def test_three_approaches_agree_on_one_law():
     assert np.isnan(first.a)
     assert first.status != Status.converged
     assert "training curves need checkpoints" in first.why
-    for found in (second, third):
-        assert found.status == Status.converged
-        width = found.a_interval[1] - found.a_interval[0]
-        assert abs(found.a - A_EXPONENT) < width < 0.2
-        assert found.a + found.b == pytest.approx(1)
+    for row in (second, third):
+        assert row.status == Status.converged
+        width = row.a_interval[1] - row.a_interval[0]
+        assert abs(row.a - A_EXPONENT) < width < 0.2
+        assert row.a + row.b == pytest.approx(1)
     assert result.isoflop is not None
     assert result.isoflop.bias is not None

@@ -1,6 +1,4 @@
-"""The published isoFLOP result that hangs on one budget; what else was published is in
-``assess.reproduce``.
-"""
+"""The published isoFLOP result that depends on one budget; others are in ``assess.reproduce``."""
 
 import pytest
 
@@ -10,14 +8,12 @@ pytestmark = pytest.mark.data
 
 
 def test_llama_3():
-    """D* = 0.299 C**0.537 (section 3.2.1 of the paper) hangs on the highest budget: said without
-    being asked.
-    """
-    whole = fit.isoflop(runs.dataset("llama3-isoflop"), law=None)
-    D = whole.fits["all"].D
+    """D* = 0.299 C**0.537 (section 3.2.1 of the paper) depends on the highest budget."""
+    result = fit.isoflop(runs.dataset("llama3-isoflop"), law=None)
+    D = result.fits["all"].D
     assert D is not None
-    assert len(whole.budgets) == D.points == 10
+    assert len(result.budgets) == D.points == 10
     assert D.exponent == pytest.approx(0.537, abs=5e-4)
-    (note,) = [n for n in whole.notes if n.code == "one-budget-matters"]
+    (note,) = [n for n in result.notes if n.code == "one-budget-matters"]
     assert note.evidence["budget"] == pytest.approx(1e22, rel=1e-6)
     assert 1 - note.evidence["without"] == pytest.approx(0.511, abs=1e-3)

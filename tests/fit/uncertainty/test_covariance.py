@@ -41,8 +41,9 @@ def test_fisher_with_weights_is_that_of_weighted_regression():
 
 
 def test_weighted_fisher_is_the_spread_of_weighted_fits():
-    """Errors in proportion to the weights: the spread of the fits to 60 tables is the standard
-    error of one of them, on average.
+    """The spread of fits to 60 tables is the standard error of one of them, on average.
+
+    Errors are inversely proportional to the roots of the weights.
     """
     weights = np.where(np.arange(30) % 2, 9.0, 0.25)
     noise = np.stack([np.random.default_rng(seed).normal(0, 0.02, 30) for seed in range(60)])
@@ -103,9 +104,7 @@ def test_cluster_sandwich_is_cr1(point):
 
 
 def test_students_information_has_its_closed_form():
-    """(nu + 1) / (nu + 3) about the location and 2 nu / (nu + 3) about the log scale; the two are
-    orthogonal.
-    """
+    """(nu + 1) / (nu + 3) about the location and 2 nu / (nu + 3) about the log scale."""
     with jax.enable_x64(True):
         student = residual_information(StudentLikelihood(4.0), np.log(0.3), 1.0)
         nearly_normal = residual_information(HuberLikelihood(8.0), np.log(0.3), 8.0)

@@ -91,7 +91,7 @@ def contributions(objective: str, r: np.ndarray, log_scale: float) -> np.ndarray
 def brute_force(
     objective: str, table: runs.Runs, point: fit.Point, alpha: float, simplexes: int = 4
 ) -> float:
-    """The least objective with ``alpha`` held, by simplexes that each start where the last ended."""
+    """The least objective with ``alpha`` held, by simplexes that start where the last ended."""
     log_loss, log_size = np.log(table["loss"]), np.log(table["N"] / 3e8)
 
     def total(x: np.ndarray) -> float:
