@@ -101,8 +101,8 @@ def test_more_problems_than_lanes_and_fewer_than_room(huber):
     assert np.asarray(solved.converged[:150]).all()
     assert not np.asarray(solved.converged[150:]).any()
     assert np.isnan(np.asarray(solved.free[150:])).all()
-    alone = huber.solve(weights[140:145])
-    np.testing.assert_allclose(solved.value[140:145], alone.value, rtol=1e-12)
+    separate = huber.solve(weights[140:145])
+    np.testing.assert_allclose(solved.value[140:145], separate.value, rtol=1e-12)
 
 
 @pytest.mark.parametrize("damage", ["starts", "weights", "observed"])
@@ -120,7 +120,7 @@ def test_a_nan_in_one_lane_does_not_affect_the_others(huber, damage):
     assert np.asarray(solved.free)[others].tobytes() == np.asarray(expected.free)[others].tobytes()
 
 
-def test_a_lane_that_starts_far_away_ends(huber):
+def test_a_lane_with_a_distant_start_ends(huber):
     starts = jnp.stack([huber.start, huber.start + 300.0])
     solved = huber.solve(jnp.ones((2, len(huber.data))), starts)
     assert bool(solved.converged[0])

@@ -41,7 +41,7 @@ def test_starts_of_laws_with_flat_regions_agree(name):
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_an_optimum_far_outside_the_start_ranges_is_reached(objective):
+def test_an_optimum_outside_the_start_ranges_is_reached(objective):
     record = laws.describe(laws.power_size)
     assert record.parameters[2].role.start == (0.05, 1.0)
     truth = {"L_inf": 2.0, "A": 3e21, "alpha": 3.0}

@@ -78,11 +78,11 @@ def test_losses_that_the_law_cannot_describe_do_not_converge(loss):
     assert all(np.isfinite(value) for value in point.params.values())
 
 
-def test_runs_listed_twice_double_the_objective():
-    once = isoflop(sizes=4)
-    twice = runs.read({name: np.repeat(once[name], 2) for name in ("N", "D", "loss")})
-    assert "duplicate-runs" in {n.code for n in twice.notes}
-    one, two = (fit.point(laws.chinchilla, table) for table in (once, twice))
+def test_duplicated_runs_double_the_objective():
+    single = isoflop(sizes=4)
+    doubled = runs.read({name: np.repeat(single[name], 2) for name in ("N", "D", "loss")})
+    assert "duplicate-runs" in {n.code for n in doubled.notes}
+    one, two = (fit.point(laws.chinchilla, table) for table in (single, doubled))
     assert two.objective == pytest.approx(2 * one.objective, rel=1e-8)
     assert two.params == pytest.approx(one.params, rel=1e-5)
 
@@ -101,9 +101,9 @@ def test_very_few_runs_are_rejected_or_do_not_converge(rows, error):
 
 def test_as_many_runs_as_parameters_have_infinite_errors():
     table = isoflop(sizes=3)
-    few = np.zeros(len(table))
-    few[[0, 4, 7, 10, 14]] = 1
-    point = fit.point(laws.chinchilla, table, weights=few)
+    weights = np.zeros(len(table))
+    weights[[0, 4, 7, 10, 14]] = 1
+    point = fit.point(laws.chinchilla, table, weights=weights)
     assert point.n_runs == 5
     assert all(np.isinf(error) for error in point.stderr.values())
     (note,) = [n for n in point.notes if n.code == "saturated"]

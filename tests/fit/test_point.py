@@ -211,7 +211,7 @@ def test_user_law_needs_no_registration():
     assert point.params["alpha"] == pytest.approx(0.3, abs=4 * point.stderr["alpha"])
 
 
-def test_caller_keeps_its_precision_and_gets_float64():
+def test_the_precision_of_the_caller_is_unchanged_and_results_are_float64():
     before = jax.config.jax_enable_x64
     point = fit.point(laws.chinchilla, isoflop())
     assert jax.config.jax_enable_x64 == before

@@ -216,7 +216,9 @@ def test_an_error_in_one_chain_ends_all_chains():
         raise RuntimeError("stop")
 
     with float64(), jax.numpy_dtype_promotion("standard"):
-        whitened = whiten(fit.model(laws.chinchilla, isoflop()), jax.random.key(0))
+        # The key of the other tests, so that the sampler is compiled already.
+        mode_key, _ = jax.random.split(jax.random.key(0))
+        whitened = whiten(fit.model(laws.chinchilla, isoflop()), mode_key)
         with pytest.raises(RuntimeError, match="stop"):
             sample(whitened, jax.random.key(0), chains=2, warmup=100, draws=100, advanced=fail)
 
