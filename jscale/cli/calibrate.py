@@ -65,9 +65,9 @@ def calibrate(
     figure: FIGURE = None,
 ) -> None:
     """Simulate tables like yours: which intervals reach their nominal coverage."""
-    output.targets(out, figure)
+    output.targets(out, figure, [source])
     with session():
-        table = inputs.table_of(source, out=out)
+        table = inputs.table_of(source)
         chosen = inputs.law_of(law, fix, tie)
         settings = interval_tables.settings(chosen, target, kinds, level, by)
         settings |= {"noise": noise, "shared": shared}

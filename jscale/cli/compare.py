@@ -56,10 +56,10 @@ def compare(
 ) -> None:
     """Compare laws on the same runs: held-out error, AICc, BIC and tests of special cases."""
     if out is not None:
-        output.target(out)
+        output.target(out, inputs=[source])
 
     with session():
-        table = inputs.table_of(source, include_excluded, out=out)
+        table = inputs.table_of(source, include_excluded)
         chosen = {text: law_from(text) for text in law or ()}
         pairs = [_pair(text, chosen) for text in nested or ()]
 

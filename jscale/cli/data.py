@@ -47,7 +47,7 @@ def data(
 ) -> None:
     """List the data sets, or summarise one table of runs and write it as tidy CSV."""
     if out is not None:
-        output.target(out)
+        output.target(out, inputs=[source])
     prepare_jax()
     if source is None:
         if out is not None:

@@ -92,10 +92,10 @@ def fit(
 ) -> None:
     """Fit a law to runs: parameters, standard errors and a convergence certificate."""
     if out is not None:
-        output.target(out)
+        output.target(out, inputs=[source])
 
     with session():
-        table = inputs.table_of(source, include_excluded, out=out)
+        table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         goal = inputs.objective_of(objective, delta)
         _check_intervals(intervals, target, kinds, level, draws)

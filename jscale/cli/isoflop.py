@@ -80,11 +80,11 @@ def isoflop(
 ) -> None:
     """Find the optimal size at each budget of a table, with flags, bias and power laws in C."""
     if out is not None:
-        output.target(out)
+        output.target(out, inputs=[source])
 
     with session():
         key = inputs.key_of(seed)
-        table = inputs.table_of(source, include_excluded, out=out)
+        table = inputs.table_of(source, include_excluded)
         bias_law = None if law == "none" else inputs.law_of(law)
 
         from jscale import fit as room

@@ -38,7 +38,7 @@ def laws(
 ) -> None:
     """List the laws, show one, or evaluate one with its gradient."""
     if out is not None:
-        output.target(out)
+        output.target(out, inputs=[params])
     with session():
         if name is None:
             if at or latex or params:

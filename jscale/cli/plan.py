@@ -65,7 +65,7 @@ def plan(
 ) -> None:
     """Plan training: parameters, tokens and bits for each budget, with 90% bands."""
     if out is not None:
-        output.target(out)
+        output.target(out, inputs=[source, params, posterior])
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
     width = None if bits == "free" else parsing.above_zero(bits, "--bits", "8, or 'free'")
@@ -85,7 +85,7 @@ def plan(
             values, payload = _load(chosen, posterior)
         else:
             assert source is not None
-            table = inputs.table_of(source, include_excluded, out=out)
+            table = inputs.table_of(source, include_excluded)
             values, payload = _sample(chosen, table, settings, as_json)
 
         payload = {"law": _name(chosen), **payload}

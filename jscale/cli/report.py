@@ -38,12 +38,12 @@ def report(
     out: OUT = "report.html",
 ) -> None:
     """Write a report on a table of runs: one self-contained HTML file."""
-    path = output.target(out)
+    path = output.target(out, inputs=[source, posterior])
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
 
     with session():
-        table = inputs.table_of(source, include_excluded, out=out)
+        table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         if budgets or post:
             planning.check(chosen, post_bits=post)

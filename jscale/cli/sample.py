@@ -44,10 +44,10 @@ def sample(
 ) -> None:
     """Sample the posterior: credible intervals for a law's parameters."""
     if out is not None:
-        output.target(out)
+        output.target(out, inputs=[source])
 
     with session():
-        table = inputs.table_of(source, include_excluded, out=out)
+        table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         settings = inputs.Sampling(chains, warmup, draws, seed)
         posterior = inputs.posterior_of(chosen, table, settings, as_json)

@@ -77,11 +77,11 @@ def sensitivity(
     figure: FIGURE = None,
 ) -> None:
     """Refit under every objective and choice of runs: how much a number depends on them."""
-    output.targets(out, figure)
+    output.targets(out, figure, [source])
     with session():
         if len(target) > 1:
             raise JscaleError(f"--target: one at a time, not {len(target)}")
-        table = inputs.table_of(source, out=out)
+        table = inputs.table_of(source)
         chosen = inputs.law_of(law, fix, tie)
 
         from jscale import assess

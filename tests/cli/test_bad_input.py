@@ -238,11 +238,11 @@ def test_output_paths(jscale, table: Path, tmp_path: Path, verb: tuple[str, ...]
         (tmp_path, "this is a folder"),
         (tmp_path / "file" / "out", "there is no folder"),
         ("/dev/null", "device or pipe"),
-        ("/proc/out", "cannot be written"),
+        ("/proc/out", "cannot"),
         (tmp_path / ("x" * 300), "name too long"),
         (tmp_path / "link", "link"),
     ):
-        rejected(jscale(*verb, "--out", out), str(out)[:20], words)
+        rejected(jscale(*verb, "--out", out), str(out)[-20:], words)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
     assert (tmp_path / "file").read_text() == "kept"
 

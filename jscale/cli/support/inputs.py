@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
+from jscale._core.files import read_settings
 from jscale._core.text import did_you_mean
-from jscale.cli.support import output, parsing
+from jscale.cli.support import parsing
 from jscale.cli.support.session import shows_progress
 
 if TYPE_CHECKING:
@@ -18,16 +19,15 @@ if TYPE_CHECKING:
     from jscale.runs import Runs
 
 
-def table_of(source: str, include_excluded: bool = False, *, out: str | None = None) -> "Runs":
+def table_of(source: str, include_excluded: bool = False) -> "Runs":
     """The data set of this name, or the table in this file.
 
     Args:
         source: name of a data set, or a path.
         include_excluded: keep the rows that the column ``exclude`` marks.
-        out: value of ``--out``, which must be another file.
 
     Raises:
-        JscaleError: neither exists, the table is not valid, or ``out`` would overwrite it.
+        JscaleError: neither exists, or the table is not valid.
     """
     from jscale import runs
 
@@ -39,8 +39,6 @@ def table_of(source: str, include_excluded: bool = False, *, out: str | None = N
         hint = did_you_mean(source, names, f" (data sets: {', '.join(names)})")
         raise JscaleError(f"no data set and no file named {source!r}{hint}")
     else:
-        if out is not None and _exists(path) and path.resolve() == output.target(out):
-            raise JscaleError(f"--out {out!r}: this is the table of runs; expected another file")
         table = runs.read(path)
 
     if include_excluded and "exclude" in table:
@@ -144,9 +142,9 @@ def _from_file(law_name: str, file: str) -> dict[str, Any]:
     """The parameters in a JSON result of ``jscale fit``."""
     where = f"--params {file!r}"
     try:
-        content = json.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise JscaleError(f"{where}: cannot be read: {error.strerror or error}") from None
+        content = json.loads(read_settings(file))
+    except JscaleError as error:
+        raise JscaleError(f"{where}: {error}") from None
     except (ValueError, RecursionError):
         raise JscaleError(f"{where}: not a JSON file") from None
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jscale._core.errors import JscaleError
-from jscale._core.files import replacing
+from jscale._core.files import is_stream, output_path, refuse_input, replacing
+from jscale._core.text import quote
 
 if TYPE_CHECKING:
     from jscale._core.notes import Note
@@ -58,52 +59,56 @@ def notes(items: Iterable["Note"]) -> list[dict[str, str]]:
     return [{"code": n.code, "severity": n.severity, "message": n.message} for n in items]
 
 
-def target(out: str, option: str = "--out") -> Path:
+def target(out: str, option: str = "--out", inputs: Iterable[str | None] = ()) -> Path:
     """The path of an output option, validated before any work is done for it.
 
+    Args:
+        out: value of the option.
+        option: for messages.
+        inputs: what the command reads, as the user named it; None and what is not a file are passed
+            over.
+
     Raises:
-        JscaleError: its folder does not exist or is not writable, or it is not a regular file.
+        JscaleError: its folder does not exist or is not writable, it is a folder, a device or a
+            read-only file, or it is one of the inputs.
     """
-    path = Path(out).expanduser()
     try:
-        path = path.resolve()
-        if path.is_symlink():  # newer Pythons resolve a loop of links without an error
-            raise OSError("a loop of links")
-        folder, special = path.parent, path.exists() and not path.is_file()
-        missing = not folder.is_dir()
-    except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a loop of links
-        raise JscaleError(f"{option} {out!r}: not a path that can be written: {error}") from None
+        path = output_path(Path(out).expanduser())
+        refuse_input(path, inputs)
+    except JscaleError as error:
+        raise JscaleError(f"{option}: {error}") from None
+    except (RuntimeError, ValueError):  # the home folder of an unknown user
+        raise JscaleError(f"{option} {quote(out)}: there is no such home folder") from None
 
-    if missing:
-        raise JscaleError(f"{option} {out!r}: there is no folder {str(folder)!r}")
-    if special:
-        kind = "folder" if path.is_dir() else "device or pipe"
-        raise JscaleError(f"{option} {out!r}: this is a {kind}; expected a file")
-
+    if is_stream(path):
+        return path
     try:
         # Permissions alone do not reveal read-only and virtual file systems: write a trial file.
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise JscaleError(f"{option} {out!r}: cannot be written: {reason}") from None
+        raise JscaleError(f"{option} {quote(out)}: cannot be written: {reason}") from None
     return path
 
 
-def targets(out: str | None, figure: str | None) -> None:
+def targets(out: str | None, figure: str | None, inputs: Iterable[str | None] = ()) -> None:
     """Validate the paths of ``--out`` and ``--figure`` before any work is done for them.
 
     Raises:
-        JscaleError: as :func:`target`, or a kind of figure that is not supported.
+        JscaleError: as :func:`target`, an unsupported kind of figure, or one file for both.
     """
+    inputs = tuple(inputs)
     if out is not None:
-        target(out)
+        target(out, inputs=inputs)
     if figure is not None:
-        target(figure, "--figure")
+        target(figure, "--figure", inputs)
         if not figure.lower().endswith(FIGURE_SUFFIXES):
             raise JscaleError(
-                f"--figure {figure!r}: expected a file that ends in .png, .pdf or .svg"
+                f"--figure {quote(figure)}: expected a file that ends in .png, .pdf or .svg"
             )
+    if out is not None and figure is not None and target(out) == target(figure):
+        raise JscaleError(f"--figure {quote(figure)}: this is the file of --out too")
 
 
 @contextmanager
