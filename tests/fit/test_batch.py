@@ -129,15 +129,15 @@ def test_a_lane_with_a_distant_start_ends(huber):
 
 def test_a_run_of_weight_zero_is_left_out(huber):
     """The refit of 40 runs, of which 10 have weight 0, is the fit of the other 30."""
-    keep = np.arange(len(huber.data)) % 4 != 1
-    fit_data, stages = tabulate(huber.law, select(isoflop().where(keep), huber.law), huber.goal)
+    mask = np.arange(len(huber.data)) % 4 != 1
+    fit_data, stages = tabulate(huber.law, select(isoflop().where(mask), huber.law), huber.goal)
     starts = spread_starts(laws.describe(huber.law), 16)
     values = np.asarray(descend(huber.law, huber.goal, fit_data, stages, starts).value)
     assert np.mean(values < values.min() * (1 + 1e-9)) > 0.9
 
-    weights = jnp.asarray(keep, float)[None]
+    weights = jnp.asarray(mask, float)[None]
     for loss in (jnp.log(50.0), jnp.inf):
-        observed = jnp.where(keep, huber.observed, loss)[None]
+        observed = jnp.where(mask, huber.observed, loss)[None]
         solved = huber.solve(weights, observed=observed)
         assert bool(solved.converged[0])
         assert float(solved.value[0]) == pytest.approx(values.min(), rel=1e-10)

@@ -88,7 +88,7 @@ def test_duplicated_runs_double_the_objective():
 
 
 @pytest.mark.parametrize(("rows", "error"), [(3, True), (5, False), (6, False)])
-def test_very_few_runs_are_rejected_or_do_not_converge(rows, error):
+def test_too_few_runs_are_rejected_or_do_not_converge(rows, error):
     table = simulated(SIZES[:: ROWS // rows][:rows], (RATIOS * SIZES)[:: ROWS // rows][:rows])
     if error:
         with pytest.raises(
@@ -158,7 +158,7 @@ def test_the_note_of_a_failed_fit_has_the_reason(changes, reason):
 
 
 @pytest.mark.parametrize("objective", [Huber(), StudentLikelihood()], ids=str)
-def test_parameters_that_differ_along_a_ridge_are_unidentified(objective):
+def test_parameters_that_vary_on_a_ridge_are_unidentified(objective):
     """Three ends: the lowest, one about as low with another E, one far higher with another A."""
     table = simulated(SIZES, 20 * SIZES)
     fit_data, _ = tabulate(laws.chinchilla, runs.select(table, laws.chinchilla), objective)
@@ -203,7 +203,7 @@ def test_one_outlier_changes_little():
     assert outlier.params["E"] == pytest.approx(plain.params["E"], abs=2 * plain.stderr["E"])
 
 
-def test_a_large_table_is_searched_on_a_subsample_and_fitted_as_a_whole(monkeypatch):
+def test_large_tables_are_searched_on_a_subsample(monkeypatch):
     table = isoflop()
     direct = fit.point(laws.chinchilla, table)
     monkeypatch.setattr(_multistart, "LARGE_TABLE", 30)

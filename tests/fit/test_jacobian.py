@@ -72,6 +72,6 @@ def test_columns_under_vmap_are_those_of_each_lane():
     lanes = [jnp.stack([x, 1.1 * x]) for x in point]
     _, columns = jax.vmap(lambda *p: value_and_columns(function, p))(*lanes)
     for lane in range(2):
-        _, alone = value_and_columns(function, [x[lane] for x in lanes])
-        for column, expected in zip(columns, alone, strict=True):
+        _, one_lane = value_and_columns(function, [x[lane] for x in lanes])
+        for column, expected in zip(columns, one_lane, strict=True):
             np.testing.assert_allclose(column[lane], expected, rtol=1e-12)
