@@ -1,4 +1,4 @@
-"""What people look at: numbers as text, figures, and a report in one HTML file."""
+"""Numbers as text, figures, and a report in one HTML file."""
 
 from typing import TYPE_CHECKING
 

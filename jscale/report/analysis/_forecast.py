@@ -1,4 +1,4 @@
-"""Compute that nobody has spent yet: the optimal path, plans for budgets, the next decade."""
+"""The forecast: the compute-optimal path, plans for budgets, the next decade of compute."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ from jscale.report.notation import fixed, power_of_ten
 _FLOOR_MARGIN = 0.5
 """The irreducible loss is drawn when it lengthens the axis by less than this share."""
 _LABEL_SPACING = 0.35
-"""Decades between budgets below which only the first has its loss written beside it."""
+"""Decades between budgets below which only the first is labelled with its loss."""
 COMPUTE_LABEL = "Training compute C (FLOP)"
 
 

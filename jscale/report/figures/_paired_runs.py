@@ -13,7 +13,7 @@ from jscale.report.figures._marks import draw_band
 from jscale.report.notation import human
 
 _DECADES = 4.0
-"""Length of the axis of added loss: values below it are noise beside the largest."""
+"""Length of the axis of added loss: smaller values are noise compared with the largest."""
 _HEIGHT = 2.9
 
 

@@ -145,7 +145,7 @@ def number_ticks(axis: Axis) -> None:
 
 
 def _log_ticks(axis: Axis, text: Callable[[float, int], str], limit: int = 7) -> None:
-    """Three to ``limit`` ticks at round numbers with distinct labels, whatever the axis spans."""
+    """Three to ``limit`` ticks at round numbers with distinct labels, for an axis of any length."""
     low, high = sorted(axis.get_view_interval())
     for multiples in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), _FINE):
         ticks = round_numbers(low, high, multiples)

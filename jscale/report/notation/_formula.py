@@ -44,11 +44,11 @@ class Notation(Protocol):
         ...
 
     def space(self) -> str:
-        """What stands between two factors."""
+        """The space between two factors."""
         ...
 
     def row(self, *parts: str) -> str:
-        """Parts beside each other."""
+        """Parts in a row."""
         ...
 
     def brackets(self, inside: str) -> str:

@@ -15,16 +15,25 @@ from jscale.laws import CONFIDENCE, LawFunction, Record, catalogue, describe
 from jscale.runs import columns_of
 
 _SIGNS = {"inf": "∞", "-inf": "−∞"}
+_INPUT_HEADERS = ("column", "unit", "meaning", "default")
+_PARAMETER_HEADERS = (
+    "parameter",
+    "unit",
+    "meaning",
+    "support",
+    "prior of …",
+    "… this, at the centre of the runs",
+)
 
 
-LEFT_OUT: tuple[tuple[str, str], ...] = (
+NOT_IN_CATALOGUE: tuple[tuple[str, str], ...] = (
     (
         "Hoffmann et al. 2022, approaches 1 and 2",
-        "procedures with exponents, not laws: `fit.isoflop`, `fit.training_curves`",
+        "fitting procedures, not laws: `fit.isoflop`, `fit.training_curves`",
     ),
     (
         "Hoffmann et al. 2022, Tables A2 and A3",
-        "projections of their fits; what the laws say, `plan.optimal` computes",
+        "projections of their fits; `plan.optimal` computes such tables",
     ),
     (
         "Kaplan et al. 2020, L(C) at a batch that is not tuned",
@@ -32,7 +41,7 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
     ),
     (
         "Hu et al. 2024 (MiniCPM)",
-        "exponents alone are printed, no complete set: a trap of `chinchilla`",
+        "only the exponents are printed; see the pitfalls of `chinchilla`",
     ),
     (
         "Henighan et al. 2020, constants of single modalities",
@@ -40,11 +49,11 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
     ),
     (
         "Gadre et al. 2024 and Bhagia et al. 2024, laws of single tasks",
-        "forms are here; their constants were not published",
+        "the forms are in the catalogue; the constants were not published",
     ),
     ("Kumar et al. 2024, C_w, C_a and C_kv", "not published; fit `precision_robust`"),
     ("BitNet, L(N) = a N^b + c", "`power_size`; no constants were published"),
-    ("ParetoQ", "gives no parametric law"),
+    ("ParetoQ", "no parametric law"),
     (
         "Compression as a multiplier of parameters (arXiv 2502.16440), its table of shares",
         "could not be confirmed; `compressed` is the form",
@@ -60,18 +69,18 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
     ),
     (
         "Ruan et al. 2024, principal components",
-        "a preparation of benchmark tables; `observational` takes their scores",
+        "a preprocessing of benchmark tables; `observational` takes the scores as inputs",
     ),
     (
         "Ho et al. 2024, separate rates for size and data",
-        "not given; `algorithmic_progress` and `compute_gain` are here",
+        "not published; see `algorithmic_progress` and `compute_gain`",
     ),
     (
         "Porian et al. 2024, exponents",
         "results of five protocols, not laws: `fit.isoflop` reproduces them",
     ),
 )
-"""What the literature has beside the catalogue: what, and why it is not a law here."""
+"""Published results without a law in the catalogue, and the reason."""
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -99,10 +108,10 @@ class InputRow:
     """An input of a law.
 
     Attributes:
-        columns: columns of a table in which fits look for it, in order.
+        columns: columns of a table that fits read it from, the first present one.
         unit: of its values.
-        meaning: what it is.
-        default: its value where the table has no such column; None where it must.
+        meaning: its role in words.
+        default: its value for a table without such a column; None where a column is required.
     """
 
     columns: tuple[str, ...]
@@ -118,7 +127,7 @@ class ParameterRow:
     Attributes:
         name: of the parameter.
         unit: of its values.
-        meaning: what it is.
+        meaning: its role in words.
         support: values it can take.
         prior: prior of its coordinate.
         start: range from which fits start; None where the role has none.
@@ -136,7 +145,7 @@ class ParameterRow:
 
 @dataclass(frozen=True)
 class Card:
-    """Everything that is known of a law, for the terminal and for Markdown.
+    """The description of a law, for the terminal and for Markdown.
 
     Attributes:
         record: the law's record: its name, summary, formula and published constants.
@@ -193,7 +202,7 @@ def card(law: LawFunction) -> Card:
 
 
 def _returns(record: Record, quote: Callable[[str], str]) -> str:
-    """What a law's value is, and in which column fits look for it."""
+    """The meaning and unit of a law's value, and the column that holds it."""
     text = f"Returns {record.output.meaning}"
     if record.output.unit != "1":
         text += f", in {record.output.unit}"
@@ -211,42 +220,23 @@ def markdown(law: LawFunction) -> str:
     lines += ["```", ""]
     if content.details:
         lines += [content.details, ""]
-    lines += _table(
-        ("column", "unit", "meaning", "left out"),
-        [
-            (" or ".join(map(_code, row.columns)), row.unit, row.meaning, _default(row.default))
-            for row in content.inputs
-        ],
-    )
-    lines += _table(
-        (
-            "parameter",
-            "unit",
-            "meaning",
-            "support",
-            "prior of …",
-            "… this, at the centre of the runs",
-        ),
-        [
-            (
-                _code(row.name),
-                row.unit,
-                row.meaning,
-                row.support,
-                row.prior,
-                _code(row.coordinate),
-            )
-            for row in content.parameters
-        ],
-    )
+    lines += _table(_INPUT_HEADERS, map(_input_cells, content.inputs))
+    lines += _table(_PARAMETER_HEADERS, map(_parameter_cells, content.parameters))
     if record.published:
         lines += _published(record)
     lines += _fact_lines(content)
     return "\n".join([*lines, ""])
 
 
-def _default(value: float | None) -> str:
-    return "–" if value is None else _SIGNS.get(str(value), str(value))
+def _input_cells(row: InputRow) -> tuple[str, ...]:
+    columns = " or ".join(map(_code, row.columns))
+    default = "–" if row.default is None else _SIGNS.get(str(row.default), str(row.default))
+    return columns, row.unit, row.meaning, default
+
+
+def _parameter_cells(row: ParameterRow) -> tuple[str, ...]:
+    name, coordinate = _code(row.name), _code(row.coordinate)
+    return name, row.unit, row.meaning, row.support, row.prior, coordinate
 
 
 def _fact_lines(content: Card) -> list[str]:
@@ -276,28 +266,30 @@ def _published(record: Record) -> list[str]:
 
 def document() -> str:
     """All cards, after a list of the laws by subject."""
-    records = [describe(law) for law in catalogue]
+    by_subject: dict[str, list[LawFunction]] = {}
+    for law in catalogue:
+        by_subject.setdefault(describe(law).subject, []).append(law)
+
+    confidence = "; ".join(f"[{code}] {words}" for code, words in CONFIDENCE.items())
     lines = [
         "# The laws",
         "",
-        f"{len(records)} laws. `jscale laws NAME` shows a card in the terminal, with `--json` for "
-        "programs, `--latex`",
-        "for papers; `jscale laws NAME --params SOURCE --at N=7e10,D=1.4e12` evaluates a law and "
-        "its gradient.",
+        f"{len(catalogue)} laws. `jscale laws NAME` shows a card in the terminal, with `--json` for"
+        " programs, `--latex`",
+        "for papers; `jscale laws NAME --params SOURCE --at N=7e10,D=1.4e12` evaluates a law and"
+        " its gradient.",
         "",
-        "How sure the constants are: "
-        + "; ".join(f"[{code}] {words}" for code, words in CONFIDENCE.items())
-        + ".",
+        f"Confidence in the constants: {confidence}.",
         "",
     ]
-    for subject in dict.fromkeys(record.subject for record in records):
+    for subject, group in by_subject.items():
         lines += [f"## {subject.replace('_', ' ').capitalize()}", ""]
-        of_subject = [law for law in catalogue if describe(law).subject == subject]
+        records = [describe(law) for law in group]
         lines += _table(
-            ("law", "what"), [(_code(describe(f).name), describe(f).summary) for f in of_subject]
+            ("law", "summary"), [(_code(record.name), record.summary) for record in records]
         )
-        lines += [markdown(law) for law in of_subject]
-    lines += ["## What is left out, and why", "", *_table(("what", "why"), LEFT_OUT)]
+        lines += [markdown(law) for law in group]
+    lines += ["## Not in the catalogue", "", *_table(("result", "reason"), NOT_IN_CATALOGUE)]
     return "\n".join(lines).rstrip() + "\n"
 
 

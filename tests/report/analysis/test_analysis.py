@@ -72,7 +72,7 @@ def test_decades_outside_the_runs(dense: Analysis, dense_forecast: Forecast):
     assert decades["size"] == pytest.approx(np.log10(plans.N.q50[1] / 1e10))
     assert decades["tokens per parameter"] == 0.0
 
-    # Tokens per parameter outside the design count, whatever the compute.
+    # Tokens per parameter outside the design count, at any compute.
     moved = dataclasses.replace(plans, ratio=plans.ratio._replace(q50=np.array([1e-3, 1e6])))
     below, above = decades_outside(study, moved)
     ratio = study.table["D"] / study.table["N"]
@@ -128,7 +128,7 @@ def test_size_profiles_are_lowest_at_the_plan(dense: Analysis):
 
 
 def test_joint_plan_has_the_published_precision(bits_forecast: Forecast):
-    """Kumar et al. 2024 at its own constants: 7.00211 bits, whatever the budget."""
+    """Kumar et al. 2024 at its own constants: 7.00211 bits at every budget."""
     plans, curve = bits_forecast.plans, bits_forecast.curve
     assert plans.P is not None
     assert curve.P is not None

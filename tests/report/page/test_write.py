@@ -147,7 +147,7 @@ def test_without_budgets_there_are_no_plans(text_only, tmp_path: Path, dense: An
 HOSTILE = "<script>alert(1)</script>"
 
 
-def test_text_of_the_table_is_escaped(tmp_path: Path):
+def test_text_of_the_table_is_escaped(text_only, tmp_path: Path):
     marked = np.full(32, False)
     marked[:3] = True
     table = dense_table(
