@@ -261,8 +261,8 @@ def test_derivatives(law):
     with in_dtype("float64"):
         function, names, (at, *_) = by_log_steps(law)
         signs = np.random.default_rng(len(names)).choice([-1.0, 1.0], len(names))
-        along = tuple(jnp.asarray(sign) for sign in signs)
-        zero, ahead, behind = (
+        direction = tuple(jnp.asarray(sign) for sign in signs)
+        zero, plus, minus = (
             tuple(jnp.asarray(size * sign) for sign in signs) for size in (0.0, step, -step)
         )
 
@@ -270,37 +270,39 @@ def test_derivatives(law):
             return function(steps, at)
 
         def slope(*steps):
-            return jax.jvp(value, steps, along)[1]
+            return jax.jvp(value, steps, direction)[1]
 
         every = tuple(range(len(names)))
         gradient = jax.grad(value, every)
 
-        slope_forwards, twice_forwards = jax.jvp(slope, zero, along)
-        gradient_backwards, row_forwards_over_backwards = jax.jvp(gradient, zero, along)
+        slope_forwards, second_forwards = jax.jvp(slope, zero, direction)
+        gradient_backwards, row_forwards_over_backwards = jax.jvp(gradient, zero, direction)
         row_backwards_over_forwards = jax.grad(slope, every)(*zero)
-        row_backwards_over_backwards = jax.grad(lambda *s: dot(gradient(*s), along), every)(*zero)
+        row_backwards_over_backwards = jax.grad(lambda *s: dot(gradient(*s), direction), every)(
+            *zero
+        )
 
-        value_ahead, gradient_ahead = jax.value_and_grad(value, every)(*ahead)
-        value_behind, gradient_behind = jax.value_and_grad(value, every)(*behind)
-        difference = (value_ahead - value_behind) / (2 * step)
-        row = (np.array(gradient_ahead) - np.array(gradient_behind)) / (2 * step)
+        value_plus, gradient_plus = jax.value_and_grad(value, every)(*plus)
+        value_minus, gradient_minus = jax.value_and_grad(value, every)(*minus)
+        difference = (value_plus - value_minus) / (2 * step)
+        row = (np.array(gradient_plus) - np.array(gradient_minus)) / (2 * step)
         tolerance = {
             "rtol": FINITE_DIFFERENCE,
             "atol": FINITE_DIFFERENCE * abs(float(value(*zero))),
         }
-        slope_backwards = dot(gradient_backwards, along)
+        slope_backwards = dot(gradient_backwards, direction)
 
     np.testing.assert_allclose(slope_forwards, difference, **tolerance)
     np.testing.assert_allclose(slope_backwards, difference, **tolerance)
     np.testing.assert_allclose(row_forwards_over_backwards, row, **tolerance)
     np.testing.assert_allclose(row_backwards_over_forwards, row, **tolerance)
     np.testing.assert_allclose(row_backwards_over_backwards, row, **tolerance)
-    np.testing.assert_allclose(twice_forwards, row @ signs, **tolerance)
+    np.testing.assert_allclose(second_forwards, row @ signs, **tolerance)
 
 
 @each_law
 def test_derivatives_one_by_one(law):
-    """An error in a small derivative must not hide behind a large one."""
+    """An error in a small derivative must not hide minus a large one."""
     step = 1e-5  # differences are then right to 1e-10 of the curvature, and rounding costs as much
     with in_dtype("float64"):
         function, names, points = by_log_steps(law)
@@ -311,11 +313,11 @@ def test_derivatives_one_by_one(law):
             steps = filled({n: rows[:, i] for i, n in enumerate(names)}, "float64")
             evaluate = jax.vmap(lambda steps, at=at: function(steps, at))
             values = np.asarray(evaluate(tuple(steps.values())))[: len(rows)]
-            ahead, behind, (value,) = np.split(values, [len(names), 2 * len(names)])
+            plus, minus, (value,) = np.split(values, [len(names), 2 * len(names)])
             zero = tuple(jnp.zeros((), "float64") for _ in names)
             np.testing.assert_allclose(
                 jax.grad(function)(zero, at),
-                (ahead - behind) / (2 * step),
+                (plus - minus) / (2 * step),
                 rtol=1e-6,
                 atol=1e-9 * abs(value),
                 err_msg=f"{names}",
@@ -338,7 +340,7 @@ def test_gradients_are_finite(law, dtype):
         assert finite.all(), (set(sources[~finite]), name)
 
 
-def path_along(role: laws.roles.Role) -> np.ndarray:
+def from_end_to_end(role: laws.roles.Role) -> np.ndarray:
     """49 values of an input from its lowest to its highest finite end."""
     low, *_, high = (end for end in role.ends if end < np.inf)
     if high < 100 or low <= 0:
@@ -355,21 +357,21 @@ def test_declared_monotonicity(law):
     record = laws.describe(law)
     growing, falling = set(), set()
     with in_dtype("float64"):
-        for (source, theta), given in itertools.product(thetas(law), record.inputs):
-            path, others = path_along(given.role), grid(law)
-            count = len(others[given.name])
+        for (source, theta), argument in itertools.product(thetas(law), record.inputs):
+            path, others = from_end_to_end(argument.role), grid(law)
+            count = len(others[argument.name])
             columns = {name: np.repeat(column, len(path)) for name, column in others.items()}
-            columns[given.name] = np.tile(path, count)
+            columns[argument.name] = np.tile(path, count)
 
             value = law(**filled(columns, "float64"), **cast(theta, "float64"))
             value = np.asarray(value)[: count * len(path)].reshape(count, len(path))
-            rise = np.diff(value) / np.maximum(np.abs(value[:, 1:]), 1e-300)
-            if rise.max() > VALUE["float64"]:
-                assert given.name not in record.decreasing, (source, given.name)
-                growing.add(given.name)
-            if rise.min() < -VALUE["float64"]:
-                assert given.name not in record.increasing, (source, given.name)
-                falling.add(given.name)
+            change = np.diff(value) / np.maximum(np.abs(value[:, 1:]), 1e-300)
+            if change.max() > VALUE["float64"]:
+                assert argument.name not in record.decreasing, (source, argument.name)
+                growing.add(argument.name)
+            if change.min() < -VALUE["float64"]:
+                assert argument.name not in record.increasing, (source, argument.name)
+                falling.add(argument.name)
     declared = {*record.decreasing, *record.increasing}
     assert growing & falling == set(record.input_names) - declared
 
@@ -389,7 +391,7 @@ def test_limits(law):
                 )
                 # On the way there, not at the end alone.
                 large, larger = (
-                    {k: jnp.minimum(v, most) for k, v in at.items()} for most in (1e290, 1e300)
+                    {k: jnp.minimum(v, scale) for k, v in at.items()} for scale in (1e290, 1e300)
                 )
                 if np.isfinite(limit):
                     near, nearer = (
@@ -428,13 +430,13 @@ def test_free_and_natural(law, dtype):
 @each_law
 def test_constants_lie_in_their_support(law):
     record = laws.describe(law)
-    for source, given in record.published.items():
-        assert list(given.values) == list(record.parameter_names)
+    for source, constants in record.published.items():
+        assert list(constants.values) == list(record.parameter_names)
         for p in record.parameters:
-            assert p.support.contains(given.values[p.name]), (source, p.name)
-        assert all(error > 0 for error in given.stderr.values())
-        assert given.confidence in laws.CONFIDENCE
-        assert re.search(r"\d{4}", given.source)
+            assert p.support.contains(constants.values[p.name]), (source, p.name)
+        assert all(error > 0 for error in constants.stderr.values())
+        assert constants.confidence in laws.CONFIDENCE
+        assert re.search(r"\d{4}", constants.source)
 
 
 @each_law

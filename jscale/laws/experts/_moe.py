@@ -121,8 +121,8 @@ def granular(
     Example:
         >>> from jscale import laws
         >>> theta = laws.params(laws.granular)
-        >>> round(float(laws.granular(64e9, 28.94e9, 16, **theta)), 3)  # 64 x 1B, G = 16
-        2.422
+        >>> round(float(laws.granular(43e9, 28.94e9, 16, **theta)), 3)  # 64 x 1B, G = 16
+        2.471
     """
     return c + term(a + term(g, G_granularity, gamma), N, alpha) + term(b, D, beta)
 

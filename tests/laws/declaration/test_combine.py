@@ -39,7 +39,7 @@ def compute(N: Count, D: Tokens, *, waste: Annotated[Exponent, adjust(unit="1")]
 
 
 def check_record(law: laws.LawFunction, inputs: dict, theta: dict) -> None:
-    """Formula, function, anchors and signature of a made law agree."""
+    """Formula, function, anchors and signature of a combined law agree."""
     record = laws.describe(law)
     value = law(**inputs, **theta)
     np.testing.assert_allclose(record.evaluate({**inputs, **theta}), value, rtol=VALUE["float64"])
@@ -49,11 +49,11 @@ def check_record(law: laws.LawFunction, inputs: dict, theta: dict) -> None:
     assert law.__name__ == record.name
     assert law.__doc__
     back = from_coordinates(record, to_coordinates(record, theta))
-    for name, given in theta.items():
-        np.testing.assert_allclose(back[name], given, rtol=ROUND_TRIP["float64"], err_msg=name)
-    for given in record.published.values():
-        assert set(given.values) == set(record.parameter_names)
-        assert set(given.stderr) <= set(given.values)
+    for name, value in theta.items():
+        np.testing.assert_allclose(back[name], value, rtol=ROUND_TRIP["float64"], err_msg=name)
+    for constants in record.published.values():
+        assert set(constants.values) == set(record.parameter_names)
+        assert set(constants.stderr) <= set(constants.values)
 
 
 class TestFix:
@@ -82,21 +82,21 @@ class TestFix:
         record = laws.describe(laws.fix(laws.chinchilla, alpha=0.3))
         theta = without(THETA, "alpha")
         expected = to_coordinates(laws.describe(laws.chinchilla), {**THETA, "alpha": 0.3})
-        found = to_coordinates(record, theta)
+        coordinates = to_coordinates(record, theta)
         for name in theta:
-            np.testing.assert_allclose(found[name], expected[name], rtol=1e-14)
+            np.testing.assert_allclose(coordinates[name], expected[name], rtol=1e-14)
 
-    def test_again(self):
+    def test_fix_twice(self):
         once = laws.fix(laws.fix(laws.chinchilla, E=THETA["E"]), beta=THETA["beta"])
         check_record(once, {"N": N, "D": D}, without(THETA, "E", "beta"))
         assert laws.describe(once).name == "chinchilla[E=1.6934][beta=0.2849]"
 
-    def test_everything(self):
+    def test_fix_every_parameter(self):
         fixed = laws.fix(laws.kaplan_size, **laws.params(laws.kaplan_size))
         assert fixed(1e9) == laws.kaplan_size(1e9, **laws.params(laws.kaplan_size))
         check_record(fixed, {"N": 1e9}, {})
 
-    def test_nothing(self):
+    def test_fix_without_values(self):
         assert laws.fix(laws.chinchilla) is laws.chinchilla
         assert laws.tie(laws.chinchilla) is laws.chinchilla
 
@@ -299,9 +299,7 @@ class TestSubstitute:
         assert laws.params(low, "kumar2024") == laws.params(laws.qat, "kumar2024")
 
     def test_an_input_that_the_runs_do_not_have(self):
-        """The coordinate of A names C; the runs have N and D, and the inner formula takes its
-        place.
-        """
+        """The coordinate of A names C, which the inner formula in N and D replaces."""
         law = laws.substitute(laws.power_compute, C=compute)
         theta = {"L_inf": 1.5, "A": 0.8, "alpha": 0.05, "waste": 0.3}
         assert law(N, D, **theta) == laws.power_compute(6 * N * D * 1.3, **without(theta, "waste"))
@@ -392,9 +390,7 @@ class TestSubstitute:
         )
 
     def test_an_inner_law_takes_what_the_runs_have(self):
-        """Of two inner laws one takes D as well: the tokens of the runs, not those that stand in
-        their place.
-        """
+        """An inner law that takes D gets the tokens of the runs, not the law that replaces D."""
 
         @laws.law(formula="N * (D / 1e9)**rate", source="nowhere")
         def grown(N: Count, D: Tokens, *, rate: Exponent) -> Count:
@@ -453,10 +449,10 @@ class TestSubstitute:
             self.low(N, **KUMAR)
 
 
-def test_made_laws_return_losses_like_any_other():
-    made = laws.fix(laws.chinchilla, E=1.69)
-    assert laws.describe(made).output == Loss.__metadata__[0]
-    assert laws.describe(made).summary == laws.describe(laws.chinchilla).summary
+def test_a_fixed_law_returns_a_loss_as_any_other():
+    fixed = laws.fix(laws.chinchilla, E=1.69)
+    assert laws.describe(fixed).output == Loss.__metadata__[0]
+    assert laws.describe(fixed).summary == laws.describe(laws.chinchilla).summary
 
 
 def test_published_constants_of_a_changed_law_are_still_published():

@@ -1,6 +1,4 @@
-"""``@law`` reads a signature once, returns the same function, and refuses what it cannot use, in
-one clear line.
-"""
+"""``@law`` reads a signature once, returns the same function, and refuses invalid declarations."""
 
 import importlib
 import inspect
@@ -78,7 +76,7 @@ def test_the_same_function_comes_back():
     assert function(1e9, 16, **THETA) == 1.5 + 400 * 1e9**-0.3 / 16
 
 
-def test_record_of_ones_own_law():
+def test_record_of_a_user_law():
     record = laws.describe(declare(fresh(), decreasing=("N",), traps=["Beware."]))
     assert record.name == "shrinking"
     assert record.summary == "A law of one's own, nats per token."
@@ -96,7 +94,7 @@ def test_record_of_ones_own_law():
     assert record.evaluate({"N": 1e9, **THETA}) == pytest.approx(1.5 + 400 * 1e9**-0.3 / 16)
 
 
-def test_ones_own_law_works_without_registration():
+def test_a_user_law_works_without_registration():
     law = declare(fresh())
     assert "shrinking" not in {laws.describe(f).name for f in laws.catalogue}
     fixed = laws.fix(law, alpha=0.3)
@@ -160,7 +158,7 @@ def test_arguments_that_cannot_be_named():
         assert "must be an argument that can be given by name" in refused(function, formula="1")
 
 
-def test_a_default_that_is_no_number():
+def test_a_default_must_be_a_number():
     def open_ended(N: Count, P_w: Bits = None, *, E: Irreducible) -> Loss:
         """Nothing."""
 
@@ -184,24 +182,24 @@ def test_a_default_that_is_no_number():
         ({"published": {"x": {"E": 1.0, "A": 1.0, "alpha": 1.0}}}, "make the constants 'x' with"),
     ],
 )
-def test_declarations_that_do_not_fit(changes, message):
+def test_invalid_declarations(changes, message):
     assert message in refused(fresh(), **changes)
 
 
-def test_constants_that_do_not_fit():
-    def given(**values):
+def test_invalid_constants():
+    def published(**values):
         return {"published": {"somebody2020": laws.constants("Table 1", "S1", **values)}}
 
-    assert "constants 'somebody2020' name ['A', 'E']" in refused(fresh(), **given(E=1.0, A=1.0))
-    assert "['A', 'E', 'alpha', 'beta']" in refused(fresh(), **given(**THETA, beta=0.3))
+    assert "constants 'somebody2020' name ['A', 'E']" in refused(fresh(), **published(E=1.0, A=1.0))
+    assert "['A', 'E', 'alpha', 'beta']" in refused(fresh(), **published(**THETA, beta=0.3))
     assert "['A', 'E', 'alpha', 'gamma']" in refused(
-        fresh(), **given(**THETA, stderr={"gamma": 0.1})
+        fresh(), **published(**THETA, stderr={"gamma": 0.1})
     )
     with pytest.raises(JscaleError, match="confidence must be one of P, R, S2, S1, D, not 'good'"):
         laws.constants("Table 1", "good", E=1.0)
 
 
-def test_anchors_that_do_not_fit():
+def test_invalid_anchors():
     def unknown(N: Count, *, A: Annotated[SizeCoefficient, adjust(anchor=Anchor("D**-2"))]) -> Loss:
         """Nothing."""
 
@@ -263,15 +261,13 @@ def test_adjust_changes_one_role_in_place():
 
 
 def test_support_of_an_anchored_parameter():
-    """The coordinate of a bit bias is negative and that of a floor below 1; the parameters
-    themselves are free.
-    """
+    """The coordinate of a bit bias is negative, that of a floor below 1; parameters are free."""
     support = {p.name: p.support.name for p in laws.describe(laws.qat).parameters}
     assert support["n_w"] == "real"
     assert support["E"] == support["A"] == support["gamma_w"] == "positive"
 
 
-def test_evaluate_says_what_is_missing():
+def test_evaluate_names_missing_values():
     record = laws.describe(laws.chinchilla)
     with pytest.raises(JscaleError, match="law 'chinchilla': no value given for D, alpha, beta"):
         record.evaluate({"N": 1e9, "E": 1.0, "A": 1.0, "B": 1.0})
@@ -281,10 +277,10 @@ def test_evaluate_says_what_is_missing():
     ) == pytest.approx(float(laws.precision(1e10, 1e12, **theta)))
 
 
-def test_describe_wants_a_law():
-    for thing in (math.exp, lambda N: N, 3, "chinchilla"):
+def test_describe_needs_a_law():
+    for value in (math.exp, lambda N: N, 3, "chinchilla"):
         with pytest.raises(JscaleError, match="is not a declared law"):
-            laws.describe(thing)
+            laws.describe(value)
 
 
 def test_get():
@@ -326,9 +322,7 @@ def test_params():
 
 
 def test_the_catalogue_is_complete():
-    """Everything that is declared is listed, everything that is listed is declared, and names are
-    unique.
-    """
+    """Every declared law is listed, every listed law is declared, and names are unique."""
     declared = [
         member
         for module in MODULES
@@ -352,7 +346,7 @@ def test_the_catalogue_is_complete():
         assert getattr(laws, name) is family
 
 
-def test_no_module_of_laws_is_forgotten():
+def test_every_module_of_laws_is_listed():
     """A file of laws that is not in the list of chapters would hide its laws from the catalogue."""
     root = Path(laws.__path__[0])
     for path in root.rglob("*.py"):
@@ -370,9 +364,9 @@ def test_every_public_name_exists_and_is_documented():
     assert all(hasattr(laws, name) for name in laws.__all__)
     assert sorted(laws.__all__) == sorted(set(laws.__all__))
     for name in laws.__all__:
-        thing = getattr(laws, name)
-        if callable(thing) and name != "LawFunction":
-            assert thing.__doc__, name
+        value = getattr(laws, name)
+        if callable(value) and name != "LawFunction":
+            assert value.__doc__, name
     assert all(hasattr(laws.roles, name) for name in laws.roles.__all__)
 
 
@@ -385,7 +379,7 @@ def test_tokens_and_sizes_are_not_mixed_up():
 
 
 @pytest.mark.parametrize(
-    ("law", "name", "good", "bad", "expected"),
+    ("law", "name", "valid", "invalid", "expected"),
     [
         (
             laws.chinchilla,
@@ -413,9 +407,11 @@ def test_tokens_and_sizes_are_not_mixed_up():
     ],
     ids=["count", "bits", "experts", "indicator", "days"],
 )
-def test_what_a_quantity_can_be(law, name, good, bad, expected):
+def test_possible_values_of_a_quantity(law, name, valid, invalid, expected):
     (role,) = [i.role for i in laws.describe(law).inputs if i.name == name]
     assert role.expected == expected
-    assert all(role.allows(value) for value in good)
-    assert not any(role.allows(value) for value in bad)
-    assert role.allows(np.array([*good, *bad])).tolist() == [True] * len(good) + [False] * len(bad)
+    assert all(role.allows(value) for value in valid)
+    assert not any(role.allows(value) for value in invalid)
+    assert role.allows(np.array([*valid, *invalid])).tolist() == [True] * len(valid) + [
+        False
+    ] * len(invalid)

@@ -82,12 +82,13 @@ def comparing(N: Count, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent) 
         ),
         (
             summed,
-            r"law 'summed' returns an array of shape \(\) for .* shape \(12,\); expected .* add 0 times an input",
+            r"law 'summed' returns an array of shape \(\) for .* shape \(12,\); "
+            r"expected .* add 0 times an input",
         ),
         (forgetful, r"law 'forgetful' returns NoneType for inputs of shape \(12,\)"),
     ],
 )
-def test_what_cannot_be_compiled_is_told(function, message):
+def test_laws_that_cannot_be_compiled_are_refused(function, message):
     law = laws.law(formula="E + A * N**-alpha", source="a test")(function)
     table = runs.read({"N": SIZES, "loss": 2 + 400 * SIZES**-0.3})
     with pytest.raises(JscaleError, match=message) as caught:
@@ -95,7 +96,7 @@ def test_what_cannot_be_compiled_is_told(function, message):
     assert "\n" not in str(caught.value)
 
 
-def test_plans_ask_as_well():
+def test_plans_check_laws_as_well():
     @laws.law(formula="E + 1 / N + 1 / D", source="a test")
     def spending(N: Count, D: Tokens, *, E: Irreducible) -> Loss:
         """Nothing."""
@@ -117,7 +118,7 @@ def test_plans_ask_as_well():
     ],
     ids=["fixed", "tied", "bnsl(3)", "multi_power"],
 )
-def test_laws_made_of_laws_are_compilable(law):
+def test_combined_laws_are_compilable(law):
     with float64():
         require_compilable(
             law, {i.name: np.full(3, i.role.typical) for i in laws.describe(law).inputs}

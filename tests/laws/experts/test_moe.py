@@ -1,6 +1,4 @@
-"""Mixtures of experts: printed numbers, the sizes and allocations in closed form, and the laws that
-they contain.
-"""
+"""Mixtures of experts: published values, closed-form sizes and allocations, special cases."""
 
 import jax
 import jax.numpy as jnp
@@ -40,8 +38,8 @@ class TestRouted:
         """Clark et al. 2022, Table 3, at 1e9 parameters and 64 experts."""
         theta = laws.params(routed, router)
         np.testing.assert_allclose(routed(1e9, 64, **theta), loss, rtol=REFERENCE)
-        found = saturating_experts(64, E_start=theta["E_start"], E_max=theta["E_max"])
-        np.testing.assert_allclose(found, experts, rtol=REFERENCE)
+        value = saturating_experts(64, E_start=theta["E_start"], E_max=theta["E_max"])
+        np.testing.assert_allclose(value, experts, rtol=REFERENCE)
 
     @pytest.mark.parametrize("router", ROUTERS)
     def test_natural_logarithms_would_give_a_loss_below_one(self, router):
@@ -83,7 +81,7 @@ class TestRouted:
         )
         point = fit.point(routed, table, starts=4)
         for name, value in theta.items():
-            # The number that endless experts count for is an extrapolation beyond 512 of them.
+            # The effective number of infinitely many experts is an extrapolation beyond 512.
             np.testing.assert_allclose(
                 point.params[name], value, rtol=2e-2 if name == "E_max" else 5e-3, err_msg=name
             )
@@ -91,19 +89,17 @@ class TestRouted:
 
 class TestGranular:
     def test_value(self):
-        """Krajewski et al. 2024, Table 2, 64 x 1B: the paper prints 2.491; its three-digit
-        constants give 2.471.
-        """
-        found = granular(43e9, 28.94e9, 16, **laws.params(granular))
-        np.testing.assert_allclose(found, 2.47138769, rtol=REFERENCE)
-        np.testing.assert_allclose(found, 2.491, atol=0.025)
+        """Krajewski et al. 2024, Table 2, 64 x 1B: 2.471 from three digits; printed as 2.491."""
+        value = granular(43e9, 28.94e9, 16, **laws.params(granular))
+        np.testing.assert_allclose(value, 2.47138769, rtol=REFERENCE)
+        np.testing.assert_allclose(value, 2.491, atol=0.025)
 
-    def test_endless_granularity_is_chinchilla(self):
+    def test_infinite_granularity_is_chinchilla(self):
         p = laws.params(granular)
         dense = {"E": p["c"], "A": p["a"], "B": p["b"], "alpha": p["alpha"], "beta": p["beta"]}
-        found = granular(1e9, 2e10, jnp.inf, **p)
+        value = granular(1e9, 2e10, jnp.inf, **p)
         np.testing.assert_allclose(
-            found, laws.chinchilla(1e9, 2e10, **dense), rtol=VALUE["float64"]
+            value, laws.chinchilla(1e9, 2e10, **dense), rtol=VALUE["float64"]
         )
 
 
@@ -115,8 +111,9 @@ class TestJoint:
 
     @pytest.mark.parametrize(("experts", "loss", "N", "D"), VALUES)
     def test_values(self, experts, loss, N, D):
-        """Ludziejewski et al. 2025, Table 3; Table 1 prints 1.7B and 9.7B at one expert and 1e20
-        FLOP.
+        """Ludziejewski et al. 2025, Table 3.
+
+        Table 1 prints 1.7B and 9.7B at one expert and 1e20 FLOP.
         """
         np.testing.assert_allclose(joint_moe(1e9, 2e10, experts, **JOINT), loss, rtol=REFERENCE)
         best = joint_moe_optimal(1e20, experts, JOINT)
@@ -165,9 +162,9 @@ class TestJoint:
 
     def test_without_the_experts_it_is_chinchilla(self):
         flat = laws.fix(joint_moe, gamma=0, delta=0, zeta=0, omega=0, E_start=2, E_max=300)
-        found = flat(1e9, 2e10, 64, c=1.7, a=400.0, alpha=-0.34, b=410.0, beta=-0.28)
+        value = flat(1e9, 2e10, 64, c=1.7, a=400.0, alpha=-0.34, b=410.0, beta=-0.28)
         dense = laws.chinchilla(1e9, 2e10, E=1.7, A=400.0, B=410.0, alpha=0.34, beta=0.28)
-        np.testing.assert_allclose(found, dense, rtol=1e-14)
+        np.testing.assert_allclose(value, dense, rtol=1e-14)
 
 
 class TestSparse:
@@ -180,9 +177,9 @@ class TestSparse:
 
     def test_without_sparsity_terms_it_is_chinchilla(self):
         flat = laws.fix(sparse_moe, c=0, d=0, lam=0, delta=1, gamma=1)
-        found = flat(1e9, 2e10, 0.9, e=1.7, a=400.0, alpha=0.34, b=410.0, beta=0.28)
+        value = flat(1e9, 2e10, 0.9, e=1.7, a=400.0, alpha=0.34, b=410.0, beta=0.28)
         np.testing.assert_allclose(
-            found,
+            value,
             laws.chinchilla(1e9, 2e10, E=1.7, A=400.0, B=410.0, alpha=0.34, beta=0.28),
             rtol=1e-14,
         )

@@ -35,18 +35,18 @@ def test_two_breaks():
     assert laws.get("bnsl(2)") is law
 
 
-def test_a_break_that_changes_nothing_is_none():
+def test_a_break_without_a_change_of_slope_has_no_effect():
     x = np.geomspace(1, 1e12, 13)
     theta = {**TWO, "c_2": 0.0}
     np.testing.assert_allclose(bnsl(2)(x, **theta), bnsl(1)(x, **ONE), rtol=1e-14)
-    straight = bnsl(1)(x, **{**ONE, "c_1": 0.0})
+    unbroken = bnsl(1)(x, **{**ONE, "c_1": 0.0})
     np.testing.assert_allclose(
-        straight, laws.power_size(x, L_inf=0.5, A=10.0, alpha=0.3), rtol=1e-13
+        unbroken, laws.power_size(x, L_inf=0.5, A=10.0, alpha=0.3), rtol=1e-13
     )
 
 
 def test_slopes_of_the_segments():
-    """Far from every break the excess is a power law of the slope that is promised."""
+    """Far from every break the excess is a power law with the declared slope."""
     slopes = bnsl_slopes(TWO)
     np.testing.assert_allclose(slopes, [-0.3, -0.8, 0.1], rtol=1e-12)
     without_floor = {**TWO, "a": 0.0}
@@ -72,12 +72,12 @@ def test_at_infinity_the_last_slope_decides():
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5])
-def test_how_many_breaks(n):
+def test_the_number_of_breaks_is_validated(n):
     with pytest.raises(JscaleError, match="1 break or more"):
         bnsl(n)
 
 
-def test_slopes_of_something_else():
+def test_slopes_of_other_parameters_are_refused():
     with pytest.raises(JscaleError, match="not parameters of a broken"):
         bnsl_slopes({"E": 1.0})
 
@@ -92,9 +92,9 @@ def test_start_ranges_keep_the_breaks_in_order(n):
 
 def test_recovery():
     table = runs.simulate(
-        bnsl(1), ONE, {"x": np.geomspace(10, 1e6, 80)}, noise=1e-3, key=jax.random.key(0)
+        bnsl(1), ONE, {"x": np.geomspace(10, 1e6, 40)}, noise=5e-4, key=jax.random.key(0)
     )
-    point = fit.point(bnsl(1), table, starts=8)
+    point = fit.point(bnsl(1), table, starts=4)
     assert point.certificate.converged
     for name, truth in ONE.items():
         assert abs(point.params[name] - truth) < 4 * point.stderr[name], name

@@ -1,4 +1,4 @@
-"""Parallel streams: a printed number, the size that they are worth, and recovery."""
+"""Parallel streams: a published value, the equivalent size, and recovery."""
 
 import jax
 import numpy as np
@@ -19,14 +19,12 @@ def _double():
 
 
 def test_value():
-    """Chen et al. 2025, authors' code: the model of 1.57e9 parameters and four streams on
-    Stack-V2-Python.
-    """
+    """Chen et al. 2025, authors' code, Stack-V2-Python: 1.57e9 parameters and four streams."""
     np.testing.assert_allclose(parallel(1571472384, 4, **THETA), 1.052961743, rtol=REFERENCE)
 
 
 @pytest.mark.parametrize("source", laws.describe(parallel).published)
-def test_size_that_streams_are_worth(source):
+def test_equivalent_size_of_one_stream(source):
     theta = laws.params(parallel, source)
     same = parallel_size(1e9, 8.0, theta)
     np.testing.assert_allclose(
@@ -37,8 +35,8 @@ def test_size_that_streams_are_worth(source):
 
 def test_one_stream_is_a_power_law():
     A = THETA["A"] ** THETA["alpha"]
-    found = laws.power_size(1e9, L_inf=THETA["E"], A=A, alpha=THETA["alpha"])
-    np.testing.assert_allclose(parallel(1e9, 1, **THETA), found, rtol=1e-13)
+    expected = laws.power_size(1e9, L_inf=THETA["E"], A=A, alpha=THETA["alpha"])
+    np.testing.assert_allclose(parallel(1e9, 1, **THETA), expected, rtol=1e-13)
 
 
 def test_recovery():

@@ -19,7 +19,7 @@ def _double():
         yield
 
 
-def test_no_floor_is_a_floor_of_nothing():
+def test_no_floor_is_a_floor_of_zero():
     x = np.geomspace(1, 1e12, 7)
     with_floor = laws.power_size(x, L_inf=0.0, A=2.0, alpha=0.3)
     np.testing.assert_array_equal(power_law(x, A=2.0, alpha=0.3), with_floor)
@@ -60,10 +60,10 @@ def test_the_inverse_is_differentiable_and_infinite_at_the_floor():
 
 @pytest.mark.parametrize("x", [10.0, 1e5, 1e10])
 def test_slope_of_the_total_loss(x):
-    found = jax.grad(lambda log_x: jnp.log(laws.power_size(jnp.exp(log_x), **THETA)))(jnp.log(x))
+    slope = jax.grad(lambda log_x: jnp.log(laws.power_size(jnp.exp(log_x), **THETA)))(jnp.log(x))
     loss = laws.power_size(x, **THETA)
-    np.testing.assert_allclose(total_slope(loss, alpha=0.3, L_inf=1.5), found, rtol=1e-10)
-    assert -0.3 < found < 0
+    np.testing.assert_allclose(total_slope(loss, alpha=0.3, L_inf=1.5), slope, rtol=1e-10)
+    assert -0.3 < slope < 0
 
 
 def test_lesson():
@@ -74,7 +74,7 @@ def test_lesson():
     np.testing.assert_allclose(ten_times, 10.0, rtol=1e-7)
 
 
-def test_longer_contexts_tell_the_larger_model_more():
+def test_a_larger_model_gains_more_from_longer_contexts():
     """Xiong et al. 2023: the larger model has the larger exponent."""
     small, large = (laws.params(power_context, f"xiong2023_{size}") for size in ("7b", "70b"))
     assert large["beta"] > small["beta"]

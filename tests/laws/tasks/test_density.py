@@ -25,8 +25,9 @@ CHAIN = {
 
 
 def test_doubling_time():
-    """Xiao et al. 2024: 99.02 days or 3.25 months at 0.007 a day; the journal's 3.5 months are
-    0.006507 a day.
+    """Xiao et al. 2024: 99.02 days or 3.25 months at 0.007 a day.
+
+    The journal's 3.5 months are 0.006507 a day.
     """
     np.testing.assert_allclose(_density.doubling_time(0.007), 99.02102579, rtol=REFERENCE)
     np.testing.assert_allclose(_density.doubling_time(0.007) / 30.4375, 3.253257521, rtol=REFERENCE)
@@ -48,7 +49,7 @@ def test_growth_is_the_ratio_of_two_days():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_there_and_back(dtype):
+def test_size_inverts_the_score(dtype):
     with in_dtype(dtype):
         sizes = jnp.geomspace(jnp.asarray(1e7, dtype), 1e12, 40)
         scores = _density.reference_score(sizes, **CHAIN)
@@ -61,9 +62,7 @@ def test_there_and_back(dtype):
 
 
 def test_scores_without_an_effective_size():
-    """At chance no model is small enough, above the chain's ceiling none is large enough; no
-    derivative is NaN.
-    """
+    """0 at chance, infinite above the chain's ceiling; no derivative is NaN."""
     with in_dtype("float64"):
         ceiling = _density.reference_score(jnp.inf, **CHAIN)
         size = jax.value_and_grad(lambda s, theta: _density.reference_size(s, **theta), (0, 1))
@@ -107,7 +106,7 @@ def test_the_chain_is_two_laws():
         np.testing.assert_allclose(_density.reference_score(1e9, **CHAIN), expected, rtol=1e-14)
 
 
-def test_the_unit_of_the_loss_is_a_ridge():
+def test_scores_do_not_identify_the_unit_of_the_loss():
     with in_dtype("float64"):
         moved = {**CHAIN, **{k: 2 * CHAIN[k] for k in "abl"}, "gamma": CHAIN["gamma"] / 2}
         sizes = jnp.geomspace(1e7, 1e11, 9)

@@ -1,6 +1,4 @@
-"""From loss and compute to scores: printed numbers, chains of laws, and where a smooth loss looks
-abrupt.
-"""
+"""From loss and compute to scores: published values, chains of laws, abrupt metrics."""
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +23,7 @@ DENSE = laws.params(laws.chinchilla)
     ],
 )
 def test_reference_errors(source, loss, error):
-    """Gadre et al. 2024: error at the loss of 1e21 FLOP and 20 tokens a parameter, worked out in 40
-    digits.
-    """
+    """Gadre et al. 2024: error at the loss of 1e21 FLOP and 20 tokens a parameter, to 40 digits."""
     theta = laws.params(_downstream.error_from_loss, source)
     with in_dtype("float64"):
         np.testing.assert_allclose(
@@ -55,19 +51,17 @@ def test_half_the_gain_at_the_midpoint():
 
 
 def test_an_exact_match_looks_abrupt():
-    """Ten times the model: the loss moves by the same ratio everywhere, the score of 40 tokens
-    jumps in one decade.
-    """
+    """Per decade of size the loss changes by one ratio, the score of 40 tokens in one decade."""
     N = np.geomspace(1e7, 1e13, 7)
     with in_dtype("float64"):
         loss = laws.power_size(N, L_inf=0.0, A=60.0, alpha=0.3)
         score = np.asarray(_downstream.exact_match(loss, k=40.0))
         ratios = loss[1:] / loss[:-1]
         np.testing.assert_allclose(ratios, ratios[0], rtol=1e-12)
-        jumps = np.diff(score)
+        changes = np.diff(score)
         assert score[0] < 1e-3
         assert score[-1] > 0.6
-        assert jumps.max() > 5 * np.median(jumps[:3])
+        assert changes.max() > 5 * np.median(changes[:3])
         one = _downstream.exact_match(loss, k=1.0)
         np.testing.assert_allclose(score, np.asarray(one) ** 40, rtol=1e-12)
 
@@ -90,7 +84,7 @@ def test_capability_to_score():
         _scores.observational(0)
 
 
-def test_turning_the_components_leaves_the_score():
+def test_rotated_components_give_the_same_score():
     """The trap on the card: a rotation of the components and of their weights is the same law."""
     law, turn = _scores.observational(2), np.array([[0.6, -0.8], [0.8, 0.6]])
     S, beta = np.array([0.7, -1.1]), np.array([1.2, 0.5])
@@ -112,9 +106,7 @@ def test_coverage_grows_with_samples():
 
 
 def test_tokens_of_a_compute_optimal_model():
-    """The rounded constants: 1.05e13 tokens at 3.8e25 FLOP, and a third more with half a unit on
-    the exponent.
-    """
+    """Rounded constants: 1.05e13 tokens at 3.8e25 FLOP, a third more at an exponent of 0.535."""
     theta = laws.params(_scores.optimal_tokens)
     with in_dtype("float64"):
         tokens = _scores.optimal_tokens(3.8e25, **theta)
@@ -132,7 +124,7 @@ def test_the_error_falls_with_size():
 
 
 @pytest.mark.parametrize("components", [1, 2, 3])
-def test_members_are_their_formula(components):
+def test_every_number_of_components_is_its_formula(components):
     law = _scores.observational(components)
     record, rng = laws.describe(law), np.random.default_rng(components)
     at = {name: rng.normal(size=5) for name in (*record.input_names, *record.parameter_names)}
