@@ -61,17 +61,16 @@ POWERS = {name: KUMAR[name] for name in ("E", "A", "B", "alpha", "beta")} | {"ga
 
 
 def perturbed(point: dict[str, float]) -> dict[str, np.ndarray]:
-    """(2 n,) arrays: every entry of ``point`` in turn moved up, then every one moved down by
-    DIFFERENCE of its size.
-    """
+    """(2 n,) arrays: every entry of ``point`` in turn moved up, then down, by DIFFERENCE of it."""
     steps = DIFFERENCE * np.eye(len(point))
     scale = 1 + np.concatenate([steps, -steps])
     return {name: value * scale[:, i] for i, (name, value) in enumerate(point.items())}
 
 
 def differences(values: Any, point: dict[str, float]) -> np.ndarray:
-    """(n, …) central differences by the entries of ``point``, from ``values`` (2 n, …) at
-    :func:`perturbed`.
+    """Central differences (n, …) by the entries of ``point``.
+
+    From ``values`` (2 n, …) at :func:`perturbed`.
     """
     values = np.asarray(values)
     up, down = np.split(values, 2)
@@ -85,16 +84,19 @@ def assert_derivatives(
     mode: Callable = jax.jacrev,
     rtol: float = 1e-6,
 ) -> None:
-    """``function`` (dict of scalars or of rows → (m,) or (m, rows)) has the derivatives of its
-    finite differences.
+    """Check derivatives against finite differences.
+
+    ``function`` maps a dict of scalars or of rows to (m,) or (m, rows).
     """
     values = jax.jit(function)({k: jnp.asarray(v) for k, v in perturbed(point).items()})
     expected = differences(np.asarray(values).T, point)  # (n, m)
-    found = jax.jit(mode(function))({name: jnp.asarray(value) for name, value in point.items()})
+    derivatives = jax.jit(mode(function))(
+        {name: jnp.asarray(value) for name, value in point.items()}
+    )
     by_log = np.abs(expected * np.array(list(point.values()))[:, None]).max(axis=0)
     for row, name in zip(expected, point, strict=True):
-        assert np.all(np.abs(found[name] - row) <= rtol * by_log / abs(point[name])), (
+        assert np.all(np.abs(derivatives[name] - row) <= rtol * by_log / abs(point[name])), (
             name,
-            found[name],
+            derivatives[name],
             row,
         )

@@ -1,6 +1,4 @@
-"""Optima from the table of reference values (``tests/reference/values.json``), in the shape that
-these
-tests ask for.
+"""Optima from the table of reference values (``tests/reference/values.json``).
 
 They were computed in 40-digit arithmetic and confirmed by other optimisers, ten digits each.
 """

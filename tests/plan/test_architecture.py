@@ -53,9 +53,7 @@ DEEPSEEK_3 = (
 
 
 def test_gpt3():
-    """174,600 million parameters, 3.14e23 FLOP on 300 billion tokens: Brown et al. 2020, Table D.1
-    (6 N D).
-    """
+    """174.6e9 parameters, 3.14e23 FLOP (6 N D) on 300e9 tokens: Brown et al. 2020, Table D.1."""
     assert GPT3.parameters == pytest.approx(174.6e9, rel=1e-4)
     assert costs.training_flops.flops(GPT3.parameters, 300e9) == pytest.approx(3.14e23, rel=1e-3)
     # Attention, which 6 N D leaves out, adds 2.7% to the training of this model.
@@ -68,9 +66,7 @@ def test_gpt3():
 
 
 def test_llama2_70b():
-    """69 billion parameters; 8 of 64 heads have keys and values, so 320 KiB a token instead of 2.5
-    MiB.
-    """
+    """69e9 parameters; 8 of 64 heads have keys and values: 320 KiB per token, not 2.5 MiB."""
     assert LLAMA2.parameters == 68_975_329_280  # 68,976,648,192 with its 161 norms of 8,192
     assert LLAMA2.kv_cache_bytes(1) == 327_680
     assert LLAMA2.kv_cache_bytes(4096, batch=2, bits=8) == 327_680 * 4096
@@ -87,9 +83,7 @@ def test_mixtral_8x7b():
 
 @pytest.mark.parametrize("row", HOFFMANN_A4, ids=lambda row: f"{row[0]}M")
 def test_hoffmann_table_a4(row):
-    """The ratios come out without embedding and logits, though appendix F says that both were
-    counted.
-    """
+    """The ratios are reproduced without embedding and logits, which appendix F says it counts."""
     millions, layers, width, heads, head_dim, printed = row
     model = costs.Architecture(
         layers=layers, width=width, heads=heads, head_dim=head_dim, vocabulary=32000
@@ -144,18 +138,16 @@ def test_a_causal_mask_halves_the_scores_alone():
 
 
 def test_granular_flops_are_those_of_the_architecture():
-    """Krajewski et al. 2024: the same active parameters whatever the granularity, and a router that
-    grows with it.
-    """
+    """Krajewski et al. 2024: the router depends on the granularity, the parameters used do not."""
     sizes = {"layers": 16, "width": 1024}
     for granularity in (1, 4, 16):
         model = costs.Architecture(**sizes, heads=16, experts=64, granularity=granularity)
         scores = model.attention_flops_per_token(1024)
-        found = costs.granular_flops_per_token(**sizes, experts=64, granularity=granularity)
-        assert found == 3 * (model.forward_flops_per_token(1024) - scores)
-        assert found == 6 * 16 * (12 * 1024**2 + 1024 * 64 * granularity)
+        flops = costs.granular_flops_per_token(**sizes, experts=64, granularity=granularity)
+        assert flops == 3 * (model.forward_flops_per_token(1024) - scores)
+        assert flops == 6 * 16 * (12 * 1024**2 + 1024 * 64 * granularity)
         # The law's N, without the router: d^2 (8 E + 4) per block.
         experts = model.non_embedding_parameters - 16 * model.router_parameters
         assert experts == 16 * 1024**2 * (8 * 64 + 4)
-    dear = costs.granular_flops_per_token(**sizes, experts=64, granularity=16, per_route=12)
-    assert dear - found == 6 * 16 * 1024 * 64 * 16
+    double = costs.granular_flops_per_token(**sizes, experts=64, granularity=16, per_route=12)
+    assert double - flops == 6 * 16 * 1024 * 64 * 16

@@ -1,6 +1,4 @@
-"""Costs of counts, hardware and memory: printed values, inverses, derivatives in both precisions,
-and bad numbers.
-"""
+"""Costs of counts, hardware and memory: published values, inverses, derivatives, errors."""
 
 import functools
 import inspect
@@ -110,7 +108,7 @@ CASES = {
 
 
 @pytest.fixture
-def wide():
+def float64_mode():
     with float64():
         yield
 
@@ -122,27 +120,23 @@ def test_every_function_has_a_case():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_derivatives_are_finite_differences(name, wide):
-    """Of the logarithm by the logarithms, where the differences of these smooth functions are right
-    to 1e-8.
-    """
+def test_derivatives_are_finite_differences(name, float64_mode):
+    """Of the logarithm by the logarithms, where the differences are accurate to 1e-8."""
     function, point = CASES[name]
     logs = {k: jnp.log(v) for k, v in point.items()}
 
     def elastic(logs):
         return jnp.log(function(**{k: jnp.exp(v) for k, v in logs.items()}))
 
-    found = jax.jit(jax.grad(elastic))(logs)
+    slopes = jax.jit(jax.grad(elastic))(logs)
     for k in point:
         up, down = (float(elastic(logs | {k: logs[k] + step})) for step in (1e-5, -1e-5))
-        np.testing.assert_allclose(found[k], (up - down) / 2e-5, rtol=1e-6, atol=1e-8, err_msg=k)
+        np.testing.assert_allclose(slopes[k], (up - down) / 2e-5, rtol=1e-6, atol=1e-8, err_msg=k)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_float32_is_float64_with_its_derivatives(name):
-    """Measured 5e-7 at most. The derivatives themselves, not their logarithms, must not underflow
-    either.
-    """
+    """Errors of 5e-7 at most; the derivatives themselves must not underflow either."""
     function, point = CASES[name]
     narrow = {k: jnp.float32(v) for k, v in point.items()}
     value, slopes = jax.value_and_grad(lambda p: function(**p))(narrow)
@@ -202,9 +196,7 @@ def test_hardware_of_lamda():
 
 
 def test_memory():
-    """24 GB for 1.5 billion parameters: Rajbhandari et al. 2020, section 3.1; 80 and 34:
-    Korthikanti et al. 2022.
-    """
+    """24 GB for 1.5e9 parameters: Rajbhandari et al. 2020; 80 and 34: Korthikanti et al. 2022."""
     assert costs.training_bytes(1.5e9) == 24e9
     assert costs.weight_bytes(7e10, 4) == 35e9
     gpt3 = {"layers": 96, "width": 12288, "heads": 96, "context": 2048}
@@ -279,7 +271,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_numbers_are_one_clear_line(name):
+def test_bad_numbers_raise_one_line(name):
     call, message = BAD[name]
     with pytest.raises(JscaleError, match=message) as error:
         call()

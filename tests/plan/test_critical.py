@@ -1,4 +1,4 @@
-"""The critical number of tokens: eq. 13, its derivatives, and laws in which more data never hurts."""
+"""The critical number of tokens: eq. 13, its derivatives, and laws without one."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ ROBUST = KUMAR | {"C_w": 1.0, "C_a": 1.0, "C_kv": 1.0}
 
 
 @pytest.fixture
-def wide():
+def float64_mode():
     with float64():
         yield
 
@@ -29,45 +29,43 @@ def closed_form(N, P_post, theta):
 
 
 @pytest.mark.smoke
-def test_dcrit_nobias(wide):
-    found = plan.critical_tokens(laws.precision, KUMAR, N=SIZES, P_post=BITS, throw=True)
-    np.testing.assert_allclose(found.D_crit, facts.DCRIT_NOBIAS, rtol=RTOL)
-    assert found.status.shape == (8, 6)
+def test_dcrit_nobias(float64_mode):
+    result = plan.critical_tokens(laws.precision, KUMAR, N=SIZES, P_post=BITS, throw=True)
+    np.testing.assert_allclose(result.D_crit, facts.DCRIT_NOBIAS, rtol=RTOL)
+    assert result.status.shape == (8, 6)
 
 
-def test_dcrit_bias(wide):
-    """The other reading of the table, C_T exp(b), divides it by exp(b / (gamma_D + beta)) =
-    3.07711.
-    """
+def test_dcrit_bias(float64_mode):
+    """With C_T exp(b) in place of C_T, D_crit is less by exp(b / (gamma_D + beta)) = 3.07711."""
     theta = laws.params(laws.precision, "kumar2024_bias")
-    found = plan.critical_tokens(laws.precision, theta, N=SIZES, P_post=BITS, throw=True)
+    result = plan.critical_tokens(laws.precision, theta, N=SIZES, P_post=BITS, throw=True)
     np.testing.assert_allclose(
-        np.array(facts.DCRIT_NOBIAS) / found.D_crit, np.full((8, 6), 3.07711), rtol=2e-6
+        np.array(facts.DCRIT_NOBIAS) / result.D_crit, np.full((8, 6), 3.07711), rtol=2e-6
     )
 
 
-def test_the_printed_condition_is_not_used(wide):
+def test_the_printed_condition_is_not_used(float64_mode):
     """Eq. 12 as printed lacks the factor beta, which makes D_crit twice as large."""
-    found = plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=4).D_crit
-    misprint = found * KUMAR["beta"] ** (-1 / (KUMAR["gamma_D"] + KUMAR["beta"]))
-    assert misprint > 1.9 * found
+    result = plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=4).D_crit
+    misprint = result * KUMAR["beta"] ** (-1 / (KUMAR["gamma_D"] + KUMAR["beta"]))
+    assert misprint > 1.9 * result
     slope = jax.grad(lambda D: laws.precision(8e9, D, P_post=4.0, **KUMAR))
-    assert abs(slope(found) * found) < 1e-12
+    assert abs(slope(result) * result) < 1e-12
     assert slope(misprint) * misprint > 1e-3
 
 
-def test_it_is_the_least_loss_over_tokens(wide):
-    """Also where the model was trained in few bits, where eq. 13 needs effective parameters."""
+def test_it_is_the_least_loss_over_tokens(float64_mode):
+    """Also for a model trained in 6 bits, for which eq. 13 needs effective parameters."""
     theta = draws(KUMAR, 50, spread=0.1)
-    found = plan.critical_tokens(laws.precision, theta, N=1e9, P_post=3.5, P=6, throw=True)
+    result = plan.critical_tokens(laws.precision, theta, N=1e9, P_post=3.5, P=6, throw=True)
     D = np.geomspace(1e6, 1e16, 20001)[:, None]
     loss = lambda D: np.asarray(laws.precision(1e9, D, 6.0, 6.0, 6.0, 3.5, **theta))  # noqa: E731
-    least = loss(np.asarray(found.D_crit))
+    least = loss(np.asarray(result.D_crit))
     assert np.all(least <= loss(D).min(axis=0) * (1 + 1e-15))
-    np.testing.assert_allclose(D[np.argmin(loss(D), axis=0), 0], found.D_crit, rtol=2e-3)
+    np.testing.assert_allclose(D[np.argmin(loss(D), axis=0), 0], result.D_crit, rtol=2e-3)
 
 
-def test_robustness_to_quantisation_raises_it(wide):
+def test_robustness_to_quantisation_raises_it(float64_mode):
     plain = plan.critical_tokens(laws.precision, KUMAR, N=1e9, P_post=3, P=6, throw=True)
     robust = plan.critical_tokens(laws.precision_robust, ROBUST, N=1e9, P_post=3, P=6, throw=True)
     share = (1 - np.exp(-3.0)) ** 3
@@ -76,7 +74,7 @@ def test_robustness_to_quantisation_raises_it(wide):
     )
 
 
-def test_gradients_are_the_finite_differences(wide):
+def test_gradients_are_the_finite_differences(float64_mode):
     def function(point):
         inputs = {name: point[name] for name in ("N", "P_post", "P_w")}
         theta = {name: point[name] for name in KUMAR}
@@ -86,11 +84,11 @@ def test_gradients_are_the_finite_differences(wide):
     assert_derivatives(function, point, jax.jacfwd)
 
 
-def test_second_derivatives_are_those_of_the_closed_form(wide):
+def test_second_derivatives_are_those_of_the_closed_form(float64_mode):
     names = ("beta", "gamma_D", "gamma_post", "P_post")
     point = jnp.asarray([(KUMAR | {"P_post": 4.0})[name] for name in names])
 
-    def ours(x):
+    def computed(x):
         moved = KUMAR | {"P_post": 4.0} | dict(zip(names, x, strict=True))
         return jnp.log(
             plan.critical_tokens(laws.precision, moved, N=8e9, P_post=moved.pop("P_post")).D_crit
@@ -101,11 +99,11 @@ def test_second_derivatives_are_those_of_the_closed_form(wide):
         return jnp.log(closed_form(8e9, moved["P_post"], moved))
 
     np.testing.assert_allclose(
-        jax.jit(jax.hessian(ours))(point), jax.hessian(exact)(point), rtol=1e-8, atol=1e-10
+        jax.jit(jax.hessian(computed))(point), jax.hessian(exact)(point), rtol=1e-8, atol=1e-10
     )
 
 
-def test_draws_vmap_and_jit_agree(wide):
+def test_draws_vmap_and_jit_agree(float64_mode):
     theta = draws(KUMAR, 200)
     together = plan.critical_tokens(laws.precision, theta, N=8e9, P_post=4, throw=True)
     mapped = jax.jit(jax.vmap(lambda t: plan.critical_tokens(laws.precision, t, N=8e9, P_post=4)))(
@@ -126,36 +124,36 @@ def test_draws_vmap_and_jit_agree(wide):
     ],
     ids=["chinchilla", "kaplan", "never-quantised", "infinite-bits", "quantised-to-its-own-bits"],
 )
-def test_where_more_data_never_hurts_it_is_infinite(law, theta, inputs, wide):
-    found = plan.critical_tokens(law, theta, N=8e9, **inputs)
-    assert found.D_crit == np.inf
-    assert int(found.status) == Status.no_interior_optimum
+def test_where_more_data_never_hurts_it_is_infinite(law, theta, inputs, float64_mode):
+    result = plan.critical_tokens(law, theta, N=8e9, **inputs)
+    assert result.D_crit == np.inf
+    assert int(result.status) == Status.no_interior_optimum
 
 
-def test_where_data_only_hurts_the_search_fails(wide):
-    found = plan.critical_tokens(
+def test_the_search_fails_where_more_data_always_hurts(float64_mode):
+    result = plan.critical_tokens(
         laws.ptq_degradation, laws.params(laws.ptq_degradation, "kumar2024"), N=8e9, P_post=4
     )
-    assert np.isnan(found.D_crit)
-    assert int(found.status) == Status.not_converged
+    assert np.isnan(result.D_crit)
+    assert int(result.status) == Status.not_converged
 
 
-def test_entries_without_a_critical_point_leave_the_derivatives_of_the_others_alone(wide):
+def test_entries_without_a_critical_point_do_not_affect_other_derivatives(float64_mode):
     def total(size):
-        found = plan.critical_tokens(
+        result = plan.critical_tokens(
             laws.precision, KUMAR, N=size, P_post=jnp.asarray([4.0, jnp.inf, 5.0])
         )
-        return jnp.sum(jnp.where(found.status == Status.converged, jnp.log(found.D_crit), 0.0))
+        return jnp.sum(jnp.where(result.status == Status.converged, jnp.log(result.D_crit), 0.0))
 
     slope = KUMAR["gamma_N"] / (KUMAR["gamma_D"] + KUMAR["beta"])
     np.testing.assert_allclose(jax.grad(total)(8e9) * 8e9, 2 * slope, rtol=1e-10)
 
 
 def test_float32():
-    """At most 3.3e-6 off; a critical point beyond 1e20 tokens is not looked for."""
-    found = plan.critical_tokens(laws.precision, KUMAR, N=SIZES, P_post=BITS, throw=True)
-    assert found.D_crit.dtype == jnp.float32
-    np.testing.assert_allclose(found.D_crit, facts.DCRIT_NOBIAS, rtol=1e-5)
+    """Relative errors of at most 3.3e-6; the search ends at 1e20 tokens."""
+    result = plan.critical_tokens(laws.precision, KUMAR, N=SIZES, P_post=BITS, throw=True)
+    assert result.D_crit.dtype == jnp.float32
+    np.testing.assert_allclose(result.D_crit, facts.DCRIT_NOBIAS, rtol=1e-5)
     assert plan.critical_tokens(laws.precision, KUMAR, N=8e9, P_post=20).D_crit == np.inf
     with float64():
         assert (
@@ -165,8 +163,8 @@ def test_float32():
         )
 
 
-def test_bad_questions_are_one_clear_line():
-    for question, message in (
+def test_invalid_arguments_raise_one_line():
+    for call, message in (
         (
             lambda: plan.critical_tokens(laws.precision, KUMAR, N=0, P_post=4),
             "N must be a finite number above 0",
@@ -194,5 +192,5 @@ def test_bad_questions_are_one_clear_line():
         ),
     ):
         with pytest.raises(JscaleError, match=message) as error:
-            question()
+            call()
         assert "\n" not in str(error.value)

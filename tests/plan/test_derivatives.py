@@ -21,7 +21,7 @@ from tests.plan.cases import (
 
 
 @pytest.fixture
-def wide():
+def float64_mode():
     with float64():
         yield
 
@@ -33,7 +33,7 @@ def stacked(best):
 
 
 def closed_form(theta, C):
-    """LAWS of the two-term law: ln N, ln D and the loss at the optimum."""
+    """The optimum of the two-term law: ln N, ln D and the loss."""
     total = theta["alpha"] + theta["beta"]
     G = (theta["alpha"] * theta["A"] / (theta["beta"] * theta["B"])) ** (1 / total)
     N = G * (C / 6) ** (theta["beta"] / total)
@@ -42,8 +42,8 @@ def closed_form(theta, C):
     return jnp.stack([jnp.log(N), jnp.log(D), loss])
 
 
-def test_chinchilla_is_its_closed_form_to_second_order(wide):
-    """By ln C, since a change of C by 1 FLOP is nothing."""
+def test_chinchilla_is_its_closed_form_to_second_order(float64_mode):
+    """By ln C, since a change of C by 1 FLOP is below rounding."""
     point = {name: jnp.asarray(value) for name, value in BESIROGLU.items()} | {
         "log_C": jnp.log(1e21)
     }
@@ -52,22 +52,27 @@ def test_chinchilla_is_its_closed_form_to_second_order(wide):
         theta = {name: value for name, value in point.items() if name != "log_C"}
         return theta, jnp.exp(point["log_C"])
 
-    def ours(point):
-        return stacked(plan.optimal(laws.chinchilla, *split(point)))
+    def value(point):
+        planned = stacked(plan.optimal(laws.chinchilla, *split(point)))
+        return planned, planned
+
+    def first(point):
+        jacobian, planned = jax.jacrev(value, has_aux=True)(point)
+        return jacobian, (planned, jacobian)
 
     def exact(point):
         return closed_form(*split(point))
 
-    both = jax.jit(
-        lambda f=ours: (f(point), jax.jacrev(f)(point), jax.jacfwd(jax.jacrev(f))(point))
-    )()
+    second, (planned, jacobian) = jax.jit(jax.jacfwd(first, has_aux=True))(point)
     expected = exact(point), jax.jacfwd(exact)(point), jax.jacfwd(jax.jacfwd(exact))(point)
-    for found, true in zip(jax.tree.leaves(both), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(found, true, rtol=1e-8, atol=1e-12)
+    for value, true in zip(
+        jax.tree.leaves((planned, jacobian, second)), jax.tree.leaves(expected), strict=True
+    ):
+        np.testing.assert_allclose(value, true, rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.smoke
-def test_gradient_by_every_parameter_and_the_budget_is_the_finite_difference(wide):
+def test_gradient_by_every_parameter_and_the_budget_is_the_finite_difference(float64_mode):
     def function(point):
         theta = {name: value for name, value in point.items() if name != "budget"}
         return stacked(plan.optimal(laws.precision, theta, point["budget"], free=JOINT))
@@ -75,8 +80,8 @@ def test_gradient_by_every_parameter_and_the_budget_is_the_finite_difference(wid
     assert_derivatives(function, KUMAR | {"budget": 1e21})
 
 
-def test_gradient_by_given_inputs_is_the_finite_difference(wide):
-    """At a given size and post-training precision, with the weights' bits apart from the others."""
+def test_gradient_by_given_inputs_is_the_finite_difference(float64_mode):
+    """At a given post-training precision and a precision of the weights alone."""
 
     def function(point):
         theta = {name: point[name] for name in KUMAR}
@@ -86,7 +91,7 @@ def test_gradient_by_given_inputs_is_the_finite_difference(wide):
     assert_derivatives(function, KUMAR | {"budget": 1e24, "P_w": 6.0, "P_post": 4.0})
 
 
-def test_second_derivatives_are_the_finite_differences(wide):
+def test_second_derivatives_are_the_finite_differences(float64_mode):
     theta = laws.params(laws.qat, "kumar2024")
     point = {name: theta[name] for name in ("alpha", "beta", "gamma_w", "n_w")} | {
         "log_C": float(np.log(1e21))
@@ -101,9 +106,9 @@ def test_second_derivatives_are_the_finite_differences(wide):
     second = jax.jit(jax.jacfwd(first))({name: jnp.asarray(value) for name, value in point.items()})
     for row in point:
         expected = differences(moved[row], point)  # (n, outputs)
-        found = np.stack([second[row][column] for column in point])
+        computed = np.stack([second[row][column] for column in point])
         scale = np.abs(expected).max(axis=0)
-        assert np.all(np.abs(found - expected) <= 1e-6 * scale + 1e-9), (row, found, expected)
+        assert np.all(np.abs(computed - expected) <= 1e-6 * scale + 1e-9), (row, computed, expected)
 
 
 BUDGETS32 = 10.0 ** np.arange(15, 29)
@@ -115,20 +120,19 @@ LAWS32 = {
 
 @pytest.mark.parametrize("name", LAWS32)
 def test_float32(name):
-    """Budgets from 1e15 to 1e28 FLOP: nothing overflows, and the errors stay below those of the
-    docstring.
-    """
+    """Budgets from 1e15 to 1e28 FLOP: no overflow, and errors below those of the docstring."""
     law, source, free = LAWS32[name]
     theta = laws.params(law, source)
 
     def function(theta, budget):
-        best = plan.optimal(law, theta, budget, free=free)
-        relative = jax.jacfwd(
-            lambda t: stacked(
-                plan.optimal(law, {k: t[k] * v for k, v in theta.items()}, budget, free=free)
-            )
-        )
-        return best, relative({k: jnp.ones_like(budget) for k in theta})
+        def scaled(factors):
+            moved = {k: factors[k] * v for k, v in theta.items()}
+            best = plan.optimal(law, moved, budget, free=free)
+            return stacked(best), best
+
+        ones = {k: jnp.ones_like(budget) for k in theta}
+        by_theta, best = jax.jacfwd(scaled, has_aux=True)(ones)
+        return best, by_theta
 
     def run(dtype):
         rounded = {k: np.float32(v).astype(dtype) for k, v in theta.items()}
@@ -152,9 +156,10 @@ def test_float32(name):
     assert np.all(np.abs(by_theta - exact_by_theta) <= RTOL32["derivatives"] * largest)
 
 
-def test_float32_says_where_it_ends():
-    """Beyond about 1e15 tokens the second derivative of the data term underflows: NaN with a
-    status, not a guess.
+def test_float32_has_a_status_where_it_underflows():
+    """Beyond about 1e15 tokens the second derivative of the data term underflows.
+
+    The plan is NaN, with a status.
     """
     best = plan.optimal(laws.precision, KUMAR, np.float32(1e34), free=JOINT)
     assert int(best.status) == Status.not_converged
@@ -163,7 +168,7 @@ def test_float32_says_where_it_ends():
         plan.optimal(laws.precision, KUMAR, 1e40)
 
 
-def test_dtype_is_the_callers(wide):
+def test_dtype_is_that_of_the_arguments(float64_mode):
     single = {name: jnp.asarray(value, jnp.float32) for name, value in BESIROGLU.items()}
     assert plan.optimal(laws.chinchilla, single, 1e21).N_opt.dtype == jnp.float32
     assert plan.optimal(laws.chinchilla, BESIROGLU, 10**21).N_opt.dtype == jnp.float64

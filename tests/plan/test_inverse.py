@@ -1,6 +1,4 @@
-"""Plans without a budget: printed values, conditions of the optimum, brute force, derivatives and
-bad questions.
-"""
+"""Plans without a budget: published values, optimality conditions, brute force, derivatives."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +18,7 @@ SERVED = np.array([0.0, 1e11, 1e13, 1e15, 1e18])
 
 
 @pytest.fixture
-def wide():
+def float64_mode():
     with float64():
         yield
 
@@ -35,22 +33,24 @@ def closed_form(theta, price):
     return budget, theta["E"] + K * (budget / 6) ** -g + price * budget
 
 
-def use(theta, N, D):
-    """The tokens served for which N and D are the cheapest that reach their loss (Sardana et al.
-    2023).
-    """
+def repeated(theta, count):
+    """The same parameters as draws, so that tests share a compiled program."""
+    return {name: np.full(count, value) for name, value in theta.items()}
+
+
+def tokens_served(theta, N, D):
+    """The tokens served for which N and D reach their loss at the least cost (Sardana et al.)."""
     by_size = theta["alpha"] * theta["A"] * N ** -theta["alpha"]
     by_data = theta["beta"] * theta["B"] * D ** -theta["beta"]
     return (by_size / by_data - 1) * 3 * D
 
 
 @pytest.mark.smoke
-def test_sardana_hoffmann_rounded(wide):
-    """The quality of 70B parameters on 4.26T tokens, 10T tokens served: a smaller model costs 20%
-    less.
-    """
+def test_sardana_hoffmann_rounded(float64_mode):
+    """The loss of 70B parameters on 4.26T tokens, 10T served: a smaller model costs 20% less."""
     loss = laws.chinchilla(7e10, 4.26e12, **ROUNDED)
-    best = plan.cheapest(laws.chinchilla, ROUNDED, loss, cost=LIFETIME, throw=True)
+    cost = costs.LifetimeCost(np.full((5, 1), LIFETIME.T))
+    best = plan.cheapest(laws.chinchilla, repeated(ROUNDED, 5), loss, cost=cost, throw=True)
     np.testing.assert_allclose(best.N_opt, 33651594880.0, rtol=RTOL)
     np.testing.assert_allclose(best.D_opt, 9351054464000.0, rtol=RTOL)
     np.testing.assert_allclose(best.budget / LIFETIME.flops(7e10, 4.26e12), 0.8030538307, rtol=RTOL)
@@ -58,16 +58,15 @@ def test_sardana_hoffmann_rounded(wide):
 
 
 @pytest.mark.smoke
-def test_total_cost_J(wide):
-    best = plan.best_value(laws.chinchilla, BESIROGLU, 1e-24, throw=True)
+def test_total_cost_J(float64_mode):
+    price = np.full(6, 1e-24)
+    best = plan.best_value(laws.chinchilla, repeated(BESIROGLU, 6), price, throw=True)
     np.testing.assert_allclose(best.budget, 4.429093728e22, rtol=RTOL)
     np.testing.assert_allclose(best.loss + 1e-24 * best.budget, 2.109916586, rtol=RTOL)
 
 
-def test_lifetime_plans_satisfy_their_conditions(wide):
-    """At a given loss, at a given budget and at a price, from no use at all to a use that dwarfs
-    training.
-    """
+def test_lifetime_plans_satisfy_their_conditions(float64_mode):
+    """At a loss, at a budget and at a price; serving from 0 to much more than training."""
     theta = draws(ROUNDED, 5, spread=0.05)
     served, cost = SERVED[:, None], costs.LifetimeCost(SERVED[:, None])
     plans = {
@@ -79,7 +78,10 @@ def test_lifetime_plans_satisfy_their_conditions(wide):
         assert best.N_opt.shape == (5, 5), kind
         scale = served + 3 * best.D_opt
         np.testing.assert_allclose(
-            use(theta, best.N_opt, best.D_opt) / scale, served / scale, atol=1e-9, err_msg=kind
+            tokens_served(theta, best.N_opt, best.D_opt) / scale,
+            served / scale,
+            atol=1e-9,
+            err_msg=kind,
         )
         np.testing.assert_allclose(
             cost.flops(best.N_opt, best.D_opt), best.budget, rtol=1e-12, err_msg=kind
@@ -93,27 +95,29 @@ def test_lifetime_plans_satisfy_their_conditions(wide):
     np.testing.assert_allclose(by_size, 1e-24 * plans["price"].budget, rtol=1e-9)
 
 
-def test_brute_force_finds_nothing_better(wide):
-    """100,001 sizes for every use; each is trained until it reaches the loss, or for as long as the
-    budget lasts.
+def test_brute_force_finds_nothing_better(float64_mode):
+    """100,001 sizes for every number of tokens served.
+
+    Each is trained until it reaches the loss, or until it has used the budget.
     """
     N = np.geomspace(1e2, 1e12, 100001)[:, None]
-    cost = costs.LifetimeCost(SERVED)
-    best = plan.cheapest(laws.chinchilla, ROUNDED, 2.2, cost=cost, throw=True)
+    theta = repeated(ROUNDED, 5)
+    cost, plan_cost = costs.LifetimeCost(SERVED), costs.LifetimeCost(SERVED[:, None])
+    best = plan.cheapest(laws.chinchilla, theta, 2.2, cost=plan_cost, throw=True)
     gap = 2.2 - ROUNDED["E"] - ROUNDED["A"] * N ** -ROUNDED["alpha"]
     D = (ROUNDED["B"] / np.where(gap > 0, gap, np.nan)) ** (1 / ROUNDED["beta"])
     grid = np.nanmin(cost.flops(N, D), axis=0)
-    assert np.all(best.budget <= grid * (1 + 1e-13))
-    np.testing.assert_allclose(best.budget, grid, rtol=1e-6)
+    assert np.all(best.budget <= grid[:, None] * (1 + 1e-13))
+    np.testing.assert_allclose(best.budget[:, 0], grid, rtol=1e-6)
 
-    best = plan.optimal(laws.chinchilla, ROUNDED, 1e23, cost=cost, throw=True)
+    best = plan.optimal(laws.chinchilla, theta, 1e23, cost=plan_cost, throw=True)
     D = cost.tokens(1e23, N)
     grid = np.nanmin(laws.chinchilla(N, np.where(D > 0, D, np.nan), **ROUNDED), axis=0)
-    assert np.all(best.loss <= grid * (1 + 1e-13))
-    np.testing.assert_allclose(best.loss, grid, rtol=1e-6)
+    assert np.all(best.loss <= grid[:, None] * (1 + 1e-13))
+    np.testing.assert_allclose(best.loss[:, 0], grid, rtol=1e-6)
 
 
-def test_best_value_is_its_closed_form(wide):
+def test_best_value_is_its_closed_form(float64_mode):
     theta, price = draws(BESIROGLU, 6, spread=0.1), np.geomspace(1e-28, 1e-18, 6)
     best = plan.best_value(laws.chinchilla, theta, price, throw=True)
     budget, J = closed_form(theta, price)
@@ -121,10 +125,8 @@ def test_best_value_is_its_closed_form(wide):
     np.testing.assert_allclose(best.loss + price * best.budget, J, rtol=1e-13)
 
 
-def test_derivatives(wide):
-    """By the parameters and the tokens served; at no use the budget of best value has a closed
-    form.
-    """
+def test_derivatives(float64_mode):
+    """By the parameters and the tokens served; without serving there is a closed form."""
     point = {**ROUNDED, "T": 1e13, "target": 2.2}
 
     def cheapest(point):
@@ -134,21 +136,21 @@ def test_derivatives(wide):
         )
         return jnp.log(jnp.stack([best.N_opt, best.D_opt, best.budget]))
 
-    assert_derivatives(cheapest, point)
+    assert_derivatives(cheapest, point, jax.jacfwd)
 
     def value(theta):
         return jnp.log(plan.best_value(laws.chinchilla, theta, 1e-24).budget)
 
     theta = {name: jnp.asarray(value) for name, value in BESIROGLU.items()}
-    found = jax.jit(jax.grad(value))(theta)
+    slopes = jax.jit(jax.grad(value))(theta)
     exact = jax.grad(lambda theta: jnp.log(closed_form(theta, 1e-24)[0]))(theta)
     for name in set(theta) - {"E"}:
-        np.testing.assert_allclose(found[name], exact[name], rtol=1e-8, err_msg=name)
-    assert abs(found["E"]) < 1e-10
+        np.testing.assert_allclose(slopes[name], exact[name], rtol=1e-8, err_msg=name)
+    assert abs(slopes["E"]) < 1e-10
 
 
-def test_cheapest_is_the_inverse_of_optimal_with_bits(wide):
-    """Also where training in the bits that are used afterwards is the best."""
+def test_cheapest_is_the_inverse_of_optimal_with_bits(float64_mode):
+    """Also where training in ``P_post`` bits is the best."""
     post = np.array([4.0, 9.0])
     best = plan.optimal(
         laws.precision, KUMAR, np.full(2, 1e23), free=JOINT, P_post=post, throw=True
@@ -161,7 +163,7 @@ def test_cheapest_is_the_inverse_of_optimal_with_bits(wide):
     assert back.P_opt[0] == 4
 
 
-def test_best_value_with_bits_is_an_optimum_at_its_budget(wide):
+def test_best_value_with_bits_is_an_optimum_at_its_budget(float64_mode):
     post = np.array([4.0, 9.0])
     best = plan.best_value(laws.precision, KUMAR, 1e-24, free=JOINT, P_post=post, throw=True)
     same = plan.optimal(laws.precision, KUMAR, best.budget, free=JOINT, P_post=post, throw=True)
@@ -172,26 +174,28 @@ def test_best_value_with_bits_is_an_optimum_at_its_budget(wide):
         assert np.all(near.loss + 1e-24 * near.budget > best.loss + 1e-24 * best.budget)
 
 
-def test_a_given_size_reaches_a_loss_before_more_data_hurts(wide):
-    """Quantised to 4 bits, a model of 1e9 parameters has a least loss; the first budget that
-    reaches one counts.
+def test_a_given_size_reaches_a_loss_before_more_data_hurts(float64_mode):
+    """Quantised to 4 bits, a model of 1e9 parameters has a least loss over its tokens.
+
+    Two budgets reach a loss above it; the smaller is the plan.
     """
-    turn = plan.critical_tokens(laws.precision, KUMAR, N=1e9, P_post=4).D_crit
-    least = laws.precision(1e9, turn, P_post=4.0, **KUMAR)
+    D_crit = plan.critical_tokens(laws.precision, KUMAR, N=1e9, P_post=4).D_crit
+    least = laws.precision(1e9, D_crit, P_post=4.0, **KUMAR)
     best = plan.cheapest(
         laws.precision, KUMAR, least * np.array([0.9999, 1.01]), free="D", N=1e9, P_post=4
     )
     np.testing.assert_array_equal(best.status, [Status.no_interior_optimum, Status.converged])
-    assert best.D_opt[1] < turn
+    assert best.D_opt[1] < D_crit
     np.testing.assert_allclose(
         laws.precision(1e9, best.D_opt[1], P_post=4.0, **KUMAR), 1.01 * least, rtol=1e-13
     )
     np.testing.assert_allclose(best.budget[1], 6e9 * best.D_opt[1], rtol=1e-13)
 
 
-def test_what_cannot_be_had_is_a_status(wide):
-    """Below the irreducible loss, at it, and a loss that any model has; the derivatives of the
-    others stay whole.
+def test_losses_out_of_reach_have_a_status(float64_mode):
+    """Below the irreducible loss, at it, and above that of any model.
+
+    They do not affect the derivatives of the others.
     """
 
     def total(target):
@@ -219,13 +223,13 @@ def test_float32():
     for name, value in expected.items():
         assert getattr(best, name).dtype == np.float32
         np.testing.assert_allclose(getattr(best, name), value, rtol=5e-5, err_msg=name)
-    worth = plan.best_value(laws.chinchilla, BESIROGLU, 1e-24)
-    assert worth.budget.dtype == np.float32
-    np.testing.assert_allclose(worth.budget, 4.429093728e22, rtol=5e-5)
+    best = plan.best_value(laws.chinchilla, BESIROGLU, 1e-24)
+    assert best.budget.dtype == np.float32
+    np.testing.assert_allclose(best.budget, 4.429093728e22, rtol=5e-5)
 
 
 @pytest.mark.parametrize(
-    ("question", "message"),
+    ("call", "message"),
     [
         (
             lambda: plan.cheapest(laws.chinchilla, ROUNDED, -2.0),
@@ -243,7 +247,7 @@ def test_float32():
         ),
     ],
 )
-def test_bad_questions_are_one_clear_line(question, message):
+def test_invalid_arguments_raise_one_line(call, message):
     with pytest.raises(JscaleError, match=message) as error:
-        question()
+        call()
     assert "\n" not in str(error.value)

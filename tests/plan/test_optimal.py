@@ -1,6 +1,4 @@
-"""Compute-optimal plans: the printed numbers, the conditions of an optimum, derivatives, and bad
-questions.
-"""
+"""Compute-optimal plans: published values, optimality conditions, brute force, draws."""
 
 import jax
 import jax.numpy as jnp
@@ -25,14 +23,14 @@ UNBIASED = {"n_w": 0.0, "n_a": 0.0, "n_kv": 0.0}
 
 
 @pytest.fixture
-def wide():
+def float64_mode():
     with float64():
         yield
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("source", facts.CHINCHILLA)
-def test_chinchilla_opt(source, wide):
+def test_chinchilla_opt(source, float64_mode):
     C, N, D, loss = np.array(facts.CHINCHILLA[source]).T
     best = plan.optimal(laws.chinchilla, laws.params(laws.chinchilla, source), C, throw=True)
     np.testing.assert_allclose(best.N_opt, N, rtol=RTOL)
@@ -43,42 +41,43 @@ def test_chinchilla_opt(source, wide):
 
 
 @pytest.mark.smoke
-def test_budget_factorised_bias(wide):
+def test_budget_factorised_bias(float64_mode):
     N, D, P, loss = np.array(facts.BUDGET_FACTORISED_BIAS).T
     best = plan.optimal(laws.precision, KUMAR, BUDGETS, free=JOINT, throw=True)
-    for found, expected in ((best.N_opt, N), (best.D_opt, D), (best.P_opt, P), (best.loss, loss)):
-        np.testing.assert_allclose(found, expected, rtol=RTOL)
+    for value, expected in ((best.N_opt, N), (best.D_opt, D), (best.P_opt, P), (best.loss, loss)):
+        np.testing.assert_allclose(value, expected, rtol=RTOL)
 
 
-def test_budget_factorised_nobias(wide):
+def test_budget_factorised_nobias(float64_mode):
     N, D, P, loss = np.array(facts.BUDGET_FACTORISED_NOBIAS).T
     best = plan.optimal(laws.precision, KUMAR | UNBIASED, BUDGETS, free=JOINT, throw=True)
-    for found, expected in ((best.N_opt, N), (best.D_opt, D), (best.P_opt, P), (best.loss, loss)):
-        np.testing.assert_allclose(found, expected, rtol=RTOL)
+    for value, expected in ((best.N_opt, N), (best.D_opt, D), (best.P_opt, P), (best.loss, loss)):
+        np.testing.assert_allclose(value, expected, rtol=RTOL)
 
 
-def test_budget_P16_bias(wide):
+def test_budget_P16_bias(float64_mode):
     N, D, loss = np.array(facts.BUDGET_P16_BIAS).T
     best = plan.optimal(laws.precision, KUMAR, BUDGETS, P=16, throw=True)
-    for found, expected in (
+    for value, expected in (
         (best.N_opt, N),
         (best.D_opt, D),
         (best.P_opt, np.full(9, 16.0)),
         (best.loss, loss),
     ):
-        np.testing.assert_allclose(found, expected, rtol=RTOL)
+        np.testing.assert_allclose(value, expected, rtol=RTOL)
 
 
-def test_tokens_follow_the_corrected_equations(wide):
-    """Eq. 6, 16 and 17 as printed lack a factor 1 / P in D: with it, tokens peak at the optimal
-    precision.
+def test_tokens_follow_the_corrected_equations(float64_mode):
+    """Eq. 6, 16 and 17 as printed lack a factor 1 / P in D.
+
+    With it, the tokens are largest at the optimal precision.
     """
     bits = np.array([4.0, 7.0, 8.0, 16.0])
     tokens = plan.optimal(laws.precision, KUMAR, 1e21, P=bits, throw=True).D_opt
     np.testing.assert_allclose(tokens / tokens[-1], [0.877, 1.305, 1.291, 1.0], atol=5e-4)
 
 
-def test_first_order_conditions(wide):
+def test_first_order_conditions(float64_mode):
     """Under C = k N D P all elasticities of the loss are equal at the optimum."""
     theta, C = draws(KUMAR, 40, spread=0.1), 10 ** np.linspace(18, 26, 40)
     best = plan.optimal(laws.precision, theta, C, free=JOINT, throw=True)
@@ -97,7 +96,7 @@ def test_first_order_conditions(wide):
 
 
 @pytest.mark.parametrize("law", [laws.precision, laws.qat], ids=lambda law: laws.describe(law).name)
-def test_brute_force_finds_nothing_better(law, wide):
+def test_brute_force_finds_nothing_better(law, float64_mode):
     """201 sizes times 301 precisions around every one of 40 scattered laws."""
     theta = draws(laws.params(law, "kumar2024"), 40, spread=0.3, seed=1)
     best = plan.optimal(law, theta, 1e22, free=JOINT, throw=True)
@@ -121,7 +120,7 @@ def test_brute_force_finds_nothing_better(law, wide):
 @pytest.mark.parametrize(
     "law", [laws.chinchilla, laws.kaplan], ids=lambda law: laws.describe(law).name
 )
-def test_brute_force_finds_nothing_better_without_bits(law, wide):
+def test_brute_force_finds_nothing_better_without_bits(law, float64_mode):
     theta = draws(laws.params(law), 200, spread=0.2, seed=2)
     best = plan.optimal(law, theta, 1e23, throw=True)
     N = np.geomspace(1e4, 1e22, 4001)[:, None]
@@ -130,7 +129,7 @@ def test_brute_force_finds_nothing_better_without_bits(law, wide):
     np.testing.assert_allclose(best.loss, grid, rtol=1e-5)
 
 
-def test_four_thousand_draws_are_the_loop_over_them(wide):
+def test_four_thousand_draws_are_the_loop_over_them(float64_mode):
     theta = draws(KUMAR, 4000)
     best = plan.optimal(laws.precision, theta, 1e21, free=JOINT, throw=True)
     assert best.N_opt.shape == best.status.shape == best.budget.shape == (4000,)
@@ -138,22 +137,22 @@ def test_four_thousand_draws_are_the_loop_over_them(wide):
         one = plan.optimal(
             laws.precision, {k: float(v[i]) for k, v in theta.items()}, 1e21, free=JOINT
         )
-        for found, expected in zip(jax.tree.leaves(best), jax.tree.leaves(one), strict=True):
-            np.testing.assert_allclose(found[i], expected, rtol=1e-11)
+        for value, expected in zip(jax.tree.leaves(best), jax.tree.leaves(one), strict=True):
+            np.testing.assert_allclose(value[i], expected, rtol=1e-11)
 
 
-def test_vmap_over_draws_is_draws(wide):
+def test_vmap_over_draws_is_draws(float64_mode):
     theta = draws(BESIROGLU, 40)
     mapped = jax.jit(jax.vmap(lambda t: plan.optimal(laws.chinchilla, t, 1e23)))(theta)
-    for found, expected in zip(
+    for value, expected in zip(
         jax.tree.leaves(mapped),
         jax.tree.leaves(plan.optimal(laws.chinchilla, theta, 1e23)),
         strict=True,
     ):
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 
-def test_draws_scalars_and_budgets_broadcast(wide):
+def test_draws_scalars_and_budgets_broadcast(float64_mode):
     theta = BESIROGLU | {"alpha": np.linspace(0.3, 0.4, 5)}
     best = plan.optimal(laws.chinchilla, theta, np.array([[1e20], [1e22], [1e24]]))
     assert {leaf.shape for leaf in jax.tree.leaves(best)} == {(3, 5)}
@@ -162,15 +161,15 @@ def test_draws_scalars_and_budgets_broadcast(wide):
     np.testing.assert_array_equal(best.budget[:, 0], [1e20, 1e22, 1e24])
 
 
-def test_jit_is_eager(wide):
+def test_jit_is_eager(float64_mode):
     theta = laws.params(laws.qat)
     eager = plan.optimal(laws.qat, theta, 1e21, free=JOINT)
     jitted = jax.jit(lambda theta, C: plan.optimal(laws.qat, theta, C, free=JOINT))(theta, 1e21)
-    for found, expected in zip(jax.tree.leaves(jitted), jax.tree.leaves(eager), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    for value, expected in zip(jax.tree.leaves(jitted), jax.tree.leaves(eager), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 
-def test_a_second_question_of_the_same_shape_compiles_nothing(wide):
+def test_a_second_plan_of_the_same_shape_compiles_nothing(float64_mode):
     calls = []
 
     @laws.law(formula="E + A * N**-alpha + B * D**-beta", source="a test")
@@ -195,7 +194,7 @@ def test_a_second_question_of_the_same_shape_compiles_nothing(wide):
     assert len(calls) == before
 
 
-def test_failed_draws_leave_the_derivatives_of_the_others_alone(wide):
+def test_failed_draws_do_not_affect_other_derivatives(float64_mode):
     theta = BESIROGLU | {
         "A": jnp.asarray([482.01, -482.01, 300.0])
     }  # no optimum with a negative coefficient

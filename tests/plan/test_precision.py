@@ -1,4 +1,4 @@
-"""The best training precision: reference values, what it depends on, and when there is none."""
+"""The best training precision: reference values, its dependence on the budget, failures."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import pytest
 from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
-from jscale._core.solve._root_and_argmin import root
+from jscale._core.solve import root
 from jscale._core.status import Status
 from tests.plan import facts
 from tests.plan.cases import KUMAR, POWERS, RTOL, assert_derivatives, draws, powers
@@ -20,7 +20,7 @@ TIED = laws.tie(laws.fix(laws.low_precision, **UNBIASED), gamma_a="gamma_w", gam
 
 
 @pytest.fixture
-def wide():
+def float64_mode():
     with float64():
         yield
 
@@ -40,7 +40,7 @@ LAWS = {
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", LAWS)
-def test_pstar(name, wide):
+def test_pstar(name, float64_mode):
     law, theta = LAWS[name]
     best = plan.optimal_precision(law, theta, throw=True)
     np.testing.assert_allclose(best.P_opt, facts.PSTAR[name], rtol=RTOL)
@@ -48,15 +48,16 @@ def test_pstar(name, wide):
 
 
 @pytest.mark.parametrize("name", facts.PSTAR_X)
-def test_pstar_x(name, wide):
+def test_pstar_x(name, float64_mode):
     k, x = facts.PSTAR_X[name]
     best = plan.optimal_precision(powers(k), POWERS, throw=True)
     np.testing.assert_allclose(best.P_opt / POWERS["gamma"], x, rtol=RTOL)
 
 
-def test_the_printed_condition_is_not_used(wide):
-    """Eq. 7 as printed has a spurious alpha and gives 1.461 bits; the optimum is at 3.708, with
-    biases at 7.002.
+def test_the_printed_condition_is_not_used(float64_mode):
+    """Eq. 7 as printed has a spurious alpha and gives 1.461 bits.
+
+    The optimum is at 3.708 bits, with biases at 7.002.
     """
 
     def printed(P):
@@ -72,7 +73,7 @@ def test_the_printed_condition_is_not_used(wide):
     np.testing.assert_allclose(bits, [3.70768, 7.00211], atol=5e-6)
 
 
-def test_it_is_the_joint_optimum_of_any_budget(wide):
+def test_it_is_the_joint_optimum_of_any_budget(float64_mode):
     best = plan.optimal_precision(laws.precision, KUMAR, budget=np.array([1e18, 1e26]), throw=True)
     np.testing.assert_allclose(
         best.P_opt, plan.optimal_precision(laws.precision, KUMAR).P_opt, rtol=1e-11
@@ -82,7 +83,7 @@ def test_it_is_the_joint_optimum_of_any_budget(wide):
         np.testing.assert_array_equal(getattr(best, name), getattr(joint, name))
 
 
-def test_it_maximises_effective_parameters_per_bit(wide):
+def test_it_maximises_effective_parameters_per_bit(float64_mode):
     theta = draws(of(laws.low_precision), 300, spread=0.1)
     best = plan.optimal_precision(laws.low_precision, theta, throw=True)
     parts = {name: theta[name] for name in laws.describe(laws.effective_parameters).parameter_names}
@@ -104,8 +105,8 @@ def test_it_maximises_effective_parameters_per_bit(wide):
     ],
     ids=["fixedN_factorised_bias", "fixedN_tied_gbar"],
 )
-def test_fixedN(name, law, theta, wide):
-    """Right to 1e40 FLOP, where the share of parameters that bits still cost is 1e-11."""
+def test_fixedN(name, law, theta, float64_mode):
+    """Up to 1e40 FLOP, where the loss of effective parameters to precision is 1e-11."""
     N, budget, P, D = np.array(getattr(facts, name)).T
     best = plan.optimal_precision(law, theta, N=N, budget=budget)
     assert np.all(np.asarray(best.status) == Status.converged)
@@ -114,14 +115,14 @@ def test_fixedN(name, law, theta, wide):
     np.testing.assert_array_equal(best.N_opt, N)
 
 
-def test_fixedN_depends_on_tokens_per_parameter_alone_where_the_exponents_are_equal(wide):
+def test_fixedN_depends_on_tokens_per_parameter_alone_where_the_exponents_are_equal(float64_mode):
     sizes = np.geomspace(1e8, 1e10, 24)  # as many as there are rows above: no new code to compile
     budget = 6 / 16 * sizes * (100 * sizes) * 9.46581982  # 100 tokens per parameter
     best = plan.optimal_precision(laws.precision, KUMAR, N=sizes, budget=budget, throw=True)
     np.testing.assert_allclose(best.P_opt, 9.46581982, rtol=RTOL)
 
 
-def test_fixedN_grows_with_the_logarithm_of_compute(wide):
+def test_fixedN_grows_with_the_logarithm_of_compute(float64_mode):
     budgets = np.geomspace(1e20, 1e30, 24)
     bits = plan.optimal_precision(
         laws.precision, KUMAR, N=np.full(24, 1e9), budget=budgets, throw=True
@@ -134,7 +135,7 @@ def test_fixedN_grows_with_the_logarithm_of_compute(wide):
     )  # the slope at infinite compute
 
 
-def test_gradients_are_the_finite_differences(wide):
+def test_gradients_are_the_finite_differences(float64_mode):
     theta = laws.params(laws.low_precision, "kumar2024")
 
     def joint(point):
@@ -154,7 +155,7 @@ def test_gradients_are_the_finite_differences(wide):
     assert_derivatives(at_size, theta | {"N": 1e9, "budget": 1e22})
 
 
-def test_draws_and_vmap_agree(wide):
+def test_draws_and_vmap_agree(float64_mode):
     theta = draws(of(laws.qat), 40)
     together = plan.optimal_precision(laws.qat, theta)
     mapped = jax.jit(jax.vmap(lambda t: plan.optimal_precision(laws.qat, t)))(theta)
@@ -163,9 +164,7 @@ def test_draws_and_vmap_agree(wide):
 
 
 def test_float32():
-    """At a given size the optimum is flat where the budget is large: right to 5e-5, or said not to
-    be found.
-    """
+    """At a given size the optimum is flat at large budgets: accurate to 5e-5, or not converged."""
     best = plan.optimal_precision(laws.precision, KUMAR)
     assert best.P_opt.dtype == jnp.float32
     np.testing.assert_allclose(best.P_opt, facts.PSTAR["pstar_factorised_bias"], rtol=1e-6)
@@ -178,7 +177,7 @@ def test_float32():
     np.testing.assert_allclose(best.D_opt[converged], D[converged], rtol=5e-5)
 
 
-def test_one_factor_without_bias_has_no_optimum(wide):
+def test_one_factor_without_bias_has_no_optimum(float64_mode):
     best = plan.optimal_precision(powers(1), POWERS)
     assert int(best.status) == Status.no_interior_optimum
     assert np.isnan(best.P_opt)
@@ -199,13 +198,11 @@ def additive(
     beta: laws.roles.Exponent,
     delta: laws.roles.BitScale,
 ) -> laws.roles.Loss:
-    """Loss, nats per token (a test): bits add a loss of their own, so they do not act as effective
-    parameters.
-    """
+    """Loss, nats per token (a test); bits add to the loss and are not effective parameters."""
     return E + A * N**-alpha + B * D**-beta + delta * 2.0**-P_w
 
 
-def test_a_law_whose_optimum_depends_on_the_budget_asks_for_it(wide):
+def test_a_law_whose_optimum_depends_on_the_budget_needs_one(float64_mode):
     theta = {name: POWERS[name] for name in ("E", "A", "B", "alpha", "beta")} | {"delta": 3.0}
     with pytest.raises(
         JscaleError,
@@ -221,8 +218,8 @@ def test_a_law_whose_optimum_depends_on_the_budget_asks_for_it(wide):
     assert large > small + 1
 
 
-def test_bad_questions_are_one_clear_line():
-    for question, message in (
+def test_invalid_arguments_raise_one_line():
+    for call, message in (
         (
             lambda: plan.optimal_precision(laws.precision, KUMAR, N=1e9),
             "grows with compute: give budget=",
@@ -243,5 +240,5 @@ def test_bad_questions_are_one_clear_line():
         ),
     ):
         with pytest.raises(JscaleError, match=message) as error:
-            question()
+            call()
         assert "\n" not in str(error.value)

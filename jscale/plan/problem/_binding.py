@@ -154,7 +154,8 @@ def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:
     total = None if is_traced(checked) else sum_of_parts(record, checked)
     if total is not None and total.invalid.any():
         label = f"{sum_label(total.names)}{_index(total.invalid)}"
-        raise JscaleError(f"{label} must be {total.expected}, not {total.total[total.invalid][0]:g}")
+        first = total.total[total.invalid][0]
+        raise JscaleError(f"{label} must be {total.expected}, not {first:g}")
     return checked
 
 

@@ -1,6 +1,4 @@
-"""What may be asked of a plan: given inputs, other costs, problems without an optimum, and bad
-questions.
-"""
+"""Problems of a plan: fixed inputs, other costs, no optimum, invalid arguments."""
 
 from dataclasses import dataclass
 
@@ -27,12 +25,12 @@ from tests.plan.cases import (
 
 
 @pytest.fixture
-def wide():
+def float64_mode():
     with float64():
         yield
 
 
-def test_given_size_or_tokens_leave_the_other_to_the_budget(wide):
+def test_given_size_or_tokens_leave_the_other_to_the_budget(float64_mode):
     by_size = plan.optimal(laws.chinchilla, BESIROGLU, 6e21, free="D", N=1e9)
     by_tokens = plan.optimal(laws.chinchilla, BESIROGLU, 6e21, free="N", D=1e12)
     for best in (by_size, by_tokens):
@@ -41,7 +39,7 @@ def test_given_size_or_tokens_leave_the_other_to_the_budget(wide):
         assert int(best.status) == Status.converged
 
 
-def test_bits_may_be_given_one_by_one(wide):
+def test_bits_may_be_given_one_by_one(float64_mode):
     """The cost then is 6 N D, and bits that are not given mean full precision."""
     best = plan.optimal(laws.precision, KUMAR, 1e22, P_w=4, P_post=5, throw=True)
     assert best.P_opt is None
@@ -56,8 +54,8 @@ def test_bits_may_be_given_one_by_one(wide):
     )
 
 
-def test_bits_after_training_may_be_the_best_to_train_in(wide):
-    """Trained in P_post bits a model loses nothing; brute force decides between that and more bits."""
+def test_bits_after_training_may_be_the_best_to_train_in(float64_mode):
+    """Training in P_post bits needs no quantisation; brute force compares it with more bits."""
     post = np.array([4.0, 5.0, 6.9, 7.2])
     best = plan.optimal(laws.precision, KUMAR, 1e25, free=JOINT, P_post=post, throw=True)
     N, P = (
@@ -72,10 +70,8 @@ def test_bits_after_training_may_be_the_best_to_train_in(wide):
     np.testing.assert_allclose(best.P_opt[3], facts.PSTAR["pstar_factorised_bias"], rtol=RTOL)
 
 
-def test_a_cost_may_be_chosen(wide):
-    """At 6 N D more bits cost nothing, so there is no best number of them; at 16 bits both costs
-    are the same.
-    """
+def test_a_cost_may_be_chosen(float64_mode):
+    """At 6 N D more bits cost nothing, so there is no optimum; at 16 bits both costs agree."""
     free = plan.optimal(laws.qat, laws.params(laws.qat), 1e21, free=JOINT, cost=training_flops)
     assert int(free.status) != Status.converged
     same = plan.optimal(laws.precision, KUMAR, 1e21, P=16, cost=training_flops)
@@ -96,9 +92,7 @@ def test_costs_are_each_others_inverse():
 
 @dataclass(frozen=True)
 class FloorPrice:
-    """A user's own cost: below 6 bits nothing gets cheaper, which puts a kink, and the optimum, at
-    6 bits.
-    """
+    """A user's own cost, constant below 6 bits: a kink, and the optimum, at 6 bits."""
 
     name: str = "floor_price"
     needs_bits: bool = True
@@ -117,7 +111,7 @@ class FloorPrice:
 
 
 @pytest.mark.parametrize(
-    ("question", "status"),
+    ("call", "status"),
     [
         (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT), Status.no_interior_optimum),
         (lambda: plan.optimal(laws.precision, KUMAR, 1e21, P=3), Status.no_interior_optimum),
@@ -132,13 +126,13 @@ class FloorPrice:
     ],
     ids=["one-factor", "below-the-domain", "below-the-domain-at-a-size", "kink"],
 )
-def test_no_optimum_is_a_status_with_nan(question, status, wide):
-    best = question()
+def test_no_optimum_is_a_status_with_nan(call, status, float64_mode):
+    best = call()
     assert int(best.status) == status
     assert np.isnan([best.N_opt, best.D_opt, best.P_opt, best.loss]).all()
 
 
-def test_throw_turns_a_status_into_an_error(wide):
+def test_throw_turns_a_status_into_an_error(float64_mode):
     with pytest.raises(
         JscaleError, match=r"optimal plan of 'precision': no_interior_optimum \(1 of 2 solves\)"
     ):
@@ -206,11 +200,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_questions_are_one_clear_line(name):
+def test_invalid_arguments_raise_one_line(name):
     change, message = BAD[name]
-    question = {"params": KUMAR, "budget": 1e21} | change
+    arguments = {"params": KUMAR, "budget": 1e21} | change
     with pytest.raises(JscaleError, match=message) as error:
-        plan.optimal(laws.precision, question.pop("params"), question.pop("budget"), **question)
+        plan.optimal(laws.precision, arguments.pop("params"), arguments.pop("budget"), **arguments)
     assert "\n" not in str(error.value)
 
 
@@ -245,20 +239,20 @@ def test_bad_questions_are_one_clear_line(name):
         ),
     ],
 )
-def test_inputs_outside_a_laws_definition_are_one_clear_line(law, inputs, message):
+def test_inputs_outside_a_laws_definition_raise_one_line(law, inputs, message):
     theta = {p.name: 0.5 for p in laws.describe(law).parameters}
     with pytest.raises(JscaleError, match=message):
         plan.optimal(law, theta, 1e21, **inputs)
 
 
-def test_an_input_is_not_looked_at_inside_of_a_transformation():
+def test_inputs_are_not_checked_inside_a_transformation():
     theta = {p.name: 0.5 for p in laws.describe(laws.joint_moe).parameters}
-    found = jax.jit(lambda E: plan.optimal(laws.joint_moe, theta, 1e21, E_experts=E).loss)(0.5)
-    assert found.shape == ()
+    loss = jax.jit(lambda E: plan.optimal(laws.joint_moe, theta, 1e21, E_experts=E).loss)(0.5)
+    assert loss.shape == ()
 
 
-def test_bad_laws_are_one_clear_line():
-    for question, message in (
+def test_unsuitable_laws_raise_one_line():
+    for call, message in (
         (
             lambda: plan.optimal(laws.chinchilla, BESIROGLU, 1e21, free=JOINT),
             "'chinchilla' has no training precision",
@@ -272,5 +266,5 @@ def test_bad_laws_are_one_clear_line():
         (lambda: plan.optimal(len, {}, 1e21), "not a declared law"),
     ):
         with pytest.raises(JscaleError, match=message) as error:
-            question()
+            call()
         assert "\n" not in str(error.value)
