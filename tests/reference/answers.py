@@ -1,7 +1,6 @@
-"""What the library says to each entry of ``values.json``: its start of name → function of the
-entry.
+"""The library's values for each entry of ``values.json``, by the prefix of the entry's id.
 
-An answer is a dict with the keys of the entry's ``expected``.
+A function of the entry returns a dict with the keys of its ``expected``.
 """
 
 from collections.abc import Callable, Mapping
@@ -75,7 +74,7 @@ ANSWERS: Mapping[str, Callable[[Entry], dict]] = {
         b_3="b3",
     ),
 }
-"""The first name that an entry's id starts with counts."""
+"""The first prefix that matches an entry's id counts."""
 
 
 def answer(entry: Entry) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""The library's answers about precision: Kumar et al. 2024 (arXiv 2411.04330), constants of
-Appendix K, Table 2.
-"""
+"""The library's values for precision: Kumar et al. 2024 (arXiv 2411.04330), Appendix K, Table 2."""
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,15 +17,15 @@ from tests.reference.common import Entry, of
 BIASES = ("n_w", "n_a", "n_kv")
 
 
+@functools.cache
 def _tied() -> laws.LawFunction:
+    """One law for all entries, so that they share its compiled programs."""
     unbiased = laws.fix(laws.low_precision, **dict.fromkeys(BIASES, 0.0))
     return laws.tie(unbiased, gamma_a="gamma_w", gamma_kv="gamma_w")
 
 
 def _mode(mode: str, constants: Mapping[str, float]) -> tuple[laws.LawFunction, dict[str, float]]:
-    """The law and the constants of a mode: one averaged factor cubed, three factors, three with
-    their biases.
-    """
+    """The law and constants of a mode: an averaged factor cubed, or three factors."""
     constants = {**laws.params(laws.low_precision, "kumar2024"), **constants}
     if mode == "tied_gbar":
         mean = np.mean([constants[f"gamma_{part}"] for part in ("w", "a", "kv")])
@@ -35,9 +35,7 @@ def _mode(mode: str, constants: Mapping[str, float]) -> tuple[laws.LawFunction, 
 
 
 def _share(law: laws.LawFunction, theta: Mapping[str, Any], P: Any) -> Any:
-    """The share of parameters that count: the loss of P bits against that of a smaller model at
-    full precision.
-    """
+    """The fraction of effective parameters, from the loss of P bits and at full precision."""
     delta = law(1.0, jnp.inf, P, P, P, **theta) - law(1.0, jnp.inf, **theta)
     return laws.effective_fraction(1.0, delta, A=theta["A"], alpha=theta["alpha"])
 
@@ -61,9 +59,7 @@ def pstar_weights(e: Entry) -> dict:
 
 
 def misprint(e: Entry) -> dict:
-    """What eq. 7 would give as printed; the library's own answer is another (see the test of the
-    same name).
-    """
+    """The value of eq. 7 as printed, which the library corrects (see the test of the misprint)."""
     alpha, gamma = e["constants"]["alpha"], e["constants"]["gamma"]
     low, high = 0.1, 10.0
     for _ in range(200):
@@ -74,8 +70,8 @@ def misprint(e: Entry) -> dict:
 
 def critical(e: Entry) -> dict:
     N, P = np.meshgrid(e["inputs"]["N"], e["inputs"]["P_post"], indexing="ij")
-    found = plan.critical_tokens(laws.precision, _kumar(e), N=N, P_post=P, throw=True)
-    return {"table[N][P]": found.D_crit}
+    critical = plan.critical_tokens(laws.precision, _kumar(e), N=N, P_post=P, throw=True)
+    return {"table[N][P]": critical.D_crit}
 
 
 def _kumar(e: Entry, bias: bool = False) -> dict[str, float]:
@@ -122,17 +118,14 @@ def fixed_size(e: Entry) -> dict:
 
 
 def fixed_ratio(e: Entry) -> dict:
-    """Where the exponents are equal, the best bits at a size depend on the tokens per parameter
-    alone.
-    """
+    """With equal exponents, the best bits at a size depend only on the tokens per parameter."""
     ratios = np.array(e["inputs"]["D_over_N"])
     modes = ("tied_gbar", "factorised_nobias", "factorised_bias")
     expected = np.array(e["expected"]["rows[D/N,P_tied_gbar,P_fact_nobias,P_fact_bias]"])
     columns = []
     for i, mode in enumerate(modes):
         law, theta = _mode(mode, e["constants"])
-        # The budget that buys this ratio in the expected bits: the library must find the same bits
-        # for it.
+        # The budget of this ratio at the expected bits, for which the library must find these bits.
         budget = 6 / 16 * 1e9 * (ratios * 1e9) * expected[:, i + 1]
         columns.append(
             plan.optimal_precision(
@@ -143,9 +136,7 @@ def fixed_ratio(e: Entry) -> dict:
 
 
 def asymptotics(e: Entry) -> dict:
-    """The best bits at a size up to 1e60 FLOP, which is as far as plans go, and the expansion for
-    endless budgets.
-    """
+    """The best bits at a size up to 1e60 FLOP, the limit of plans, and the expansion beyond."""
     c = e["constants"]
     law, theta = _mode(
         "tied_gbar", {**c, **{f"gamma_{part}": c["gamma"] for part in ("w", "a", "kv")}}
@@ -158,8 +149,7 @@ def asymptotics(e: Entry) -> dict:
         if decade <= 60:
             exact = float(plan.optimal_precision(law, theta, N=N, budget=10.0**decade).P_opt)
         leading = c["beta"] * c["gamma"] * decade * math.log(10)
-        # Beyond 1e308 a budget is no float: the rest of the way by the expansion's own terms in its
-        # logarithm.
+        # A budget above 1e308 is not a float: add the expansion's terms in its logarithm.
         second = float(laws.large_budget_bits(N, 10.0 ** min(decade, 300), **expansion))
         if decade > 300:
             growth = (1 - c["beta"]) * math.log(decade / 300)
@@ -182,31 +172,21 @@ def unified(e: Entry) -> dict:
 
 def serving(e: Entry) -> dict:
     """The local minimum of the loss at ``C = N P``."""
-    theta, rows = _kumar(e), []
-    degraded = of(laws.ptq_degradation, theta)
-    for C in e["inputs"]["C"]:
-        best = laws.serving_optimum(
-            C, **degraded, **{k: theta[k] for k in ("A", "B", "alpha", "beta")}
-        )
-        loss = laws.precision(best.N, best.D, P_post=best.P, **theta)
-        rows.append(
-            (
-                C,
-                best.N,
-                best.D,
-                best.P,
-                loss,
-                laws.ptq_degradation(best.N, best.D, best.P, **degraded),
-            )
-        )
-    return {"rows[C,N,D,P,L,delta]": np.array(rows, float)}
+    theta, C = _kumar(e), jnp.array(e["inputs"]["C"])
+    post = of(laws.ptq_degradation, theta)
+    dense = {k: theta[k] for k in ("A", "B", "alpha", "beta")}
+
+    best = jax.jit(jax.vmap(lambda C: laws.serving_optimum(C, **post, **dense)))(C)
+    loss = laws.precision(best.N, best.D, P_post=best.P, **theta)
+    added = laws.ptq_degradation(best.N, best.D, best.P, **post)
+    return {"rows[C,N,D,P,L,delta]": jnp.stack([C, best.N, best.D, best.P, loss, added], 1)}
 
 
 def effective(e: Entry) -> dict:
     P, c = e["inputs"]["P"], e["constants"]
     theta = of(laws.effective_parameters, c)
     mean = float(np.mean([c[f"gamma_{part}"] for part in ("w", "a", "kv")]))
-    found: dict[str, Any] = {
+    fractions: dict[str, Any] = {
         "tied_gbar": laws.averaged_parameters(1.0, P, P, P, gamma_bar=mean),
         "factorised_nobias": laws.effective_parameters(
             1.0, P, P, P, **theta | dict.fromkeys(BIASES, 0.0)
@@ -214,8 +194,8 @@ def effective(e: Entry) -> dict:
         "factorised_bias": laws.effective_parameters(1.0, P, P, P, **theta),
     }
     for part in ("w", "a", "kv"):
-        found[f"{part}_bias"] = laws.effective_parameters(1.0, **{f"P_{part}": P}, **theta)
-    return found
+        fractions[f"{part}_bias"] = laws.effective_parameters(1.0, **{f"P_{part}": P}, **theta)
+    return fractions
 
 
 def degradation(e: Entry) -> dict:

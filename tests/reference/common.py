@@ -1,4 +1,4 @@
-"""What entries and answers have in common."""
+"""Types and helpers shared by the answers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,5 +9,5 @@ Entry = Mapping[str, Any]
 
 
 def of(law: laws.LawFunction, constants: Mapping[str, Any], **renamed: str) -> dict[str, float]:
-    """The constants that a law has, where an entry calls some of them by another name."""
+    """The constants of a law, some of which an entry may name differently."""
     return {n: constants[renamed.get(n, n)] for n in laws.describe(law).parameter_names}

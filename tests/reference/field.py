@@ -1,4 +1,4 @@
-"""The library's answers about every other law and optimum."""
+"""The library's values for every other law and optimum."""
 
 import math
 from collections.abc import Callable
@@ -16,10 +16,12 @@ def chinchilla_optimum(e: Entry) -> dict:
     theta = of(laws.chinchilla, e["constants"])
     C = np.array(e["inputs"]["C"])
     best = plan.optimal(laws.chinchilla, theta, C, throw=True)
-    slope = jax.vmap(
-        jax.grad(lambda z: jnp.log(plan.optimal(laws.chinchilla, theta, jnp.exp(z)).N_opt))
-    )
-    a = slope(jnp.log(C))[0]
+
+    # The exponent of size, as the derivative of the logarithm of the best size.
+    def log_size(log_C):
+        return jnp.log(plan.optimal(laws.chinchilla, theta, jnp.exp(log_C)).N_opt)
+
+    a = jax.grad(log_size)(jnp.log(C[0]))
     alpha, beta = theta["alpha"], theta["beta"]
     excess = jnp.log(best.loss - theta["E"])
     return {
@@ -35,7 +37,7 @@ def chinchilla_optimum(e: Entry) -> dict:
 
 
 def simple(law: str, key: str, **renamed: str) -> Callable[[Entry], dict]:
-    """An entry that is one value of one law with the entry's own names, but for those renamed."""
+    """Answer to an entry with one value of one law, some of whose names differ."""
 
     def answer(e: Entry) -> dict:
         declared = laws.get(law)
@@ -247,11 +249,11 @@ def equivalence(e: Entry) -> dict:
 
 
 def implicit(e: Entry) -> dict:
-    c = {**e["constants"], "c": -e["constants"]["c"]}  # ours is positive
+    c = {**e["constants"], "c": -e["constants"]["c"]}  # positive in the library
     return {"eps": laws.m4(e["inputs"]["x"], **of(laws.m4, c, eps_0="eps0"))}
 
 
 def single(e: Entry) -> dict:
     c, C = e["constants"], e["inputs"]["C"]
-    here, further = (laws.power_compute(x, **c) for x in (C, 10 * C))
-    return {"L": here, "ratio10": (further - c["L_inf"]) / (here - c["L_inf"])}
+    loss, larger = (laws.power_compute(x, **c) for x in (C, 10 * C))
+    return {"L": loss, "ratio10": (larger - c["L_inf"]) / (loss - c["L_inf"])}
