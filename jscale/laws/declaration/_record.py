@@ -105,7 +105,9 @@ def constants(
         {'E': 1.69, 'alpha': 0.34}
     """
     if confidence not in CONFIDENCE:
-        raise JscaleError(f"confidence must be one of {', '.join(CONFIDENCE)}, not {confidence!r}")
+        raise JscaleError(
+            f"must be one of {', '.join(CONFIDENCE)}, not {confidence!r}", argument="confidence"
+        )
     return Constants(values, source, confidence, stderr or {}, note)
 
 
