@@ -46,7 +46,10 @@ def dense_page(folder: Path, dense: Analysis) -> Page:
 
 @pytest.fixture(scope="module")
 def bits_page(folder: Path, bits: Analysis) -> Page:
-    return written(folder / "bits.html", bits.study)
+    # The page of ``dense`` has an analysis of its own; here the one of the session serves again.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jscale.report.page._write.analyse", lambda study: bits)
+        return written(folder / "bits.html", bits.study)
 
 
 @pytest.fixture
