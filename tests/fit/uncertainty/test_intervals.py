@@ -91,11 +91,11 @@ def test_linear_profiles_are_the_sandwich(intervals):
 def test_bootstraps_are_percentiles_of_the_refits(point, intervals):
     for kind, by in (("rows", None), ("cluster", "group"), ("wild", None), ("parametric", None)):
         key = jax.random.fold_in(KEY, fit.INTERVAL_KINDS.index(f"bootstrap-{kind}"))
-        alone = fit.bootstrap(point, kind=kind, by=by, key=key, draws=60)
+        resampled = fit.bootstrap(point, kind=kind, by=by, key=key, draws=60)
         row = intervals.of("b", f"bootstrap-{kind}")
-        assert (row.low, row.high) == pytest.approx(alone.interval(0.9)["b"], rel=1e-12)
+        assert (row.low, row.high) == pytest.approx(resampled.interval(0.9)["b"], rel=1e-12)
 
-        losses = np.exp(alone.draws["a"] - alone.draws["b"] * np.log(5.0))
+        losses = np.exp(resampled.draws["a"] - resampled.draws["b"] * np.log(5.0))
         row = intervals.of("loss", f"bootstrap-{kind}")
         ends = np.quantile(losses, (0.05, 0.95))
         np.testing.assert_allclose((row.low, row.high), ends, rtol=1e-9)
@@ -147,8 +147,8 @@ def test_wild_bootstraps_of_nearly_absolute_losses_warn(intervals):
     assert "wild-short" not in {note.code for note in intervals.notes}
     options = {"kinds": ["bootstrap-wild"], "targets": "b", "draws": 20, "starts": 4, "key": KEY}
     for objective, expected in ((fit.Huber(1e-3), True), (fit.Huber(0.1), False)):
-        found = fit.intervals(LINE, line(), objective=objective, **options)
-        assert ("wild-short" in {note.code for note in found.notes}) == expected
+        result = fit.intervals(LINE, line(), objective=objective, **options)
+        assert ("wild-short" in {note.code for note in result.notes}) == expected
 
 
 def test_without_a_degree_of_freedom_every_interval_is_the_whole_range():

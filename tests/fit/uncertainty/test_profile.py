@@ -265,8 +265,8 @@ def test_a_mistake_is_one_line(target, options, message, line_point):
 
 
 def test_three_runs_of_a_law_of_two_parameters():
-    few = line().where(np.arange(30) % 10 == 0)
-    profile = fit.profile(LINE, few, "b", **SQUARES)
+    three = line().where(np.arange(30) % 10 == 0)
+    profile = fit.profile(LINE, three, "b", **SQUARES)
     assert profile.low < profile.estimate < profile.high
     two = sizes().where(np.arange(40) < 2)
     with pytest.raises(JscaleError, match="cannot determine the 3 parameters"):
