@@ -1,4 +1,4 @@
-"""Parameters from runs: certified points, bootstraps and posteriors."""
+"""Parameters from runs: certified fits, intervals, bootstraps, posteriors and isoFLOP analyses."""
 
 from typing import TYPE_CHECKING
 

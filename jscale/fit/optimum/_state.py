@@ -96,8 +96,8 @@ class FitState:
             return n - k
         return min(int(labels.max()), n - k)
 
-    def stiff_inverse(self) -> np.ndarray:
-        """Inverse (k, k) of the objective's stiffness in free coordinates.
+    def inverse_curvature(self) -> np.ndarray:
+        """Inverse (k, k) of the objective's curvature in free coordinates.
 
         Directions without information are left out.
         """

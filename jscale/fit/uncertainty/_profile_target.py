@@ -181,7 +181,7 @@ def _scale(
     state: FitState, gradient: np.ndarray, scaling: str, labels: np.ndarray | None, centre: float
 ) -> tuple[float, float, bool]:
     """Standard error of the target, the objective's unit, and whether both are finite."""
-    curvature = float(gradient @ state.stiff_inverse() @ gradient)
+    curvature = float(gradient @ state.inverse_curvature() @ gradient)
     kind = "fisher" if scaling == "likelihood" else scaling
     variance = delta_method_variance(gradient, state.free_covariance(kind, labels))
     known = 0 < variance < np.inf and 0 < curvature < np.inf
