@@ -173,8 +173,8 @@ class Card:
             "returns": [_returns(record, quote)],
             "limits": limits,
             "monotone": monotone,
-            "ridges": [f"ridge: {text}" for text in record.ridges],
-            "traps": [f"mind: {text}" for text in record.traps],
+            "ridges": [f"trade-off: {text}" for text in record.ridges],
+            "traps": [f"pitfall: {text}" for text in record.traps],
             "source": [f"source: {record.source}"],
         }
 
