@@ -210,8 +210,8 @@ def test_a_simulated_bootstrap_is_the_bootstrap_of_that_table():
         table = runs.read({**line().columns, "loss": tables.losses[1]})
     assert converged.all()
     key = tables.keys[1]
-    alone = fit.bootstrap(LINE, table, draws=40, key=key, objective="log-squares", starts=4)
-    np.testing.assert_allclose(params["b"][1], alone.draws["b"], rtol=1e-6)
+    expected = fit.bootstrap(LINE, table, draws=40, key=key, objective="log-squares", starts=4)
+    np.testing.assert_allclose(params["b"][1], expected.draws["b"], rtol=1e-6)
 
 
 def test_same_key_same_bytes():

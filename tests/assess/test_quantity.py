@@ -116,7 +116,7 @@ def test_intervals_print_in_a_line():
     ],
 )
 def test_counts_are_written_with_suffixes(text, plain):
-    with_suffix, without = (assess.quantity(laws.precision, given) for given in (text, plain))
+    with_suffix, without = (assess.quantity(laws.precision, name) for name in (text, plain))
     assert (with_suffix.at, with_suffix.budget) == (without.at, without.budget)
     assert with_suffix.name == text
     assert "expected a number such as 1e24 or N=8e9, not 'N=70G'" in error_of(

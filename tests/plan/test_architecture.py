@@ -108,8 +108,8 @@ def test_hoffmann_appendix_f_line_by_line():
         + 2 * s * d * vocabulary
     )
     model = costs.Architecture(layers=80, width=d, heads=heads, vocabulary=vocabulary)
-    found = s * model.forward_flops_per_token(s, mask="full", lookup=True, softmax=True)
-    assert found == pytest.approx(total, rel=1e-15)
+    flops = s * model.forward_flops_per_token(s, mask="full", lookup=True, softmax=True)
+    assert flops == pytest.approx(total, rel=1e-15)
     options = {"mask": "full", "lookup": True, "softmax": True}
     assert model.training_flops(1.4e12, s, **options) == pytest.approx(
         3 * total / s * 1.4e12, rel=1e-15
@@ -122,10 +122,10 @@ def test_deepseek_table_3(row):
     model = costs.Architecture(layers=layers, width=width, heads=8, vocabulary=102400)
     np.testing.assert_allclose(model.non_embedding_parameters, N_1, rtol=5e-3)
     np.testing.assert_allclose(model.parameters, N_2, rtol=5e-3)
-    found = costs.deepseek_flops_per_token(layers, width, 4096)
-    np.testing.assert_allclose(found, M, rtol=2e-3)
+    flops = costs.deepseek_flops_per_token(layers, width, 4096)
+    np.testing.assert_allclose(flops, M, rtol=2e-3)
     assert 3 * model.forward_flops_per_token(4096, mask="full", head=False) == pytest.approx(
-        found, rel=1e-15
+        flops, rel=1e-15
     )
 
 

@@ -153,18 +153,19 @@ def test_float32_is_float64_with_its_derivatives(name):
 def test_integers_are_numbers(name):
     """Python, numpy and JAX integers, however large, give what floats give; arrays broadcast."""
     function, point = CASES[name]
-    whole = {k: v if v < 1 or v != int(v) else int(v) for k, v in point.items()}
+    integers = {k: v if v < 1 or v != int(v) else int(v) for k, v in point.items()}
     expected = float(function(**point))
-    assert float(function(**whole)) == pytest.approx(expected, rel=1e-12)
+    assert float(function(**integers)) == pytest.approx(expected, rel=1e-12)
     numpy = {
         k: np.asarray([v]) if isinstance(v, float) else np.array([v, 2 * v])
-        for k, v in whole.items()
+        for k, v in integers.items()
     }
     found = np.asarray(function(**numpy))
     assert found.shape == (2,)
     assert found[0] == pytest.approx(expected, rel=1e-12)
     small = {
-        k: jnp.int32(v) if isinstance(v, int) and v < 2**31 else float(v) for k, v in whole.items()
+        k: jnp.int32(v) if isinstance(v, int) and v < 2**31 else float(v)
+        for k, v in integers.items()
     }
     assert float(function(**small)) == pytest.approx(expected, rel=3e-6)
     assert float(jax.jit(lambda p: function(**p))(small)) == pytest.approx(expected, rel=3e-6)

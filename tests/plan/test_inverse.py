@@ -95,7 +95,7 @@ def test_lifetime_plans_satisfy_their_conditions(float64_mode):
     np.testing.assert_allclose(by_size, 1e-24 * plans["price"].budget, rtol=1e-9)
 
 
-def test_brute_force_finds_nothing_better(float64_mode):
+def test_brute_force_has_no_lower_result(float64_mode):
     """100,001 sizes for every number of tokens served.
 
     Each is trained until it reaches the loss, or until it has used the budget.
@@ -170,8 +170,8 @@ def test_best_value_with_bits_is_an_optimum_at_its_budget(float64_mode):
     np.testing.assert_allclose(best.P_opt, same.P_opt, rtol=1e-8)
     np.testing.assert_allclose(best.loss, same.loss, rtol=1e-13)
     for factor in (0.9, 1.1):
-        near = plan.optimal(laws.precision, KUMAR, factor * best.budget, free=JOINT, P_post=post)
-        assert np.all(near.loss + 1e-24 * near.budget > best.loss + 1e-24 * best.budget)
+        other = plan.optimal(laws.precision, KUMAR, factor * best.budget, free=JOINT, P_post=post)
+        assert np.all(other.loss + 1e-24 * other.budget > best.loss + 1e-24 * best.budget)
 
 
 def test_a_given_size_reaches_a_loss_before_more_data_hurts(float64_mode):

@@ -96,7 +96,7 @@ def test_first_order_conditions(float64_mode):
 
 
 @pytest.mark.parametrize("law", [laws.precision, laws.qat], ids=lambda law: laws.describe(law).name)
-def test_brute_force_finds_nothing_better(law, float64_mode):
+def test_brute_force_has_no_lower_loss(law, float64_mode):
     """201 sizes times 301 precisions around every one of 40 scattered laws."""
     theta = draws(laws.params(law, "kumar2024"), 40, spread=0.3, seed=1)
     best = plan.optimal(law, theta, 1e22, free=JOINT, throw=True)
@@ -120,7 +120,7 @@ def test_brute_force_finds_nothing_better(law, float64_mode):
 @pytest.mark.parametrize(
     "law", [laws.chinchilla, laws.kaplan], ids=lambda law: laws.describe(law).name
 )
-def test_brute_force_finds_nothing_better_without_bits(law, float64_mode):
+def test_brute_force_has_no_lower_loss_without_bits(law, float64_mode):
     theta = draws(laws.params(law), 200, spread=0.2, seed=2)
     best = plan.optimal(law, theta, 1e23, throw=True)
     N = np.geomspace(1e4, 1e22, 4001)[:, None]

@@ -25,7 +25,7 @@ _FITS: tuple[tuple[str, LawFunction, dict[str, tuple[float, float]]], ...] = (
 )
 
 
-def near_optimal_runs(table: Runs) -> Runs:
+def best_runs(table: Runs) -> Runs:
     """The runs within ``LOSS_TOLERANCE`` of the least loss at their size and number of tokens."""
     cells, cell = np.unique(table["group"], return_inverse=True)
     least = np.array([table["loss"][cell == i].min() for i in range(len(cells))])
@@ -33,7 +33,7 @@ def near_optimal_runs(table: Runs) -> Runs:
 
 
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
-    table = near_optimal_runs(tables[DATASET])
+    table = best_runs(tables[DATASET])
     cells = len(np.unique(table["group"]))
     reason = (
         f"the authors' script gives our values on the table that they published ({cells} cells), "
