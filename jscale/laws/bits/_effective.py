@@ -159,7 +159,7 @@ def effective_parameters_weights(
 def effective_fraction(
     N: Count, delta: LossChange, *, A: SizeCoefficient, alpha: Exponent
 ) -> Fraction:
-    """Fraction of its parameters that a model is equivalent to when its loss is ``delta`` higher.
+    """Share of its parameters that a model is equivalent to when its loss is ``delta`` higher.
 
     ``f = (1 / N) * (delta / A + N**-alpha)**(-1 / alpha)`` with ``delta = L(P) - L(inf)`` in nats
     per token (Kumar et al. 2024, eq. 30): the empirical f(P) of one pair of runs, free of any
@@ -221,7 +221,7 @@ def powered_parameters(
     gamma_kv: BitScale,
     k_kv: FactorExponent,
 ) -> EffectiveCount:
-    """Full-precision size equivalent to N at low precision, with an exponent on each factor.
+    """Full-precision parameters equivalent to N at low precision, with an exponent on each factor.
 
     ``N_eff = N * prod_x (1 - exp(-P_x / gamma_x))**k_x``, in parameters: the factors of Kumar et
     al. 2024, eq. 4, with an exponent in place of the bias of Appendix K. ``k = 1`` gives the
@@ -267,7 +267,7 @@ _ONE_SCALE = {
 def averaged_parameters(
     N: Count, P_w: Bits = INF, P_a: Bits = INF, P_kv: Bits = INF, *, gamma_bar: BitScale
 ) -> EffectiveCount:
-    """Full-precision size equivalent to N at low precision, with one bit scale for all parts.
+    """Full-precision parameters equivalent to N at low precision, one bit scale for all parts.
 
     ``N_eff = N * prod_x (1 - exp(-P_x / gamma_bar))``, in parameters; the cube
     ``(1 - exp(-P / gamma_bar))**3`` where all parts have P bits (Kumar et al. 2024, Finding 2).
@@ -327,7 +327,7 @@ def layered_parameters(layers: int = 2) -> LawFunction:
     return member(
         evaluate,
         name=f"layered_parameters({layers})",
-        doc="""Full-precision size equivalent to N with weights in different bits in each layer.
+        doc="""Full-precision parameters equivalent to N with different weight bits in each layer.
 
         ``N_eff = N * prod_i (1 - exp(-P_w_i / gamma_w + n_w))**(1 / layers)``, in parameters: a
         product over layers like the one that Kumar et al. 2024, Appendix M, try for weights. The

@@ -333,7 +333,7 @@ def precision_robust(
     C_a: Robustness,
     C_kv: Robustness,
 ) -> Loss:
-    """Loss as in ``precision``, with training at low precision making quantisation cheaper.
+    """Loss as in ``precision``, with robustness from low-precision training, nats per token.
 
     The loss, nats per token, has its ``delta`` multiplied by
     ``prod_x (1 - exp(-C_x * (P_x - P_post)))``, each factor 0 where ``P_x <= P_post`` (Kumar et al.
