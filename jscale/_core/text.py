@@ -19,8 +19,9 @@ def text_of(value: object) -> str:
     """``str(value)``, or the name of its type where Python cannot print it."""
     try:
         return str(value)
-    # An integer with more digits than Python prints, or a list nested too deeply.
-    except (ValueError, RecursionError):
+    # An integer with more digits than Python prints, a list nested too deeply, or an object of a
+    # library that cannot be printed for any other reason.
+    except Exception:  # noqa: BLE001
         return f"a very long {type(value).__name__}"
 
 

@@ -7,20 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from jscale._core.numbers import number_with_suffix, plain_number
+from jscale._core.numbers import LONGEST_NUMBER, number_with_suffix, plain_number
 from jscale._core.text import text_of
 from jscale.runs.reading._columns import Kind
 
 EMPTY = frozenset({"", "nan", "na", "n/a", "<na>", "null", "none", "-"})
 """Texts (in lower case) that stand for an empty cell."""
 
-_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})++(?:\.[0-9]++)?+")
 _YES = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 _NO = frozenset({"0", "0.0", "false", "f", "no", "n"})
 
 
 class BadCell(Exception):
     """A cell that cannot be read; the message says in a few words what is wrong with it."""
+
+
+class TooLarge(BadCell):
+    """A number beyond the range of float64, which must not become infinite."""
+
+    def __init__(self) -> None:
+        super().__init__("too large a number")
 
 
 def is_empty(cell: Any) -> bool:
@@ -51,20 +58,40 @@ def number(cell: Any, kind: Kind) -> float:
     if isinstance(cell, np.complexfloating):
         raise BadCell("a complex number")
     if isinstance(cell, numbers.Real | np.number) or type(cell).__name__ == "Decimal":
-        try:
-            return float(cell)  # pyright: ignore[reportArgumentType]
-        except (OverflowError, ValueError):
-            raise BadCell("too large a number") from None
+        return _number_from_object(cell)
     raise BadCell(f"of type {type(cell).__name__}, not a number")
 
 
+def _number_from_object(cell: Any) -> float:
+    """A number of Python or NumPy, or a decimal, as a float."""
+    try:
+        value = float(cell)
+    except OverflowError:
+        raise TooLarge from None
+    except ValueError:  # a signalling NaN of a decimal
+        raise BadCell("not a number") from None
+    if math.isinf(value) and cell != value:
+        raise TooLarge
+    return value
+
+
 def _number_from_text(text: str, kind: Kind) -> float:
+    if len(text) > LONGEST_NUMBER:
+        raise BadCell(f"{len(text):,} characters, too long for a number")
     if kind is Kind.COUNT and _THOUSANDS.fullmatch(text):
-        return float(text.replace(",", ""))
-    value = number_with_suffix(text) if kind is Kind.COUNT else plain_number(text)
+        value = float(text.replace(",", ""))
+    else:
+        value = number_with_suffix(text) if kind is Kind.COUNT else plain_number(text)
     if value is None:
         raise BadCell("not a number")
+    if overflows(text, value):
+        raise TooLarge
     return value
+
+
+def overflows(text: str, value: float) -> bool:
+    """Whether a text that was read as an infinite value names a finite number."""
+    return math.isinf(value) and "n" not in text.lower()
 
 
 def flag(cell: Any) -> bool:

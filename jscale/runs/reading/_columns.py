@@ -1,7 +1,6 @@
 """The columns that jscale knows: their kind, their unit and the names they go by."""
 
 import enum
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -168,8 +167,14 @@ COLUMNS: tuple[Column, ...] = (
 KNOWN: dict[str, Column] = {c.name: c for c in COLUMNS}
 
 
+_LONGEST_NAME = 200
+"""Characters of a header; a longer one is not the name of a known column."""
+
+
 def fold(name: str) -> str:
-    """A column name without letter case, spaces and punctuation."""
+    """A column name without letter case, spaces and punctuation; a very long one as it is."""
+    if len(name) > _LONGEST_NAME:
+        return name
     return "".join(ch for ch in name.casefold() if ch.isalnum())
 
 
@@ -181,11 +186,6 @@ _SCALES = {
     **dict.fromkeys(("b", "bn", "billion", "billions"), 1e9),
     **dict.fromkeys(("t", "tn", "trillion", "trillions"), 1e12),
 }
-_SCALED_HEADER = re.compile(
-    r"(?P<base>.+?)"
-    r"(?P<gap>[\s_\-./]*\(\s*(in\s+)?|[\s_\-./]+)"
-    rf"(?P<unit>{'|'.join(_SCALES)})\s*\)?\s*"
-)
 
 
 @dataclass(frozen=True)
@@ -252,15 +252,34 @@ def _scaled_headers(headers: Sequence[str], known: str) -> dict[str, float]:
 
 def _scale_in_header(header: str, known: str) -> float | None:
     """The factor in ``params_m`` or ``Tokens (billions)``; None for any other header."""
-    parts = _SCALED_HEADER.fullmatch(header.casefold())
-    if parts is None or _BY_ALIAS.get(fold(parts["base"])) != known:
+    if len(header) > _LONGEST_NAME:
         return None
+    text = header.casefold().rstrip().removesuffix(")").rstrip()
+    for unit, scale in _SCALES.items():
+        if not text.endswith(unit):
+            continue
+        base, gap = _without_gap(text.removesuffix(unit))
+        # "N_b" or "D_t" may be anything; "N (b)" and "N_billions" may not.
+        single_letters = len(fold(base)) == 1 and len(unit) == 1 and gap != "("
+        if gap and not single_letters and _BY_ALIAS.get(fold(base)) == known:
+            return scale
+    return None
 
-    # "N_b" or "D_t" may be anything; "N (b)" and "N_billions" may not.
-    single_letters = len(fold(parts["base"])) == 1 and len(parts["unit"]) == 1
-    if single_letters and "(" not in parts["gap"]:
-        return None
-    return _SCALES[parts["unit"]]
+
+def _without_gap(text: str) -> tuple[str, str]:
+    """What stands before a unit, without the gap to it.
+
+    Returns:
+        The text, and ``(`` for a bracket, also as in ``(in``, ``_`` for space and punctuation, or
+        nothing where there is no gap.
+    """
+    bare = text.rstrip()
+    if bare != text and bare.endswith("in"):
+        bare = bare.removesuffix("in").rstrip()
+    if bare.endswith("("):
+        return bare, "("
+    is_separate = text[-1:].isspace() or text[-1:] in ("_", "-", ".", "/")
+    return text, "_" if is_separate else ""
 
 
 def accepted(column: str) -> str:

@@ -18,10 +18,10 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import inline, quote, quoted_names
-from jscale.runs.reading._cells import EMPTY
+from jscale.runs.reading._cells import EMPTY, overflows
 from jscale.runs.reading._columns import KNOWN, Kind, match
-from jscale.runs.reading._raw import Cells, RawTable, column_names
-from jscale.runs.reading._text_files import detect_encoding, text_lines
+from jscale.runs.reading._raw import Cells, RawTable, check_size, column_names
+from jscale.runs.reading._text_files import detect_encoding, short_lines, text_lines
 
 _BLOCK_ROWS = 500
 """Rows read at a time. Python collects garbage after 700 new objects: 1,000 rows take twice as
@@ -45,7 +45,7 @@ def read_delimited(path: Path, separator: str) -> RawTable:
     """
     encoding, notes = detect_encoding(path)
     with text_lines(path, encoding) as lines:
-        first_line = next((line for line in lines if line.strip()), None)
+        first_line = next((line for line in short_lines(lines) if line.strip()), None)
     if first_line is None:
         raise JscaleError("the file has only blank lines")
     separator, separator_notes = _detect_separator(first_line, separator)
@@ -122,6 +122,7 @@ class _Scan:
                 )
             self.lines.append(line)
             rows.append(row)
+        check_size(len(self.lines), len(self.names))
 
         for i, cells in enumerate(zip(*rows, strict=True)):
             if i not in self.mixed:
@@ -157,7 +158,7 @@ class _Scan:
 def _scan(path: Path, encoding: str, separator: str, as_text: frozenset[int]) -> _Scan:
     """Read a file in blocks; the columns in ``as_text`` (positions) are kept as texts."""
     with text_lines(path, encoding) as lines:
-        reader = csv.reader(lines, delimiter=separator, strict=True)
+        reader = csv.reader(short_lines(lines), delimiter=separator, strict=True)
         try:
             header = next((row for row in reader if any(row)), None)
             if header is None:
@@ -190,21 +191,25 @@ def _starting_lines(block: list[list[str]], before: int, after: int) -> Sequence
 
 
 def _as_numbers(cells: tuple[str, ...]) -> np.ndarray | None:
-    """The cells as float64, empty ones as NaN; None if any of them is something else."""
+    """The cells as float64, empty ones as NaN; None if any of them is something else or too large.
+
+    Texts of any length take linear time.
+    """
     # Python's float() also reads "1_000" and the digits of other scripts, which are errors here.
     joined = "".join(cells)
     if not joined.isascii() or "_" in joined:
         return None
     try:
-        return np.array(list(map(float, cells)))
+        values = np.array(list(map(float, cells)))
     except ValueError:
-        pass
-    try:
-        return np.array(
-            [float("nan") if cell.strip().lower() in EMPTY else float(cell) for cell in cells]
-        )
-    except ValueError:
-        return None
+        try:
+            values = np.array(
+                [float("nan") if cell.strip().lower() in EMPTY else float(cell) for cell in cells]
+            )
+        except ValueError:
+            return None
+    infinite = np.flatnonzero(np.isinf(values))
+    return None if any(overflows(cells[at], values[at]) for at in infinite) else values
 
 
 def _reject_numbers(names: list[str]) -> None:

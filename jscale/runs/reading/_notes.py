@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,11 @@ def _length(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
+def _exp(log: Any) -> float:
+    """A ratio from its logarithm; one beyond the range of float64 is cut to e**700."""
+    return float(np.exp(np.clip(log, -700, 700)))
+
+
 def _row_evidence(mask: np.ndarray) -> dict[str, object]:
     rows = np.flatnonzero(mask) + 1
     return {"rows": tuple(rows[:MAX_ROW_NUMBERS].tolist()), "count": len(rows)}
@@ -109,7 +115,7 @@ def _suspicious_scales(table: _Table) -> list[Note]:
     n, d = table.columns.get("N"), table.columns.get("D")
     tokens_per_parameter = None
     if n is not None and d is not None:
-        tokens_per_parameter = float(np.exp(np.median(np.log(d) - np.log(n))))
+        tokens_per_parameter = _exp(np.median(np.log(d) - np.log(n)))
     ratio = tokens_per_parameter or 1.0
     n_too_small = n is not None and n.max() < _SMALLEST_COUNTS["N"]
     d_too_small = d is not None and d.max() < _SMALLEST_COUNTS["D"]
@@ -180,7 +186,7 @@ def _compute_disagrees(table: _Table) -> list[Note]:
     if not different.any():
         return []
     furthest = int(np.argmax(np.abs(log_ratio)))
-    ratio = float(np.exp(np.clip(log_ratio[furthest], -700, 700)))
+    ratio = _exp(log_ratio[furthest])
     message = (
         f"C differs from 6ND by more than a factor {_COMPUTE_FACTOR:g} in rows "
         f"{_row_text(different)}; worst in row {furthest + 1}, where C is {ratio:.3g} times 6ND"
@@ -232,7 +238,7 @@ def _constant_ratio(table: _Table) -> list[Note]:
     log_ratio = np.log(d) - np.log(n)
     if np.ptp(log_ratio) > _RATIO_SPREAD or not np.ptp(n):
         return []
-    ratio = float(np.exp(log_ratio.mean()))
+    ratio = _exp(log_ratio.mean())
     message = (
         f"all runs have {ratio:.3g} tokens a parameter: "
         "effects of size and data are not separately identified"

@@ -14,6 +14,9 @@ Cells = np.ndarray | list
 """Either float64 of shape (rows,), with NaN for an empty cell, or a list of cells of any type."""
 
 MAX_COLUMNS = 10_000
+MAX_ROWS = 5_000_000
+MAX_CELLS = 50_000_000
+"""Largest table that is read from a file. A few kilobytes of a compressed file may hold more."""
 
 
 @dataclass
@@ -45,6 +48,29 @@ class RawTable:
         return f"row {row + 1}{line}"
 
 
+def check_size(rows: int, columns: int, cells: int = 0) -> None:
+    """Check that a table in a file is not too large to read.
+
+    Args:
+        rows: of the table.
+        columns: of the table.
+        cells: where there are more than rows times columns, as in nested columns.
+
+    Raises:
+        JscaleError: it has too many columns, rows or cells; the message names the limit.
+    """
+    for count, most, noun in (
+        (columns, MAX_COLUMNS, "columns"),
+        (rows, MAX_ROWS, "rows"),
+        (max(cells, rows * columns), MAX_CELLS, "cells"),
+    ):
+        if count > most:
+            raise JscaleError(
+                f"too large a table: {count:,} {noun}; at most {most:,} are read, "
+                "so keep one row a run and the columns that a law needs"
+            )
+
+
 def column_names(headers: Sequence[str]) -> tuple[list[str], frozenset[str]]:
     """Headers without surrounding space; blank ones are called ``column 3``.
 
@@ -54,9 +80,7 @@ def column_names(headers: Sequence[str]) -> tuple[list[str], frozenset[str]]:
     Raises:
         JscaleError: two headers are the same, or there are too many.
     """
-    if len(headers) > MAX_COLUMNS:
-        raise JscaleError(f"{len(headers):,} columns; at most {MAX_COLUMNS:,} are read")
-
+    check_size(0, len(headers))
     stripped = [header.strip() for header in headers]
     names = [header or f"column {i}" for i, header in enumerate(stripped, 1)]
     repeated = [name for name, count in Counter(names).items() if count > 1]

@@ -9,9 +9,12 @@ from typing import Any
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import quote
-from jscale.runs.reading._raw import Cells, RawTable, column_names
+from jscale.runs.reading._cells import overflows
+from jscale.runs.reading._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.reading._text_files import detect_encoding, text_lines
 
+_MAX_ARRAY_BYTES = 2**26
+"""Bytes of a JSON array: parsed at once, it takes up to thirty times its size in memory."""
 _EXAMPLE = '{"N": 7e7, ...}'
 
 
@@ -28,6 +31,7 @@ def from_records(
         notes: about the source.
     """
     keys = dict.fromkeys(key for record in records for key in record)
+    check_size(len(records), len(keys))
     names, unnamed = column_names([str(key) for key in keys])
     columns: dict[str, Cells] = {
         name: [record.get(key) for record in records] for name, key in zip(names, keys, strict=True)
@@ -73,6 +77,7 @@ def read_json_lines(path: Path) -> RawTable:
             except JscaleError as error:
                 raise JscaleError(f"line {line}: {error}") from None
             lines.append(line)
+            check_size(len(lines), 1)
     if not records:
         raise JscaleError("the file has no data rows")
     return from_records(records, lines, notes)
@@ -85,7 +90,7 @@ def read_json(path: Path) -> RawTable:
         JscaleError: it holds something else; the message names the line or the row.
         OSError: the file cannot be opened.
     """
-    encoding, notes = detect_encoding(path)
+    encoding, notes = detect_encoding(path, _MAX_ARRAY_BYTES)
     with text_lines(path, encoding) as file:
         text = file.read()
     try:
@@ -115,11 +120,17 @@ def _parse(text: str) -> Any:
         JscaleError: an object has a key twice, or the text is beyond what Python parses.
     """
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys)
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_float=_finite)
     except (json.JSONDecodeError, JscaleError):
         raise
     except (ValueError, RecursionError):
         raise JscaleError("not JSON: nested too deep, or a number too long") from None
+
+
+def _finite(text: str) -> float | str:
+    """A number of JSON; one beyond the range of float64 as its text, which no column accepts."""
+    value = float(text)
+    return text if overflows(text, value) else value
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

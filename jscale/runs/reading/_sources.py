@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jscale._core.errors import JscaleError
+from jscale._core.files import check_regular
 from jscale._core.text import inline, quote
 from jscale.runs.reading._delimited import read_delimited
 from jscale.runs.reading._frames import from_frame, from_mapping, read_excel, read_parquet
@@ -63,13 +64,42 @@ def load(source: Any, name: str | None) -> tuple[RawTable, str, str]:
 
 
 def _from_file(path: Path) -> RawTable:
-    if not path.exists():
-        raise JscaleError("no such file")
-    if path.is_dir():
-        raise JscaleError("this is a folder; expected a file of runs")
-    if not path.is_file():
-        raise JscaleError("not a regular file")
+    """The table in a file.
 
+    Raises:
+        JscaleError: it cannot be read as a table, or it changed meanwhile.
+        OSError: it cannot be opened.
+    """
+    check_regular(path)
+    reader = _reader(path)
+    before = _version(path)
+    try:
+        table = reader(path)
+    except Exception:
+        if _version(path) != before:
+            raise _changed() from None
+        raise
+    if _version(path) != before:
+        raise _changed()
+    return table
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """What changes when a file is replaced or written to."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _changed() -> JscaleError:
+    return JscaleError("the file changed while it was read; read it again when it is complete")
+
+
+def _reader(path: Path) -> Callable[[Path], RawTable]:
+    """The reader for the suffix of a file's name.
+
+    Raises:
+        JscaleError: an unknown suffix.
+    """
     suffix = path.suffix.lower()
     if suffix == GZIP:
         suffix = Path(path.stem).suffix.lower() + GZIP
@@ -79,7 +109,7 @@ def _from_file(path: Path) -> RawTable:
             f"unknown kind of file {quote(suffix)}: expected one of {expected}; "
             f"text files may be compressed ({GZIP})"
         )
-    return _READERS[suffix](path)
+    return _READERS[suffix]
 
 
 def _from_memory(source: Any, kind: str) -> RawTable:

@@ -4,7 +4,7 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -15,6 +15,10 @@ from jscale._core.text import inline
 
 GZIP = ".gz"
 """Suffix of a compressed file, after that of its kind: ``runs.csv.gz``."""
+MAX_BYTES = 2**28
+"""Bytes of text that are read, after unpacking: the largest tables have some 200 MB."""
+_MAX_LINE = 2**23
+"""Characters of a line of separated values."""
 _BLOCK_BYTES = 1 << 20
 _SIGNATURES = {
     b"PAR1": "a Parquet file (.parquet)",
@@ -25,27 +29,31 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CONTROL_BYTES = bytes(b for b in range(32) if b not in b"\t\n\f\r")
 
 
-def detect_encoding(path: Path) -> tuple[str, list[Note]]:
+def detect_encoding(path: Path, most_bytes: int = MAX_BYTES) -> tuple[str, list[Note]]:
     """The encoding of a text file: UTF-8 (with or without a byte-order mark), else Windows-1252.
 
-    The whole file is read, so a damaged archive is found here.
+    The whole file is read, so a damaged archive and one that unpacks to too much are found here.
+
+    Args:
+        path: of the file.
+        most_bytes: that it may hold after unpacking.
 
     Returns:
         The encoding's name, and a note where it is Windows-1252.
 
     Raises:
-        JscaleError: the file is empty, not a text file, or a damaged archive.
+        JscaleError: the file is empty, too large, not a text file, or a damaged archive.
         OSError: it cannot be opened.
     """
     try:
-        return _detect_encoding(path)
+        return _detect_encoding(path, most_bytes)
     except EOFError:
         raise JscaleError("not a gzip file that can be read: it is cut short") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise JscaleError(f"not a gzip file that can be read: {inline(str(error))}") from None
 
 
-def _detect_encoding(path: Path) -> tuple[str, list[Note]]:
+def _detect_encoding(path: Path, most_bytes: int) -> tuple[str, list[Note]]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     utf8, offset = True, 0
     with _open(path) as file:
@@ -54,6 +62,11 @@ def _detect_encoding(path: Path) -> tuple[str, list[Note]]:
                 _reject_other_formats(block)
             _reject_control_bytes(block, offset)
             offset += len(block)
+            if offset > most_bytes:
+                raise JscaleError(
+                    f"too large a file: more than {most_bytes:,} bytes of text; "
+                    "keep one row a run and the columns that a law needs"
+                )
             utf8 = utf8 and _decodes(decoder, block)
     if offset == 0:
         raise JscaleError("the file is empty")
@@ -91,6 +104,18 @@ def _reject_control_bytes(block: bytes, offset: int) -> None:
     if len(block.translate(None, _CONTROL_BYTES)) != len(block):
         at = next(i for i, byte in enumerate(block) if byte in _CONTROL_BYTES)
         raise JscaleError(f"not a text file: byte {offset + at} is {block[at]:#04x}")
+
+
+def short_lines(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a table of separated values, none of them longer than any row may be.
+
+    Raises:
+        JscaleError: a longer line.
+    """
+    for line in lines:
+        if len(line) > _MAX_LINE:
+            raise JscaleError(f"a line of {len(line):,} characters; at most {_MAX_LINE:,} are read")
+        yield line
 
 
 @contextmanager

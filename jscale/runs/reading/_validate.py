@@ -9,7 +9,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote, quoted_names
 from jscale.laws import catalogue, describe
-from jscale.runs.reading._cells import BadCell, flag, is_empty, label, number
+from jscale.runs.reading._cells import BadCell, TooLarge, flag, is_empty, label, number
 from jscale.runs.reading._columns import (
     BIT_COLUMNS,
     COLUMNS,
@@ -30,6 +30,7 @@ OUTCOMES = frozenset(describe(law).output.column for law in catalogue) - {"", *K
 """Columns of what laws predict other than losses and resources; a table with one needs no loss."""
 _PLACEHOLDER = 1.0
 """Value of a cell that could not be read: no later check reports it again."""
+_LARGEST = np.finfo(np.float64).max
 _MAX_TEXT_BYTES = 2**28
 """A numpy text array is padded to its longest entry; a column that would take more is left out."""
 
@@ -101,7 +102,7 @@ def check(raw: RawTable) -> CheckedTable:
     known_headers = set(matched.headers.values())
     for header in raw.columns:
         if header not in known_headers:
-            _store(table, header, _inferred(raw.take(header)))
+            _store(table, header, _inferred(raw.take(header), header, problems))
 
     _check_required(table)
     for name, values in table.columns.items():
@@ -118,7 +119,7 @@ def _read_known(table: CheckedTable, column: Column, problems: Problems) -> None
     if column.kind is Kind.LABEL:
         values = _texts([label(cell) for cell in cells])
     elif column.kind is Kind.INFERRED:
-        values = _inferred(cells)
+        values = _inferred(cells, header, problems)
     elif column.kind is Kind.FLAG:
         values = _flags(cells, column, header, problems)
     else:
@@ -172,16 +173,25 @@ def _flags(cells: Cells, column: Column, header: str, problems: Problems) -> np.
     return values
 
 
-def _inferred(cells: Cells) -> np.ndarray:
+def _inferred(cells: Cells, header: str, problems: Problems) -> np.ndarray:
     """Float64 when every filled cell is a number, with NaN for an empty one; else text."""
     if isinstance(cells, np.ndarray):
         return cells
-    try:
-        return np.array(
-            [np.nan if is_empty(cell) else number(cell, Kind.INFERRED) for cell in cells]
-        )
-    except BadCell:
-        return _texts([label(cell) for cell in cells])
+    values = np.full(len(cells), np.nan)
+    too_large = []
+    for row, cell in enumerate(cells):
+        if is_empty(cell):
+            continue
+        try:
+            values[row] = number(cell, Kind.INFERRED)
+        except TooLarge:
+            too_large.append(row)
+        except BadCell:
+            return _texts([label(cell) for cell in cells])
+    if too_large:
+        problem = f"{quote(cells[too_large[0]])} is {TooLarge()}"
+        problems.add(too_large, header, problem, f"a number of at most {_LARGEST:.2g}, or texts")
+    return values
 
 
 def _texts(texts: list[str]) -> np.ndarray:
@@ -221,7 +231,7 @@ def _check_range(header: str, column: Column, values: np.ndarray, problems: Prob
     """Filled cells of a number must be finite, above zero and, for bits, at most 64."""
     if column.kind not in (Kind.COUNT, Kind.POSITIVE, Kind.BITS):
         return
-    largest = MAX_BITS if column.kind is Kind.BITS else np.finfo(np.float64).max
+    largest = MAX_BITS if column.kind is Kind.BITS else _LARGEST
     valid = np.isnan(values) | ((values > 0) & (values <= largest))
     rows = np.flatnonzero(~valid)
     if len(rows):
