@@ -62,7 +62,7 @@ def repeated_data(results: PaperRows):
     assert evaluated["R2 without decay"] == pytest.approx(0.4451684378759986, rel=1e-12)
     # Theirs is in single precision, in which numbers near 0.016 are 1e-9 apart.
     assert evaluated["objective"] == pytest.approx(0.015825936570763588, abs=2e-9)
-    local = results.computed("the local optimum nearest to the published constants")
+    local = results.computed("the local optimum nearest to the published point")
     assert local["R_D_star"] == pytest.approx(15.371758, rel=1e-6)
     assert local["R_N_star"] == pytest.approx(5.315126, rel=1e-6)
     assert local["objective"] == pytest.approx(0.015825932069110, rel=1e-10)

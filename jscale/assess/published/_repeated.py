@@ -65,9 +65,7 @@ def _both_decay(law: LawFunction, table: Runs) -> tuple[Row, ...]:
     local = nearest(law, table, DECAY, _OBJECTIVE)
     best = fit.point(law, table, objective=_OBJECTIVE)
     label = "182 runs, base law held, Huber 1e-3"
-    local_protocol = Protocol(
-        DATASET, f"{label}, the local optimum nearest to the published constants"
-    )
+    local_protocol = Protocol(DATASET, f"{label}, the local optimum nearest to the published point")
     gain = 1 - best.objective / HUBER
     reason = (
         f"the objective has several minima of nearly the same depth: the deepest, reached by "
