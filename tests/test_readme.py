@@ -3,13 +3,9 @@
 import ast
 import re
 from pathlib import Path
-from types import SimpleNamespace
-from unittest.mock import create_autospec
 
-import numpy as np
 import pytest
 
-from jscale import fit, laws
 from tests.cli.tables import chinchilla_rows, write_table
 
 README = Path(__file__).parent.parent / "README.md"
@@ -24,10 +20,6 @@ def blocks(language: str) -> list[str]:
 
 def test_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    # The notebook runs the sampler with the same call; here only the call is checked.
-    draws = {name: np.full(3, value) for name, value in laws.params(laws.chinchilla).items()}
-    posterior = create_autospec(fit.posterior, return_value=SimpleNamespace(draws=draws))
-    monkeypatch.setattr(fit, "posterior", posterior)
     # A table of the shape that the command line's tests fit: they have compiled the same programs.
     write_table(tmp_path / "runs.csv", chinchilla_rows((3, 10, 30, 100, 300)))
 
