@@ -3,13 +3,11 @@
 Subpackages load on first use: ``import jscale`` is fast and changes no setting.
 """
 
-import importlib
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
 
 _PACKAGES = ("laws", "runs", "fit", "plan", "assess", "report", "cli")
 
+TYPE_CHECKING = False  # as typing's, which takes longer to import than this file
 if TYPE_CHECKING:
     from jscale import assess, cli, fit, laws, plan, report, runs  # noqa: F401  (re-exported lazily below)
 
@@ -18,6 +16,8 @@ __all__ = ["__version__", *_PACKAGES]  # pyright: ignore[reportUnsupportedDunder
 
 def __getattr__(name: str):
     if name in _PACKAGES:
+        import importlib
+
         return importlib.import_module(f"jscale.{name}")
     raise AttributeError(f"module 'jscale' has no attribute {name!r}")
 

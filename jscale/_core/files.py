@@ -4,6 +4,7 @@ A file is replaced as a whole or not at all. It keeps its permissions; a link ke
 """
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import inline, quote, text_of
+from jscale._core.temporaries import registered
+from jscale._core.text import quote, quoted_path
 
 MAX_SETTINGS_BYTES = 2**24
 """Largest file of parameters or settings that is read, in bytes."""
 _MAX_LINKS = 40
 """Links that are followed, as many as Linux follows."""
+_MAX_PATH = 4096
+"""Characters of a path, the limit of Linux."""
 _STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
 _BLOCK_BYTES = 1 << 20
@@ -49,14 +53,15 @@ def replacing(path: _Path) -> Iterator[Path]:
     # applies the umask to a new file; reading the umask would mean changing it for all threads.
     mode = 0o666 if existing is None and descriptor is None else 0o600
     try:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
-        yield temporary
-        if descriptor is not None:
-            _append(temporary, descriptor)
-        else:
-            if existing is not None:
-                _copy_permissions(existing, temporary)
-            os.replace(temporary, target)
+        with registered(temporary):
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+            yield temporary
+            if descriptor is not None:
+                _append(temporary, descriptor)
+            else:
+                if existing is not None:
+                    _copy_permissions(existing, temporary)
+                os.replace(temporary, target)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -64,8 +69,6 @@ def replacing(path: _Path) -> Iterator[Path]:
         if error.filename is not None and Path(error.filename) not in (temporary, target):
             raise
         raise _cannot_write(path, error.strerror or error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def output_path(path: _Path) -> Path:
@@ -94,7 +97,7 @@ def output_path(path: _Path) -> Path:
         raise JscaleError(f"expected a path, not {quote(path)}") from None
 
     if not folder_exists:
-        raise _cannot_write(path, f"there is no folder {_quoted(target.parent)}")
+        raise _cannot_write(path, f"there is no folder {quoted_path(target.parent)}")
     if status is None:
         return target
     if stat.S_ISDIR(status.st_mode):
@@ -126,7 +129,9 @@ def refuse_input(output: _Path, inputs: Iterable[_Path | None]) -> None:
     """
     for path in inputs:
         if path is not None and _same_file(output, path):
-            raise _cannot_write(output, f"this is the input {_quoted(path)}; expected another file")
+            raise _cannot_write(
+                output, f"this is the input {quoted_path(path)}; expected another file"
+            )
 
 
 def check_regular(path: _Path) -> None:
@@ -173,8 +178,10 @@ def _follow(path: Path) -> Path:
     """The path after all links in it; a standard stream is not followed further.
 
     Raises:
-        OSError: a loop of links.
+        OSError: a loop of links, or too long a path.
     """
+    if len(str(path)) > _MAX_PATH:  # to resolve a path of many parts takes quadratic time
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     for _ in range(_MAX_LINKS):
         if _descriptor(path) is not None:
             return path
@@ -233,10 +240,5 @@ def _same_file(first: _Path, second: _Path) -> bool:
         return False
 
 
-def _quoted(path: Any) -> str:
-    """A path in quotes on one line; of a long one the end."""
-    return f"'{inline(text_of(path))}'"
-
-
 def _cannot_write(path: Any, reason: Any) -> JscaleError:
-    return JscaleError(f"cannot write {_quoted(path)}: {reason}")
+    return JscaleError(f"cannot write {quoted_path(path)}: {reason}")

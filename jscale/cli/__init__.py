@@ -3,7 +3,6 @@
 Nothing heavy is imported before a verb computes.
 """
 
-import io
 import sys
 
 __all__ = ["main"]
@@ -11,16 +10,14 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process."""
-    from jscale.cli.support import interrupt
+    from jscale.cli.process import failures, signals, streams
 
-    interrupt.install_sigint_watchdog()
+    signals.install()
+    streams.prepare()
+    sys.exit(failures.exit_code(_run))
 
-    # A terminal that cannot show a letter is no reason to fail.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
-    try:
-        from jscale.cli._app import app
-    except KeyboardInterrupt:
-        sys.exit(interrupt.report_interrupt())
-    app()
+def _run() -> int:
+    from jscale.cli._app import app
+
+    return app()  # which ends by SystemExit

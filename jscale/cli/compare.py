@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.cli.support import inputs, options, output, parsing
 from jscale.cli.support.session import session, working
 
@@ -93,7 +94,7 @@ def law_from(text: str) -> "LawFunction":
     if matched is None:
         return inputs.law_of(text.strip())
 
-    changes = parsing.pairs([matched["changes"]], f"law {text!r}", "beta=alpha")
+    changes = parsing.pairs([matched["changes"]], f"law {shown(text)}", "beta=alpha")
     tied = [f"{name}={other}" for name, other in changes.items() if other.isidentifier()]
     fixed = [f"{name}={value}" for name, value in changes.items() if not value.isidentifier()]
     return inputs.law_of(matched["name"].strip(), fixed, tied)
@@ -103,10 +104,10 @@ def _pair(text: str, chosen: "dict[str, LawFunction]") -> "tuple[LawFunction, La
     names = [part.strip() for part in text.split("<")]
     if len(names) != 2:
         raise JscaleError(
-            f"--nested: expected SMALL<LARGE such as 'power_size<chinchilla', not {text!r}"
+            f"--nested: expected SMALL<LARGE such as 'power_size<chinchilla', not {shown(text)}"
         )
     if absent := [name for name in names if name not in chosen]:
-        raise JscaleError(f"--nested: {absent[0]!r} is not one of the laws given with --law")
+        raise JscaleError(f"--nested: {shown(absent[0])} is not one of the laws given with --law")
     return chosen[names[0]], chosen[names[1]]
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale._core.errors import JscaleError
+from jscale.cli.process.failures import CHECK_FAILED
 from jscale.cli.support import flags, inputs, interval_tables, options, output
-from jscale.cli.support.group import CHECK_FAILED
 from jscale.cli.support.session import session, shows_progress, working
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from jscale.cli.process.failures import CHECK_FAILED
 from jscale.cli.support import inputs, options, output
-from jscale.cli.support.group import CHECK_FAILED
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:

@@ -148,25 +148,129 @@ def test_a_full_disk_under_stdout_is_one_line(unbuffered):
     assert done.stderr == "jscale: error: No space left on device\n"
 
 
-def test_an_interrupt_ends_a_process_inside_compiled_code():
-    code = """
-import hashlib, signal
-from jscale.cli.support import interrupt
+SIGNALS = [
+    (signal.SIGINT, "interrupted"),
+    (signal.SIGTERM, "terminated"),
+    (signal.SIGHUP, "hung up"),
+]
+BLOCKED = """
+import hashlib, signal, sys
+from jscale.cli.process import signals
+from jscale._core.files import replacing
 # Background jobs start with interrupts ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-interrupt.install_sigint_watchdog(grace=0.2)
-print("ready", flush=True)
-hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)
+signals.install()
+sys.stdout.write("printed")
+with replacing(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print(" before", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)
 """
+"""Holds the main thread in compiled code while a file is half written."""
+
+
+@pytest.mark.parametrize(("number", "words"), SIGNALS, ids=[words for _, words in SIGNALS])
+def test_a_signal_ends_a_process_inside_compiled_code(tmp_path: Path, number, words: str):
+    (tmp_path / "out").write_text("old")
     process = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", BLOCKED, str(tmp_path / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "printed before\n"
+    time.sleep(0.2)
+    process.send_signal(number)
+    start = time.monotonic()
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "jscale: interrupted\n")
+    assert (process.returncode, err) == (128 + number, f"jscale: {words}\n")
+    assert time.monotonic() - start < 5
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_text() == "old"
+
+
+def test_an_ignored_signal_stays_ignored():
+    """As under nohup."""
+    code = """
+import os, signal
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from jscale.cli.process import signals
+signals.install()
+os.kill(os.getpid(), signal.SIGHUP)
+print("alive")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "words"),
+    [
+        (">&-", 2, "stdout is closed"),
+        (">/dev/full", 2, "No space left on device"),
+        ("| true", 141, ""),
+        ("2>&-", 0, ""),
+        ("2>/dev/full", 0, ""),
+        ("--nope 2>&-", 2, ""),
+        ("--nope 2>/dev/full", 2, ""),
+        ("--nope <&- >&- 2>&-", 2, ""),
+    ],
+)
+def test_standard_streams_that_are_closed_or_full(redirection: str, code: int, words: str):
+    """The list of data sets, which is printed without JAX; the pipe is closed before it is."""
+    program = "from jscale.cli import main; main()"
+    command = '"$0" -c "$1" data ' + redirection
+    if redirection.startswith("|"):
+        program = f"import os; os.read(0, 1); {program}"
+        command = f"(sleep 0.2; echo) | {command}; exit ${{PIPESTATUS[1]}}"
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == code
+    assert done.stderr.count("\n") == bool(words)
+    assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "out of memory; expected"),
+        (MemoryError("Unable to allocate 7 TiB"), "out of memory (Unable to allocate 7 TiB)"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "out of memory (RESOURCE"),
+        (RecursionError("too\ndeep"), "internal error: RecursionError: too deep; this is a fault"),
+        (KeyError("x" * 5000), "please report this line and the command"),
+        (AssertionError(), "JSCALE_DEBUG=1 shows"),
+    ],
+)
+def test_the_last_resort(jscale, monkeypatch, error: Exception, words: str):
+    def fail(*_) -> None:
+        raise error
+
+    monkeypatch.setattr("jscale.cli.data._list", fail)
+    monkeypatch.delenv("JSCALE_DEBUG", raising=False)
+    result = jscale("data")
+    assert (result.exit_code, result.stdout) == (70, "")
+    assert result.stderr.startswith("jscale: error: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+    assert len(result.stderr) < 1500
+
+    monkeypatch.setenv("JSCALE_DEBUG", "1")
+    result = jscale("data")
+    assert result.exit_code == 70
+    assert "Traceback" in result.stderr
+    assert "in fail" in result.stderr
+
+
+def test_an_interrupt_in_python(jscale, monkeypatch):
+    def interrupt(*_) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jscale.cli.data._list", interrupt)
+    result = jscale("data")
+    assert (result.exit_code, result.stderr) == (130, "jscale: interrupted\n")

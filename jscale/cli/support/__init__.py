@@ -2,9 +2,8 @@
 
 | module | for |
 |---|---|
-| ``group`` | every failure becomes one line on stderr and an exit code |
+| ``group`` | a command line becomes an exit code |
 | ``flags`` | error messages name the flags of the verb |
-| ``interrupt`` | Ctrl-C, also inside compiled code |
 | ``session`` | JAX set up for a verb: compilation cache, float64, quiet logs, progress |
 | ``options`` | options that several verbs take, each described once |
 | ``parsing`` | numbers and ``name=value`` pairs as text |
@@ -18,7 +17,6 @@ from jscale.cli.support import (
     flags,
     group,
     inputs,
-    interrupt,
     interval_tables,
     options,
     output,
@@ -31,7 +29,6 @@ __all__ = [
     "flags",
     "group",
     "inputs",
-    "interrupt",
     "interval_tables",
     "options",
     "output",

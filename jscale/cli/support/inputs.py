@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
 from jscale._core.files import read_settings
-from jscale._core.text import did_you_mean
+from jscale._core.text import did_you_mean, enumerated, quoted_path, shown
 from jscale.cli.support import parsing
 from jscale.cli.support.session import shows_progress
 
@@ -36,8 +36,8 @@ def table_of(source: str, include_excluded: bool = False) -> "Runs":
     if source in names:
         table = runs.dataset(source)
     elif not path.suffix and not _exists(path):
-        hint = did_you_mean(source, names, f" (data sets: {', '.join(names)})")
-        raise JscaleError(f"no data set and no file named {source!r}{hint}")
+        hint = did_you_mean(source, names, f" (data sets: {enumerated(names)})")
+        raise JscaleError(f"no data set and no file named {shown(source)}{hint}")
     else:
         table = runs.read(path)
 
@@ -98,7 +98,7 @@ def params_of(law: "LawFunction", text: str | None) -> dict[str, float]:
     if "=" in text:
         return checked(law, parsing.values([text], "--params", "E=1.69,A=406.4"), "--params")
     if Path(text).suffix == ".json" or _exists(Path(text)):
-        return checked(law, _from_file(record.name, text), f"--params {text!r}")
+        return checked(law, _from_file(record.name, text), f"--params {shown(text)}")
     return laws.params(law, text)  # raises, and lists the sources
 
 
@@ -117,11 +117,11 @@ def checked(law: "LawFunction", values: Mapping[str, Any], where: str) -> dict[s
 
     record = laws.describe(law)
     if missing := [name for name in record.parameter_names if name not in values]:
-        raise JscaleError(f"{where}: law {record.name!r} also needs {', '.join(missing)}")
+        raise JscaleError(f"{where}: law {record.name!r} also needs {enumerated(missing)}")
     if unknown := [name for name in values if name not in record.parameter_names]:
-        known = ", ".join(record.parameter_names)
+        known = enumerated(record.parameter_names)
         raise JscaleError(
-            f"{where}: law {record.name!r} has no parameter {', '.join(unknown)} (it has: {known})"
+            f"{where}: law {record.name!r} has no parameter {enumerated(unknown)} (it has: {known})"
         )
 
     for parameter in record.parameters:
@@ -129,7 +129,7 @@ def checked(law: "LawFunction", values: Mapping[str, Any], where: str) -> dict[s
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or abs(value) > sys.float_info.max:
             raise JscaleError(
-                f"{where}: {parameter.name}: expected a finite number, not {value!r:.60}"
+                f"{where}: {parameter.name}: expected a finite number, not {shown(value)}"
             )
         if not support.lower <= value <= support.upper:
             raise JscaleError(
@@ -140,7 +140,7 @@ def checked(law: "LawFunction", values: Mapping[str, Any], where: str) -> dict[s
 
 def _from_file(law_name: str, file: str) -> dict[str, Any]:
     """The parameters in a JSON result of ``jscale fit``."""
-    where = f"--params {file!r}"
+    where = f"--params {quoted_path(file)}"
     try:
         content = json.loads(read_settings(file))
     except JscaleError as error:
@@ -220,7 +220,7 @@ def objective_of(text: str, delta: float | None = None) -> "str | Objective":
     """
     name, colon, suffix = text.partition(":")
     if colon and delta is not None:
-        raise JscaleError(f"--delta: the objective {text!r} has a delta already")
+        raise JscaleError(f"--delta: the objective {shown(text)} has a delta already")
     if colon:
         delta = parsing.above_zero(suffix, "--objective", "huber:0.01")
     if delta is None:
@@ -234,5 +234,7 @@ def objective_of(text: str, delta: float | None = None) -> "str | Objective":
         "huber-likelihood": HuberLikelihood,
     }
     if name not in classes:
-        raise JscaleError(f"--objective: a delta belongs to {', '.join(classes)}, not to {name!r}")
+        raise JscaleError(
+            f"--objective: a delta belongs to {enumerated(classes)}, not to {shown(name)}"
+        )
     return classes[name](delta=delta)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.cli.support import output, parsing
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def targets_of(law: "LawFunction", texts: list[str] | None) -> list[Any] | None:
         second_target = any("@" in part or "=" not in part for part in rest)
         if second_target or (rest and "@" not in first):
             raise JscaleError(
-                f"--target {text!r}: one target at a time, since commas separate the inputs of "
-                "one; give --target several times"
+                f"--target {shown(text)}: one target at a time, since commas separate the inputs "
+                "of one; give --target several times"
             )
 
     stripped = [text.strip() for text in texts]

@@ -5,10 +5,9 @@ from collections.abc import Iterable
 
 from jscale._core.errors import JscaleError
 from jscale._core.numbers import number_with_suffix
+from jscale._core.text import shortened, shown
 
 _INFINITE = ("inf", "infinity")
-_MAX_QUOTED = 40
-"""Characters of a user's text that a message quotes."""
 
 
 def number(text: str, where: str) -> float:
@@ -23,7 +22,7 @@ def number(text: str, where: str) -> float:
     """
     value = number_with_suffix(text.strip())
     if value is None or not math.isfinite(value):
-        raise JscaleError(f"{where}: expected a number such as 7e10 or 70B, not {_quoted(text)}")
+        raise JscaleError(f"{where}: expected a number such as 7e10 or 70B, not {shown(text)}")
     return value
 
 
@@ -36,7 +35,7 @@ def above_zero(text: str, where: str, example: str) -> float:
     value = number_with_suffix(text.strip())
     if value is None or not 0 < value < math.inf:
         raise JscaleError(
-            f"{where}: expected a number above 0 such as {example}, not {_quoted(text)}"
+            f"{where}: expected a number above 0 such as {example}, not {shown(text)}"
         )
     return value
 
@@ -56,11 +55,9 @@ def pairs(texts: Iterable[str] | None, where: str, example: str) -> dict[str, st
     for part in many(texts):
         name, equals, text = (piece.strip() for piece in part.partition("="))
         if not (name and equals and text):
-            raise JscaleError(
-                f"{where}: expected NAME=VALUE such as {example}, not {_quoted(part)}"
-            )
+            raise JscaleError(f"{where}: expected NAME=VALUE such as {example}, not {shown(part)}")
         if name in values:
-            raise JscaleError(f"{where}: {name} is given twice")
+            raise JscaleError(f"{where}: {shortened(name)} is given twice")
         values[name] = text
     return values
 
@@ -74,10 +71,5 @@ def values(texts: Iterable[str] | None, where: str, example: str) -> dict[str, f
     numbers: dict[str, float] = {}
     for name, text in pairs(texts, where, example).items():
         infinite = text.lower().removeprefix("+") in _INFINITE
-        numbers[name] = math.inf if infinite else number(text, f"{where}: {name}")
+        numbers[name] = math.inf if infinite else number(text, f"{where}: {shortened(name)}")
     return numbers
-
-
-def _quoted(text: str) -> str:
-    """The text in quotes, shortened."""
-    return repr(text if len(text) <= _MAX_QUOTED else text[: _MAX_QUOTED - 1] + "…")

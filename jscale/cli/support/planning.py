@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated
 
 if TYPE_CHECKING:
     from jscale.laws import LawFunction
@@ -67,7 +68,7 @@ def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[flo
         )
     if others := [i.name for i in record.inputs if i.default is None and i.name not in ("N", "D")]:
         raise JscaleError(
-            f"law {record.name!r} also needs {', '.join(others)}, which a plan does not choose"
+            f"law {record.name!r} also needs {enumerated(others)}, which a plan does not choose"
         )
     if bits is not None and not set(record.bit_inputs) - {"P_post"}:
         raise JscaleError(f"--bits: law {record.name!r} has no training precision")

@@ -1,0 +1,14 @@
+"""The process of the command line: signals, standard streams, failures and exit codes.
+
+| module | for |
+|---|---|
+| ``signals`` | Ctrl-C, TERM and HUP, also inside compiled code and before anything is loaded |
+| ``streams`` | standard streams that are closed, full or a closed pipe |
+| ``failures`` | every failure becomes one line on stderr and an exit code |
+
+Nothing heavy is imported here: signals are handled before anything is loaded.
+"""
+
+from jscale.cli.process import failures, signals, streams
+
+__all__ = ["failures", "signals", "streams"]
