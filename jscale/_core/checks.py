@@ -9,6 +9,7 @@ from jax.core import Tracer
 
 from jscale._core.arrays import as_float
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 
 _MESSAGE_LIMIT = 200
 """Characters of a message that quotes a value of any kind."""
@@ -22,7 +23,7 @@ def check_level(level: Any) -> None:
     """
     number = isinstance(level, int | float | np.number) and not isinstance(level, bool)
     if not number or not 0 < level < 1:
-        raise JscaleError(f"must lie between 0 and 1, not {level!r}", argument="level")
+        raise JscaleError(f"must lie between 0 and 1, not {shown(level)}", argument="level")
 
 
 def check_key(key: Any) -> None:
@@ -33,7 +34,7 @@ def check_key(key: Any) -> None:
     """
     if not isinstance(key, jax.Array):
         raise JscaleError(
-            f"must be a JAX random key such as jax.random.key(0), not {key!r}", argument="key"
+            f"must be a JAX random key such as jax.random.key(0), not {shown(key)}", argument="key"
         )
     typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     if key.shape != (() if typed else (2,)):
@@ -62,7 +63,7 @@ def check_whole_number(name: str, value: Any, at_least: int) -> None:
         JscaleError: not a whole number of at least ``at_least``.
     """
     if not is_whole_number(value, at_least):
-        message = f"must be a whole number of at least {at_least}, not {value!r}"
+        message = f"must be a whole number of at least {at_least}, not {shown(value)}"
         raise JscaleError(message, argument=name)
 
 
@@ -92,9 +93,10 @@ def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool =
     array = _as_array(name, value)
     real = jnp.issubdtype(array.dtype, jnp.number) and jnp.isrealobj(array)
     if array.dtype == bool or not real:
-        raise JscaleError(f"must be a number, not {value!r}"[:_MESSAGE_LIMIT], argument=name)
+        raise JscaleError(f"must be a number, not {shown(value)}"[:_MESSAGE_LIMIT], argument=name)
 
-    entries = array.astype(np.float64)
+    with np.errstate(over="ignore"):  # of a float of more than 64 bits
+        entries = array.astype(np.float64)
     invalid = np.isnan(entries) | (entries <= above) | (np.isinf(entries) & (not infinite))
     if invalid.any():
         bound = "" if above == -np.inf else f" above {above:g}"

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from jscale._core.text import one_line, shown
+
 _MISSING: Any = object()
 
 
@@ -16,7 +18,7 @@ class Argument:
 
     Attributes:
         name: as given.
-        shown: the ``repr`` of the value; None without a value.
+        shown: the ``repr`` of the value, shortened; None without a value.
 
     Example:
         >>> print(Argument("by"), Argument("by", "N"))
@@ -25,7 +27,7 @@ class Argument:
 
     def __init__(self, name: str, value: Any = _MISSING) -> None:
         self.name = name
-        self.shown = None if value is _MISSING else repr(value)
+        self.shown = None if value is _MISSING else shown(value)
 
     def __str__(self) -> str:
         return f"{self.name}={self.shown or ''}"
@@ -47,9 +49,10 @@ class Argument:
 class JscaleError(ValueError):
     """A mistake in what the caller passed: one line with its place and what was expected.
 
-    The message is one sentence, or several parts that are joined without a separator. Parts that
-    are an :class:`Argument` and the keyword ``argument`` are kept apart from the text, so that the
-    command line can print its own flags for them and never takes a user's text for an argument.
+    The message is one sentence, or several parts that are joined without a separator, on one line
+    of at most 1,000 characters. Parts that are an :class:`Argument` and the keyword ``argument``
+    are kept apart from the text, so that the command line can print its own flags for them and
+    never takes a user's text for an argument.
 
     Args:
         parts: the message: text, and an :class:`Argument` wherever another argument is quoted or
@@ -103,10 +106,10 @@ class JscaleError(ValueError):
             part.render(flags) if isinstance(part, Argument) else str(part) for part in self._parts
         )
         if self._head is None:
-            return text
+            return one_line(text)
 
         separator = "" if text.startswith((":", "[")) else " "
-        return f"{flags.get(self._head, self._head)}{separator}{text}"
+        return one_line(f"{flags.get(self._head, self._head)}{separator}{text}")
 
     def renamed(self, names: Mapping[str, str]) -> "JscaleError":
         """The same error for a caller whose arguments have other names.

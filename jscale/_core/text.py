@@ -10,6 +10,12 @@ if TYPE_CHECKING:
 
 _QUOTE_LIMIT = 40
 """Characters of a quoted value; a longer one is cut and ends in an ellipsis."""
+_SHOWN_LIMIT = 60
+"""Characters of a value as Python writes it, and of a name in a list."""
+_NAMES_LIMIT = 12
+_LINE_LIMIT = 1000
+_WORD_LIMIT = 200
+"""Characters of a word of a message: paths are no longer."""
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _LARGEST_WITH_SUFFIX = 1e15
 _SMALLEST_WITHOUT_POWER = 1e-3
@@ -33,6 +39,38 @@ def quote(value: object) -> str:
     return repr(text)
 
 
+def shown(value: object) -> str:
+    """A value as Python writes it, on one line and cut to 60 characters."""
+    if isinstance(value, str) and len(value) > _SHOWN_LIMIT:
+        return repr(value[: _SHOWN_LIMIT - 1] + "…")
+    # A text of a million digits or entries would take long to write.
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001
+        return text_of(value)
+    text = " ".join(text.split()) if "\n" in text else text
+    return text if len(text) <= _SHOWN_LIMIT else text[: _SHOWN_LIMIT - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """A message on one line of at most 1,000 characters, with control characters escaped.
+
+    The middle of a very long word is left out, then that of the message.
+    """
+    if "\n" in text:
+        text = " ".join(text.split())
+    if len(text) > _WORD_LIMIT:
+        text = " ".join(_without_middle(word, _WORD_LIMIT) for word in text.split(" "))
+        text = _without_middle(text, _LINE_LIMIT)
+    return text if text.isprintable() else inline(text, len(text) * 10)
+
+
+def _without_middle(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit // 2 - 1]} … {text[-(limit // 2) + 2 :]}"
+
+
 def inline(text: str, limit: int = 160) -> str:
     """A path or a name on one line, without quotes.
 
@@ -43,6 +81,11 @@ def inline(text: str, limit: int = 160) -> str:
     """
     line = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     return line if len(line) <= limit else "…" + line[-limit:]
+
+
+def quoted_path(path: object) -> str:
+    """A path in quotes on one line; of a long one the end."""
+    return f"'{inline(text_of(path))}'"
 
 
 def listing(items: Iterable[str], limit: int | None = None, last: str = " and ") -> str:
@@ -65,6 +108,16 @@ def listing(items: Iterable[str], limit: int | None = None, last: str = " and ")
         return f"{', '.join(items[:limit])} and {len(items) - limit} more"
     *first, final = items
     return ", ".join(first) + last + final if first else final
+
+
+def shortened(name: object) -> str:
+    """A name without quotes, of at most 60 characters."""
+    return _without_middle(text_of(name), _SHOWN_LIMIT)
+
+
+def enumerated(names: Iterable[object], last: str = ", ") -> str:
+    """``a, b, c``: names without quotes, of which at most 12 are spelled out; ``none`` if empty."""
+    return listing(map(shortened, names), _NAMES_LIMIT, last=last)
 
 
 def quoted_names(names: Iterable[object], limit: int = 12) -> str:
@@ -133,6 +186,8 @@ def near_match(name: str, known: Iterable[str]) -> str | None:
         >>> near_match("Chinchila", ["chinchilla", "kaplan"])
         'chinchilla'
     """
+    if len(name) > _WORD_LIMIT:
+        return None
     by_folded: dict[str, str] = {}
     for each in known:
         by_folded.setdefault(each.casefold(), each)

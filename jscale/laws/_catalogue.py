@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import did_you_mean
+from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.laws.declaration import LawFunction, describe, is_law
 
 CHAPTERS: tuple[str, ...] = (
@@ -84,7 +84,7 @@ def get(name: str) -> LawFunction:
         ('a', 'b', 'c_0', 'c_1', 'd_1', 'f_1', 'c_2', 'd_2', 'f_2')
     """
     if not isinstance(name, str):
-        raise JscaleError(f"the name of a law is text, not {name!r}")
+        raise JscaleError(f"the name of a law is text, not {shown(name)}")
     by_name = {describe(f).name: f for f in catalogue}
     if name in by_name:
         return by_name[name]
@@ -94,8 +94,8 @@ def get(name: str) -> LawFunction:
     if stem in families and count:
         if not _MEMBER.fullmatch(name) or not 1 <= int(count[:-1]) <= MAX_COUNT:
             raise JscaleError(
-                f"{name!r}: write {stem}(2), with a whole number from 1 to {MAX_COUNT}"
+                f"{shown(name)}: write {stem}(2), with a whole number from 1 to {MAX_COUNT}"
             )
         return families[stem](int(count[:-1]))
-    hint = did_you_mean(name, [*by_name, *families], f" (known: {', '.join(by_name)})")
-    raise JscaleError(f"no law named {name!r}{hint}")
+    hint = did_you_mean(name, [*by_name, *families], f" (known: {enumerated(by_name)})")
+    raise JscaleError(f"no law named {shown(name)}{hint}")

@@ -10,6 +10,7 @@ from jscale._core.checks import check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
+from jscale._core.text import shown
 from jscale.assess.comparison._nested import NestedTest, nested_pairs, nested_tests
 from jscale.assess.comparison._ranking import (
     Contender,
@@ -149,13 +150,13 @@ def _select_all(laws: Sequence[LawFunction], table: Runs) -> list[Data]:
     if len(names) < 2:
         raise JscaleError(f"compare needs at least two laws, not {len(names)}")
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
-        raise JscaleError(f"compare: law {duplicates[0]!r} is given twice")
+        raise JscaleError(f"compare: law {shown(duplicates[0])} is given twice")
 
     output = records[0].output
     for record in records:
         if record.output.column != output.column:
             raise JscaleError(
-                f"compare: law {names[0]!r} is fitted to {output.meaning}, "
+                f"compare: law {shown(names[0])} is fitted to {output.meaning}, "
                 f"law {record.name!r} to {record.output.meaning}"
             )
 
@@ -181,7 +182,9 @@ def _training_mask(table: Runs, data: Data, holdout: str | None, share: float) -
     if holdout is None:
         return np.ones(len(data), dtype=bool)
     if holdout != "largest-compute":
-        raise JscaleError(f"must be 'largest-compute' or None, not {holdout!r}", argument="holdout")
+        raise JscaleError(
+            f"must be 'largest-compute' or None, not {shown(holdout)}", argument="holdout"
+        )
     if not 0 < share < 1:
         raise JscaleError(
             f"must be above 0 and below 1, not {share:g}: a holdout leaves runs to fit",

@@ -11,6 +11,7 @@ from jscale._core.checks import check_key, check_level, check_whole_number
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
+from jscale._core.text import shown
 from jscale.assess.coverage._coverage import Calibration, coverage_of
 from jscale.assess.coverage._intervals import TOO_MANY_FAILED, SimulatedIntervals
 from jscale.assess.coverage._simulated import NOISES, noise_of, simulate_tables
@@ -166,7 +167,9 @@ def calibrate(
 def _check(key: Any, simulations: Any, noise: Any) -> None:
     check_whole_number("simulations", simulations, at_least=2)
     if noise not in NOISES:
-        raise JscaleError(f"must be one of {', '.join(NOISES)}, not {noise!r}", argument="noise")
+        raise JscaleError(
+            f"must be one of {', '.join(NOISES)}, not {shown(noise)}", argument="noise"
+        )
     check_key(key)
 
 
@@ -186,7 +189,7 @@ def _shared_variance(noise: str, shared: Any) -> float:
         return _DEFAULT_SHARED
     is_number = isinstance(shared, int | float) and not isinstance(shared, bool)
     if not is_number or not 0 <= shared <= 1:
-        raise JscaleError(f"must lie between 0 and 1, not {shared!r}", argument="shared")
+        raise JscaleError(f"must lie between 0 and 1, not {shown(shared)}", argument="shared")
     return float(shared)
 
 
@@ -194,7 +197,7 @@ def _check_fit(state: FitState, table: Runs, noise: str) -> None:
     """Check that errors can be simulated from a fit."""
     if not state.objective.symmetric and noise != "residuals":
         raise JscaleError(
-            f"noise {noise!r} is symmetric, which {state.objective} does not fit; "
+            f"noise {shown(noise)} is symmetric, which {state.objective} does not fit; "
             "expected noise 'residuals'"
         )
     n, k = state.linearization.jacobian.shape

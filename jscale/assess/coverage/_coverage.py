@@ -7,6 +7,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
+from jscale._core.text import shown
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Calibration:
         for row in self.rows:
             if (row.target, row.kind) == (target, kind):
                 return row
-        raise JscaleError(f"there is no coverage of {kind!r} intervals of {target!r}")
+        raise JscaleError(f"there is no coverage of {shown(kind)} intervals of {shown(target)}")
 
     def __repr__(self) -> str:
         targets, kinds = ({getattr(row, name) for row in self.rows} for name in ("target", "kind"))

@@ -9,7 +9,7 @@ import jax
 from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
-from jscale._core.text import did_you_mean
+from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.assess.published import (
     _chinchilla,
     _clark,
@@ -151,14 +151,14 @@ def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
 def _paper(name: str) -> Paper:
     if not isinstance(name, str):
         raise JscaleError(
-            f"must be the name of a data set, or None for all, not {name!r:.60}", argument="name"
+            f"must be the name of a data set, or None for all, not {shown(name)}", argument="name"
         )
     for paper in PAPERS:
         if paper.name == name:
             return paper
 
-    expected = ", ".join(reproducible())
+    expected = enumerated(reproducible())
     if name in {entry.name for entry in datasets()}:
-        raise JscaleError(f"there are no published results for {name!r}; expected {expected}")
+        raise JscaleError(f"there are no published results for {shown(name)}; expected {expected}")
     hint = did_you_mean(name, reproducible(), f"; expected {expected}")
-    raise JscaleError(f"no data set {name!r}{hint}")
+    raise JscaleError(f"no data set {shown(name)}{hint}")

@@ -7,6 +7,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
+from jscale._core.text import shown
 from jscale.runs import Runs
 
 MAX_GROUPS = 12
@@ -83,9 +84,9 @@ def _default_names(table: Runs) -> tuple[list[str], list[Note]]:
 def _check_names(table: Runs, names: Sequence[str]) -> None:
     for name in names:
         if name not in EXCLUSIONS:
-            raise JscaleError(f"no choice of runs {name!r} (known: {', '.join(EXCLUSIONS)})")
+            raise JscaleError(f"no choice of runs {shown(name)} (known: {', '.join(EXCLUSIONS)})")
         if requirement := _requirement(table, name):
-            raise JscaleError(f"{table.name}: the choice {name!r} needs {requirement}")
+            raise JscaleError(f"{table.name}: the choice {shown(name)} needs {requirement}")
 
 
 def _requirement(table: Runs, name: str) -> str:

@@ -9,6 +9,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale._core.text import shown
 from jscale.assess.comparison import fit_subset
 from jscale.assess.robustness._exclusions import Choice, choices, unmarked
 from jscale.assess.robustness._specifications import Sensitivity, Specification
@@ -112,7 +113,7 @@ def sensitivity(
     if not goals:
         raise JscaleError("is empty; expected at least one", argument="objectives")
     if turns_at is not None and not (isinstance(turns_at, int | float) and math.isfinite(turns_at)):
-        raise JscaleError(f"must be a finite number, not {turns_at!r}", argument="turns_at")
+        raise JscaleError(f"must be a finite number, not {shown(turns_at)}", argument="turns_at")
     check_whole_number("starts", starts, at_least=1)
 
     laws = list(dict.fromkeys((law, *variants)))
@@ -190,12 +191,14 @@ def _select(law: LawFunction, table: Runs, selected: Sequence[Choice], swap: _Sw
 
     name, other = swap
     if name not in describe(law).input_names:
-        raise JscaleError(f": law {describe(law).name!r} has no input {name!r}", argument="columns")
+        raise JscaleError(
+            f": law {describe(law).name!r} has no input {shown(name)}", argument="columns"
+        )
     swapped = replace(table, columns={**table.columns, name: table[other]})
     try:
         return select(swapped, law)
     except JscaleError as error:
-        raise JscaleError(f"{error} (column {other!r} is used for {name!r})") from None
+        raise JscaleError(f"{error} (column {shown(other)} is used for {shown(name)})") from None
 
 
 def _with_enough_runs(

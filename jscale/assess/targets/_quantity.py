@@ -12,7 +12,7 @@ from jscale._core.checks import check_number
 from jscale._core.errors import JscaleError
 from jscale._core.numbers import number_with_suffix
 from jscale._core.status import Status
-from jscale._core.text import did_you_mean
+from jscale._core.text import did_you_mean, enumerated, shortened, shown
 from jscale.assess.targets._names import (
     EXPONENT,
     exponent,
@@ -31,6 +31,8 @@ _DERIVED = (*_AT_BUDGET, "loss", "D_crit")
 _MIN_BUDGET = 6.0
 """FLOP of one parameter and one token; plans for less are meaningless, and NaN."""
 _EXAMPLE_INPUTS = {"N": "7e10", "D": "1.4e12"}
+_LONGEST_TARGET = 5000
+"""Characters of a target; one with an input for each of 100 sources has 1,500."""
 _EXPECTED_NUMBER = "expected a number such as 1e24 or N=8e9"
 
 
@@ -127,8 +129,8 @@ def quantity(law: LawFunction, text: str) -> Quantity:
         1.921 nats per token
     """
     names = _names(law)
-    if not isinstance(text, str):
-        raise JscaleError(f"a target must be a text such as {names[0]!r}, not {text!r:.60}")
+    if not isinstance(text, str) or len(text) > _LONGEST_TARGET:
+        raise JscaleError(f"a target must be a text such as {shown(names[0])}, not {shown(text)}")
 
     # Spaces around the parts do not matter: "N_opt @ 1e24" is "N_opt@1e24".
     parts = [[piece.strip() for piece in part.split("=")] for part in text.split(",")]
@@ -139,13 +141,16 @@ def quantity(law: LawFunction, text: str) -> Quantity:
     budget, at = _budget_and_inputs(text, rest) if mark else (None, {})
     if has_parameter(law, kind) or (kind == EXPONENT and has_exponent(law)):
         if mark:
-            raise JscaleError(f"target {text!r}: {kind} takes neither a budget nor inputs")
+            raise JscaleError(f"target {shown(text)}: {kind} takes neither a budget nor inputs")
     elif kind in _DERIVED:
         _check(law, text, kind, budget, at)
     else:
+        # A long list is cut: the targets that every law has come before its own parameters.
+        parameters = set(describe(law).parameter_names)
+        by_interest = sorted(names, key=parameters.__contains__)
         raise JscaleError(
-            f"law {describe(law).name!r} has no target {text!r} "
-            f"(it has: {', '.join(names)}){did_you_mean(kind, names)}"
+            f"law {describe(law).name!r} has no target {shown(text)} "
+            f"(it has: {enumerated(by_interest)}){did_you_mean(kind, names)}"
         )
     return Quantity(law, text, kind, budget, tuple(sorted(at.items())))
 
@@ -183,16 +188,20 @@ def _budget_and_inputs(text: str, rest: str) -> tuple[float | None, dict[str, fl
     for part in rest.split(","):
         name, equals, value = part.partition("=")
         if equals and not name:
-            raise JscaleError(f"target {text!r}: no name before {part!r}; {_EXPECTED_NUMBER}")
+            raise JscaleError(
+                f"target {shown(text)}: no name before {shown(part)}; {_EXPECTED_NUMBER}"
+            )
         if not equals:
             name, value = "", name
         number = number_with_suffix(value)
         if number is None:
-            raise JscaleError(f"target {text!r}: {_EXPECTED_NUMBER}, not {part!r}")
+            raise JscaleError(f"target {shown(text)}: {_EXPECTED_NUMBER}, not {shown(part)}")
 
         is_budget = name in ("", "C")
         if name in at or (is_budget and budget is not None):
-            raise JscaleError(f"target {text!r}: {name or 'the budget'} is given twice")
+            raise JscaleError(
+                f"target {shown(text)}: {shortened(name) or 'the budget'} is given twice"
+            )
         if is_budget:
             budget = number
         else:
@@ -222,11 +231,13 @@ def _check(
             _check_critical(law, budget, at)
         check_inputs(law, at)
     except _IncompleteError as error:
-        raise JscaleError(f"target {text!r}: {error} (such as {_example(law, kind)})") from None
+        raise JscaleError(
+            f"target {shown(text)}: {error} (such as {_example(law, kind)})"
+        ) from None
     except JscaleError as error:
-        raise JscaleError(f"target {text!r}: {error}") from None
+        raise JscaleError(f"target {shown(text)}: {error}") from None
     if any(math.isinf(value) and name in ("N", "D") for name, value in at.items()):
-        raise JscaleError(f"target {text!r}: N and D must be finite")
+        raise JscaleError(f"target {shown(text)}: N and D must be finite")
 
 
 def _check_budget(budget: float | None) -> None:

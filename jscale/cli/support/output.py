@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jscale._core.notes import Note
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+_TIMES = "seconds"
+"""Member of a result with wall times."""
 _PIPE_WIDTH = 160
 """Columns of a table that goes into a pipe."""
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "info": "dim"}
@@ -46,12 +48,24 @@ def to_json(payload: Mapping[str, Any]) -> str:
 
 
 def deliver(payload: Mapping[str, Any], as_json: bool, out: str | None) -> None:
-    """Write the result to the file of ``--out``, and to stdout with ``--json``."""
+    """Write the result to the file of ``--out``, and to stdout with ``--json``.
+
+    The file has no wall times: the same command with the same seed writes the same bytes.
+    """
     if out is not None:
         with writing(out) as temporary:
-            temporary.write_text(to_json(payload) + "\n", encoding="utf-8")
+            temporary.write_text(to_json(_without_times(payload)) + "\n", encoding="utf-8")
     if as_json:
         sys.stdout.write(to_json(payload) + "\n")
+
+
+def _without_times(value: Any) -> Any:
+    """A JSON object without its members ``seconds``, at any depth."""
+    if isinstance(value, Mapping):
+        return {name: _without_times(item) for name, item in value.items() if name != _TIMES}
+    if isinstance(value, list | tuple):
+        return [_without_times(item) for item in value]
+    return value
 
 
 def notes(items: Iterable["Note"]) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.solve import argmin
 from jscale._core.status import Status
+from jscale._core.text import enumerated
 from jscale.fit.approaches._budgets import BudgetRuns
 from jscale.fit.approaches._valleys import valley_fitter
 from jscale.laws import LawFunction, describe
@@ -54,7 +55,7 @@ def require_valleys(law: LawFunction) -> None:
     if not {"N", "D"} <= set(record.input_names):
         raise JscaleError(
             f"the bias needs a law of N and D, and {record.name!r} is one of "
-            f"{', '.join(record.input_names)}"
+            f"{enumerated(record.input_names)}"
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
+from jscale._core.text import shown
 from jscale.runs import Runs
 
 COLUMNS = ("N", "D", "C", "loss")
@@ -110,12 +111,14 @@ def usable_rows(table: Runs, names: tuple[str, ...] = COLUMNS) -> np.ndarray:
     for name in names:
         values = table[name]
         if values.dtype.kind != "f":
-            raise JscaleError(f"{table.name}: column {name!r} holds text; expected numbers above 0")
+            raise JscaleError(
+                f"{table.name}: column {shown(name)} holds text; expected numbers above 0"
+            )
         invalid = rows[~(np.isfinite(values[rows]) & (values[rows] > 0))]
         if invalid.size:
             first = invalid[0]
             raise JscaleError(
-                f"{table.name}: column {name!r}, row {first + 1}: {values[first]:g}; "
+                f"{table.name}: column {shown(name)}, row {first + 1}: {values[first]:g}; "
                 "expected a number above 0"
             )
     return rows
@@ -135,7 +138,7 @@ def group_by_budget(table: Runs, by: str | None, tolerance: float) -> tuple[Budg
     """
     rows = usable_rows(table)
     if not (np.isfinite(tolerance) and tolerance >= 0):
-        message = f"must be a share of 0 or more, not {tolerance!r}"
+        message = f"must be a share of 0 or more, not {shown(tolerance)}"
         raise JscaleError(message, argument="tolerance")
 
     if by is not None:

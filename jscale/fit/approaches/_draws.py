@@ -8,6 +8,7 @@ import numpy as np
 
 from jscale._core.checks import check_key
 from jscale._core.errors import Argument, JscaleError
+from jscale._core.text import shown
 from jscale.fit.approaches._budgets import BudgetRuns
 from jscale.fit.approaches._powerlaw import fit_line
 from jscale.fit.approaches._valleys import SIZES, ValleyFitter
@@ -23,7 +24,7 @@ def check_draws(resample: str, draws: int, key: jax.Array | None, kind: str) -> 
             curve does not allow.
     """
     if resample not in RESAMPLE:
-        raise JscaleError(f"no resampling {resample!r}; expected one of {', '.join(RESAMPLE)}")
+        raise JscaleError(f"no resampling {shown(resample)}; expected one of {', '.join(RESAMPLE)}")
     if draws < 0 or draws == 1:
         raise JscaleError(f"must be 0 for none, or at least 2, not {draws}", argument="draws")
     if bool(draws) != (key is not None):

@@ -11,6 +11,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale._core.text import enumerated, shown
 from jscale.fit.approaches import _notes
 from jscale.fit.approaches._bias import Bias, biased_minima, require_valleys
 from jscale.fit.approaches._budgets import Budget, BudgetRuns, group_by_budget
@@ -153,7 +154,7 @@ def isoflop(
         0.46 converged
     """
     if curve not in CURVES:
-        raise JscaleError(f"no curve {curve!r}; expected one of {', '.join(CURVES)}")
+        raise JscaleError(f"no curve {shown(curve)}; expected one of {enumerated(CURVES)}")
     check_draws(resample, draws, key, curve)
     groups = group_by_budget(table, by, tolerance)
 
@@ -317,7 +318,7 @@ def _bias(
         if not fitted.certificate.converged:
             notes = (_notes.uncertified_bias_note(describe(law).name, status),)
     elif set(params) != set(names):
-        raise JscaleError(f"law {describe(law).name!r} needs the parameters {', '.join(names)}")
+        raise JscaleError(f"law {describe(law).name!r} needs the parameters {enumerated(names)}")
 
     truth, minima = biased_minima(law, params, curve, table, groups)
     difference = minima - truth

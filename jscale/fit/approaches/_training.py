@@ -11,6 +11,7 @@ from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale._core.text import enumerated, shown
 from jscale.fit.approaches._budgets import usable_rows
 from jscale.fit.approaches._draws import check_draws
 from jscale.fit.approaches._powerlaw import LEVEL, Lines, PowerLaw, fit_line, fit_power_law
@@ -197,7 +198,7 @@ def _read_curves(table: Runs, by: str | None, points: int) -> _Curves:
             f"{table.name}: training curves need checkpoints and a column that names the run of "
             "each, 'run_id' or ",
             Argument("by"),
-            f"; it has {', '.join(table)}",
+            f"; it has {enumerated(table)}",
         )
     labels, run_of_row = np.unique(table[name][rows], return_inverse=True)
     log_C, log_N, log_D, log_loss = (np.log(table[c][rows]) for c in ("C", "N", "D", "loss"))
@@ -205,7 +206,7 @@ def _read_curves(table: Runs, by: str | None, points: int) -> _Curves:
     curves = [i for i in range(len(labels)) if len(np.unique(log_C[run_of_row == i])) > 1]
     if not curves:
         raise JscaleError(
-            f"{table.name}: column {name!r} has one row a run: final losses are no training "
+            f"{table.name}: column {shown(name)} has one row a run: final losses are no training "
             "curves; expected several checkpoints of a run, or use the isoFLOP approach"
         )
     of_curves = log_C[np.isin(run_of_row, curves)]
@@ -216,7 +217,7 @@ def _read_curves(table: Runs, by: str | None, points: int) -> _Curves:
         checkpoints = np.flatnonzero(run_of_row == i)
         if np.ptp(log_N[checkpoints]) > 1e-6:
             raise JscaleError(
-                f"{table.name}: run {labels[i]!r} of column {name!r} has several sizes N; "
+                f"{table.name}: run {labels[i]!r} of column {shown(name)} has several sizes N; "
                 "expected one"
             )
         own_C, first = np.unique(log_C[checkpoints], return_index=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.fit.approaches._budgets import BudgetRuns
 from jscale.fit.approaches._curves import (
     ValleyCurve,
@@ -104,7 +105,7 @@ def valley_fitter(
         JscaleError: there is no such kind, or too few runs for the exponents of the law.
     """
     if kind not in CURVES:
-        raise JscaleError(f"no curve {kind!r}; expected one of {', '.join(CURVES)}")
+        raise JscaleError(f"no curve {shown(kind)}; expected one of {', '.join(CURVES)}")
     if kind != "law":
         return ValleyFitter(kind)
 

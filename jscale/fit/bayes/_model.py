@@ -9,6 +9,7 @@ import numpyro.distributions as dist
 
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated
 from jscale.fit.bayes._noise import NOISE, NOISE_SCALE
 from jscale.fit.bayes._priors import Priors, as_distribution
 from jscale.fit.objective import (
@@ -65,8 +66,8 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
     record, priors = describe(law), dict(priors or {})
     if unknown := set(priors) - set(record.parameter_names):
         raise JscaleError(
-            f"law {record.name!r} has no parameter {', '.join(sorted(unknown))} "
-            f"(it has: {', '.join(record.parameter_names)})"
+            f"law {record.name!r} has no parameter {enumerated(sorted(unknown))} "
+            f"(it has: {enumerated(record.parameter_names)})"
         )
     data = select(table, law)
     require_positive_losses(law, table, data, ", since a posterior is one of log losses")

@@ -1,6 +1,7 @@
 """Posterior draws of a law's parameters, with their diagnostics."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from jscale._core.jobs import Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale._core.text import quoted_path
 from jscale.fit.bayes._diagnostics import diagnose, summarise
 from jscale.laws import LawFunction, describe, get
 from jscale.runs import Runs, select
@@ -42,7 +44,8 @@ class Posterior:
         chains: number of chains.
         diverging: (chains * draws,) whether each transition diverged.
         summary: parameter → mean, sd, q05, q50, q95, ess_bulk, rhat.
-        seconds: wall time of the sampler, compilation included.
+        seconds: wall time of the sampler, compilation included; NaN for one read from a file, which
+            does not hold it: the same key gives the same bytes.
         status: ``converged`` if R-hat, the effective sample size and the divergences are within
             their limits.
         notes: notes on the data and on the diagnostics.
@@ -86,7 +89,6 @@ class Posterior:
         attributes = {
             "law": self.law_name,
             "noise": json.dumps(list(self.noise)),
-            "seconds": self.seconds,
             "loss_min": self.loss_min,
             "table_digest": self.table_digest,
             "notes": json.dumps([(n.code, n.severity, n.message) for n in self.notes]),
@@ -256,17 +258,17 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
     from jscale.fit.bayes import _arviz
 
     if not Path(path).is_file():
-        raise JscaleError(f"no posterior at {os.fspath(path)!r}: the file does not exist")
+        raise JscaleError(f"no posterior at {quoted_path(path)}: the file does not exist")
     try:
         groups, attributes = _arviz.read(Path(path))
         name, noise = attributes["law"], json.loads(attributes["noise"])
         sites, diverging = groups["posterior"], groups["sample_stats"]["diverging"].astype(bool)
     except (OSError, ValueError, KeyError, TypeError):
-        raise JscaleError(f"{os.fspath(path)!r} is not a posterior saved by jscale") from None
+        raise JscaleError(f"{quoted_path(path)} is not a posterior saved by jscale") from None
     law = law if law is not None else get(name)
     if describe(law).name != name:
         raise JscaleError(
-            f"{os.fspath(path)!r} holds draws of law {name!r}, not of {describe(law).name!r}"
+            f"{quoted_path(path)} holds draws of law {name!r}, not of {describe(law).name!r}"
         )
 
     names = (*describe(law).parameter_names, *noise)
@@ -274,7 +276,7 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
     return replace(
         _from_chains(law, {name: sites[name] for name in names}, diverging, ()),
         notes=notes,
-        seconds=float(attributes["seconds"]),
+        seconds=math.nan,
         loss_min=float(attributes["loss_min"]),
         table_digest=str(attributes["table_digest"]),
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
+from jscale._core.text import enumerated
 from jscale.fit.bayes._noise import NOISE
 from jscale.fit.bayes._posterior import Posterior
 from jscale.fit.objective import STUDENT_NU
@@ -55,8 +56,9 @@ def predict(
     record = describe(posterior.law)
     required = {i.name for i in record.inputs if i.default is None}
     if required - set(inputs) or set(inputs) - set(record.input_names):
-        names = ", ".join(inputs) or "nothing"
-        raise JscaleError(f"law {record.name!r} takes {', '.join(record.input_names)}; got {names}")
+        names = enumerated(inputs)
+        expected = enumerated(record.input_names)
+        raise JscaleError(f"law {record.name!r} takes {expected}; got {names}")
 
     arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in inputs.values()))
     columns = dict(zip(inputs, arrays, strict=True))

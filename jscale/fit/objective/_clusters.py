@@ -4,6 +4,7 @@ import numpy as np
 
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
+from jscale._core.text import shown
 from jscale.runs import Data, Runs
 
 MIN_CLUSTERS = 20
@@ -50,17 +51,18 @@ def cluster_labels(table: Runs, data: Data, by: str) -> np.ndarray:
     if empty.any():
         row = int(data.rows[np.flatnonzero(empty)[0]]) + 1
         raise JscaleError(
-            f"{table.name}: column {by!r}, row {row}: the cell is empty; clusters need a value in "
-            "every row"
+            f"{table.name}: column {shown(by)}, row {row}: the cell is empty; clusters need a "
+            "value in every row"
         )
     _, labels = np.unique(values, return_inverse=True)
     if labels.max() == 0:
         raise JscaleError(
-            f"{table.name}: column {by!r} has one value in all runs; clusters need at least two"
+            f"{table.name}: column {shown(by)} has one value in all runs; clusters need at least "
+            "two"
         )
     if labels.max() + 1 == len(labels):
         raise JscaleError(
-            f"{table.name}: no two runs share a value of {by!r}; clusters need some that do"
+            f"{table.name}: no two runs share a value of {shown(by)}; clusters need some that do"
         )
     return labels
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 
 _STAGE_FACTOR = 10**0.5
 SMALLEST_DELTA = 1e-9
@@ -264,7 +265,7 @@ def resolve(objective: str | Objective) -> Objective:
     if isinstance(objective, str):
         if objective not in _BY_NAME:
             raise JscaleError(
-                f"must be one of {', '.join(_BY_NAME)}, not {objective!r}",
+                f"must be one of {', '.join(_BY_NAME)}, not {shown(objective)}",
                 argument="objective",
             )
         return _BY_NAME[objective]
@@ -272,13 +273,13 @@ def resolve(objective: str | Objective) -> Objective:
     if not isinstance(objective, Objective):
         kinds = ", ".join(kind.__name__ for kind in get_args(Objective))
         raise JscaleError(
-            f"must be a name or one of {kinds}, not {objective!r}", argument="objective"
+            f"must be a name or one of {kinds}, not {shown(objective)}", argument="objective"
         )
 
     for name in ("delta", "above", "df"):
         value = getattr(objective, name, 1.0)
         if not _is_positive_number(value):
-            raise JscaleError(f"must be a positive number, not {value!r}", argument=name)
+            raise JscaleError(f"must be a positive number, not {shown(value)}", argument=name)
     if getattr(objective, "delta", 1.0) < SMALLEST_DELTA:
         raise JscaleError(
             f"must be at least {SMALLEST_DELTA:g}; with that a Huber loss is already an "
@@ -286,7 +287,7 @@ def resolve(objective: str | Objective) -> Objective:
             argument="delta",
         )
     if objective.on not in ("log", "raw"):
-        raise JscaleError(f"must be 'log' or 'raw', not {objective.on!r}", argument="on")
+        raise JscaleError(f"must be 'log' or 'raw', not {shown(objective.on)}", argument="on")
     return objective
 
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.fit.objective._coordinates import centred_coordinates
 from jscale.fit.objective._losses import Objective
 from jscale.fit.objective._problem import FitData
@@ -23,8 +24,8 @@ def require_positive_losses(law: LawFunction, table: Runs, data: Data, hint: str
     if low.size:
         column, row = describe(law).output.column, int(data.rows[low[0]]) + 1
         raise JscaleError(
-            f"{table.name}: column {column!r}, row {row}: {data.loss[low[0]]:g} has no logarithm; "
-            f"expected values above 0{hint}"
+            f"{table.name}: column {shown(column)}, row {row}: {data.loss[low[0]]:g} has no "
+            f"logarithm; expected values above 0{hint}"
         )
 
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
+from jscale._core.text import shown
 from jscale.runs import Data, Runs
 
 STANDARD_ERROR = "loss_se"
@@ -42,7 +43,7 @@ def apply_weights(table: Runs, data: Data, weights: Weights, on: str) -> Data:
 
     # 1. One weight for every run.
     if isinstance(weights, str):
-        values, source = _column(table, data, weights), f"column {weights!r}"
+        values, source = _column(table, data, weights), f"column {shown(weights)}"
     else:
         values, source = _array(table, weights)[data.rows], "weights"
     _check_weights(table, data, values, source)
@@ -109,8 +110,8 @@ def _column(table: Runs, data: Data, name: str) -> np.ndarray:
     if values.dtype.kind not in "fiub":
         row = next(int(i) for i in data.rows if not _is_number(str(values[i])))
         raise JscaleError(
-            f"{table.name}: column {name!r}, row {row + 1}: {str(values[row])!r:.40} is not a "
-            "number; expected a weight"
+            f"{table.name}: column {shown(name)}, row {row + 1}: {shown(str(values[row]))} is not "
+            "a number; expected a weight"
         )
     return values[data.rows].astype(float)
 

@@ -11,6 +11,7 @@ from jscale._core.checks import check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
+from jscale._core.text import shown
 from jscale.fit.objective import (
     RAW_OBJECTIVE_HINT,
     Objective,
@@ -293,7 +294,7 @@ def _check_agreement(
         own = "no weights" if best.weights is None else f"weights {best.weights!r}"
         raise JscaleError(f": they contradict the point's {own}{advice}", argument="weights")
     if starts is not None and starts != best.certificate.starts:
-        message = f": {starts!r} contradicts the point's {best.certificate.starts}{advice}"
+        message = f": {shown(starts)} contradicts the point's {best.certificate.starts}{advice}"
         raise JscaleError(message, argument="starts")
 
 

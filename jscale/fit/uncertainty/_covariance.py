@@ -9,6 +9,7 @@ import numpy as np
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
+from jscale._core.text import shown
 from jscale.fit.objective import (
     Objective,
     Weights,
@@ -124,10 +125,10 @@ def covariance(
         (5, 5) 0.06
     """
     if kind not in COVARIANCE_KINDS:
-        message = f"must be one of {', '.join(COVARIANCE_KINDS)}, not {kind!r}"
+        message = f"must be one of {', '.join(COVARIANCE_KINDS)}, not {shown(kind)}"
         raise JscaleError(message, argument="kind")
     if by is not None and kind != "cluster-sandwich":
-        message = f" belongs to the kind 'cluster-sandwich', not to {kind!r}"
+        message = f" belongs to the kind 'cluster-sandwich', not to {shown(kind)}"
         raise JscaleError(Argument("by", by), message)
 
     best, context = resolve_point(

@@ -12,6 +12,7 @@ from jscale._core.checks import check_level
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
+from jscale._core.text import enumerated, shown
 from jscale.fit.objective import Objective, Weights, cluster_labels, few_clusters_note
 from jscale.fit.optimum import FitContext, Point, resolve_point
 from jscale.fit.uncertainty._bootstrap import Resampling, bootstrap_point, rows_resampled_note
@@ -101,7 +102,7 @@ class Intervals:
         for row in self.rows:
             if (row.target, row.kind) == (target, kind):
                 return row
-        raise JscaleError(f"there is no {kind!r} interval of {target!r}")
+        raise JscaleError(f"there is no {shown(kind)} interval of {shown(target)}")
 
     def __repr__(self) -> str:
         targets, kinds = ({getattr(row, name) for row in self.rows} for name in ("target", "kind"))
@@ -275,7 +276,7 @@ def _unidentified_targets_note(names: Sequence[str]) -> list[Note]:
         return []
 
     message = (
-        f"the data may not identify {', '.join(names)}: its standard error is infinite, and "
+        f"the data may not identify {enumerated(names)}: its standard error is infinite, and "
         "bootstrap intervals can be far too short, since refits start at one point of a ridge and "
         "stay near it; a profile follows the ridge"
     )

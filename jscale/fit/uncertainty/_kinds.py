@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
+from jscale._core.text import shown
 from jscale.fit.objective import Objective, default_cluster_column
 from jscale.fit.uncertainty._covariance import COVARIANCE_KINDS
 from jscale.fit.uncertainty._resampling import SYMMETRIC, ResamplingKind
@@ -52,7 +53,7 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     """
     several = (kinds,) if isinstance(kinds, str) else tuple(dict.fromkeys(kinds))
     if unknown := [kind for kind in several if kind not in INTERVAL_KINDS]:
-        message = f": {unknown[0]!r} is none of {', '.join(INTERVAL_KINDS)}"
+        message = f": {shown(unknown[0])} is none of {', '.join(INTERVAL_KINDS)}"
         raise JscaleError(message, argument="kinds")
     if not several:
         message = "is empty; expected at least one, or None for all that the table allows"
@@ -84,7 +85,7 @@ def choose_kinds(
             does not have, or a column for kinds that need none.
     """
     requested = None if kinds is None else check_kinds(kinds)
-    users = [f"kind {kind!r}" for kind in requested or () if kind in CLUSTER_KINDS]
+    users = [f"kind {shown(kind)}" for kind in requested or () if kind in CLUSTER_KINDS]
     users += ["noise 'cluster'"] if clustered else []
     column = by or default_cluster_column(table, data)
     if column is None and users:
@@ -103,7 +104,9 @@ def choose_kinds(
         raise JscaleError(Argument("by", by), message)
     asymmetric = [kind for kind in requested if kind in _SYMMETRIC_KINDS]
     if asymmetric and not objective.symmetric:
-        message = f"kind {asymmetric[0]!r} draws symmetric noise, which {objective} does not fit"
+        message = (
+            f"kind {shown(asymmetric[0])} draws symmetric noise, which {objective} does not fit"
+        )
         raise JscaleError(message)
     return ChosenKinds(requested, column if users else None, [])
 

@@ -11,6 +11,7 @@ from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
+from jscale._core.text import enumerated, shown
 from jscale.fit.objective import (
     Objective,
     Weights,
@@ -187,7 +188,7 @@ def _single_target(
     declared = law.law if isinstance(law, Point) else law
     by_name = targets_by_name(declared, target if named else [target])
     if len(by_name) != 1:
-        raise JscaleError(f"profile takes one target, not {len(by_name)}: {', '.join(by_name)}")
+        raise JscaleError(f"profile takes one target, not {len(by_name)}: {enumerated(by_name)}")
     ((name, function),) = by_name.items()
     return name, function, table
 
@@ -196,14 +197,14 @@ def _check_scaling(scaling: Any, state: FitState, by: str | None) -> None:
     objective = state.objective
     expected = "expected scaling 'fisher', 'sandwich' or 'cluster-sandwich'"
     if scaling not in SCALINGS:
-        message = f"must be one of {', '.join(SCALINGS)}, not {scaling!r}"
+        message = f"must be one of {enumerated(SCALINGS)}, not {shown(scaling)}"
         raise JscaleError(message, argument="scaling")
     if scaling == "likelihood" and not objective.has_scale:
         raise JscaleError(f"{objective} is not a likelihood; {expected}")
     if scaling == "likelihood" and state.weights is not None:
         raise JscaleError(f"{objective} of weighted runs is not a likelihood; {expected}")
     if by is not None and scaling != "cluster-sandwich":
-        message = f" belongs to the scaling 'cluster-sandwich', not to {scaling!r}"
+        message = f" belongs to the scaling 'cluster-sandwich', not to {shown(scaling)}"
         raise JscaleError(Argument("by", by), message)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import Argument, JscaleError
+from jscale._core.text import shown
 from jscale.fit.objective import (
     STUDENT_NU,
     Objective,
@@ -49,7 +50,7 @@ def resampling_labels(table: Runs, data: Data, kind: str, by: str | None) -> np.
                 Argument("kind", "cluster"),
                 " and ",
                 Argument("kind", "wild"),
-                f", not to {kind!r}",
+                f", not to {shown(kind)}",
             )
         return None
     if by is None and kind == "wild":
@@ -138,14 +139,14 @@ def check_resampling(draws: Any, key: Any, kind: str, multipliers: str) -> None:
     """
     check_whole_number("draws", draws, at_least=2)
     if kind not in RESAMPLING_KINDS:
-        message = f"must be one of {', '.join(RESAMPLING_KINDS)}, not {kind!r}"
+        message = f"must be one of {', '.join(RESAMPLING_KINDS)}, not {shown(kind)}"
         raise JscaleError(message, argument="kind")
     if multipliers not in MULTIPLIERS:
-        message = f"must be one of {', '.join(MULTIPLIERS)}, not {multipliers!r}"
+        message = f"must be one of {', '.join(MULTIPLIERS)}, not {shown(multipliers)}"
         raise JscaleError(message, argument="multipliers")
     if draws > MAX_DRAWS:
         raise JscaleError(f"must be at most {MAX_DRAWS:,}, not {draws:,}", argument="draws")
     if multipliers != MULTIPLIERS[0] and kind != "wild":
-        message = f" belongs to the kind 'wild', not to {kind!r}"
+        message = f" belongs to the kind 'wild', not to {shown(kind)}"
         raise JscaleError(Argument("multipliers", multipliers), message)
     check_key(key)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated, shown
 from jscale.laws import LawFunction, describe
 
 _MESSAGE_LIMIT = 400
@@ -115,8 +116,8 @@ def _check_function(law: LawFunction, name: str, function: TargetFunction) -> No
     """
     known = describe(law).parameter_names
     expected = (
-        f"target {name!r} must be a JAX function from a dict of the parameters "
-        f"({', '.join(known)}) to one real number"
+        f"target {shown(name)} must be a JAX function from a dict of the parameters "
+        f"({enumerated(known)}) to one real number"
     )
     params = {each: jax.ShapeDtypeStruct((), jnp.result_type(float)) for each in known}
     try:
@@ -157,14 +158,14 @@ def targets_by_name(law: LawFunction, targets: Any) -> dict[str, str | TargetFun
     for name, target in by_name.items():
         if isinstance(target, str) and target not in known:
             raise JscaleError(
-                f"law {describe(law).name!r} has no parameter {target!r} "
-                f"(it has: {', '.join(known)}); any other target is a function of the "
-                f"parameters, such as assess.quantity(law, {target!r}) gives"
+                f"law {describe(law).name!r} has no parameter {shown(target)} "
+                f"(it has: {enumerated(known)}); any other target is a function of the "
+                f"parameters, such as assess.quantity(law, {shown(target)}) gives"
             )
         if not (isinstance(target, str) or callable(target)):
             raise JscaleError(
-                f"target {name!r} must be a parameter or a function of the parameters, "
-                f"not {target!r}"
+                f"target {shown(name)} must be a parameter or a function of the parameters, "
+                f"not {shown(target)}"
             )
     return by_name
 
@@ -180,6 +181,6 @@ def _label(targets: Any) -> dict[str, Any]:
         each if isinstance(each, str) else str(getattr(each, "__name__", each)) for each in several
     ]
     if repeated := [label for label in labels if labels.count(label) > 1]:
-        message = f": two are named {repeated[0]!r}; expected each under a name of its own"
+        message = f": two are named {shown(repeated[0])}; expected each under a name of its own"
         raise JscaleError(message, argument="targets")
     return dict(zip(labels, several, strict=True))

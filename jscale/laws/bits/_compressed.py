@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jscale._core.arrays import as_float, term
 from jscale._core.errors import JscaleError
 from jscale._core.supports import real
+from jscale._core.text import enumerated, shown
 from jscale.laws.bits._shared import DENSE_RIDGE
 from jscale.laws.declaration import constants, law
 from jscale.laws.roles import (
@@ -122,7 +123,9 @@ def quest_format(name: str) -> Format:
         'weights and activations in FP4, E2M1'
     """
     if name not in QUEST_FORMATS:
-        raise JscaleError(f"no QuEST format named {name!r} (known: {', '.join(QUEST_FORMATS)})")
+        raise JscaleError(
+            f"no QuEST format named {shown(name)} (known: {enumerated(QUEST_FORMATS)})"
+        )
     return QUEST_FORMATS[name]
 
 

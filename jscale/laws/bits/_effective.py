@@ -22,6 +22,7 @@ from jax.typing import ArrayLike
 from jscale._core.arrays import as_float
 from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.laws.bits._shared import (
     BIAS_TRAP,
     BIT_RIDGE,
@@ -308,7 +309,7 @@ def layered_parameters(layers: int = 2) -> LawFunction:
     """
     if not is_whole_number(layers, 1):
         raise JscaleError(
-            f"layered_parameters: layers is {layers!r}; expected a whole number of at least 1"
+            f"layered_parameters: layers is {shown(layers)}; expected a whole number of at least 1"
         )
     names = [f"P_w_{i}" for i in range(1, layers + 1)]
     lowest_bits = f"{names[0]}_low"

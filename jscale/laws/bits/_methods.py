@@ -12,6 +12,7 @@ from typing import Any
 from jscale._core.arrays import as_float, term
 from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.laws.bits._compressed import Indicator, MethodMultiplier
 from jscale.laws.bits._shared import DENSE_RIDGE
 from jscale.laws.declaration import LawFunction, member
@@ -51,7 +52,9 @@ def compressed_methods(n: int = 1) -> LawFunction:
         second method: 2.450 nats per token
     """
     if not is_whole_number(n, 1):
-        raise JscaleError(f"compressed_methods: n is {n!r}; expected a whole number of at least 1")
+        raise JscaleError(
+            f"compressed_methods: n is {shown(n)}; expected a whole number of at least 1"
+        )
     methods = range(1, n + 1)
 
     def evaluate(values: Mapping[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jscale._core.arrays import inexact, log
 from jscale._core.errors import JscaleError
 from jscale._core.solve import root
+from jscale._core.text import shown
 
 _MIN_BITS, _MAX_BITS = 1.0, 1024.0
 """Search range for the best bits for serving. Below about 0.2 bits the loss falls without bound."""
@@ -42,8 +43,8 @@ def tied_bits(gamma: ArrayLike, k: float = 3.0) -> jax.Array:
     """
     if not k > 1:
         raise JscaleError(
-            f"tied_bits: k is {k!r}; expected a number above 1, since with one factor fewer bits "
-            "are always better"
+            f"tied_bits: k is {shown(k)}; expected a number above 1, since with one factor fewer "
+            "bits are always better"
         )
     factors = inexact(k)
 

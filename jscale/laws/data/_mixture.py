@@ -23,6 +23,7 @@ from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.solve import argmin
 from jscale._core.supports import positive, real
+from jscale._core.text import shown
 from jscale.laws.declaration import LawFunction, law, member
 from jscale.laws.roles import (
     Anchor,
@@ -56,7 +57,7 @@ def numbered(sources: int, least: int) -> range:
     """Numbers 1 to ``sources``, after checking that there are at least ``least`` sources."""
     if not is_whole_number(sources, least):
         raise JscaleError(
-            f"mixture: sources is {sources!r}; expected a whole number of at least {least}"
+            f"mixture: sources is {shown(sources)}; expected a whole number of at least {least}"
         )
     return range(1, sources + 1)
 
@@ -370,7 +371,7 @@ def best_mixture(loss: Callable[[jax.Array], jax.Array], sources: int) -> Mixtur
         54.2% of the first source
     """
     if sources not in _POINTS:
-        raise JscaleError(f"best_mixture: sources is {sources!r}; expected 2, 3 or 4")
+        raise JscaleError(f"best_mixture: sources is {shown(sources)}; expected 2, 3 or 4")
 
     def shares(ratios: jax.Array) -> jax.Array:
         return jax.nn.softmax(jnp.append(ratios, 0.0))

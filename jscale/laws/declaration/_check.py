@@ -2,6 +2,7 @@
 
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated, shown
 from jscale.laws.declaration._record import Constants, Parameter, Record, edge
 
 
@@ -14,13 +15,13 @@ def check(record: Record) -> None:
     known = set(record.input_names) | set(record.parameter_names)
     if taken := known & {name for name, _ in record.definitions}:
         raise JscaleError(
-            f"law {record.name!r}: where gives {', '.join(sorted(taken))} a second meaning"
+            f"law {record.name!r}: where gives {enumerated(sorted(taken))} a second meaning"
         )
 
     for name, text in (*record.definitions, ("formula", record.formula)):
         if unknown := expressions.names(text) - known - set(record.functions):
             raise JscaleError(
-                f"law {record.name!r}: {name} uses {', '.join(sorted(unknown))}, "
+                f"law {record.name!r}: {name} uses {enumerated(sorted(unknown))}, "
                 "not in the signature"
             )
         known.add(name)
@@ -39,12 +40,13 @@ def _check_published(record: Record) -> None:
     for source, published in record.published.items():
         if not isinstance(published, Constants):
             raise JscaleError(
-                f"law {record.name!r}: make the constants {source!r} with jscale.laws.constants"
+                f"law {record.name!r}: make the constants {shown(source)} with "
+                "jscale.laws.constants"
             )
         values, errors = set(published.values), set(published.stderr)
         if values != parameters or not errors <= values:
             raise JscaleError(
-                f"law {record.name!r}: constants {source!r} name {sorted(values | errors)}, "
+                f"law {record.name!r}: constants {shown(source)} name {sorted(values | errors)}, "
                 f"the signature {sorted(parameters)}"
             )
 
@@ -55,13 +57,13 @@ def _check_limits(record: Record, known: set[str]) -> None:
         pairs = edge(where)
         if unknown := {name for name, _ in pairs} - set(record.input_names):
             raise JscaleError(
-                f"law {record.name!r}: the limit {where!r} names {sorted(unknown)}, not inputs"
+                f"law {record.name!r}: the limit {shown(where)} names {sorted(unknown)}, not inputs"
             )
 
         used = expressions.names(text).union(*(expressions.names(at) for _, at in pairs))
         if unknown := used - known - set(record.functions):
             raise JscaleError(
-                f"law {record.name!r}: the limit {where!r} uses {sorted(unknown)}, "
+                f"law {record.name!r}: the limit {shown(where)} uses {sorted(unknown)}, "
                 "not in the signature"
             )
 
@@ -88,7 +90,7 @@ def check_parameters(record: Record) -> None:
 
 def _anchor_message(record: Record, parameter: Parameter, unknown: frozenset[str]) -> str:
     """The message about names in an anchor that cannot be evaluated."""
-    names = ", ".join(sorted(unknown))
+    names = enumerated(sorted(unknown))
     message = f"law {record.name!r}: the anchor of {parameter.name!r} uses {names}, "
     if unknown <= set(record.parameter_names):
         return message + "in a circle"

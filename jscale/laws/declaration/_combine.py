@@ -7,6 +7,7 @@ from typing import Any
 
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated, shown
 from jscale.laws.declaration._check import check_parameters
 from jscale.laws.declaration._declare import LawFunction, describe, make_law
 from jscale.laws.declaration._record import Constants, Input, Parameter, Record
@@ -64,7 +65,7 @@ def _with_note(published: Constants, held: Mapping[str, float]) -> Constants:
     if not different:
         return published
 
-    note = f"published together with {', '.join(different)}, not with the values held here"
+    note = f"published together with {enumerated(different)}, not with the values held here"
     return replace(published, note=f"{published.note}; {note}" if published.note else note)
 
 
@@ -91,7 +92,7 @@ def tie(law: LawFunction, **names: str) -> LawFunction:
         return law
     if chained := set(names) & set(names.values()):
         raise JscaleError(
-            f"law {record.name!r}: {', '.join(sorted(chained))} cannot be tied and be tied to"
+            f"law {record.name!r}: {enumerated(sorted(chained))} cannot be tied and be tied to"
         )
 
     # A published set with two values for what is now one parameter does not apply to the tied law.
@@ -217,7 +218,7 @@ def _check_together(inners: Mapping[str, Record]) -> None:
         if clash:
             raise JscaleError(
                 f"substitute: {a.name!r} for {input_a} and {b.name!r} for {input_b} "
-                f"both bring {', '.join(sorted(clash))}; expected names of their own"
+                f"both bring {enumerated(sorted(clash))}; expected names of their own"
             )
 
 
@@ -260,7 +261,8 @@ def _check_input(record: Record, name: str, inner: Record) -> None:
     outer = {i.name: i for i in record.inputs}
     if name not in outer:
         raise JscaleError(
-            f"law {record.name!r} has no input {name!r} (it has: {', '.join(record.input_names)})"
+            f"law {record.name!r} has no input {shown(name)} (it has: "
+            f"{enumerated(record.input_names)})"
         )
     if inner.output.unit != outer[name].unit:
         raise JscaleError(
@@ -281,7 +283,7 @@ def _check_names(record: Record, name: str, inner: Record) -> None:
     clash |= set(inner.parameter_names) & inputs
     clash |= set(inner.input_names) & parameters
     if clash:
-        raise JscaleError(f"{pair} give {', '.join(sorted(clash))} different meanings")
+        raise JscaleError(f"{pair} give {enumerated(sorted(clash))} different meanings")
 
 
 def _merged(outer: Mapping[str, Constants], inner: Mapping[str, Constants]) -> dict[str, Constants]:
@@ -306,8 +308,8 @@ def _written_out(record: Record) -> str:
 def _require(record: Record, names: Mapping[str, Any]) -> None:
     if unknown := [str(n) for n in names if n not in record.parameter_names]:
         raise JscaleError(
-            f"law {record.name!r} has no parameter {', '.join(sorted(unknown))} "
-            f"(it has: {', '.join(record.parameter_names) or 'none'})"
+            f"law {record.name!r} has no parameter {enumerated(sorted(unknown))} "
+            f"(it has: {enumerated(record.parameter_names)})"
         )
 
 
@@ -316,7 +318,7 @@ def _number(record: Record, name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise JscaleError(
-            f"law {record.name!r}: {name} must be one number, not {value!r}"
+            f"law {record.name!r}: {name} must be one number, not {shown(value)}"
         ) from None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import did_you_mean
+from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.laws.declaration._check import check
 from jscale.laws.declaration._record import Constants, Input, Parameter, Record
 from jscale.laws.roles import Role, adjust
@@ -164,7 +164,7 @@ def member(
         },
     )
     if more:
-        raise JscaleError(f"law {name!r}: {', '.join(sorted(more))} cannot be declared")
+        raise JscaleError(f"law {name!r}: {enumerated(sorted(more))} cannot be declared")
     check(record)
     return make_law(evaluate, record, doc)
 
@@ -255,7 +255,7 @@ def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
         {'E': 1.69, 'A': 406.4, 'B': 410.7, 'alpha': 0.34, 'beta': 0.28}
     """
     record = describe(law)
-    known = ", ".join(record.published) or "none"
+    known = enumerated(record.published)
     if source is None:
         if not record.published:
             raise JscaleError(f"law {record.name!r} has no published constants; fit it to runs")
@@ -263,7 +263,8 @@ def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
     if source not in record.published:
         hint = did_you_mean(source, record.published)
         raise JscaleError(
-            f"law {record.name!r} has no published constants {source!r} (it has: {known}){hint}"
+            f"law {record.name!r} has no published constants {shown(source)} (it has: "
+            f"{known}){hint}"
         )
     return dict(record.published[source].values)
 
@@ -297,7 +298,7 @@ def _default(function: Callable, argument: inspect.Parameter) -> float | None:
     if not isinstance(argument.default, int | float):
         raise JscaleError(
             f"law {function.__name__!r}: the default of {argument.name!r} must be a number, "
-            f"not {argument.default!r}"
+            f"not {shown(argument.default)}"
         )
     return float(argument.default)
 
@@ -307,7 +308,7 @@ def _role(law: str, name: str, hint: Any) -> Role:
     roles = [m for m in metadata if isinstance(m, Role)]
     if not roles:
         raise JscaleError(
-            f"law {law!r}: {name!r} has no role; annotate it with one of jscale.laws.roles"
+            f"law {law!r}: {shown(name)} has no role; annotate it with one of jscale.laws.roles"
         )
     role = roles[-1]
     for change in metadata:

@@ -8,6 +8,7 @@ from jscale._core import expressions
 from jscale._core.arrays import as_float
 from jscale._core.errors import JscaleError
 from jscale._core.supports import Support, positive, real
+from jscale._core.text import enumerated, shown
 from jscale.laws.roles import Role
 
 CONFIDENCE: Mapping[str, str] = {
@@ -106,7 +107,8 @@ def constants(
     """
     if confidence not in CONFIDENCE:
         raise JscaleError(
-            f"must be one of {', '.join(CONFIDENCE)}, not {confidence!r}", argument="confidence"
+            f"must be one of {enumerated(CONFIDENCE)}, not {shown(confidence)}",
+            argument="confidence",
         )
     return Constants(values, source, confidence, stderr or {}, note)
 
@@ -195,7 +197,9 @@ class Record:
         scope = {**defaults, **self.functions, **values}
         scope = {name: as_float(value) for name, value in scope.items()}
         if missing := {*self.input_names, *self.parameter_names} - set(scope):
-            raise JscaleError(f"law {self.name!r}: no value given for {', '.join(sorted(missing))}")
+            raise JscaleError(
+                f"law {self.name!r}: no value given for {enumerated(sorted(missing))}"
+            )
         for name, text in self.definitions:
             scope[name] = expressions.evaluate(text, scope)
         return expressions.evaluate(self.formula, scope)
@@ -224,5 +228,5 @@ def edge(where: str) -> list[tuple[str, str]]:
     """``"N = inf, P = n * gamma"`` → [("N", "inf"), ("P", "n * gamma")]."""
     pairs = [part.partition("=") for part in where.split(",")]
     if any(not sign for _, sign, _ in pairs):
-        raise JscaleError(f"a limit reads like 'N = inf, D = inf', not {where!r}")
+        raise JscaleError(f"a limit reads like 'N = inf, D = inf', not {shown(where)}")
     return [(name.strip(), at.strip()) for name, _, at in pairs]

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jscale._core.arrays import log
 from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated, shown
 from jscale.laws.declaration import LawFunction, member
 from jscale.laws.roles import (
     Anchor,
@@ -130,7 +131,7 @@ def bnsl(n: int = 1) -> LawFunction:
         [2.762, 2.218, 1.626]
     """
     if not is_whole_number(n, 1):
-        raise JscaleError(f"a broken scaling law has 1 break or more, not {n!r}")
+        raise JscaleError(f"a broken scaling law has 1 break or more, not {shown(n)}")
     breaks = range(1, n + 1)
     parameters: dict[str, Any] = {"a": Irreducible, "b": _Scale, "c_0": _First}
     for i in breaks:
@@ -197,7 +198,7 @@ def bnsl_slopes(params: Mapping[str, Any]) -> jax.Array:
         [-0.1, -0.4]
     """
     if "c_0" not in params:
-        raise JscaleError(f"these are not parameters of a broken scaling law: {', '.join(params)}")
+        raise JscaleError(f"these are not parameters of a broken scaling law: {enumerated(params)}")
     n = sum(1 for name in params if name.startswith("c_"))
     changes = jnp.stack([jnp.asarray(params[f"c_{i}"]) for i in range(n)])
     return -jnp.cumsum(changes, axis=0)

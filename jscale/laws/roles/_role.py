@@ -7,6 +7,7 @@ from typing import Any, Literal
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale._core.supports import Support, positive
+from jscale._core.text import enumerated
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,9 @@ class adjust:
 
     def __init__(self, **changes: Any) -> None:
         if unknown := set(changes) - {f.name for f in fields(Role)}:
-            known = ", ".join(f.name for f in fields(Role))
+            known = enumerated(f.name for f in fields(Role))
             raise JscaleError(
-                f"adjust: a role has no {', '.join(sorted(unknown))} (it has: {known})"
+                f"adjust: a role has no {enumerated(sorted(unknown))} (it has: {known})"
             )
         object.__setattr__(self, "changes", tuple(changes.items()))
 

@@ -20,6 +20,7 @@ from jscale._core.arrays import as_float, log, term
 from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.supports import real, unit
+from jscale._core.text import shown
 from jscale.laws.declaration import LawFunction, constants, law, member
 from jscale.laws.roles import (
     Anchor,
@@ -114,7 +115,7 @@ def observational(components: int = 1) -> LawFunction:
     """
     if not is_whole_number(components, 1):
         raise JscaleError(
-            f"observational needs a whole number of components, 1 or more, not {components!r}"
+            f"observational needs a whole number of components, 1 or more, not {shown(components)}"
         )
     numbers = range(1, components + 1)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 
 
 def cosine(steps: int, peak: float, *, final: float, warmup: int = 0) -> np.ndarray:
@@ -110,11 +111,11 @@ def wsd(
     """
     _check(steps, peak, final, warmup)
     if not 1 <= decay <= steps - warmup:
-        raise JscaleError(f"decay is {decay!r}; expected steps from 1 to {steps - warmup}")
+        raise JscaleError(f"decay is {shown(decay)}; expected steps from 1 to {steps - warmup}")
     if shape not in ("linear", "exponential") or (shape == "exponential" and final <= 0):
         raise JscaleError(
-            f"shape is {shape!r} and final {final!r}; expected 'linear', or 'exponential' with a "
-            "final rate above 0"
+            f"shape is {shown(shape)} and final {shown(final)}; expected 'linear', or "
+            "'exponential' with a final rate above 0"
         )
     line = np.linspace if shape == "linear" else np.geomspace
     stable = np.full(steps - warmup - decay, float(peak))
@@ -124,14 +125,15 @@ def wsd(
 def _check(steps: Any, peak: Any, final: Any, warmup: Any) -> None:
     for name, value in (("steps", steps), ("warmup", warmup)):
         if not is_whole_number(value):
-            raise JscaleError(f"{name} is {value!r}; expected a whole number of steps")
+            raise JscaleError(f"{name} is {shown(value)}; expected a whole number of steps")
     if not 0 <= warmup < steps:
         raise JscaleError(
             f"warmup is {warmup} of {steps} steps; expected at least 0 and fewer than all steps"
         )
     if not (0 < peak < math.inf and 0 <= final <= peak):
         raise JscaleError(
-            f"peak is {peak!r} and final {final!r}; expected a peak above 0 and 0 <= final <= peak"
+            f"peak is {shown(peak)} and final {shown(final)}; expected a peak above 0 and 0 <= "
+            "final <= peak"
         )
 
 
@@ -188,8 +190,8 @@ def as_key(rates: Any) -> bytes:
     array = np.asarray(rates, dtype=np.float64) if np.ndim(rates) == 1 else np.zeros(0)
     if len(array) < 2:
         raise JscaleError(
-            f"schedule: rates is {rates!r}; expected a one-dimensional array of the learning rates "
-            "of steps 0, 1, 2 ..."
+            f"schedule: rates is {shown(rates)}; expected a one-dimensional array of the learning "
+            "rates of steps 0, 1, 2 ..."
         )
     invalid = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
     if len(invalid):

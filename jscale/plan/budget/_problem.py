@@ -11,6 +11,7 @@ from jax.tree_util import PyTreeDef
 from jax.typing import ArrayLike
 
 from jscale._core.errors import Argument, JscaleError
+from jscale._core.text import enumerated, shown
 from jscale.laws import LawFunction, describe
 from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
 from jscale.plan.problem import BoundLaw, bind
@@ -132,7 +133,7 @@ def _check_variables(law: LawFunction, free: frozenset[str], fixed: frozenset[st
     record = describe(law)
     if unknown := sorted(map(str, free - set(_VARIABLES))):
         raise JscaleError(
-            f"holds {', '.join(unknown)}: only N, D and P can be free", argument="free"
+            f"holds {enumerated(unknown)}: only N, D and P can be free", argument="free"
         )
     for name in ("N", "D"):
         if name not in record.input_names:
@@ -156,7 +157,7 @@ def _check_variables(law: LawFunction, free: frozenset[str], fixed: frozenset[st
 def _check_cost(cost: Any, bound: BoundLaw) -> None:
     if not all(hasattr(cost, name) for name in _COST_MEMBERS):
         raise JscaleError(
-            f"must be one of jscale.plan.costs or an object like them, not {cost!r}",
+            f"must be one of jscale.plan.costs or an object like them, not {shown(cost)}",
             argument="cost",
         )
     if cost.needs_bits and not bound.tied:

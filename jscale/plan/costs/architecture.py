@@ -6,6 +6,7 @@ from typing import Any, Literal
 from jax.typing import ArrayLike
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.plan.costs._numbers import between, positive
 from jscale.plan.costs.memory import kv_cache_bytes
 
@@ -168,7 +169,7 @@ class Architecture:
             2307.08691), section 4.
         """
         if mask not in ("causal", "full"):
-            raise JscaleError(f"must be causal or full, not {mask!r}", argument="mask")
+            raise JscaleError(f"must be causal or full, not {shown(mask)}", argument="mask")
         attended = positive("context", context) * (0.5 if mask == "causal" else 1.0)
         per_pair = 4.0 * self.head_dim + (3.0 if softmax else 0.0)
         return self.layers * self.heads * per_pair * attended

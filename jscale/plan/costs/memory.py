@@ -5,6 +5,7 @@ from typing import Any, Literal
 from jax.typing import ArrayLike
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.plan.costs._numbers import between, positive
 
 _STORED = {"none": (34.0, 5.0), "selective": (34.0, 0.0), "full": (2.0, 0.0)}
@@ -103,7 +104,7 @@ def activation_bytes(
     """
     if recompute not in _STORED:
         raise JscaleError(
-            f"must be one of {', '.join(_STORED)}, not {recompute!r}", argument="recompute"
+            f"must be one of {', '.join(_STORED)}, not {shown(recompute)}", argument="recompute"
         )
     per_width, per_score = _STORED[recompute]
     context, heads = positive("context", context), positive("heads", heads)

@@ -10,6 +10,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.arrays import as_float, ratio
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.plan.costs._numbers import between, positive
 
 FULL_BITS = 16.0
@@ -75,7 +76,7 @@ class ProductCost:
     def __post_init__(self) -> None:
         if not 0 < self.factor < float("inf"):
             raise JscaleError(
-                f"the factor of a cost must be a finite number above 0, not {self.factor!r}"
+                f"the factor of a cost must be a finite number above 0, not {shown(self.factor)}"
             )
 
     def _rate(self, P: ArrayLike | None) -> Any:

@@ -13,6 +13,7 @@ from jscale._core.arrays import as_float
 from jscale._core.checks import check_number, is_traced
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.status import check
+from jscale._core.text import enumerated
 from jscale.laws import LawFunction, describe
 from jscale.laws.declaration import Record, require_compilable, sum_label, sum_of_parts
 
@@ -61,11 +62,11 @@ def _check_parameter_names(record: Record, params: Mapping[str, Any]) -> None:
     unknown = [str(name) for name in params if name not in record.parameter_names]
     faults = []
     if missing:
-        faults.append(f"miss {', '.join(missing)}")
+        faults.append(f"miss {enumerated(missing)}")
     if unknown:
-        faults.append(f"have unknown {', '.join(unknown)}")
+        faults.append(f"have unknown {enumerated(unknown)}")
     if faults:
-        expected = ", ".join(record.parameter_names) or "none"
+        expected = enumerated(record.parameter_names)
         raise JscaleError(
             f"law {record.name!r}: params {' and '.join(faults)} (its parameters: {expected})"
         )
@@ -101,7 +102,7 @@ def bind(law: LawFunction, fixed: Iterable[str], free: Iterable[str]) -> BoundLa
     record = describe(law)
     fixed, free = set(fixed), set(free)
     if both := sorted(free & fixed):
-        raise JscaleError(f"{', '.join(both)} cannot be both free and given")
+        raise JscaleError(f"{enumerated(both)} cannot be both free and given")
 
     tied = ()
     if "P" in fixed | free:
@@ -112,18 +113,18 @@ def bind(law: LawFunction, fixed: Iterable[str], free: Iterable[str]) -> BoundLa
             )
     if parts := sorted(fixed & set(tied)):
         raise JscaleError(
-            f"P stands for {', '.join(tied)}: give either P or {', '.join(parts)}, not both"
+            f"P stands for {enumerated(tied)}: give either P or {enumerated(parts)}, not both"
         )
 
     names = (fixed | free) - {"P"}
     if unknown := sorted(names - set(record.input_names)):
         raise JscaleError(
-            f"law {record.name!r} has no input {', '.join(unknown)} "
-            f"(it has: {', '.join(record.input_names)})"
+            f"law {record.name!r} has no input {enumerated(unknown)} "
+            f"(it has: {enumerated(record.input_names)})"
         )
     required = [i.name for i in record.inputs if i.default is None]
     if missing := [name for name in required if name not in {*names, *tied}]:
-        raise JscaleError(f"law {record.name!r} also needs {', '.join(missing)}: give it by name")
+        raise JscaleError(f"law {record.name!r} also needs {enumerated(missing)}: give it by name")
     return BoundLaw(law, tied)
 
 

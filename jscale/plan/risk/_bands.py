@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jscale._core.arrays import inexact
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
+from jscale._core.text import shown
 from jscale.laws import LawFunction
 from jscale.plan.problem import check_params
 from jscale.plan.risk._quantiles import quantiles_over_draws
@@ -84,7 +85,7 @@ def bands(
     probabilities = tuple(float(q) for q in quantiles)
     if not probabilities or not all(0 <= q <= 1 for q in probabilities):
         raise JscaleError(
-            f"must be probabilities between 0 and 1, not {quantiles!r}", argument="quantiles"
+            f"must be probabilities between 0 and 1, not {shown(quantiles)}", argument="quantiles"
         )
     params = check_params(law, draws)
     count = _count_draws(params)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import shown
 from jscale.laws import LawFunction, Record, describe
 from jscale.plan.costs import FULL_BITS
 from jscale.runs import Data, Runs, select
@@ -169,7 +170,9 @@ def fitted_study(
 def _require_positive(argument: str, values: tuple[float, ...], unit: str) -> None:
     for value in values:
         if not (np.isfinite(value) and value > 0):
-            raise JscaleError(f": {value!r} is not a positive number of {unit}", argument=argument)
+            raise JscaleError(
+                f": {shown(value)} is not a positive number of {unit}", argument=argument
+            )
 
 
 def _require_same_study(posterior: "Posterior", record: Record, table: Runs) -> None:

@@ -187,7 +187,7 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
         divergences = plural(posterior.divergences, "divergence")
         status = str(posterior.status).replace("_", " ")
         sampler = f"NUTS, {chains}, {study.draw_count:,} draws, {divergences}"
-        rows.append(("Posterior", f"{sampler}, {posterior.seconds:.1f} s; {status}"))
+        rows.append(("Posterior", f"{sampler}; {status}"))
         rows.append(("Intervals", "medians as lines, 50% and 90% credible intervals as bands"))
     if analysis.forecast is not None:
         if study.training_bits:

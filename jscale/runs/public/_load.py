@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import did_you_mean, quote
+from jscale._core.text import did_you_mean, enumerated, quote
 from jscale.runs._table import Runs
 from jscale.runs.public._catalogue import CATALOGUE
 from jscale.runs.public._dataset import Dataset
@@ -45,7 +45,7 @@ def dataset(name: str) -> Runs:
     """
     by_name = {entry.name: entry for entry in CATALOGUE}
     if name not in by_name:
-        hint = did_you_mean(name, by_name, f"; expected one of {', '.join(by_name)}")
+        hint = did_you_mean(name, by_name, f"; expected one of {enumerated(by_name)}")
         raise JscaleError(f"no data set {quote(name)}{hint}")
     return load(by_name[name])
 

@@ -203,7 +203,8 @@ def _texts(texts: list[str]) -> np.ndarray:
 def _all_empty(values: np.ndarray) -> bool:
     if values.dtype.kind == "f":
         return bool(np.isnan(values).all())
-    return not values.astype(bool).any()
+    empty = "" if values.dtype.kind == "U" else False
+    return not (values != empty).any()
 
 
 def _check_required(table: CheckedTable) -> None:
