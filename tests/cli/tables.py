@@ -31,3 +31,10 @@ def write_table(path: Path, columns: dict[str, Any]) -> Path:
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def without_times(value: Any) -> Any:
+    """A JSON object as it is written to a file: without wall times, the members ``seconds``."""
+    if isinstance(value, dict):
+        return {name: without_times(item) for name, item in value.items() if name != "seconds"}
+    return value

@@ -178,6 +178,12 @@ def test_sample_prints_and_writes_the_posterior(sampled, jscale):
     assert [set(note) for note in printed["notes"]] == [NOTE] * len(printed["notes"])
 
 
+def test_a_posterior_holds_no_time(sampled, tmp_path: Path):
+    """The same draws give the same bytes, however long they took and whenever they are written."""
+    replace(fit.load(sampled.file), seconds=5.0).save(tmp_path / "again.nc")
+    assert (tmp_path / "again.nc").read_bytes() == sampled.file.read_bytes()
+
+
 @pytest.fixture
 def call(sampled, monkeypatch) -> dict[str, Any]:
     """Arguments of the sampler, which is replaced and returns draws that have not converged."""

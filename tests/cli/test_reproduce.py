@@ -8,6 +8,7 @@ from jscale import assess
 from jscale.assess import Reproduction
 from jscale.assess.published import NotRun
 from jscale.assess.published._row import Protocol
+from tests.cli.tables import without_times
 
 PROTOCOL = Protocol("chinchilla", "240 runs, [bold]squares")
 
@@ -38,7 +39,7 @@ def papers(monkeypatch):
 
 def test_everything_as_json(answer, papers, tmp_path):
     printed = answer("reproduce", "--out", tmp_path / "all.json")
-    assert json.loads((tmp_path / "all.json").read_text()) == printed
+    assert json.loads((tmp_path / "all.json").read_text()) == without_times(printed)
     assert (printed["numbers"], printed["agreeing"], printed["not_identified"]) == (3, 1, 1)
     assert not printed["complete"]
     assert printed["not_run"] == [{"dataset": "quest", "why": "data set quest: no such file"}]
