@@ -48,7 +48,7 @@ def test_spaces_do_not_change_a_target():
         (
             "n_opt@1e24",
             "law 'chinchilla' has no target 'n_opt@1e24' "
-            "(it has: E, A, B, alpha, beta, a, N_opt, D_opt, loss); did you mean 'N_opt'?",
+            "(it has: a, N_opt, D_opt, loss, E, A, B, alpha, beta); did you mean 'N_opt'?",
         ),
     ],
     ids=str,

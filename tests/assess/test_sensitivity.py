@@ -190,7 +190,7 @@ def test_the_headline_counts_only_certified_rows():
     [
         (
             {"target": "gamma"},
-            "law 'power_size' has no target 'gamma' (it has: L_inf, A, alpha, loss)",
+            "law 'power_size' has no target 'gamma' (it has: loss, L_inf, A, alpha)",
         ),
         ({"target": "a"}, "has no target 'a'"),
         ({"target": "loss"}, "target 'loss': needs inputs (such as loss@N=7e10)"),
