@@ -98,3 +98,37 @@ def test_out_to_the_standard_streams(runs: Path, tmp_path: Path):
     first, *objects = log.read_text().splitlines()
     assert first == "old"
     assert [json.loads(line)["name"] for line in objects] == ["chinchilla"] * 2
+
+
+LONG = "x" * 5000
+ARGUMENTS = (
+    *(("fit", LONG), ("data", LONG), (LONG,), ("fit", f"--{LONG}"), ("laws", LONG)),
+    *(("compare", "RUNS", "--law", text) for text in (LONG, f"{LONG}[E=1]", f"chinchilla[{LONG}]")),
+    *(("fit", "RUNS", "--fix", text) for text in (LONG, f"{LONG}=1", f"E={LONG}", f"E=1,E={LONG}")),
+    *(("fit", "RUNS", "--tie", text) for text in (LONG, f"{LONG}=E", f"E={LONG}")),
+    *(
+        ("fit", "RUNS", option, LONG)
+        for option in ("--law", "--objective", "--weights", "--starts")
+    ),
+    *(("fit", "RUNS", option, LONG) for option in ("--delta", "--seed", "--by", "--kind")),
+    *(("plan", "--params", text, "--budget", "1e21") for text in (LONG, f"{LONG}=1", f"E={LONG}")),
+    *(
+        ("plan", option, LONG, "--params", "hoffmann2022")
+        for option in ("--budget", "--N", "--bits")
+    ),
+    *(("laws", "chinchilla", "--at", text) for text in (LONG, f"{LONG}=1", f"N={LONG}")),
+    *(
+        ("sensitivity", "RUNS", "--target", text)
+        for text in (LONG, f"loss@{LONG}", f"loss@{LONG}=1")
+    ),
+    ("plan", "--posterior", LONG, "--budget", "1e21"),
+    ("compare", "RUNS", "--nested", LONG),
+    ("reproduce", LONG),
+)
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda parts: " ".join(parts)[:40])
+def test_long_names_are_cut_in_messages(jscale, runs: Path, arguments):
+    result = jscale(*(str(runs) if part == "RUNS" else part for part in arguments))
+    rejected(result)
+    assert len(result.stderr) < 700

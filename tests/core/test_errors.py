@@ -61,3 +61,18 @@ def test_a_caller_renames_the_arguments():
 
 def test_the_examples_run():
     assert doctest.testmod(errors).failed == 0
+
+
+def test_messages_are_one_line_of_bounded_length():
+    """Whatever the caller puts into them."""
+    long = "x" * 10**6
+    for error in (
+        JscaleError(f"no law named {long}"),
+        JscaleError(f": {long}", argument="law"),
+        JscaleError(Argument("by", long), " belongs to ", Argument("kind", [1] * 10**5)),
+        JscaleError("words " * 10**5),
+    ):
+        assert len(str(error)) <= 1000
+        assert len(error.render({"by": "--by", "law": "--law"})) <= 1000
+    assert str(JscaleError("an array:\n[[1 2]\n [3 4]]")) == "an array: [[1 2] [3 4]]"
+    assert str(JscaleError("\x1b[31m")) == r"\x1b[31m"

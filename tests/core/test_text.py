@@ -2,6 +2,7 @@
 
 import doctest
 
+import numpy as np
 import pytest
 
 from jscale._core import lazy, text
@@ -16,6 +17,39 @@ def test_values_are_quoted_short_and_on_one_line():
 def test_long_paths_are_cut_at_the_start():
     assert text.inline("a\nb.csv") == r"a\nb.csv"
     assert text.inline("x" * 200 + "runs.csv", 10) == "…xxruns.csv"
+
+
+def test_values_as_python_writes_them():
+    assert [text.shown(value) for value in (0, "a", None, 1.5)] == ["0", "'a'", "None", "1.5"]
+    assert text.shown("x" * 10**6) == repr("x" * 59 + "…")
+    assert text.shown([1] * 10**5) == "[" + "1, " * 19 + "1…"
+    assert text.shown(np.arange(9).reshape(3, 3)) == "array([[0, 1, 2], [3, 4, 5], [6, 7, 8]])"
+    assert text.shown(10**5000) == "a very long int"
+
+    class Unprintable:
+        def __repr__(self):
+            raise RuntimeError
+
+    assert text.shown(Unprintable()) == "a very long Unprintable"
+
+
+def test_messages_have_one_line_and_a_limit():
+    assert text.one_line("short, of  two parts") == "short, of  two parts"
+    assert text.one_line("a\n  b\x1b") == r"a b\x1b"
+    assert text.one_line("y" * 5000) == "y" * 99 + " … " + "y" * 98
+    long = text.one_line("word " * 1000)
+    assert len(long) == 1000
+    assert long.startswith("word word")
+    assert long.endswith("word ")
+
+
+def test_lists_of_names():
+    assert text.enumerated(["N", "D"]) == "N, D"
+    assert text.enumerated(range(20)).endswith("10, 11 and 8 more")
+    assert text.enumerated([]) == "none"
+    assert len(text.enumerated(["x" * 5000] * 20)) < 800
+    assert text.quoted_path("folder/" * 100 + "a\n") == "'…" + ("folder/" * 100)[-157:] + r"a\n'"
+    assert text.did_you_mean("chinchilla" * 10**5, ["chinchilla"], "; none") == "; none"
 
 
 @pytest.mark.parametrize(

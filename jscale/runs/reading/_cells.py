@@ -68,7 +68,7 @@ def _number_from_object(cell: Any) -> float:
         value = float(cell)
     except OverflowError:
         raise TooLarge from None
-    except ValueError:  # a signalling NaN of a decimal
+    except (ValueError, TypeError):  # a signalling NaN of a decimal, a time of NumPy
         raise BadCell("not a number") from None
     if math.isinf(value) and cell != value:
         raise TooLarge
@@ -112,6 +112,9 @@ def label(cell: Any) -> str:
         return cell.strip()
     if is_empty(cell):
         return ""
-    if isinstance(cell, float | np.floating) and float(cell).is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
+    # As a Python float: a NumPy float of 16 bits has no 1e15 to be compared with.
+    if isinstance(cell, float | np.floating):
+        value = float(cell)
+        if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
     return text_of(cell)
