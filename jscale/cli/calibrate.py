@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jscale.cli.support import inputs, interval_tables, options, output
+from jscale.cli.support import flags, inputs, interval_tables, options, output
 from jscale.cli.support.session import session, shows_progress
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def calibrate(
         chosen = inputs.law_of(law, fix, tie)
         settings = interval_tables.settings(chosen, target, kinds, level, by)
         settings |= {"noise": noise, "shared": shared}
+        if not interval_tables.may_refit(kinds):
+            flags.refuse("draws", reason="with --kinds that are no bootstrap")
 
         from jscale import assess
 

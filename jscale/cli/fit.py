@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jscale._core.errors import JscaleError
 from jscale.cli.process.failures import CHECK_FAILED
 from jscale.cli.support import flags, inputs, interval_tables, options, output
 from jscale.cli.support.session import session, shows_progress, working
@@ -98,7 +97,7 @@ def fit(
         table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         goal = inputs.objective_of(objective, delta)
-        _check_intervals(intervals, target, kinds, level, draws)
+        _check_effects(intervals, bootstrap, bootstrap_kind, kinds)
         common: dict[str, Any] = {"objective": goal, "weights": weights, "starts": starts}
         random = {"key": inputs.key_of(seed), "progress": shows_progress(as_json)}
         resampling = _resampling(bootstrap, bootstrap_kind, by, intervals=intervals)
@@ -136,12 +135,21 @@ def fit(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _check_intervals(intervals: bool, *settings: object) -> None:
-    """Reject settings of intervals without ``--intervals``."""
-    if not intervals and any(setting not in (None, []) for setting in settings):
-        raise JscaleError(
-            "--target, --kinds, --level and --draws belong to --intervals, which was not given"
-        )
+def _check_effects(
+    intervals: bool, bootstrap: int | None, bootstrap_kind: str | None, kinds: list[str] | None
+) -> None:
+    """Refuse settings of intervals and of the bootstrap where there are none."""
+    if not intervals:
+        flags.refuse("target", "kinds", "level", "draws", reason="without --intervals")
+    elif not interval_tables.may_refit(kinds):
+        flags.refuse("draws", reason="with --kinds that are no bootstrap")
+    if bootstrap is None:
+        flags.refuse("bootstrap_kind", reason="without --bootstrap R")
+        if not intervals:
+            flags.refuse("by", reason="without --bootstrap R or --intervals")
+            flags.refuse("seed", reason="without --bootstrap R or --intervals")
+        elif not interval_tables.may_refit(kinds):
+            flags.refuse("seed", reason="without --bootstrap R or --kinds that are one")
 
 
 def _resampling(
@@ -149,12 +157,6 @@ def _resampling(
 ) -> dict[str, Any]:
     """Arguments of the bootstrap; empty without ``--bootstrap``."""
     if draws is None:
-        if kind:
-            raise JscaleError("--bootstrap-kind belongs to --bootstrap R, which was not given")
-        if by and not intervals:
-            raise JscaleError(
-                "--by belongs to --bootstrap R or --intervals, neither of which was given"
-            )
         return {}
 
     # With --intervals the column may be meant for them alone.

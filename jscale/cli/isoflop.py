@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from jscale.cli.process.failures import CHECK_FAILED
-from jscale.cli.support import inputs, options, output
+from jscale.cli.support import flags, inputs, options, output
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ def isoflop(
     """Find the optimal size at each budget of a table, with flags, bias and power laws in C."""
     if out is not None:
         output.target(out, inputs=[source])
+
+    if not bootstrap:
+        flags.refuse("resample", "seed", reason="without --bootstrap R")
+    if by is not None:
+        flags.refuse("tolerance", reason="with --by, which forms the budgets")
 
     with session():
         key = inputs.key_of(seed)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale.cli.support import inputs, options, output, parsing
+from jscale.cli.support import flags, inputs, options, output, parsing
 from jscale.cli.support.session import session
 
 if TYPE_CHECKING:
@@ -41,20 +41,15 @@ def laws(
         output.target(out, inputs=[params])
     with session():
         if name is None:
-            if at or latex or params:
-                raise JscaleError("--at, --params and --latex need the name of a law")
+            flags.refuse("at", "params", "latex", reason="without the NAME of a law")
             _list(as_json, out)
             return
         law = inputs.law_of(name)
-        if at and latex:
-            raise JscaleError("--latex writes the law's formula: it does not go with --at")
-        if at:
+        if at is not None:
+            flags.refuse("latex", reason="with --at, which evaluates the law")
             _evaluate(law, params, at, as_json, out)
-        elif params:
-            raise JscaleError(
-                "--params: say where to evaluate the law, such as --at N=7e10,D=1.4e12"
-            )
         else:
+            flags.refuse("params", reason="without --at, such as --at N=7e10,D=1.4e12")
             _card(law, latex, as_json, out)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale.cli.support import inputs, options, output, parsing, planning
+from jscale._core.text import quote
+from jscale.cli.support import flags, inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from jscale.fit import Posterior
     from jscale.laws import LawFunction
     from jscale.runs import Runs
+
+LEAST_FLOP = 6.0
+"""Compute of one parameter and one token, by C = 6 N D."""
 
 RUNS = Annotated[
     str | None,
@@ -73,11 +77,16 @@ def plan(
     if not budgets and not (post and count):
         raise JscaleError("nothing to plan: give --budget FLOP, or --N with --post-bits")
     _check_one_source(source, params, posterior)
+    if source is None:
+        reason = "with --params or --posterior, since nothing is sampled"
+        flags.refuse("include_excluded", *flags.SAMPLING, reason=reason)
     settings = inputs.Sampling(chains, warmup, draws, seed)
 
     with session():
         chosen = inputs.law_of(law, fix, tie)
         planning.check(chosen, width, post)
+        if not planning.has_bits(chosen):
+            flags.refuse("bits", reason=f"on {_name(chosen)}, which has no training precision")
         if params is not None:
             values: dict[str, Any] = inputs.params_of(chosen, params)
             payload: dict[str, Any] = {"draws": 1, "params": values, "notes": []}
@@ -104,9 +113,18 @@ def budgets_of(texts: list[str] | None) -> list[float]:
     """Budgets in FLOP, in the order given.
 
     Raises:
-        JscaleError: one is not a number above 0.
+        JscaleError: one is not a number, or less than one parameter and one token cost.
     """
-    return [parsing.above_zero(text, "--budget", "1e21") for text in parsing.many(texts)]
+    budgets = []
+    for text in parsing.many(texts):
+        budget = parsing.above_zero(text, "--budget", "1e21")
+        if budget < LEAST_FLOP:
+            raise JscaleError(
+                f"--budget: expected at least {LEAST_FLOP:g} FLOP, which one parameter and one "
+                f"token cost, not {quote(text)}"
+            )
+        budgets.append(budget)
+    return budgets
 
 
 def _check_one_source(source: str | None, params: str | None, posterior: str | None) -> None:

@@ -7,7 +7,7 @@ import typer
 from jscale.cli import fit as fit_verb
 from jscale.cli import sample as sample_verb
 from jscale.cli.plan import budgets_of, show_plans
-from jscale.cli.support import inputs, options, output, parsing, planning
+from jscale.cli.support import flags, inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def report(
 ) -> None:
     """Write a report on a table of runs: one self-contained HTML file."""
     path = output.target(out, inputs=[source, posterior])
+    if posterior is not None:
+        flags.refuse(*flags.SAMPLING, reason="with --posterior, since nothing is sampled")
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
 

@@ -220,7 +220,7 @@ def test_evaluation(jscale):
         "mix_1 + mix_2 = 1.8: expected parts of one whole, together 1",
     )
     assert jscale(*mixed, "D=1B,mix_1=0.4,mix_2=0.6").exit_code == 0
-    rejected(jscale("laws", "--latex"), "need the name of a law")
+    rejected(jscale("laws", "--latex"), "no effect without the NAME of a law")
     rejected(jscale("laws", "power_size", "--at", "N=1e9"), "no published constants")
 
 

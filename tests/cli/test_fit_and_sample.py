@@ -89,8 +89,6 @@ def test_bootstrap(answer, jscale, table: Path, point: fit.Point):
         ),
         (("--delta", 1e-20), "error: --delta must be at least 1e-09"),
         (("--bootstrap", 9, "--seed", -1), "--seed: expected a whole number"),
-        (("--bootstrap-kind", "wild"), "belongs to --bootstrap R"),
-        (("--by", "N"), "--by belongs to --bootstrap R or --intervals"),
     ],
 )
 def test_bad_bootstrap(jscale, table: Path, options, message):

@@ -49,8 +49,8 @@ def test_intervals_side_by_side(answer, jscale, sizes: Path, tmp_path: Path):
 
 
 def test_intervals_for_people(jscale, sizes: Path):
-    options = ("--target", "alpha", "--target", "A", "--kinds", "fisher,profile", "--seed", 3)
-    result = jscale("fit", sizes, *FIT, *options)
+    options = ("--target", "alpha", "--target", "A", "--kinds", "fisher,profile")
+    result = jscale("fit", sizes, *POWER_LAW, "--intervals", *options)
     assert (result.exit_code, result.stderr) == (0, "")
     assert "intervals at level 0.9\n" in result.stdout  # no bootstrap, so no refits
     assert result.stdout.count("  profile ") == 2
@@ -81,8 +81,8 @@ def test_coverage_for_people(jscale, sizes: Path, monkeypatch):
 
     assess_calibrate = assess.calibrate
     monkeypatch.setattr(assess, "calibrate", calibrate)
-    options = ("--kinds", "fisher", "--target", "alpha", "--draws", 0, "--weights", "D")
-    printed = jscale("calibrate", sizes, *CALIBRATE, *options)
+    options = ("--kinds", "fisher", "--target", "alpha", "--weights", "D")
+    printed = jscale("calibrate", sizes, *POWER_LAW, "--simulations", 10, *options)
     assert (printed.exit_code, printed.stderr) == (0, "")
     assert printed.stdout.startswith(
         "coverage of 90% intervals over 10 simulated tables of power_size by log-squares, "
@@ -114,12 +114,6 @@ def test_tables_fit_eighty_columns(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ("fit", "--target", "alpha"),
-            "--target, --kinds, --level and --draws belong to --intervals",
-        ),
-        (("fit", "--level", 0.5), "--level and --draws belong to --intervals"),
-        (("fit", "--draws", 10), "--level and --draws belong to --intervals"),
         (("fit", *FIT, "--target", "alpha,A"), "give --target several times"),
         (("fit", *FIT, "--target", "loss@N=1,alpha"), "give --target several times"),
         (("fit", *FIT, "--target", "loss@N=1,loss@N=2"), "give --target several times"),
@@ -137,12 +131,12 @@ def test_tables_fit_eighty_columns(monkeypatch):
             "error: --shared must lie between 0 and 1",
         ),
         (
-            ("fit", *FIT, "--kinds", "fisher", "--by", "N"),
+            ("fit", *POWER_LAW, "--intervals", "--kinds", "fisher", "--by", "N"),
             "error: --by 'N' belongs to the kinds cluster-sandwich",
         ),
         (("fit", *FIT, "--target", "A", "--target", "A"), "error: --target: two are named 'A'"),
         (
-            ("fit", *FIT, "--kinds", "fisher", "--bootstrap", 1),
+            ("fit", *POWER_LAW, "--intervals", "--kinds", "fisher", "--bootstrap", 1),
             "error: --bootstrap must be a whole number of at least 2, not 1",
         ),
         (("fit", *FIT, "--target", "N_opt@1e24"), "has no input D"),

@@ -84,7 +84,7 @@ def test_gate(jscale, valleys: Path, tmp_path: Path):
         (("--by", "sweep"), "no column 'sweep'"),
         (("--seed", "-1"), "--seed: expected a whole number"),
         (("--bootstrap", "1"), "error: --bootstrap must be 0 for none, or at least 2, not 1"),
-        (("--resample", "runs"), "expected one of rows, noise"),
+        (("--resample", "runs", "--bootstrap", "9"), "expected one of rows, noise"),
         (("--law", "kaplan_size"), "needs a law of N and D"),
     ],
 )

@@ -1,7 +1,8 @@
-"""Error messages of the library with the flags of a verb in place of Python arguments."""
+"""The flags of a verb: in messages of the library, and those without effect."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from typer.core import TyperCommand
@@ -18,11 +19,21 @@ RENAMED = {
 """Argument of the library → option of a verb that has another name for it."""
 
 
+SAMPLING = ("chains", "warmup", "draws", "seed")
+"""Options of the sampler."""
+
+_given: ContextVar[dict[str, str]] = ContextVar("given")
+"""Option on the command line → its flag, for the verb that is running."""
+
+
 class Verb(TyperCommand):
     """A verb whose error messages name its own flags."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
+        options = [p for p in self.params if p.name and p.param_type_name == "option"]
+        given = {p.name: p.opts[0] for p in options if _is_given(ctx, p.name)}
+        _given.set(given)
         try:
             return super().invoke(ctx)
         except JscaleError as error:
@@ -40,9 +51,29 @@ class Verb(TyperCommand):
         options = {argument: name for argument, name in RENAMED.items() if name in flags}
         options |= {name: name for name in flags}
 
-        if invalid in options and ctx.get_parameter_source(options[invalid]).name != "COMMANDLINE":
+        if invalid in options and not _is_given(ctx, options[invalid]):
             del options[invalid]
         return {argument: flags[name] for argument, name in options.items()}
+
+
+def _is_given(ctx: Any, option: str) -> bool:
+    return ctx.get_parameter_source(option).name == "COMMANDLINE"
+
+
+def refuse(*options: str, reason: str) -> None:
+    """Refuse options that have no effect together with the others.
+
+    Args:
+        options: names of options of the verb that is running; those not given are passed over.
+        reason: why they have none, such as "without --bootstrap".
+
+    Raises:
+        JscaleError: one of them is on the command line.
+    """
+    given = _given.get({})
+    if useless := [given[name] for name in options if name in given]:
+        pronoun = "it" if len(useless) == 1 else "them"
+        raise JscaleError(f"{', '.join(useless)}: no effect {reason}; leave {pronoun} out")
 
 
 @contextmanager

@@ -50,6 +50,14 @@ def settings(
     return {"targets": targets_of(law, texts), "kinds": names, "level": level, "by": by}
 
 
+def may_refit(kinds: list[str] | None) -> bool:
+    """Whether a bootstrap can be among the requested kinds; all that apply for None."""
+    from jscale.fit import INTERVAL_KINDS
+
+    without = {kind for kind in INTERVAL_KINDS if not kind.startswith("bootstrap")}
+    return kinds is None or not set(parsing.many(kinds)) <= without
+
+
 def uses_refits(result: "Intervals | Calibration") -> bool:
     """Whether any of the intervals comes from a bootstrap."""
     return any(row.kind.startswith("bootstrap") for row in result.rows)

@@ -4,6 +4,12 @@ from typing import Annotated
 
 import typer
 
+from jscale._core.errors import JscaleError
+from jscale._core.text import shown
+
+_SEEDS = 2**63
+"""Seeds are below this, as JAX takes them."""
+
 
 def option(*names: str, help: str, metavar: str, **more: object) -> typer.models.OptionInfo:
     """An option without a default in its help text.
@@ -16,6 +22,17 @@ def option(*names: str, help: str, metavar: str, **more: object) -> typer.models
     """
     settings = {"show_default": False, **more}
     return typer.Option(*names, help=help, metavar=metavar, **settings)  # pyright: ignore
+
+
+def _checked_seed(seed: int) -> int:
+    """The seed, if JAX takes it.
+
+    Raises:
+        JscaleError: it is out of range.
+    """
+    if not 0 <= seed < _SEEDS:
+        raise JscaleError(f"--seed: expected a whole number from 0 to 2**63 - 1, not {shown(seed)}")
+    return seed
 
 
 # --- table and law ---
@@ -127,14 +144,23 @@ POST_BITS = Annotated[
 AS_JSON = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
 ]
-SEED = Annotated[int, typer.Option("--seed", help="Seed of all random numbers.", metavar="INT")]
+SEED = Annotated[
+    int,
+    typer.Option(
+        "--seed", help="Seed of all random numbers.", metavar="INT", callback=_checked_seed
+    ),
+]
 BOOTSTRAP_SEED = Annotated[
-    int, typer.Option("--seed", help="Seed of the bootstrap.", metavar="INT")
+    int,
+    typer.Option("--seed", help="Seed of the bootstrap.", metavar="INT", callback=_checked_seed),
 ]
 NO_SEED = Annotated[
     int,
     option(
-        "--seed", help="Accepted by every verb; this one uses no random numbers.", metavar="INT"
+        "--seed",
+        help="Accepted by every verb; this one uses no random numbers.",
+        metavar="INT",
+        callback=_checked_seed,
     ),
 ]
 OUT_JSON = Annotated[

@@ -36,7 +36,7 @@ class PlanRequest:
     def free(self) -> tuple[str, ...]:
         """Inputs that the plan optimises."""
         free = ("D",) if self.size is not None else ("N", "D")
-        return (*free, "P") if self.has_bits and self.bits is None else free
+        return (*free, "P") if has_bits(self.law) and self.bits is None else free
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -44,12 +44,12 @@ class PlanRequest:
         inputs = {"N": self.size, "P": self.bits}
         return {name: value for name, value in inputs.items() if value is not None}
 
-    @property
-    def has_bits(self) -> bool:
-        """Whether the law has a training precision."""
-        from jscale.laws import describe
 
-        return any(name != "P_post" for name in describe(self.law).bit_inputs)
+def has_bits(law: "LawFunction") -> bool:
+    """Whether a law has a training precision."""
+    from jscale.laws import describe
+
+    return any(name != "P_post" for name in describe(law).bit_inputs)
 
 
 def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[float] = ()) -> None:
@@ -70,7 +70,7 @@ def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[flo
         raise JscaleError(
             f"law {record.name!r} also needs {enumerated(others)}, which a plan does not choose"
         )
-    if bits is not None and not set(record.bit_inputs) - {"P_post"}:
+    if bits is not None and not has_bits(law):
         raise JscaleError(f"--bits: law {record.name!r} has no training precision")
     if post_bits and "P_post" not in record.bit_inputs:
         raise JscaleError(f"--post-bits: law {record.name!r} has no bits after training, P_post")

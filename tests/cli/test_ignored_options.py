@@ -1,0 +1,85 @@
+"""No option is ignored: one without effect among the others is refused with a sentence."""
+
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from jscale.cli._app import app
+from tests.cli.test_bad_input import rejected
+
+PARAMS = ("--params", "hoffmann2022", "--budget", "1e21")
+DRAWS = ("--posterior", "draws.nc", "--budget", "1e21")
+FISHER = ("--kinds", "fisher,sandwich")
+SAMPLER = (("--chains", 2), ("--warmup", 50), ("--draws", 50), ("--seed", 1))
+EXCLUDED = (("--include-excluded",),)
+
+# Verb and options that leave others without effect, those others, and why.
+CASES = (
+    (("laws",), (("--at", "N=1"), ("--params", "x"), ("--params", ""), ("--latex",)), "NAME"),
+    (("laws", "chinchilla"), (("--params", "hoffmann2022"),), "without --at"),
+    (("laws", "chinchilla", "--at", "N=1e9,D=1e9"), (("--latex",),), "with --at"),
+    (("fit", "runs.csv"), (("--target", "a"), FISHER, ("--level", 0.9)), "without --intervals"),
+    (("fit", "runs.csv"), (("--draws", 10),), "without --intervals"),
+    (("fit", "runs.csv"), (("--bootstrap-kind", "rows"),), "without --bootstrap"),
+    (("fit", "runs.csv"), (("--by", "N"), ("--seed", 1)), "without --bootstrap R or --intervals"),
+    (("fit", "runs.csv", "--intervals", *FISHER), (("--draws", 10), ("--seed", 1)), "--kinds"),
+    (("fit", "runs.csv", "--intervals", *FISHER), (("--by", "N"),), "--by 'N' belongs to"),
+    (("fit", "runs.csv", "--bootstrap", 10), (("--by", "N"),), "--by 'N' belongs to"),
+    (("fit", "runs.csv", "--delta", 1), (("--objective", "log-squares"),), "a delta belongs to"),
+    (("fit", "runs.csv", "--objective", "huber:0.1"), (("--delta", 1),), "has a delta already"),
+    (("isoflop", "runs.csv"), (("--resample", "rows"), ("--seed", 1)), "without --bootstrap"),
+    (("isoflop", "runs.csv", "--by", "C"), (("--tolerance", 0.1),), "with --by"),
+    (("plan", *PARAMS), (*SAMPLER, *EXCLUDED), "nothing is sampled"),
+    (("plan", *DRAWS), (*SAMPLER, *EXCLUDED), "nothing is sampled"),
+    (("plan", *PARAMS), (("--bits", "free"),), "no training precision"),
+    (("report", "runs.csv", "--posterior", "draws.nc"), SAMPLER, "nothing is sampled"),
+    (("calibrate", "runs.csv", *FISHER), (("--draws", 10),), "--kinds that are no bootstrap"),
+    (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' belongs to"),
+    (("calibrate", "runs.csv"), (("--shared", 0.5),), "--shared 0.5 belongs to --noise"),
+    (("data",), (("--out", "x.csv"),), "say which table to write"),
+)
+EFFECTIVE = (
+    "law fix tie weights starts include_excluded out as_json params posterior budget",
+    "bootstrap intervals require_converged curve by size post_bits title holdout nested noise",
+    "simulations figure target kinds level variant vary column turns_at require_agreement resume",
+)
+"""Options of a verb that change its result in every combination, apart from those in ``CASES``;
+``--seed`` of a verb without random numbers says so in its help text."""
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "words"),
+    [(command, option, words) for command, options, words in CASES for option in options],
+    ids=lambda part: " ".join(map(str, part)) if isinstance(part, tuple) else "",
+)
+def test_an_option_without_effect(jscale, table: Path, command, option, words: str):
+    arguments = [table if part == "runs.csv" else part for part in command]
+    rejected(jscale(*arguments, *option), option[0], words)
+
+
+def test_every_option_is_in_the_table():
+    refused = {option[0].strip("-").replace("-", "_") for _, group, _ in CASES for option in group}
+    known = refused | set(" ".join(EFFECTIVE).split())
+    group = typer.main.get_command(app)
+    options = {
+        parameter.name
+        for verb in group.commands.values()  # pyright: ignore[reportAttributeAccessIssue]
+        for parameter in verb.params
+        if parameter.param_type_name == "option"
+    }
+    assert options - known == {"help"} & options
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**64, 10**400, -(10**40)])
+@pytest.mark.parametrize("verb", ["laws", "data", "compare", "reproduce", "sample", "fit"])
+def test_seeds_out_of_range(jscale, verb: str, seed: int):
+    source = () if verb in ("laws", "data", "reproduce") else ("runs.csv",)
+    result = jscale(verb, *source, "--seed", seed)
+    rejected(result, "--seed: expected a whole number from 0 to 2**63 - 1")
+    assert len(result.stderr) < 200
+
+
+@pytest.mark.parametrize("budget", ["5.99", "1e-300", "0.001k"])
+def test_budgets_below_one_token(jscale, budget: str):
+    rejected(jscale("plan", "--params", "hoffmann2022", "--budget", budget), "at least 6 FLOP")
