@@ -1,4 +1,4 @@
-# Commands for developers: make demo, test, lint, bench, notebooks. Each target sets up the environment that it needs, once.
+# Commands for developers: make demo, test, fuzz, lint, bench, notebooks. Each target sets up the environment that it needs, once.
 
 # The demo: a table (the name of a data set, or a file of runs), a law, and options. These runs are too small to identify an
 # irreducible loss, which fits put at zero; 2,000 draws are enough for 90% bands.
@@ -10,6 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 PYTEST_FLAGS ?=
+FUZZ_SCALE ?= 10
 
 # Public data in a folder beside the repository is used from there, not downloaded.
 ifndef JSCALE_DATA
@@ -25,11 +26,12 @@ PYTHON ?= $(shell for p in $(PYTHONS); do if $$p -c '$(NEW_ENOUGH)' 2>/dev/null;
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format bench notebooks docs smoke clean
+.PHONY: help demo test fuzz lint format bench notebooks docs smoke clean
 
 help:
 	@echo "make demo       fit, sample and plan from the $(DEMO_TABLE) runs: demo/report.html"
 	@echo "make test       the tests"
+	@echo "make fuzz       the fuzzers, ten times as long as in the tests (FUZZ_SCALE)"
 	@echo "make lint       ruff, pyright, import-linter"
 	@echo "make format     format with ruff, apply its fixes, strip the outputs of notebooks"
 	@echo "make bench      the benchmarks (start-up, memory, speed)"
@@ -45,6 +47,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_FLAGS)
+
+fuzz: $(VENV)/.dev
+	JSCALE_FUZZ_SCALE=$(FUZZ_SCALE) $(BIN)/python -m pytest tests/fuzz -n $(PYTEST_WORKERS) $(PYTEST_FLAGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -195,9 +195,9 @@ def _first_sheet(path: Path) -> list[list[Any]]:
     try:
         _check_unpacked_size(path)
         # openpyxl warns about styles and validation rules, which do not touch the cells.
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             try:
                 return _sheet_rows(book.worksheets[0])
             finally:

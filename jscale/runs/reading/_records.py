@@ -120,7 +120,7 @@ def _parse(text: str) -> Any:
         JscaleError: an object has a key twice, or the text is beyond what Python parses.
     """
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_float=_finite)
+        return _DECODER.decode(text)
     except (json.JSONDecodeError, JscaleError):
         raise
     except (ValueError, RecursionError):
@@ -136,6 +136,10 @@ def _finite(text: str) -> float | str:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     column_names([key for key, _ in pairs])
     return dict(pairs)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_float=_finite)
+"""For all lines: to make a decoder takes as long as to read a line."""
 
 
 def _as_record(value: Any) -> dict[str, Any]:
