@@ -6,7 +6,16 @@ from jscale.fit.objective._clusters import (
     default_cluster_column,
     few_clusters_note,
 )
+from jscale.fit.objective._compiled_form import compiled_form, pad, pad_zeros, padded_size
 from jscale.fit.objective._coordinates import Coordinates, centred_coordinates
+from jscale.fit.objective._linearize import (
+    BY_ROW,
+    Linearization,
+    linearize,
+    objective_at,
+    params_at,
+    scores_at,
+)
 from jscale.fit.objective._losses import (
     STUDENT_NU,
     AsymmetricHuber,
@@ -21,14 +30,12 @@ from jscale.fit.objective._losses import (
 )
 from jscale.fit.objective._problem import (
     FitData,
-    Linearization,
     Problem,
     first_guess,
     floor_widths,
-    linearize,
     log_scale_of,
+    median_of,
     next_stage_start,
-    params_at,
     score,
     step_limits,
 )
@@ -42,6 +49,7 @@ from jscale.fit.objective._tabulate import (
 from jscale.fit.objective._weights import Weights, apply_weights, weights_name
 
 __all__ = [
+    "BY_ROW",
     "RAW_OBJECTIVE_HINT",
     "STUDENT_NU",
     "AsymmetricHuber",
@@ -59,6 +67,7 @@ __all__ = [
     "centred_coordinates",
     "cluster_column",
     "cluster_labels",
+    "compiled_form",
     "default_cluster_column",
     "few_clusters_note",
     "first_guess",
@@ -66,7 +75,12 @@ __all__ = [
     "linearize",
     "log_scale_of",
     "max_step",
+    "median_of",
     "next_stage_start",
+    "objective_at",
+    "pad",
+    "pad_zeros",
+    "padded_size",
     "params_at",
     "require_enough_runs",
     "require_positive_losses",
@@ -75,6 +89,7 @@ __all__ = [
     "restart_point",
     "score",
     "score_and_derivative",
+    "scores_at",
     "spread_starts",
     "start_ranges",
     "step_limits",

@@ -1,10 +1,9 @@
 """One fit as an optimisation problem over free coordinates.
 
-It is compiled once per law, objective and number of runs.
+It is compiled once per law, objective and padded number of runs.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -30,6 +29,7 @@ class FitData(NamedTuple):
         weights: (rows,) of the runs' contributions, or None where all count once.
         errors: (rows,) relative standard errors that divide the residuals, or None where all are
             equal.
+        count: number of runs, where further rows of weight 0 follow; None where all rows are runs.
     """
 
     inputs: Mapping[str, Any]
@@ -38,6 +38,7 @@ class FitData(NamedTuple):
     delta: Any
     weights: Any = None
     errors: Any = None
+    count: Any = None
 
 
 class Problem(NamedTuple):
@@ -85,9 +86,15 @@ class Problem(NamedTuple):
         return jnp.where(jnp.isfinite(total), total, jnp.inf)
 
     @property
-    def resolution(self) -> float:
+    def count(self) -> Any:
+        """Number of runs, without padding."""
+        rows = self.fit_data.loss.shape[0]
+        return rows if self.fit_data.count is None else self.fit_data.count
+
+    @property
+    def resolution(self) -> Any:
         """Change of the objective that does not matter: residuals of 1e-10, or 1e-14 nats a run."""
-        return (1e-14 if self.objective.has_scale else 0.5e-20) * self.fit_data.loss.shape[0]
+        return (1e-14 if self.objective.has_scale else 0.5e-20) * self.count
 
     def residuals_and_jacobian(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The residuals (rows,) and their Jacobian (rows, k) by the law's coordinates."""
@@ -111,7 +118,7 @@ class Problem(NamedTuple):
         weight = score(self.objective, self.fit_data, free, nonzero) / nonzero
         width = jnp.sqrt(jnp.sum(weight[:, None] * jacobian**2, axis=0))
         if self.objective.has_scale:
-            width = jnp.append(width, jnp.sqrt(1.0 * r.shape[0]))
+            width = jnp.append(width, jnp.sqrt(1.0 * self.count))
         return floor_widths(width)
 
 
@@ -152,8 +159,16 @@ def first_guess(problem: Problem, start: jax.Array) -> jax.Array:
     """The start (k,), with the log of the median absolute residual where the scale is free."""
     if not problem.objective.has_scale:
         return start
-    size = jnp.median(jnp.abs(problem.residuals(start)))
+    size = median_of(jnp.abs(problem.residuals(start)), problem.count)
     return jnp.append(start, jnp.log(jnp.clip(size, 1e-8, 1e2)))
+
+
+def median_of(values: jax.Array, count: Any) -> jax.Array:
+    """The median of the first ``count`` values (rows,)."""
+    is_run = jnp.arange(len(values)) < count
+    ordered = jnp.sort(jnp.where(is_run, values, jnp.inf))
+    median = 0.5 * (ordered[(count - 1) // 2] + ordered[count // 2])
+    return jnp.where(jnp.isnan(values).any(), jnp.nan, median)
 
 
 def next_stage_start(objective: Objective, free: jax.Array, ratio: jax.Array) -> jax.Array:
@@ -168,76 +183,3 @@ def step_limits(law: LawFunction, objective: Objective) -> jax.Array:
     """The longest step along every free coordinate, (k,) or with a free scale (k + 1,)."""
     limits = max_step(describe(law))
     return jnp.append(limits, _LOG_SCALE_STEP) if objective.has_scale else limits
-
-
-def params_at(
-    law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array
-) -> dict[str, jax.Array]:
-    """Parameters, name → (points,) in the law's order, at free vectors (points, k)."""
-    params = _params_at(law, objective, fit_data, free)
-    # JAX returns a dictionary in the alphabetical order of its keys.
-    return {name: params[name] for name in describe(law).parameter_names}
-
-
-@partial(jax.jit, static_argnames=("law", "objective"))
-def _params_at(
-    law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array
-) -> dict[str, jax.Array]:
-    return jax.vmap(Problem(law, objective, fit_data).coordinates.to_params)(free)
-
-
-class Linearization(NamedTuple):
-    """The fit about one point; the arrays are JAX's or numpy's.
-
-    Attributes:
-        predicted: (rows,) by the law.
-        residuals: (rows,) on the objective's scale, over the standard errors.
-        jacobian: (rows, k) of the residuals by the free coordinates.
-        raw_jacobian: (rows, k) of the residuals by raw coordinates (logarithms of A, B, …).
-        params: parameter → value.
-        params_jacobian: (k, k) of the parameters by the free coordinates.
-        score: (rows,) derivative of the objective by each residual.
-        weights: (rows,) of the runs.
-    """
-
-    predicted: Any
-    residuals: Any
-    jacobian: Any
-    raw_jacobian: Any
-    params: dict[str, Any]
-    params_jacobian: Any
-    score: Any
-    weights: Any
-
-
-@partial(jax.jit, static_argnames=("law", "objective"))
-def linearize(
-    law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array
-) -> Linearization:
-    """Everything that the certificate and the covariance need about a free vector."""
-    problem = Problem(law, objective, fit_data)
-    record, coordinates = describe(law), problem.coordinates
-    k = len(record.parameters)
-
-    def params_vector(z: jax.Array) -> jax.Array:
-        params = coordinates.to_params(z)
-        return jnp.stack([params[n] for n in record.parameter_names])
-
-    def raw_residuals(raw: jax.Array) -> jax.Array:
-        params = {p.name: p.support.to_natural(raw[i]) for i, p in enumerate(record.parameters)}
-        predicted = jnp.broadcast_to(law(**fit_data.inputs, **params), fit_data.loss.shape)
-        return problem.standardized(residuals(objective, fit_data.loss, predicted))
-
-    residual, jacobian = problem.residuals_and_jacobian(free)
-    natural = params_vector(free[:k])
-    raw = jnp.stack([p.support.to_free(natural[i]) for i, p in enumerate(record.parameters)])
-    return Linearization(
-        predicted=problem.predict(free),
-        residuals=residual,
-        jacobian=jacobian,
-        raw_jacobian=jax.jacfwd(raw_residuals)(raw),
-        params=dict(zip(record.parameter_names, natural, strict=True)),
-        params_jacobian=jax.jacfwd(params_vector)(free[:k]),
-        score=score(objective, fit_data, free, residual),
-        weights=jnp.ones_like(fit_data.loss) if fit_data.weights is None else fit_data.weights,
-    )

@@ -61,11 +61,11 @@ def tabulate(law: LawFunction, data: Data, objective: Objective) -> tuple[FitDat
     coordinates = centred_coordinates(describe(law), data.inputs, data.loss)
     stages = jnp.asarray(objective.stages())
     fit_data = FitData(
-        inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},
-        loss=jnp.asarray(data.loss),
+        inputs={name: np.asarray(column, float) for name, column in data.inputs.items()},
+        loss=np.asarray(data.loss),
         centre=coordinates.centre,
         delta=stages[-1],
-        weights=None if data.weights is None else jnp.asarray(data.weights),
-        errors=None if data.errors is None else jnp.asarray(data.errors),
+        weights=data.weights,
+        errors=data.errors,
     )
     return fit_data, stages

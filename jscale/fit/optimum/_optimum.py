@@ -4,18 +4,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.scope import to_numpy
 from jscale._core.solve import Descent
 from jscale._core.status import Status
 from jscale.fit.objective import (
+    BY_ROW,
     FitData,
     Linearization,
     Objective,
     linearize,
-    score,
+    scores_at,
     spread_starts,
     start_ranges,
 )
@@ -41,7 +40,6 @@ _RIDGE_TOLERANCE = 0.02
 run of a likelihood."""
 _RIDGE_RANGE = 0.03
 """Share of its start range by which the ends on a ridge differ in a parameter that is open."""
-_BY_ROW = ("predicted", "residuals", "jacobian", "raw_jacobian", "score", "weights")
 
 
 class Optimum(NamedTuple):
@@ -101,23 +99,22 @@ class RowSubset(NamedTuple):
 
     def linearize(self, free: jax.Array) -> Linearization:
         """Predictions, residuals and Jacobians of all runs."""
-        return to_numpy(linearize(self.law, self.objective, self.fit_data, free))
+        return linearize(self.law, self.objective, self.fit_data, free)
 
     def fitted_rows(self, linearization: Linearization) -> Linearization:
         """The rows of the runs that are fitted."""
         if self.mask is None:
             return linearization
-        rows = {name: getattr(linearization, name)[self.mask] for name in _BY_ROW}
+        rows = {name: getattr(linearization, name)[self.mask] for name in BY_ROW}
         return linearization._replace(**rows)
 
     def score(self, free: jax.Array, residual: np.ndarray) -> np.ndarray:
         """Derivative of the objective by each residual of the fitted runs (rows,)."""
         if self.mask is None:
-            return np.asarray(score(self.objective, self.fit_data, free, jnp.asarray(residual)))
+            return scores_at(self.objective, self.fit_data, free, residual)
         all_rows = np.zeros(len(self.mask))
         all_rows[self.mask] = residual
-        by_row = score(self.objective, self.fit_data, free, jnp.asarray(all_rows))
-        return np.asarray(by_row)[self.mask]
+        return scores_at(self.objective, self.fit_data, free, all_rows)[self.mask]
 
 
 def find_optimum(

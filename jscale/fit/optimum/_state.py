@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.scope import to_numpy
-from jscale.fit.objective import FitData, Linearization, Objective, Weights, linearize, score
+from jscale.fit.objective import FitData, Linearization, Objective, Weights, linearize, scores_at
 from jscale.fit.optimum import _sandwich
 from jscale.laws import LawFunction
 from jscale.runs import Data, Runs
@@ -49,8 +47,8 @@ class FitState:
 
     def score(self, residual: np.ndarray, *, weighted: bool = True) -> np.ndarray:
         """Derivative of the objective by each residual (rows,), see :func:`objective.score`."""
-        free, residuals = jnp.asarray(self.free), jnp.asarray(residual)
-        return np.asarray(score(self.objective, self.fit_data, free, residuals, weighted=weighted))
+        free = jnp.asarray(self.free)
+        return scores_at(self.objective, self.fit_data, free, residual, weighted=weighted)
 
     def covariance(self, kind: str, labels: np.ndarray | None = None) -> np.ndarray:
         """Covariance of the parameters (k, k).
@@ -114,8 +112,8 @@ def state_at(
     law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, free: np.ndarray
 ) -> FitState:
     """The state of a fit that ended at ``free``; in a float64 scope."""
-    linearization: Any = linearize(law, objective, fit_data, jnp.asarray(free))
-    return FitState(law, objective, fit_data, stages, free, to_numpy(linearization))
+    linearization = linearize(law, objective, fit_data, jnp.asarray(free))
+    return FitState(law, objective, fit_data, stages, free, linearization)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,18 @@ import jax
 import jax.numpy as jnp
 
 from jscale._core.jaxprs import by_logarithm, value_and_columns
+from jscale._core.programs import program
 from jscale._core.solve import BatchedDescent, QuadraticModel, newton_batched
 from jscale.fit.objective import (
     FitData,
     Objective,
     Problem,
+    compiled_form,
     floor_widths,
     log_scale_of,
+    pad,
+    pad_zeros,
+    padded_size,
     score_and_derivative,
 )
 from jscale.laws import LawFunction, describe
@@ -46,9 +51,9 @@ class Batch(NamedTuple):
         count: number of problems to solve, of those that there is room for.
     """
 
-    weights: jax.Array
-    observed: jax.Array
-    starts: jax.Array
+    weights: Any
+    observed: Any
+    starts: Any
     count: Any
 
     @property
@@ -67,7 +72,7 @@ def lanes_for(rows: int, k: int) -> int:
 
 def chunk_for(rows: int) -> int:
     """Problems per chunk for tables of ``rows`` runs."""
-    return max(1, min(_CHUNK, _CELLS // rows))
+    return max(1, min(_CHUNK, _CELLS // padded_size(rows)))
 
 
 def _row_of(leaf: jax.Array, index: jax.Array) -> jax.Array:
@@ -75,7 +80,6 @@ def _row_of(leaf: jax.Array, index: jax.Array) -> jax.Array:
     return leaf[0] if leaf.shape[0] == 1 else leaf[index]
 
 
-@partial(jax.jit, static_argnames=("law", "objective"))
 def refit_batch(
     law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, batch: Batch
 ) -> BatchedDescent:
@@ -88,6 +92,19 @@ def refit_batch(
         stages: (stages,) deltas to go through, the last being the objective's own.
         batch: the problems.
     """
+    form = compiled_form(law, fit_data)
+    size = len(form.fit_data.loss)
+    if batch.weights.shape[1] < size:
+        batch = batch._replace(weights=pad_zeros(batch.weights, size))
+    if batch.observed.shape[1] < size:
+        batch = batch._replace(observed=pad(batch.observed, size))
+    return _refit_batch(form.law, objective, form.fit_data, stages, batch)
+
+
+@program("law", "objective")
+def _refit_batch(
+    law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, batch: Batch
+) -> BatchedDescent:
     rows, k = batch.weights.shape[1], batch.starts.shape[1]
     lanes = min(lanes_for(rows, k), batch.problems)
     linearize = _law_linearizer(law, objective, fit_data)

@@ -1,13 +1,13 @@
 """A second optimiser, optax's L-BFGS, to confirm the best minimum of the Newton descents."""
 
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from jscale.fit.objective import FitData, Objective, Problem, first_guess
+from jscale._core.programs import program
+from jscale.fit.objective import FitData, Objective, Problem, compiled_form, first_guess
 from jscale.laws import LawFunction
 
 _LBFGS_STEPS = 300
@@ -15,11 +15,18 @@ _LBFGS_IDLE, _LBFGS_GAIN = 20, 1e-12
 """It ends after so many consecutive steps that each gain less than this share of the objective."""
 
 
-@partial(jax.jit, static_argnames=("law", "objective"))
 def second_method(
     law: LawFunction, objective: Objective, fit_data: FitData, start: jax.Array
 ) -> jax.Array:
     """The objective that optax's L-BFGS reaches from ``start`` (k,)."""
+    form = compiled_form(law, fit_data)
+    return _second_method(form.law, objective, form.fit_data, start)
+
+
+@program("law", "objective")
+def _second_method(
+    law: LawFunction, objective: Objective, fit_data: FitData, start: jax.Array
+) -> jax.Array:
     problem = Problem(law, objective, fit_data)
     optimiser = optax.lbfgs(memory_size=20)
     value_and_grad = optax.value_and_grad_from_state(problem.value)

@@ -10,17 +10,18 @@ restarts, 92%, 100% and 100% of the starts reach the optimum of ``untied_precisi
 minima beyond the walls.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jscale._core.programs import program
 from jscale._core.solve import Descent, newton
 from jscale.fit.objective import (
     FitData,
     Objective,
     Problem,
+    compiled_form,
     first_guess,
     next_stage_start,
     restart_point,
@@ -138,7 +139,6 @@ def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
     return Descent(ends.free[-1], ends.value[-1], ends.steps.sum(), ends.converged[-1])
 
 
-@partial(jax.jit, static_argnames=("law", "objective", "skip_walls"))
 def descend(
     law: LawFunction,
     objective: Objective,
@@ -157,6 +157,20 @@ def descend(
     The starts run one after another: with ``vmap`` every lane takes as many steps as the slowest,
     and 64 starts on 933 runs of the precision law took 4.5 times as long.
     """
+    form = compiled_form(law, fit_data)
+    return _descend(form.law, objective, form.fit_data, stages, starts, skip_walls=skip_walls)
+
+
+@program("law", "objective", "skip_walls")
+def _descend(
+    law: LawFunction,
+    objective: Objective,
+    fit_data: FitData,
+    stages: jax.Array,
+    starts: jax.Array,
+    *,
+    skip_walls: bool,
+) -> Descent:
     first = jnp.full(starts.shape[:1], stages[0])
     if objective.kinked:
         size = 1.0 if objective.on == "log" else jnp.max(jnp.abs(fit_data.loss))

@@ -33,7 +33,7 @@ from jscale.fit.uncertainty._resampling import (
     SYMMETRIC,
     ResamplingKind,
     check_resampling,
-    resampler,
+    padded_resampler,
     resampling_labels,
 )
 from jscale.laws import LawFunction, describe
@@ -266,7 +266,7 @@ class Resampling(NamedTuple):
 def bootstrap_point(best: Point, context: FitContext, request: Resampling) -> Bootstrap:
     """The bootstrap of a fit; in a float64 scope."""
     state, data = context.state, context.data
-    draw = resampler(
+    draw = padded_resampler(
         request.kind,
         data.loss,
         best.predicted,

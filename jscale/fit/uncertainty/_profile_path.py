@@ -7,8 +7,7 @@ minimisation. So no constraint has to be solved for, and a target that cannot be
 bound of a range) is harmless.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,10 +15,20 @@ import jax.numpy as jnp
 from jax import lax
 
 from jscale._core.jaxprs import by_logarithm
+from jscale._core.programs import program
 from jscale._core.solve import newton
-from jscale.fit.objective import FitData, Objective, Problem, next_stage_start, step_limits
+from jscale.fit.objective import (
+    Coordinates,
+    FitData,
+    Objective,
+    Problem,
+    compiled_form,
+    next_stage_start,
+    step_limits,
+)
 from jscale.fit.uncertainty._targets import Target
 from jscale.laws import LawFunction, describe
+from jscale.laws.declaration import held_form
 
 STEPS = 48
 """Minimisations a side; ends on the Chinchilla runs take 7 to 12."""
@@ -121,7 +130,6 @@ class _State(NamedTuple):
     count: jax.Array
 
 
-@partial(jax.jit, static_argnames=("law", "objective", "target"))
 def target_and_gradient(
     law: LawFunction, objective: Objective, target: Target, fit_data: FitData, at: tuple[Any, Any]
 ) -> Any:
@@ -129,12 +137,19 @@ def target_and_gradient(
 
     ``at`` is the pair of the free vector and the choice of the target.
     """
-    coordinates, (free, choice) = Problem(law, objective, fit_data).coordinates, at
+    form = held_form(law)
+    return _target_and_gradient(form.law, target, {**fit_data.centre, **form.values}, at)
+
+
+@program("law", "target")
+def _target_and_gradient(
+    law: LawFunction, target: Target, centre: Mapping[str, Any], at: tuple[Any, Any]
+) -> Any:
+    coordinates, (free, choice) = Coordinates(describe(law), centre), at
     count = len(describe(law).parameters)
     return jax.value_and_grad(lambda z: target(coordinates.to_params(z), choice))(free[:count])
 
 
-@partial(jax.jit, static_argnames=("law", "objective", "target"))
 def trace_profile(
     law: LawFunction,
     objective: Objective,
@@ -143,6 +158,18 @@ def trace_profile(
     request: PathRequest,
 ) -> ProfileSide:
     """Both sides of a profile, that of smaller values first; leaves have a leading axis of 2."""
+    form = compiled_form(law, fit_data)
+    return _trace_profile(form.law, objective, target, form.fit_data, request)
+
+
+@program("law", "objective", "target")
+def _trace_profile(
+    law: LawFunction,
+    objective: Objective,
+    target: Target,
+    fit_data: FitData,
+    request: PathRequest,
+) -> ProfileSide:
     problem = Problem(law, objective, fit_data)
     signs = jnp.array([-1.0, 1.0])
     return lax.map(lambda sign: _trace_side(problem, target, request, sign), signs)

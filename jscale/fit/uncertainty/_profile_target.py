@@ -12,6 +12,7 @@ from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.fit.objective import (
     Problem,
+    objective_at,
     params_at,
 )
 from jscale.fit.optimum import (
@@ -164,8 +165,9 @@ def _below_fit_note(state: FitState, name: str, lowest: float, threshold: float)
     ``lowest`` is the least increase of the objective, and ``threshold`` twice its increase at an
     end.
     """
-    problem = Problem(state.law, state.objective, state.fit_data)
-    at_fit = float(problem.value(jnp.asarray(state.free)))
+    law, objective, fit_data = state.law, state.objective, state.fit_data
+    problem = Problem(law, objective, fit_data)
+    at_fit = objective_at(law, objective, fit_data, jnp.asarray(state.free))
     rounding = problem.resolution + _ROUNDING * abs(at_fit)
     if lowest >= -_BELOW_TOLERANCE * 0.5 * threshold or lowest >= -rounding:
         return []

@@ -3,17 +3,18 @@
 A refit that does not converge is repeated by exact Newton steps from several starts.
 """
 
-from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.jobs import Progress, workers
-from jscale.fit.objective import FitData, Objective, params_at, spread_starts
+from jscale._core.scope import to_numpy
+from jscale.fit.objective import FitData, Objective, pad_zeros, params_at, spread_starts
 from jscale.fit.optimum import FitState
 from jscale.fit.solve import AGREEMENT, Batch, chunk_for, descend, refit_batch
-from jscale.fit.uncertainty._resampling import Draw
+from jscale.fit.uncertainty._resampling import Resampler
 from jscale.laws import LawFunction, describe
 
 _RETRY_STARTS = 4
@@ -24,28 +25,22 @@ class BootstrapRefits:
 
     Args:
         state: the fit to the observed runs; refits start from its optimum.
-        draw: the function that draws one table from a key.
+        draw: what draws the tables, by number.
     """
 
-    def __init__(self, state: FitState, draw: Draw) -> None:
+    def __init__(self, state: FitState, draw: Resampler) -> None:
         self._law, self._objective, self._draw = state.law, state.objective, draw
         self._fit_data, self._stages = state.fit_data, state.stages
-        loss, weights = state.fit_data.loss, state.fit_data.weights
         # By numpy, whose logarithms differ from those of JAX in the last digit.
-        losses = np.asarray(loss)
-        self._observed = jnp.asarray(np.log(losses) if self._objective.on == "log" else losses)
-        self._weights = jnp.ones(len(losses)) if weights is None else weights
+        losses = np.asarray(state.fit_data.loss)
+        self._observed = np.log(losses) if self._objective.on == "log" else losses
+        self._rows = len(losses)
+        self._weights = np.ones(self._rows) if state.weights is None else state.weights
         self._start = jnp.asarray(state.free)
-        self._size = chunk_for(len(losses))
-        self._tables = jax.jit(
-            lambda key, first: jax.vmap(partial(self._table, key))(first + jnp.arange(self._size))
-        )
+        self._size = chunk_for(self._rows)
 
     def _params(self, free: jax.Array) -> dict[str, jax.Array]:
         return params_at(self._law, self._objective, self._fit_data, free)
-
-    def _table(self, key: jax.Array, index: jax.Array) -> tuple[jax.Array | None, jax.Array | None]:
-        return self._draw(jax.random.fold_in(key, index))
 
     def _refit_chunk(
         self, key: jax.Array, first: int, count: int
@@ -55,9 +50,10 @@ class BootstrapRefits:
         Returns:
             Free vectors (count, k), objectives (count,), and which of them converged (count,).
         """
-        drawn, observed = self._tables(key, first)
+        drawn, observed = self._draw.tables(key, first, self._size)
+        weights = self._weights[None]
         batch = Batch(
-            weights=self._weights[None] if drawn is None else self._weights * drawn,
+            weights=weights if drawn is None else pad_zeros(weights, drawn.shape[1]) * drawn,
             observed=self._observed[None] if observed is None else observed,
             starts=self._start[None],
             count=jnp.asarray(count),
@@ -114,7 +110,7 @@ class BootstrapRefits:
     def _retry(
         self, key: jax.Array, index: int, free: np.ndarray, value: float
     ) -> tuple[np.ndarray, bool]:
-        drawn, observed = self._table(key, jnp.asarray(index))
+        drawn, observed = to_numpy(self._draw.table(key, index))
         return retry(
             self._law,
             self._objective,
@@ -122,8 +118,8 @@ class BootstrapRefits:
             self._stages,
             (free, value),
             start=self._start,
-            weights=self._weights if drawn is None else self._weights * drawn,
-            observed=self._observed if observed is None else observed,
+            weights=self._weights if drawn is None else self._weights * drawn[: self._rows],
+            observed=self._observed if observed is None else observed[: self._rows],
         )
 
 
@@ -135,8 +131,8 @@ def retry(
     reached: tuple[np.ndarray, float],
     *,
     start: jax.Array,
-    weights: jax.Array,
-    observed: jax.Array,
+    weights: Any,
+    observed: Any,
 ) -> tuple[np.ndarray, bool]:
     """The fit of one table by exact Newton steps, where the batched solver did not converge.
 
@@ -157,7 +153,7 @@ def retry(
     record = describe(law)
     first_start = start[None, : len(record.parameters)]
     starts = jnp.concatenate([first_start, spread_starts(record, _RETRY_STARTS)])
-    loss = jnp.exp(observed) if objective.on == "log" else observed
+    loss = np.exp(observed) if objective.on == "log" else observed
     table = fit_data._replace(weights=weights, loss=loss)
     descents = descend(law, objective, table, stages, starts)
     best = int(np.argmin(np.where(np.isfinite(descents.value), descents.value, np.inf)))

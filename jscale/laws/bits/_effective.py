@@ -11,7 +11,6 @@ Factors with a bias and factors with an exponent agree at many bits,
 one at 0 bits.
 """
 
-import functools
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -39,7 +38,7 @@ from jscale.laws.bits._shared import (
     kumar_weights,
     retained,
 )
-from jscale.laws.declaration import LawFunction, constants, law, member
+from jscale.laws.declaration import LawFunction, constants, family, law, member
 from jscale.laws.roles import (
     ActivationBias,
     Anchor,
@@ -287,7 +286,7 @@ def averaged_parameters(
     )
 
 
-@functools.cache
+@family
 def layered_parameters(layers: int = 2) -> LawFunction:
     """Law of effective parameters with weights in different bits in each layer (a family).
 

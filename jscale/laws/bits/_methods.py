@@ -5,7 +5,6 @@ parameters. They are identified apart from A only if the table also has dense ru
 methods carries over to other recipes, the multipliers do not.
 """
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 from jscale.laws.bits._compressed import Indicator, MethodMultiplier
 from jscale.laws.bits._shared import DENSE_RIDGE
-from jscale.laws.declaration import LawFunction, member
+from jscale.laws.declaration import LawFunction, family, member
 from jscale.laws.roles import (
     Count,
     DataCoefficient,
@@ -27,7 +26,7 @@ from jscale.laws.roles import (
 )
 
 
-@functools.cache
+@family
 def compressed_methods(n: int = 1) -> LawFunction:
     """Law of n compression methods with one multiplier each (Panferov et al. 2025; a family).
 

@@ -9,7 +9,6 @@ All of them call the shares ``mix_1`` … ``mix_K``, so that one table of runs f
 does not check that they sum to 1; run tables, plans and the command line reject shares that do not.
 """
 
-import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple
@@ -24,7 +23,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.solve import argmin
 from jscale._core.supports import positive, real
 from jscale._core.text import shown
-from jscale.laws.declaration import LawFunction, law, member
+from jscale.laws.declaration import LawFunction, family, law, member
 from jscale.laws.roles import (
     Anchor,
     Coefficient,
@@ -79,7 +78,7 @@ def weighted_sum(values: Mapping[str, Any], weight: str, numbers: range) -> Any:
     return sum(values[f"{weight}_{i}"] * as_float(values[f"mix_{i}"]) for i in numbers)
 
 
-@functools.cache
+@family
 def mixture_tokens(sources: int = 3) -> LawFunction:
     """Law of the effective tokens of a mixture of ``sources`` sources (a family).
 
@@ -127,7 +126,7 @@ def mixture_tokens(sources: int = 3) -> LawFunction:
     )
 
 
-@functools.cache
+@family
 def data_mixing(sources: int = 2) -> LawFunction:
     """Ye's law of the loss on one domain for a mixture of ``sources`` sources (a family).
 
@@ -185,7 +184,7 @@ def data_mixing(sources: int = 2) -> LawFunction:
     )
 
 
-@functools.cache
+@family
 def data_mixing_total(sources: int = 3) -> LawFunction:
     """Ye's law of a loss over several domains, as many as there are sources (a family).
 

@@ -18,7 +18,7 @@ from jscale._core.arrays import as_float, inexact, term
 from jscale._core.solve import root
 from jscale._core.status import Status
 from jscale.laws.data._mixture import SUM_TRAP, Mixture, numbered, weighted, weighted_sum
-from jscale.laws.declaration import LawFunction, member
+from jscale.laws.declaration import LawFunction, family, member
 from jscale.laws.roles import (
     Anchor,
     Coefficient,
@@ -80,7 +80,7 @@ _ZERO_TRAP = (
 )
 
 
-@functools.cache
+@family
 def mixture_additive(sources: int = 3) -> LawFunction:
     """Shukor's additive law for a mixture of ``sources`` sources (a family).
 
@@ -148,7 +148,7 @@ def mixture_additive(sources: int = 3) -> LawFunction:
     )
 
 
-@functools.cache
+@family
 def mixture_joint(sources: int = 3) -> LawFunction:
     """Shukor's joint law for a mixture of ``sources`` sources (a family).
 

@@ -9,7 +9,8 @@ from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale._core.text import enumerated, shown
 from jscale.laws.declaration._check import check_parameters
-from jscale.laws.declaration._declare import LawFunction, describe, make_law
+from jscale.laws.declaration._declare import LawFunction, attach, describe, make_law
+from jscale.laws.declaration._derived import Held, derived, derived_with, held_form, set_held
 from jscale.laws.declaration._record import Constants, Input, Parameter, Record
 
 
@@ -36,23 +37,38 @@ def fix(law: LawFunction, **values: float) -> LawFunction:
     _require(record, values)
     if not values:
         return law
-    held = {name: _number(record, name, value) for name, value in values.items()}
+    numbers = {name: _number(record, name, value) for name, value in values.items()}
+    held = {name: numbers[name] for name in record.parameter_names if name in numbers}
     for p in record.parameters:
         if p.name in held and not p.support.lower <= held[p.name] <= p.support.upper:
             raise JscaleError(
                 f"law {record.name!r}: {p.name} = {held[p.name]} lies outside its support, "
                 f"{p.support}"
             )
+    return derived(law, ("fix", *held.items()), lambda: _fixed(law, held))
 
+
+def _fixed(law: LawFunction, held: Mapping[str, float]) -> LawFunction:
+    """The law with parameters held at valid values."""
+    record = describe(law)
     removed = tuple((p, held[p.name]) for p in record.parameters if p.name in held)
     published = {source: _with_note(c, held) for source, c in record.published.items()}
     reduced = _without(replace(record, published=published), set(held))
-    return _rebuild(
+    fixed = _rebuild(
         lambda arguments: law(**arguments, **held),
         replace(reduced, held=(*record.held, *removed)),
         ", ".join(f"{name}={value:g}" for name, value in held.items()),
         {name: repr(value) for name, value in held.items()},
     )
+
+    inner = held_form(law)
+    with_arguments = derived(inner.law, ("held", *held), lambda: _held_law(inner.law, set(held)))
+    return set_held(fixed, Held(with_arguments, {**inner.values, **held}))
+
+
+def _held_law(law: LawFunction, names: set[str]) -> LawFunction:
+    """The law with parameters as keyword arguments that are not parameters of its record."""
+    return attach(lambda **arguments: law(**arguments), _without(describe(law), names))
 
 
 def _with_note(published: Constants, held: Mapping[str, float]) -> Constants:
@@ -95,6 +111,13 @@ def tie(law: LawFunction, **names: str) -> LawFunction:
             f"law {record.name!r}: {enumerated(sorted(chained))} cannot be tied and be tied to"
         )
 
+    tied_to = {name: names[name] for name in record.parameter_names if name in names}
+    return derived(law, ("tie", *tied_to.items()), lambda: _tied(law, tied_to))
+
+
+def _tied(law: LawFunction, names: Mapping[str, str]) -> LawFunction:
+    """The law with parameters (keys) equal to others (values)."""
+    record = describe(law)
     # A published set with two values for what is now one parameter does not apply to the tied law.
     agreeing = {
         source: published
@@ -144,6 +167,13 @@ def substitute(law: LawFunction, **laws: LawFunction) -> LawFunction:
     for name, inner in inners.items():
         _check_input(record, name, inner)
     _check_together(inners)
+    return derived_with(law, laws, lambda: _composed(law, laws))
+
+
+def _composed(law: LawFunction, laws: Mapping[str, LawFunction]) -> LawFunction:
+    """The law with inputs computed by ``laws``, input → inner law."""
+    record = describe(law)
+    inners = {name: describe(inner) for name, inner in laws.items()}
     combined = law
     for name in _in_order(inners):
         combined = _substituted(combined, name, laws[name])

@@ -8,7 +8,6 @@ Everything is evaluated in logarithms: ``(x / d)**(1 / f)`` has hundreds of digi
 sharp.
 """
 
-import functools
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -19,7 +18,7 @@ from jscale._core.arrays import log
 from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.text import enumerated, shown
-from jscale.laws.declaration import LawFunction, member
+from jscale.laws.declaration import LawFunction, family, member
 from jscale.laws.roles import (
     Anchor,
     Coefficient,
@@ -111,7 +110,7 @@ def _excess(values: Mapping[str, Any], n: int) -> jax.Array:
     return jnp.where(infinite, at_infinity, jnp.exp(exponent))
 
 
-@functools.cache
+@family
 def bnsl(n: int = 1) -> LawFunction:
     """The broken neural scaling law with n breaks, a law of the loss in nats per token.
 

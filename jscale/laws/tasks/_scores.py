@@ -7,7 +7,6 @@ reinforcement learning each saturate at a plateau. The tokens of a compute-optim
 first step of Llama 3's forecast of its scores.
 """
 
-import functools
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.supports import real, unit
 from jscale._core.text import shown
-from jscale.laws.declaration import LawFunction, constants, law, member
+from jscale.laws.declaration import LawFunction, constants, family, law, member
 from jscale.laws.roles import (
     Anchor,
     Coefficient,
@@ -95,7 +94,7 @@ def capability(
     return theta * log(C) + nu
 
 
-@functools.cache
+@family
 def observational(components: int = 1) -> LawFunction:
     """The law of a score in principal components of other scores.
 

@@ -205,7 +205,7 @@ def as_key(rates: Any) -> bytes:
     return array.tobytes()
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def schedule(key: bytes) -> Schedule:
     """The schedule of a key.
 

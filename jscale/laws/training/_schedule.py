@@ -26,7 +26,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.arrays import inexact, term
 from jscale._core.supports import negative, positive
-from jscale.laws.declaration import Constants, LawFunction, member
+from jscale.laws.declaration import Constants, LawFunction, family, member
 from jscale.laws.roles import Anchor, Coefficient, Exponent, Loss, Prior, Role, adjust, lognormal
 from jscale.laws.training._curves import momentum_curve, multi_power_curve
 from jscale.laws.training._rates import Schedule, as_key, constant, cosine, linear, schedule, wsd
@@ -180,7 +180,7 @@ def momentum_law(rates: ArrayLike | None = None) -> LawFunction:
     return _momentum_law(DEFAULT if rates is None else as_key(rates))
 
 
-@functools.cache
+@family
 def _momentum_law(key: bytes) -> LawFunction:
     plan = schedule(key)
     shared = _shared(plan, "momentum_law")
@@ -263,7 +263,7 @@ def _luo_constants(names: Iterable[str]) -> dict[str, Constants]:
     return published
 
 
-@functools.cache
+@family
 def _multi_power(key: bytes) -> LawFunction:
     plan = schedule(key)
     shared = _shared(plan, "multi_power")

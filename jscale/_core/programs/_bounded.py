@@ -1,0 +1,102 @@
+"""Compiled programs, of which only the last ones used are kept.
+
+``jax.jit`` keeps the program of every static argument and of every shape for ever, some 10 MB each:
+a process that fits thousands of laws and tables would grow without end.
+"""
+
+import functools
+import inspect
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_PROGRAMS = 64
+"""Programs that are kept. A fit takes three, an interval one or two more; the programs of one fit
+of Chinchilla's law hold 30 MB and take 4 s of CPU to compile."""
+
+
+class _Programs:
+    """Compiled functions by key, the last used last."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._programs: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def get(self, key: Hashable, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """The function of a key, made if there is none; the least recently used one is dropped."""
+        with self._lock:
+            if key not in self._programs:
+                self._programs[key] = make()
+            self._programs.move_to_end(key)
+            if len(self._programs) > self._limit:
+                self._programs.popitem(last=False)
+            return self._programs[key]
+
+    def clear(self) -> None:
+        """Drop all."""
+        with self._lock:
+            self._programs.clear()
+
+
+_PROGRAMS = _Programs(MAX_PROGRAMS)
+
+
+def program(*static: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Compile a function for every value of its ``static`` arguments and shape of the others.
+
+    As ``jax.jit`` with ``static_argnames``, but of all such programs only :data:`MAX_PROGRAMS` are
+    kept. A program that was dropped is compiled again when it is needed.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            fixed = {name: bound.arguments.pop(name) for name in static}
+
+            leaves, structure = jax.tree.flatten(bound.arguments)
+            shapes = tuple((getattr(x, "shape", ()), getattr(x, "dtype", type(x))) for x in leaves)
+            key = (function, *fixed.values(), structure, shapes)
+            compiled = _PROGRAMS.get(key, lambda: _compiled(function, fixed))
+            return compiled(dict(bound.arguments))
+
+        return call
+
+    return decorate
+
+
+def _compiled(function: Callable[..., T], fixed: dict[str, Any]) -> Callable[..., T]:
+    """The function with some arguments fixed, of a dictionary of the others.
+
+    Every program is a function of its own, since JAX drops what it compiled together with the
+    function.
+    """
+
+    def run(arguments: dict[str, Any]) -> T:
+        return function(**fixed, **arguments)
+
+    run.__name__ = run.__qualname__ = function.__name__
+    return jax.jit(run)
+
+
+def clear_programs() -> None:
+    """Drop all compiled programs; the next call of each compiles again."""
+    _PROGRAMS.clear()
+
+
+def count() -> int:
+    """Number of programs that are kept."""
+    return len(_PROGRAMS)
