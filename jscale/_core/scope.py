@@ -1,8 +1,8 @@
-"""Double precision inside the package, whatever the caller's JAX setting is."""
+"""Double precision inside the package, whatever the caller's settings of JAX are."""
 
 import functools
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -12,12 +12,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def float64() -> AbstractContextManager[Any]:
-    """A scope in which JAX computes in float64; the caller's own setting is restored after it.
+@contextmanager
+def float64() -> Iterator[None]:
+    """A scope in which JAX computes in float64; the caller's own settings are restored after it.
 
-    The setting is local to the thread: a worker thread has to open its own scope.
+    Settings that make JAX fail or compute otherwise have their default values inside. They are
+    local to the thread: a worker thread has to open its own scope.
     """
-    return jax.enable_x64(True)
+    with (
+        jax.enable_x64(True),
+        jax.numpy_rank_promotion("allow"),
+        jax.transfer_guard("allow"),
+        jax.default_matmul_precision(None),
+        jax.debug_nans(False),
+        jax.debug_infs(False),
+        jax.debug_key_reuse(False),
+    ):
+        yield
 
 
 def in_float64(function: Callable[P, T]) -> Callable[P, T]:

@@ -123,3 +123,26 @@ def test_arrays_have_the_same_precision_outside_of_the_scope():
     assert out["a"][0] == 1 / 3
     assert out["b"][0].dtype == np.int64
     assert isinstance(out["b"][1], np.ndarray)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        jax.numpy_rank_promotion("raise"),
+        jax.transfer_guard("disallow"),
+        jax.debug_nans(True),
+        jax.debug_infs(True),
+        jax.default_matmul_precision("bfloat16"),
+    ],
+    ids=["ranks", "transfers", "nans", "infs", "precision"],
+)
+def test_settings_that_make_a_caller_fail_or_compute_otherwise_do_not_apply(setting):
+    matrix = np.linspace(0, 1, 12).reshape(3, 4)
+
+    def compute() -> np.ndarray:
+        with float64():
+            return np.asarray(jnp.log(jnp.asarray(matrix) @ matrix.T + matrix[:, 0]) / 0.0 + 1)
+
+    usual = compute()
+    with setting:
+        assert compute().tobytes() == usual.tobytes()

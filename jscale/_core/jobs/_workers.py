@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -17,6 +17,8 @@ class Workers:
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool, self._cancelled = pool, threading.Event()
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
 
     @property
     def cancelled(self) -> bool:
@@ -26,11 +28,14 @@ class Workers:
     def map(self, work: Callable[[int], T], numbers: Iterable[int]) -> list[T]:
         """``work`` of every number, in order.
 
-        An exception, also an interrupt, cancels the jobs that have not started and is raised once
-        the running ones have ended.
+        The first exception of any job, also an interrupt, cancels the jobs that have not started
+        and is raised once the running ones have ended.
         """
         futures = [self._pool.submit(self._guarded, work, number) for number in numbers]
         try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            if self._error is not None:
+                raise self._error
             return [future.result() for future in futures]
         except BaseException:
             self._cancelled.set()
@@ -40,8 +45,15 @@ class Workers:
     def _guarded(self, work: Callable[[int], T], number: int) -> T:
         if self.cancelled:
             raise KeyboardInterrupt
-        with float64():
-            return work(number)
+        try:
+            with float64():
+                return work(number)
+        except BaseException as error:
+            with self._lock:
+                if self._error is None:
+                    self._error = error
+                self._cancelled.set()
+            raise
 
 
 @contextmanager
