@@ -63,38 +63,42 @@ def calibrate(
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
     figure: FIGURE = None,
+    resume: options.RESUME = None,
 ) -> None:
     """Simulate tables like yours: which intervals reach their nominal coverage."""
     output.targets(out, figure, [source])
-    with session():
-        table = inputs.table_of(source)
-        chosen = inputs.law_of(law, fix, tie)
-        settings = interval_tables.settings(chosen, target, kinds, level, by)
-        settings |= {"noise": noise, "shared": shared}
-        if not interval_tables.may_refit(kinds):
-            flags.refuse("draws", reason="with --kinds that are no bootstrap")
+    with output.resuming(resume, inputs=[source], outputs=[out, figure]) as progress_file:
+        with session():
+            table = inputs.table_of(source)
+            chosen = inputs.law_of(law, fix, tie)
+            settings = interval_tables.settings(chosen, target, kinds, level, by)
+            settings |= {"noise": noise, "shared": shared}
+            if not interval_tables.may_refit(kinds):
+                flags.refuse("draws", reason="with --kinds that are no bootstrap")
 
-        from jscale import assess
+            from jscale import assess
 
-        result = assess.calibrate(
-            chosen,
-            table,
-            key=inputs.key_of(seed),
-            objective=inputs.objective_of(objective),
-            weights=weights,
-            simulations=simulations,
-            draws=draws,
-            starts=starts,
-            progress=shows_progress(as_json),
-            **settings,
-        )
-        if figure is not None:
-            from jscale.report import write_coverage
+            result = assess.calibrate(
+                chosen,
+                table,
+                key=inputs.key_of(seed),
+                objective=inputs.objective_of(objective),
+                weights=weights,
+                simulations=simulations,
+                draws=draws,
+                starts=starts,
+                progress=shows_progress(as_json),
+                resume=progress_file,
+                **settings,
+            )
+            if figure is not None:
+                from jscale.report import write_coverage
 
-            write_coverage(output.target(figure), result)
+                write_coverage(output.target(figure), result)
 
-    payload = summary(result, table, seed)
-    output.deliver(payload, as_json, out)
+        payload = summary(result, table, seed)
+        output.deliver(payload, as_json, out)
+
     if not as_json:
         interval_tables.show_coverage(result)
         output.show_notes(payload["notes"])

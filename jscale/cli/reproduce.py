@@ -33,26 +33,29 @@ def reproduce(
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
+    resume: options.RESUME = None,
 ) -> None:
     """Refit the public data sets as their papers did, and explain the numbers that differ."""
     if out is not None:
         output.target(out)
 
-    with session():
-        key = inputs.key_of(seed)
+    with output.resuming(resume, outputs=[out]) as progress_file:
+        with session():
+            key = inputs.key_of(seed)
 
-        from jscale import assess
+            from jscale import assess
 
-        parts, names = [], assess.reproducible() if name is None else (name,)
-        for i, dataset in enumerate(names, 1):
-            message = f"{dataset} ({i} of {len(names)}): refitting what was published …"
-            with working(message, as_json):
-                parts.append(assess.reproduce(dataset, key=key))
-            if not as_json:
-                _show(parts[-1])
+            parts, names = [], assess.reproducible() if name is None else (name,)
+            for i, dataset in enumerate(names, 1):
+                message = f"{dataset} ({i} of {len(names)}): refitting what was published …"
+                with working(message, as_json):
+                    parts.append(assess.reproduce(dataset, key=key, resume=progress_file))
+                if not as_json:
+                    _show(parts[-1])
 
-    payload = summary(parts)
-    output.deliver(payload, as_json, out)
+        payload = summary(parts)
+        output.deliver(payload, as_json, out)
+
     if not as_json:
         output.show(_closing(payload))
     if require_agreement and not payload["complete"]:

@@ -1,5 +1,8 @@
 """Coverage by simulation: known properties of the kinds, and tables without a usable fit."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 
 from jscale import assess, fit, laws, runs
 from jscale._core.errors import JscaleError
+from jscale._core.jobs import Checkpoint
 from jscale.assess.coverage import _simulated
 from jscale.assess.coverage._coverage import coverage_of
 from jscale.fit.optimum import FitState, Point, resolve_point
@@ -204,9 +208,11 @@ def test_a_simulated_bootstrap_is_the_bootstrap_of_that_table():
     _, state = state_of()
     with jax.enable_x64(True):
         noise = _simulated.noise_of(state, "normal", None, 0.0)
-        tables, converged = _simulated.simulate_tables(state, noise, KEY, 3)
+        keep_nothing = Checkpoint(None, {})
+        tables, converged = _simulated.simulate_tables(state, noise, KEY, 3, keep_nothing)
         job = _simulated.NestedBootstrap(state, "rows", None, 40)
-        params, _ = _simulated.bootstrap_tables(job, tables, lambda count: None)
+        done = ("bootstrap-rows", lambda count: None, keep_nothing)
+        params, _ = _simulated.bootstrap_tables(job, tables, *done)
         table = runs.read({**line().columns, "loss": tables.losses[1]})
     assert converged.all()
     key = tables.keys[1]
@@ -219,6 +225,34 @@ def test_same_key_same_bytes():
     one, two = (assess.calibrate(LINE, line(), **settings) for _ in range(2))
     assert one.rows == two.rows
     assert assess.calibrate(LINE, line(), **{**settings, "key": jax.random.key(1)}).rows != one.rows
+
+
+def test_a_job_that_was_killed_goes_on(tmp_path: Path, monkeypatch):
+    """At every stage; its result is that of one that was not interrupted, and no unit is redone."""
+    settings = {**SETTINGS, "kinds": ["fisher", "bootstrap-rows", "profile"], "simulations": 6}
+    whole = assess.calibrate(LINE, short_line(), **settings)
+    add, written = Checkpoint.add, []
+
+    def killed(self, name, result):
+        """The process ends after three more units."""
+        add(self, name, result)
+        written.append(name)
+        if len(written) % 3 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "add", killed)
+    for _ in range(20):
+        try:
+            result = assess.calibrate(LINE, short_line(), resume=tmp_path / "state", **settings)
+            break
+        except KeyboardInterrupt:
+            continue
+    assert len(written) == len(set(written)) >= 14
+    assert replace(result, seconds={}) == replace(whole, seconds={})
+    with pytest.raises(JscaleError, match="another job, whose simulations is 6, not 7"):
+        assess.calibrate(
+            LINE, short_line(), resume=tmp_path / "state", **{**settings, "simulations": 7}
+        )
 
 
 def test_an_interval_contains_its_ends():

@@ -13,7 +13,7 @@ from tests.cli.tables import without_times
 PROTOCOL = Protocol("chinchilla", "240 runs, [bold]squares")
 
 
-def fake_reproduce(name: str | None, *, key) -> Reproduction:
+def fake_reproduce(name: str | None, *, key, resume=None) -> Reproduction:
     """Numbers that are reproduced, differ and are not identified; and a data set without a file."""
     assert name is not None
     if name == "quest":

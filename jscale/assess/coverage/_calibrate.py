@@ -1,5 +1,6 @@
 """``calibrate``: coverage of every kind of interval, measured on simulated tables."""
 
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -9,6 +10,7 @@ import numpy as np
 
 from jscale._core.checks import check_key, check_level, check_whole_number
 from jscale._core.errors import Argument, JscaleError
+from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import shown
@@ -53,6 +55,7 @@ def calibrate(
     weights: Weights = None,
     starts: int = 64,
     progress: bool = False,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Calibration:
     """The share of simulated tables whose interval contains the true value.
 
@@ -83,9 +86,12 @@ def calibrate(
             or to the inverse square roots of other weights.
         starts: number of starting points of the fit to the table.
         progress: show progress bars on stderr.
+        resume: file with the progress of the job, created if it does not exist. The same call goes
+            on where one that was killed has left it. It remains when the job is done.
 
     Raises:
-        JscaleError: as :func:`jscale.fit.intervals`, or an invalid number or noise.
+        JscaleError: as :func:`jscale.fit.intervals`, an invalid number or noise, or a file of
+            another job.
 
     Example:
         Which intervals of an exponent reach their nominal 90% on a table of 16 runs?
@@ -123,16 +129,28 @@ def calibrate(
     labels = None if column is None else cluster_labels(table, context.data, column)
 
     distribution = noise_of(state, noise, labels, shared)
-    tables, converged = simulate_tables(state, distribution, key, simulations)
-    if not converged.any():
-        raise JscaleError(
-            f"{table.name}: none of {simulations} simulated tables could be fitted; "
-            f"the fit to the table itself ended as {best.certificate.status}"
+    job = {
+        **_identity(best, table, key),
+        "truths": truths,
+        "kinds": kinds,
+        "level": level,
+        "noise": noise,
+        "shared": shared,
+        "by": column,
+        "draws": draws,
+        "simulations": simulations,
+    }
+    with Checkpoint(resume, job) as checkpoint:
+        tables, converged = simulate_tables(state, distribution, key, simulations, checkpoint)
+        if not converged.any():
+            raise JscaleError(
+                f"{table.name}: none of {simulations} simulated tables could be fitted; "
+                f"the fit to the table itself ended as {best.certificate.status}"
+            )
+        intervals = SimulatedIntervals(
+            state, functions, transforms, level, labels, draws, tables, progress, checkpoint
         )
-    intervals = SimulatedIntervals(
-        state, functions, transforms, level, labels, draws, tables, progress
-    )
-    ends, seconds, interval_notes = _ends(intervals, kinds, unbounded_targets(best, functions))
+        ends, seconds, interval_notes = _ends(intervals, kinds, unbounded_targets(best, functions))
     notes = [
         *best.notes,
         *notes,
@@ -171,6 +189,19 @@ def _check(key: Any, simulations: Any, noise: Any) -> None:
             f"must be one of {', '.join(NOISES)}, not {shown(noise)}", argument="noise"
         )
     check_key(key)
+
+
+def _identity(best: Point, table: Runs, key: jax.Array) -> dict[str, Any]:
+    """What identifies the fit that tables are simulated from, and the random numbers."""
+    return {
+        "command": "calibrate",
+        "law": describe(best.law).name,
+        "table": table.digest,
+        "objective": best.objective_name,
+        "weights": best.weights,
+        "fit": best.params,
+        "seed": np.asarray(jax.random.key_data(key)).tolist(),
+    }
 
 
 def _shared_variance(noise: str, shared: Any) -> float:

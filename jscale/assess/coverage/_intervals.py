@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.jobs import Progress, workers
+from jscale._core.jobs import Arrays, Checkpoint, Progress, workers
 from jscale._core.notes import Note
 from jscale.assess.coverage._simulated import NestedBootstrap, SimulatedTables, bootstrap_tables
 from jscale.fit.objective import params_at
@@ -50,6 +50,7 @@ class SimulatedIntervals:
         draws: refits of each bootstrap.
         tables: the simulated tables and their fits.
         progress: show progress bars on stderr.
+        checkpoint: of the simulations and refits that are done.
     """
 
     state: FitState
@@ -60,6 +61,7 @@ class SimulatedIntervals:
     draws: int
     tables: SimulatedTables
     progress: bool
+    checkpoint: Checkpoint
 
     def ends(self, kind: str) -> tuple[dict[str, np.ndarray], list[Note]]:
         """The ends of the intervals of this kind, and notes about them.
@@ -86,19 +88,22 @@ class SimulatedIntervals:
         state, count = self.state, len(self.tables.losses)
         with Progress(count, f"{kind} intervals", self.progress) as bar:
 
-            def compute(i: int) -> list[_IntervalAndCodes]:
+            def compute(i: int) -> Arrays:
                 fit_data = state.fit_data._replace(loss=jnp.asarray(self.tables.losses[i]))
                 fitted = state_at(
                     state.law, state.objective, fit_data, state.stages, self.tables.free[i]
                 )
-                intervals = intervals_of(i, fitted)
-                bar.advance(1)
-                return intervals
+                return _as_arrays(intervals_of(i, fitted))
 
-            rows = [compute(0)]  # compiles, so that the threads need not wait for each other
+            def row(i: int) -> list[_IntervalAndCodes]:
+                arrays = self.checkpoint.unit(f"{kind} {i}", partial(compute, i))
+                bar.advance(1)
+                return _from_arrays(arrays)
+
+            rows = [row(0)]  # compiles, so that the threads need not wait for each other
             if count > 1:
                 with workers(count - 1) as pool:
-                    rows += pool.map(compute, range(1, count))
+                    rows += pool.map(row, range(1, count))
 
         ends, notes = {}, []
         for j, name in enumerate(self.transforms):
@@ -140,7 +145,7 @@ class SimulatedIntervals:
         tables = self.tables._replace(keys=keys)
         total = len(tables.losses) * self.draws
         with Progress(total, f"{kind} intervals", self.progress) as bar:
-            params, converged = bootstrap_tables(job, tables, bar.advance)
+            params, converged = bootstrap_tables(job, tables, kind, bar.advance, self.checkpoint)
 
         ends, notes = {}, _dropped_refits(kind, converged)
         flat = {name: column.ravel() for name, column in params.items()}
@@ -150,6 +155,24 @@ class SimulatedIntervals:
             draws = np.where(converged, draws, np.nan)
             ends[name] = np.array([percentiles(row, self.level, (np.nan, np.nan)) for row in draws])
         return ends, notes
+
+
+def _as_arrays(intervals: list[_IntervalAndCodes]) -> Arrays:
+    """Intervals as a unit of a checkpoint."""
+    return {
+        "ends": np.array([ends for ends, _ in intervals]),
+        "codes": np.array([" ".join(sorted(codes)) for _, codes in intervals]),
+    }
+
+
+def _from_arrays(arrays: Arrays) -> list[_IntervalAndCodes]:
+    """The intervals that :func:`_as_arrays` was given."""
+    return [
+        ((low, high), frozenset(codes.split()))
+        for (low, high), codes in zip(
+            arrays["ends"].tolist(), arrays["codes"].tolist(), strict=True
+        )
+    ]
 
 
 _PROFILE_MESSAGES = {

@@ -4,7 +4,7 @@ Batches of many tables are fitted by one compiled program.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.jobs import workers
+from jscale._core.jobs import Arrays, Checkpoint, workers
 from jscale.fit.objective import STUDENT_NU, FitData, Objective, Problem, params_at
 from jscale.fit.optimum import FitState
 from jscale.fit.solve import Batch, chunk_for, refit_batch
@@ -113,7 +113,7 @@ class SimulatedTables(NamedTuple):
 
 
 def simulate_tables(
-    state: FitState, noise: Noise, key: jax.Array, simulations: int
+    state: FitState, noise: Noise, key: jax.Array, simulations: int, checkpoint: Checkpoint
 ) -> tuple[SimulatedTables, np.ndarray]:
     """Tables of the fitted law with new errors; those whose fit converged.
 
@@ -124,11 +124,13 @@ def simulate_tables(
     predicted = jnp.asarray(state.linearization.predicted)
     simulate = jax.jit(jax.vmap(lambda key: predicted * jnp.exp(noise.draw(key))))
     losses = np.asarray(simulate(keys))
-    free, converged = _refit_tables(state, losses)
+    free, converged = _refit_tables(state, losses, checkpoint)
     return SimulatedTables(losses[converged], free[converged], keys[converged]), converged
 
 
-def _refit_tables(state: FitState, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _refit_tables(
+    state: FitState, losses: np.ndarray, checkpoint: Checkpoint
+) -> tuple[np.ndarray, np.ndarray]:
     """Fits of simulated losses, started from the truth.
 
     Returns:
@@ -137,8 +139,9 @@ def _refit_tables(state: FitState, losses: np.ndarray) -> tuple[np.ndarray, np.n
     observed = np.log(losses) if state.objective.on == "log" else losses
     n_rows = losses.shape[1]
     weights = np.ones((1, n_rows)) if state.weights is None else state.weights[None]
-    size, parts = chunk_for(n_rows), []
-    for first in range(0, len(losses), size):
+    size = chunk_for(n_rows)
+
+    def refit(first: int) -> Arrays:
         count = min(size, len(losses) - first)
         batch = Batch(
             weights=jnp.asarray(weights),
@@ -146,8 +149,14 @@ def _refit_tables(state: FitState, losses: np.ndarray) -> tuple[np.ndarray, np.n
             starts=jnp.asarray(state.free)[None],
             count=jnp.asarray(count),
         )
-        parts.append(_solve_batch(state, batch, count))
-    free, converged = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        free, converged = _solve_batch(state, batch, count)
+        return {"free": free, "converged": converged}
+
+    parts = [
+        checkpoint.unit(f"tables {first}", partial(refit, first))
+        for first in range(0, len(losses), size)
+    ]
+    free, converged = (np.concatenate([p[name] for p in parts]) for name in ("free", "converged"))
     return free, converged
 
 
@@ -251,14 +260,20 @@ def _predicted(
 
 
 def bootstrap_tables(
-    job: NestedBootstrap, tables: SimulatedTables, advance: Callable[[int], None]
+    job: NestedBootstrap,
+    tables: SimulatedTables,
+    kind: str,
+    advance: Callable[[int], None],
+    checkpoint: Checkpoint,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """A bootstrap of every simulated table.
 
     Args:
         job: what to resample.
         tables: with the keys of the bootstraps.
+        kind: of the intervals, in the names of the units of the checkpoint.
         advance: called with the number of refits done.
+        checkpoint: of the batches of refits that are done.
 
     Returns:
         Parameters, name → (simulations, draws), and which refits converged (simulations, draws).
@@ -271,14 +286,22 @@ def bootstrap_tables(
     predicted = _predicted(state.law, state.objective, state.fit_data, starts)
     arrays = (tables.keys, jnp.asarray(tables.losses), predicted, starts)
 
-    def work(first: int) -> tuple[Mapping[str, np.ndarray], np.ndarray]:
-        count = min(size, total - first)
+    def refit(first: int, count: int) -> Arrays:
         free, converged = _solve_batch(state, make(*arrays, jnp.asarray(first)), count)
         # Of one shape, so that it is compiled once.
         padded = jnp.asarray(np.resize(free, (size, free.shape[1])))
         params = params_at(state.law, state.objective, state.fit_data, padded)
+        columns = {name: np.asarray(value)[:count] for name, value in params.items()}
+        return {
+            **{f"params {name}": column for name, column in columns.items()},
+            "converged": converged,
+        }
+
+    def work(first: int) -> Arrays:
+        count = min(size, total - first)
+        result = checkpoint.unit(f"{kind} {first}", partial(refit, first, count))
         advance(count)
-        return {name: np.asarray(value)[:count] for name, value in params.items()}, converged
+        return result
 
     firsts = range(0, total, size)
     parts = [work(0)]  # compiles, so that the threads need not wait for each other
@@ -286,8 +309,7 @@ def bootstrap_tables(
         with workers(len(firsts) - 1) as pool:
             parts += pool.map(work, firsts[1:])
 
-    params = {
-        name: np.concatenate([values[name] for values, _ in parts]).reshape(shape)
-        for name in parts[0][0]
-    }
-    return params, np.concatenate([converged for _, converged in parts]).reshape(shape)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    converged = columns.pop("converged").reshape(shape)
+    params = {name.removeprefix("params "): c.reshape(shape) for name, c in columns.items()}
+    return params, converged

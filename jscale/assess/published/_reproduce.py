@@ -1,13 +1,17 @@
 """``reproduce``: published results refitted under each paper's own protocol."""
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import jax
+import numpy as np
 
 from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
+from jscale._core.jobs import Arrays, Checkpoint
 from jscale._core.scope import in_float64
 from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.assess.published import (
@@ -21,8 +25,8 @@ from jscale.assess.published import (
     _steplaw,
     _vocab,
 )
-from jscale.assess.published._row import Paper, Row
-from jscale.runs import dataset, datasets
+from jscale.assess.published._row import Paper, Row, rows_from_json, rows_to_json
+from jscale.runs import Runs, dataset, datasets
 
 PAPERS: tuple[Paper, ...] = (
     _chinchilla.paper,
@@ -102,7 +106,9 @@ def reproducible() -> tuple[str, ...]:
 
 
 @in_float64
-def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
+def reproduce(
+    name: str | None = None, *, key: jax.Array, resume: str | os.PathLike[str] | None = None
+) -> Reproduction:
     """Published results refitted under each paper's own protocol.
 
     The protocol is its law, objective, choice of runs and resampling. A number agrees when the
@@ -114,9 +120,12 @@ def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
     Args:
         name: one of :func:`reproducible`; None for all.
         key: a JAX random key, for the bootstraps.
+        resume: file with the rows of the data sets that are done, created if it does not exist. The
+            same call goes on where one that was killed has left it. It remains when all are done.
 
     Raises:
-        JscaleError: there is no data set of this name, or there are no published results for it.
+        JscaleError: there is no data set of this name, or there are no published results for it, or
+            the file holds the progress of another job.
 
     Example:
         The data set must be in the cache or in the folder that ``JSCALE_DATA`` names:
@@ -134,18 +143,26 @@ def reproduce(name: str | None = None, *, key: jax.Array) -> Reproduction:
     seconds: dict[str, float] = {}
     papers = PAPERS if name is None else (_paper(name),)
 
-    for paper in papers:
-        start = time.perf_counter()
-        try:
-            tables = {needed: dataset(needed) for needed in paper.needs}
-        except JscaleError as error:
-            not_run.append(NotRun(paper.name, str(error)))
-            continue
-        rows += paper.rows(tables, key)
-        seconds[paper.name] = time.perf_counter() - start
+    job = {"command": "reproduce", "seed": np.asarray(jax.random.key_data(key)).tolist()}
+    with Checkpoint(resume, job) as checkpoint:
+        for paper in papers:
+            start = time.perf_counter()
+            try:
+                tables = {needed: dataset(needed) for needed in paper.needs}
+            except JscaleError as error:
+                not_run.append(NotRun(paper.name, str(error)))
+                continue
+            compute = partial(_rows_as_arrays, paper, tables, key)
+            rows += rows_from_json(str(checkpoint.unit(paper.name, compute)["rows"]))
+            seconds[paper.name] = time.perf_counter() - start
 
     sources = {paper.name: paper.source for paper in papers}
     return Reproduction(tuple(rows), tuple(not_run), sources, seconds)
+
+
+def _rows_as_arrays(paper: Paper, tables: Mapping[str, Runs], key: jax.Array) -> Arrays:
+    """The rows of a paper as a unit of a checkpoint."""
+    return {"rows": np.array(rows_to_json(paper.rows(tables, key)))}
 
 
 def _paper(name: str) -> Paper:

@@ -1,8 +1,9 @@
 """One published number beside the one computed here, and the papers that publish them."""
 
+import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypedDict, Unpack
 
 import jax
@@ -71,6 +72,21 @@ class Row:
         if not self.identified:
             return "not identified"
         return "agrees" if self.agrees else "differs"
+
+
+def rows_to_json(rows: Iterable[Row]) -> str:
+    """Rows as JSON with every digit, which :func:`rows_from_json` reads."""
+    return json.dumps([asdict(row) for row in rows], default=lambda scalar: scalar.item())
+
+
+def rows_from_json(text: str) -> list[Row]:
+    """The rows that :func:`rows_to_json` has written."""
+    rows = []
+    for fields in json.loads(text):
+        for name in ("published_interval", "our_interval"):
+            fields[name] = None if fields[name] is None else tuple(fields[name])
+        rows.append(Row(**fields))
+    return rows
 
 
 @dataclass(frozen=True)

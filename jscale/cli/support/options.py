@@ -141,6 +141,14 @@ POST_BITS = Annotated[
 ]
 
 # --- output ---
+RESUME = Annotated[
+    str | None,
+    option(
+        "--resume",
+        help="Keep the progress in FILE, and go on from there after an interruption.",
+        metavar="FILE",
+    ),
+]
 AS_JSON = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
 ]

@@ -126,6 +126,30 @@ def targets(out: str | None, figure: str | None, inputs: Iterable[str | None] = 
 
 
 @contextmanager
+def resuming(
+    path: str | None, *, inputs: Iterable[str | None] = (), outputs: Iterable[str | None] = ()
+) -> Iterator[Path | None]:
+    """The file of ``--resume``, which is removed when the block ends without an error.
+
+    Args:
+        path: value of the option.
+        inputs: files that the command reads, as the user named them.
+        outputs: files that it writes.
+
+    Raises:
+        JscaleError: it cannot be written, or is one of the others.
+    """
+    if path is None:
+        yield None
+        return
+    file = target(path, "--resume", inputs)
+    if is_stream(file) or any(out is not None and target(out) == file for out in outputs):
+        raise JscaleError(f"--resume {quote(path)}: expected a file of its own")
+    yield file
+    file.unlink(missing_ok=True)
+
+
+@contextmanager
 def writing(out: str) -> Iterator[Path]:
     """A temporary path that replaces the file of ``--out`` at the end; unchanged after an error.
 
