@@ -10,8 +10,9 @@ _PACKAGES = ("laws", "runs", "fit", "plan", "assess", "report", "cli")
 TYPE_CHECKING = False  # as typing's, which takes longer to import than this file
 if TYPE_CHECKING:
     from jscale import assess, cli, fit, laws, plan, report, runs  # noqa: F401  (re-exported lazily below)
+    from jscale._core.errors import JscaleError
 
-__all__ = ["__version__", *_PACKAGES]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["JscaleError", "__version__", *_PACKAGES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str):
@@ -19,6 +20,10 @@ def __getattr__(name: str):
         import importlib
 
         return importlib.import_module(f"jscale.{name}")
+    if name == "JscaleError":
+        from jscale._core.errors import JscaleError
+
+        return JscaleError
     raise AttributeError(f"module 'jscale' has no attribute {name!r}")
 
 

@@ -49,11 +49,23 @@ def test_command_is_declared():
 
 
 def test_subpackages_load_on_first_use():
-    names = [name for name in jscale.__all__ if not name.startswith("_")]
+    names = [name for name in jscale.__all__ if name.islower() and not name.startswith("_")]
+    names.remove("clear_caches")
     assert {"laws", "runs", "fit", "plan", "report", "cli"} <= set(names) <= set(dir(jscale))
     assert all(getattr(jscale, name).__name__ == f"jscale.{name}" for name in names)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = jscale.nonsense
+
+
+def test_the_exception_is_public_and_light():
+    code = "import sys; from jscale import JscaleError; print(JscaleError.__mro__[1], *sys.modules)"
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<class 'ValueError'>")
+    assert set(done.stdout.split()) & HEAVY == set()
+
+    with pytest.raises(jscale.JscaleError, match="no_such_law"):
+        jscale.laws.get("no_such_law")
 
 
 def test_import_changes_no_setting():
@@ -156,3 +168,12 @@ print(json.dumps(outcomes))
         assert text.strip(), words
         assert set(modules) & HEAVY == set(), words
     assert [verb for verb in VERBS if verb not in outcomes["--help"][1]] == []
+
+
+def test_public_names_of_the_first_version_stay():
+    """Names may be added to a room, and what people import stays."""
+    expected = json.loads(Path(__file__).with_name("public_names.json").read_text("utf-8"))
+    for room, names in expected.items():
+        module = importlib.import_module(room)
+        listed = getattr(module, "__all__", dir(module))
+        assert sorted(set(names) - set(listed)) == [], room
