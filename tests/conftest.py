@@ -1,6 +1,4 @@
-"""What all tests share: strict dtypes, seeded randomness, no network, and the public data where it
-is at hand.
-"""
+"""What all tests share: strict dtypes, seeded randomness, no network, public data if present."""
 
 import gc
 import os
@@ -19,8 +17,7 @@ MOST_GROWTH = 1.5 * 2**30
 """Bytes by which compiled programs may swell a process: JAX keeps each one, and the catalogue has
 thousands."""
 QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-"""Most of the time goes to the compiler: with these flags 98 tests of fits took 90 s instead of
-149,
+"""Most of the time goes to the compiler: with these flags 98 tests of fits took 90 s, not 149 s,
 and a compiled descent ran as fast. JAX 0.12 does not know the first one; what users run (demo,
 notebooks, benchmarks) goes without."""
 LEFT_OUT = pytest.StashKey[int]()
@@ -59,9 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update(XDG_CACHE_HOME=config.stash[CACHE], JSCALE_CACHE=config.stash[CACHE])
         if jax.__version_info__ < (0, 11):
             os.environ.setdefault("XLA_FLAGS", QUICK)
-    gc.set_threshold(
-        100_000
-    )  # traces are many small objects: at the usual threshold 5% of the time went to looking
+    # Traces are many small objects: at the usual threshold 5% of the time went to collecting them.
+    gc.set_threshold(100_000)
     # What one worker compiled serves the others.
     jax.config.update(
         "jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled")

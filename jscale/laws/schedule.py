@@ -1,6 +1,7 @@
 """Learning-rate schedules and the laws of the loss along them, as a module of their own."""
 
 from jscale.laws.training import (
+    FAMILIES,
     constant,
     cosine,
     linear,
@@ -12,6 +13,7 @@ from jscale.laws.training import (
 )
 
 __all__ = [
+    "FAMILIES",
     "constant",
     "cosine",
     "linear",

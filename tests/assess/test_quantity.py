@@ -124,7 +124,7 @@ def test_counts_are_written_with_suffixes(text, plain):
     )
 
 
-def test_inputs_outside_a_laws_definition_are_error_of():
+def test_inputs_outside_the_definition_of_a_law_are_rejected():
     assert error_of(laws.routed, "loss@N=1e9,E_experts=0.5") == (
         "target 'loss@N=1e9,E_experts=0.5': "
         "E_experts must be a finite number of experts, 1 or more, not 0.5"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from jscale._core.numbers import number_with_suffix, plain_number
+from jscale._core.text import number_with_suffix, plain_number
 
 WRITTEN = {
     "70B": 7e10,

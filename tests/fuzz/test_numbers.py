@@ -13,8 +13,7 @@ import pytest
 from jscale import assess, laws, runs
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
-from jscale._core.numbers import number_with_suffix, plain_number
-from jscale._core.text import did_you_mean
+from jscale._core.text import did_you_mean, number_with_suffix, plain_number
 from jscale.cli.compare import law_from
 from jscale.cli.support import inputs, output, parsing
 from tests.fuzz.scale import cases

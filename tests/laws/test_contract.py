@@ -302,7 +302,7 @@ def test_derivatives(law):
 
 @each_law
 def test_derivatives_one_by_one(law):
-    """An error in a small derivative must not hide minus a large one."""
+    """An error in a small derivative must not hide behind a large one."""
     step = 1e-5  # differences are then right to 1e-10 of the curvature, and rounding costs as much
     with in_dtype("float64"):
         function, names, points = by_log_steps(law)

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 from jscale import plan
 from jscale._core.checks import check_number
 from jscale._core.errors import JscaleError
-from jscale._core.numbers import number_with_suffix
 from jscale._core.status import Status
-from jscale._core.text import did_you_mean, enumerated, shortened, shown
+from jscale._core.text import did_you_mean, enumerated, number_with_suffix, shortened, shown
 from jscale.assess.targets._names import (
     EXPONENT,
     exponent,

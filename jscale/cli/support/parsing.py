@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterable
 
 from jscale._core.errors import JscaleError
-from jscale._core.numbers import number_with_suffix
-from jscale._core.text import shortened, shown
+from jscale._core.text import number_with_suffix, shortened, shown
 
 _INFINITE = ("inf", "infinity")
 

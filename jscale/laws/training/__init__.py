@@ -22,6 +22,7 @@ from jscale.laws.training._hyper import (
 )
 from jscale.laws.training._rates import constant, cosine, linear, wsd
 from jscale.laws.training._schedule import (
+    FAMILIES,
     momentum_curve,
     momentum_law,
     multi_power,
@@ -29,6 +30,7 @@ from jscale.laws.training._schedule import (
 )
 
 __all__ = [
+    "FAMILIES",
     "AllocationExponents",
     "adamw_timescale",
     "constant",

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jscale._core.numbers import LONGEST_NUMBER, number_with_suffix, plain_number
-from jscale._core.text import text_of
+from jscale._core.text import LONGEST_NUMBER, number_with_suffix, plain_number, text_of
 from jscale.runs.reading._columns import Kind
 
 EMPTY = frozenset({"", "nan", "na", "n/a", "<na>", "null", "none", "-"})
