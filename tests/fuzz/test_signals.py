@@ -26,7 +26,7 @@ COMMANDS = (
     ("fit", "runs.csv", "--starts", "4", "--out", "out"),
     ("sample", "runs.csv", "--chains", "1", "--warmup", "50", "--draws", "50", "--out", "out"),
 )
-_STARTED = 0.3
+_STARTED = 1.0
 """Seconds after which Python surely runs jscale, also on a busy machine."""
 _SECONDS = 20.0
 """A process that takes longer to end hangs."""
