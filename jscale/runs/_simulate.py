@@ -1,6 +1,5 @@
 """``simulate``: runs drawn from a law, for tests, for design and for teaching."""
 
-import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ import numpy as np
 from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
+from jscale._core.programs import program
 from jscale._core.scope import float64
 from jscale._core.supports import positive
 from jscale._core.text import quote, quoted_names
@@ -137,7 +137,7 @@ def _draw(
 
 # One program for each law and number of rows. Operation by operation, the first call of a precision
 # law takes seconds.
-@functools.partial(jax.jit, static_argnums=0)
+@program("law")
 def _compiled_draw(
     law: LawFunction,
     inputs: Mapping[str, jax.Array],

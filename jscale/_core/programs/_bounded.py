@@ -4,8 +4,11 @@
 a process that fits thousands of laws and tables would grow without end.
 """
 
+import ctypes
 import functools
+import gc
 import inspect
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -95,6 +98,15 @@ def _compiled(function: Callable[..., T], fixed: dict[str, Any]) -> Callable[...
 def clear_programs() -> None:
     """Drop all compiled programs; the next call of each compiles again."""
     _PROGRAMS.clear()
+    gc.collect()  # programs and their traces refer to each other
+    _return_free_memory()
+
+
+def _return_free_memory() -> None:
+    """Return free memory to the system; the C library of Linux keeps what a compiler has freed."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def count() -> int:

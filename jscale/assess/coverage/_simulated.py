@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.jobs import Arrays, Checkpoint, workers
+from jscale._core.programs import program
 from jscale.fit.objective import STUDENT_NU, FitData, Objective, Problem, params_at
 from jscale.fit.optimum import FitState
 from jscale.fit.solve import Batch, chunk_for, refit_batch
@@ -251,7 +252,7 @@ class NestedBootstrap:
         return make
 
 
-@partial(jax.jit, static_argnames=("law", "objective"))
+@program("law", "objective")
 def _predicted(
     law: LawFunction, objective: Objective, fit_data: FitData, free: jax.Array
 ) -> jax.Array:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale._core.programs import program
 from jscale._core.solve import argmin
 from jscale._core.status import Status
 from jscale._core.text import enumerated
@@ -89,7 +89,7 @@ def law_optima(
     return log_N, [losses[rows] for rows in members]
 
 
-@partial(jax.jit, static_argnames="law")
+@program("law")
 def _minimise(
     law: LawFunction,
     centres: jax.Array,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.notes import Note
+from jscale._core.programs import program
 from jscale.fit.optimum import delta_method_variance
 from jscale.fit.uncertainty._targets import TargetTransform
 
@@ -29,7 +30,7 @@ class Estimate(NamedTuple):
     auxiliary: Any = None
 
 
-@functools.partial(jax.jit, static_argnames=("function", "has_aux"))
+@program("function", "has_aux")
 def _value_and_gradient(
     function: Callable[..., Any],
     params: Mapping[str, Any],
@@ -40,7 +41,7 @@ def _value_and_gradient(
     return differentiated(dict(params))
 
 
-@functools.partial(jax.jit, static_argnames="function")
+@program("function")
 def _map_draws(function: Any, draws: Mapping[str, Any], choice: Any) -> jax.Array:
     return jax.vmap(lambda p: function(p, choice))(dict(draws))
 

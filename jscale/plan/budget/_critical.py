@@ -11,6 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from jscale._core.errors import JscaleError
+from jscale._core.programs import program
 from jscale._core.solve import root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
@@ -112,7 +113,7 @@ def critical_tokens(
     return result
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@program("bound")
 def _solve(bound: BoundLaw, params: Arrays, inputs: Arrays) -> CriticalTokens:
     return over_draws(functools.partial(_solve_one, bound), params, inputs)
 

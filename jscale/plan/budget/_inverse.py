@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.arrays import ratio
 from jscale._core.checks import check_number
+from jscale._core.programs import program
 from jscale._core.solve import argmin, root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
@@ -108,7 +109,7 @@ def cheapest(
     return plan
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@program("problem")
 def _cheapest(
     problem: BudgetProblem,
     params: Arrays,
@@ -216,7 +217,7 @@ def best_value(
     return plan
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@program("problem")
 def _best_value(
     problem: BudgetProblem,
     params: Arrays,

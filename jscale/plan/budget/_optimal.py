@@ -7,6 +7,7 @@ import jax
 from jax.typing import ArrayLike
 
 from jscale._core.checks import check_number
+from jscale._core.programs import program
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._problem import Arrays, BudgetProblem, build_problem
 from jscale.plan.budget._search import Plan, solve_one
@@ -86,7 +87,7 @@ def optimal(
     return plan
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@program("problem")
 def _solve(
     problem: BudgetProblem,
     params: Arrays,

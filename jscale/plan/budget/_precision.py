@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.checks import is_traced
 from jscale._core.errors import Argument, JscaleError
+from jscale._core.programs import program
 from jscale._core.solve import argmin
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
@@ -138,7 +139,7 @@ def _at_budget(
     return PrecisionPlan(best.P_opt, best.N_opt, best.D_opt, best.loss, best.budget, best.status)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@program("bound")
 def _solve(
     bound: BoundLaw, params: Arrays, inputs: Arrays
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
