@@ -12,31 +12,19 @@ _HAS_TREES = int(arviz.__version__.partition(".")[0]) >= 1
 
 
 def container(groups: Mapping[str, Mapping[str, np.ndarray]], attributes: Mapping[str, Any]) -> Any:
-    """An InferenceData or a DataTree of arrays (chain, draw), with attributes on the posterior."""
+    """An InferenceData or a DataTree of arrays (chain, draw), with attributes on the posterior.
+
+    It has no time of creation, so that equal draws give equal files.
+    """
     groups = {name: dict(variables) for name, variables in groups.items()}
     from_dict: Any = arviz.from_dict  # its signature changed between the generations
     tree = from_dict(groups) if _HAS_TREES else from_dict(**groups)
     for name in groups:
         tree[name].attrs.pop("created_at", None)  # the same draws give the same bytes
+    for name in groups:
+        tree[name].attrs.pop("created_at", None)
     tree["posterior"].attrs.update(attributes)
     return tree
-
-
-def read(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
-    """The groups and the posterior's attributes of a file written by :func:`write`."""
-    tree: Any = arviz.from_netcdf(str(path))
-    try:
-        names = list(tree.children) if _HAS_TREES else list(tree.groups())
-        groups = {
-            name: {
-                str(variable): np.asarray(tree[name][variable].values)
-                for variable in tree[name].data_vars
-            }
-            for name in names
-        }
-        return groups, dict(tree["posterior"].attrs)
-    finally:
-        tree.close()
 
 
 def write(tree: Any, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Summary and mixing diagnostics of posterior draws."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -23,19 +24,21 @@ def summarise(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """
     from jscale.fit.bayes import _arviz
 
-    mixing = _arviz.diagnostics(draws)
-    summary = {}
-    for name, values in draws.items():
-        q05, q50, q95 = np.quantile(values, (0.05, 0.5, 0.95)).tolist()
-        location = {
-            "mean": float(values.mean()),
-            "sd": float(values.std(ddof=1)),
-            "q05": q05,
-            "q50": q50,
-            "q95": q95,
-        }
-        summary[name] = {**location, **mixing[name]}
-    return summary
+    # Equal draws have no R-hat, and the variance of very large ones overflows.
+    with np.errstate(all="ignore"):
+        mixing = _arviz.diagnostics(draws)
+        return {name: {**_location(values), **mixing[name]} for name, values in draws.items()}
+
+
+def _location(values: np.ndarray) -> dict[str, float]:
+    q05, q50, q95 = np.quantile(values, (0.05, 0.5, 0.95)).tolist()
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)),
+        "q05": q05,
+        "q50": q50,
+        "q95": q95,
+    }
 
 
 def diagnose(
@@ -48,8 +51,9 @@ def diagnose(
         diverging: (chains, draws) whether a transition diverged.
     """
     notes: list[Note] = []
-    highest = max(summary, key=lambda name: summary[name]["rhat"])
-    lowest = min(summary, key=lambda name: summary[name]["ess_bulk"])
+    # Draws that are all equal have neither: NaN is the worst of all.
+    highest = max(summary, key=lambda name: _or(summary[name]["rhat"], math.inf))
+    lowest = min(summary, key=lambda name: _or(summary[name]["ess_bulk"], -math.inf))
     rhat, ess = summary[highest]["rhat"], summary[lowest]["ess_bulk"]
     share = float(diverging.mean())
 
@@ -71,3 +75,7 @@ def diagnose(
 
     mixed = rhat <= RHAT_ERROR and ess >= ESS_ERROR and share <= DIVERGENT_ERROR
     return Status.converged if mixed else Status.not_converged, tuple(notes)
+
+
+def _or(value: float, otherwise: float) -> float:
+    return otherwise if math.isnan(value) else value

@@ -1,17 +1,18 @@
 """The NumPyro model of a law, derived from the roles of its parameters."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 
 from jscale._core import expressions
-from jscale._core.errors import JscaleError
-from jscale._core.text import enumerated
 from jscale.fit.bayes._noise import NOISE, NOISE_SCALE
-from jscale.fit.bayes._priors import Priors, as_distribution
+from jscale.fit.bayes._priors import Priors, as_distribution, check_priors
 from jscale.fit.objective import (
     STUDENT_NU,
     Coordinates,
@@ -19,7 +20,7 @@ from jscale.fit.objective import (
     require_enough_runs,
     require_positive_losses,
 )
-from jscale.laws import LawFunction, Parameter, describe
+from jscale.laws import LawFunction, Parameter, describe, roles
 from jscale.runs import Runs, select
 
 Model = Callable[[], None]
@@ -63,30 +64,72 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
         >>> print(*trace)
         alpha beta E_centred E A_centred A B_centred B sigma log_loss
     """
-    record, priors = describe(law), dict(priors or {})
-    if unknown := set(priors) - set(record.parameter_names):
-        raise JscaleError(
-            f"law {record.name!r} has no parameter {enumerated(sorted(unknown))} "
-            f"(it has: {enumerated(record.parameter_names)})"
-        )
+    problem = pose(law, table, priors)
+    return lambda: sites(problem)
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["inputs", "loss", "centre", "distributions"],
+    meta_fields=["law", "priors"],
+)
+@dataclass(frozen=True)
+class Problem:
+    """A law, its priors and the runs: a pytree, so that tables of one size share their programs.
+
+    Attributes:
+        law: the law.
+        priors: parameter and prior, in place of its role's.
+        distributions: parameter → NumPyro distribution, in place of its role's prior.
+        inputs: input → (rows,).
+        loss: (rows,) losses.
+        centre: as that of :class:`jscale.fit.objective.Coordinates`.
+    """
+
+    law: LawFunction
+    priors: tuple[tuple[str, roles.Prior], ...]
+    distributions: dict[str, dist.Distribution]
+    inputs: dict[str, jax.Array]
+    loss: jax.Array
+    centre: dict[str, Any]
+
+
+def pose(law: LawFunction, table: Runs, priors: Priors | None) -> Problem:
+    """The problem of a law and a table, once both and the priors have been checked.
+
+    Raises:
+        JscaleError: see :func:`model`.
+    """
+    record = describe(law)
+    check_priors(record, priors)
     data = select(table, law)
     require_positive_losses(law, table, data, ", since a posterior is one of log losses")
     require_enough_runs(law, table, data)
-    coordinates = centred_coordinates(record, data.inputs, data.loss)
 
-    def sample() -> None:
-        inputs = {name: jnp.asarray(column) for name, column in data.inputs.items()}
-        params = _sample_params(coordinates, priors)
-        predicted = jnp.broadcast_to(law(**inputs, **params), data.loss.shape)
-        sigma = numpyro.sample(NOISE, dist.HalfNormal(NOISE_SCALE))
-        noise = dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma)
-        numpyro.sample("log_loss", noise, obs=jnp.log(jnp.asarray(data.loss)))
+    given = (priors or {}).items()
+    return Problem(
+        law=law,
+        priors=tuple((name, p) for name, p in given if isinstance(p, roles.Prior)),
+        distributions={name: p for name, p in given if not isinstance(p, roles.Prior)},
+        inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},
+        loss=jnp.asarray(data.loss),
+        centre=dict(centred_coordinates(record, data.inputs, data.loss).centre),
+    )
 
-    return sample
+
+def sites(problem: Problem) -> None:
+    """The model of a problem, for NumPyro's handlers."""
+    params = _sample_params(problem)
+    predicted = jnp.broadcast_to(problem.law(**problem.inputs, **params), problem.loss.shape)
+    sigma = numpyro.sample(NOISE, dist.HalfNormal(NOISE_SCALE))
+    noise = dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma)
+    numpyro.sample("log_loss", noise, obs=jnp.log(problem.loss))
 
 
-def _sample_params(coordinates: Coordinates, priors: Priors) -> dict[str, Any]:
+def _sample_params(problem: Problem) -> dict[str, Any]:
     """Sites for all parameters, each after those that its anchor contains."""
+    coordinates = Coordinates(describe(problem.law), problem.centre)
+    priors = {**dict(problem.priors), **problem.distributions}
     params: dict[str, Any] = {}
     for p in coordinates.record.in_order_of_anchors:
         prior = priors.get(p.name)

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -21,16 +20,14 @@ from jscale._core.jobs import Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale._core.text import quoted_path
+from jscale._core.text import shown
 from jscale.fit.bayes._diagnostics import diagnose, summarise
-from jscale.laws import LawFunction, describe, get
+from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
+from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._priors import Priors
-
-_MIN_TRANSITIONS = 10
-"""Of warm-up and draws: fewer tune and summarise nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +76,10 @@ class Posterior:
         """The draws as ArviZ's InferenceData (0.23) or DataTree (1.x), by (chain, draw)."""
         from jscale.fit.bayes import _arviz
 
-        def split(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return {name: column.reshape(self.chains, -1) for name, column in columns.items()}
-
+        columns = {**self.draws, **self.noise}
         groups = {
-            "posterior": split({**self.draws, **self.noise}),
-            "sample_stats": split({"diverging": self.diverging}),
+            "posterior": {name: self._by_chain(column) for name, column in columns.items()},
+            "sample_stats": {"diverging": self._by_chain(self.diverging)},
         }
         attributes = {
             "law": self.law_name,
@@ -99,15 +94,23 @@ class Posterior:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the draws to a netCDF file that :func:`load` reads back bit by bit.
 
-        The write is atomic.
+        Equal draws give equal bytes. The file ends in a checksum, which other programs ignore. The
+        write is atomic.
 
         Raises:
-            JscaleError: the path cannot be written.
+            JscaleError: the path cannot be written, or draws are not finite or outside the ranges
+                of the parameters, as under a prior of the caller that reaches further.
         """
-        from jscale.fit.bayes import _arviz
+        from jscale.fit.bayes import _arviz, files
 
+        sites = {name: self._by_chain(x) for name, x in {**self.draws, **self.noise}.items()}
+        files.check_draws(f"posterior of {self.law_name}", describe(self.law), sites)
         with replacing(path) as temporary:
             _arviz.write(self.to_arviz(), temporary)
+            files.seal(temporary)
+
+    def _by_chain(self, column: np.ndarray) -> np.ndarray:
+        return column.reshape(self.chains, -1)
 
     def __repr__(self) -> str:
         summary = ", ".join(
@@ -165,20 +168,25 @@ def posterior(
         >>> round(posterior.summary["alpha"]["q50"], 1)
         0.3
     """
-    from jscale.fit.bayes._model import model
+    from jscale.fit.bayes._model import pose
     from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes._whitening import whiten
 
     # 1. Check the arguments.
     check_key(key)
-    check_whole_number("chains", chains, 1)
-    check_whole_number("warmup", warmup, _MIN_TRANSITIONS)
-    check_whole_number("draws", draws, _MIN_TRANSITIONS)
+    _check_count("chains", chains, 1)
+    _check_count("warmup", warmup, MIN_DRAWS)
+    _check_count("draws", draws, MIN_DRAWS)
+    if chains * draws > MAX_DRAWS:
+        raise JscaleError(
+            f"must be at most {MAX_DRAWS // chains:,} in {chains:,} chains, not {draws:,}",
+            argument="draws",
+        )
 
     # 2. Build the model, whiten its posterior and sample. NumPyro mixes integer widths, which
     #    strict promotion does not allow.
     start = time.perf_counter()
-    numpyro_model = model(law, table, priors=priors)
+    problem = pose(law, table, priors)
     data = select(table, law)
     mode_key, sample_key = jax.random.split(key)
     title = f"sampling {describe(law).name}"
@@ -186,9 +194,14 @@ def posterior(
         jax.numpy_dtype_promotion("standard"),
         Progress(chains * (warmup + draws), title, progress) as bar,
     ):
-        whitened = whiten(numpyro_model, mode_key)
         result = sample(
-            whitened, sample_key, chains=chains, warmup=warmup, draws=draws, advanced=bar.advance
+            problem,
+            whiten(problem, mode_key),
+            sample_key,
+            chains=chains,
+            warmup=warmup,
+            draws=draws,
+            advanced=bar.advance,
         )
 
     # 3. Summarise and diagnose.
@@ -201,6 +214,12 @@ def posterior(
     if throw:
         status.check(posterior.status, f"posterior of {posterior.law_name} given {table.name}")
     return posterior
+
+
+def _check_count(name: str, value: Any, at_least: int) -> None:
+    check_whole_number(name, value, at_least)
+    if value > MAX_DRAWS:
+        raise JscaleError(f"must be at most {MAX_DRAWS:,}, not {shown(value)}", argument=name)
 
 
 def _from_chains(
@@ -221,7 +240,7 @@ def _from_chains(
         chains=diverging.shape[0],
         diverging=diverging.reshape(-1),
         summary=summary,
-        seconds=0.0,
+        seconds=math.nan,
         status=verdict,
         notes=(*notes, *diagnostics),
         loss_min=0.0,
@@ -234,11 +253,12 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
     """The posterior that :meth:`Posterior.save` wrote.
 
     Args:
-        path: netCDF file.
+        path: netCDF file, of this or an earlier version.
         law: the law of the posterior; needed when it is not in the catalogue.
 
     Raises:
-        JscaleError: no such file, not a posterior of this package, or the posterior of another law.
+        JscaleError: no such file, a damaged one, not a posterior of this package, the posterior of
+            another law, or draws that are not finite or outside the ranges of the parameters.
 
     Example:
         >>> import jax
@@ -255,28 +275,11 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
         >>> loaded.summary == posterior.summary
         True
     """
-    from jscale.fit.bayes import _arviz
+    from jscale.fit.bayes import files
 
-    if not Path(path).is_file():
-        raise JscaleError(f"no posterior at {quoted_path(path)}: the file does not exist")
-    try:
-        groups, attributes = _arviz.read(Path(path))
-        name, noise = attributes["law"], json.loads(attributes["noise"])
-        sites, diverging = groups["posterior"], groups["sample_stats"]["diverging"].astype(bool)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise JscaleError(f"{quoted_path(path)} is not a posterior saved by jscale") from None
-    law = law if law is not None else get(name)
-    if describe(law).name != name:
-        raise JscaleError(
-            f"{quoted_path(path)} holds draws of law {name!r}, not of {describe(law).name!r}"
-        )
-
-    names = (*describe(law).parameter_names, *noise)
-    notes = tuple(Note(*parts) for parts in json.loads(attributes["notes"]))
+    content = files.checked(path, law, *files.read(path))
     return replace(
-        _from_chains(law, {name: sites[name] for name in names}, diverging, ()),
-        notes=notes,
-        seconds=math.nan,
-        loss_min=float(attributes["loss_min"]),
-        table_digest=str(attributes["table_digest"]),
+        _from_chains(content.law, content.sites, content.diverging, content.notes),
+        loss_min=content.loss_min,
+        table_digest=content.table_digest,
     )

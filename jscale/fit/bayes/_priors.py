@@ -6,10 +6,46 @@ from typing import Any
 
 import numpyro.distributions as dist
 
+from jscale._core.errors import JscaleError
 from jscale._core.supports import Support
-from jscale.laws import roles
+from jscale._core.text import enumerated, shown
+from jscale.laws import Record, roles
 
 Priors = Mapping[str, roles.Prior | dist.Distribution]
+
+
+def check_priors(record: Record, priors: Any) -> None:
+    """Check that priors are continuous distributions of parameters of the law.
+
+    Raises:
+        JscaleError: not a mapping, an unknown parameter, or a prior of another kind.
+    """
+    if priors is None:
+        return
+    if not isinstance(priors, Mapping):
+        raise JscaleError(
+            f"must map parameters to NumPyro distributions, not {shown(priors)}", argument="priors"
+        )
+    if unknown := [name for name in priors if name not in record.parameter_names]:
+        raise JscaleError(
+            f"law {record.name!r} has no parameter {enumerated(unknown)} "
+            f"(it has: {enumerated(record.parameter_names)})"
+        )
+    for name, prior in priors.items():
+        if isinstance(prior, roles.Prior):
+            continue
+        if not isinstance(prior, dist.Distribution):
+            raise JscaleError(
+                f"[{name!r}] must be a NumPyro distribution or a prior of laws.roles, "
+                f"not {shown(prior)}",
+                argument="priors",
+            )
+        is_discrete = getattr(prior.support, "is_discrete", True)
+        if prior.batch_shape or prior.event_shape or is_discrete:
+            raise JscaleError(
+                f"[{name!r}] must be a distribution of one real number, not {shown(prior)}",
+                argument="priors",
+            )
 
 
 def as_distribution(

@@ -1,10 +1,6 @@
 """NUTS in whitened coordinates, one thread per chain."""
 
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import NUTS
 
-from jscale._core.scope import float64
-from jscale.fit.bayes._whitening import Whitened
+from jscale._core.jobs import workers
+from jscale._core.programs import program
+from jscale.fit.bayes._model import Problem
+from jscale.fit.bayes._whitening import Whitening, potential, to_sites
 
 _CHUNK = 100
 """Transitions between two checks for cancellation and two steps of the progress bar."""
@@ -27,7 +25,8 @@ class Chains(NamedTuple):
 
 
 def sample(
-    whitened: Whitened,
+    problem: Problem,
+    whitening: Whitening,
     key: jax.Array,
     *,
     chains: int,
@@ -38,7 +37,8 @@ def sample(
     """Draws by NUTS, one thread per chain, at most as many threads as cores.
 
     Args:
-        whitened: the posterior.
+        problem: law, priors and runs.
+        whitening: coordinates of the sampler.
         key: for starts and transitions.
         chains: number of chains.
         warmup: transitions that adapt step size and mass matrix.
@@ -46,52 +46,66 @@ def sample(
         advanced: called with the number of transitions done, from any thread.
 
     Raises:
-        BaseException: whatever a chain or ``advanced`` raises; the other chains end at their next
-            chunk.
+        BaseException: whatever a chain or ``advanced`` raises first; the other chains end at their
+            next chunk.
     """
     start_key, chain_key = jax.random.split(key)
-    kernel = NUTS(potential_fn=whitened.potential, dense_mass=True)
-    starts = jax.random.normal(start_key, (chains, whitened.size))
+    starts = jax.random.normal(start_key, (chains, whitening.mode.size))
     keys = jax.random.split(chain_key, chains)
-    initial = jax.jit(lambda key, start: kernel.init(key, warmup, start, (), {}))
-
-    # An interrupt in the main thread ends the chains at their next chunk.
-    cancelled = threading.Event()
-
-    @partial(jax.jit, static_argnums=1)
-    def advance(state: Any, length: int) -> tuple[Any, tuple[jax.Array, jax.Array]]:
-        def transition(state, _):
-            state = kernel.sample(state, (), {})
-            return state, (state.z, state.diverging)
-
-        return jax.lax.scan(transition, state, None, length)
 
     def run(chain: int) -> tuple[np.ndarray, np.ndarray]:
         parts = []
-        with float64(), jax.numpy_dtype_promotion("standard"):
-            state = initial(keys[chain], starts[chain])
+        with jax.numpy_dtype_promotion("standard"):
+            state = _start(problem, whitening, keys[chain], starts[chain], warmup=warmup)
             for length in _chunks(warmup) + _chunks(draws):
-                if cancelled.is_set():
-                    break
-                state, (z, diverging) = advance(state, length)
-                parts.append((np.asarray(z), np.asarray(diverging)))
+                if pool.cancelled:
+                    raise KeyboardInterrupt
+                state, part = _advance(problem, whitening, state, warmup=warmup, length=length)
+                parts.append(jax.tree.map(np.asarray, part))
                 advanced(length)
         z, diverging = (np.concatenate(column)[warmup:] for column in zip(*parts, strict=True))
         return z, diverging
 
-    threads = max(1, min(chains, os.cpu_count() or 1))
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        futures = [pool.submit(run, chain) for chain in range(chains)]
-        try:
-            results = [future.result() for future in futures]
-        except BaseException:
-            cancelled.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+    with workers(chains) as pool:
+        results = pool.map(run, range(chains))
 
     z, diverging = (np.stack(column) for column in zip(*results, strict=True))
-    sites = jax.jit(jax.vmap(jax.vmap(whitened.to_sites)))(jnp.asarray(z))
+    sites = _sites(problem, whitening, jnp.asarray(z))
     return Chains({name: np.asarray(values) for name, values in sites.items()}, diverging)
+
+
+@program("warmup")
+def _start(
+    problem: Problem, whitening: Whitening, key: jax.Array, start: jax.Array, *, warmup: int
+) -> Any:
+    """The first state of a chain that starts at coordinates (size,)."""
+    return _kernel(problem, whitening).init(key, warmup, start, (), {})
+
+
+@program("warmup", "length")
+def _advance(
+    problem: Problem, whitening: Whitening, state: Any, *, warmup: int, length: int
+) -> tuple[Any, tuple[jax.Array, jax.Array]]:
+    """The state after ``length`` transitions, with coordinates and divergence of each."""
+    kernel = _kernel(problem, whitening)
+    # A kernel samples only after it has been told the length of its warm-up.
+    jax.eval_shape(lambda: kernel.init(state.rng_key, warmup, state.z, (), {}))
+
+    def transition(state, _):
+        state = kernel.sample(state, (), {})
+        return state, (state.z, state.diverging)
+
+    return jax.lax.scan(transition, state, None, length)
+
+
+@program()
+def _sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, jax.Array]:
+    """Site → values (chains, draws) of coordinates (chains, draws, size)."""
+    return jax.vmap(jax.vmap(lambda z: to_sites(problem, whitening, z)))(z)
+
+
+def _kernel(problem: Problem, whitening: Whitening) -> NUTS:
+    return NUTS(potential_fn=lambda z: potential(problem, whitening, z), dense_mass=True)
 
 
 def _chunks(total: int) -> list[int]:

@@ -1,14 +1,18 @@
 """Coordinates in which the posterior is close to a standard normal: whitened at its mode."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
-from numpyro.infer.util import initialize_model
+from numpyro import handlers
+from numpyro.infer.util import constrain_fn, potential_energy
 
+from jscale._core.programs import program
 from jscale._core.solve import newton
+from jscale.fit.bayes._model import Problem, sites
 
 _MODE_STARTS = 8
 _MODE_RESOLUTION = 1e-6
@@ -16,61 +20,90 @@ _MODE_RESOLUTION = 1e-6
 _MIN_CURVATURE = 1e-6
 """Smaller curvatures at the mode (nats per squared unit) are raised to this: the tails of the prior
 bound such directions."""
+_NUMPYRO = threading.RLock()
+"""NumPyro keeps the active handlers of all threads in one list."""
 
 
-class Whitened(NamedTuple):
-    """A posterior in coordinates in which its mode is 0 and its Hessian there the identity.
+class Whitening(NamedTuple):
+    """Coordinates in which the mode of a posterior is 0 and its Hessian there the identity.
 
     Attributes:
-        potential: coordinates (size,) → negative log density.
-        to_sites: coordinates (size,) → site → value.
-        size: number of coordinates.
+        mode: (size,) unconstrained values of the sites at the mode, in order of their names.
+        axes: (size, size) unconstrained values per coordinate.
     """
 
-    potential: Callable[[jax.Array], jax.Array]
-    to_sites: Callable[[jax.Array], dict[str, jax.Array]]
-    size: int
+    mode: jax.Array
+    axes: jax.Array
 
 
-def whiten(model: Callable[[], None], key: jax.Array) -> Whitened:
-    """Coordinates for a NumPyro model in which its posterior is isotropic at the mode.
+def whiten(problem: Problem, key: jax.Array) -> Whitening:
+    """Coordinates in which the posterior of a problem is isotropic at the mode.
 
     Without them the narrowest direction of a posterior whose widths differ a hundredfold limits the
     step of the sampler, and its trees become deep.
 
     Args:
-        model: a function without arguments.
+        problem: law, priors and runs.
         key: for the starts of the search for the mode.
     """
-    init_key, start_key = jax.random.split(key)
-    info = initialize_model(init_key, model, validate_grad=False)
-    flat, unravel = ravel_pytree(info.param_info.z)
-    mode, hessian = _mode(lambda u: info.potential_fn(unravel(u)), start_key, flat.shape[0])
-    curvature, axes = jnp.linalg.eigh(hessian)
-    to_free = axes / jnp.sqrt(jnp.maximum(curvature, _MIN_CURVATURE))
-
-    def potential(z: jax.Array) -> jax.Array:
-        return info.potential_fn(unravel(mode + to_free @ z))
-
-    def to_sites(z: jax.Array) -> dict[str, jax.Array]:
-        return info.postprocess_fn(unravel(mode + to_free @ z))
-
-    return Whitened(potential, to_sites, flat.shape[0])
+    _, start_key = jax.random.split(key)
+    shape = (_MODE_STARTS, len(_free_sites(problem)))
+    return _whitening(problem, jax.random.uniform(start_key, shape, minval=-2.0, maxval=2.0))
 
 
-def _mode(
-    potential: Callable[[jax.Array], jax.Array], key: jax.Array, size: int
-) -> tuple[jax.Array, jax.Array]:
-    """The deepest of several modes (size,), and the Hessian (size, size) there."""
+@program()
+def _whitening(problem: Problem, starts: jax.Array) -> Whitening:
+    """Coordinates from the deepest of several modes, one for each start (starts, size)."""
 
     def widths(u: jax.Array, hessian: jax.Array) -> jax.Array:
         return jnp.sqrt(jnp.maximum(jnp.abs(jnp.diagonal(hessian)), 1e-8))
 
-    @jax.jit
-    def search(starts: jax.Array) -> tuple[jax.Array, jax.Array]:
-        ends = jax.lax.map(lambda start: newton(potential, widths, start, _MODE_RESOLUTION), starts)
-        values = jnp.where(jnp.isfinite(ends.value), ends.value, jnp.inf)
-        mode = ends.free[jnp.argmin(values)]
-        return mode, jax.hessian(potential)(mode)
+    def density(u: jax.Array) -> jax.Array:
+        return _potential(problem, u)
 
-    return search(jax.random.uniform(key, (_MODE_STARTS, size), minval=-2.0, maxval=2.0))
+    ends = jax.lax.map(lambda start: newton(density, widths, start, _MODE_RESOLUTION), starts)
+    values = jnp.where(jnp.isfinite(ends.value), ends.value, jnp.inf)
+    mode = ends.free[jnp.argmin(values)]
+    curvature, axes = jnp.linalg.eigh(jax.hessian(density)(mode))
+    return Whitening(mode, axes / jnp.sqrt(jnp.maximum(curvature, _MIN_CURVATURE)))
+
+
+def potential(problem: Problem, whitening: Whitening, z: jax.Array) -> jax.Array:
+    """Negative log density of the posterior at coordinates (size,), up to a constant."""
+    return _potential(problem, whitening.mode + whitening.axes @ z)
+
+
+def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, jax.Array]:
+    """Site → value at coordinates (size,)."""
+    with _alone():
+        free = _by_site(problem, whitening.mode + whitening.axes @ z)
+        return constrain_fn(sites, (problem,), {}, free, return_deterministic=True)
+
+
+def _potential(problem: Problem, u: jax.Array) -> jax.Array:
+    """Negative log density at unconstrained values (size,)."""
+    with _alone():
+        return jnp.asarray(potential_energy(sites, (problem,), {}, _by_site(problem, u)))
+
+
+def _by_site(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
+    return dict(zip(_free_sites(problem), u, strict=True))
+
+
+def _free_sites(problem: Problem) -> list[str]:
+    """Names of the sites that are sampled, sorted."""
+
+    def run(problem: Problem) -> dict[str, Any]:
+        trace = handlers.trace(handlers.seed(sites, 0)).get_trace(problem)
+        sampled = [site for site in trace.values() if site["type"] == "sample"]
+        return {site["name"]: site["value"] for site in sampled if not site["is_observed"]}
+
+    with _alone():
+        return sorted(jax.eval_shape(run, problem))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A scope in which the handlers of other threads and of callers do not see the sites."""
+    with _NUMPYRO, handlers.block():
+        yield

@@ -1,0 +1,224 @@
+"""The one check of what a posterior's file holds, before anything is computed from it."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.files import check_regular
+from jscale._core.notes import Note
+from jscale._core.text import enumerated, quoted_path, shown
+from jscale.fit.bayes._noise import NOISE
+from jscale.laws import LawFunction, Record, describe, get
+
+MIN_DRAWS = 10
+"""Draws or warm-up transitions of a chain: fewer can be neither summarised nor tuned by."""
+MAX_DRAWS = 10_000_000
+"""Draws of one parameter in all chains together."""
+_DRAWS_CODES = frozenset({"high-rhat", "low-ess", "divergences"})
+"""Codes of notes that follow from the draws: they are made again, not read."""
+_CENTRED = "_centred"
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a posterior's file holds, checked.
+
+    Attributes:
+        law: the law.
+        sites: parameter or noise parameter → (chains, draws).
+        diverging: (chains, draws) whether each transition diverged.
+        notes: notes on the data.
+        loss_min: smallest loss of the runs.
+        table_digest: hash of the table.
+    """
+
+    law: LawFunction
+    sites: Mapping[str, np.ndarray]
+    diverging: np.ndarray
+    notes: tuple[Note, ...]
+    loss_min: float
+    table_digest: str
+
+
+def check_path(path: Any) -> None:
+    """Check that a path is one of a regular file.
+
+    Raises:
+        JscaleError: not a path, no such file, a folder, a pipe or a device.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise JscaleError(f"must be a path of a file, not {shown(path)}", argument="path")
+    try:
+        exists = Path(path).exists()
+    except (OSError, ValueError):  # check_regular says why
+        exists = True
+    if not exists:
+        raise JscaleError(f"no posterior at {quoted_path(path)}: the file does not exist")
+    try:
+        check_regular(path)
+    except JscaleError as error:
+        raise JscaleError(f"cannot read a posterior from {quoted_path(path)}: {error}") from None
+
+
+def checked(
+    path: Any,
+    law: LawFunction | None,
+    sites: Mapping[str, np.ndarray],
+    diverging: np.ndarray,
+    attributes: Mapping[str, Any],
+) -> Content:
+    """Check the variables and attributes of a file.
+
+    Args:
+        path: of the file, for messages.
+        law: the expected law; None for the law of the catalogue that the file names.
+        sites: variable → (chains, draws).
+        diverging: (chains, draws) zeros and ones.
+        attributes: of the group ``posterior``.
+
+    Raises:
+        JscaleError: an attribute or variable that is missing, unknown, of another shape, or with
+            values that no posterior has; or another law.
+    """
+    where = quoted_path(path)
+    name = _text(where, attributes, "law")
+    law = _law(where, name, law)
+    if _json(where, attributes, "noise") != [NOISE]:
+        raise _wrong(where, "noise", f'expected ["{NOISE}"]')
+    loss_min = _attribute(where, attributes, "loss_min")
+    if not isinstance(loss_min, float) or not 0 < loss_min < math.inf:
+        raise _wrong(where, "loss_min", "expected a finite number above 0")
+    digest = _text(where, attributes, "table_digest")
+    if not _DIGEST.fullmatch(digest):
+        raise _wrong(where, "table_digest", "expected 64 hexadecimal digits")
+    notes = _notes(where, attributes)
+
+    record = describe(law)
+    _check_names(where, record, sites)
+    _check_shapes(where, sites, diverging)
+    check_draws(where, record, sites)
+
+    kept = {name: sites[name] for name in (*record.parameter_names, NOISE)}
+    return Content(law, kept, diverging.astype(bool), notes, loss_min, digest)
+
+
+def check_draws(where: str, record: Record, sites: Mapping[str, np.ndarray]) -> None:
+    """Check that draws are finite and inside the ranges of the parameters, and noise above zero.
+
+    Args:
+        where: head of a message.
+        record: of the law.
+        sites: parameter, noise parameter or other site → (chains, draws).
+
+    Raises:
+        JscaleError: a value that no posterior of the law has; the message names its place.
+    """
+    ranges = {p.name: (p.support.lower, p.support.upper) for p in record.parameters}
+    ranges[NOISE] = (0.0, math.inf)
+    for name, values in sites.items():
+        lower, upper = ranges.get(name, (-math.inf, math.inf))
+        valid = np.isfinite(values) & (values > lower) & (values < upper)
+        if not valid.all():
+            chain, draw = np.argwhere(~valid)[0]
+            raise JscaleError(
+                f"{where}: variable {shown(name)} has {values[chain, draw]:g} in draw {draw + 1} "
+                f"of chain {chain + 1}; expected finite values between {lower:g} and {upper:g}"
+            )
+
+
+def _law(where: str, name: str, law: LawFunction | None) -> LawFunction:
+    """The law that a file names."""
+    if law is None:
+        try:
+            return get(name)
+        except JscaleError:
+            raise JscaleError(
+                f"{where}: attribute 'law' is {shown(name)}, which is not in the catalogue; "
+                "expected a law of the catalogue, or the law as the second argument of fit.load"
+            ) from None
+    expected = describe(law).name
+    if expected != name:
+        raise JscaleError(f"{where} holds draws of law {shown(name)}, not of {shown(expected)}")
+    return law
+
+
+def _check_names(where: str, record: Record, sites: Iterable[str]) -> None:
+    """Check that the variables are those of the law: a missing or other one tells another law."""
+    expected = (*record.parameter_names, NOISE)
+    if missing := [name for name in expected if name not in sites]:
+        raise JscaleError(
+            f"{where}: no variable {enumerated(missing)}; "
+            f"draws of law {shown(record.name)} have {enumerated(expected)}"
+        )
+    allowed = {*expected, *(f"{name}{_CENTRED}" for name in record.parameter_names)}
+    if unknown := [name for name in sites if name not in allowed]:
+        raise JscaleError(
+            f"{where}: variable {enumerated(unknown)} is unknown; "
+            f"draws of law {shown(record.name)} have {enumerated(expected)}"
+        )
+
+
+def _check_shapes(where: str, sites: Mapping[str, np.ndarray], diverging: np.ndarray) -> None:
+    """Check that all variables are of one shape (chains, draws), and diverging is 0 or 1."""
+    for name, values in sites.items():
+        if values.shape != diverging.shape:
+            raise JscaleError(
+                f"{where}: variable {shown(name)} is of shape {values.shape}, and 'diverging' "
+                f"of {diverging.shape}; expected one shape (chains, draws)"
+            )
+    draws = diverging.shape[1]
+    if draws < MIN_DRAWS:
+        raise JscaleError(f"{where}: {draws} draws a chain; expected at least {MIN_DRAWS}")
+    if not np.isin(diverging, (0, 1)).all():
+        raise JscaleError(f"{where}: variable 'diverging' has values other than 0 and 1")
+
+
+def _notes(where: str, attributes: Mapping[str, Any]) -> tuple[Note, ...]:
+    """Notes on the data; those on the draws are left out."""
+    entries = _json(where, attributes, "notes")
+    notes = []
+    for entry in entries if isinstance(entries, list) else [None]:
+        match entry:
+            case [str(code), "info" | "warning" | "error" as severity, str(message)]:
+                notes.append(Note(code, severity, message))
+            case _:
+                raise _wrong(
+                    where, "notes", "expected a list of [code, info or warning or error, message]"
+                )
+    return tuple(note for note in notes if note.code not in _DRAWS_CODES)
+
+
+def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:
+    if name not in attributes:
+        raise JscaleError(
+            f"{where}: attribute {name!r} is missing; use an unedited copy, or sample again"
+        )
+    return attributes[name]
+
+
+def _text(where: str, attributes: Mapping[str, Any], name: str) -> str:
+    value = _attribute(where, attributes, name)
+    if not isinstance(value, str):
+        raise _wrong(where, name, "expected text")
+    return value
+
+
+def _json(where: str, attributes: Mapping[str, Any], name: str) -> Any:
+    text = _text(where, attributes, name)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise _wrong(where, name, "expected JSON") from None
+
+
+def _wrong(where: str, name: str, expected: str) -> JscaleError:
+    return JscaleError(f"{where}: attribute {name!r} is wrong; {expected}")
