@@ -11,7 +11,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import human, listing, plural, quote
+from jscale._core.text import did_you_mean, human, listing, plural, quote, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,8 +83,14 @@ class Runs:
         """
         name = self.find(column)
         if name is None:
-            raise JscaleError(f"{self.name} has no column {quote(column)} (it has: {self.listing})")
+            raise JscaleError(self.no_column(column))
         return self.columns[name]
+
+    def no_column(self, column: Any) -> str:
+        """The message that the table does not have a column, with the nearest name that it has."""
+        known = [*self.columns, *self.headers.values()]
+        hint = did_you_mean(text_of(column), known)
+        return f"{self.name} has no column {quote(column)} (it has: {self.listing}){hint}"
 
     def find(self, column: Any) -> str | None:
         """The canonical name of a column; None where the table does not have it.
@@ -92,6 +98,8 @@ class Runs:
         Args:
             column: its canonical name, or the name under which it was read.
         """
+        if not isinstance(column, str):
+            return None
         if column in self.columns:
             return column
         for name, header in self.headers.items():

@@ -200,8 +200,8 @@ def test_bootstrap_uses_the_weights_of_the_fit(kind, heteroscedastic, unweighted
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ("trust", "table has no column 'trust'"),
-        ("loss_se", "table has no column 'loss_se'"),
+        ("trust", "weights: table has no column 'trust'"),
+        ("loss_se", "weights: table has no column 'loss_se'"),
         ("gaps", "table: column 'gaps', row 3: the cell is empty; expected a weight of 0 or above"),
         ("reason", "table: column 'reason', row 1: 'because' is not a number; expected a weight"),
         (

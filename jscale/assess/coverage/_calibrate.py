@@ -20,7 +20,6 @@ from jscale.assess.coverage._simulated import NOISES, noise_of, simulate_tables
 from jscale.fit.objective import Objective, Weights, cluster_labels, few_clusters_note
 from jscale.fit.optimum import FitState, Point, resolve_point
 from jscale.fit.uncertainty import (
-    BOOTSTRAP_KINDS,
     TargetFunction,
     TargetTransform,
     choose_kinds,
@@ -112,6 +111,7 @@ def calibrate(
     _check(key, simulations, noise)
     shared = _shared_variance(noise, shared)
     check_level(level)
+    check_whole_number("draws", draws, at_least=2)
     functions = targets_by_name(law, targets)
     best, context = resolve_point(
         law, table, objective=objective, weights=weights, starts=starts, caller="calibrate"
@@ -124,8 +124,6 @@ def calibrate(
     kinds, column, notes = choose_kinds(
         table, context.data, kinds, by, state.objective, clustered=noise == "cluster"
     )
-    if any(kind in BOOTSTRAP_KINDS for kind in kinds):
-        check_whole_number("draws", draws, at_least=2)
     labels = None if column is None else cluster_labels(table, context.data, column)
 
     distribution = noise_of(state, noise, labels, shared)

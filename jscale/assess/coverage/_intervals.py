@@ -18,10 +18,11 @@ from jscale.fit.optimum import FitState, state_at
 from jscale.fit.uncertainty import (
     BOOTSTRAP_KINDS,
     CLUSTER_KINDS,
-    INTERVAL_KINDS,
+    COVARIANCE_KINDS,
     PROFILE_KINDS,
     RESAMPLING_OF,
     TargetTransform,
+    bootstrap_key,
     default_scaling,
     nan_note,
     percentiles,
@@ -72,6 +73,8 @@ class SimulatedIntervals:
             return self._bootstrap_ends(kind)
         if kind in PROFILE_KINDS:
             return self._by_simulation(kind, partial(self._profile_intervals, kind=kind))
+        if kind not in COVARIANCE_KINDS:
+            raise ValueError(f"unknown kind of interval: {kind!r}")
 
         state = self.state
         columns = params_at(
@@ -140,8 +143,7 @@ class SimulatedIntervals:
     def _bootstrap_ends(self, kind: str) -> tuple[dict[str, np.ndarray], list[Note]]:
         labels = self.labels if kind in CLUSTER_KINDS else None
         job = NestedBootstrap(self.state, RESAMPLING_OF[kind], labels, self.draws)
-        index = INTERVAL_KINDS.index(kind)
-        keys = jax.vmap(lambda k: jax.random.fold_in(k, index))(self.tables.keys)
+        keys = jax.vmap(partial(bootstrap_key, kind=kind))(self.tables.keys)
         tables = self.tables._replace(keys=keys)
         total = len(tables.losses) * self.draws
         with Progress(total, f"{kind} intervals", self.progress) as bar:

@@ -192,7 +192,9 @@ def _read_curves(table: Runs, by: str | None, points: int) -> _Curves:
         JscaleError: no column names the runs, none has several checkpoints, or one several sizes.
     """
     rows = usable_rows(table)
-    name = by or "run_id"
+    name = "run_id" if by is None else by
+    if by is not None and by not in table:
+        raise JscaleError(f": {table.no_column(by)}", argument="by")
     if name not in table:
         raise JscaleError(
             f"{table.name}: training curves need checkpoints and a column that names the run of "
@@ -206,7 +208,7 @@ def _read_curves(table: Runs, by: str | None, points: int) -> _Curves:
     curves = [i for i in range(len(labels)) if len(np.unique(log_C[run_of_row == i])) > 1]
     if not curves:
         raise JscaleError(
-            f"{table.name}: column {shown(name)} has one row a run: final losses are no training "
+            f"{table.name}: column {shown(name)} has one row a run: final losses are not training "
             "curves; expected several checkpoints of a run, or use the isoFLOP approach"
         )
     of_curves = log_C[np.isin(run_of_row, curves)]

@@ -29,7 +29,7 @@ def cluster_column(table: Runs, data: Data, by: str | None) -> str:
     Raises:
         JscaleError: the table has neither.
     """
-    column = by or default_cluster_column(table, data)
+    column = default_cluster_column(table, data) if by is None else by
     if column is None:
         raise JscaleError(
             f"{table.name}: no runs share a group or a size; expected ",
@@ -46,23 +46,29 @@ def cluster_labels(table: Runs, data: Data, by: str) -> np.ndarray:
         JscaleError: there is no such column, a cell of it is empty, all runs are in one cluster, or
             every run is in a cluster of its own.
     """
+    if by not in table:
+        raise JscaleError(f": {table.no_column(by)}", argument="by")
+
     values = table[by][data.rows]
     empty = _empty_cells(values)
     if empty.any():
         row = int(data.rows[np.flatnonzero(empty)[0]]) + 1
         raise JscaleError(
-            f"{table.name}: column {shown(by)}, row {row}: the cell is empty; clusters need a "
-            "value in every row"
+            f": {table.name}: column {shown(by)}, row {row}: the cell is empty; clusters need a "
+            "value in every row",
+            argument="by",
         )
     _, labels = np.unique(values, return_inverse=True)
     if labels.max() == 0:
         raise JscaleError(
-            f"{table.name}: column {shown(by)} has one value in all runs; clusters need at least "
-            "two"
+            f": {table.name}: column {shown(by)} has one value in all runs; clusters need at "
+            "least two",
+            argument="by",
         )
     if labels.max() + 1 == len(labels):
         raise JscaleError(
-            f"{table.name}: no two runs share a value of {shown(by)}; clusters need some that do"
+            f": {table.name}: no two runs share a value of {shown(by)}; clusters need some that do",
+            argument="by",
         )
     return labels
 

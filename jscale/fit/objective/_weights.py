@@ -106,6 +106,9 @@ def _relative_errors(table: Runs, data: Data, on: str) -> np.ndarray:
 
 
 def _column(table: Runs, data: Data, name: str) -> np.ndarray:
+    if name not in table:
+        raise JscaleError(f": {table.no_column(name)}", argument="weights")
+
     values = table[name]
     if values.dtype.kind not in "fiub":
         row = next(int(i) for i in data.rows if not _is_number(str(values[i])))

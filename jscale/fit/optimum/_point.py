@@ -1,7 +1,8 @@
 """The best parameters of a law for a table of runs, with a convergence certificate."""
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -36,14 +37,18 @@ _TO_STANDARD_DEVIATION = 1.4826
 """Median absolute value of normal residuals → their standard deviation."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Point:
     """A fit with its certificate; everything is float64.
 
     :func:`jscale.fit.covariance`, :func:`jscale.fit.profile`, :func:`jscale.fit.bootstrap` and
     :func:`jscale.fit.intervals` take a point in place of a law and a table, and then fit nothing
-    again. For that a point keeps its table and the state of its optimum. A copy with changed
-    attributes and a point read from a pickle have neither.
+    again. For that a point keeps its table and the state of its optimum, and so do its copies by
+    ``copy.copy`` and ``copy.deepcopy``. A point with attributes changed by ``replace`` and one read
+    from a pickle have neither.
+
+    Points are compared by identity. The arrays are read-only. ``params`` and ``stderr`` are plain
+    dicts, since JAX takes those as arguments: a change to one does not change the fit.
 
     Attributes:
         law: the law that was fitted.
@@ -86,6 +91,29 @@ class Point:
     # No argument of the constructor: ``copy.replace`` must not carry it to other parameters.
     _context: FitContext | None = field(default=None, init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        for name in ("covariance", "predicted", "residuals", "rows"):
+            values = np.asarray(getattr(self, name)).view()
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+
+    def __copy__(self) -> "Point":
+        """A point of the same fit, with its table and the state of its optimum."""
+        copied = replace(self)
+        object.__setattr__(copied, "_context", self._context)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Point":
+        """A point with copies of the result; what cannot change is shared."""
+        values = {
+            each.name: copy.deepcopy(getattr(self, each.name), memo)
+            for each in fields(self)
+            if each.init
+        }
+        copied = Point(**values)
+        object.__setattr__(copied, "_context", self._context)
+        return copied
+
     @property
     def n_runs(self) -> int:
         """Number of runs that were fitted."""
@@ -99,6 +127,11 @@ class Point:
     def __getstate__(self) -> dict[str, Any]:
         """A pickle holds the result alone, not the table and the compiled arrays behind it."""
         return {name: value for name, value in vars(self).items() if name != "_context"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The result of a pickle, with read-only arrays."""
+        vars(self).update(state)
+        self.__post_init__()
 
 
 @in_float64
@@ -253,8 +286,9 @@ def resolve_point(
         return law, _context_of(law, caller)
 
     if table is not None:
+        given = "given" if isinstance(table, Runs) else f"{shown(table)} is given"
         message = (
-            ": given together with a point, which has its own; "
+            f": {given} together with a point, which has its own; "
             f"expected {caller}(point, ...) or {caller}(law, table, ...)"
         )
         raise JscaleError(message, argument="table")
@@ -291,8 +325,11 @@ def _check_agreement(
         message = f": {resolve(objective)} contradicts the point's {best.objective_name}{advice}"
         raise JscaleError(message, argument="objective")
     if weights is not None and not _same_weights(context, weights):
-        own = "no weights" if best.weights is None else f"weights {best.weights!r}"
-        raise JscaleError(f": they contradict the point's {own}{advice}", argument="weights")
+        if best.weights is None:
+            message = f": the point was fitted without weights{advice}"
+        else:
+            message = f": they differ from the point's weights {best.weights!r}{advice}"
+        raise JscaleError(message, argument="weights")
     if starts is not None and starts != best.certificate.starts:
         message = f": {shown(starts)} contradicts the point's {best.certificate.starts}{advice}"
         raise JscaleError(message, argument="starts")
@@ -300,6 +337,10 @@ def _check_agreement(
 
 def _same_weights(context: FitContext, weights: Weights) -> bool:
     own = context.weights
+    if own is None:
+        weighted = apply_weights(context.table, context.data, weights, context.state.objective.on)
+        unequal = weighted.weights is not None or weighted.errors is not None
+        return not unequal and len(weighted) == len(context.data)
     if isinstance(weights, str) or isinstance(own, str) or own is None:
         named = isinstance(weights, str) and isinstance(own, str)
         return named and weights_name(context.table, weights) == weights_name(context.table, own)

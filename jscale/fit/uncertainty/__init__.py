@@ -1,7 +1,7 @@
 """Intervals: covariance, bootstrap and profile likelihood, for parameters and functions of them."""
 
 from jscale.fit.uncertainty._bootstrap import Bootstrap, bootstrap
-from jscale.fit.uncertainty._covariance import Covariance, covariance
+from jscale.fit.uncertainty._covariance import COVARIANCE_KINDS, Covariance, covariance
 from jscale.fit.uncertainty._ends import (
     Estimate,
     delta_method,
@@ -20,6 +20,7 @@ from jscale.fit.uncertainty._kinds import (
     INTERVAL_KINDS,
     PROFILE_KINDS,
     RESAMPLING_OF,
+    bootstrap_key,
     choose_kinds,
 )
 from jscale.fit.uncertainty._profile import profile
@@ -36,6 +37,7 @@ from jscale.fit.uncertainty._targets import (
 __all__ = [
     "BOOTSTRAP_KINDS",
     "CLUSTER_KINDS",
+    "COVARIANCE_KINDS",
     "INTERVAL_KINDS",
     "PROFILE_KINDS",
     "RESAMPLING_OF",
@@ -48,6 +50,7 @@ __all__ = [
     "TargetFunction",
     "TargetTransform",
     "bootstrap",
+    "bootstrap_key",
     "choose_kinds",
     "covariance",
     "default_scaling",

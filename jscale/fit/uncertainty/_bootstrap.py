@@ -47,7 +47,7 @@ _TO_STANDARD_DEVIATION = 1.4826
 Multipliers = Literal["rademacher", "mammen"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bootstrap:
     """A law refitted to resampled runs; everything is float64.
 
@@ -180,13 +180,14 @@ def bootstrap(
     other starts before it counts as failed.
 
     "rows" draws runs with replacement. "cluster" draws whole clusters of them (seeds of one model,
-    checkpoints of one run); other kinds take errors that runs share for independent ones. "wild"
+    checkpoints of one run); the other kinds treat the errors of the runs of a cluster as
+    independent, except "wild" with ``by``. "wild"
     keeps the runs and gives their residuals (by cluster, with ``by``) random signs. "parametric"
     simulates losses from the fitted law with noise that suits the objective: normal for squares,
     Student-t with the objective's degrees of freedom for a Student likelihood and with 4 for Huber
     losses. The noise has the residuals' size (for squares root mean square, else median), times
-    ``sqrt(n / (n - k))`` for the k fitted parameters. The last two draw errors as likely above the
-    law as below, and are refused for an objective that is not symmetric.
+    ``sqrt(n / (n - k))`` for the k fitted parameters. "wild" and "parametric" draw errors
+    that are as likely above the law as below, and raise for an objective that is not symmetric.
 
     Args:
         law: a fitted :class:`jscale.fit.Point`, or a declared law.

@@ -19,14 +19,14 @@ from jscale.fit.objective import (
 )
 from jscale.fit.optimum import Point, mask_unidentified, resolve_point
 from jscale.fit.uncertainty._identified import unidentified
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
 
 CovarianceKind = Literal["fisher", "sandwich", "cluster-sandwich"]
 COVARIANCE_KINDS = ("fisher", "sandwich", "cluster-sandwich")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Covariance:
     """How far the best parameters would move with other runs of the same kind.
 
@@ -49,6 +49,12 @@ class Covariance:
     def stderr(self) -> Mapping[str, float]:
         """Parameter → standard error."""
         return dict(zip(self.point.params, np.sqrt(np.diag(self.matrix)).tolist(), strict=True))
+
+    def __repr__(self) -> str:
+        name = describe(self.point.law).name
+        errors = ", ".join(f"{k}±{error:.2g}" for k, error in self.stderr.items())
+        clusters = "" if self.by is None else f" by {self.by}"
+        return f"<Covariance {name}, {self.kind}{clusters}: {errors}>"
 
 
 @overload
@@ -86,7 +92,7 @@ def covariance(
     ``covariance(point)`` uses a fit that exists; ``covariance(law, table)`` makes one first.
 
     "fisher" is the classical estimate, for independent errors of one size: the variance of the
-    residuals times the inverse of the objective's stiffness, or the inverse Fisher information of a
+    residuals times the inverse Hessian of the objective, or the inverse Fisher information of a
     likelihood with its free scale. "sandwich" holds for independent errors of any sizes (HC1).
     "cluster-sandwich" sums gradients by cluster first and holds for errors that runs of a cluster
     share (CR1).
@@ -124,6 +130,13 @@ def covariance(
         >>> print(fisher.matrix.shape, f"{fisher.stderr['E']:.2f}")
         (5, 5) 0.06
     """
+    if isinstance(table, str) and table in COVARIANCE_KINDS:
+        raise JscaleError(
+            f": {shown(table)} is not a table; did you mean ",
+            Argument("kind", table),
+            "?",
+            argument="table",
+        )
     if kind not in COVARIANCE_KINDS:
         message = f"must be one of {', '.join(COVARIANCE_KINDS)}, not {shown(kind)}"
         raise JscaleError(message, argument="kind")

@@ -3,16 +3,16 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import jax
 import numpy as np
 
-from jscale._core.checks import check_level
+from jscale._core.checks import check_key, check_level
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale._core.text import enumerated, shown
+from jscale._core.text import enumerated, plural, shown
 from jscale.fit.objective import Objective, Weights, cluster_labels, few_clusters_note
 from jscale.fit.optimum import FitContext, Point, resolve_point
 from jscale.fit.uncertainty._bootstrap import Resampling, bootstrap_point, rows_resampled_note
@@ -31,10 +31,12 @@ from jscale.fit.uncertainty._kinds import (
     INTERVAL_KINDS,
     PROFILE_KINDS,
     RESAMPLING_OF,
+    bootstrap_key,
+    check_kinds,
     choose_kinds,
 )
 from jscale.fit.uncertainty._profile_target import default_scaling, profile_target
-from jscale.fit.uncertainty._resampling import check_resampling
+from jscale.fit.uncertainty._resampling import check_draws
 from jscale.fit.uncertainty._targets import (
     TargetFunction,
     TargetTransform,
@@ -71,7 +73,7 @@ class Interval:
         return self.high - self.low
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Intervals:
     """Intervals of several kinds, side by side.
 
@@ -102,11 +104,20 @@ class Intervals:
         for row in self.rows:
             if (row.target, row.kind) == (target, kind):
                 return row
-        raise JscaleError(f"there is no {shown(kind)} interval of {shown(target)}")
+        targets, kinds = (self._distinct(name) for name in ("target", "kind"))
+        raise JscaleError(
+            f"there is no {shown(kind)} interval of {shown(target)}; "
+            f"targets: {enumerated(targets)}; kinds: {enumerated(kinds)}"
+        )
+
+    def _distinct(self, attribute: str) -> list[str]:
+        """The targets, or the kinds, of the intervals, in order."""
+        return list(dict.fromkeys(getattr(row, attribute) for row in self.rows))
 
     def __repr__(self) -> str:
-        targets, kinds = ({getattr(row, name) for row in self.rows} for name in ("target", "kind"))
-        size = f"{len(targets)} targets x {len(kinds)} kinds at {self.level:.4g}"
+        targets = plural(len(self._distinct("target")), "target")
+        kinds = plural(len(self._distinct("kind")), "kind")
+        size = f"{targets} x {kinds} at {self.level:.4g}"
         name, ending = describe(self.point.law).name, self.point.certificate.status
         return f"<Intervals {name}: {size}; {ending}>"
 
@@ -116,7 +127,7 @@ def intervals(
     law: Point,
     table: None = None,
     *,
-    key: jax.Array,
+    key: jax.Array | None = None,
     targets: Targets | None = None,
     kinds: Sequence[str] | None = None,
     level: float = 0.9,
@@ -131,7 +142,7 @@ def intervals(
     law: LawFunction,
     table: Runs,
     *,
-    key: jax.Array,
+    key: jax.Array | None = None,
     targets: Targets | None = None,
     kinds: Sequence[str] | None = None,
     level: float = 0.9,
@@ -149,7 +160,7 @@ def intervals(
     law: LawFunction | Point,
     table: Runs | None = None,
     *,
-    key: jax.Array,
+    key: jax.Array | None = None,
     targets: Targets | None = None,
     kinds: Sequence[str] | None = None,
     level: float = 0.9,
@@ -168,21 +179,25 @@ def intervals(
     "fisher", "sandwich" and "cluster-sandwich" are the estimate and its standard error (delta
     method), on a logarithmic scale for positive targets; the bootstraps are percentiles of refits;
     "profile" and "cluster-profile" are those of :func:`jscale.fit.profile`. When kinds disagree,
-    they assume different things about the errors: "fisher" and "bootstrap-parametric" that they are
-    independent and of one size, or of the sizes that the weights say; the sandwich, rows and wild
-    kinds that they are independent; the cluster kinds that they are independent between clusters.
+    they assume different things about the errors:
+
+    - "fisher" and "bootstrap-parametric": independent errors of one size, or of the sizes that the
+      weights imply;
+    - "sandwich", "bootstrap-rows", "bootstrap-wild" and "profile": independent errors of any sizes
+      ("profile" of a likelihood: errors of that likelihood's distribution);
+    - the cluster kinds: errors that are independent between clusters.
 
     Standard errors and profiles use Student's t, with n - k degrees of freedom or one less than
     there are clusters; the profile of a likelihood uses chi-squared. An unidentified parameter has
     its whole range in every kind, and so has every target where there are as many parameters as
     runs.
 
-    Source: of the degrees of freedom by cluster, Cameron & Miller 2015.
+    Source of the degrees of freedom by cluster: Cameron & Miller 2015.
 
     Args:
         law: a fitted :class:`jscale.fit.Point`, or a declared law.
         table: validated runs, with a law only.
-        key: a JAX random key; the same key gives the same bytes.
+        key: a JAX random key, for the bootstrap kinds; the same key gives the same bytes.
         targets: parameters, or JAX functions of the parameters by name (see
             :func:`jscale.fit.profile`); all parameters for None.
         kinds: some of :data:`jscale.fit.INTERVAL_KINDS`; all that the table allows for None.
@@ -220,6 +235,9 @@ def intervals(
         sandwich: 0.19 to 0.49
     """
     check_level(level)
+    check_draws(draws)
+    # Every table allows a bootstrap of the rows, so that all kinds need a key.
+    _check_key_for(INTERVAL_KINDS if kinds is None else check_kinds(kinds), key)
     # A law that is not one gets its own message from describe.
     requested = targets_by_name(law.law if isinstance(law, Point) else law, targets)
     best, context = resolve_point(
@@ -231,8 +249,6 @@ def intervals(
     labels = None
     if choice.by is not None:
         labels = cluster_labels(context.table, context.data, choice.by)
-    if any(kind in BOOTSTRAP_KINDS for kind in choice.kinds):
-        check_resampling(draws, key, "rows", "rademacher")
 
     unbounded = unbounded_targets(best, requested)
     transforms = {name: target_transform(best.law, name, t) for name, t in requested.items()}
@@ -260,10 +276,27 @@ def intervals(
     return Intervals(tuple(rows), level, best, choice.by, draws, seconds, unique)
 
 
+def _check_key_for(kinds: Sequence[str], key: Any) -> None:
+    """Check the random key, which only bootstraps need.
+
+    Raises:
+        JscaleError: no key for a bootstrap, or something that is not a key.
+    """
+    if key is not None:
+        check_key(key)
+        return
+    if drawn := [kind for kind in kinds if kind in BOOTSTRAP_KINDS]:
+        message = (
+            f": none was given, and kind {shown(drawn[0])} draws random numbers; expected a JAX "
+            "random key such as jax.random.key(0)"
+        )
+        raise JscaleError(message, argument="key")
+
+
 def missing_value_notes(rows: Sequence[Interval]) -> list[Note]:
     """A warning for each target without a value at the fit."""
     names = dict.fromkeys(row.target for row in rows if np.isnan(row.estimate))
-    message = "has no value at the best fit: its intervals mean nothing"
+    message = "has no value at the best fit, so its intervals are undefined"
     return [
         Note("target-without-value", "warning", f"{name} {message}", {"target": name})
         for name in names
@@ -297,7 +330,7 @@ class _Job:
     transforms: Mapping[str, TargetTransform]
     level: float
     labels: np.ndarray | None
-    key: jax.Array
+    key: Any
     draws: int
     progress: bool
 
@@ -322,7 +355,9 @@ class _Job:
             return self._wald(kind, labels), []
         if kind in PROFILE_KINDS:
             return self._profile(kind, labels)
-        return self._bootstrap(kind, labels)
+        if kind in BOOTSTRAP_KINDS:
+            return self._bootstrap(kind, labels)
+        raise ValueError(f"unknown kind of interval: {kind!r}")
 
     def _wald(self, kind: str, labels: np.ndarray | None) -> _Ends:
         state, params = self.context.state, self.best.params
@@ -343,7 +378,7 @@ class _Job:
         return ends, [note for profile in profiles.values() for note in profile.notes]
 
     def _bootstrap(self, kind: str, labels: np.ndarray | None) -> tuple[_Ends, Sequence[Note]]:
-        key = jax.random.fold_in(self.key, INTERVAL_KINDS.index(kind))
+        key = bootstrap_key(self.key, kind)
         request = Resampling(
             RESAMPLING_OF[kind], labels, int(self.draws), key, "rademacher", self.progress
         )

@@ -1,11 +1,13 @@
 """The kinds of intervals, and which of them a table and an objective allow."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
 
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import shown
+from jscale._core.text import did_you_mean, shown, text_of
 from jscale.fit.objective import Objective, default_cluster_column
 from jscale.fit.uncertainty._covariance import COVARIANCE_KINDS
 from jscale.fit.uncertainty._resampling import SYMMETRIC, ResamplingKind
@@ -20,6 +22,17 @@ RESAMPLING_OF: Mapping[str, ResamplingKind] = {
 }
 """Kind of interval → kind of resampling for :func:`jscale.fit.bootstrap`."""
 BOOTSTRAP_KINDS = tuple(RESAMPLING_OF)
+_STREAM_OF: Mapping[str, int] = {
+    "bootstrap-rows": 3,
+    "bootstrap-cluster": 4,
+    "bootstrap-wild": 5,
+    "bootstrap-wild-cluster": 6,
+    "bootstrap-parametric": 7,
+}
+"""Kind of interval → number of its stream of random numbers.
+
+A number never changes: a new kind takes one of its own, so that the others draw the same tables.
+"""
 PROFILE_KINDS = ("profile", "cluster-profile")
 INTERVAL_KINDS = (*COVARIANCE_KINDS, *BOOTSTRAP_KINDS, *PROFILE_KINDS)
 CLUSTER_KINDS = (
@@ -45,20 +58,40 @@ class ChosenKinds(NamedTuple):
     notes: list[Note]
 
 
-def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
+def bootstrap_key(key: jax.Array, kind: str) -> jax.Array:
+    """The random key of a bootstrap from the key that all kinds share.
+
+    Args:
+        key: a JAX random key.
+        kind: one of :data:`BOOTSTRAP_KINDS`.
+
+    Raises:
+        ValueError: a kind that draws no random numbers.
+    """
+    if kind not in _STREAM_OF:
+        raise ValueError(f"kind {kind!r} has no stream of random numbers")
+    return jax.random.fold_in(key, _STREAM_OF[kind])
+
+
+def check_kinds(kinds: Any) -> tuple[str, ...]:
     """``kinds`` without repetitions.
 
     Raises:
         JscaleError: one that does not exist, or none at all.
     """
-    several = (kinds,) if isinstance(kinds, str) else tuple(dict.fromkeys(kinds))
-    if unknown := [kind for kind in several if kind not in INTERVAL_KINDS]:
-        message = f": {shown(unknown[0])} is none of {', '.join(INTERVAL_KINDS)}"
+    if not isinstance(kinds, Iterable):
+        message = f": expected names of kinds such as 'profile', not {shown(kinds)}"
         raise JscaleError(message, argument="kinds")
-    if not several:
+
+    requested = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    if unknown := [kind for kind in requested if kind not in INTERVAL_KINDS]:
+        hint = did_you_mean(text_of(unknown[0]), INTERVAL_KINDS)
+        expected = f"expected one of {', '.join(INTERVAL_KINDS)}"
+        raise JscaleError(f": unknown kind {shown(unknown[0])}; {expected}{hint}", argument="kinds")
+    if not requested:
         message = "is empty; expected at least one, or None for all that the table allows"
         raise JscaleError(message, argument="kinds")
-    return several
+    return tuple(dict.fromkeys(requested))
 
 
 def choose_kinds(
@@ -87,7 +120,7 @@ def choose_kinds(
     requested = None if kinds is None else check_kinds(kinds)
     users = [f"kind {shown(kind)}" for kind in requested or () if kind in CLUSTER_KINDS]
     users += ["noise 'cluster'"] if clustered else []
-    column = by or default_cluster_column(table, data)
+    column = default_cluster_column(table, data) if by is None else by
     if column is None and users:
         raise JscaleError(
             f"{table.name}: {users[0]} needs clusters, and no runs share a group or a size; "

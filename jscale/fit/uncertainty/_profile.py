@@ -97,18 +97,22 @@ def profile(
     weights: Weights = None,
     starts: int | None = None,
 ) -> Profile:
-    """The interval in which the best objective stays within a level's threshold of the least.
+    """The profile-likelihood interval of a parameter or of a function of the parameters.
 
     ``profile(point, target)`` uses a fit that exists; ``profile(law, table, target)`` makes one
     first.
 
     The interval of a function of a target is the function of its interval; nothing is linearised.
 
-    A likelihood is compared with its least by chi-squared. Another objective (squares, a Huber sum)
-    has no scale of its own, and neither has a likelihood of weighted runs: its increase is divided
-    by the ratio of the target's variance, by default the sandwich, to the one that its curvature
-    implies (Rotnitzky & Jewell 1990; Pace, Salvan & Sartori 2011), so that the interval holds for
-    robust objectives and, by cluster, for errors that runs share.
+    The objective is minimised over the other parameters at each value of the target. The interval
+    holds the values at which twice its increase over the minimum stays below a threshold, which is
+    a quantile of chi-squared for a likelihood.
+
+    Another objective (squares, a Huber sum) has no scale of its own, and neither has a likelihood
+    of weighted runs. Its increase is divided by the ratio of the target's variance, by default the
+    sandwich, to the variance that its curvature implies (Rotnitzky & Jewell 1990; Pace, Salvan &
+    Sartori 2011). The interval then holds for robust objectives and, by cluster, for errors that
+    runs share.
 
     Args:
         law: a fitted :class:`jscale.fit.Point`, or a declared law.
@@ -180,15 +184,23 @@ def _single_target(
     """
     if isinstance(law, Point) and target is None and not isinstance(table, Runs):
         table, target = None, table
+    if isinstance(law, Point) and table is not None and not isinstance(table, Runs):
+        message = (
+            f": {shown(table)} is not a table; expected profile(point, target) with one target, "
+            "or profile(law, table, target)"
+        )
+        raise JscaleError(message, argument="table")
     if target is None:
         message = ": none was given; expected a parameter or a function of the parameters"
         raise JscaleError(message, argument="target")
 
+    if isinstance(target, Mapping) and len(target) > 1:
+        message = f": profile takes one target, not {len(target)}: {enumerated(target)}"
+        raise JscaleError(message, argument="target")
+
     named = isinstance(target, Mapping | str)
     declared = law.law if isinstance(law, Point) else law
-    by_name = targets_by_name(declared, target if named else [target])
-    if len(by_name) != 1:
-        raise JscaleError(f"profile takes one target, not {len(by_name)}: {enumerated(by_name)}")
+    by_name = targets_by_name(declared, target if named else [target], "target")
     ((name, function),) = by_name.items()
     return name, function, table
 

@@ -44,12 +44,12 @@ _GAP_TOLERANCE = 1e-5
 """Distance of an end from the threshold, relative to it, above which the side has failed."""
 _BELOW_TOLERANCE = 1e-6
 """Share of the threshold by which a point of the profile must lie below the fit to show that the
-fit was no optimum."""
+fit was not an optimum."""
 _ROUNDING = 1e-13
 """Rounding error of the objective, relative to its value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
     """The least objective for every value of a target, and the interval that it implies.
 
@@ -74,7 +74,8 @@ class Profile:
         scale: the number that the objective is divided by.
         stderr: standard error of the target, or of its logarithm, by that variance.
         log: whether the path and ``stderr`` are those of the logarithm.
-        status: ``converged``, or ``not_converged`` where a side failed or the fit was no optimum.
+        status: ``converged``, or ``not_converged`` where a side failed or the fit was not an
+            optimum.
         notes: warnings and remarks.
     """
 
@@ -174,7 +175,7 @@ def _below_fit_note(state: FitState, name: str, lowest: float, threshold: float)
 
     message = (
         f"the profile of {name} passes an objective {-lowest:.3g} below the fit's: "
-        "the fit was no optimum"
+        "the fit was not an optimum"
     )
     return [Note("profile-below-fit", "error", message, {"rise": lowest})]
 

@@ -250,21 +250,30 @@ def _tables(
     return jax.vmap(lambda i: draw(jax.random.fold_in(key, i)))(first + jnp.arange(size))
 
 
+def check_draws(draws: Any) -> None:
+    """Validate the number of refits of a bootstrap.
+
+    Raises:
+        JscaleError: not a whole number of at least 2, or a number that must be a mistake.
+    """
+    check_whole_number("draws", draws, at_least=2)
+    if draws > MAX_DRAWS:
+        raise JscaleError(f"must be at most {MAX_DRAWS:,}, not {draws:,}", argument="draws")
+
+
 def check_resampling(draws: Any, key: Any, kind: str, multipliers: str) -> None:
     """Validate the arguments of a bootstrap.
 
     Raises:
         JscaleError: naming the argument and what was expected.
     """
-    check_whole_number("draws", draws, at_least=2)
+    check_draws(draws)
     if kind not in RESAMPLING_KINDS:
         message = f"must be one of {', '.join(RESAMPLING_KINDS)}, not {shown(kind)}"
         raise JscaleError(message, argument="kind")
     if multipliers not in MULTIPLIERS:
         message = f"must be one of {', '.join(MULTIPLIERS)}, not {shown(multipliers)}"
         raise JscaleError(message, argument="multipliers")
-    if draws > MAX_DRAWS:
-        raise JscaleError(f"must be at most {MAX_DRAWS:,}, not {draws:,}", argument="draws")
     if multipliers != MULTIPLIERS[0] and kind != "wild":
         message = f" belongs to the kind 'wild', not to {shown(kind)}"
         raise JscaleError(Argument("multipliers", multipliers), message)

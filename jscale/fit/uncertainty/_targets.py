@@ -1,6 +1,6 @@
 """Targets of intervals: a parameter or a function of the parameters, on an unbounded scale."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import enumerated, shown
+from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.laws import LawFunction, describe
 
 _MESSAGE_LIMIT = 400
@@ -101,14 +101,14 @@ def target_transform(law: LawFunction, name: str, target: str | TargetFunction) 
         lower, upper = float(support.lower), float(support.upper)
         return TargetTransform(name, function, choice, logs[at], lower, upper)
 
-    _check_function(law, name, target)
+    _check_function(law, name, target, "targets")
     log = bool(getattr(target, "positive", False))
     lower = 0.0 if log else -np.inf
     choice = jnp.zeros(len(logs))
     return TargetTransform(name, FunctionTarget(target, log), choice, log, lower, np.inf)
 
 
-def _check_function(law: LawFunction, name: str, function: TargetFunction) -> None:
+def _check_function(law: LawFunction, name: str, function: TargetFunction, argument: str) -> None:
     """Trace a function once, before anything is computed with it.
 
     Raises:
@@ -116,7 +116,7 @@ def _check_function(law: LawFunction, name: str, function: TargetFunction) -> No
     """
     known = describe(law).parameter_names
     expected = (
-        f"target {shown(name)} must be a JAX function from a dict of the parameters "
+        f": {shown(name)} must be a JAX function from a dict of the parameters "
         f"({enumerated(known)}) to one real number"
     )
     params = {each: jax.ShapeDtypeStruct((), jnp.result_type(float)) for each in known}
@@ -125,62 +125,77 @@ def _check_function(law: LawFunction, name: str, function: TargetFunction) -> No
     except Exception as error:  # a user's function may raise anything
         first_line = next(iter(str(error).splitlines()), "")
         message = f"{expected}; it raised {type(error).__name__}: {first_line}"
-        raise JscaleError(message[:_MESSAGE_LIMIT]) from error
+        raise JscaleError(message[:_MESSAGE_LIMIT], argument=argument) from error
 
     shape, dtype = getattr(result, "shape", None), getattr(result, "dtype", None)
     if shape is None or dtype is None:
-        raise JscaleError(f"{expected}, not to a {type(result).__name__}")
+        raise JscaleError(f"{expected}, not to a {type(result).__name__}", argument=argument)
     if shape != ():
-        raise JscaleError(f"{expected}, not to an array of shape {shape}")
+        raise JscaleError(f"{expected}, not to an array of shape {shape}", argument=argument)
     if not jnp.issubdtype(dtype, jnp.floating):
-        raise JscaleError(f"{expected}, not to one of type {dtype}")
+        raise JscaleError(f"{expected}, not to one of type {dtype}", argument=argument)
 
 
-def targets_by_name(law: LawFunction, targets: Any) -> dict[str, str | TargetFunction]:
+def targets_by_name(
+    law: LawFunction, targets: Any, argument: str = "targets"
+) -> dict[str, str | TargetFunction]:
     """Targets by name; all parameters for None.
 
     Args:
         law: a declared law.
         targets: a name or a function, several of them, or names → functions.
+        argument: the caller's name of ``targets``, for messages.
 
     Raises:
-        JscaleError: a name that is not a parameter, or something that is neither a name nor a
-            function.
+        JscaleError: a name that is not a parameter, something that is neither a name nor a
+            function, or a function that JAX cannot trace.
     """
     known = describe(law).parameter_names
     if targets is None:
         return {name: name for name in known}
 
-    by_name = dict(targets) if isinstance(targets, Mapping) else _label(targets)
+    by_name = dict(targets) if isinstance(targets, Mapping) else _label(targets, argument)
     if not by_name:
         message = "is empty; expected at least one, or None for all parameters"
-        raise JscaleError(message, argument="targets")
+        raise JscaleError(message, argument=argument)
     for name, target in by_name.items():
         if isinstance(target, str) and target not in known:
+            is_quantity = target == "a" or "@" in target
+            hint = "" if is_quantity else did_you_mean(target, known)
             raise JscaleError(
-                f"law {describe(law).name!r} has no parameter {shown(target)} "
-                f"(it has: {enumerated(known)}); any other target is a function of the "
-                f"parameters, such as assess.quantity(law, {shown(target)}) gives"
+                f": law {describe(law).name!r} has no parameter {shown(target)} "
+                f"(it has: {enumerated(known)}){hint}; any other target "
+                "is a function of the parameters, which assess.quantity makes from a text such as "
+                "'a' or 'N_opt@1e24'",
+                argument=argument,
             )
         if not (isinstance(target, str) or callable(target)):
             raise JscaleError(
-                f"target {shown(name)} must be a parameter or a function of the parameters, "
-                f"not {shown(target)}"
+                f": expected a parameter or a function of the parameters, not {shown(target)}",
+                argument=argument,
             )
+        if not isinstance(target, str):
+            _check_function(law, name, target, argument)
     return by_name
 
 
-def _label(targets: Any) -> dict[str, Any]:
+def _label(targets: Any, argument: str) -> dict[str, Any]:
     """A target or several of them under their own names.
 
     Raises:
         JscaleError: two have the same name.
     """
-    several = [targets] if isinstance(targets, str) or callable(targets) else list(targets)
+    if isinstance(targets, str) or callable(targets):
+        several = [targets]
+    elif isinstance(targets, Iterable):
+        several = list(targets)
+    else:
+        message = f": expected parameters or functions of the parameters, not {shown(targets)}"
+        raise JscaleError(message, argument=argument)
     labels = [
         each if isinstance(each, str) else str(getattr(each, "__name__", each)) for each in several
     ]
     if repeated := [label for label in labels if labels.count(label) > 1]:
         message = f": two are named {shown(repeated[0])}; expected each under a name of its own"
-        raise JscaleError(message, argument="targets")
+        raise JscaleError(message, argument=argument)
     return dict(zip(labels, several, strict=True))

@@ -267,16 +267,24 @@ def test_an_interrupt_ends_it(monkeypatch, point):
             {"kind": "jackknife"},
             "kind must be one of rows, cluster, wild, parametric, not 'jackknife'",
         ),
-        ({"kind": "cluster", "by": "group"}, "table has no column 'group'"),
+        ({"kind": "cluster", "by": "group"}, "by: table has no column 'group'"),
+        ({"kind": "cluster", "by": "onee"}, "by: table has no column .*; did you mean 'one'"),
+        ({"kind": "cluster", "by": ""}, "by: table has no column ''"),
         (
             {"multipliers": "mammen"},
             "multipliers='mammen' belongs to the kind 'wild', not to 'rows'",
         ),
         ({"key": jax.random.split(jax.random.key(0), 3)}, "key must be one JAX random key"),
         ({"kind": "cluster", "by": "seed"}, "no column 'seed'"),
-        ({"kind": "cluster", "by": "one"}, "column 'one' has one value in all runs"),
-        ({"kind": "cluster", "by": "own"}, "no two runs share a value of 'own'"),
-        ({"kind": "wild", "by": "gap"}, "column 'gap', row 4: the cell is empty"),
+        ({"kind": "cluster", "by": "one"}, "by: table: column 'one' has one value in all runs"),
+        (
+            {"kind": "cluster", "by": "own"},
+            "no two runs share a value of 'own'; clusters need some that do",
+        ),
+        (
+            {"kind": "wild", "by": "gap"},
+            "column 'gap', row 4: the cell is empty; clusters need a value in every row",
+        ),
         ({"kind": "wild", "by": "text"}, "column 'text', row 2: the cell is empty"),
         (
             {"by": "N"},

@@ -8,7 +8,13 @@ import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.fit.uncertainty import nan_note, percentiles, wald_interval
+from jscale.fit.uncertainty import (
+    BOOTSTRAP_KINDS,
+    bootstrap_key,
+    nan_note,
+    percentiles,
+    wald_interval,
+)
 from jscale.fit.uncertainty._targets import ParameterTarget, TargetTransform
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
@@ -90,7 +96,7 @@ def test_linear_profiles_are_the_sandwich(intervals):
 
 def test_bootstraps_are_percentiles_of_the_refits(point, intervals):
     for kind, by in (("rows", None), ("cluster", "group"), ("wild", None), ("parametric", None)):
-        key = jax.random.fold_in(KEY, fit.INTERVAL_KINDS.index(f"bootstrap-{kind}"))
+        key = bootstrap_key(KEY, f"bootstrap-{kind}")
         resampled = fit.bootstrap(point, kind=kind, by=by, key=key, draws=60)
         row = intervals.of("b", f"bootstrap-{kind}")
         assert (row.low, row.high) == pytest.approx(resampled.interval(0.9)["b"], rel=1e-12)
@@ -117,7 +123,7 @@ def test_chosen_kinds_and_levels(point):
     assert chosen.by is None
     wide = fit.intervals(point, key=KEY, kinds="fisher", level=0.99, targets="b")
     assert wide.of("b", "fisher").width > 3 * chosen.of("b", "fisher").width
-    with pytest.raises(JscaleError, match="there is no 'sandwich' interval of 'b'"):
+    with pytest.raises(JscaleError, match=r"no 'sandwich' interval of 'b'; targets: .*; kinds: "):
         chosen.of("b", "sandwich")
 
 
@@ -224,13 +230,21 @@ def test_percentiles_of_values_that_are_not_finite():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kinds": ["hessian"]}, "kinds: 'hessian' is none of fisher, sandwich"),
+        ({"kinds": ["hessian"]}, "kinds: unknown kind 'hessian'; expected one of fisher, sand"),
+        ({"kinds": ["sandwhich"]}, "unknown kind 'sandwhich'; .*; did you mean 'sandwich'"),
+        ({"kinds": 3}, "kinds: expected names of kinds such as 'profile', not 3"),
+        ({"kinds": [["profile"]]}, r"kinds: unknown kind \['profile'\]"),
+        ({"kinds": ["bootstrap-rows"], "key": None}, "key: none was given, and kind 'bootstrap-r"),
+        ({"kinds": ["fisher"], "key": 3}, "key must be a JAX random key"),
+        ({"kinds": ["fisher"], "draws": 0}, "draws must be a whole number of at least 2"),
+        ({"by": ""}, "by: .* has no column ''"),
         ({"kinds": []}, "kinds is empty"),
         ({"targets": []}, "targets is empty"),
-        ({"targets": "c"}, "has no parameter 'c'"),
+        ({"targets": 3}, "targets: expected parameters or functions of the parameters, not 3"),
+        ({"targets": "c"}, "targets: law .* has no parameter 'c'"),
         ({"targets": [loss_at, loss_at]}, "targets: two are named 'loss_at'"),
         ({"level": 1.0}, "level must lie between 0 and 1"),
-        ({"by": "one"}, "no column 'one'"),
+        ({"by": "one"}, "by: .* has no column 'one'"),
         ({"by": "group", "kinds": ["fisher"]}, "by='group' belongs to the kinds cluster-sandwich"),
         ({"draws": 1}, "draws must be a whole number of at least 2"),
     ],
@@ -240,3 +254,27 @@ def test_a_mistake_is_one_line(options, message, point):
     with pytest.raises(JscaleError, match=message) as caught:
         fit.intervals(point, **{**DRAWN, **options})
     assert "\n" not in str(caught.value)
+
+
+def test_only_bootstraps_need_a_key(point):
+    without = fit.intervals(point, kinds=["fisher", "profile"])
+    assert without.rows == fit.intervals(point, kinds=["fisher", "profile"], key=KEY).rows
+
+
+def test_the_random_numbers_of_a_kind_never_change():
+    """These numbers are part of every published interval: a new kind takes one of its own."""
+    streams = {
+        "bootstrap-rows": 3,
+        "bootstrap-cluster": 4,
+        "bootstrap-wild": 5,
+        "bootstrap-wild-cluster": 6,
+        "bootstrap-parametric": 7,
+    }
+    for kind in BOOTSTRAP_KINDS:
+        expected = jax.random.fold_in(KEY, streams.pop(kind))
+        assert jax.random.key_data(bootstrap_key(KEY, kind)).tolist() == (
+            jax.random.key_data(expected).tolist()
+        )
+    assert not streams
+    with pytest.raises(ValueError, match="'profile' has no stream"):
+        bootstrap_key(KEY, "profile")
