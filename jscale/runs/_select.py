@@ -1,5 +1,6 @@
 """``select``: the columns and rows of a table that a law uses."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import quote
+from jscale._core.text import quote, quoted_path
 from jscale.laws import Input, LawFunction, describe
 from jscale.laws.declaration import require_compilable, sum_label, sum_of_parts
 from jscale.runs._table import Runs
@@ -93,10 +94,13 @@ def select(table: Runs, law: LawFunction) -> Data:
         {'P_w': [4.0, 8.0], 'P_a': [16.0, 16.0], 'P_kv': [16.0, 16.0], 'P_post': [16.0, 16.0]}
     """
     if not isinstance(table, Runs):
-        raise JscaleError(
-            "expected a table of runs, as jscale.runs.read returns it, "
-            f"not a {type(table).__name__}"
-        )
+        if isinstance(table, str | os.PathLike):
+            call = f"runs.read({quoted_path(table)})"
+            message = f": expected a table of runs, not a path; did you mean {call}?"
+        else:
+            kind = type(table).__name__
+            message = f": expected a table of runs, as runs.read returns it, not a {kind}"
+        raise JscaleError(message, argument="table")
     kept = table.kept
     if not kept.any():
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")

@@ -37,7 +37,7 @@ def test_every_combination_is_fitted_once(curve, table):
         "as marked",
         "with the 3 excluded",
         "without the 5 smallest D/N",
-        "without the 10% of least C",
+        "without the 10% lowest-compute runs",
     ]
     labels += [f"without group {name}" for name in "abc"]
     assert [(row.runs, row.objective) for row in curve.rows] == [
@@ -86,7 +86,7 @@ def test_the_excluded_runs_change_the_result(curve):
     assert 1 / 14 <= curve.outside < 0.5
     low, high = curve.span
     assert curve.headline.startswith(
-        f"alpha runs from {low:.4g} to {high:.4g} over 14 certified fits of 14"
+        f"alpha ranges from {low:.4g} to {high:.4g} over 14 certified fits of 14"
     )
     assert f"{curve.rows[0].value:.4g} ± " in curve.headline
 
@@ -174,15 +174,17 @@ def test_the_headline_counts_only_certified_rows():
     assert curve.turned == pytest.approx(1 / 3)
     assert curve.outside == pytest.approx(1 / 3)
     assert curve.headline == (
-        "a runs from 0.48 to 0.52 over 3 certified fits of 5; "
-        "0.51 ± 0.01 by huber(delta=0.001) on all runs; "
-        "33% of the fits lie outside that one's 95% interval; 33% lie on the other side of 0.5"
+        "a ranges from 0.48 to 0.52 over 3 certified fits of 5; "
+        "the reference is 0.51 ± 0.01 (huber(delta=0.001), all runs); "
+        "33% of the fits lie outside the reference's 95% interval; 33% of the fits are below 0.5"
     )
+    one_side = Sensitivity("a", (row(0.48), row(0.46)), 0.5, (), "")
+    assert one_side.headline.endswith("; no fit exceeds 0.5")
     failed = Sensitivity("a", (row(np.nan, status=Status.collinear_design),), 0.5, (), "")
     assert failed.headline == "a: none of 1 specifications gives a certified fit"
     assert (failed.span, failed.turned, failed.outside) == (None, None, None)
     uncertified = Sensitivity("a", (row(0.9, status=Status.not_converged), row(0.5)), None, (), "")
-    assert "the first specification has no certified value (not_converged)" in uncertified.headline
+    assert "the reference has no certified value (not_converged)" in uncertified.headline
 
 
 @pytest.mark.parametrize(

@@ -70,13 +70,13 @@ def test_sensitivity(answer, jscale, sizes: Path, tmp_path: Path):
     assert {row["runs"] for row in printed["rows"]} == {
         "all runs",
         "without the 5 smallest D/N",
-        "without the 10% of least C",
+        "without the 10% lowest-compute runs",
     }
     values = [row["value"] for row in printed["rows"]]
     assert printed["range"] == [min(values), max(values)]
     result = jscale("sensitivity", sizes, *CURVE, "--vary", "ratio")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith("alpha runs from ")
+    assert result.stdout.startswith("alpha ranges from ")
     assert "over 4 certified fits of 4" in result.stdout
 
 

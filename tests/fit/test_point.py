@@ -149,9 +149,10 @@ def test_floor_at_its_bound_is_reported():
     ("law", "truth"),
     [
         (laws.kaplan, laws.params(laws.kaplan)),
+        (laws.kaplan_data, laws.params(laws.kaplan_data)),
         (laws.power_size, {"L_inf": 1.7, "A": 400.0, "alpha": 0.34}),
     ],
-    ids=["kaplan", "power_size"],
+    ids=["kaplan", "kaplan_data", "power_size"],
 )
 def test_other_laws_recover(law, truth):
     N, ratio = (m.ravel() for m in np.meshgrid(np.geomspace(1e7, 1e10, 8), [3.0, 30.0, 300.0]))
@@ -272,7 +273,13 @@ def test_covariance_against_finite_differences():
         (laws.kaplan_steps, isoflop(), "needs column 'S'"),
         (laws.fix(laws.chinchilla, E=3.0), isoflop(), "at or below the floor E = 3"),
         (laws.effective_parameters, isoflop(), "fitted to effective model size: it needs column"),
-        (laws.chinchilla, "runs.csv", "expected a table of runs"),
+        (
+            laws.chinchilla,
+            "runs.csv",
+            r"table: .* not a path; did you mean runs.read\('runs.csv'\)",
+        ),
+        (laws.chinchilla, {"N": [1e8]}, "table: expected a table of runs, .*, not a dict"),
+        ("chinchilla", frontier(), r"law: .* is a name, not a law; expected laws.get\('chinch"),
         (laws.fix(laws.chinchilla, **HOFFMANN), isoflop(), "no free parameter"),
     ],
     ids=["few", "column", "floor", "no-loss", "path", "nothing"],

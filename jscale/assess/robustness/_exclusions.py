@@ -118,7 +118,7 @@ def _without_smallest_ratio(table: Runs, drop: int, share: float) -> list[Choice
 def _without_least_compute(table: Runs, drop: int, share: float) -> list[Choice]:
     count = max(1, round(share * int(table.kept.sum())))
     mask = _without_smallest(table, table["C"], count)
-    return [Choice(f"without the {share:.0%} of least C", mask)]
+    return [Choice(f"without the {share:.0%} lowest-compute runs", mask)]
 
 
 def _without_each_group(table: Runs, drop: int, share: float) -> list[Choice]:

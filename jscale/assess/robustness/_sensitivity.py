@@ -51,10 +51,10 @@ def sensitivity(
     share: float = 0.1,
     starts: int = 32,
 ) -> Sensitivity:
-    """A number under every combination of law, objective, choice of runs and column of an input.
+    """One target under every combination of law, objective, selection of runs and input column.
 
-    Every combination is a certified fit. The first of each list makes the reference, with which the
-    others are compared.
+    Each combination is fitted and certified. The first item of each list makes up the reference,
+    with which the other fits are compared.
 
     Args:
         law: a declared law.
@@ -62,10 +62,10 @@ def sensitivity(
         target: a parameter or any other number that :func:`jscale.assess.quantity` knows, such as
             "a" or "N_opt@1e24".
         objectives: as for :func:`jscale.fit.point`.
-        exclusions: choices of runs besides the table's own: "excluded" (with the rows marked
-            ``exclude``), "ratio" (without the ``drop`` smallest D/N), "compute" (without the
-            ``share`` of least compute), "groups" (without each group in turn); None for all that
-            the table allows.
+        exclusions: selections of runs besides the table's own: "excluded" (with the rows marked
+            ``exclude``), "ratio" (without the ``drop`` runs of smallest D/N), "compute" (without
+            the ``share`` of the runs that has the lowest compute), "groups" (without each group in
+            turn); None for all that the table allows.
         variants: more laws with the same target.
         columns: input → other columns of the table to use in its place, such as ``{"N":
             ["N_total"]}``.
@@ -105,8 +105,8 @@ def sensitivity(
         ...     print(f"{row.value:.3f} {row.objective}, {row.runs}")
         0.075 huber(delta=0.001), all runs
         0.075 log-squares, all runs
-        0.076 huber(delta=0.001), without the 10% of least C
-        0.077 log-squares, without the 10% of least C
+        0.076 huber(delta=0.001), without the 10% lowest-compute runs
+        0.077 log-squares, without the 10% lowest-compute runs
     """
     listed = [objectives] if isinstance(objectives, str) else objectives
     goals = list(dict.fromkeys(resolve(objective) for objective in listed))

@@ -103,17 +103,24 @@ class Sensitivity:
         first = self.rows[0]
         low, high = self.span
         parts = [
-            f"{self.target} runs from {low:.4g} to {high:.4g} over {len(self.certified)} "
+            f"{self.target} ranges from {low:.4g} to {high:.4g} over {len(self.certified)} "
             f"certified fits of {len(self.rows)}"
         ]
         if first.certified:
             runs = "the runs as marked" if first.runs == "as marked" else first.runs
-            parts.append(f"{first.value:.4g} ± {first.stderr:.2g} by {first.objective} on {runs}")
+            parts.append(
+                f"the reference is {first.value:.4g} ± {first.stderr:.2g} "
+                f"({first.objective}, {runs})"
+            )
         else:
-            parts.append(f"the first specification has no certified value ({first.status})")
+            parts.append(f"the reference has no certified value ({first.status})")
         if self.outside is not None:
-            parts.append(f"{self.outside:.0%} of the fits lie outside that one's 95% interval")
-        if self.turned is not None:
-            share = "none lies" if self.turned == 0 else f"{self.turned:.0%} lie"
-            parts.append(f"{share} on the other side of {self.turns_at:g}")
+            parts.append(f"{self.outside:.0%} of the fits lie outside the reference's 95% interval")
+        if self.turned is not None and self.turns_at is not None:
+            above = first.value > self.turns_at
+            if self.turned == 0:
+                turned = "no fit is below" if above else "no fit exceeds"
+            else:
+                turned = f"{self.turned:.0%} of the fits {'are below' if above else 'exceed'}"
+            parts.append(f"{turned} {self.turns_at:g}")
         return "; ".join(parts)

@@ -67,7 +67,7 @@ class Budget:
         n_runs: number of runs.
         N_range: smallest and largest size.
         N_opt: size of least loss, parameters; extrapolated where the status is
-            ``no_interior_optimum``, NaN where the curve has no minimum at all.
+            ``no_interior_optimum``, NaN where the curve has no interior minimum.
         D_opt: tokens at the same compute.
         loss: least loss on the curve, nats per token.
         log_stderr: standard error of ln N_opt, and of ln D_opt; infinite where the runs do not

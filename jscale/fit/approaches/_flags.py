@@ -16,7 +16,7 @@ _MAX_OFFSET = 0.5
 """Distance of the minimum from the centre of the sampled ln N, in half widths, above which it is
 off centre: one side of the valley then has less than a third of the length of the other."""
 _LEVEL = 0.95
-"""Of the two-sided interval of the curvature, by Student's t, which must be above zero."""
+"""Level of the two-sided Student-t interval of the curvature, which must lie above zero."""
 _ROUNDING = 1e-12
 """Rise of a valley over its half width, as a share of the loss, due to rounding alone."""
 

@@ -32,8 +32,8 @@ def budget_notes(budgets: Sequence[Budget]) -> tuple[Note, ...]:
     without = [b.C for b in budgets if np.isnan(b.N_opt)]
     if without:
         message = (
-            f"{len(without)} of {len(budgets)} budgets have no minimum at all and are left out of "
-            "every power law"
+            f"{len(without)} of {len(budgets)} budgets have no interior minimum and are left out "
+            "of every power law"
         )
         notes.append(Note("no-minimum", "warning", message, {"budgets": tuple(without)}))
     return tuple(notes)
@@ -76,7 +76,7 @@ def _no_power_law(budgets: Sequence[Budget], curve: str) -> Note:
             f"{largest} run{'s' * (largest > 1)}"
         )
         message = (
-            f"no valley and no power law: no budget has enough sizes for the curve ({table}); "
+            f"no minimum and no power law: no budget has enough sizes for the curve ({table}); "
             f"expected {SIZES[curve]} or more sizes at equal compute, at two or more budgets"
         )
     else:

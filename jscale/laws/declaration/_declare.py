@@ -235,6 +235,9 @@ def describe(law: LawFunction) -> Record:
         (('N', 'D'), ('E', 'A', 'B', 'alpha', 'beta'))
     """
     record = getattr(law, _ATTRIBUTE, None)
+    if isinstance(law, str):
+        call = f"laws.get({shown(law)})"
+        raise JscaleError(f": {shown(law)} is a name, not a law; expected {call}", argument="law")
     if record is None:
         raise JscaleError(
             f"{getattr(law, '__name__', law)!r} is not a declared law: "

@@ -54,7 +54,7 @@ class Parameter:
 
     @property
     def coordinate(self) -> str:
-        """The quantity that prior and start range speak of, as a formula at the runs' centre."""
+        """The quantity that has the prior and the start range, as a formula at the runs' centre."""
         anchor = self.role.anchor
         if anchor is None:
             return self.name

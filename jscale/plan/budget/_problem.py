@@ -11,7 +11,7 @@ from jax.tree_util import PyTreeDef
 from jax.typing import ArrayLike
 
 from jscale._core.errors import Argument, JscaleError
-from jscale._core.text import enumerated, shown
+from jscale._core.text import enumerated, listing, shown
 from jscale.laws import LawFunction, describe
 from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
 from jscale.plan.problem import BoundLaw, bind
@@ -155,9 +155,11 @@ def _check_variables(law: LawFunction, free: frozenset[str], fixed: frozenset[st
 
 
 def _check_cost(cost: Any, bound: BoundLaw) -> None:
-    if not all(hasattr(cost, name) for name in _COST_MEMBERS):
+    missing = [name for name in _COST_MEMBERS if not hasattr(cost, name)]
+    if missing:
         raise JscaleError(
-            f"must be one of jscale.plan.costs or an object like them, not {shown(cost)}",
+            f"must be one of jscale.plan.costs or an object with {listing(_COST_MEMBERS)}, "
+            f"not {shown(cost)}, which has no {listing(missing, last=' or ')}",
             argument="cost",
         )
     if cost.needs_bits and not bound.tied:

@@ -26,7 +26,7 @@ class Cost(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the cost, for messages."""
+        """Name of the cost, for messages."""
         ...
 
     @property
