@@ -62,7 +62,7 @@ def derivatives(function, mode):
     return lambda a: jnp.stack([first(a), mode(first)(a), mode(mode(first))(a)])
 
 
-@pytest.mark.parametrize("name", ["cube", "steep"])
+@pytest.mark.parametrize("name", ["cube", "steep", "flat"])
 def test_root_has_the_derivatives_of_the_closed_form(name, wide):
     exact = derivatives(EQUATIONS[name][3], jax.grad)(1.3)
     function = functools.partial(solve, name)
@@ -171,7 +171,7 @@ def test_minimum_is_the_closed_form(name, dtype):
     np.testing.assert_allclose(minima.x, jax.vmap(LANDSCAPES[name][2])(a), rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("name", ["walled", "valley"])  # one dimension, and more
+@pytest.mark.parametrize("name", ["walled", "valley", "three"])  # 1, 2 and 3 dimensions
 def test_minimum_has_the_derivatives_of_the_closed_form(name, wide):
     def all_modes(function):
         forward, reverse = jax.jacfwd(function), jax.jacrev(function)

@@ -18,9 +18,14 @@ from jscale.fit.solve import _multistart
 from jscale.fit.solve._multistart import multistart
 from jscale.runs import read, select, simulate
 
-OBJECTIVES = ("huber", "raw-squares", "huber-likelihood")
-"""Walls and stages depend on the objective in these three ways: a sum with a stage of squares, a
-sum without, a likelihood."""
+OBJECTIVES = (
+    "huber",
+    "raw-squares",
+    "huber-likelihood",
+    "student-likelihood",
+    "asymmetric-huber",
+)
+"""Sums of residuals with and without a stage of squares, and likelihoods."""
 
 
 def agreement(law, table, objective="huber", starts=48):

@@ -207,7 +207,7 @@ def test_large_tables_are_searched_on_a_subsample(monkeypatch):
     table = isoflop()
     direct = fit.point(laws.chinchilla, table)
     monkeypatch.setattr(_multistart, "LARGE_TABLE", 30)
-    monkeypatch.setattr(_multistart, "_SUBSAMPLE", 30)
+    monkeypatch.setattr(_multistart, "_SUBSAMPLE", 12)
     subsampled = fit.point(laws.chinchilla, table)
     assert subsampled.n_runs == direct.n_runs == 40
     assert subsampled.params == pytest.approx(direct.params, rel=1e-5)
