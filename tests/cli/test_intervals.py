@@ -132,7 +132,7 @@ def test_tables_fit_eighty_columns(monkeypatch):
         ),
         (
             ("fit", *POWER_LAW, "--intervals", "--kinds", "fisher", "--by", "N"),
-            "error: --by 'N' belongs to the kinds cluster-sandwich",
+            "error: --by 'N' applies only to the kinds cluster-sandwich",
         ),
         (("fit", *FIT, "--target", "A", "--target", "A"), "error: --target: two are named 'A'"),
         (

@@ -282,7 +282,7 @@ def test_covariance_against_finite_differences():
         ("chinchilla", frontier(), r"law: .* is a name, not a law; expected laws.get\('chinch"),
         (laws.fix(laws.chinchilla, **HOFFMANN), isoflop(), "no free parameter"),
     ],
-    ids=["few", "column", "floor", "no-loss", "path", "nothing"],
+    ids=["few", "column", "floor", "no-loss", "path", "dict", "name", "nothing"],
 )
 def test_bad_input_is_one_line(law, table, message):
     with pytest.raises(JscaleError, match=message) as error:

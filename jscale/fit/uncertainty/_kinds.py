@@ -133,7 +133,7 @@ def choose_kinds(
         return _allowed_kinds(column, objective)
 
     if by is not None and not users:
-        message = f" belongs to the kinds {', '.join(CLUSTER_KINDS)}, none of which is requested"
+        message = f" applies only to the kinds {', '.join(CLUSTER_KINDS)}; none is requested"
         raise JscaleError(Argument("by", by), message)
     asymmetric = [kind for kind in requested if kind in _SYMMETRIC_KINDS]
     if asymmetric and not objective.symmetric:

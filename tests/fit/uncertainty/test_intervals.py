@@ -245,7 +245,7 @@ def test_percentiles_of_values_that_are_not_finite():
         ({"targets": [loss_at, loss_at]}, "targets: two are named 'loss_at'"),
         ({"level": 1.0}, "level must lie between 0 and 1"),
         ({"by": "one"}, "by: .* has no column 'one'"),
-        ({"by": "group", "kinds": ["fisher"]}, "by='group' belongs to the kinds cluster-sandwich"),
+        ({"by": "group", "kinds": ["fisher"]}, "by='group' applies only to the kinds cluster-sa"),
         ({"draws": 1}, "draws must be a whole number of at least 2"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
