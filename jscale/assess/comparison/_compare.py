@@ -34,7 +34,7 @@ Residuals of 1e-10 are the resolution of the solver.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """Laws ranked on the same runs.
 

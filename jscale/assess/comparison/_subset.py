@@ -33,7 +33,7 @@ A superfluous stage costs one step. Objectives of other classes have programs of
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SubsetFit:
     """A certified fit to some of the runs.
 

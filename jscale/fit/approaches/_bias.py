@@ -23,7 +23,7 @@ _HALF_RANGE = 15.0
 the runs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bias:
     """How far a curve's minima lie from those of a law, without any noise.
 
@@ -49,7 +49,7 @@ def require_valleys(law: LawFunction) -> None:
     """Check that a law has valleys.
 
     Raises:
-        JscaleError: it is no law of N and D.
+        JscaleError: the law's inputs are not N and D.
     """
     record = describe(law)
     if not {"N", "D"} <= set(record.input_names):

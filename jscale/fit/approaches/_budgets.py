@@ -12,7 +12,7 @@ from jscale.runs import Runs
 COLUMNS = ("N", "D", "C", "loss")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BudgetRuns:
     """The runs of one budget, in order of their size.
 
@@ -58,7 +58,7 @@ class BudgetRuns:
         return len(np.unique(self.N))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Budget:
     """The valley of one budget.
 

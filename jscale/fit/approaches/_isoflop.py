@@ -34,7 +34,7 @@ _MIN_SHARE = 0.5
 """Share of the draws in which a budget must have a minimum."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IsoFlop:
     """The second approach on a table.
 

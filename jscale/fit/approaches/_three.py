@@ -48,7 +48,7 @@ class Exponents:
     why: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ThreeApproaches:
     """The approaches in order, with their results.
 

@@ -23,7 +23,7 @@ _MIN_SIZES = 3
 """Sizes that a headline needs, as for budgets."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingCurves:
     """The first approach on a table; arrays over a grid that is regular in ln C.
 
@@ -65,7 +65,7 @@ class TrainingCurves:
         return self.fits[self.headline].D
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Curves:
     """All training curves on one grid of compute.
 
