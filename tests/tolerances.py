@@ -20,5 +20,5 @@ REFERENCE = 1e-9
 
 FINITE_DIFFERENCE = 1e-5
 """First and second derivatives against central differences in float64 with a step of 1e-4: 1.7e-6,
-the
-truncation error of ``effective_fraction``, whose third derivative is about 500 times its value."""
+the truncation error of ``effective_fraction``, whose third derivative is about 500 times its
+value."""

@@ -16,7 +16,7 @@ _SHOWN_LIMIT = 60
 _NAMES_LIMIT = 12
 _LINE_LIMIT = 1000
 _WORD_LIMIT = 200
-"""Characters of a word of a message: paths are no longer."""
+"""Characters of a word of a message; a longer one, such as a path, loses its middle."""
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _LARGEST_WITH_SUFFIX = 1e15
 _SMALLEST_WITHOUT_POWER = 1e-3

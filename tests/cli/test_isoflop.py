@@ -101,7 +101,7 @@ def test_a_table_without_valleys_gets_a_note_on_what_was_expected(jscale, answer
     assert all(lines == {"N": None, "D": None} for lines in printed["fits"].values())
     messages = [note["message"] for note in printed["notes"] if note["severity"] == "error"]
     assert messages == [
-        "no valley and no power law: no budget has enough sizes for the curve (19 budgets "
+        "no minimum and no power law: no budget has enough sizes for the curve (19 budgets "
         "of at most 2 runs); expected 3 or more sizes at equal compute, at two or more budgets"
     ]
     result = jscale("isoflop", table, "--law", "none").stdout

@@ -33,9 +33,8 @@ def test_plan_from_published_constants(answer):
     assert point(first["loss"]) == pytest.approx(2.912462, rel=1e-6)
     assert point(first["D_over_N"]) == pytest.approx(7.12732e10 / 5.34335e9, rel=1e-6)
     assert (first["status"], first["converged"]) == ("converged", 1.0)
-    assert point(second["N_opt"]) == pytest.approx(
-        2 * 5.34335e9, rel=1e-6
-    )  # alpha = beta: the square root of compute
+    # alpha = beta: the optimal size grows as the square root of compute.
+    assert point(second["N_opt"]) == pytest.approx(2 * 5.34335e9, rel=1e-6)
 
 
 def test_precision_may_be_fixed(answer):

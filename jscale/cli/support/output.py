@@ -212,7 +212,7 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    # Text, not str: a name such as "[bold]" in a table of runs is no markup.
+    # Text, not str: a name such as "[bold]" in a table of runs is not markup.
     heading = Text(title, style="bold") if title else None
     grid = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
 

@@ -9,8 +9,8 @@ from jscale.fit.approaches._curves import law_slice, least_squares
 
 _GRID = np.geomspace(0.06, 1.5, 6)
 _BOUNDS = np.log([0.01, 4.0])
-"""Of ln alpha and ln beta. Outside them the curve is no valley: below, a straight line over any
-sampled range; above, a vertical wall."""
+"""Of ln alpha and ln beta. Outside them the curve has no valley: below, it is a straight line over
+any sampled range; above, a vertical wall."""
 _TOLERANCE = 1e-15
 """Relative change of the sum of squares or of the exponents that ends the search."""
 _STEP = 1e-5
@@ -56,7 +56,7 @@ def fit_shape(xs: Sequence[np.ndarray], losses: Sequence[np.ndarray]) -> Shape:
     solution = bounded_least_squares(
         lambda theta: projected_residuals(theta, xs, losses),
         min(starts, key=sum_of_squares),
-        jac=cast(Any, derivatives),  # scipy's stubs know strings only
+        jac=cast(Any, derivatives),  # scipy's stubs accept strings only
         bounds=_BOUNDS,
         x_scale="jac",
         ftol=_TOLERANCE,

@@ -147,8 +147,8 @@ def tensor_block(
 ) -> jax.Array:
     """Block size equivalent to one scale for each tensor.
 
-    ``log2(block) = N**omega / (xi * D**eta)`` (Sun et al. 2025). Its omega, xi and eta were not
-    found in print, so there are no defaults.
+    ``log2(block) = N**omega / (xi * D**eta)`` (Sun et al. 2025). No published values of its
+    omega, xi and eta were found, so there are no defaults.
 
     Args:
         N: parameters.

@@ -33,18 +33,18 @@ def area_until(plan: Schedule, t: jax.Array) -> jax.Array:
 def _summed(
     contribution: Callable[..., jax.Array], columns: tuple[np.ndarray, ...], zeros: jax.Array
 ) -> jax.Array:
-    """Sum of ``contribution(*columns)`` over its last axis, in blocks of the falls.
+    """Sum of ``contribution(*columns)`` over its last axis, in blocks of decreases.
 
     Args:
         contribution: the columns (K,) -> (..., K).
-        columns: the falls (K,) first, then other quantities of the same steps.
+        columns: the decreases (K,) first, then other quantities of the same steps.
         zeros: (...) zeros of the shape and dtype of the sum.
     """
     count = len(columns[0])
     if count <= _BLOCK:
         return jnp.sum(contribution(*(jnp.asarray(c, zeros.dtype) for c in columns)), axis=-1)
 
-    # Pad with falls of 0 at the last step: they add nothing.
+    # Pad with decreases of 0 at the last step: they add nothing.
     decreases, *others = columns
     padding = -count % _BLOCK
     padded = [np.append(decreases, np.zeros(padding))]
@@ -70,12 +70,12 @@ def _zeros(*values: jax.Array) -> jax.Array:
 
 
 def _arrived(decreases: jax.Array, age: jax.Array, lam: jax.Array) -> jax.Array:
-    """Contribution to S2 of falls (..., K) of an age (..., K) in steps; ``lam`` (..., 1)."""
+    """Contribution to S2 of decreases (..., K) of an age (..., K) in steps; ``lam`` (..., 1)."""
     return decreases * -jnp.expm1(jnp.maximum(age, 0) * jnp.log(lam)) / (1 - lam)
 
 
 def annealing_area(plan: Schedule, t: ArrayLike, lam: ArrayLike) -> jax.Array:
-    """S2 of the momentum law, its double sum reduced to one sum over the falls.
+    """S2 of the momentum law, its double sum reduced to one sum over the decreases.
 
     ``sum_k decrease_k * (1 - lam**(t - k + 1)) / (1 - lam)``.
     """

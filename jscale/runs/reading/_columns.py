@@ -1,4 +1,4 @@
-"""The columns that jscale knows: their kind, their unit and the names they go by."""
+"""The standard columns: their kind, unit and accepted names."""
 
 import enum
 from collections.abc import Sequence

@@ -56,7 +56,7 @@ def detect_encoding(path: Path, most_bytes: int = MAX_BYTES) -> tuple[str, list[
 def _detect_encoding(path: Path, most_bytes: int) -> tuple[str, list[Note]]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     utf8, offset = True, 0
-    with _open(path) as file:
+    with _open_binary(path) as file:
         while block := file.read(_BLOCK_BYTES):
             if offset == 0:
                 _reject_other_formats(block)
@@ -78,7 +78,7 @@ def _detect_encoding(path: Path, most_bytes: int) -> tuple[str, list[Note]]:
     return "cp1252", [Note("encoding", "info", message)]
 
 
-def _open(path: Path) -> BinaryIO:
+def _open_binary(path: Path) -> BinaryIO:
     if path.suffix.lower() == GZIP:
         return cast(BinaryIO, gzip.open(path, "rb"))
     return path.open("rb")
@@ -122,7 +122,7 @@ def short_lines(lines: Iterable[str]) -> Iterator[str]:
 def text_lines(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
     """A text file, whose lines keep their ends."""
     with (
-        _open(path) as file,
+        _open_binary(path) as file,
         io.TextIOWrapper(file, encoding, errors="replace", newline="") as lines,
     ):
         yield lines

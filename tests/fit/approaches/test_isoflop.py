@@ -191,7 +191,7 @@ def test_two_sizes_have_no_minimum(curve: str):
     assert {"few-points", "no-minimum", "no-power-law"} <= {note.code for note in result.notes}
     (note,) = [note for note in result.notes if note.code == "no-power-law"]
     assert note.message == (
-        "no valley and no power law: no budget has enough sizes for the curve "
+        "no minimum and no power law: no budget has enough sizes for the curve "
         f"(1 budget of at most 2 runs); expected {4 if curve == 'cubic' else 3} or more sizes at "
         "equal compute, at two or more budgets"
     )

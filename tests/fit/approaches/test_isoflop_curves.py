@@ -115,7 +115,7 @@ def test_training_curves_find_the_exponent():
 def test_training_curves_need_several_checkpoints_of_each_run():
     table = curves()
     last = np.arange(len(table)) % 40 == 39
-    with pytest.raises(JscaleError, match="final losses are no training curves"):
+    with pytest.raises(JscaleError, match="final losses are not training curves"):
         fit.training_curves(table.where(last))
     unlabelled = runs.read({name: table[name] for name in ("N", "D", "loss")})
     with pytest.raises(JscaleError, match="training curves need checkpoints and a column"):
