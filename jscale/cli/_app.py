@@ -49,8 +49,9 @@ def _jscale(
 ) -> None:
     """Neural scaling laws: which one fits your runs, how certain that is, and what to train next.
 
-    Every verb takes --json, --seed and --out. Exit codes: 0 success, 1 a requested check failed, 2
-    bad input.
+    Every verb takes --json, --seed and --out.
+
+    Exit codes: 0 success, 1 a requested check failed, 2 bad input.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -94,10 +94,11 @@ def law_from(text: str) -> "LawFunction":
     if matched is None:
         return inputs.law_of(text.strip())
 
-    changes = parsing.pairs([matched["changes"]], f"law {shown(text)}", "beta=alpha")
+    where = f"law {shown(text)}"
+    changes = parsing.pairs([matched["changes"]], where, "beta=alpha")
     tied = [f"{name}={other}" for name, other in changes.items() if other.isidentifier()]
     fixed = [f"{name}={value}" for name, value in changes.items() if not value.isidentifier()]
-    return inputs.law_of(matched["name"].strip(), fixed, tied)
+    return inputs.law_of(matched["name"].strip(), fixed, tied, where)
 
 
 def _pair(text: str, chosen: "dict[str, LawFunction]") -> "tuple[LawFunction, LawFunction]":

@@ -89,7 +89,7 @@ LAWS = {
     "delta": (("--delta", "0"), "error: --delta must be a positive number"),
     "delta-squares": (("--delta", "1", "--objective", "raw-squares"), "a delta belongs to huber"),
     "starts": (("--starts", "0"), "error: --starts must be a whole number of at least 1"),
-    "starts-text": (("--starts", "many"), "'--starts'"),
+    "starts-text": (("--starts", "many"), "--starts: expected a whole number"),
     "not-a-loss": (("--law", "effective_parameters"), "it needs column 'N_effective'"),
     "option": (("--objetive", "huber"), "no such option: --objetive", "--objective"),
 }
@@ -262,3 +262,31 @@ def test_usage(jscale):
     rejected(jscale("data", "--out", "runs.csv"), "say which table to write")
     assert jscale().exit_code == 0
     assert "Usage" in jscale().stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("fit", "--bootstrap", "x"), "--bootstrap: expected a whole number, not 'x'"),
+        (("fit", "--starts=1.5"), "--starts: expected a whole number, not '1.5'"),
+        (("fit", "--delta", "little"), "--delta: expected a number, not 'little'"),
+        (("isoflop", "--tolerance", ""), "--tolerance: expected a number, not ''"),
+        (("fit", "--intervals", "--level", "2"), "--level must lie between 0 and 1, not 2"),
+        (("fit", "--level", "0.9"), "--level: no effect without --intervals; leave it out"),
+        (("fit", "--fix", "Z=1"), "--fix: law 'chinchilla' has no parameter Z"),
+        (("fit", "--tie", "beta=gamma"), "--tie: law 'chinchilla' has no parameter gamma"),
+        (("compare", "--law", "chinchilla[Z=1]"), "law 'chinchilla[Z=1]': law 'chinchilla' has no"),
+    ],
+)
+def test_values_of_options_are_quoted_with_their_flag(
+    jscale, table: Path, words: tuple[str, ...], message: str
+):
+    verb, *options = words
+    result = jscale(verb, table, *options)
+    assert result.stderr.startswith(f"jscale: error: {message}")
+    rejected(result, message)
+
+
+@pytest.mark.parametrize("words", [("--help",), ("fit", "--help")])
+def test_help_shows_switches_without_a_type(jscale, words: tuple[str, ...]):
+    assert "<bool>" not in jscale(*words).stdout

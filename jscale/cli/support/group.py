@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from jscale._core.errors import JscaleError
 from jscale.cli.process.failures import OK, exit_code
+from jscale.cli.support.flags import plain_switches
 
 # Typer carries its own copy of Click without exporting it; the base class of all usage errors is
 # found from one that it exports.
@@ -17,6 +18,10 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[2]
 
 class Verbs(TyperGroup):
     """The group of verbs; ``main`` ends the process with an exit code, without a traceback."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, switches without a type in the help text."""
+        return plain_switches(super().get_params(ctx))
 
     def main(self, args: Any = None, prog_name: str | None = None, **extra: Any) -> NoReturn:
         """Run the command."""

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,10 @@ def _exists(path: Path) -> bool:
 
 
 def law_of(
-    name: str, fixed: list[str] | None = None, tied: list[str] | None = None
+    name: str,
+    fixed: list[str] | None = None,
+    tied: list[str] | None = None,
+    where: str | None = None,
 ) -> "LawFunction":
     """The law of this name, with parameters fixed or tied.
 
@@ -64,6 +68,7 @@ def law_of(
         name: of a law of the catalogue.
         fixed: texts of ``--fix``, such as ``E=1.69``.
         tied: texts of ``--tie``, such as ``beta=alpha``.
+        where: what the texts come from, for messages; by default ``--fix`` and ``--tie``.
 
     Raises:
         JscaleError: there is no such law or no such parameter.
@@ -71,11 +76,25 @@ def law_of(
     from jscale import laws
 
     law = laws.get(name)
-    ties = parsing.pairs(tied, "--tie", "beta=alpha")
-    if ties:
-        law = laws.tie(law, **ties)
-    values = parsing.values(fixed, "--fix", "E=1.69")
-    return laws.fix(law, **values) if values else law
+    flag = where or "--tie"
+    if ties := parsing.pairs(tied, flag, "beta=alpha"):
+        with _headed(flag):
+            law = laws.tie(law, **ties)
+
+    flag = where or "--fix"
+    if values := parsing.values(fixed, flag, "E=1.69"):
+        with _headed(flag):
+            law = laws.fix(law, **values)
+    return law
+
+
+@contextmanager
+def _headed(where: str) -> Iterator[None]:
+    """Begin the errors raised inside with the option that they are about."""
+    try:
+        yield
+    except JscaleError as error:
+        raise JscaleError(f"{where}: {error}") from None
 
 
 def params_of(law: "LawFunction", text: str | None) -> dict[str, float]:
