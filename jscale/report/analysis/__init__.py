@@ -6,6 +6,7 @@ from jscale.report.analysis._forecast import Forecast, OptimalPath, ResourceCurv
 from jscale.report.analysis._identification import STRONG_CORRELATION, Identification
 from jscale.report.analysis._paired_runs import Degradation, KeptShare
 from jscale.report.analysis._precision import BitCurves, CriticalCurves, PrecisionAnalysis
+from jscale.report.analysis._ranges import DrawRange, ResidualTrend
 from jscale.report.analysis._size_profiles import SizeProfile
 from jscale.report.analysis._study import FULL_BITS, FittedStudy, fitted_study
 from jscale.report.analysis._summaries import ColumnSummary, ResidualSummary
@@ -19,6 +20,7 @@ __all__ = [
     "ColumnSummary",
     "CriticalCurves",
     "Degradation",
+    "DrawRange",
     "FittedStudy",
     "Forecast",
     "Identification",
@@ -26,6 +28,7 @@ __all__ = [
     "OptimalPath",
     "PrecisionAnalysis",
     "ResidualSummary",
+    "ResidualTrend",
     "ResourceCurve",
     "SizeProfile",
     "analyse",

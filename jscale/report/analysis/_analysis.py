@@ -13,6 +13,12 @@ from jscale.report.analysis._forecast import (
 from jscale.report.analysis._identification import Identification, identification
 from jscale.report.analysis._paired_runs import Degradation, KeptShare, degradations, kept_shares
 from jscale.report.analysis._precision import PrecisionAnalysis, precision_analysis
+from jscale.report.analysis._ranges import (
+    DrawRange,
+    ResidualTrend,
+    draw_ranges,
+    residual_trends,
+)
 from jscale.report.analysis._size_profiles import SizeProfile, size_profiles
 from jscale.report.analysis._study import FittedStudy
 from jscale.report.analysis._summaries import (
@@ -33,7 +39,9 @@ class Analysis:
         study: the runs, the fit and the posterior.
         columns: summaries of the columns of the fitted runs.
         residuals: size of the residuals.
+        residual_trends: ``predicted`` and each input that varies → the residuals along it.
         identification: what the data identify.
+        draw_ranges: parameter → ranges of its draws; empty without a posterior.
         irreducible: parameter of irreducible loss → its value, shape (1,).
         noise: noise parameter → summary of its posterior; empty without a posterior.
         forecast: the optimal path, plans and the next decade; None for a law that does not divide
@@ -48,7 +56,9 @@ class Analysis:
     study: FittedStudy
     columns: tuple[ColumnSummary, ...]
     residuals: ResidualSummary
+    residual_trends: dict[str, ResidualTrend]
     identification: Identification
+    draw_ranges: dict[str, DrawRange]
     irreducible: dict[str, Band]
     noise: dict[str, Mapping[str, float]]
     forecast: Forecast | None
@@ -66,7 +76,9 @@ def analyse(study: FittedStudy) -> Analysis:
         study=study,
         columns=column_summaries(study),
         residuals=residual_summary(study),
+        residual_trends=residual_trends(study),
         identification=identification(study),
+        draw_ranges=draw_ranges(study.draws or {}),
         irreducible=irreducible_loss(study),
         noise=noise_summaries(study),
         forecast=forecast,

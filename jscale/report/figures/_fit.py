@@ -8,11 +8,9 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from jscale.report.analysis import ResidualTrend
 from jscale.report.figures import _style as style
 from jscale.report.notation import significant
-
-_BINS = 8
-_MIN_TO_BIN = 24
 
 
 @style.in_style
@@ -45,33 +43,30 @@ def observed_predicted(observed: np.ndarray, predicted: np.ndarray, scale: float
 
 @style.in_style
 def residuals(
-    x: np.ndarray,
-    residual: np.ndarray,
+    trend: ResidualTrend,
     scale: float,
     label: str,
     ticks: Callable[[Axis], None] | None,
 ) -> Figure:
-    """Residuals in percent against a quantity, with medians of equal groups to show a trend.
+    """Residuals in percent against a quantity, with medians of groups of runs to show a trend.
 
     Args:
-        x: predicted loss or an input of the law, shape (rows,).
-        residual: log observed minus log predicted, shape (rows,).
+        trend: of the residuals along predicted loss or along an input of the law.
         scale: robust standard deviation of the residuals.
         label: label of the horizontal axis, with its unit.
         ticks: ticks of a logarithmic axis; None for a linear axis (bits).
     """
     figure, axes = style.canvas()
-    percent = 100 * np.expm1(residual)
+    x, percent = trend.x, trend.percent
     if ticks is not None:
         style.log_axis(axes, "x", ticks, style.pad_log(x.min(), x.max(), 0.05))
     axes.axhspan(-200 * scale, 200 * scale, color=style.PALE, lw=0, zorder=0, label="±2 robust sd")
     axes.axhline(0, color=style.GREY, lw=0.9)
     _dots(axes, x, percent)
-    centres, medians = grouped_medians(x, percent)
-    if len(centres):
+    if len(trend.centres):
         axes.plot(
-            centres,
-            medians,
+            trend.centres,
+            trend.medians,
             color=style.RED,
             lw=1.4,
             marker="o",
@@ -91,24 +86,6 @@ def residuals(
 
 def _signed_percent(value: float, _: object) -> str:
     return ("+" if value > 0 else "") + significant(value) + "%"
-
-
-def grouped_medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Medians of ``x`` and ``y`` in up to eight groups of nearly equal size along ``x``.
-
-    Equal values of ``x`` stay in one group. Empty for fewer than 24 runs.
-    """
-    if len(x) < _MIN_TO_BIN:
-        return x[:0], y[:0]
-    distinct, group = np.unique(x, return_inverse=True)
-    if len(distinct) > _BINS:
-        edges = np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1)))
-        group = np.clip(np.searchsorted(edges, x, side="right"), 1, len(edges) - 1)
-    groups = [g for g in np.unique(group) if (group == g).sum() >= 3]
-    return (
-        np.array([np.median(x[group == g]) for g in groups]),
-        np.array([np.median(y[group == g]) for g in groups]),
-    )
 
 
 def _dots(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from jscale.report.analysis import STRONG_CORRELATION
+from jscale.report.analysis import STRONG_CORRELATION, DrawRange
 from jscale.report.figures import _style as style
 from jscale.report.notation import MINUS, mathtext, number
 
@@ -18,7 +18,10 @@ _SHARES = (0.9, 0.5)
 
 @style.in_style
 def pairs(
-    draws: Mapping[str, np.ndarray], point: Mapping[str, float], correlations: np.ndarray
+    draws: Mapping[str, np.ndarray],
+    ranges: Mapping[str, DrawRange],
+    point: Mapping[str, float],
+    correlations: np.ndarray,
 ) -> Figure:
     """Densities of every pair of parameters and of each one, correlations above the diagonal.
 
@@ -26,6 +29,7 @@ def pairs(
 
     Args:
         draws: parameter → draws of shape (n,), two parameters or more.
+        ranges: parameter → ranges of its draws.
         point: parameter → its point estimate.
         correlations: of the draws, shape (k, k).
     """
@@ -36,9 +40,9 @@ def pairs(
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.0, hspace=0.0)  # pyright: ignore
 
     # Each parameter in a power of ten that keeps its ticks short.
-    powers = {name: _power_of_ten(values) for name, values in draws.items()}
+    powers = {name: _power_of_ten(ranges[name]) for name in names}
     scaled = {name: values / 10.0 ** powers[name] for name, values in draws.items()}
-    limits = {name: _limits(values) for name, values in scaled.items()}
+    limits = {name: _limits(ranges[name], powers[name]) for name in names}
     labels = {name: _label(name, powers[name]) for name in names}
     at = {name: point[name] / 10.0 ** powers[name] for name in names}
 
@@ -58,9 +62,9 @@ def pairs(
     return figure
 
 
-def _power_of_ten(values: np.ndarray) -> int:
+def _power_of_ten(ranges: DrawRange) -> int:
     """The power of ten by which to divide a parameter, 0 where its ticks are short as they are."""
-    largest = max(np.abs(np.quantile(values, [0.05, 0.95])).max(), 1e-300)
+    largest = max(*np.abs(ranges.interval), 1e-300)
     exponent = int(np.floor(np.log10(largest)))
     return exponent if exponent >= 4 or exponent <= -3 else 0
 
@@ -69,9 +73,9 @@ def _label(name: str, exponent: int) -> str:
     return f"{mathtext(name)} ($10^{{{exponent}}}$)" if exponent else mathtext(name)
 
 
-def _limits(values: np.ndarray) -> tuple[float, float]:
+def _limits(ranges: DrawRange, power: int) -> tuple[float, float]:
     # With its tails, a skew parameter would be squeezed into a corner.
-    low, high = np.quantile(values, [0.005, 0.995])
+    low, high = (end / 10.0**power for end in ranges.limits)
     pad = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
     return float(low - pad), float(high + pad)
 

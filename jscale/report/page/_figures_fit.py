@@ -61,26 +61,26 @@ def residuals(analysis: Analysis) -> Iterator[PageFigure]:
     """Residuals against the prediction and against every input that varies."""
     study, point = analysis.study, analysis.study.point
 
-    def panel(x, words: str, label: str, ticks, caption: str = "") -> PageFigure:
+    def panel(name: str, words: str, label: str, ticks, caption: str = "") -> PageFigure:
+        trend = analysis.residual_trends[name]
         return PageFigure(
-            figures.residuals(x, point.residuals, point.scale, label, ticks),
+            figures.residuals(trend, point.scale, label, ticks),
             title=f"Residuals against {words}",
             alt=f"Residuals in percent against {words}, with medians of groups of runs.",
             caption=caption,
         )
 
     yield panel(
-        point.predicted,
+        "predicted",
         "the prediction",
         "Predicted loss (nats per token)",
         figures.number_ticks,
         "A trend in the medians indicates a misspecified law.",
     )
     for item in study.record.inputs:
-        x = study.data.inputs[item.name]
-        if x.min() < x.max():
-            ticks = _ticks(item, float(x.min()))
-            yield panel(x, input_words(item), axis_label(item), ticks)
+        if item.name in analysis.residual_trends:
+            ticks = _ticks(item, float(study.data.inputs[item.name].min()))
+            yield panel(item.name, input_words(item), axis_label(item), ticks)
 
 
 def _ticks(item: Input, minimum: float) -> Callable[[Axis], None] | None:
@@ -104,7 +104,7 @@ def parameter_pairs(analysis: Analysis) -> Iterator[PageFigure]:
         which = f"the {len(names)} most correlated parameters"
     correlations = identification.paired_correlations(study.record.parameter_names)
     yield PageFigure(
-        figures.pairs(draws, study.point.params, correlations),
+        figures.pairs(draws, analysis.draw_ranges, study.point.params, correlations),
         title="Parameters in pairs",
         alt=f"Posterior densities of {which}: {listing([plain(name) for name in names])}.",
         caption=f"Posterior of {which}. Regions hold 50% and 90% of the draws; above the diagonal "

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._identification import draw_correlations, pair_plot_parameters
+from jscale.report.analysis._ranges import draw_ranges, grouped_medians, residual_trend
 from jscale.report.analysis._size_profiles import SizeProfile
 from jscale.report.figures import _fit, _forecast, _posterior, _precision, _runs
 from jscale.report.figures import _style as style
@@ -68,31 +69,31 @@ def test_observed_against_predicted():
 
 def test_residuals_in_percent_with_room_for_the_legend():
     residual = 0.01 * RNG.normal(size=40)
-    axes = _fit.residuals(N, residual, 0.01, "Parameters N", style.count_ticks).axes[0]
+    trend = residual_trend(N, residual)
+    axes = _fit.residuals(trend, 0.01, "Parameters N", style.count_ticks).axes[0]
     np.testing.assert_allclose(offsets(axes, "_runs")[:, 1], 100 * np.expm1(residual))
     assert axes.get_xscale() == "log"
     assert any(text.startswith("+") and text.endswith("%") for text in labels(axes, "y"))
     assert axes.get_ylim()[1] > 1.3 * np.abs(100 * residual).max()
-    assert (
-        _fit.residuals(np.full(40, 8.0) + N % 7, residual, 0.01, "Bits", None).axes[0].get_xscale()
-        == "linear"
-    )
+    by_bits = residual_trend(np.full(40, 8.0) + N % 7, residual)
+    assert _fit.residuals(by_bits, 0.01, "Bits", None).axes[0].get_xscale() == "linear"
 
 
 def test_residuals_of_a_perfect_fit_have_axes():
-    figure = _fit.residuals(N, np.zeros(40), 0.0, "Parameters N", style.count_ticks)
+    trend = residual_trend(N, np.zeros(40))
+    figure = _fit.residuals(trend, 0.0, "Parameters N", style.count_ticks)
     assert style.svg(figure).endswith("</svg>\n")
 
 
 def test_medians_of_groups():
     x = np.repeat([3.0, 4.0, 16.0], 10)
-    middle, medians = _fit.grouped_medians(x, np.arange(30.0))
+    middle, medians = grouped_medians(x, np.arange(30.0))
     np.testing.assert_array_equal(middle, [3.0, 4.0, 16.0])
     np.testing.assert_array_equal(medians, [4.5, 14.5, 24.5])
-    middle, medians = _fit.grouped_medians(np.arange(80.0), np.arange(80.0))
+    middle, medians = grouped_medians(np.arange(80.0), np.arange(80.0))
     assert len(middle) == 8
     np.testing.assert_array_equal(middle, medians)
-    assert len(_fit.grouped_medians(np.arange(5.0), np.arange(5.0))[0]) == 0
+    assert len(grouped_medians(np.arange(5.0), np.arange(5.0))[0]) == 0
 
 
 def test_pairs_show_densities_correlations_and_the_point():
@@ -103,7 +104,7 @@ def test_pairs_show_densities_correlations_and_the_point():
         "gamma_w": RNG.normal(2.6, 0.1, 3000),
     }
     point = {"A": 410.0, "alpha": 0.345, "gamma_w": 2.7}
-    figure = _posterior.pairs(draws, point, draw_correlations(draws))
+    figure = _posterior.pairs(draws, draw_ranges(draws), point, draw_correlations(draws))
     grid = np.array(figure.axes).reshape(3, 3)
     assert [t.get_text() for t in grid[0, 1].texts] == ["0.99"]
     assert grid[0, 1].texts[0].get_fontweight() == "bold"
@@ -116,7 +117,8 @@ def test_pairs_show_densities_correlations_and_the_point():
 
 def test_pairs_of_constant_and_of_large_draws():
     draws = {"A": np.full(50, 3e20), "B": 1e9 * np.exp(RNG.normal(size=50))}
-    figure = _posterior.pairs(draws, {"A": 3e20, "B": 1e9}, draw_correlations(draws))
+    point = {"A": 3e20, "B": 1e9}
+    figure = _posterior.pairs(draws, draw_ranges(draws), point, draw_correlations(draws))
     assert "10^{20}" in figure.axes[2].get_xlabel()
     assert style.svg(figure).endswith("</svg>\n")
 

@@ -26,7 +26,8 @@ def test_only_the_analysis_evaluates_laws_and_plans(folder: str):
         assert "law" not in called(tree), path
 
 
-def test_the_page_computes_no_statistics():
-    for path in (FOLDER / "page").glob("*.py"):
+@pytest.mark.parametrize("folder", ["page", "figures"])
+def test_only_the_analysis_computes_statistics(folder: str):
+    for path in (FOLDER / folder).glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert called(tree) & COMPUTING == set(), path

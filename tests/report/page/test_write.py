@@ -21,7 +21,7 @@ from jscale._core.status import Status
 from jscale.report.analysis import Analysis, FittedStudy, Forecast
 from jscale.runs import Runs
 from tests.report.page.parsed_page import Page
-from tests.report.stand_ins import certificate, dense_table, point_of, posterior_of
+from tests.report.stand_ins import DRAWS, certificate, dense_table, point_of, posterior_of
 
 LIMIT = 3 * 2**20
 
@@ -106,6 +106,7 @@ def test_a_page_shows_the_fit_and_the_plans(
     assert dense.study.posterior is not None
     for name, values in dense.study.posterior.summary.items():
         assert f"{values['q50']:.4g}" in text.replace(",", ""), name
+    assert f"NUTS, 2 chains, {DRAWS:,} draws, 0 divergences; converged" in text
     plans = dense_forecast.plans
     for budget, N in zip(("10²²", "10²⁴"), plans.N.q50, strict=True):
         assert budget in text
