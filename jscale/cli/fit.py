@@ -102,26 +102,26 @@ def fit(
         random = {"key": inputs.key_of(seed), "progress": shows_progress(as_json)}
         resampling = _resampling(bootstrap, bootstrap_kind, by, intervals=intervals)
 
-        from jscale import fit as room
+        from jscale import fit as library
 
         point = resampled = side_by_side = None
         if intervals:
             level = _DEFAULT_LEVEL if level is None else level
             settings = interval_tables.settings(chosen, target, kinds, level, by)
             settings["draws"] = _DEFAULT_DRAWS if draws is None else draws
-            side_by_side = room.intervals(chosen, table, **random, **common, **settings)
+            side_by_side = library.intervals(chosen, table, **random, **common, **settings)
             point = side_by_side.point
         if resampling:
             # --draws is the number of refits of the intervals.
             with flags.renamed(draws="bootstrap", kind="bootstrap_kind"):
                 if point is None:
-                    resampled = room.bootstrap(chosen, table, **random, **common, **resampling)
+                    resampled = library.bootstrap(chosen, table, **random, **common, **resampling)
                 else:
-                    resampled = room.bootstrap(point, **random, **resampling)
+                    resampled = library.bootstrap(point, **random, **resampling)
             point = resampled.point
         if point is None:
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
-                point = room.point(chosen, table, **common)
+                point = library.point(chosen, table, **common)
 
     payload = summary(point, table)
     _add_uncertainty(payload, table, resampled, side_by_side)

@@ -92,10 +92,10 @@ def isoflop(
         table = inputs.table_of(source, include_excluded)
         bias_law = None if law == "none" else inputs.law_of(law)
 
-        from jscale import fit as room
+        from jscale import fit
 
         with working(f"fitting the valleys of {table.kept.sum():,} runs …", as_json):
-            result = room.isoflop(
+            result = fit.isoflop(
                 table,
                 curve=cast(Literal["parabola"], curve),
                 law=bias_law,

@@ -51,7 +51,7 @@ def report(
             planning.check(chosen, post_bits=post)
 
         from jscale import fit
-        from jscale import report as room
+        from jscale.report import write
 
         with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
             point = fit.point(chosen, table)
@@ -68,7 +68,7 @@ def report(
             plans = [planning.at_budget(request, flop) for flop in budgets]
         with working("drawing …", as_json):
             bits = {"P_post": tuple(post)} if post else {}
-            room.write(path, table, point, sampled, budgets=tuple(budgets), title=title, **bits)
+            write(path, table, point, sampled, budgets=tuple(budgets), title=title, **bits)
 
     payload: dict[str, Any] = {
         "out": str(path),

@@ -80,11 +80,9 @@ def test_a_cache_that_cannot_be_written_is_left_out(before_jax, monkeypatch, tmp
     assert not [name for name in os.environ if name.startswith("JAX_")]
 
 
-def test_the_cache_folder_of_jax_takes_precedence(before_jax, tmp_path: Path):
-    os.environ["JSCALE_CACHE"] = str(tmp_path / "cache")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / "jax")
-    session.prepare_jax()
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
+def test_the_cache_folder_of_jax_takes_precedence(command: Process, tmp_path: Path):
+    values(command(*VALUE, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "jax")))
+    assert entries(tmp_path / "jax")
     assert not (tmp_path / "cache").exists()
 
 

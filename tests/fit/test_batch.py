@@ -27,9 +27,9 @@ def _in_float64():
 class Case:
     """One law on one table, and resamples of it."""
 
-    def __init__(self, law=laws.chinchilla, objective="huber"):
+    def __init__(self, law=laws.chinchilla, objective="huber", table=None):
         self.law, self.goal = law, resolve(objective)
-        self.data = select(isoflop(), law)
+        self.data = select(isoflop() if table is None else table, law)
         self.fit_data, self.stages = tabulate(law, self.data, self.goal)
         ends = self.descents(jnp.ones(len(self.data)), spread_starts(laws.describe(law), STARTS))
         self.start = ends.free[np.nanargmin(ends.value)]
@@ -61,6 +61,16 @@ class Case:
         return float(np.nanmin(self.descents(weights, self.start[:k] + offsets).value))
 
 
+def with_bits():
+    """Forty runs at 4 sizes, 2 ratios and 5 precisions of the weights."""
+    sizes, ratios, bits = [3e7, 6e7, 1.1e8, 2.2e8], [20.0, 180.0], [3.0, 4.0, 6.0, 8.0, 16.0]
+    N, ratio, P_w = (m.ravel() for m in np.meshgrid(sizes, ratios, bits))
+    design = {"N": N, "D": ratio * N, "P_w": P_w}
+    return runs.simulate(
+        laws.qat, laws.params(laws.qat), design, noise=0.003, key=jax.random.key(7)
+    )
+
+
 @pytest.fixture(scope="module")
 def huber():
     with float64():
@@ -68,15 +78,16 @@ def huber():
 
 
 @pytest.mark.parametrize(
-    ("law", "objective"),
+    ("law", "objective", "simulated"),
     [
-        *((laws.chinchilla, name) for name in OBJECTIVES),
-        (laws.tie(laws.chinchilla, beta="alpha"), Huber(delta=1e-4)),
+        *((laws.chinchilla, name, isoflop) for name in OBJECTIVES),
+        (laws.tie(laws.chinchilla, beta="alpha"), Huber(delta=1e-4), isoflop),
+        (laws.qat, "log-squares", with_bits),
     ],
-    ids=[*OBJECTIVES, "tied"],
+    ids=[*OBJECTIVES, "tied", "bits"],
 )
-def test_each_lane_reaches_the_minimum_of_newton(law, objective):
-    case = Case(law, objective)
+def test_each_lane_reaches_the_minimum_of_newton(law, objective, simulated):
+    case = Case(law, objective, simulated())
     weights = case.weights(16)
     solved = case.solve(weights)
     assert np.asarray(solved.converged).mean() >= 0.9

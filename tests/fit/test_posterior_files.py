@@ -61,10 +61,13 @@ def message(path: object, law=None) -> str:
     return text
 
 
-def test_files_of_the_first_version_load(posterior):
+def test_files_of_the_first_version_load(posterior, old_file):
     assert posterior.law is laws.chinchilla
     assert (posterior.chains, len(posterior.diverging)) == (2, 20)
-    assert posterior.draws["E"][0] == pytest.approx(1.7, abs=0.1)
+    with h5py.File(old_file) as file:
+        for name, values in {**posterior.draws, **posterior.noise}.items():
+            np.testing.assert_array_equal(values, np.ravel(file[f"posterior/{name}"]), name)
+    assert posterior.draws["E"][0] == 1.737690526814293
     assert posterior.table_digest == isoflop().digest
     assert {note.code for note in posterior.notes} == {"high-rhat", "low-ess", "divergences"}
     assert np.isnan(posterior.seconds)
