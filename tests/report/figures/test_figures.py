@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._identification import draw_correlations, pair_plot_parameters
-from jscale.report.analysis._ranges import draw_ranges, grouped_medians, residual_trend
+from jscale.report.analysis._ranges import draw_ranges, residual_trend
 from jscale.report.analysis._size_profiles import SizeProfile
 from jscale.report.figures import _fit, _forecast, _posterior, _precision, _runs
 from jscale.report.figures import _style as style
@@ -83,17 +83,6 @@ def test_residuals_of_a_perfect_fit_have_axes():
     trend = residual_trend(N, np.zeros(40))
     figure = _fit.residuals(trend, 0.0, "Parameters N", style.count_ticks)
     assert style.svg(figure).endswith("</svg>\n")
-
-
-def test_medians_of_groups():
-    x = np.repeat([3.0, 4.0, 16.0], 10)
-    middle, medians = grouped_medians(x, np.arange(30.0))
-    np.testing.assert_array_equal(middle, [3.0, 4.0, 16.0])
-    np.testing.assert_array_equal(medians, [4.5, 14.5, 24.5])
-    middle, medians = grouped_medians(np.arange(80.0), np.arange(80.0))
-    assert len(middle) == 8
-    np.testing.assert_array_equal(middle, medians)
-    assert len(grouped_medians(np.arange(5.0), np.arange(5.0))[0]) == 0
 
 
 def test_pairs_show_densities_correlations_and_the_point():
