@@ -118,7 +118,7 @@ def _column(values: "np.ndarray") -> dict[str, Any]:
 
 def _show(table: "Runs", payload: dict[str, Any]) -> None:
     """Print the summary of a table."""
-    from jscale.report.notation import human, significant
+    from jscale.report.notation import human, number
 
     excluded = payload["rows"] - payload["kept"]
     suffix = f", {excluded:,} of them excluded" if excluded else ""
@@ -126,7 +126,7 @@ def _show(table: "Runs", payload: dict[str, Any]) -> None:
 
     rows = []
     for name, column in payload["columns"].items():
-        write = human if name in ("N", "D", "C") else significant
+        write = human if name in ("N", "D", "C") else number
         ends = [column.get("min"), column.get("max")]
         cells = ["" if end is None else write(float(end)) for end in ends]
         rows.append((name, _UNITS.get(name, ""), *cells, f"{column['distinct']:,}"))

@@ -106,6 +106,8 @@ def test_a_table_without_valleys_gets_a_note_on_what_was_expected(jscale, answer
     ]
     result = jscale("isoflop", table, "--law", "none").stdout
     assert "headline     none; no_interior_optimum" in result
+    assert "warning: no minimum and no power law" in result
+    assert "error: " not in result  # the exit code is 0
     assert "power law   coefficient" not in result
     assert "–" not in result
 

@@ -238,7 +238,9 @@ def show_notes(items: Iterable[Mapping[str, str]], *, least: str = "info") -> No
     for note in sorted(items, key=lambda note: order.index(note["severity"])):
         severity = note["severity"]
         if order.index(severity) <= order.index(least):
-            label = (f"{severity}: ", _SEVERITIES[severity])
+            # "error: " is how a line begins with which a command fails.
+            word = "warning" if severity == "error" else severity
+            label = (f"{word}: ", _SEVERITIES[severity])
             lines.append(Text.assemble(label, note["message"]))
     if lines:
         show(*lines)

@@ -5,11 +5,21 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote, quoted_names, row_numbers
-from jscale.runs.reading._columns import BIT_COLUMNS, OFF_BITS, TIED_BITS, TRAINING_BITS
+from jscale.runs.reading._columns import (
+    BIT_COLUMNS,
+    OFF_BITS,
+    TIED_BITS,
+    TRAINING_BITS,
+    accepted,
+    fold,
+)
 from jscale.runs.reading._validate import RESOURCES, CheckedTable, Problems
 
 FLOP_PER_PARAMETER_TOKEN = 6.0
 """Two for the forward pass and four for the backward pass (Kaplan et al. 2020, section 2.1)."""
+
+_WORDS = {"N": ("param",), "D": ("token",), "C": ("flop", "compute")}
+"""Words in the header of a column that may hold N, D or C."""
 
 
 def fill_resources(table: CheckedTable) -> None:
@@ -45,7 +55,26 @@ def fill_resources(table: CheckedTable) -> None:
         message = f"{name} was computed from {sources} by C = 6ND{_in_rows(empty)}"
         evidence = {"count": int(empty.sum())}
         table.notes.append(Note(f"derived-{name}", "info", message, evidence))
+        if name not in present:
+            table.notes += _unread_columns(table, name, sources)
     problems.raise_first()
+
+
+def _unread_columns(table: CheckedTable, name: str, sources: str) -> list[Note]:
+    """A warning about columns that may hold the N, D or C that was computed."""
+    unread = tuple(
+        header
+        for header, values in table.extras.items()
+        if values.dtype.kind == "f" and any(word in fold(header) for word in _WORDS[name])
+    )
+    if not unread:
+        return []
+    columns, verb = ("column", "is") if len(unread) == 1 else ("columns", "are")
+    message = (
+        f"{columns} {quoted_names(unread)} {verb} not read as {name}, which was computed from "
+        f"{sources}; to read one as {name}, rename it to {accepted(name)}"
+    )
+    return [Note("unread-column", "warning", message, {"column": name, "headers": unread})]
 
 
 def _derived(N: np.ndarray, D: np.ndarray, C: np.ndarray) -> dict[str, np.ndarray]:

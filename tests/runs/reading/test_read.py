@@ -164,3 +164,19 @@ def test_name_and_source(tmp_path):
     assert failure({"N": [1e8], "loss": [0.0]}, name="seven").startswith(
         "seven: column 'loss', row 1"
     )
+
+
+def test_a_header_that_is_not_recognised_is_named_where_its_column_was_computed():
+    columns = {"N": [1e8, 1e9], "D": [1e10, 4e10], "loss": [3.0, 2.5]}
+    table = runs.read(columns | {"FLOPs used": [7e18, 3e20], "flop counter": ["torch", "manual"]})
+    (note,) = [note for note in table.notes if note.code == "unread-column"]
+    assert note.severity == "warning"
+    assert note.message == (
+        "column 'FLOPs used' is not read as C, which was computed from N and D; to read one as C, "
+        "rename it to C (flop, flops, compute, budget, training flop …)"
+    )
+    assert note.evidence == {"column": "C", "headers": ("FLOPs used",)}
+
+    # Where the column was read, others of such a name are just other columns.
+    given = runs.read(columns | {"C": [7e18, 3e20], "FLOPs used": [7e18, 3e20]})
+    assert "unread-column" not in {note.code for note in given.notes}
