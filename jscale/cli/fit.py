@@ -9,7 +9,7 @@ from jscale.cli.support import flags, inputs, interval_tables, options, output
 from jscale.cli.support.session import session, shows_progress, working
 
 if TYPE_CHECKING:
-    from jscale.fit import Bootstrap, Intervals, Point
+    from jscale.fit import Bootstrap, Certificate, Intervals, Point
     from jscale.runs import Runs
 
 _DEFAULT_DRAWS = 1000
@@ -250,16 +250,26 @@ def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) ->
 
 def _certificate_lines(point: "Point") -> tuple[str, str]:
     """The value of the objective, and the certificate."""
+    from jscale.report.notation import number
+
     certificate = point.certificate
-    agreement = "agrees" if certificate.second_method else "does not agree"
+    conditions = (certificate.condition, certificate.condition_raw)
+    condition, raw = (number(float(f"{value:.2g}"), 2) for value in conditions)
     objective = f"{point.objective_name} = {output.figures(point.objective, 8)}"
     return (
         f"objective    {objective}; {_scatter(point)}",
-        f"certificate  {certificate.status}: {certificate.agreement:.0%} of {certificate.starts} "
-        f"starts agree, relative gradient {certificate.gradient_norm:.0e}, condition "
-        f"{certificate.condition:.1e} (raw {certificate.condition_raw:.1e}), a second optimiser "
-        f"{agreement}",
+        f"certificate  {certificate.status}: {_agreement(certificate)}; first-order optimality "
+        f"{certificate.gradient_norm:.0e}, condition number {condition} (raw {raw})",
     )
+
+
+def _agreement(certificate: "Certificate") -> str:
+    """Which starts reach the same minimum, and whether the second optimiser does."""
+    agreeing, starts = round(certificate.agreement * certificate.starts), certificate.starts
+    share = f"all {starts}" if agreeing == starts else f"{agreeing} of {starts}"
+    if certificate.second_method:
+        return f"{share} starts and a second optimiser reach the same minimum"
+    return f"{share} starts reach the same minimum, a second optimiser does not"
 
 
 def _scatter(point: "Point") -> str:

@@ -179,11 +179,12 @@ def _show_card(content: "Card") -> None:
         "unit",
         "meaning",
         "support",
-        "prior of …",
-        "start of …",
-        "… this, at the centre of the runs",
+        "prior",
+        "start range",
+        "coordinate",
     )
     output.show(output.table(headers, parameters, title="parameters"))
+    output.show("prior and start range are those of the coordinate, at the centre of the runs\n")
 
     for source, constants in record.published.items():
         _show_constants(source, constants)
@@ -200,7 +201,7 @@ def _show_constants(source: str, constants: "Constants") -> None:
         (name, f"{value:.10g}", _error(constants, name)) for name, value in constants.values.items()
     ]
     code = constants.confidence
-    title = f"{source}: {constants.source} [{code}: {CONFIDENCE[code]}]"
+    title = f"{source}: {constants.source} [confidence {code}: {CONFIDENCE[code]}]"
     output.show(output.table(("name", "value", "stderr"), rows, title=title, right="lrr"))
     if constants.note:
         output.show(f"  {constants.note}\n")

@@ -153,16 +153,16 @@ def _show(result: "Sensitivity") -> None:
     ]
     rows = [
         (
-            number(row.value, 5),
+            number(row.value, 4),
             significant(row.stderr, 2),
             row.objective,
             row.runs,
             f"{row.n_runs:,}",
             *(getattr(row, name) for name in varied),
-            "first" if row is result.rows[0] else "",
+            "reference" if row is result.rows[0] else "",
             "" if row.certified else str(row.status),
         )
         for row in sorted(result.rows, key=lambda row: (not row.certified, row.value))
     ]
-    headers = (result.target, "stderr", "objective", "runs", "number", *varied, "", "fit")
+    headers = (result.target, "stderr", "objective", "choice of runs", "runs", *varied, "", "fit")
     output.show(output.table(headers, rows, right="rrllr"))

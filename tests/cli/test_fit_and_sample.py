@@ -1,6 +1,7 @@
 """``jscale fit`` and ``jscale sample``."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,14 @@ def test_results_are_not_written_over_the_runs(jscale, table: Path, verb):
     assert result.exit_code == 2
     assert "expected another file" in result.stderr
     assert table.read_bytes() == before
+
+
+def test_the_certificate_is_printed_in_plain_numbers(jscale, table: Path):
+    (line,) = [
+        line
+        for line in jscale("fit", table, "--starts", 8).stdout.splitlines()
+        if line.startswith("certificate")
+    ]
+    assert "all 8 starts and a second optimiser reach the same minimum" in line
+    assert "; first-order optimality " in line
+    assert re.search(r"condition number [\d,]+ \(raw [\d,]+\)$", line)

@@ -21,8 +21,8 @@ _PARAMETER_HEADERS = (
     "unit",
     "meaning",
     "support",
-    "prior of …",
-    "… this, at the centre of the runs",
+    "prior",
+    "coordinate",
 )
 
 
@@ -279,7 +279,10 @@ def document() -> str:
         "for papers; `jscale laws NAME --params SOURCE --at N=7e10,D=1.4e12` evaluates a law and"
         " its gradient.",
         "",
-        f"Confidence in the constants: {confidence}.",
+        f"Confidence in the constants, the code in brackets behind their source: {confidence}.",
+        "",
+        "Prior: of the coordinate, the function of the parameter beside it, at the centre of the"
+        " runs.",
         "",
     ]
     for subject, group in by_subject.items():
