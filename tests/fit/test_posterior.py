@@ -203,6 +203,18 @@ def test_priors_are_checked(priors, message):
         fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), priors=priors)
 
 
+def test_an_improper_prior_is_a_prior():
+    """A flat density above zero has no draws; the sampler needs none."""
+    from jscale.fit.bayes._model import pose
+    from jscale.fit.bayes._whitening import Whitening, potential
+
+    flat = {"E": dist.ImproperUniform(dist.constraints.positive, (), ())}
+    problem = pose(laws.chinchilla, isoflop(), flat)
+    with float64(), jax.numpy_dtype_promotion("standard"):
+        whitening = Whitening(jax.numpy.zeros(6), jax.numpy.eye(6))
+        assert np.isfinite(potential(problem, whitening, jax.numpy.zeros(6)))
+
+
 def test_law_and_table_are_checked():
     with pytest.raises(JscaleError, match="not a declared law"):
         fit.posterior(np.log, isoflop(), key=jax.random.key(0))

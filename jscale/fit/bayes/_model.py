@@ -89,8 +89,8 @@ class Problem:
     law: LawFunction
     priors: tuple[tuple[str, roles.Prior], ...]
     distributions: dict[str, dist.Distribution]
-    inputs: dict[str, jax.Array]
-    loss: jax.Array
+    inputs: dict[str, Any]
+    loss: Any
     centre: dict[str, Any]
 
 
@@ -111,19 +111,20 @@ def pose(law: LawFunction, table: Runs, priors: Priors | None) -> Problem:
         law=law,
         priors=tuple((name, p) for name, p in given if isinstance(p, roles.Prior)),
         distributions={name: p for name, p in given if not isinstance(p, roles.Prior)},
-        inputs={name: jnp.asarray(column) for name, column in data.inputs.items()},
-        loss=jnp.asarray(data.loss),
+        inputs=dict(data.inputs),
+        loss=data.loss,
         centre=dict(centred_coordinates(record, data.inputs, data.loss).centre),
     )
 
 
 def sites(problem: Problem) -> None:
     """The model of a problem, for NumPyro's handlers."""
+    inputs = {name: jnp.asarray(column) for name, column in problem.inputs.items()}
     params = _sample_params(problem)
-    predicted = jnp.broadcast_to(problem.law(**problem.inputs, **params), problem.loss.shape)
+    predicted = jnp.broadcast_to(problem.law(**inputs, **params), problem.loss.shape)
     sigma = numpyro.sample(NOISE, dist.HalfNormal(NOISE_SCALE))
     noise = dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma)
-    numpyro.sample("log_loss", noise, obs=jnp.log(problem.loss))
+    numpyro.sample("log_loss", noise, obs=jnp.log(jnp.asarray(problem.loss)))
 
 
 def _sample_params(problem: Problem) -> dict[str, Any]:

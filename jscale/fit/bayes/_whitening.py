@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from numpyro import handlers
+from numpyro.infer import init_to_uniform
 from numpyro.infer.util import constrain_fn, potential_energy
 
 from jscale._core.programs import program
@@ -92,9 +93,11 @@ def _by_site(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
 
 def _free_sites(problem: Problem) -> list[str]:
     """Names of the sites that are sampled, sorted."""
+    # Values of the start of a search, since an improper prior has no draws.
+    started = handlers.substitute(handlers.seed(sites, 0), substitute_fn=init_to_uniform)
 
     def run(problem: Problem) -> dict[str, Any]:
-        trace = handlers.trace(handlers.seed(sites, 0)).get_trace(problem)
+        trace = handlers.trace(started).get_trace(problem)
         sampled = [site for site in trace.values() if site["type"] == "sample"]
         return {site["name"]: site["value"] for site in sampled if not site["is_observed"]}
 
