@@ -36,7 +36,7 @@ def test_laws_for_people(jscale):
         for text in (record.formula, record.source, *record.parameter_names, *record.traps)
     )
     assert all(text in card for text in (*record.ridges, *record.limits, *record.limits.values()))
-    assert "[P: primary text or the authors' own code was read]" in card
+    assert "[confidence P: primary text or the authors' own code was read]" in card
 
 
 def test_card_of_one_law(answer, tmp_path: Path):
