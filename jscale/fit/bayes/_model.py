@@ -106,11 +106,11 @@ def pose(law: LawFunction, table: Runs, priors: Priors | None) -> Problem:
     require_positive_losses(law, table, data, ", since a posterior is one of log losses")
     require_enough_runs(law, table, data)
 
-    given = (priors or {}).items()
+    replaced = (priors or {}).items()
     return Problem(
         law=law,
-        priors=tuple((name, p) for name, p in given if isinstance(p, roles.Prior)),
-        distributions={name: p for name, p in given if not isinstance(p, roles.Prior)},
+        priors=tuple((name, p) for name, p in replaced if isinstance(p, roles.Prior)),
+        distributions={name: p for name, p in replaced if not isinstance(p, roles.Prior)},
         inputs=dict(data.inputs),
         loss=data.loss,
         centre=dict(centred_coordinates(record, data.inputs, data.loss).centre),

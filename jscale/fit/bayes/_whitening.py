@@ -76,14 +76,14 @@ def potential(problem: Problem, whitening: Whitening, z: jax.Array) -> jax.Array
 
 def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, jax.Array]:
     """Site → value at coordinates (size,)."""
-    with _alone():
+    with _isolated():
         free = _by_site(problem, whitening.mode + whitening.axes @ z)
         return constrain_fn(sites, (problem,), {}, free, return_deterministic=True)
 
 
 def _potential(problem: Problem, u: jax.Array) -> jax.Array:
     """Negative log density at unconstrained values (size,)."""
-    with _alone():
+    with _isolated():
         return jnp.asarray(potential_energy(sites, (problem,), {}, _by_site(problem, u)))
 
 
@@ -101,12 +101,12 @@ def _free_sites(problem: Problem) -> list[str]:
         sampled = [site for site in trace.values() if site["type"] == "sample"]
         return {site["name"]: site["value"] for site in sampled if not site["is_observed"]}
 
-    with _alone():
+    with _isolated():
         return sorted(jax.eval_shape(run, problem))
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _isolated() -> Iterator[None]:
     """A scope in which the handlers of other threads and of callers do not see the sites."""
     with _NUMPYRO, handlers.block():
         yield

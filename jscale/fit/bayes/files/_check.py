@@ -93,13 +93,13 @@ def checked(
     name = _text(where, attributes, "law")
     law = _law(where, name, law)
     if _json(where, attributes, "noise") != [NOISE]:
-        raise _wrong(where, "noise", f'expected ["{NOISE}"]')
+        raise _invalid(where, "noise", f'expected ["{NOISE}"]')
     loss_min = _attribute(where, attributes, "loss_min")
     if not isinstance(loss_min, float) or not 0 < loss_min < math.inf:
-        raise _wrong(where, "loss_min", "expected a finite number above 0")
+        raise _invalid(where, "loss_min", "expected a finite number above 0")
     digest = _text(where, attributes, "table_digest")
     if not _DIGEST.fullmatch(digest):
-        raise _wrong(where, "table_digest", "expected 64 hexadecimal digits")
+        raise _invalid(where, "table_digest", "expected 64 hexadecimal digits")
     notes = _notes(where, attributes)
 
     record = describe(law)
@@ -191,7 +191,7 @@ def _notes(where: str, attributes: Mapping[str, Any]) -> tuple[Note, ...]:
             case [str(code), "info" | "warning" | "error" as severity, str(message)]:
                 notes.append(Note(code, severity, message))
             case _:
-                raise _wrong(
+                raise _invalid(
                     where, "notes", "expected a list of [code, info or warning or error, message]"
                 )
     return tuple(note for note in notes if note.code not in _DRAWS_CODES)
@@ -208,7 +208,7 @@ def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:
 def _text(where: str, attributes: Mapping[str, Any], name: str) -> str:
     value = _attribute(where, attributes, name)
     if not isinstance(value, str):
-        raise _wrong(where, name, "expected text")
+        raise _invalid(where, name, "expected text")
     return value
 
 
@@ -217,8 +217,8 @@ def _json(where: str, attributes: Mapping[str, Any], name: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise _wrong(where, name, "expected JSON") from None
+        raise _invalid(where, name, "expected JSON") from None
 
 
-def _wrong(where: str, name: str, expected: str) -> JscaleError:
+def _invalid(where: str, name: str, expected: str) -> JscaleError:
     return JscaleError(f"{where}: attribute {name!r} is wrong; {expected}")

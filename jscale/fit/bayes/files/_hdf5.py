@@ -73,9 +73,9 @@ def _variable(group: Any, name: str, dtype: type) -> Any:
     if not isinstance(variable, h5py.Dataset) or variable.is_virtual or variable.external:
         raise WrongFileError(f"{where} is not an array of this file")
 
-    found, expected = variable.dtype, np.dtype(dtype)
-    if (found.kind, found.itemsize) != (expected.kind, expected.itemsize):
-        raise WrongFileError(f"{where} is of type {found}; expected {expected}")
+    actual, expected = variable.dtype, np.dtype(dtype)
+    if (actual.kind, actual.itemsize) != (expected.kind, expected.itemsize):
+        raise WrongFileError(f"{where} is of type {actual}; expected {expected}")
     if any(name in variable.attrs for name in _PACKED):
         raise WrongFileError(f"{where} is packed (scale_factor or add_offset)")
 
