@@ -13,7 +13,7 @@ from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.programs import program
-from jscale._core.scope import float64
+from jscale._core.scope import float64, in_float64
 from jscale._core.supports import positive
 from jscale._core.text import quote, quoted_names
 from jscale.laws import LawFunction, describe
@@ -22,6 +22,7 @@ from jscale.runs._table import Runs
 from jscale.runs.reading import read
 
 
+@in_float64
 def simulate(
     law: LawFunction,
     params: Mapping[str, Any],

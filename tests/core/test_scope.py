@@ -1,5 +1,8 @@
 """The float64 scope computes in double precision and restores the caller's own setting."""
 
+import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jscale._core.errors import JscaleError
 from jscale._core.scope import float64, in_float64, to_numpy
 
 pytestmark = pytest.mark.smoke
@@ -146,3 +150,95 @@ def test_settings_that_make_a_caller_fail_or_compute_otherwise_do_not_apply(sett
     usual = compute()
     with setting:
         assert compute().tobytes() == usual.tobytes()
+
+
+SETTINGS = {
+    "jax_enable_x64": True,
+    "jax_default_matmul_precision": "bfloat16",
+    "jax_numpy_rank_promotion": "raise",
+    "jax_numpy_dtype_promotion": "strict",
+    "jax_transfer_guard": "disallow",
+    "jax_debug_nans": True,
+    "jax_debug_infs": True,
+    "jax_debug_key_reuse": True,
+    "jax_threefry_partitionable": False,
+}
+HOST = """
+import json, sys
+import jax
+for setting, value in json.loads(sys.argv[1]).items():
+    jax.config.update(setting, value)
+before = {name: repr(value) for name, value in jax.config.values.items()}
+with jax.transfer_guard("allow"), jax.threefry_partitionable(True):
+    key = jax.random.key(0)
+
+import numpy as np
+from jscale import fit, laws, plan, runs
+N = np.geomspace(1e8, 1e10, 12)
+theta = laws.params(laws.kaplan_size)
+table = runs.simulate(laws.kaplan_size, theta, {"N": N, "D": 20 * N}, noise=0.01, key=key)
+point = fit.point(laws.kaplan_size, table, starts=4)
+best = plan.optimal(laws.chinchilla, laws.params(laws.chinchilla), 1e21)
+result = [table.digest, point.params, point.stderr, f"{float(best.N_opt):.4g}"]
+after = {name: repr(value) for name, value in jax.config.values.items()}
+print(json.dumps([result, [name for name in before if before[name] != after.get(name)]]))
+"""
+
+
+def test_the_settings_of_another_program_change_nothing():
+    """All at once, in a process of its own beside one without them."""
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOST, json.dumps(settings)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for settings in ({}, SETTINGS)
+    ]
+    printed = [host.communicate(timeout=300) for host in hosts]
+    assert [err for _, err in printed] == ["", ""]
+    (expected, changed), outcome = (json.loads(out) for out, _ in printed)
+    assert changed == []
+    assert outcome == [expected, []]
+
+
+def test_a_call_inside_a_transformation_is_refused():
+    @in_float64
+    def compute(x=1.0):
+        return x
+
+    words = "compute was called inside a function that JAX transforms"
+    for transform in (jax.jit, jax.vmap, jax.grad):
+        with pytest.raises(JscaleError, match=words):
+            transform(compute)(jnp.ones(3) if transform is jax.vmap else 1.0)
+    with pytest.raises(JscaleError, match=words):
+        jax.jit(lambda x: compute() * x)(1.0)
+    assert compute() == 1.0
+
+
+def test_a_forked_child_is_told_to_be_spawned():
+    """JAX's threads do not exist in a forked child, which would wait for them for ever."""
+    code = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+from jscale._core.scope import float64
+import jax.numpy as jnp
+with float64():
+    jnp.zeros(3) + 1
+child = os.fork()
+if child == 0:
+    try:
+        with float64():
+            jnp.zeros(4) + 1
+    except ValueError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+with float64():
+    print(float(jnp.ones(()) + 1))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    refused, computed = done.stdout.splitlines()
+    assert "use multiprocessing.get_context('spawn')" in refused
+    assert computed == "2.0"

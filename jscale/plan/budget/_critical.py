@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
+from jscale._core.scope import in_default_settings
 from jscale._core.solve import root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
@@ -51,6 +52,7 @@ class CriticalTokens:
     status: jax.Array
 
 
+@in_default_settings
 def critical_tokens(
     law: LawFunction,
     params: Mapping[str, ArrayLike],

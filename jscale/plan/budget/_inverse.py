@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jscale._core.arrays import ratio
 from jscale._core.checks import check_number
 from jscale._core.programs import program
+from jscale._core.scope import in_default_settings
 from jscale._core.solve import argmin, root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
@@ -47,6 +48,7 @@ _LOG_COST_RANGE = (-46.0, 8.0)
 """Range of ln(price times cost): from 1e-20 to 3,000 nats."""
 
 
+@in_default_settings
 def cheapest(
     law: LawFunction,
     params: Mapping[str, ArrayLike],
@@ -160,6 +162,7 @@ def _cheapest_one(
     return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, status)))
 
 
+@in_default_settings
 def best_value(
     law: LawFunction,
     params: Mapping[str, ArrayLike],

@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.checks import check_number
 from jscale._core.programs import program
+from jscale._core.scope import in_default_settings
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._problem import Arrays, BudgetProblem, build_problem
 from jscale.plan.budget._search import Plan, solve_one
@@ -16,6 +17,7 @@ from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
 
 
+@in_default_settings
 def optimal(
     law: LawFunction,
     params: Mapping[str, ArrayLike],

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jscale._core.checks import is_traced
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.programs import program
+from jscale._core.scope import in_default_settings
 from jscale._core.solve import argmin
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
@@ -47,6 +48,7 @@ class PrecisionPlan:
     status: jax.Array
 
 
+@in_default_settings
 def optimal_precision(
     law: LawFunction,
     params: Mapping[str, ArrayLike],

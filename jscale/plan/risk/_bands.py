@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.arrays import inexact
 from jscale._core.errors import JscaleError
+from jscale._core.scope import in_default_settings
 from jscale._core.status import Status
 from jscale._core.text import shown
 from jscale.laws import LawFunction
@@ -39,6 +40,7 @@ class Bands:
     converged: jax.Array
 
 
+@in_default_settings
 def bands(
     plan_function: Callable[..., Any],
     law: LawFunction,
