@@ -179,7 +179,10 @@ BAD = {
         {"cost": precision_scaled_flops},
         "depends on the training precision: free P, or give P=",
     ),
-    "no-cost": ({"cost": 3}, "cost must be one of jscale.plan.costs or an object with name, needs_bits"),
+    "no-cost": (
+        {"cost": 3},
+        "cost must be one of jscale.plan.costs or an object with name, needs_bits",
+    ),
     "missing": (
         {"params": {k: v for k, v in KUMAR.items() if k not in ("E", "n_a")}},
         "params miss E, n_a",

@@ -27,7 +27,7 @@ def test_access_rows_and_summary():
         JscaleError, match=r"has no column 'E_experts' \(it has: 'N' \(read from 'params'\), 'D'"
     ):
         table["E_experts"]
-    with pytest.raises(JscaleError, match="has no column 'los'.*; did you mean 'loss'"):
+    with pytest.raises(JscaleError, match=r"has no column 'los'.*; did you mean 'loss'"):
         table["los"]
     for mask in (np.array([1, 0, 1]), np.array([True]), np.zeros(3, dtype=bool)):
         with pytest.raises(JscaleError, match=r"^where: "):
