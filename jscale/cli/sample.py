@@ -41,16 +41,17 @@ def sample(
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: OUT = None,
+    resume: options.RESUME = None,
 ) -> None:
     """Sample the posterior: credible intervals for a law's parameters."""
     if out is not None:
         output.target(out, inputs=[source])
 
-    with session():
+    with output.resuming(resume, inputs=[source], outputs=[out]) as progress_file, session():
         table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         settings = inputs.Sampling(chains, warmup, draws, seed)
-        posterior = inputs.posterior_of(chosen, table, settings, as_json)
+        posterior = inputs.posterior_of(chosen, table, settings, as_json, progress_file)
         if out is not None:
             with output.writing(out) as temporary:
                 posterior.save(temporary)

@@ -1,6 +1,7 @@
 """Posteriors: mixing, agreement with other samplers and the point fit, and predicting."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from numpyro.infer import MCMC, NUTS
 
 from jscale import fit, laws
 from jscale._core.errors import JscaleError
+from jscale._core.jobs import Checkpoint
 from jscale._core.scope import float64
 from jscale._core.status import Status
 from jscale.fit.bayes._arviz import diagnostics
@@ -73,6 +75,37 @@ def test_the_key_determines_the_draws():
 
 
 @pytest.mark.smoke
+def test_chains_that_were_killed_go_on(tmp_path: Path, monkeypatch):
+    """The draws are those of chains that were not interrupted, and no chunk is sampled twice."""
+    settings = {**QUICK, "key": jax.random.key(7)}
+    whole = fit.posterior(laws.chinchilla, isoflop(), **settings)
+    add, written = Checkpoint.add, []
+
+    def killed(self, name, result):
+        """The process ends after four more chunks."""
+        add(self, name, result)
+        written.append(name)
+        if len(written) % 4 == 0:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "add", killed)
+    for _ in range(5):
+        try:
+            posterior = fit.posterior(
+                laws.chinchilla, isoflop(), resume=tmp_path / "state", **settings
+            )
+            break
+        except KeyboardInterrupt:
+            continue
+    assert len(written) == len(set(written)) == 10
+    for name, draws in whole.draws.items():
+        assert posterior.draws[name].tobytes() == draws.tobytes()
+    with pytest.raises(JscaleError, match="another job, whose draws is 100, not 200"):
+        fit.posterior(
+            laws.chinchilla, isoflop(), resume=tmp_path / "state", **{**settings, "draws": 200}
+        )
+
+
 def test_arviz_container(posterior):
     tree = posterior.to_arviz()
     assert tree["posterior"]["alpha"].dims == ("chain", "draw")

@@ -203,7 +203,11 @@ class Sampling:
 
 
 def posterior_of(
-    law: "LawFunction", table: "Runs", settings: Sampling, as_json: bool
+    law: "LawFunction",
+    table: "Runs",
+    settings: Sampling,
+    as_json: bool,
+    resume: Path | None = None,
 ) -> "Posterior":
     """The posterior, with a progress bar on stderr in a terminal.
 
@@ -221,6 +225,7 @@ def posterior_of(
         warmup=settings.warmup,
         draws=settings.draws,
         progress=shows_progress(as_json),
+        resume=resume,
     )
 
 

@@ -16,14 +16,14 @@ from jscale._core import status
 from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
-from jscale._core.jobs import Progress
+from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
 from jscale._core.text import shown
 from jscale.fit.bayes._diagnostics import diagnose, summarise
 from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, describe, roles
 from jscale.runs import Runs, select
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def posterior(
     priors: "Priors | None" = None,
     progress: bool = False,
     throw: bool = False,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Posterior:
     """The posterior of a law's parameters given a table of runs, by NUTS.
 
@@ -148,10 +149,14 @@ def posterior(
             prior.
         progress: show a progress bar on stderr.
         throw: raise when the diagnostics say that the chains have not mixed.
+        resume: file with the state of each chain, written every 100 transitions and created if it
+            does not exist. The same call goes on where one that was killed has left it. It remains
+            when the chains are done.
 
     Raises:
         JscaleError: a missing column, fewer runs than parameters, a loss below a fixed floor, a
-            wrong number of chains or draws, or, with ``throw``, chains that have not mixed.
+            wrong number of chains or draws, a file of another job, or, with ``throw``, chains that
+            have not mixed.
 
     Example:
         >>> import jax
@@ -190,9 +195,20 @@ def posterior(
     data = select(table, law)
     mode_key, sample_key = jax.random.split(key)
     title = f"sampling {describe(law).name}"
+    job = {
+        "command": "sample",
+        "law": describe(law).name,
+        "table": table.digest,
+        "priors": {name: _fingerprint(prior) for name, prior in (priors or {}).items()},
+        "chains": chains,
+        "warmup": warmup,
+        "draws": draws,
+        "seed": np.asarray(jax.random.key_data(key)).tolist(),
+    }
     with (
         jax.numpy_dtype_promotion("standard"),
         Progress(chains * (warmup + draws), title, progress) as bar,
+        Checkpoint(resume, job) as checkpoint,
     ):
         result = sample(
             problem,
@@ -202,6 +218,7 @@ def posterior(
             warmup=warmup,
             draws=draws,
             advanced=bar.advance,
+            checkpoint=checkpoint,
         )
 
     # 3. Summarise and diagnose.
@@ -214,6 +231,13 @@ def posterior(
     if throw:
         status.check(posterior.status, f"posterior of {posterior.law_name} given {table.name}")
     return posterior
+
+
+def _fingerprint(prior: Any) -> list[Any]:
+    """What identifies a prior: its kind, and its parameters."""
+    if isinstance(prior, roles.Prior):
+        return [prior.family, *prior.args]
+    return [type(prior).__name__, *(np.asarray(x).tolist() for x in jax.tree.leaves(prior))]
 
 
 def _check_count(name: str, value: Any, at_least: int) -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro.infer import NUTS
 
-from jscale._core.jobs import workers
+from jscale._core.jobs import Arrays, Checkpoint, workers
 from jscale._core.programs import program
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes._whitening import Whitening, potential, to_sites
@@ -33,6 +33,7 @@ def sample(
     warmup: int,
     draws: int,
     advanced: Callable[[int], None],
+    checkpoint: Checkpoint,
 ) -> Chains:
     """Draws by NUTS, one thread per chain, at most as many threads as cores.
 
@@ -44,6 +45,7 @@ def sample(
         warmup: transitions that adapt step size and mass matrix.
         draws: transitions kept, per chain.
         advanced: called with the number of transitions done, from any thread.
+        checkpoint: of the state of each chain after every chunk.
 
     Raises:
         BaseException: whatever a chain or ``advanced`` raises first; the other chains end at their
@@ -57,11 +59,17 @@ def sample(
         parts = []
         with jax.numpy_dtype_promotion("standard"):
             state = _start(problem, whitening, keys[chain], starts[chain], warmup=warmup)
-            for length in _chunks(warmup) + _chunks(draws):
+            for i, length in enumerate(_chunks(warmup) + _chunks(draws)):
                 if pool.cancelled:
                     raise KeyboardInterrupt
-                state, part = _advance(problem, whitening, state, warmup=warmup, length=length)
-                parts.append(jax.tree.map(np.asarray, part))
+                unit = f"chain {chain} chunk {i}"
+                if (done := checkpoint.find(unit)) is None:
+                    state, part = _advance(problem, whitening, state, warmup=warmup, length=length)
+                    part = jax.tree.map(np.asarray, part)
+                    checkpoint.add(unit, _as_arrays(state, part))
+                else:
+                    state, part = _from_arrays(done, state)
+                parts.append(part)
                 advanced(length)
         z, diverging = (np.concatenate(column)[warmup:] for column in zip(*parts, strict=True))
         return z, diverging
@@ -106,6 +114,38 @@ def _sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, ja
 
 def _kernel(problem: Problem, whitening: Whitening) -> NUTS:
     return NUTS(potential_fn=lambda z: potential(problem, whitening, z), dense_mass=True)
+
+
+def _as_arrays(state: Any, part: tuple[np.ndarray, np.ndarray]) -> Arrays:
+    """A chain's state after a chunk, and the chunk, as a unit of a checkpoint."""
+    leaves = jax.tree.leaves(jax.tree.map(_without_key_type, state))
+    arrays = {f"state {i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+    return {**arrays, "z": part[0], "diverging": part[1]}
+
+
+def _from_arrays(arrays: Arrays, like: Any) -> tuple[Any, tuple[np.ndarray, np.ndarray]]:
+    """What :func:`_as_arrays` was given.
+
+    Args:
+        arrays: its result.
+        like: another state of the chain.
+    """
+    leaves, structure = jax.tree.flatten(like)
+    restored = []
+    for i, leaf in enumerate(leaves):
+        array = jnp.asarray(arrays[f"state {i}"])
+        if _is_key(leaf):
+            array = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
+        restored.append(array)
+    return jax.tree.unflatten(structure, restored), (arrays["z"], arrays["diverging"])
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _without_key_type(leaf: jax.Array) -> jax.Array:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
 def _chunks(total: int) -> list[int]:
