@@ -24,7 +24,7 @@ CASES = (
     (("fit", "runs.csv"), (("--bootstrap-kind", "rows"),), "without --bootstrap"),
     (("fit", "runs.csv"), (("--by", "N"), ("--seed", 1)), "without --bootstrap R or --intervals"),
     (("fit", "runs.csv", "--intervals", *FISHER), (("--draws", 10), ("--seed", 1)), "--kinds"),
-    (("fit", "runs.csv", "--intervals", *FISHER), (("--by", "N"),), "--by 'N' belongs to"),
+    (("fit", "runs.csv", "--intervals", *FISHER), (("--by", "N"),), "--by 'N' applies only to"),
     (("fit", "runs.csv", "--bootstrap", 10), (("--by", "N"),), "--by 'N' belongs to"),
     (("fit", "runs.csv", "--delta", 1), (("--objective", "log-squares"),), "a delta belongs to"),
     (("fit", "runs.csv", "--objective", "huber:0.1"), (("--delta", 1),), "has a delta already"),
@@ -35,7 +35,7 @@ CASES = (
     (("plan", *PARAMS), (("--bits", "free"),), "no training precision"),
     (("report", "runs.csv", "--posterior", "draws.nc"), SAMPLER, "nothing is sampled"),
     (("calibrate", "runs.csv", *FISHER), (("--draws", 10),), "--kinds that are no bootstrap"),
-    (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' belongs to"),
+    (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' applies only to"),
     (("calibrate", "runs.csv"), (("--shared", 0.5),), "--shared 0.5 belongs to --noise"),
     (("data",), (("--out", "x.csv"),), "say which table to write"),
 )
