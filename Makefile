@@ -1,4 +1,4 @@
-# Commands for developers: make demo, test, fuzz, lint, bench, notebooks. Each target sets up the environment that it needs, once.
+# Commands for developers: make demo, test, fuzz, soak, lint, bench, notebooks. Each target sets up the environment that it needs, once.
 
 # The demo: a table (the name of a data set, or a file of runs), a law, and options. These runs are too small to identify an
 # irreducible loss, which fits put at zero; 2,000 draws are enough for 90% bands.
@@ -10,7 +10,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 PYTEST_FLAGS ?=
-FUZZ_SCALE ?= 10
+FUZZ_SCALE ?= 17
+SOAK_MINUTES ?= 120
 
 # Public data in a folder beside the repository is used from there, not downloaded.
 ifndef JSCALE_DATA
@@ -26,12 +27,13 @@ PYTHON ?= $(shell for p in $(PYTHONS); do if $$p -c '$(NEW_ENOUGH)' 2>/dev/null;
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz lint format bench notebooks docs smoke clean
+.PHONY: help demo test fuzz soak lint format bench notebooks docs smoke clean
 
 help:
 	@echo "make demo       fit, sample and plan from the $(DEMO_TABLE) runs: demo/report.html"
 	@echo "make test       the tests"
-	@echo "make fuzz       the fuzzers, ten times as long as in the tests (FUZZ_SCALE)"
+	@echo "make fuzz       the fuzzers: 10,000 tables, 2,000 command lines, 500 posteriors, 100 signals (FUZZ_SCALE)"
+	@echo "make soak       two hours of mixed calls with flat memory (SOAK_MINUTES)"
 	@echo "make lint       ruff, pyright, import-linter"
 	@echo "make format     format with ruff, apply its fixes, strip the outputs of notebooks"
 	@echo "make bench      the benchmarks (start-up, memory, speed)"
@@ -50,6 +52,9 @@ test: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	JSCALE_FUZZ_SCALE=$(FUZZ_SCALE) $(BIN)/python -m pytest tests/fuzz -n $(PYTEST_WORKERS) $(PYTEST_FLAGS)
+
+soak: $(VENV)/.dev
+	JSCALE_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest tests/fuzz/test_soak.py $(PYTEST_FLAGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 Nothing heavy is imported before a verb computes.
 """
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -10,6 +11,10 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process."""
+    # Until the handlers are installed, Ctrl-C ends the process without a traceback.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     from jscale.cli.process import failures, signals, streams
 
     signals.install()

@@ -51,7 +51,8 @@ def _jscale(
 
     Every verb takes --json, --seed and --out.
 
-    Exit codes: 0 success, 1 a requested check failed, 2 bad input.
+    Exit codes: 0 success, 1 a requested check failed, 2 bad input, 70 an error inside jscale or
+    not enough memory, 141 a closed pipe, 130, 143 and 129 after Ctrl-C, SIGTERM and SIGHUP.
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

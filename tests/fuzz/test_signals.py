@@ -26,8 +26,6 @@ COMMANDS = (
     ("fit", "runs.csv", "--starts", "4", "--out", "out"),
     ("sample", "runs.csv", "--chains", "1", "--warmup", "50", "--draws", "50", "--out", "out"),
 )
-_STARTED = 1.0
-"""Seconds after which Python surely runs jscale, also on a busy machine."""
 _SECONDS = 20.0
 """A process that takes longer to end hangs."""
 
@@ -46,6 +44,7 @@ WHOLE = (b"old", b"N,D,", b'{"', b"\x89HDF")
 def test_signals_at_random_moments(tmp_path: Path):
     write_table(tmp_path / "runs.csv", chinchilla_rows((3, 10, 30, 100, 300)))
     environment = {**os.environ, "JSCALE_CACHE": str(tmp_path / "cache")}
+    handled = 0
     for seed in range(cases(6)):
         rng = random.Random(seed)
         (tmp_path / "out").write_text("old")
@@ -68,10 +67,12 @@ def test_signals_at_random_moments(tmp_path: Path):
         if process.returncode == 0:  # done before the signal came
             assert err == "", case
         elif process.returncode in (-number, 1):  # Python itself was starting
-            assert delay < _STARTED, case
+            assert not err or "KeyboardInterrupt" in err, case
         else:
             assert (process.returncode, err) == (128 + number, MESSAGES[number]), case
             assert time.monotonic() - start < _SECONDS, case
+            handled += 1
         assert (tmp_path / "out").read_bytes().startswith(WHOLE), case
         names = {path.name for path in tmp_path.iterdir()} - {"cache"}
         assert names == {"runs.csv", "out"}, case
+    assert handled >= cases(1)
