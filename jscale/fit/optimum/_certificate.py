@@ -77,11 +77,12 @@ def conditioning(jacobian: np.ndarray) -> tuple[float, np.ndarray]:
         The condition number (``inf`` for a column of zeros), and for every column its largest share
         in a direction without information (k,), between 0 and 1.
     """
+    if not jacobian.shape[1]:
+        return 1.0, np.zeros(0)
+    if not np.isfinite(jacobian).all():
+        return float("inf"), np.ones(jacobian.shape[1])
+    jacobian = scaled_down(jacobian)
     norms = np.linalg.norm(jacobian, axis=0)
-    if not norms.size:
-        return 1.0, norms
-    if not np.isfinite(norms).all():
-        return float("inf"), np.ones(len(norms))
     # A column far below the largest is zero up to rounding, which scaling would only amplify.
     largest = norms.max()
     is_zero = norms <= _SILENT_COLUMN * largest if largest > 0 else np.ones(len(norms), bool)
@@ -97,13 +98,28 @@ def conditioning(jacobian: np.ndarray) -> tuple[float, np.ndarray]:
     return (float("inf") if is_zero.any() else float(ratio[-1])), shares
 
 
+def scaled_down(array: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """``array`` over the power of two at its largest element, or at that along an axis.
+
+    The division is exact, and products of the elements cannot overflow.
+    """
+    largest = np.max(np.abs(array), axis=axis, initial=0.0)
+    return np.ldexp(array, -np.frexp(largest)[1])
+
+
 def gradient_cosine(jacobian: np.ndarray, score: np.ndarray) -> float:
     """First-order optimality: the largest cosine between the score and a column of the Jacobian.
 
     Args:
         jacobian: (rows, k) derivative of the residuals.
         score: (rows,) derivative of the objective by each residual.
+
+    Returns:
+        At most 1; infinite where a derivative is not finite.
     """
+    if not (np.isfinite(jacobian).all() and np.isfinite(score).all()):
+        return float("inf")
+    jacobian, score = scaled_down(jacobian, axis=0), scaled_down(score)
     norms = np.linalg.norm(jacobian, axis=0) * np.linalg.norm(score)
     products = np.abs(jacobian.T @ score)
     cosines = np.where(norms > 0, products / np.where(norms > 0, norms, 1.0), 0.0)

@@ -280,7 +280,8 @@ def _certify(
 
     # 3. Converged, unless a single start ended lower than all others, which may be luck, however
     #    large its share is.
-    rms = float(np.sqrt(np.mean(np.square(linearization.residuals))))
+    with np.errstate(over="ignore"):
+        rms = float(np.sqrt(np.mean(np.square(linearization.residuals))))
     is_stationary = gradient < GRADIENT or rms <= _ROUNDING_RMS
     is_minimum = bool(descents.converged[best]) and is_finite and is_stationary
     is_confirmed = agreement >= AGREEING_STARTS and np.sum(values <= value + slack) >= 2

@@ -26,6 +26,9 @@ at 1e-3 and is 1e4 wide."""
 _POOLED = 1000
 """Most residuals over which a mean is taken at every weight; of more, as many quantiles."""
 
+_overflow_to_infinity = np.errstate(over="ignore", invalid="ignore")
+"""Variances beyond the largest number are infinite, without a warning of NumPy's."""
+
 Score = Callable[[np.ndarray], np.ndarray]
 """Residuals (rows,) → derivative of the objective by each residual (rows,), weighted."""
 
@@ -42,17 +45,25 @@ class Bread(NamedTuple):
     unidentified: np.ndarray
 
 
+@_overflow_to_infinity
 def bread(jacobian: np.ndarray, score_derivative: np.ndarray) -> Bread:
     """The inverse of ``sum of score_derivative * J J'``.
 
     Args:
         jacobian: (rows, k) derivative of the residuals by the free coordinates.
         score_derivative: (rows,) second derivative of every run's contribution by its residual.
+
+    Returns:
+        The inverse; where the sum overflows, no coordinate is identified.
     """
     norms = np.linalg.norm(jacobian, axis=0)
     scale = np.where(norms > 1e-9 * norms.max(), norms, np.inf)
     scaled = jacobian / scale
-    values, axes = np.linalg.eigh(scaled.T @ (score_derivative[:, None] * scaled))
+    matrix = scaled.T @ (score_derivative[:, None] * scaled)
+    if not np.isfinite(matrix).all():
+        return Bread(np.zeros_like(matrix), np.ones(len(matrix), bool))
+
+    values, axes = np.linalg.eigh(matrix)
     empty = values <= _EMPTY**2 * max(values.max(), 1e-300)
     inverse = (axes / np.where(empty, np.inf, values)) @ axes.T
     components = np.abs(axes[:, empty]).max(axis=1, initial=0.0)
@@ -65,6 +76,7 @@ def _bandwidth(errors: np.ndarray) -> float:
     return 1.06 * deviation * len(errors) ** -0.2
 
 
+@_overflow_to_infinity
 def smoothed_score_derivative(
     residual: np.ndarray, score: Score, weights: np.ndarray | None = None
 ) -> np.ndarray:
@@ -107,6 +119,7 @@ def meat(
     return summed.T @ summed * count / max(count - 1, 1) * (n - 1) / max(n - k, 1)
 
 
+@_overflow_to_infinity
 def sandwich(
     residual: np.ndarray,
     jacobian: np.ndarray,
@@ -139,6 +152,7 @@ def sandwich(
     return _by_params(free, hessian, to_params)
 
 
+@_overflow_to_infinity
 def fisher(
     residual: np.ndarray,
     jacobian: np.ndarray,
@@ -188,6 +202,7 @@ def fisher(
     return _by_params(hessian.inverse @ meat @ hessian.inverse, hessian, to_params)
 
 
+@_overflow_to_infinity
 def inverse_information(
     jacobian: np.ndarray, to_params: np.ndarray, information: np.ndarray
 ) -> np.ndarray:
@@ -246,7 +261,9 @@ def delta_method_variance(gradient: np.ndarray, covariance: np.ndarray) -> float
     matrix, vector = covariance[np.ix_(used, used)], gradient[used]
     if not _all_finite(matrix, vector):
         return np.inf
-    return max(float(vector @ matrix @ vector), 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        variance = float(vector @ matrix @ vector)
+    return np.inf if np.isnan(variance) else max(variance, 0.0)
 
 
 def mask_unidentified(
@@ -276,6 +293,9 @@ def _by_params(free: np.ndarray, hessian: Bread, to_params: np.ndarray) -> np.nd
     sizes = np.abs(to_params)
     coordinates = hessian.unidentified & (sizes.max(axis=1) > 0)
     unidentified = sizes @ coordinates > 1e-6 * sizes.max(axis=1, initial=0.0)
-    diagonal = np.where(unidentified, np.inf, np.diag(covariance))
-    covariance[np.diag_indices(len(covariance))] = diagonal
+    # A variance that overflows, or cancels to below 0, is not known either.
+    variances = np.diag(covariance)
+    unidentified |= ~(variances >= 0)
+    covariance = np.where(np.isfinite(covariance), covariance, 0.0)
+    covariance[np.diag_indices(len(covariance))] = np.where(unidentified, np.inf, variances)
     return covariance

@@ -206,7 +206,8 @@ def _dispersion(state: FitState) -> float:
     """
     residual = state.linearization.residuals
     n, k = state.linearization.jacobian.shape
-    noise = float(np.sum(state.score(residual) ** 2)) / max(n - k, 1)
+    with np.errstate(over="ignore"):
+        noise = float(np.sum(state.score(residual) ** 2)) / max(n - k, 1)
     return max(
         noise / max(float(smoothed_score_derivative(residual, state.score).mean()), 1e-300), 1e-300
     )
