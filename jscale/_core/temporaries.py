@@ -17,11 +17,12 @@ _lock = threading.RLock()
 
 
 @contextlib.contextmanager
-def registered(path: str | os.PathLike[str]) -> Iterator[None]:
+def registered(path: str | os.PathLike[str], *, keep: bool = False) -> Iterator[None]:
     """Register a file that may be created inside the block; it is removed at the end, if it exists.
 
     Args:
         path: of the file, before it is created.
+        keep: leave it at the end of the block, to its owner.
     """
     entry = (os.getpid(), os.path.abspath(path))
     with _lock:
@@ -29,7 +30,8 @@ def registered(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        _remove(entry[1])
+        if not keep:
+            _remove(entry[1])
         with _lock:
             _files.discard(entry)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jscale._core.errors import JscaleError
+from jscale._core.temporaries import registered
 from jscale._core.text import inline
 
 VARIABLE = "JSCALE_DATA"
@@ -222,6 +223,7 @@ def _save(url: str, to: str, _: Any) -> None:
     import requests
 
     with (
+        registered(to, keep=True),  # Pooch removes it after an error, or renames it
         requests.Session() as session,
         session.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response,
     ):
