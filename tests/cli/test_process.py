@@ -157,6 +157,7 @@ from jscale.cli.process import signals
 from jscale._core.files import replacing
 # Background jobs start with interrupts ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite itself may run under nohup
 signals.install()
 sys.stdout.write("printed")
 with replacing(sys.argv[1]) as temporary:
@@ -180,10 +181,8 @@ def test_a_signal_ends_a_process_inside_compiled_code(tmp_path: Path, number, wo
     assert process.stdout.readline() == "printed before\n"
     time.sleep(0.2)
     process.send_signal(number)
-    start = time.monotonic()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)  # the hash would take many minutes
     assert (process.returncode, err) == (128 + number, f"jscale: {words}\n")
-    assert time.monotonic() - start < 5
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out").read_text() == "old"
 

@@ -152,7 +152,7 @@ def test_files_that_end_late_or_never_are_refused(tmp_path):
     assert "folder" in message(tmp_path)
     assert "/dev/zero" in message("/dev/zero")
     assert "NUL" not in message("a\0.nc")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
 
 
 def set_attribute(name: str, value: object) -> Callable[[h5py.File], None]:
