@@ -258,6 +258,7 @@ def test_law_and_table_are_checked():
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_in_one_chain_ends_all_chains(error):
     """The other chain would take a thousand chunks."""
+    from jscale._core.jobs import Checkpoint
     from jscale.fit.bayes._model import pose
     from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes._whitening import whiten
@@ -274,7 +275,14 @@ def test_an_error_in_one_chain_ends_all_chains(error):
         whitening = whiten(problem, jax.random.key(0))
         settings = {"chains": 2, "warmup": 400, "draws": 100_000}
         with pytest.raises(error, match="stop"):
-            sample(problem, whitening, jax.random.key(0), **settings, advanced=fail)
+            sample(
+                problem,
+                whitening,
+                jax.random.key(0),
+                **settings,
+                advanced=fail,
+                checkpoint=Checkpoint(None, {}),
+            )
     assert len(steps) < 20
 
 
