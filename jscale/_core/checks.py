@@ -102,7 +102,7 @@ def check_number(name: str, value: Any, above: float = -np.inf, infinite: bool =
         bound = "" if above == -np.inf else f" above {above:g}"
         kind = "number" if infinite else "finite number"
         first = entries[invalid][0]
-        message = f"{_place(invalid)} must be a {kind}{bound}, not {first:g}".strip()
+        message = f"{index_of_first(invalid)} must be a {kind}{bound}, not {first:g}".strip()
         raise JscaleError(message, argument=name)
 
     return as_float(value if isinstance(value, jax.Array | int | float) else array)
@@ -127,7 +127,7 @@ def _as_array(name: str, value: Any) -> np.ndarray:
     raise JscaleError(f"must be a number or an array of numbers, not {problem}", argument=name)
 
 
-def _place(mask: np.ndarray) -> str:
+def index_of_first(mask: np.ndarray) -> str:
     """Index of the first true entry, such as ``[2]``; empty for a scalar."""
     if mask.ndim == 0:
         return ""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from jscale._core.arrays import as_float
-from jscale._core.checks import check_number, is_traced
+from jscale._core.checks import check_number, index_of_first, is_traced
 from jscale._core.errors import JscaleError
 
 
@@ -27,7 +27,7 @@ def between(name: str, value: Any, lower: float, upper: float = np.inf) -> Any:
     entries = np.asarray(value, np.float64)
     invalid = (entries < lower) | (entries > upper)
     if invalid.any():
-        index = "" if entries.ndim == 0 else f"[{', '.join(map(str, np.argwhere(invalid)[0]))}]"
+        index = index_of_first(invalid)
         bounds = f"at least {lower:g}" if upper == np.inf else f"from {lower:g} to {upper:g}"
         raise JscaleError(
             f"{index} must be {bounds}, not {entries[invalid][0]:g}".lstrip(), argument=name

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.arrays import as_float
-from jscale._core.checks import check_number, is_traced
+from jscale._core.checks import check_number, index_of_first, is_traced
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.status import check
 from jscale._core.text import enumerated
@@ -148,21 +148,15 @@ def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:
             entries = np.asarray(checked[name], dtype=np.float64)
             invalid = ~role.allows(entries)
             if invalid.any():
-                raise JscaleError(
-                    f"{name}{_index(invalid)} must be {role.expected}, not {entries[invalid][0]:g}"
-                )
+                place, value = index_of_first(invalid), entries[invalid][0]
+                raise JscaleError(f"{name}{place} must be {role.expected}, not {value:g}")
 
     total = None if is_traced(checked) else sum_of_parts(record, checked)
     if total is not None and total.invalid.any():
-        label = f"{sum_label(total.names)}{_index(total.invalid)}"
+        label = f"{sum_label(total.names)}{index_of_first(total.invalid)}"
         first = total.total[total.invalid][0]
         raise JscaleError(f"{label} must be {total.expected}, not {first:g}")
     return checked
-
-
-def _index(mask: np.ndarray) -> str:
-    """Index of the first true entry, such as ``[2]``; empty for a scalar."""
-    return "" if mask.ndim == 0 else f"[{', '.join(map(str, np.argwhere(mask)[0]))}]"
 
 
 def to_arrays(*trees: Any) -> Any:
