@@ -44,7 +44,7 @@ def centre(record: laws.Record) -> dict[str, float]:
     """The values of a table of runs that anchors use."""
     middle = {i.name: i.role.typical for i in record.inputs}
     lowest = {f"{i.name}_low": i.role.ends[0] for i in record.inputs}
-    return {**middle, **lowest, "loss_min": LOSS_MIN}
+    return {**middle, **lowest, "loss_min": LOSS_MIN, "floor_max": LOSS_MIN}
 
 
 def anchored(

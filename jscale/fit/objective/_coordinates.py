@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core import expressions
+from jscale.fit.objective._floor import highest_floor
 from jscale.laws import Parameter, Record
 
 
@@ -20,7 +21,8 @@ class Coordinates(NamedTuple):
 
     Attributes:
         record: the law's record.
-        centre: geometric mean and smallest value (``<name>_low``) of every input, and ``loss_min``.
+        centre: geometric mean and smallest value (``<name>_low``) of every input, ``loss_min`` and
+            ``floor_max``.
     """
 
     record: Record
@@ -88,7 +90,7 @@ def centred_coordinates(
     record: Record, inputs: Mapping[str, np.ndarray], loss: np.ndarray
 ) -> Coordinates:
     """Coordinates centred on a table's inputs (name → (rows,)) and losses (rows,)."""
-    centre: dict[str, float] = {"loss_min": float(loss.min())}
+    centre = {"loss_min": float(loss.min()), "floor_max": highest_floor(inputs, loss)}
     for name, column in inputs.items():
         positive = bool((column > 0).all())
         centre[name] = float(np.exp(np.log(column).mean()) if positive else column.mean())

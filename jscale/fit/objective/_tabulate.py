@@ -6,6 +6,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 from jscale.fit.objective._coordinates import centred_coordinates
+from jscale.fit.objective._floor import highest_floor
 from jscale.fit.objective._losses import Objective
 from jscale.fit.objective._problem import FitData
 from jscale.laws import LawFunction, describe
@@ -33,8 +34,8 @@ def require_enough_runs(law: LawFunction, table: Runs, data: Data) -> None:
     """Check that there are enough runs for the law's parameters, and that its floor is below them.
 
     Raises:
-        JscaleError: fewer runs than parameters, no parameter left to fit, or a loss at or below a
-            floor that was fixed.
+        JscaleError: fewer runs than parameters, no parameter left to fit, or a floor that was fixed
+            and that losses lie below by more than their scatter.
     """
     record = describe(law)
     if not record.parameters:
@@ -47,12 +48,13 @@ def require_enough_runs(law: LawFunction, table: Runs, data: Data) -> None:
         )
     for parameter, floor in record.held:
         low = np.flatnonzero(data.loss <= floor)
-        if parameter.role.name == "irreducible loss" and low.size:
+        is_floor = parameter.role.name == "irreducible loss"
+        if is_floor and low.size and floor >= highest_floor(data.inputs, data.loss):
             row = int(data.rows[low[0]]) + 1
             raise JscaleError(
                 f"{table.name}: column 'loss', row {row}: {data.loss[low[0]]:g} is at or below the "
-                f"floor {parameter.name} = {floor:g} that was fixed; expected a higher loss "
-                f"({low.size} rows in all)"
+                f"floor {parameter.name} = {floor:g} that was fixed, by more than the scatter of "
+                f"the losses; expected a higher loss ({low.size} rows in all)"
             )
 
 

@@ -74,7 +74,8 @@ def check_parameters(record: Record) -> None:
     Raises:
         JscaleError: a parameter lacks one of the three.
     """
-    at_centre = {n + s for n in record.input_names for s in ("", "_low")} | {"loss_min"}
+    at_centre = {n + s for n in record.input_names for s in ("", "_low")}
+    at_centre |= {"loss_min", "floor_max"}
     evaluated: set[str] = set()
     for parameter in record.in_order_of_anchors:
         if parameter.role.prior is None or parameter.role.start is None:

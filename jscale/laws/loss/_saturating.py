@@ -40,6 +40,8 @@ ErrorFloor = Annotated[
     Irreducible,
     adjust(name="irreducible error", unit="1", meaning="irreducible error"),
 ]
+# M4 lies between its floor and the error of guessing, which starts above the smallest error.
+_FloorBelowErrors = Annotated[ErrorFloor, adjust(anchor=Anchor("1 / loss_min"))]
 ErrorCoefficient = Annotated[
     Coefficient,
     adjust(
@@ -213,7 +215,7 @@ m4 = member(
     subject="saturating",
     inputs={"x": Resource},
     parameters={
-        "eps_inf": ErrorFloor,
+        "eps_inf": _FloorBelowErrors,
         "eps_0": Guessing,
         "alpha": GuessingExponent,
         "beta": ErrorCoefficient,

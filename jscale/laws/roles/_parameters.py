@@ -16,7 +16,7 @@ Irreducible = Annotated[
         unit,
         Prior("uniform", (0.0, 1.0)),
         (0.1, 0.95),
-        Anchor(multiplies="1 / loss_min"),
+        Anchor(multiplies="1 / floor_max"),
     ),
 ]
 Exponent = Annotated[

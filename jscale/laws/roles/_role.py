@@ -27,10 +27,11 @@ class Anchor:
 
     ``coordinate = (value * multiplies + plus) ** power``, each a formula in the law's other
     parameters and in the centre of the runs: an input's name is its geometric mean, ``<input>_low``
-    its smallest value and ``loss_min`` the smallest loss. ``A`` with ``multiplies="N**-alpha"``
-    becomes the size term in nats at the typical model, which is a few tenths of a nat in any table
-    of runs; ``A`` itself spans decades. The prior is one of the coordinate; where there is only a
-    ``plus``, it is one of the parameter itself.
+    its smallest value, ``loss_min`` the smallest loss and ``floor_max`` the highest floor that the
+    scatter of the losses leaves possible (the smallest loss and four standard deviations). ``A``
+    with ``multiplies="N**-alpha"`` becomes the size term in nats at the typical model, which is a
+    few tenths of a nat in any table of runs; ``A`` itself spans decades. The prior is one of the
+    coordinate; where there is only a ``plus``, it is one of the parameter itself.
     """
 
     multiplies: str = "1"

@@ -37,7 +37,7 @@ _RIDGES = (
 
 
 def _minimum(name: str, unit_: str, meaning: str) -> adjust:
-    # As a fraction of the smallest value observed, which it cannot exceed.
+    # As a fraction of the smallest value observed, which it can exceed by the noise alone.
     return adjust(
         name=name,
         unit=unit_,
@@ -45,7 +45,7 @@ def _minimum(name: str, unit_: str, meaning: str) -> adjust:
         support=unit,
         prior=Prior("uniform", (0.0, 1.0)),
         start=(0.1, 0.95),
-        anchor=Anchor("1 / loss_min"),
+        anchor=Anchor("1 / floor_max"),
     )
 
 
