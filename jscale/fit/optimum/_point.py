@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from jscale._core import status
@@ -26,9 +27,11 @@ from jscale.fit.objective import (
 )
 from jscale.fit.optimum import _certificate as certify
 from jscale.fit.optimum._certificate import Certificate
+from jscale.fit.optimum._forecast import forecast
 from jscale.fit.optimum._optimum import find_optimum
 from jscale.fit.optimum._sandwich import mask_unidentified
 from jscale.fit.optimum._state import FitContext, FitState
+from jscale.fit.predictions import Prediction
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
@@ -118,6 +121,26 @@ class Point:
     def n_runs(self) -> int:
         """Number of runs that were fitted."""
         return len(self.rows)
+
+    def predict(self, inputs: Any, *, key: jax.Array, draws: int = 4000) -> Prediction:
+        """The forecast of new runs, with where its band comes from.
+
+        The parameters are uncertain by the asymptotic covariance of the fit (a sandwich estimate of
+        independent errors), carried over to the log of the law's value to first order. The noise is
+        normal with the fit's robust ``scale``, times ``sqrt(n / (n - k))`` for the k fitted
+        parameters. Misfit of the law is in neither: :func:`jscale.fit.posterior` has error models
+        for it.
+
+        Args:
+            inputs: input name → number or (points,) numbers; inputs with a default may be left out.
+            key: a JAX random key.
+            draws: number of draws.
+
+        Raises:
+            JscaleError: an input is unknown, missing or outside the domain of the law, or the runs
+                do not identify the forecast.
+        """
+        return forecast(self, inputs, key=key, draws=draws)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{k}={v:.6g}±{self.stderr[k]:.2g}" for k, v in self.params.items())

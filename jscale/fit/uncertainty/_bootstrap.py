@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import jax
 import numpy as np
@@ -26,6 +26,7 @@ from jscale.fit.optimum import (
     mask_unidentified,
     resolve_point,
 )
+from jscale.fit.predictions import Prediction, input_ranges, predict_by_draws
 from jscale.fit.uncertainty._ends import percentiles
 from jscale.fit.uncertainty._identified import unidentified, unidentified_note
 from jscale.fit.uncertainty._refits import BootstrapRefits
@@ -120,6 +121,41 @@ class Bootstrap:
             draws = self.draws[name][self.settled]
             ends[name] = full_range if name in infinite else percentiles(draws, level)
         return {name: ends[name] for name in self.draws}
+
+    @in_float64
+    def predict(self, inputs: Any, *, key: jax.Array) -> Prediction:
+        """The forecast of new runs, one draw for each converged refit.
+
+        The noise is drawn from the residuals of the point, times ``sqrt(n / (n - k))`` for the k
+        fitted parameters.
+
+        Args:
+            inputs: input name → number or (points,) numbers; inputs with a default may be left out.
+            key: a JAX random key.
+
+        Raises:
+            JscaleError: an input is unknown, missing or outside the domain of the law, no refit
+                converged, or the fit has as many parameters as runs.
+        """
+        best, name = self.point, describe(self.law).name
+        freedom = best.n_runs - len(best.params)
+        if freedom <= 0 or not self.settled.any():
+            reason = "no refit converged" if freedom > 0 else "no degree of freedom is left"
+            raise JscaleError(
+                f"law {name!r}: {reason}, so its forecast has no band; "
+                "expected a posterior (fit.posterior)"
+            )
+        context = best._context
+        return predict_by_draws(
+            self.law,
+            {each: column[self.settled] for each, column in self.draws.items()},
+            best.residuals * np.sqrt(best.n_runs / freedom),
+            inputs,
+            key=key,
+            ranges={} if context is None else input_ranges(self.law, context.data.inputs),
+            notes=self.notes,
+            additive=best.residuals_of == "value",
+        )
 
     def __repr__(self) -> str:
         params, name = self.point.params, describe(self.law).name
