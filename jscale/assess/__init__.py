@@ -1,9 +1,21 @@
 """How far a result can be trusted.
 
-Laws compared on held-out runs, one number under every way of fitting it, the measured coverage of
-intervals, and published numbers beside those computed here.
+Laws compared on held-out runs, bands judged by forecasts of held-out runs, one number under every
+way of fitting it, the measured coverage of intervals, and published numbers beside those computed
+here.
 """
 
+from jscale.assess.backtesting import (
+    Backtest,
+    BacktestedLaw,
+    BandCoverage,
+    Forecast,
+    Forecaster,
+    ForecastScores,
+    HeldOutRun,
+    backtest,
+    in_sample_band,
+)
 from jscale.assess.comparison import Comparison, Contender, NestedTest, compare
 from jscale.assess.coverage import Calibration, Coverage, calibrate
 from jscale.assess.published import Reproduction, reproduce, reproducible
@@ -12,17 +24,26 @@ from jscale.assess.targets import Quantity, quantity
 
 __all__ = [
     "OBJECTIVES",
+    "Backtest",
+    "BacktestedLaw",
+    "BandCoverage",
     "Calibration",
     "Comparison",
     "Contender",
     "Coverage",
+    "Forecast",
+    "ForecastScores",
+    "Forecaster",
+    "HeldOutRun",
     "NestedTest",
     "Quantity",
     "Reproduction",
     "Sensitivity",
     "Specification",
+    "backtest",
     "calibrate",
     "compare",
+    "in_sample_band",
     "quantity",
     "reproduce",
     "reproducible",

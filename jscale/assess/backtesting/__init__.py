@@ -1,0 +1,37 @@
+"""Backtests: laws fitted to some runs and judged by their forecasts of the others."""
+
+from jscale.assess.backtesting._backtest import backtest
+from jscale.assess.backtesting._bands import BandCoverage
+from jscale.assess.backtesting._forecasters import (
+    Forecast,
+    Forecaster,
+    in_sample_band,
+    inputs_at,
+)
+from jscale.assess.backtesting._held_out import HeldOutRun
+from jscale.assess.backtesting._result import Backtest, BacktestedLaw, Cut
+from jscale.assess.backtesting._scores import Scores, score
+from jscale.assess.backtesting._split import Needs, Split, Splits
+from jscale.assess.backtesting._summary import ForecastScores, summarise
+from jscale.assess.backtesting._windows import expanding_windows
+
+__all__ = [
+    "Backtest",
+    "BacktestedLaw",
+    "BandCoverage",
+    "Cut",
+    "Forecast",
+    "ForecastScores",
+    "Forecaster",
+    "HeldOutRun",
+    "Needs",
+    "Scores",
+    "Split",
+    "Splits",
+    "backtest",
+    "expanding_windows",
+    "in_sample_band",
+    "inputs_at",
+    "score",
+    "summarise",
+]

@@ -1,0 +1,295 @@
+"""``backtest``: laws fitted to some runs and judged by their forecasts of the others."""
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jscale._core.checks import check_key, check_whole_number
+from jscale._core.errors import Argument, JscaleError
+from jscale._core.jobs import Arrays, Checkpoint, Progress
+from jscale._core.notes import Note, Severity
+from jscale._core.scope import in_float64
+from jscale._core.text import shown
+from jscale.assess.backtesting._forecasters import (
+    Forecast,
+    Forecaster,
+    forecaster_of,
+    without_outcome,
+)
+from jscale.assess.backtesting._groups import leave_each_out, random_folds
+from jscale.assess.backtesting._held_out import HeldOutRun, Observed, held_out_runs
+from jscale.assess.backtesting._result import Backtest, BacktestedLaw, Cut, failure_notes
+from jscale.assess.backtesting._split import Needs, Split, Splits
+from jscale.assess.backtesting._summary import by_cut, by_distance, summarise
+from jscale.assess.backtesting._windows import COMPUTE, expanding_windows, window_below
+from jscale.fit.objective import default_cluster_column
+from jscale.laws import LawFunction
+from jscale.runs import Runs, select
+
+_LEAST_DRAWS = 100
+_FOLDS_KEY = 2**31 - 1
+"""Number of the key for folds; those of the cuts count from 0."""
+
+
+@in_float64
+def backtest(
+    laws: LawFunction | Forecaster | Sequence[LawFunction | Forecaster],
+    table: Runs,
+    *,
+    errors: Any = None,
+    key: jax.Array,
+    by: str = COMPUTE,
+    cuts: int | Sequence[float] | None = None,
+    train_below: Mapping[str, float] | None = None,
+    leave_out: str | None = None,
+    folds: int | None = None,
+    cluster: str | None = None,
+    draws: int = 1000,
+    progress: bool = False,
+    resume: str | os.PathLike[str] | None = None,
+) -> Backtest:
+    """Forecasts of held-out runs, and whether their bands hold what they say.
+
+    Each law is fitted to some of the runs and forecasts the losses of the others, several times.
+    By default the runs are ordered by compute, and windows that begin at the smallest end at five
+    cuts from 40% to 80% of the runs; each forecasts all larger runs. Runs of equal compute are on
+    one side of a cut. Rows marked ``exclude`` are not used.
+
+    Args:
+        laws: a declared law or several, each fitted separately; or :class:`Forecaster` objects.
+        table: validated runs.
+        errors: error model of the laws, as for :func:`jscale.fit.posterior`; None for the default.
+        key: a JAX random key; the same key gives the same bytes.
+        by: column of numbers that orders the runs, "compute" for ``C``.
+        cuts: how many, evenly spaced from 40% to 80% of the runs (one: 60%); or the shares of the
+            runs, such as ``(0.6, 0.8)``. None for five, or as many as the table allows.
+        train_below: column → number: instead of cuts, fit the runs that are below in every column
+            and forecast the others.
+        leave_out: column: instead of cuts, forecast the runs of each of its values from all others.
+        folds: instead of cuts, forecast each of so many random folds from the others; runs of equal
+            compute are in one fold.
+        cluster: column whose equal values form a cluster, whose runs are not independent evidence
+            on the coverage; ``group``, or the sizes where they repeat, for None.
+        draws: draws of each forecast, about.
+        progress: show a progress bar on stderr.
+        resume: file with the forecasts of each finished fit, created if it does not exist. The same
+            call goes on where one that was killed has left it. It remains when the job is done.
+
+    Raises:
+        JscaleError: no law, a law given twice or laws of different quantities; a missing column, or
+            one of labels where numbers are needed; too few runs to fit, none held out, fewer runs
+            than cuts; ways to split that exclude each other; a file of another job.
+
+    Source: Gneiting & Raftery 2007 (scores); Gneiting, Balabdaoui & Raftery 2007 (calibration).
+
+    Example:
+        Do bands as wide as the residuals hold runs of more compute?
+
+        >>> import jax
+        >>> from jscale import assess, laws, runs
+        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": [1e10] * 4 + [4e10] * 4 + [2e11] * 8}
+        >>> theta, key = laws.params(laws.chinchilla), jax.random.key(0)
+        >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
+        >>> band = assess.in_sample_band(laws.chinchilla)
+        >>> result = assess.backtest(band, table, key=key, cuts=[0.6])
+        >>> held = result.summary.bands[1]
+        >>> print(f"{held.held} of {held.count} runs are in their 80% bands")
+        2 of 6 runs are in their 80% bands
+    """
+    start = time.perf_counter()
+    check_key(key)
+    check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
+    forecasters = _forecasters(laws, errors, draws)
+    outcome = _outcome(forecasters, table)
+    splits = _splits(
+        table, forecasters, key, by=by, cuts=cuts, train_below=train_below, leave_out=leave_out,
+        folds=folds,
+    )  # fmt: skip
+    known = Observed(table, outcome, splits.column)
+    cluster, labels = _clusters(table, forecasters[0], cluster)
+
+    job = {
+        "command": "backtest",
+        "table": table.digest,
+        "laws": [[each.name, dict(each.settings)] for each in forecasters],
+        "splits": [_fingerprint(split) for split in splits.splits],
+        "seed": np.asarray(jax.random.key_data(key)).tolist(),
+    }
+    rows: list[HeldOutRun] = []
+    notes = [note for each in forecasters for note in each.notes_on(table)]
+    with (
+        Checkpoint(resume, job) as checkpoint,
+        Progress(len(forecasters) * len(splits.splits), "backtesting", progress) as bar,
+    ):
+        for forecaster in forecasters:
+            forecasts = []
+            for i, split in enumerate(splits.splits):
+                unit = f"{forecaster.name}, split {i}"
+                arrays = checkpoint.unit(
+                    unit, lambda f=forecaster, s=split, i=i: _forecast(f, table, s, key, i)
+                )
+                forecasts.append(_from_arrays(arrays))
+                rows += held_out_runs(forecaster.name, known, split, forecasts[-1])
+                bar.advance(1)
+            notes += _fit_notes(forecaster, forecasts)
+
+    results = tuple(_law_result(each.name, rows, labels) for each in forecasters)
+    for each in results:
+        notes += failure_notes(each)
+    return Backtest(
+        laws=results,
+        rows=tuple(rows),
+        cuts=tuple(_cut(table, split) for split in splits.splits),
+        how=splits.how,
+        cluster=cluster,
+        errors=None if errors is None else str(errors),
+        n_runs=int(table.kept.sum()),
+        seconds=time.perf_counter() - start,
+        notes=tuple({(n.code, n.message): n for n in notes}.values()),
+        table_digest=table.digest,
+    )
+
+
+def _forecasters(laws: Any, errors: Any, draws: int) -> list[Forecaster]:
+    """The forecasters, with different names and one outcome."""
+    several = isinstance(laws, Sequence) and not isinstance(laws, str)
+    forecasters = [forecaster_of(each, errors, draws) for each in (laws if several else [laws])]
+    if not forecasters:
+        raise JscaleError(": expected at least one law to backtest", argument="laws")
+
+    names = [each.name for each in forecasters]
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        raise JscaleError(f": {shown(duplicates[0])} is given twice", argument="laws")
+    first = forecasters[0]
+    for each in forecasters[1:]:
+        if each.column != first.column:
+            raise JscaleError(
+                f": {shown(first.name)} forecasts {first.column}, {shown(each.name)} forecasts "
+                f"{each.column}; expected laws of one quantity",
+                argument="laws",
+            )
+    return forecasters
+
+
+def _outcome(forecasters: Sequence[Forecaster], table: Runs) -> np.ndarray:
+    """What is forecast, shape (rows,), once every law has found its columns."""
+    outcomes = [each.outcome(table) for each in forecasters]
+    return outcomes[0]
+
+
+def _splits(
+    table: Runs,
+    forecasters: Sequence[Forecaster],
+    key: jax.Array,
+    *,
+    by: Any,
+    cuts: Any,
+    train_below: Any,
+    leave_out: Any,
+    folds: Any,
+) -> Splits:
+    others = {"train_below": train_below, "leave_out": leave_out, "folds": folds}
+    ways = {name: value for name, value in others.items() if value is not None}
+    if ways and by != COMPUTE:
+        ways = {"by": by, **ways}
+    if ways and cuts is not None:
+        ways = {"cuts": cuts, **ways}
+    if len(ways) > 1:
+        (name, value), (other, other_value) = list(ways.items())[:2]
+        raise JscaleError(
+            Argument(name, value), " and ", Argument(other, other_value),
+            " are two ways to split the runs; expected one of them",
+        )  # fmt: skip
+
+    neediest = max(forecasters, key=lambda each: each.least_runs)
+    needs = Needs(neediest.least_runs, neediest.need)
+    if train_below is not None:
+        return window_below(table, train_below, needs)
+    if leave_out is not None:
+        return leave_each_out(table, leave_out, needs)
+    if folds is not None:
+        return random_folds(table, folds, jax.random.fold_in(key, _FOLDS_KEY), needs)
+    return expanding_windows(table, by, cuts, needs)
+
+
+def _clusters(
+    table: Runs, forecaster: Forecaster, cluster: str | None
+) -> tuple[str | None, np.ndarray]:
+    """The column of the clusters, and the cluster of every row; by default every row its own."""
+    column = cluster
+    if cluster is not None and table.find(cluster) is None:
+        raise JscaleError(f": {table.no_column(cluster)}", argument="cluster")
+    if cluster is None and forecaster.law is not None:
+        column = default_cluster_column(table, select(table, forecaster.law))
+    if column is None:
+        return None, np.arange(len(table))
+    return table.find(column), np.unique(table[column], return_inverse=True)[1]
+
+
+def _fingerprint(split: Split) -> list[Any]:
+    """What identifies a split: its label, and the rows that it forecasts."""
+    return [split.label, np.flatnonzero(split.held_out).tolist()]
+
+
+def _forecast(
+    forecaster: Forecaster, table: Runs, split: Split, key: jax.Array, number: int
+) -> Arrays:
+    """The draws of the held-out runs, and notes as text."""
+    training = table.where(split.training)
+    new = without_outcome(table.where(split.held_out), forecaster.column)
+    result = forecaster.forecast(training, new, jax.random.fold_in(key, number))
+    forecast = result if isinstance(result, Forecast) else Forecast(np.asarray(result))
+
+    draws, rows = np.asarray(forecast.draws, float), int(split.held_out.sum())
+    if draws.ndim != 2 or draws.shape[1] != rows or len(draws) < 2:
+        raise JscaleError(
+            f"forecaster {shown(forecaster.name)} returned draws of shape {draws.shape}; expected "
+            f"(draws, {rows}), one column for each held-out run"
+        )
+    texts = [[note.code, note.severity, note.message] for note in forecast.notes]
+    return {"draws": draws, "notes": np.array(json.dumps(texts))}
+
+
+def _from_arrays(arrays: Arrays) -> Forecast:
+    notes = tuple(Note(*each) for each in json.loads(str(arrays["notes"])))
+    return Forecast(arrays["draws"], notes)
+
+
+def _fit_notes(forecaster: Forecaster, forecasts: Sequence[Forecast]) -> list[Note]:
+    """The notes of all fits of a forecaster, each once with the number of fits that have it."""
+    total = len(forecasts)
+    counts: Counter[tuple[str, Severity, str]] = Counter(
+        (note.code, note.severity, note.message)
+        for forecast in forecasts
+        for note in forecast.notes
+    )
+    notes = [
+        Note(code, severity, f"{forecaster.name}, {count} of {total} fits: {message}")
+        for (code, severity, message), count in counts.items()
+    ]
+    lost = sum(int(np.sum(~np.isfinite(forecast.draws))) for forecast in forecasts)
+    if lost:
+        message = f"{forecaster.name}: {lost:,} draws are not finite and are left out"
+        notes.append(Note("draws-not-finite", "warning", message, {"count": lost}))
+    return notes
+
+
+def _law_result(name: str, rows: Sequence[HeldOutRun], labels: np.ndarray) -> BacktestedLaw:
+    own = [row for row in rows if row.law == name]
+    return BacktestedLaw(
+        law=name,
+        summary=summarise("all", own, labels),
+        cuts=by_cut(own, labels),
+        distances=by_distance(own, labels),
+    )
+
+
+def _cut(table: Runs, split: Split) -> Cut:
+    compute = float(table["C"][split.training].max()) if "C" in table else float("nan")
+    return Cut(split.label, int(split.training.sum()), int(split.held_out.sum()), compute)

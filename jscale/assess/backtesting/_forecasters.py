@@ -1,0 +1,191 @@
+"""What a backtest asks for forecasts: laws by their posterior, a fixed band, or a caller's."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jscale import fit
+from jscale._core.notes import Note
+from jscale._core.status import Status
+from jscale.laws import LawFunction, describe
+from jscale.runs import Runs, select
+
+_SPARE_RUNS = 2
+"""Runs beyond the number of parameters: one for the scale of the errors, one that is left."""
+_STARTS = 16
+
+
+class Forecast(NamedTuple):
+    """Losses of new runs.
+
+    Attributes:
+        draws: (draws, rows) losses, of each held-out run in the order of the table.
+        notes: remarks on the fit.
+    """
+
+    draws: np.ndarray
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Forecaster:
+    """A way to forecast the losses of new runs from those of others.
+
+    Attributes:
+        name: of the law or the method; unique in a backtest.
+        forecast: called with the runs to fit, those to forecast (the same columns without the
+            outcome) and a JAX random key; returns draws of the losses of the latter, shape (draws,
+            rows), or a :class:`Forecast`.
+        column: the outcome.
+        least_runs: the fewest runs that it can be fitted to.
+        law: the law whose inputs and outcome it uses; None where the column says all.
+        settings: what the forecasts depend on besides runs, name and key, as JSON can hold it; a
+            job that is resumed must have the same.
+
+    Example:
+        The loss of every new run is that of an old one, whatever its size:
+
+        >>> import jax
+        >>> from jscale import assess, runs
+        >>> def forecast(training, new, key):
+        ...     return jax.random.choice(key, training["loss"], (200, len(new)))
+        >>> past = assess.Forecaster("the past", forecast)
+        >>> columns = {"N": [1e8, 2e8, 4e8, 8e8], "D": [1e10] * 4, "loss": [3.1, 2.9, 2.7, 2.5]}
+        >>> table = runs.read(columns)
+        >>> result = assess.backtest(past, table, key=jax.random.key(0), cuts=[0.5])
+        >>> [row.predicted > row.loss for row in result.rows]
+        [True, True]
+    """
+
+    name: str
+    forecast: Callable[[Runs, Runs, jax.Array], Any]
+    column: str = "loss"
+    least_runs: int = 2
+    law: LawFunction | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def need(self) -> str:
+        """The fewest runs that it can be fitted to, as a clause."""
+        if self.law is None:
+            return f"{self.name} needs at least {self.least_runs}"
+        count = len(describe(self.law).parameters)
+        return f"{self.name} with its {count} parameters needs at least {self.least_runs}"
+
+    def outcome(self, table: Runs) -> np.ndarray:
+        """What is forecast, shape (rows,); NaN in rows that are excluded.
+
+        Raises:
+            JscaleError: a column is missing or not valid.
+        """
+        if self.law is None:
+            return np.where(table.kept, table[self.column], np.nan)
+        data = select(table, self.law)
+        values = np.full(len(table), np.nan)
+        values[data.rows] = data.loss
+        return values
+
+    def notes_on(self, table: Runs) -> tuple[Note, ...]:
+        """Remarks on how the law reads the table."""
+        return () if self.law is None else select(table, self.law).notes
+
+
+def forecaster_of(law: Any, errors: Any, draws: int) -> Forecaster:
+    """The forecaster of a law by its posterior; a forecaster is returned as it is.
+
+    Raises:
+        JscaleError: neither a declared law nor a forecaster.
+    """
+    if isinstance(law, Forecaster):
+        return law
+    record = describe(law)
+    settings = {} if errors is None else {"errors": errors}
+
+    def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:
+        fit_key, new_key = jax.random.split(key)
+        posterior = fit.posterior(law, training, key=fit_key, **_sampling(draws), **settings)
+        losses = fit.predict(posterior, inputs_at(law, new), key=new_key)
+        return Forecast(np.asarray(losses), _convergence_notes(posterior.status))
+
+    return Forecaster(
+        name=record.name,
+        forecast=forecast,
+        column=record.output.column or "loss",
+        least_runs=len(record.parameters) + _SPARE_RUNS,
+        law=law,
+        settings={"method": "posterior", "draws": draws, "errors": str(errors)},
+    )
+
+
+def _sampling(draws: int) -> dict[str, Any]:
+    """Settings of the sampler for about so many draws."""
+    return {"chains": 2, "warmup": 300, "draws": max(10, draws // 2)}
+
+
+def _convergence_notes(status: Status) -> tuple[Note, ...]:
+    if status == Status.converged:
+        return ()
+    return (Note("not-converged", "warning", f"the posterior ended with {status}", {}),)
+
+
+def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
+    """The point fit with a band as wide as the residuals of the fitted runs.
+
+    The log loss of a new run is normal about the law, with the root mean square of the log
+    residuals of the runs that were fitted as its standard deviation. It is what many plots of
+    scaling laws show, and the least that a forecast should improve on.
+
+    Args:
+        law: a declared law.
+        draws: draws of each forecast.
+
+    Example:
+        >>> import jax
+        >>> from jscale import assess, laws, runs
+        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": [1e10] * 4 + [4e10] * 4 + [2e11] * 8}
+        >>> theta, key = laws.params(laws.chinchilla), jax.random.key(0)
+        >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
+        >>> band = assess.in_sample_band(laws.chinchilla)
+        >>> result = assess.backtest(band, table, key=key, cuts=[0.6])
+        >>> band.name, len(result.rows)
+        ('chinchilla, in-sample RMS', 6)
+    """
+    record = describe(law)
+
+    def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:
+        point = fit.point(law, training, starts=_STARTS)
+        observed = select(training, law).loss
+        spread = float(np.sqrt(np.mean(np.log(observed / point.predicted) ** 2)))
+        loss = np.broadcast_to(law(**inputs_at(law, new), **point.params), len(new))
+        normal = np.asarray(jax.random.normal(key, (draws, len(new))))
+        notes = ()
+        if not point.certificate.converged:
+            message = f"the fit ended with {point.certificate.status}"
+            notes = (Note("not-converged", "warning", message, {}),)
+        return Forecast(np.asarray(loss) * np.exp(spread * normal), notes)
+
+    return Forecaster(
+        name=f"{record.name}, in-sample RMS",
+        forecast=forecast,
+        column=record.output.column or "loss",
+        least_runs=len(record.parameters) + _SPARE_RUNS,
+        law=law,
+        settings={"method": "in-sample RMS", "draws": draws},
+    )
+
+
+def inputs_at(law: LawFunction, new: Runs) -> dict[str, np.ndarray]:
+    """The inputs of a law at runs without an outcome, each of shape (rows,)."""
+    column = describe(law).output.column or "loss"
+    outcome = np.ones(len(new))
+    return select(replace(new, columns={**new.columns, column: outcome}), law).inputs
+
+
+def without_outcome(table: Runs, column: str) -> Runs:
+    """The table without what is to be forecast, and its standard error."""
+    hidden = {table.find(column), "loss_se" if column == "loss" else None}
+    columns = {name: values for name, values in table.columns.items() if name not in hidden}
+    return replace(table, columns=columns)
