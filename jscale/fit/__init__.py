@@ -13,6 +13,7 @@ from jscale.fit.approaches import (
     training_curves,
 )
 from jscale.fit.bayes import Posterior, load, posterior, predict
+from jscale.fit.errors import ErrorModel
 from jscale.fit.objective import (
     AsymmetricHuber,
     Huber,
@@ -22,6 +23,7 @@ from jscale.fit.objective import (
     StudentLikelihood,
 )
 from jscale.fit.optimum import Certificate, Point, point
+from jscale.fit.predictions import Prediction
 from jscale.fit.uncertainty import (
     INTERVAL_KINDS,
     Bootstrap,
@@ -44,6 +46,7 @@ __all__ = [
     "Bootstrap",
     "Certificate",
     "Covariance",
+    "ErrorModel",
     "Huber",
     "HuberLikelihood",
     "Interval",
@@ -53,6 +56,7 @@ __all__ = [
     "Point",
     "Posterior",
     "PowerLaw",
+    "Prediction",
     "Profile",
     "Squares",
     "StudentLikelihood",

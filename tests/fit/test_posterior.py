@@ -242,7 +242,7 @@ def test_an_improper_prior_is_a_prior():
     from jscale.fit.bayes._whitening import Whitening, potential
 
     flat = {"E": dist.ImproperUniform(dist.constraints.positive, (), ())}
-    problem = pose(laws.chinchilla, isoflop(), flat)
+    problem = pose(laws.chinchilla, isoflop(), flat).problem
     with float64(), jax.numpy_dtype_promotion("standard"):
         whitening = Whitening(jax.numpy.zeros(6), jax.numpy.eye(6))
         assert np.isfinite(potential(problem, whitening, jax.numpy.zeros(6)))
@@ -271,7 +271,7 @@ def test_an_error_in_one_chain_ends_all_chains(error):
             raise error("stop")
 
     with float64(), jax.numpy_dtype_promotion("standard"):
-        problem = pose(laws.chinchilla, isoflop(), None)
+        problem = pose(laws.chinchilla, isoflop(), None).problem
         whitening = whiten(problem, jax.random.key(0))
         settings = {"chains": 2, "warmup": 400, "draws": 100_000}
         with pytest.raises(error, match="stop"):

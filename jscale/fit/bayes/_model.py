@@ -1,9 +1,9 @@
 """The NumPyro model of a law, derived from the roles of its parameters."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,43 +11,71 @@ import numpyro
 import numpyro.distributions as dist
 
 from jscale._core import expressions
-from jscale.fit.bayes._noise import NOISE, NOISE_SCALE
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale._core.supports import Support, positive, real, unit
+from jscale._core.text import shown
 from jscale.fit.bayes._priors import Priors, as_distribution, check_priors
+from jscale.fit.errors import (
+    ErrorArrays,
+    ErrorModel,
+    FittedRows,
+    as_error_model,
+    error_arrays,
+    error_sites,
+    fitted_rows,
+    noise_priors,
+    weight_sites,
+)
 from jscale.fit.objective import (
-    STUDENT_NU,
     Coordinates,
     centred_coordinates,
+    pad,
+    padded_size,
     require_enough_runs,
     require_positive_losses,
 )
 from jscale.laws import LawFunction, Parameter, describe, roles
-from jscale.runs import Runs, select
+from jscale.laws.declaration import held_form
+from jscale.runs import Data, Runs, select
 
 Model = Callable[[], None]
 
 
-def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Model:
+def model(
+    law: LawFunction,
+    table: Runs,
+    *,
+    errors: ErrorModel | str | None = None,
+    priors: Priors | None = None,
+    observed: bool = True,
+) -> Model:
     """The NumPyro model of a law for a table of runs, for any kernel.
 
     Every parameter has the prior of its role, at the scale of the runs: a coefficient with an
     anchor is sampled as its term at the typical run (site ``<name>_centred``) and recorded in its
-    own unit (site ``<name>``). The log loss is Student-t distributed about the law's (4 degrees of
-    freedom) with a scale ``sigma ~ HalfNormal(0.02)``.
+    own unit (site ``<name>``). The log losses (site ``log_loss``; with additive errors the losses,
+    site ``loss``) are distributed about the law's as the error model says. Its own parameters, such
+    as the scale ``sigma``, have priors in units of the spread of the losses.
 
     Run it in a float64 scope: ``with jax.enable_x64(True): MCMC(NUTS(model), ...)``.
 
     Args:
         law: a declared law.
         table: validated runs; rows marked ``exclude`` are left out.
-        priors: parameter → NumPyro distribution (or :class:`jscale.laws.roles.Prior`) of the
-            parameter itself.
+        errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
+            text.
+        priors: parameter of the law or of the error model → NumPyro distribution (or
+            :class:`jscale.laws.roles.Prior`) of the parameter itself.
+        observed: whether the model has the losses of the table. Without them NumPyro's
+            ``Predictive`` draws losses, from the prior or for given draws.
 
     Returns:
         A function without arguments, which NumPyro calls.
 
     Raises:
-        JscaleError: a missing column, too few runs, a prior for an unknown parameter, or a loss
-            below a fixed floor.
+        JscaleError: a missing column, too few runs, a prior for an unknown parameter, a loss below
+            a fixed floor, or an error model that the runs cannot have.
 
     Example:
         >>> import jax
@@ -64,26 +92,30 @@ def model(law: LawFunction, table: Runs, *, priors: Priors | None = None) -> Mod
         >>> print(*trace)
         alpha beta E_centred E A_centred A B_centred B sigma log_loss
     """
-    problem = pose(law, table, priors)
-    return lambda: sites(problem)
+    if not isinstance(observed, bool):
+        raise JscaleError(f"must be True or False, not {shown(observed)}", argument="observed")
+    problem = pose(law, table, priors, errors, padded=False).problem
+    return lambda: sites(problem, observed=observed)
 
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["inputs", "loss", "centre", "distributions"],
-    meta_fields=["law", "priors"],
+    data_fields=["inputs", "loss", "centre", "distributions", "arrays"],
+    meta_fields=["law", "priors", "errors"],
 )
 @dataclass(frozen=True)
 class Problem:
-    """A law, its priors and the runs: a pytree, so that tables of one size share their programs.
+    """A law, priors, an error model and the runs: a pytree, so that tables share their programs.
 
     Attributes:
-        law: the law.
+        law: the law, with its held constants as inputs.
         priors: parameter and prior, in place of its role's.
         distributions: parameter → NumPyro distribution, in place of its role's prior.
-        inputs: input → (rows,).
+        inputs: input → (rows,), and the law's held constants.
         loss: (rows,) losses.
         centre: as that of :class:`jscale.fit.objective.Coordinates`.
+        errors: the error model, with its columns filled in.
+        arrays: what the error model needs of the runs.
     """
 
     law: LawFunction
@@ -92,45 +124,151 @@ class Problem:
     inputs: dict[str, Any]
     loss: Any
     centre: dict[str, Any]
+    errors: ErrorModel
+    arrays: ErrorArrays
 
 
-def pose(law: LawFunction, table: Runs, priors: Priors | None) -> Problem:
-    """The problem of a law and a table, once both and the priors have been checked.
+class Posed(NamedTuple):
+    """A problem with the runs that it was made of.
+
+    Attributes:
+        problem: what a sampler takes.
+        rows: the runs, as far as law and error model use them.
+        data: the part of the table that the law uses.
+        notes: on the table and on the error model.
+    """
+
+    problem: Problem
+    rows: FittedRows
+    data: Data
+    notes: tuple[Note, ...]
+
+
+def pose(
+    law: LawFunction,
+    table: Runs,
+    priors: Priors | None,
+    errors: ErrorModel | str | None = None,
+    *,
+    padded: bool = True,
+) -> Posed:
+    """The problem of a law, a table and an error model, once all have been checked.
+
+    Args:
+        law: a declared law.
+        table: validated runs.
+        priors: of parameters of the law and of the error model.
+        errors: the error model, its text, or None for the default.
+        padded: whether the arrays have one of few sizes; else they have a row for each run.
 
     Raises:
         JscaleError: see :func:`model`.
     """
     record = describe(law)
-    check_priors(record, priors)
+    errors = as_error_model(errors)
     data = select(table, law)
-    require_positive_losses(law, table, data, ", since a posterior is one of log losses")
     require_enough_runs(law, table, data)
+    if errors.additive:
+        _require_scale_of_floor(law, table, data)
+    else:
+        hint = ", since these are errors of log losses; or errors of the loss: 'normal + additive'"
+        require_positive_losses(law, table, data, hint)
 
+    resolved, rows, notes = fitted_rows(law, table, data, errors)
+    problem = problem_of(law, rows, resolved, padded=padded)
+    _check_names(law, resolved, problem)
+    check_priors(record, priors, noise_priors(resolved, 1.0))
     replaced = (priors or {}).items()
-    return Problem(
-        law=law,
+    problem = replace(
+        problem,
         priors=tuple((name, p) for name, p in replaced if isinstance(p, roles.Prior)),
         distributions={name: p for name, p in replaced if not isinstance(p, roles.Prior)},
-        inputs=dict(data.inputs),
-        loss=data.loss,
-        centre=dict(centred_coordinates(record, data.inputs, data.loss).centre),
+    )
+    return Posed(problem, rows, data, (*data.notes, *notes))
+
+
+def problem_of(
+    law: LawFunction, rows: FittedRows, errors: ErrorModel, *, padded: bool = True
+) -> Problem:
+    """The problem of runs under the priors of the law's roles and of the error model.
+
+    Args:
+        law: the law.
+        rows: the runs.
+        errors: the error model, with its columns filled in.
+        padded: see :func:`pose`.
+    """
+    held, record = held_form(law), describe(law)
+    size = padded_size(len(rows)) if padded else len(rows)
+    centre = centred_coordinates(record, dict(rows.inputs), rows.loss).centre
+    return Problem(
+        law=held.law,
+        priors=(),
+        distributions={},
+        inputs={**{name: pad(x, size) for name, x in rows.inputs.items()}, **held.values},
+        loss=pad(rows.loss, size),
+        centre={**centre, **held.values},
+        errors=errors,
+        arrays=error_arrays(errors, rows, padded=padded),
     )
 
 
-def sites(problem: Problem) -> None:
+def sites(problem: Problem, *, observed: bool = True) -> None:
     """The model of a problem, for NumPyro's handlers."""
+    predicted = law_values(problem, _sample_params(problem))
+    loss = problem.loss if observed else None
+
+    def prior_of(name: str, default: dist.Distribution) -> dist.Distribution:
+        replaced = _replaced_priors(problem).get(name)
+        return default if replaced is None else as_distribution(replaced, _support(default))
+
+    error_sites(problem.errors, problem.arrays, predicted, loss, prior_of)
+
+
+def law_values(problem: Problem, params: Mapping[str, Any]) -> jax.Array:
+    """The law's loss at every row (rows,)."""
     inputs = {name: jnp.asarray(column) for name, column in problem.inputs.items()}
-    params = _sample_params(problem)
-    predicted = jnp.broadcast_to(problem.law(**inputs, **params), problem.loss.shape)
-    sigma = numpyro.sample(NOISE, dist.HalfNormal(NOISE_SCALE))
-    noise = dist.StudentT(STUDENT_NU, jnp.log(predicted), sigma)
-    numpyro.sample("log_loss", noise, obs=jnp.log(jnp.asarray(problem.loss)))
+    return jnp.broadcast_to(problem.law(**inputs, **params), problem.loss.shape)
+
+
+def _replaced_priors(problem: Problem) -> dict[str, roles.Prior | dist.Distribution]:
+    return {**dict(problem.priors), **problem.distributions}
+
+
+def _support(distribution: dist.Distribution) -> Support:
+    """Where a parameter of the error model lies."""
+    if isinstance(distribution, dist.Beta):
+        return unit
+    return real if isinstance(distribution, dist.Normal) else positive
+
+
+def _check_names(law: LawFunction, errors: ErrorModel, problem: Problem) -> None:
+    """Check that no parameter of the law has the name of one of the error model."""
+    names = {*noise_priors(errors, 1.0), *weight_sites(errors, problem.arrays), errors.site}
+    if shared := [name for name in describe(law).parameter_names if name in names]:
+        raise JscaleError(
+            f": {shown(str(errors))} has a parameter {shown(shared[0])}, and so has law "
+            f"{describe(law).name!r}; expected an error model without it",
+            argument="errors",
+        )
+
+
+def _require_scale_of_floor(law: LawFunction, table: Runs, data: Data) -> None:
+    """Check that a law whose floor is a share of the smallest loss has no losses of 0 or below."""
+    floors = [
+        p.name
+        for p in describe(law).parameters
+        if p.role.anchor is not None and "loss_min" in p.role.anchor.names
+    ]
+    if floors:
+        hint = f", since {floors[0]} of law {describe(law).name!r} lies between 0 and the losses"
+        require_positive_losses(law, table, data, hint)
 
 
 def _sample_params(problem: Problem) -> dict[str, Any]:
     """Sites for all parameters, each after those that its anchor contains."""
     coordinates = Coordinates(describe(problem.law), problem.centre)
-    priors = {**dict(problem.priors), **problem.distributions}
+    priors = _replaced_priors(problem)
     params: dict[str, Any] = {}
     for p in coordinates.record.in_order_of_anchors:
         prior = priors.get(p.name)

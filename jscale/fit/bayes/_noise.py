@@ -1,6 +1,4 @@
-"""The noise of the likelihood: Student-t, with a scale of its own."""
+"""The scale of the errors of a posterior, by the name of its site."""
 
 NOISE = "sigma"
-"""Site of the scale of the log loss about the law."""
-NOISE_SCALE = 0.02
-"""Scale of the half-normal prior of ``sigma``."""
+"""Site of the scale of the errors at the typical run."""

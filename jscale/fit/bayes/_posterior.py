@@ -5,8 +5,8 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import numpy as np
@@ -20,14 +20,20 @@ from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale._core.text import shown
+from jscale._core.text import enumerated, shown
 from jscale.fit.bayes._diagnostics import diagnose, summarise
+from jscale.fit.bayes._predict import forecast
 from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
+from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows
+from jscale.fit.predictions import Prediction, Ranges, input_ranges
 from jscale.laws import LawFunction, describe, roles
-from jscale.runs import Runs, select
+from jscale.runs import Runs
 
 if TYPE_CHECKING:
+    from jscale.fit.bayes._model import Posed
     from jscale.fit.bayes._priors import Priors
+
+SAMPLERS = ("nuts", "importance")
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Posterior:
     Attributes:
         law: the law.
         draws: parameter → (chains * draws,), chain after chain.
-        noise: noise parameter → (chains * draws,).
+        noise: parameter of the error model → (chains * draws,): ``sigma``, the scale at the typical
+            run, and others by its terms; ``sigma_<label>`` is the scale of a group.
         chains: number of chains.
         diverging: (chains * draws,) whether each transition diverged.
         summary: parameter → mean, sd, q05, q50, q95, ess_bulk, rhat.
@@ -48,6 +55,16 @@ class Posterior:
         notes: notes on the data and on the diagnostics.
         loss_min: smallest loss of the runs.
         table_digest: hash of the table.
+        ranges: quantity → its smallest and largest value over the runs: the law's inputs, C, D/N.
+            Empty for a posterior that an earlier version saved.
+        errors: the error model, with the columns filled in that it leaves to the table.
+        rows: the runs that were fitted, as far as the law and the error model use them; None for a
+            posterior that an earlier version saved.
+        weights: site → (chains * draws, values) standard normals of the errors that runs share,
+            where they were sampled: ``misfit`` and ``effect_<column>``.
+        priors: parameter → prior, where it was given in place of the default, as text.
+        seed: data of the random key; () for a posterior that an earlier version saved.
+        version: of jscale that sampled.
     """
 
     law: LawFunction
@@ -61,6 +78,13 @@ class Posterior:
     notes: tuple[Note, ...]
     loss_min: float
     table_digest: str
+    ranges: Ranges = field(default_factory=dict)
+    errors: ErrorModel = DEFAULT_ERRORS
+    rows: FittedRows | None = None
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    priors: Mapping[str, str] = field(default_factory=dict)
+    seed: tuple[int, ...] = ()
+    version: str = jscale.__version__
 
     @property
     def law_name(self) -> str:
@@ -71,6 +95,20 @@ class Posterior:
     def divergences(self) -> int:
         """Number of divergent transitions after warm-up."""
         return int(self.diverging.sum())
+
+    def predict(self, inputs: Any, *, key: jax.Array) -> Prediction:
+        """The forecast of new runs, one draw for each draw of the posterior.
+
+        :func:`jscale.fit.predict` returns its array of draws alone.
+
+        Args:
+            inputs: input name → number or (points,) numbers; inputs with a default may be left out.
+            key: a JAX random key.
+
+        Raises:
+            JscaleError: an input is unknown, missing or outside the domain of the law.
+        """
+        return forecast(self, inputs, key=key)
 
     def to_arviz(self) -> Any:
         """The draws as ArviZ's InferenceData (0.23) or DataTree (1.x), by (chain, draw)."""
@@ -86,6 +124,7 @@ class Posterior:
             "noise": json.dumps(list(self.noise)),
             "loss_min": self.loss_min,
             "table_digest": self.table_digest,
+            "ranges": json.dumps({name: list(ends) for name, ends in self.ranges.items()}),
             "notes": json.dumps([(n.code, n.severity, n.message) for n in self.notes]),
             "jscale": jscale.__version__,
         }
@@ -128,14 +167,16 @@ def posterior(
     chains: int = 4,
     warmup: int = 1000,
     draws: int = 1000,
+    errors: ErrorModel | str | None = None,
     priors: "Priors | None" = None,
+    sampler: Literal["nuts", "importance"] = "nuts",
     progress: bool = False,
     throw: bool = False,
     resume: str | os.PathLike[str] | None = None,
 ) -> Posterior:
     """The posterior of a law's parameters given a table of runs, by NUTS.
 
-    The model is :func:`jscale.fit.model`. The sampler works in coordinates whitened at the mode of
+    The model is :func:`jscale.fit.model`. NUTS works in coordinates whitened at the mode of
     the posterior, with one thread per chain.
 
     Args:
@@ -145,8 +186,12 @@ def posterior(
         chains: number of chains.
         warmup: transitions per chain that tune the sampler and are discarded, at least 10.
         draws: transitions per chain that are returned, at least 10.
-        priors: parameter → NumPyro distribution of the parameter itself, in place of its role's
-            prior.
+        errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
+            text, such as "normal + effects(group) + discrepancy".
+        priors: parameter of the law or of the error model → NumPyro distribution of the parameter
+            itself, in place of its default prior.
+        sampler: "nuts", or "importance" for draws from an approximation at the mode that are
+            resampled by their weights: fast, for many fits.
         progress: show a progress bar on stderr.
         throw: raise when the diagnostics say that the chains have not mixed.
         resume: file with the state of each chain, written every 100 transitions and created if it
@@ -155,8 +200,8 @@ def posterior(
 
     Raises:
         JscaleError: a missing column, fewer runs than parameters, a loss below a fixed floor, a
-            wrong number of chains or draws, a file of another job, or, with ``throw``, chains that
-            have not mixed.
+            wrong number of chains or draws, an error model that the runs cannot have, a file of
+            another job, or, with ``throw``, chains that have not mixed.
 
     Example:
         >>> import jax
@@ -182,6 +227,10 @@ def posterior(
     _check_count("chains", chains, 1)
     _check_count("warmup", warmup, MIN_DRAWS)
     _check_count("draws", draws, MIN_DRAWS)
+    if sampler not in SAMPLERS or not isinstance(sampler, str):
+        raise JscaleError(
+            f"must be {enumerated(SAMPLERS, last=' or ')}, not {shown(sampler)}", argument="sampler"
+        )
     if chains * draws > MAX_DRAWS:
         raise JscaleError(
             f"must be at most {MAX_DRAWS // chains:,} in {chains:,} chains, not {draws:,}",
@@ -191,15 +240,17 @@ def posterior(
     # 2. Build the model, whiten its posterior and sample. NumPyro mixes integer widths, which
     #    strict promotion does not allow.
     start = time.perf_counter()
-    problem = pose(law, table, priors)
-    data = select(table, law)
+    posed = pose(law, table, priors, errors)
+    problem, data = posed.problem, posed.data
     mode_key, sample_key = jax.random.split(key)
     title = f"sampling {describe(law).name}"
     job = {
         "command": "sample",
         "law": describe(law).name,
         "table": table.digest,
+        "errors": str(problem.errors),
         "priors": {name: _fingerprint(prior) for name, prior in (priors or {}).items()},
+        "sampler": sampler,
         "chains": chains,
         "warmup": warmup,
         "draws": draws,
@@ -210,27 +261,60 @@ def posterior(
         Progress(chains * (warmup + draws), title, progress) as bar,
         Checkpoint(resume, job) as checkpoint,
     ):
-        result = sample(
-            problem,
-            whiten(problem, mode_key),
-            sample_key,
-            chains=chains,
-            warmup=warmup,
-            draws=draws,
-            advanced=bar.advance,
-            checkpoint=checkpoint,
-        )
+        if sampler == "importance":
+            from jscale.fit.bayes._importance import importance_sample
+
+            result = importance_sample(problem, sample_key, chains=chains, draws=draws)
+        else:
+            result = sample(
+                problem,
+                whiten(problem, mode_key),
+                sample_key,
+                chains=chains,
+                warmup=warmup,
+                draws=draws,
+                advanced=bar.advance,
+                checkpoint=checkpoint,
+            )
 
     # 3. Summarise and diagnose.
     posterior = replace(
-        _from_chains(law, result.sites, result.diverging, data.notes),
+        _from_chains(law, _named(result.sites, posed), result.diverging, posed.notes),
         seconds=time.perf_counter() - start,
         loss_min=float(data.loss.min()),
         table_digest=table.digest,
+        ranges=input_ranges(law, data.inputs),
+        errors=problem.errors,
+        rows=posed.rows,
+        priors={name: _prior_text(prior) for name, prior in (priors or {}).items()},
+        seed=tuple(np.ravel(jax.random.key_data(key)).tolist()),
     )
     if throw:
         status.check(posterior.status, f"posterior of {posterior.law_name} given {table.name}")
     return posterior
+
+
+def _named(sites: Mapping[str, np.ndarray], posed: "Posed") -> dict[str, np.ndarray]:
+    """The sites, with the scale of each group in place of the ratios to the typical scale."""
+    by, named = posed.problem.errors.scale_by, dict(sites)
+    if by is None:
+        return named
+    from jscale.fit.errors import SIGMA_SITE, group_sites, ratio_site
+
+    ratios = named.pop(ratio_site(by))
+    labels = np.unique(posed.rows.columns[by]).tolist()
+    for i, name in enumerate(group_sites(labels)):
+        named[name] = named[SIGMA_SITE] * np.exp(ratios[..., i])
+    return named
+
+
+def _prior_text(prior: Any) -> str:
+    """A prior as people write it: ``lognormal(0.2, 1)``."""
+    if isinstance(prior, roles.Prior):
+        return str(prior)
+    values = {name: np.asarray(getattr(prior, name)) for name in type(prior).arg_constraints}
+    numbers = ", ".join(f"{name}={value:.6g}" for name, value in values.items() if not value.ndim)
+    return f"{type(prior).__name__}({numbers})"
 
 
 def _fingerprint(prior: Any) -> list[Any]:
@@ -254,13 +338,16 @@ def _from_chains(
 ) -> Posterior:
     """A posterior from sites (chains, draws), with its summary and diagnostics."""
     names = describe(law).parameter_names
-    noise = [name for name in sites if name not in names and not name.endswith("_centred")]
+    others = [name for name in sites if name not in names and not name.endswith("_centred")]
+    noise = [name for name in others if sites[name].ndim == diverging.ndim]
+    weights = [name for name in others if name not in noise]
     summary = summarise({name: sites[name] for name in (*names, *noise)})
     verdict, diagnostics = diagnose(summary, diverging)
     return Posterior(
         law=law,
         draws={name: sites[name].reshape(-1) for name in names},
         noise={name: sites[name].reshape(-1) for name in noise},
+        weights={name: sites[name].reshape(-1, sites[name].shape[-1]) for name in weights},
         chains=diverging.shape[0],
         diverging=diverging.reshape(-1),
         summary=summary,
@@ -306,4 +393,5 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
         _from_chains(content.law, content.sites, content.diverging, content.notes),
         loss_min=content.loss_min,
         table_digest=content.table_digest,
+        ranges=content.ranges,
     )

@@ -1,7 +1,7 @@
 """Priors of a law's parameters as NumPyro distributions."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpyro.distributions as dist
@@ -14,8 +14,13 @@ from jscale.laws import Record, roles
 Priors = Mapping[str, roles.Prior | dist.Distribution]
 
 
-def check_priors(record: Record, priors: Any) -> None:
-    """Check that priors are continuous distributions of parameters of the law.
+def check_priors(record: Record, priors: Any, noise: Iterable[str] = ()) -> None:
+    """Check that priors are continuous distributions of parameters of the law or of its errors.
+
+    Args:
+        record: of the law.
+        priors: what the caller passes.
+        noise: parameters of the error model.
 
     Raises:
         JscaleError: not a mapping, an unknown parameter, or a prior of another kind.
@@ -26,10 +31,12 @@ def check_priors(record: Record, priors: Any) -> None:
         raise JscaleError(
             f"must map parameters to NumPyro distributions, not {shown(priors)}", argument="priors"
         )
-    if unknown := [name for name in priors if name not in record.parameter_names]:
+    known = (*record.parameter_names, *noise)
+    if unknown := [name for name in priors if name not in known]:
+        errors = " with these errors" if noise else ""
         raise JscaleError(
-            f"law {record.name!r} has no parameter {enumerated(unknown)} "
-            f"(it has: {enumerated(record.parameter_names)})"
+            f"law {record.name!r}{errors} has no parameter {enumerated(unknown)} "
+            f"(it has: {enumerated(known)})"
         )
     for name, prior in priors.items():
         if isinstance(prior, roles.Prior):

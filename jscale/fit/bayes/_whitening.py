@@ -1,5 +1,6 @@
 """Coordinates in which the posterior is close to a standard normal: whitened at its mode."""
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def whiten(problem: Problem, key: jax.Array) -> Whitening:
         key: for the starts of the search for the mode.
     """
     _, start_key = jax.random.split(key)
-    shape = (_MODE_STARTS, len(_free_sites(problem)))
+    shape = (_MODE_STARTS, sum(math.prod(shape) for shape in _free_sites(problem).values()))
     return _whitening(problem, jax.random.uniform(start_key, shape, minval=-2.0, maxval=2.0))
 
 
@@ -88,11 +89,16 @@ def _potential(problem: Problem, u: jax.Array) -> jax.Array:
 
 
 def _by_site(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
-    return dict(zip(_free_sites(problem), u, strict=True))
+    values, first = {}, 0
+    for name, shape in _free_sites(problem).items():
+        end = first + math.prod(shape)
+        values[name] = u[first:end].reshape(shape)
+        first = end
+    return values
 
 
-def _free_sites(problem: Problem) -> list[str]:
-    """Names of the sites that are sampled, sorted."""
+def _free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:
+    """Sites that are sampled and their shapes, in order of their names."""
     # Values of the start of a search, since an improper prior has no draws.
     started = handlers.substitute(handlers.seed(sites, 0), substitute_fn=init_to_uniform)
 
@@ -102,7 +108,8 @@ def _free_sites(problem: Problem) -> list[str]:
         return {site["name"]: site["value"] for site in sampled if not site["is_observed"]}
 
     with _isolated():
-        return sorted(jax.eval_shape(run, problem))
+        shapes = jax.eval_shape(run, problem)
+    return {name: shapes[name].shape for name in sorted(shapes)}
 
 
 @contextmanager
