@@ -6,6 +6,7 @@ import typer
 
 from jscale import __version__
 from jscale.cli import (
+    backtest,
     calibrate,
     compare,
     data,
@@ -13,6 +14,7 @@ from jscale.cli import (
     isoflop,
     laws,
     plan,
+    predict,
     report,
     reproduce,
     sample,
@@ -64,8 +66,10 @@ for _verb in (
     fit.fit,
     isoflop.isoflop,
     sample.sample,
+    predict.predict,
     plan.plan,
     compare.compare,
+    backtest.backtest,
     calibrate.calibrate,
     sensitivity.sensitivity,
     reproduce.reproduce,

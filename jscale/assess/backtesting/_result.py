@@ -60,8 +60,8 @@ class BacktestedLaw:
             "too few runs to judge" if band.effective < FEW else "as they should"
         )
         return (
-            f"80% bands held {band.held:,} of {forecasts} ({band.coverage:.0%}, 95% interval "
-            f"{band.low:.0%} to {band.high:.0%}): {judgement}"
+            f"80% bands held {band.held:,} of {forecasts} ({band.coverage:.0%}): {judgement} "
+            f"(95% interval {band.low:.0%} to {band.high:.0%})"
         )
 
     @property

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale._core.text import plural, quote
 from jscale.runs import Runs
 
@@ -82,7 +82,9 @@ def numbers(table: Runs, name: Any, argument: str) -> np.ndarray:
     if values.dtype.kind != "f":
         raise JscaleError(
             f": {table.name}: column {quote(name)} holds no numbers to order the runs by; expected "
-            "a column of numbers (leave_out takes one of labels)",
+            "a column of numbers, or ",
+            Argument("leave_out"),
+            " for one of labels",
             argument=argument,
         )
     check_complete(table, name, table.kept & np.isnan(values), argument)

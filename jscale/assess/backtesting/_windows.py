@@ -7,7 +7,7 @@ import numpy as np
 
 from jscale._core.checks import check_whole_number
 from jscale._core.errors import JscaleError
-from jscale._core.text import general, plural, quote, shown
+from jscale._core.text import human, plural, quote, shown
 from jscale.assess.backtesting._split import (
     TIE,
     Needs,
@@ -97,7 +97,7 @@ class _Ladder(NamedTuple):
         """The split at a level, its end in the label with so many digits."""
         end, kept = self.ends[level], self.table.kept
         training = kept & _up_to(self.table[self.column], end)
-        return Split(f"{self.column} ≤ {general(end, digits)}", training, kept & ~training)
+        return Split(f"{self.column} ≤ {human(end, digits)}", training, kept & ~training)
 
 
 def _ladder(table: Runs, column: str) -> _Ladder:
@@ -178,7 +178,7 @@ def _shares(cuts: Any) -> list[float]:
 def _distinct_digits(ends: np.ndarray) -> int:
     """Significant digits that tell the ends of all windows apart, at least 3."""
     for digits in range(3, 17):
-        if len({general(end, digits) for end in ends}) == len(ends):
+        if len({human(end, digits) for end in ends}) == len(ends):
             return digits
     return 17
 
@@ -212,7 +212,7 @@ def window_below(table: Runs, limits: Any, needs: Needs) -> Splits:
                 argument="train_below",
             )
         training &= numbers(table, name, "train_below") < limit
-        parts.append(f"{name} < {general(float(limit), 3)}")
+        parts.append(f"{name} < {human(float(limit))}")
 
     label = " and ".join(parts)
     split = Split(label, training, kept & ~training)

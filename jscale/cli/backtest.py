@@ -1,0 +1,274 @@
+"""``jscale backtest``: forecasts of held-out runs, and whether their bands hold."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jscale._core.errors import JscaleError
+from jscale._core.text import number_with_suffix, shown
+from jscale.cli.compare import law_from
+from jscale.cli.process.failures import CHECK_FAILED
+from jscale.cli.support import inputs, options, output, parsing
+from jscale.cli.support.session import session, shows_progress
+
+if TYPE_CHECKING:
+    from jscale.assess import Backtest, ForecastScores
+    from jscale.assess.backtesting import BacktestedLaw
+    from jscale.runs import Runs
+
+LAWS = Annotated[
+    list[str] | None,
+    options.option(
+        "--law",
+        help="A law, also 'chinchilla[beta=alpha,E=1.7]'; can be repeated (default: chinchilla).",
+        metavar="NAME",
+    ),
+]
+BY = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        help="Column of numbers that orders the runs: fit low, forecast high.",
+        metavar="COL",
+    ),
+]
+CUTS = Annotated[
+    str | None,
+    options.option(
+        "--cuts",
+        help="How many, from 40% to 80% of the runs, or the shares: 0.6,0.8 (default: 5).",
+        metavar="INT|X,…",
+    ),
+]
+TRAIN_BELOW = Annotated[
+    list[str] | None,
+    options.option(
+        "--train-below",
+        help="Instead: fit the runs below the value, forecast the others: N=2.1e8.",
+        metavar="COL=VALUE",
+    ),
+]
+LEAVE_OUT = Annotated[
+    str | None,
+    options.option(
+        "--leave-out",
+        help="Instead: forecast each group of this column from all others.",
+        metavar="COL",
+    ),
+]
+FOLDS = Annotated[
+    int | None,
+    options.option(
+        "--folds", help="Instead: forecast each of so many random folds.", metavar="INT"
+    ),
+]
+CLUSTER = Annotated[
+    str | None,
+    options.option(
+        "--cluster",
+        help="Column whose equal values are not independent (default: group, else N).",
+        metavar="COL",
+    ),
+]
+BASELINE = Annotated[
+    bool,
+    typer.Option(
+        "--baseline", help="Also each point fit with a band as wide as the fitted residuals."
+    ),
+]
+DRAWS = Annotated[int, typer.Option("--draws", help="Draws of each forecast.", metavar="INT")]
+REQUIRE_COVERAGE = Annotated[
+    bool,
+    typer.Option(
+        "--require-coverage",
+        help="Exit 1 if the 80% or 95% bands of a law are too narrow by more than chance.",
+    ),
+]
+
+
+def backtest(
+    source: options.RUNS,
+    *,
+    law: LAWS = None,
+    errors: options.ERRORS = None,
+    by: BY = "compute",
+    cuts: CUTS = None,
+    train_below: TRAIN_BELOW = None,
+    leave_out: LEAVE_OUT = None,
+    folds: FOLDS = None,
+    cluster: CLUSTER = None,
+    baseline: BASELINE = False,
+    draws: DRAWS = 1000,
+    include_excluded: options.INCLUDE_EXCLUDED = False,
+    require_coverage: REQUIRE_COVERAGE = False,
+    as_json: options.AS_JSON = False,
+    seed: options.SEED = 0,
+    out: options.OUT_JSON = None,
+    resume: options.RESUME = None,
+) -> None:
+    """Fit the smaller runs, forecast the larger ones: how far off, and do the bands hold?"""
+    if out is not None:
+        output.target(out, inputs=[source])
+    limits = parsing.values(train_below, "--train-below", "N=2.1e8")
+    shares = _cuts(cuts)
+
+    with output.resuming(resume, inputs=[source], outputs=[out]) as progress_file:
+        with session():
+            table = inputs.table_of(source, include_excluded)
+            laws = [law_from(text) for text in law or ["chinchilla"]]
+
+            from jscale import assess
+
+            bands = [assess.in_sample_band(each, draws=draws) for each in laws if baseline]
+            result = assess.backtest(
+                [*laws, *bands],
+                table,
+                errors=errors,
+                key=inputs.key_of(seed),
+                by=by,
+                cuts=shares,
+                train_below=limits or None,
+                leave_out=leave_out,
+                folds=folds,
+                cluster=cluster,
+                draws=draws,
+                progress=shows_progress(as_json),
+                resume=progress_file,
+            )
+        payload = summary(result, table, seed)
+        output.deliver(payload, as_json, out)
+
+    if not as_json:
+        show(result, table)
+        output.show_notes(payload["notes"])
+    failed = [each for each in result.laws[: len(laws)] if each.failed]
+    if require_coverage and failed:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _cuts(text: str | None) -> int | list[float] | None:
+    """A number of cuts, or shares of the runs.
+
+    Raises:
+        JscaleError: neither.
+    """
+    if text is None:
+        return None
+    parts = [number_with_suffix(part) for part in parsing.many([text])]
+    numbers = [part for part in parts if part is not None]
+    if len(numbers) < len(parts):
+        raise JscaleError(
+            f"--cuts: expected a number of cuts, or shares such as 0.6,0.8; not {shown(text)}"
+        )
+    is_count = len(numbers) == 1 and numbers[0] == int(numbers[0])
+    return int(numbers[0]) if is_count else numbers
+
+
+def summary(result: "Backtest", table: "Runs", seed: int) -> dict[str, Any]:
+    """A backtest as a JSON object; ``summary`` is that of the first law."""
+    from dataclasses import asdict
+
+    laws = [
+        {
+            "law": each.law,
+            "verdict": each.verdict,
+            "failed": each.failed,
+            "summary": _scores(each.summary),
+            "cuts": [_scores(scores) for scores in each.cuts],
+            "distances": [_scores(scores) for scores in each.distances],
+        }
+        for each in result.laws
+    ]
+    cuts = [
+        {"label": cut.label, "fitted": cut.fitted, "held_out": cut.held_out, "C": cut.compute}
+        for cut in result.cuts
+    ]
+    return {
+        "law": result.laws[0].law,
+        "rows": [asdict(row) for row in result.rows],
+        "summary": laws[0]["summary"],
+        "laws": laws,
+        "cuts": cuts,
+        "how": result.how,
+        "errors": result.errors,
+        "cluster": result.cluster,
+        "n_runs": result.n_runs,
+        "seed": seed,
+        "seconds": result.seconds,
+        "table": {"name": table.name, "digest": result.table_digest},
+        "notes": output.notes((*table.notes, *result.notes)),
+    }
+
+
+def _scores(scores: "ForecastScores") -> dict[str, Any]:
+    """Scores as a JSON object, the bands under keys such as ``coverage80``."""
+    from dataclasses import asdict
+
+    values = {name: value for name, value in asdict(scores).items() if name != "bands"}
+    for band in scores.bands:
+        level = round(100 * band.level)
+        values |= {
+            f"coverage{level}": band.coverage,
+            f"coverage{level}_limits": [band.low, band.high],
+            f"held{level}": band.held,
+            f"effective{level}": band.effective,
+            f"width{level}": band.width,
+        }
+    return values
+
+
+def show(result: "Backtest", table: "Runs") -> None:
+    """Print a backtest: a verdict for each law, then its scores by cut and by distance."""
+    from jscale.report.notation import plural
+
+    several = len(result.laws) > 1
+    for each in result.laws:
+        output.show(f"{each.law}: {each.verdict}" if several else each.verdict)
+    cuts = plural(len(result.cuts), "cut")
+    output.show(f"{table.name}: {plural(result.n_runs, 'run')}, {cuts} {result.how}")
+
+    if several:
+        rows = [_cells(each.law, each.summary) for each in result.laws]
+        rows = [(law, *cells) for law, _, *cells in rows]
+        output.show(output.table(("law", *_HEADERS[1:]), rows, right="lrrrrrrr"))
+    for each in result.laws:
+        _show_law(each, result.cuts, several)
+
+
+_HEADERS = ("tested", "bias", "error", "CRPS", "50%", "80%", "95%", "width")
+"""Columns of the tables. The error is the root mean square of the log loss; 50% to 95% are the
+shares of the runs in these bands, the width is that of the 80% band."""
+
+
+def _show_law(law: "BacktestedLaw", cuts: Sequence[Any], several: bool) -> None:
+    fitted = [f"{cut.fitted:,}" for cut in cuts]
+    rows = [
+        (scores.label, count, *_cells("", scores)[1:])
+        for scores, count in zip(law.cuts, fitted, strict=True)
+    ]
+    headers = ("split", "fit", *_HEADERS)
+    title = law.law if several else None
+    output.show(output.table(headers, rows, title=title, right="lrrrrrrrrr"))
+
+    rows = [_cells(scores.label, scores) for scores in law.distances]
+    output.show(output.table(("decades beyond", *_HEADERS), rows, right="lrrrrrrrr"))
+
+
+def _cells(label: str, scores: "ForecastScores") -> tuple[str, ...]:
+    """A row of a table."""
+    from jscale.report.notation import MISSING, fixed
+
+    def percent(value: float) -> str:
+        text = fixed(100 * value, 2)
+        return text if text == MISSING else f"{text}%"
+
+    return (
+        label,
+        f"{scores.count:,}",
+        percent(scores.bias),
+        percent(scores.rmsle),
+        fixed(scores.crps, 4),
+        *(f"{band.coverage:.0%}" for band in scores.bands),
+        percent(scores.bands[1].width),
+    )
