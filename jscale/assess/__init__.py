@@ -5,6 +5,14 @@ way of fitting it, the measured coverage of intervals, and published numbers bes
 here.
 """
 
+from jscale.assess.auditing import (
+    LackOfFit,
+    LargestRuns,
+    Trend,
+    doubts,
+    lack_of_fit,
+    largest_runs,
+)
 from jscale.assess.backtesting import (
     Backtest,
     BacktestedLaw,
@@ -35,15 +43,21 @@ __all__ = [
     "ForecastScores",
     "Forecaster",
     "HeldOutRun",
+    "LackOfFit",
+    "LargestRuns",
     "NestedTest",
     "Quantity",
     "Reproduction",
     "Sensitivity",
     "Specification",
+    "Trend",
     "backtest",
     "calibrate",
     "compare",
+    "doubts",
     "in_sample_band",
+    "lack_of_fit",
+    "largest_runs",
     "quantity",
     "reproduce",
     "reproducible",

@@ -1,6 +1,7 @@
 """The optimum of a fit: point, certificate, covariance, and the state that intervals use."""
 
 from jscale.fit.optimum._certificate import AGREEING_STARTS, COLLINEAR, GRADIENT, Certificate, notes
+from jscale.fit.optimum._fitted_runs import fitted_runs
 from jscale.fit.optimum._optimum import find_optimum
 from jscale.fit.optimum._point import (
     DEFAULT_OBJECTIVE,
@@ -37,6 +38,7 @@ __all__ = [
     "find_optimum",
     "fisher",
     "fit_point",
+    "fitted_runs",
     "inverse_information",
     "mask_unidentified",
     "notes",
