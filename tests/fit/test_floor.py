@@ -25,7 +25,7 @@ def test_the_range_ends_above_the_smallest_loss_by_the_scatter():
     for noise in (0.003, 0.01, 0.03):
         table = plateau(0, noise)
         excess = np.log(highest_floor({"D": TOKENS}, table["loss"]) / table["loss"].min())
-        assert 2.5 * noise < excess < 6 * noise + 0.01, noise
+        assert 2.5 * noise < excess < 6 * noise + 0.02, noise
 
 
 def test_an_outlier_far_below_does_not_end_the_range():

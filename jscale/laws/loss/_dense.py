@@ -219,7 +219,7 @@ def kaplan_steps(
         ),
     ],
     alpha_N: SlowExponent,
-    alpha_S: Annotated[Exponent, adjust(prior=lognormal(0.7, 0.35), start=(0.2, 1.5))],
+    alpha_S: Annotated[Exponent, adjust(prior=lognormal(0.7, 0.8), start=(0.2, 1.5))],
 ) -> Loss:
     """Loss of an N-parameter model after S optimiser steps, nats per token.
 
@@ -264,7 +264,7 @@ def kaplan_enough_data(
     N: Count,
     *,
     k: _EnoughData,
-    p: Annotated[Exponent, adjust(meaning="power of size", prior=lognormal(0.7, 0.35))],
+    p: Annotated[Exponent, adjust(meaning="power of size", prior=lognormal(0.7, 0.8))],
 ) -> Annotated[Tokens, adjust(column="D_enough")]:
     """Tokens above which an N-parameter model overfits by less than the noise between seeds.
 

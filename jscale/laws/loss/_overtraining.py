@@ -89,7 +89,7 @@ def overtraining(
     a: Annotated[SizeCoefficient, adjust(anchor=Anchor("M**eta * C**-eta"))],
     b: Annotated[DataCoefficient, adjust(anchor=Anchor("M**-eta * C**-eta"))],
     eta: Annotated[
-        Exponent, adjust(meaning="power of compute", prior=lognormal(0.13, 0.3), start=(0.04, 0.4))
+        Exponent, adjust(meaning="power of compute", prior=lognormal(0.13, 0.8), start=(0.04, 0.4))
     ],
 ) -> Loss:
     """Loss of a model trained with C FLOP on M tokens per parameter, nats per token.
