@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from jax.scipy.linalg import cho_solve, solve_triangular
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
+
+from jscale._core.cholesky import inverse_cholesky
 
 
 class Covariance(NamedTuple):
@@ -43,7 +44,7 @@ class Solved(NamedTuple):
         shrunk: (clusters,) variance of each effect, given the rows and the weights of ``W``.
         weighted: (clusters, columns) sums of ``W`` over the rows of a cluster, by precision.
         residual: (clusters,) sums of the residuals over the rows of a cluster, by precision.
-        cholesky: (columns, columns) factor of the precision of the weights of ``W``.
+        root: (columns, columns) ``root.T @ root`` is the covariance of the weights of ``W``.
         weights: (columns,) their mean given the rows.
         solved: (rows,) inverse of the covariance times the residuals.
         diagonal: (rows,) diagonal of the inverse of the covariance.
@@ -54,7 +55,7 @@ class Solved(NamedTuple):
     shrunk: jax.Array
     weighted: jax.Array
     residual: jax.Array
-    cholesky: jax.Array
+    root: jax.Array
     weights: jax.Array
     solved: jax.Array
     diagonal: jax.Array
@@ -83,14 +84,13 @@ def solve(covariance: Covariance, residual: Any) -> Solved:
 
     # 3. The weights of the factor given the rows.
     inner = jnp.eye(factor.shape[1]) + factor.T @ inverse_factor
-    cholesky = jnp.linalg.cholesky(inner)
-    projected = factor.T @ inverse_residual
-    half = solve_triangular(cholesky, projected, lower=True)
-    weights = cho_solve((cholesky, True), projected)
+    root = inverse_cholesky(inner)
+    half = root @ (factor.T @ inverse_residual)
+    weights = root.T @ half
 
     # 4. The whole inverse.
     solved = inverse_residual - inverse_factor @ weights
-    spread = solve_triangular(cholesky, inverse_factor.T, lower=True)
+    spread = root @ inverse_factor.T
     own = precision - precision**2 * shrunk[cluster]
     diagonal = jnp.where(is_run, own - (spread**2).sum(axis=0), 1.0)
 
@@ -98,13 +98,20 @@ def solve(covariance: Covariance, residual: Any) -> Solved:
     log_determinant = (
         jnp.where(is_run, jnp.log(2.0 * jnp.pi * variance), 0.0).sum()
         + jnp.log(inflation).sum()
-        + 2.0 * jnp.log(jnp.diagonal(cholesky)).sum()
+        - 2.0 * jnp.log(jnp.diagonal(root)).sum()
     )
     log_likelihood = -0.5 * (squares + log_determinant)
     return Solved(
-        precision, shrunk, weighted, by_residual, cholesky, weights, solved, diagonal,
-        log_likelihood,
-    )  # fmt: skip
+        precision=precision,
+        shrunk=shrunk,
+        weighted=weighted,
+        residual=by_residual,
+        root=root,
+        weights=weights,
+        solved=solved,
+        diagonal=diagonal,
+        log_likelihood=log_likelihood,
+    )
 
 
 class JointNormal(dist.Distribution):

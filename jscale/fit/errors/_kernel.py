@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
+
+from jscale._core.cholesky import inverse_cholesky
 
 _JITTER = 1e-8
 """Share of the variance that is added at inducing points, so that the Cholesky factor exists."""
@@ -50,6 +51,6 @@ def low_rank(points: Any, inducing: Any, is_inducing: Any, scale: Any, length: A
     among = among + jnp.where(is_inducing, _JITTER, 1.0) * identity
     between = jnp.where(is_inducing[:, None], matern(inducing, points, 1.0, length), 0.0)
 
-    factor = solve_triangular(jnp.linalg.cholesky(among), between, lower=True).T
+    factor = (inverse_cholesky(among) @ between).T
     rest = jnp.maximum(1.0 - (factor**2).sum(axis=1), 0.0)
     return LowRank(scale * factor, scale**2 * rest)
