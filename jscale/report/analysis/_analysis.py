@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jscale.report.analysis._bands import Band
+from jscale.report.analysis._doubts import ResidualDoubts, residual_doubts
 from jscale.report.analysis._forecast import (
     Forecast,
     ResourceCurve,
@@ -39,6 +40,7 @@ class Analysis:
         study: the runs, the fit and the posterior.
         columns: summaries of the columns of the fitted runs.
         residuals: size of the residuals.
+        doubts: tests of the residuals.
         residual_trends: ``predicted`` and each input that varies → the residuals along it.
         identification: what the data identify.
         draw_ranges: parameter → ranges of its draws; empty without a posterior.
@@ -56,6 +58,7 @@ class Analysis:
     study: FittedStudy
     columns: tuple[ColumnSummary, ...]
     residuals: ResidualSummary
+    doubts: ResidualDoubts
     residual_trends: dict[str, ResidualTrend]
     identification: Identification
     draw_ranges: dict[str, DrawRange]
@@ -76,6 +79,7 @@ def analyse(study: FittedStudy) -> Analysis:
         study=study,
         columns=column_summaries(study),
         residuals=residual_summary(study),
+        doubts=residual_doubts(study),
         residual_trends=residual_trends(study),
         identification=identification(study),
         draw_ranges=draw_ranges(study.draws or {}),

@@ -8,9 +8,10 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
+from jscale.fit.optimum import fitted_runs
 from jscale.laws import LawFunction, Record, describe
 from jscale.plan.costs import FULL_BITS
-from jscale.runs import Data, Runs, select
+from jscale.runs import Data, Runs
 
 if TYPE_CHECKING:
     from jscale.fit import Point, Posterior
@@ -158,7 +159,7 @@ def fitted_study(
         law=point.law,
         record=record,
         table=table,
-        data=select(table, point.law),
+        data=fitted_runs(point, table),
         point=point,
         posterior=posterior,
         budgets=tuple(sorted({float(budget) for budget in budgets})),

@@ -9,21 +9,27 @@ from jscale.report.page._findings_fit import (
     certificate,
     fit_quality,
     identified_parameters,
+    posterior_doubts,
+    residual_doubts,
     sampling,
 )
 from jscale.report.page._values import count, decimal, ratio
 
 MIN_DECADES_OUTSIDE = 0.05
 """Decades outside the runs below which a plan counts as inside: 12%."""
+_TONES = {"doubt": 0, "plain": 1, "good": 2}
 
 
 def findings(analysis: Analysis) -> list[Finding]:
-    """All findings, the most important ones first."""
+    """All findings: first the doubts, those first that would change a decision the most."""
     study = analysis.study
-    results = [fit_quality(analysis), certificate(study.point.certificate), *sampling(study)]
+    results = [certificate(study.point.certificate), *sampling(study)]
+    results += residual_doubts(analysis.doubts)
     results += _forecast_findings(analysis)
+    results += posterior_doubts(study)
     results += _precision_findings(analysis)
-    return [*results, identified_parameters(analysis)]
+    results += [identified_parameters(analysis), fit_quality(analysis)]
+    return sorted(results, key=lambda finding: _TONES[finding.tone])
 
 
 def _forecast_findings(analysis: Analysis) -> list[Finding]:

@@ -33,7 +33,11 @@ def tiles(analysis: Analysis) -> list[tuple[str, Value, str]]:
     study, point = analysis.study, analysis.study.point
     rows = [
         ("Runs", Value(f"{point.n_runs:,}"), f"of {len(study.table):,} in {study.table.name}"),
-        ("Typical residual", Value(percent(point.scale)), "robust sd of the log residuals"),
+        (
+            "Typical residual",
+            Value(percent(point.scale)),
+            f"robust sd of the log residuals; root mean square {percent(analysis.residuals.rms)}",
+        ),
     ]
     for band in analysis.irreducible.values():
         rows.append(("Irreducible loss", decimal(band, 0), "nats per token"))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jscale import laws, runs
+from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.report.analysis import Analysis, FittedStudy, Forecast, PrecisionAnalysis
 from jscale.report.analysis._forecast import resource_curve
@@ -16,6 +17,8 @@ from jscale.report.page._findings_fit import (
     Finding,
     certificate,
     identified_parameters,
+    posterior_doubts,
+    residual_doubts,
     sampling,
 )
 from jscale.report.page._values import count_digits, decimal
@@ -56,6 +59,7 @@ def test_fit_names_the_row_with_the_largest_residual(dense: Analysis, of_dense):
     i = int(np.argmax(np.abs(point.residuals)))
     assert of_dense["Fit"].text.startswith("The chinchilla law fits 32 runs with residuals of")
     assert f"that of row {point.rows[i] + 1}, " in of_dense["Fit"].text
+    assert "(median 1.5)" in of_dense["Fit"].text
     assert of_dense["Certificate"].tone == "good"
 
 
@@ -107,6 +111,45 @@ def test_chains_that_did_not_converge_are_reported(dense: Analysis):
     posterior = dataclasses.replace(dense.study.posterior, status=Status.not_converged)
     (finding,) = sampling(dataclasses.replace(dense.study, posterior=posterior))
     assert finding.text.startswith("The chains did not converge")
+
+
+def test_mixing_is_reported_even_where_the_status_is_converged(dense: Analysis):
+    assert dense.study.posterior is not None
+    notes = (
+        Note("divergences", "warning", "32 of 2,000 transitions diverged", {}),
+        Note("prior-dominated", "warning", "the prior decides about alpha", {}),
+        Note("bits-off", "info", "no column for P_w", {}),
+    )
+    posterior = dataclasses.replace(dense.study.posterior, notes=notes)
+    study = dataclasses.replace(dense.study, posterior=posterior)
+    (mixing,) = sampling(study)
+    assert mixing == Finding("Posterior", "32 of 2,000 transitions diverged.", "doubt")
+    (prior,) = posterior_doubts(study)
+    assert prior == Finding("Posterior", "The prior decides about alpha.", "doubt")
+
+    # Nothing that reads "converged" stands above it.
+    texts = [finding.text for finding in findings(dataclasses.replace(dense, study=study))]
+    above = texts[: texts.index(mixing.text)]
+    assert not any("converged" in text for text in above)
+
+
+def test_doubts_come_first_and_good_news_last(dense: Analysis):
+    tones = [finding.tone for finding in findings(dense)]
+    assert tones == sorted(tones, key=["doubt", "plain", "good"].index)
+
+
+def test_doubts_about_residuals_are_sentences(dense: Analysis):
+    assert residual_doubts(dense.doubts) == []
+    off = dataclasses.replace(
+        dense.doubts.largest_runs, p_value=1e-5, offset=-0.06, z=-7.2, on_side=4
+    )
+    doubts = dataclasses.replace(dense.doubts, largest_runs=off)
+    (finding,) = residual_doubts(doubts)
+    assert (finding.lead, finding.tone) == ("Largest runs", "doubt")
+    assert finding.text.startswith("The 4 runs with the largest compute (from ")
+    assert "5.8% of the loss below the law" in finding.text
+    assert finding.text.endswith(".")
+    assert findings(dataclasses.replace(dense, doubts=doubts))[0] == finding
 
 
 def test_collinear_parameters_are_named(dense: Analysis):
