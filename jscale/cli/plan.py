@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from jscale._core.notes import Note
     from jscale.fit import Posterior
     from jscale.laws import LawFunction
-    from jscale.runs import Runs
 
 LEAST_FLOP = 6.0
 """Compute of one parameter and one token, by C = 6 N D."""
@@ -54,6 +53,7 @@ def plan(
     budget: options.BUDGET = None,
     params: options.PARAMS = None,
     posterior: options.POSTERIOR = None,
+    errors: options.ERRORS = None,
     bits: BITS = "free",
     size: SIZE = None,
     post_bits: options.POST_BITS = None,
@@ -70,19 +70,16 @@ def plan(
     """Plan training: parameters, tokens and bits for each budget, with 90% bands."""
     if out is not None:
         output.target(out, inputs=[source, params, posterior])
-    budgets = budgets_of(budget)
-    post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
-    width = None if bits == "free" else parsing.above_zero(bits, "--bits", "8, or 'free'")
-    count = None if size is None else parsing.above_zero(size, "--N", "7e9")
-    if not budgets and not (post and count):
-        raise JscaleError("nothing to plan: give --budget FLOP, or --N with --post-bits")
-    _check_one_source(source, params, posterior)
+    budgets, post, width, count = _numbers(budget, post_bits, bits, size)
+    inputs.check_one_source("a plan", source, params, posterior)
     if source is None:
         reason = "with --params or --posterior, since nothing is sampled"
-        flags.refuse("include_excluded", *flags.SAMPLING, reason=reason)
+        flags.refuse("include_excluded", "errors", *flags.SAMPLING, reason=reason)
     settings = inputs.Sampling(chains, warmup, draws, seed)
 
     with session():
+        from jscale import fit
+
         chosen = inputs.law_of(law, fix, tie)
         planning.check(chosen, width, post)
         if not planning.has_bits(chosen):
@@ -90,23 +87,46 @@ def plan(
         if params is not None:
             values: dict[str, Any] = inputs.params_of(chosen, params)
             payload: dict[str, Any] = {"draws": 1, "params": values, "notes": []}
-        elif posterior is not None:
-            values, payload = _load(chosen, posterior)
+            ranges: Any = {}
         else:
-            assert source is not None
-            table = inputs.table_of(source, include_excluded)
-            values, payload = _sample(chosen, table, settings, as_json)
+            if posterior is not None:
+                sampled, table_notes = fit.load(posterior, chosen), ()
+            else:
+                assert source is not None
+                table = inputs.table_of(source, include_excluded)
+                sampled = inputs.posterior_of(chosen, table, settings, as_json, errors=errors)
+                table_notes = table.notes
+            values, ranges = dict(sampled.draws), sampled.ranges
+            payload = _summary(sampled, (*table_notes, *sampled.notes))
 
         payload = {"law": _name(chosen), **payload}
-        request = planning.PlanRequest(chosen, values, width, count, post)
+        request = planning.PlanRequest(chosen, values, width, count, post, ranges)
         with working("planning …", as_json):
             payload["plans"] = [planning.at_budget(request, flop) for flop in budgets]
+            payload["notes"] += output.notes(planning.distance_notes(payload["plans"], ranges))
             if not budgets:
                 payload["critical"] = [planning.at_size(request)]
 
     output.deliver(payload, as_json, out)
     if not as_json:
         _show(payload)
+
+
+def _numbers(
+    budget: list[str] | None, post_bits: list[str] | None, bits: str, size: str | None
+) -> tuple[list[float], list[float], float | None, float | None]:
+    """Budgets, bits after training, bits of training and the size, from the texts of the options.
+
+    Raises:
+        JscaleError: one is not a number, or there is nothing to plan.
+    """
+    budgets = budgets_of(budget)
+    post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
+    width = None if bits == "free" else parsing.above_zero(bits, "--bits", "8, or 'free'")
+    count = None if size is None else parsing.above_zero(size, "--N", "7e9")
+    if not budgets and not (post and count):
+        raise JscaleError("nothing to plan: give --budget FLOP, or --N with --post-bits")
+    return budgets, post, width, count
 
 
 def budgets_of(texts: list[str] | None) -> list[float]:
@@ -127,37 +147,10 @@ def budgets_of(texts: list[str] | None) -> list[float]:
     return budgets
 
 
-def _check_one_source(source: str | None, params: str | None, posterior: str | None) -> None:
-    sources = {"RUNS": source, "--params": params, "--posterior": posterior}
-    present = [name for name, value in sources.items() if value is not None]
-    if len(present) != 1:
-        problem = f"not {' and '.join(present)}" if present else "none was given"
-        raise JscaleError(
-            "a plan needs one of RUNS, --params SOURCE (see 'jscale laws NAME') and "
-            f"--posterior FILE; {problem}"
-        )
-
-
 def _name(law: "LawFunction") -> str:
     from jscale.laws import describe
 
     return describe(law).name
-
-
-def _load(law: "LawFunction", file: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Draws from a file, and their part of the JSON object."""
-    from jscale import fit
-
-    posterior = fit.load(file, law)
-    return dict(posterior.draws), _summary(posterior, posterior.notes)
-
-
-def _sample(
-    law: "LawFunction", table: "Runs", settings: inputs.Sampling, as_json: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Draws sampled for a table, and their part of the JSON object."""
-    posterior = inputs.posterior_of(law, table, settings, as_json)
-    return dict(posterior.draws), _summary(posterior, (*table.notes, *posterior.notes))
 
 
 def _summary(posterior: "Posterior", notes: "Iterable[Note]") -> dict[str, Any]:
@@ -199,13 +192,18 @@ def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] 
         "loss": partial(fixed, places=4),
     }
     columns = [name for name in titles if plans and name in plans[0]]
+    known = any(d is not None for plan in plans for d in plan["decades"].values())
     rows = []
     for plan in plans:
         cells = [_cell(plan[name], formats.get(name, significant)) for name in columns]
-        rows.append((power_of_ten(plan["C"]), *cells, _verdict(plan)))
+        rows.append((power_of_ten(plan["C"]), *cells, _distance(plan), _verdict(plan)))
     if rows:
-        headers = ("budget (FLOP)", *(titles[name] for name in columns), "")
-        output.show(output.table(headers, rows, right="r" * (1 + len(columns))))
+        headers = ("budget (FLOP)", *(titles[name] for name in columns), "decades beyond", "")
+        # Without runs there is no distance, and mostly no verdict.
+        kept = [i for i, header in enumerate(headers) if header != "decades beyond" or known]
+        cells_kept = [[row[i] for i in kept] for row in rows]
+        shown = [headers[i] for i in kept]
+        output.show(output.table(shown, cells_kept, right="r" * (1 + len(columns))))
 
     _show_critical_tokens(
         [(power_of_ten(plan["C"]) + " FLOP", plan["D_crit"]) for plan in plans if "D_crit" in plan]
@@ -232,6 +230,15 @@ def _cell(band: dict[str, Any], write: Callable[[float], str]) -> str:
     """A band as ``median [low, high]``, or as one number where its ends are equal."""
     low, middle, high = (write(band[name]) for name in ("q05", "q50", "q95"))
     return middle if low == high else f"{middle} [{low}, {high}]"
+
+
+def _distance(plan: dict[str, Any]) -> str:
+    """``N 0.4 D 0.6 C 1.0``, or ``inside``: decades beyond the runs."""
+    decades = plan["decades"]
+    if all(value is None for value in decades.values()):
+        return ""
+    beyond = [f"{name} {value:.1f}".replace("-", "−") for name, value in decades.items() if value]
+    return " ".join(beyond) or "inside"
 
 
 def _verdict(result: dict[str, Any], no_optimum: str = "no interior optimum") -> str:

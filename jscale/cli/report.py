@@ -64,7 +64,9 @@ def report(
         if not budgets and can_plan(chosen, table):
             budgets = planning.default_budgets(table["C"][table.kept])
         with working("planning …", as_json):
-            request = planning.PlanRequest(chosen, dict(sampled.draws), post_bits=post)
+            request = planning.PlanRequest(
+                chosen, dict(sampled.draws), post_bits=post, ranges=sampled.ranges
+            )
             plans = [planning.at_budget(request, flop) for flop in budgets]
         with working("drawing …", as_json):
             bits = {"P_post": tuple(post)} if post else {}

@@ -1,6 +1,6 @@
 """Tables of training runs: read, validate, select for a law, simulate, and the public data sets."""
 
-from jscale.runs._select import Data, columns_of, select
+from jscale.runs._select import Data, columns_of, inputs, select
 from jscale.runs._simulate import simulate
 from jscale.runs._table import Runs
 from jscale.runs.public import Dataset, dataset, datasets
@@ -13,6 +13,7 @@ __all__ = [
     "columns_of",
     "dataset",
     "datasets",
+    "inputs",
     "read",
     "select",
     "simulate",

@@ -196,6 +196,35 @@ def input_columns(
     return inputs
 
 
+def inputs(table: Runs, law: LawFunction) -> dict[str, np.ndarray]:
+    """The inputs of a law, from the rows of a table that are not excluded.
+
+    The table needs no losses: ``runs.read(..., losses=False)`` reads points to forecast. A bit
+    input that it does not have is 16 everywhere; any other input takes the law's default.
+
+    Args:
+        table: validated runs or points.
+        law: a declared law.
+
+    Returns:
+        Input → (kept,), in the law's order.
+
+    Raises:
+        JscaleError: a column that the law needs is missing, is text, or has an empty or impossible
+            cell; or every row is excluded.
+
+    Example:
+        >>> from jscale import laws, runs
+        >>> points = runs.read({"N": ["7B", "70B"], "D": ["2T", "15T"]}, losses=False)
+        >>> {name: values.tolist() for name, values in runs.inputs(points, laws.chinchilla).items()}
+        {'N': [7000000000.0, 70000000000.0], 'D': [2000000000000.0, 15000000000000.0]}
+    """
+    kept = table.kept
+    if not kept.any():
+        raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
+    return input_columns(table, law, kept, [])
+
+
 def columns_of(law: LawFunction) -> dict[str, tuple[str, ...]]:
     """Input of a law → the columns that may hold it: its own name and that of its quantity.
 

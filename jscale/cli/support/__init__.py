@@ -9,12 +9,14 @@
 | ``parsing`` | numbers and ``name=value`` pairs as text |
 | ``inputs`` | tables, laws, parameters, keys and objectives from the text of an argument |
 | ``planning`` | plans with bands as JSON objects |
+| ``forecasts`` | the points of a forecast and its rows as JSON objects |
 | ``interval_tables`` | intervals and coverage as JSON objects and as tables |
 | ``output`` | strict JSON, tables for people, atomic files |
 """
 
 from jscale.cli.support import (
     flags,
+    forecasts,
     group,
     inputs,
     interval_tables,
@@ -27,6 +29,7 @@ from jscale.cli.support import (
 
 __all__ = [
     "flags",
+    "forecasts",
     "group",
     "inputs",
     "interval_tables",

@@ -185,6 +185,30 @@ def _from_file(law_name: str, file: str) -> dict[str, Any]:
     return params
 
 
+def check_one_source(
+    subject: str, source: str | None, params: str | None, posterior: str | None
+) -> None:
+    """Check that a verb has one of a table, parameters and draws.
+
+    Args:
+        subject: what the verb makes, for the message.
+        source: a table of runs.
+        params: text of ``--params``.
+        posterior: file of ``--posterior``.
+
+    Raises:
+        JscaleError: there is none, or more than one.
+    """
+    sources = {"RUNS": source, "--params": params, "--posterior": posterior}
+    present = [name for name, value in sources.items() if value is not None]
+    if len(present) != 1:
+        problem = f"not {' and '.join(present)}" if present else "none was given"
+        raise JscaleError(
+            f"{subject} needs one of RUNS, --params SOURCE (see 'jscale laws NAME') and "
+            f"--posterior FILE; {problem}"
+        )
+
+
 def key_of(seed: int) -> Any:
     """The JAX random key of a seed."""
     import jax
@@ -208,8 +232,18 @@ def posterior_of(
     settings: Sampling,
     as_json: bool,
     resume: Path | None = None,
+    *,
+    errors: str | None = None,
 ) -> "Posterior":
     """The posterior, with a progress bar on stderr in a terminal.
+
+    Args:
+        law: the law.
+        table: the runs.
+        settings: of the sampler.
+        as_json: whether progress is left out.
+        resume: file with the state of the chains, or None.
+        errors: the error model as text; None for the default.
 
     Raises:
         JscaleError: fewer runs than parameters.
@@ -217,6 +251,7 @@ def posterior_of(
     key = key_of(settings.seed)
     from jscale import fit
 
+    model: dict[str, Any] = {} if errors is None else {"errors": errors}
     return fit.posterior(
         law,
         table,
@@ -226,6 +261,7 @@ def posterior_of(
         draws=settings.draws,
         progress=shows_progress(as_json),
         resume=resume,
+        **model,
     )
 
 

@@ -47,6 +47,10 @@ RUNS = Annotated[
 LAW = Annotated[
     str, typer.Option("--law", help="A law of the catalogue: see 'jscale laws'.", metavar="NAME")
 ]
+LAWS = Annotated[
+    list[str] | None,
+    option("--law", help="A law of the catalogue: see 'jscale laws'.", metavar="NAME"),
+]
 FIX = Annotated[
     list[str] | None,
     option("--fix", help="Fix parameters at values: E=1.69.", metavar="NAME=VALUE"),
@@ -120,6 +124,15 @@ BY = Annotated[
 ]
 
 # --- the posterior ---
+ERRORS = Annotated[
+    str | None,
+    option(
+        "--errors",
+        help="Error model: a family (normal, student, student(free), outliers, one-sided) and "
+        "terms, such as 'normal + scale(C) + effects(group) + discrepancy'.",
+        metavar="MODEL",
+    ),
+]
 CHAINS = Annotated[int, typer.Option("--chains", help="Number of chains.", metavar="INT")]
 WARMUP = Annotated[
     int, typer.Option("--warmup", help="Warm-up steps of each chain.", metavar="INT")

@@ -197,6 +197,7 @@ def table(
     title: str | None = None,
     right: str = "",
     unbroken: Sequence[str] = (),
+    narrow: bool = False,
 ) -> Any:
     """A rich table of plain text.
 
@@ -207,6 +208,7 @@ def table(
         right: one letter a column, "r" for right-aligned as numbers are; may be shorter than the
             table.
         unbroken: headers of the columns whose cells are never wrapped.
+        narrow: two spaces between columns instead of three.
     """
     from rich import box
     from rich.table import Table
@@ -214,7 +216,14 @@ def table(
 
     # Text, not str: a name such as "[bold]" in a table of runs is not markup.
     heading = Text(title, style="bold") if title else None
-    grid = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    padding = (0, 1, 0, 0) if narrow else (0, 1)
+    grid = Table(
+        title=heading,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=padding,
+    )
 
     for i, header in enumerate(headers):
         justify: Literal["left", "right"] = "right" if right[i : i + 1] == "r" else "left"

@@ -1,16 +1,20 @@
 """Plans with bands as JSON objects: the output of ``jscale plan`` and ``jscale report``."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import enumerated
+from jscale._core.text import enumerated, general, human, listing
 
 if TYPE_CHECKING:
+    from jscale._core.notes import Note
     from jscale.laws import LawFunction
 
 _QUANTILES = ("q05", "q50", "q95")
+_SAME_RATIO = 0.01
+"""Decades of D/N that count as none: sizes are rounded."""
 _REPORTED = ("N_opt", "D_opt", "P_opt", "loss", "D_over_N")
 
 
@@ -24,6 +28,7 @@ class PlanRequest:
         bits: training precision in bits; None to optimise it, or where the law has none.
         size: number of parameters; None to optimise it.
         post_bits: bits after training at which to compute the critical tokens.
+        ranges: quantity → smallest and largest value over the runs; empty where not known.
     """
 
     law: "LawFunction"
@@ -31,6 +36,7 @@ class PlanRequest:
     bits: float | None = None
     size: float | None = None
     post_bits: Sequence[float] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -96,9 +102,68 @@ def at_budget(request: PlanRequest, budget: float) -> dict[str, Any]:
     result: dict[str, Any] = {"C": budget}
     result.update({name: _quantiles(values[name]) for name in _REPORTED if name in values})
     result.update(_status(bands.values["status"], bands.converged))
+    result["decades"] = _decades(request, result)
     if request.post_bits:
         result["D_crit"] = _critical(request, budget)
     return result
+
+
+def _decades(request: PlanRequest, plan: Mapping[str, Any]) -> dict[str, float | None]:
+    """By how many factors of ten a plan lies beyond the runs, by its medians.
+
+    Positive above the largest run, negative below the smallest, 0 inside; None where the runs are
+    not known, or there is no plan.
+    """
+    from jscale.fit.predictions import RESOURCES, signed_decades
+
+    planned = {"N": plan["N_opt"]["q50"], "D": plan["D_opt"]["q50"], "C": plan["C"]}
+    if not math.isfinite(planned["N"]):
+        return dict.fromkeys(RESOURCES)
+    return {
+        name: signed_decades(planned[name], request.ranges[name])
+        if name in request.ranges
+        else None
+        for name in RESOURCES
+    }
+
+
+def distance_notes(
+    plans: Sequence[Mapping[str, Any]], ranges: Mapping[str, tuple[float, float]]
+) -> "list[Note]":
+    """A note on plans beyond the runs: a warning from one decade on, else a remark.
+
+    Args:
+        plans: as :func:`at_budget` returns them.
+        ranges: quantity → smallest and largest value over the runs; empty where not known.
+    """
+    from jscale._core.notes import Note
+    from jscale.fit.predictions import FAR, RATIO, signed_decades
+
+    beyond = []
+    for plan in plans:
+        distances = {name: d for name, d in plan["decades"].items() if d}
+        ratio = plan["D_over_N"]["q50"]
+        if RATIO in ranges and math.isfinite(ratio):
+            distance = signed_decades(ratio, ranges[RATIO])
+            distances |= {RATIO: distance} if abs(distance) > _SAME_RATIO else {}
+        if distances:
+            beyond.append((max(map(abs, distances.values())), plan["C"], distances))
+    if not beyond:
+        return []
+
+    farthest, budget, distances = max(beyond, key=lambda entry: entry[0])
+    parts = [
+        f"{general(abs(d), 2)} decades {'above' if d > 0 else 'below'} in {name}"
+        for name, d in distances.items()
+    ]
+    lead = "the plan lies beyond the runs"
+    if len(plans) > 1:
+        lead = f"{len(beyond)} of {len(plans)} plans beyond the runs, the farthest"
+    far = farthest >= FAR
+    reason = "; so far out it rests on the form of the law, which the runs cannot test"
+    message = f"{lead} at {human(budget)} FLOP: {listing(parts)}{reason if far else ''}"
+    evidence = {"decades": {f"{plan['C']:g}": plan["decades"] for plan in plans}}
+    return [Note("beyond-runs", "warning" if far else "info", message, evidence)]
 
 
 def at_size(request: PlanRequest) -> dict[str, Any]:

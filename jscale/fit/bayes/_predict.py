@@ -1,29 +1,29 @@
 """Predictions of new runs from posterior draws."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jscale._core.errors import JscaleError
+from jscale._core.checks import check_key
 from jscale._core.scope import in_float64
-from jscale._core.text import enumerated
 from jscale.fit.bayes._noise import NOISE
-from jscale.fit.bayes._posterior import Posterior
 from jscale.fit.objective import STUDENT_NU
-from jscale.laws import describe
+from jscale.fit.predictions import Prediction, assemble, checked_inputs, law_values
 
-_CHUNK_LOSSES = 4_000_000
-"""Losses (draws times points) computed at once: 32 MB for each of a few temporaries."""
+if TYPE_CHECKING:
+    from jscale.fit.bayes._posterior import Posterior
 
 
 @in_float64
 def predict(
-    posterior: Posterior, inputs: Mapping[str, Any], *, key: jax.Array | None = None
+    posterior: "Posterior", inputs: Mapping[str, Any], *, key: jax.Array | None = None
 ) -> np.ndarray:
     """Predicted loss at new inputs, one row per draw, in the unit of the data.
+
+    :meth:`Posterior.predict` returns the same draws with where their band comes from, the distance
+    from the runs and doubts.
 
     Args:
         posterior: draws.
@@ -35,7 +35,7 @@ def predict(
         (draws, points) losses.
 
     Raises:
-        JscaleError: an input is unknown or missing.
+        JscaleError: an input is unknown, missing or outside the domain of the law.
 
     Example:
         >>> import jax
@@ -53,27 +53,31 @@ def predict(
         >>> [round(value, 1) for value in loss.mean(axis=0).tolist()]
         [2.1, 1.9]
     """
-    record = describe(posterior.law)
-    required = {i.name for i in record.inputs if i.default is None}
-    if required - set(inputs) or set(inputs) - set(record.input_names):
-        names = enumerated(inputs)
-        expected = enumerated(record.input_names)
-        raise JscaleError(f"law {record.name!r} takes {expected}; got {names}")
+    if key is not None:
+        return forecast(posterior, inputs, key=key).draws
+    columns = checked_inputs(posterior.law, inputs)
+    return law_values(posterior.law, posterior.draws, columns)
 
-    arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in inputs.values()))
-    columns = dict(zip(inputs, arrays, strict=True))
-    points = len(arrays[0])
 
-    # Chunks of draws, so that many points do not exhaust the memory.
-    evaluate = jax.jit(jax.vmap(lambda theta: posterior.law(**columns, **theta)))
-    size = max(1, _CHUNK_LOSSES // points)
-    parts = []
-    for first in range(0, len(posterior.diverging), size):
-        draws = {k: jnp.asarray(v[first : first + size]) for k, v in posterior.draws.items()}
-        parts.append(np.asarray(evaluate(draws)))
-    loss = np.concatenate(parts)
-    if key is None:
-        return loss
+@in_float64
+def forecast(posterior: "Posterior", inputs: Any, *, key: jax.Array) -> Prediction:
+    """What :meth:`Posterior.predict` returns."""
+    check_key(key)
+    columns = checked_inputs(posterior.law, inputs)
+    values = law_values(posterior.law, posterior.draws, columns)
+    return assemble(
+        posterior.law,
+        columns,
+        values,
+        _deviations(posterior, values, key),
+        ranges=posterior.ranges,
+        notes=posterior.notes,
+    )
 
-    noise = np.asarray(jax.random.t(key, STUDENT_NU, loss.shape))
-    return loss * np.exp(posterior.noise[NOISE][:, None] * noise)
+
+def _deviations(
+    posterior: "Posterior", values: np.ndarray, key: jax.Array
+) -> dict[str, np.ndarray]:
+    """What the noise adds to the log of the law's value, (draws, points)."""
+    noise = np.asarray(jax.random.t(key, STUDENT_NU, values.shape))
+    return {"noise": posterior.noise[NOISE][:, None] * noise}

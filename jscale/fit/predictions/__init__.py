@@ -12,6 +12,7 @@ from jscale.fit.predictions._ranges import (
     decades,
     input_ranges,
     quantities,
+    signed_decades,
 )
 from jscale.fit.predictions._values import law_values
 
@@ -35,6 +36,7 @@ __all__ = [
     "predict_by_covariance",
     "predict_by_draws",
     "quantities",
+    "signed_decades",
     "variance_shares",
     "without_repeats",
 ]

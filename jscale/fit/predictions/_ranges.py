@@ -95,6 +95,11 @@ def decades(ranges: Ranges, law: LawFunction, inputs: Mapping[str, Any]) -> dict
     }
 
 
+def signed_decades(value: float, ends: tuple[float, float]) -> float:
+    """By how many factors of ten one value lies outside a range, signed; 0 inside."""
+    return float(_beyond(np.asarray(value, np.float64), *ends))
+
+
 def _beyond(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Signed decades from the range ``low`` to ``high``."""
     above, below = values > high, values < low

@@ -47,7 +47,11 @@ class _Table:
 
 
 def table_notes(
-    columns: Columns, extras: tuple[str, ...], match: Match | None = None
+    columns: Columns,
+    extras: tuple[str, ...],
+    match: Match | None = None,
+    *,
+    losses: bool = True,
 ) -> list[Note]:
     """The notes on a validated table; rows are counted from 1.
 
@@ -55,6 +59,7 @@ def table_notes(
         columns: canonical name → values, shape (rows,).
         extras: names of the columns that jscale does not know.
         match: the table's own headers and the scales that they name, if it had any.
+        losses: whether the rows are runs; points of a forecast may be few and on one line.
     """
     kept = np.ones(_length(columns), dtype=bool)
     if "exclude" in columns:
@@ -62,7 +67,7 @@ def table_notes(
     table = _Table(columns, extras, match or Match({}, {}), kept)
 
     notes: list[Note] = []
-    for check in _CHECKS:
+    for check in _CHECKS if losses else _CHECKS_OF_POINTS:
         notes += check(table)
     return notes
 
@@ -257,3 +262,4 @@ _CHECKS: tuple[Callable[[_Table], list[Note]], ...] = (
     _constant_resources,
     _constant_ratio,
 )
+_CHECKS_OF_POINTS = (_excluded_rows, _suspicious_scales, _compute_disagrees)

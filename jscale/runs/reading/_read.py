@@ -20,6 +20,7 @@ def read(
     source: str | os.PathLike | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any,
     *,
     name: str | None = None,
+    losses: bool = True,
 ) -> Runs:
     """A validated table of training runs.
 
@@ -46,6 +47,8 @@ def read(
             ``jscale[parquet]``); a pandas or polars data frame, or any other that narwhals knows; a
             dict of arrays of shape (rows,); or a list of dicts, one a run.
         name: of the table, for messages; by default the file's name.
+        losses: whether the table must have a loss, or another outcome; False for a table of inputs,
+            the points of a forecast.
 
     Returns:
         The table, float64 throughout.
@@ -69,18 +72,24 @@ def read(
         return source
     raw, name, origin = load(source, name)
     try:
-        return build(raw, name, origin)
+        return build(raw, name, origin, losses=losses)
     except JscaleError as error:
         raise JscaleError(f"{name}: {error}") from None
 
 
-def build(raw: RawTable, name: str, origin: str) -> Runs:
+def build(raw: RawTable, name: str, origin: str, *, losses: bool = True) -> Runs:
     """The validated table of unvalidated columns.
+
+    Args:
+        raw: the columns.
+        name: of the table.
+        origin: where it came from.
+        losses: as in :func:`read`.
 
     Raises:
         JscaleError: as :func:`read`, without the name of the table.
     """
-    table = check(raw)
+    table = check(raw, losses=losses)
     fill_resources(table)
     fill_bits(table)
 
@@ -91,7 +100,7 @@ def build(raw: RawTable, name: str, origin: str) -> Runs:
             values.setflags(write=False)
 
     extras = tuple(table.extras)
-    notes = (*table.notes, *table_notes(columns, extras, table.match))
+    notes = (*table.notes, *table_notes(columns, extras, table.match, losses=losses))
     headers = _original_headers(table.match.headers, columns)
     return Runs(columns, extras, notes, name, origin, headers=headers)
 

@@ -86,8 +86,12 @@ class CheckedTable:
     notes: list[Note] = field(default_factory=list)
 
 
-def check(raw: RawTable) -> CheckedTable:
+def check(raw: RawTable, *, losses: bool = True) -> CheckedTable:
     """Read and validate every cell.
+
+    Args:
+        raw: the unvalidated table.
+        losses: whether a loss, or another outcome, is required.
 
     Raises:
         JscaleError: a required column is missing, or a cell does not hold what its column should.
@@ -104,10 +108,10 @@ def check(raw: RawTable) -> CheckedTable:
         if header not in known_headers:
             _store(table, header, _inferred(raw.take(header), header, problems))
 
-    _check_required(table)
+    _check_required(table, losses)
     for name, values in table.columns.items():
         _check_range(matched.headers[name], KNOWN[name], values, problems)
-    _check_empty(table, problems)
+    _check_empty(table, problems, losses)
     problems.raise_first()
     return table
 
@@ -207,14 +211,16 @@ def _all_empty(values: np.ndarray) -> bool:
     return not (values != empty).any()
 
 
-def _check_required(table: CheckedTable) -> None:
+def _check_required(table: CheckedTable, losses: bool) -> None:
     """A table needs a loss (or another outcome) and a column of numbers that it may depend on.
+
+    A table of inputs (not ``losses``) needs the second alone.
 
     Raises:
         JscaleError: either is missing.
     """
     headers = list(table.raw.columns)
-    if "loss" not in table.columns and not OUTCOMES.intersection(table.extras):
+    if losses and "loss" not in table.columns and not OUTCOMES.intersection(table.extras):
         raise JscaleError(missing_column("loss", headers))
 
     resource = any(name in table.columns for name in (*RESOURCES, *BIT_COLUMNS, TIED_BITS))
@@ -239,12 +245,15 @@ def _check_range(header: str, column: Column, values: np.ndarray, problems: Prob
         problems.add(rows, header, f"{values[rows[0]]:g} is out of range", column.expected)
 
 
-def _check_empty(table: CheckedTable, problems: Problems) -> None:
-    """Every row needs a loss; of N, D and C it needs one, or two where there are two columns."""
+def _check_empty(table: CheckedTable, problems: Problems, losses: bool) -> None:
+    """Every row of N, D and C needs one, or two where there are two columns; and a loss.
+
+    A table of inputs (not ``losses``) needs no loss.
+    """
     empty = {
         name: np.isnan(values)
         for name, values in table.columns.items()
-        if name in (*RESOURCES, "loss", "loss_se")
+        if name in (*RESOURCES, *(("loss", "loss_se") if losses else ()))
     }
     filled_resources = np.zeros(table.raw.rows)
     for name in RESOURCES:

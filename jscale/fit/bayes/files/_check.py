@@ -39,6 +39,7 @@ class Content:
         notes: notes on the data.
         loss_min: smallest loss of the runs.
         table_digest: hash of the table.
+        ranges: quantity → smallest and largest value over the runs; empty in older files.
     """
 
     law: LawFunction
@@ -47,6 +48,7 @@ class Content:
     notes: tuple[Note, ...]
     loss_min: float
     table_digest: str
+    ranges: Mapping[str, tuple[float, float]]
 
 
 def check_path(path: Any) -> None:
@@ -101,6 +103,7 @@ def checked(
     if not _DIGEST.fullmatch(digest):
         raise _invalid(where, "table_digest", "expected 64 hexadecimal digits")
     notes = _notes(where, attributes)
+    ranges = _ranges(where, attributes)
 
     record = describe(law)
     _check_names(where, record, sites)
@@ -108,7 +111,7 @@ def checked(
     check_draws(where, record, sites)
 
     kept = {name: sites[name] for name in (*record.parameter_names, NOISE)}
-    return Content(law, kept, diverging.astype(bool), notes, loss_min, digest)
+    return Content(law, kept, diverging.astype(bool), notes, loss_min, digest, ranges)
 
 
 def check_draws(where: str, record: Record, sites: Mapping[str, np.ndarray]) -> None:
@@ -195,6 +198,21 @@ def _notes(where: str, attributes: Mapping[str, Any]) -> tuple[Note, ...]:
                     where, "notes", "expected a list of [code, info or warning or error, message]"
                 )
     return tuple(note for note in notes if note.code not in _DRAWS_CODES)
+
+
+def _ranges(where: str, attributes: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """The ranges of the runs; earlier versions did not store any."""
+    if "ranges" not in attributes:
+        return {}
+    entries = _json(where, attributes, "ranges")
+    ranges = {}
+    for name, ends in entries.items() if isinstance(entries, dict) else [("", None)]:
+        match ends:
+            case [float(low), float(high)] if low <= high:
+                ranges[name] = (low, high)
+            case _:
+                raise _invalid(where, "ranges", "expected quantities with [smallest, largest]")
+    return ranges
 
 
 def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:

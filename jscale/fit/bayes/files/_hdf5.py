@@ -17,7 +17,7 @@ _MAX_VALUES = 500_000_000
 """Values of all variables together: 4 GB."""
 _MEMORY_BYTES = 16 * 2**30
 """Address space of the process that reads a file without a checksum."""
-_ATTRIBUTES = ("law", "noise", "loss_min", "table_digest", "notes")
+_ATTRIBUTES = ("law", "noise", "loss_min", "table_digest", "notes", "ranges")
 _DIMENSIONS = ("chain", "draw")
 _PACKED = ("scale_factor", "add_offset")
 

@@ -1,0 +1,303 @@
+"""Forecasts as JSON objects: points, what forecasts them, and the rows of ``jscale predict``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated
+from jscale.cli.support import flags, inputs, parsing
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from jscale._core.notes import Note
+    from jscale.fit import Prediction
+    from jscale.laws import LawFunction
+    from jscale.runs import Runs
+
+DEFAULT_LAW = "chinchilla"
+QUANTILES = (0.025, 0.05, 0.1, 0.5, 0.9, 0.95, 0.975)
+"""Quantiles of a new run in every row."""
+_LAW_QUANTILES = (0.1, 0.9)
+_CHUNK_LOSSES = 4_000_000
+"""Draws times points that are forecast at once: 32 MB for each of about six arrays."""
+_FIRST_PART = 100
+_DISTANCE_CODES = ("beyond-runs", "ranges-unknown")
+"""Codes of notes that are made for all points together."""
+
+
+class Forecaster(Protocol):
+    """What predicts new runs: a posterior, or several laws together."""
+
+    @property
+    def ranges(self) -> Mapping[str, tuple[float, float]]:
+        """Quantity → smallest and largest value over the runs; empty where not known."""
+        ...
+
+    def predict(self, inputs: Any, *, key: Any) -> "Prediction":
+        """The forecast of new runs at some inputs."""
+        ...
+
+
+@dataclass(frozen=True)
+class LawChoice:
+    """The law of a command line.
+
+    Attributes:
+        names: of ``--law``.
+        fixed: texts of ``--fix``.
+        tied: texts of ``--tie``.
+    """
+
+    names: Sequence[str]
+    fixed: list[str] | None = None
+    tied: list[str] | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any option says what the law is."""
+        return bool(self.names or self.fixed or self.tied)
+
+    def law(self) -> "LawFunction":
+        """The law, with parameters fixed or tied.
+
+        Raises:
+            JscaleError: there are several, or there is no such law.
+        """
+        if len(self.names) > 1:
+            listed = enumerated(self.names)
+            raise JscaleError(f"--law: expected one law, not {len(self.names)} ({listed})")
+        name = self.names[0] if self.names else DEFAULT_LAW
+        return inputs.law_of(name, self.fixed, self.tied)
+
+
+def forecaster(
+    choice: LawChoice,
+    table: "Runs",
+    settings: inputs.Sampling,
+    as_json: bool,
+    *,
+    errors: str | None = None,
+) -> "tuple[LawFunction, Forecaster]":
+    """What forecasts from a table of runs: the one place where laws become a forecast.
+
+    Args:
+        choice: of the law.
+        table: the runs.
+        settings: of the sampler.
+        as_json: whether progress is left out.
+        errors: the error model as text; None for the default.
+
+    Returns:
+        A law whose inputs the points have, and the posterior.
+
+    Raises:
+        JscaleError: more than one law.
+    """
+    law = choice.law()
+    return law, inputs.posterior_of(law, table, settings, as_json, errors=errors)
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a forecast.
+
+    Attributes:
+        columns: input → (points,).
+        rows: the inputs of each point as they were given.
+        notes: on the file that they were read from.
+        option: argument that errors about the points name.
+    """
+
+    columns: "dict[str, np.ndarray]"
+    rows: list[dict[str, float]]
+    notes: "tuple[Note, ...]" = ()
+    option: str = "at"
+
+
+def at_example(law: "LawFunction") -> str:
+    """An ``--at`` of a law, for messages: ``--at N=7e10,D=1.4e12``."""
+    from jscale.fit.predictions import example
+    from jscale.laws import describe
+
+    return f"--at {example(describe(law))}"
+
+
+def points_of(law: "LawFunction", at: list[str] | None, file: str | None) -> Points:
+    """The points of ``--at``, one each, and those of the file of ``--from``.
+
+    Raises:
+        JscaleError: there is none, or an input is missing, unknown or outside the law's domain.
+    """
+    import numpy as np
+
+    from jscale.fit.predictions import all_inputs, checked_inputs
+
+    example = at_example(law)
+    rows, notes = [], ()
+    for text in at or ():
+        values = parsing.values([text], "--at", example.removeprefix("--at "))
+        with flags.renamed(inputs="at"):
+            checked_inputs(law, values)
+        rows.append(values)
+    if file is not None:
+        columns, notes = _from_file(law, file)
+        for point in zip(*columns.values(), strict=True):
+            rows.append(dict(zip(columns, point, strict=True)))
+    if not rows:
+        raise JscaleError(f"nothing to predict: give {example}, or --from FILE with inputs")
+
+    named = [name for name in all_inputs(law, {}) if any(name in row for row in rows)]
+    defaults = {name: float(column[0]) for name, column in all_inputs(law, {}).items()}
+    columns = {
+        name: np.array([row.get(name, defaults[name]) for row in rows], np.float64)
+        for name in named
+    }
+    return Points(columns, rows, notes, "at" if at else "from_file")
+
+
+def _from_file(law: "LawFunction", file: str) -> "tuple[dict[str, list[float]], tuple[Note, ...]]":
+    """The inputs of a law in a file, with the notes of its reader."""
+    from jscale import runs
+
+    try:
+        table = runs.read(file, losses=False)
+        columns = runs.inputs(table, law)
+    except JscaleError as error:
+        raise JscaleError(f"--from {error}") from None
+    return {name: column.tolist() for name, column in columns.items()}, table.notes
+
+
+def rows_of(
+    source: Forecaster,
+    law: "LawFunction",
+    points: Points,
+    *,
+    key: Any,
+    level: float,
+) -> "tuple[list[dict[str, Any]], tuple[Note, ...]]":
+    """The rows of a forecast as JSON objects, and its notes.
+
+    Many points are forecast in parts, so that the memory does not grow with them.
+
+    Args:
+        source: what forecasts.
+        law: whose inputs the points have.
+        points: of the forecast.
+        key: a JAX random key.
+        level: probability inside the band that rows have besides the usual quantiles.
+    """
+    import jax
+    import numpy as np
+
+    from jscale.fit.predictions import (
+        all_inputs,
+        distance_notes,
+        quantities,
+        without_repeats,
+    )
+
+    rows, notes, distances = [], [], []
+    # The first part is small: its draws say how many points fit into the others.
+    size = _FIRST_PART
+    while len(rows) < len(points.rows):
+        part = slice(len(rows), len(rows) + size)
+        columns = {name: column[part] for name, column in points.columns.items()}
+        new = source.predict(columns, key=jax.random.fold_in(key, part.start))
+        rows += _rows(new, points.rows[part], level)
+        notes += [note for note in new.notes if note.code not in _DISTANCE_CODES]
+        distances.append(new.decades)
+        size = max(_FIRST_PART, _CHUNK_LOSSES // len(new.draws))
+
+    decades = {name: np.concatenate([d[name] for d in distances]) for name in distances[0]}
+    values = quantities(law, all_inputs(law, points.columns))
+    beyond = distance_notes(decades, source.ranges, values, noun="row")
+    return rows, without_repeats((*beyond, *notes))
+
+
+def _rows(
+    new: "Prediction",
+    given: Sequence[Mapping[str, float]],
+    level: float,
+) -> list[dict[str, Any]]:
+    mean = new.mean()
+    quantiles, law_quantiles = _quantiles_of(level)
+    by_quantile = dict(zip(map(quantile_key, quantiles), new.quantile(quantiles), strict=True))
+    of_law = new.parameter_quantile(law_quantiles)
+    of_law = dict(zip(map(quantile_key, law_quantiles), of_law, strict=True))
+    return [
+        {
+            "at": dict(inputs),
+            "mean": mean[i],
+            **{name: values[i] for name, values in by_quantile.items()},
+            "parameter": {name: values[i] for name, values in of_law.items()},
+            "decades": {name: values[i] for name, values in new.decades.items()},
+            "shares": {name: values[i] for name, values in new.shares.items()},
+        }
+        for i, inputs in enumerate(given)
+    ]
+
+
+def values_of(
+    law: "LawFunction", params: Mapping[str, float], points: Points
+) -> list[dict[str, Any]]:
+    """The law's value at the points as rows of a forecast, without a band.
+
+    Raises:
+        JscaleError: a point lies outside the domain of the law.
+    """
+    import numpy as np
+
+    from jscale.fit.predictions import RESOURCES, law_values
+    from jscale.laws import describe
+
+    draws = {name: np.array([value]) for name, value in params.items()}
+    values = law_values(law, draws, points.columns)[0]
+    nothing = {quantile_key(p): None for p in QUANTILES}
+    names = dict.fromkeys((*RESOURCES, *describe(law).input_names))
+    rows = []
+    for value, given in zip(values, points.rows, strict=True):
+        if not np.isfinite(value):
+            point = ",".join(f"{name}={number:g}" for name, number in given.items())
+            raise JscaleError(
+                f": {point}: law {describe(law).name!r} has no finite value there; "
+                "expected a point inside the domain of the law",
+                argument="inputs",
+            )
+        rows.append(
+            {
+                "at": dict(given),
+                "mean": value,
+                **nothing,
+                "q50": value,
+                "parameter": {quantile_key(p): value for p in _LAW_QUANTILES},
+                "decades": dict.fromkeys(names),
+                "shares": None,
+            }
+        )
+    return rows
+
+
+def no_runs_note() -> "Note":
+    """A remark on a forecast from given parameters."""
+    from jscale._core.notes import Note
+
+    return Note(
+        "no-runs",
+        "info",
+        "parameters alone give the law's value: without runs there are no noise, no band and no "
+        "distance; 'jscale predict RUNS' or --posterior FILE have them",
+    )
+
+
+def quantile_key(p: float) -> str:
+    """The JSON key of a quantile: ``q025``, ``q10``, ``q50``."""
+    return "q" + f"{p:.6f}".removeprefix("0.").rstrip("0").ljust(2, "0")
+
+
+def _quantiles_of(level: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Quantiles of a new run and of the law in a row: the usual ones and the ends of a level."""
+    ends = (round((1 - level) / 2, 6), round((1 + level) / 2, 6))
+    new_run = sorted({*QUANTILES, *ends})
+    return tuple(new_run), tuple(sorted({*_LAW_QUANTILES, *ends}))
