@@ -224,7 +224,7 @@ def test_the_key_is_checked(key):
 @pytest.mark.parametrize(
     ("priors", "message"),
     [
-        ({"E": 1.7}, "priors\\['E'\\] must be a NumPyro distribution"),
+        ({"E": 1.7}, "priors\\['E'\\] is a number"),
         ({"E": dist.Normal(np.zeros(2), 1.0)}, "of one real number"),
         ({"E": dist.Poisson(3.0)}, "of one real number"),
         (["E"], "must map parameters"),

@@ -13,9 +13,9 @@ import numpyro.distributions as dist
 from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.supports import Support, positive, real, unit
 from jscale._core.text import shown
-from jscale.fit.bayes._priors import Priors, as_distribution, check_priors
+from jscale.fit.bayes._priors import Priors, as_distribution, resolved_priors, support_of
+from jscale.fit.bayes._published import CENTRED
 from jscale.fit.errors import (
     ErrorArrays,
     ErrorModel,
@@ -65,8 +65,10 @@ def model(
         table: validated runs; rows marked ``exclude`` are left out.
         errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
             text.
-        priors: parameter of the law or of the error model → NumPyro distribution (or
-            :class:`jscale.laws.roles.Prior`) of the parameter itself.
+        priors: parameter of the law or of the error model → prior of the parameter itself: a
+            NumPyro distribution, a :class:`jscale.laws.roles.Prior`, a text such as
+            "lognormal(0.2, 1)" or a tuple such as ("lognormal", 0.2, 1), a lognormal by its median;
+            or "published" for priors about the law's published constants.
         observed: whether the model has the losses of the table. Without them NumPyro's
             ``Predictive`` draws losses, from the prior or for given draws.
 
@@ -127,6 +129,11 @@ class Problem:
     errors: ErrorModel
     arrays: ErrorArrays
 
+    @property
+    def replaced_priors(self) -> dict[str, roles.Prior | dist.Distribution]:
+        """Parameter or coordinate → prior, where it is not that of its role."""
+        return {**dict(self.priors), **self.distributions}
+
 
 class Posed(NamedTuple):
     """A problem with the runs that it was made of.
@@ -177,8 +184,7 @@ def pose(
     resolved, rows, notes = fitted_rows(law, table, data, errors)
     problem = problem_of(law, rows, resolved, padded=padded)
     _check_names(law, resolved, problem)
-    check_priors(record, priors, noise_priors(resolved, 1.0))
-    replaced = (priors or {}).items()
+    replaced = resolved_priors(record, priors, noise_priors(resolved, 1.0), problem.centre).items()
     problem = replace(
         problem,
         priors=tuple((name, p) for name, p in replaced if isinstance(p, roles.Prior)),
@@ -219,8 +225,8 @@ def sites(problem: Problem, *, observed: bool = True) -> None:
     loss = problem.loss if observed else None
 
     def prior_of(name: str, default: dist.Distribution) -> dist.Distribution:
-        replaced = _replaced_priors(problem).get(name)
-        return default if replaced is None else as_distribution(replaced, _support(default))
+        replaced = problem.replaced_priors.get(name)
+        return default if replaced is None else as_distribution(replaced, support_of(default))
 
     error_sites(problem.errors, problem.arrays, predicted, loss, prior_of)
 
@@ -229,17 +235,6 @@ def law_values(problem: Problem, params: Mapping[str, Any]) -> jax.Array:
     """The law's loss at every row (rows,)."""
     inputs = {name: jnp.asarray(column) for name, column in problem.inputs.items()}
     return jnp.broadcast_to(problem.law(**inputs, **params), problem.loss.shape)
-
-
-def _replaced_priors(problem: Problem) -> dict[str, roles.Prior | dist.Distribution]:
-    return {**dict(problem.priors), **problem.distributions}
-
-
-def _support(distribution: dist.Distribution) -> Support:
-    """Where a parameter of the error model lies."""
-    if isinstance(distribution, dist.Beta):
-        return unit
-    return real if isinstance(distribution, dist.Normal) else positive
 
 
 def _check_names(law: LawFunction, errors: ErrorModel, problem: Problem) -> None:
@@ -258,7 +253,7 @@ def _require_scale_of_floor(law: LawFunction, table: Runs, data: Data) -> None:
     floors = [
         p.name
         for p in describe(law).parameters
-        if p.role.anchor is not None and "loss_min" in p.role.anchor.names
+        if p.role.anchor is not None and {"loss_min", "floor_max"} & p.role.anchor.names
     ]
     if floors:
         hint = f", since {floors[0]} of law {describe(law).name!r} lies between 0 and the losses"
@@ -268,7 +263,7 @@ def _require_scale_of_floor(law: LawFunction, table: Runs, data: Data) -> None:
 def _sample_params(problem: Problem) -> dict[str, Any]:
     """Sites for all parameters, each after those that its anchor contains."""
     coordinates = Coordinates(describe(problem.law), problem.centre)
-    priors = _replaced_priors(problem)
+    priors = problem.replaced_priors
     params: dict[str, Any] = {}
     for p in coordinates.record.in_order_of_anchors:
         prior = priors.get(p.name)
@@ -279,17 +274,23 @@ def _sample_params(problem: Problem) -> dict[str, Any]:
             distribution = as_distribution(p.role.prior, p.role.support)
             params[p.name] = numpyro.sample(p.name, distribution)
         else:
-            params[p.name] = _sample_anchored(coordinates, p, params)
+            site = f"{p.name}{CENTRED}"
+            prior = priors.get(site, p.role.prior)
+            params[p.name] = _sample_anchored(coordinates, p, params, site, prior)
     return {name: params[name] for name in coordinates.record.parameter_names}
 
 
 def _sample_anchored(
-    coordinates: Coordinates, parameter: Parameter, params: Mapping[str, Any]
+    coordinates: Coordinates,
+    parameter: Parameter,
+    params: Mapping[str, Any],
+    site: str,
+    prior: roles.Prior | dist.Distribution | None,
 ) -> Any:
+    """An anchored parameter, whose coordinate is sampled at the site."""
     role, scope = parameter.role, {**coordinates.centre, **params}
     assert role.anchor is not None
-    assert role.prior is not None
+    assert prior is not None
     shift = expressions.evaluate(role.anchor.plus, scope)
-    distribution = as_distribution(role.prior, role.support, shift)
-    coordinate = numpyro.sample(f"{parameter.name}_centred", distribution)
+    coordinate = numpyro.sample(site, as_distribution(prior, role.support, shift))
     return numpyro.deterministic(parameter.name, coordinates.value(parameter, coordinate, scope))

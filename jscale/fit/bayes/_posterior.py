@@ -188,8 +188,10 @@ def posterior(
         draws: transitions per chain that are returned, at least 10.
         errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
             text, such as "normal + effects(group) + discrepancy".
-        priors: parameter of the law or of the error model → NumPyro distribution of the parameter
-            itself, in place of its default prior.
+        priors: parameter of the law or of the error model → prior of the parameter itself, in place
+            of its default: a NumPyro distribution, a :class:`jscale.laws.roles.Prior`, a text such
+            as "lognormal(0.2, 1)" or a tuple such as ("lognormal", 0.2, 1), a lognormal by its
+            median; or "published" for priors about the law's published constants.
         sampler: "nuts", or "importance" for draws from an approximation at the mode that are
             resampled by their weights: fast, for many fits.
         progress: show a progress bar on stderr.
@@ -219,6 +221,7 @@ def posterior(
         0.3
     """
     from jscale.fit.bayes._model import pose
+    from jscale.fit.bayes._priors import written
     from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes._whitening import whiten
 
@@ -249,7 +252,7 @@ def posterior(
         "law": describe(law).name,
         "table": table.digest,
         "errors": str(problem.errors),
-        "priors": {name: _fingerprint(prior) for name, prior in (priors or {}).items()},
+        "priors": {name: _fingerprint(prior) for name, prior in problem.replaced_priors.items()},
         "sampler": sampler,
         "chains": chains,
         "warmup": warmup,
@@ -279,14 +282,16 @@ def posterior(
 
     # 3. Summarise and diagnose.
     posterior = replace(
-        _from_chains(law, _named(result.sites, posed), result.diverging, posed.notes),
+        _from_chains(
+            law, _named(result.sites, posed), result.diverging, (*posed.notes, *result.notes)
+        ),
         seconds=time.perf_counter() - start,
         loss_min=float(data.loss.min()),
         table_digest=table.digest,
         ranges=input_ranges(law, data.inputs),
         errors=problem.errors,
         rows=posed.rows,
-        priors={name: _prior_text(prior) for name, prior in (priors or {}).items()},
+        priors={name: written(prior) for name, prior in problem.replaced_priors.items()},
         seed=tuple(np.ravel(jax.random.key_data(key)).tolist()),
     )
     if throw:
@@ -299,22 +304,13 @@ def _named(sites: Mapping[str, np.ndarray], posed: "Posed") -> dict[str, np.ndar
     by, named = posed.problem.errors.scale_by, dict(sites)
     if by is None:
         return named
-    from jscale.fit.errors import SIGMA_SITE, group_sites, ratio_site
+    from jscale.fit.errors import SIGMA_SITE, group_labels, group_sites, ratio_site
 
     ratios = named.pop(ratio_site(by))
-    labels = np.unique(posed.rows.columns[by]).tolist()
+    labels = group_labels(posed.problem.errors, posed.rows)
     for i, name in enumerate(group_sites(labels)):
         named[name] = named[SIGMA_SITE] * np.exp(ratios[..., i])
     return named
-
-
-def _prior_text(prior: Any) -> str:
-    """A prior as people write it: ``lognormal(0.2, 1)``."""
-    if isinstance(prior, roles.Prior):
-        return str(prior)
-    values = {name: np.asarray(getattr(prior, name)) for name in type(prior).arg_constraints}
-    numbers = ", ".join(f"{name}={value:.6g}" for name, value in values.items() if not value.ndim)
-    return f"{type(prior).__name__}({numbers})"
 
 
 def _fingerprint(prior: Any) -> list[Any]:

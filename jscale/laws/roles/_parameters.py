@@ -19,7 +19,7 @@ Irreducible = Annotated[
         Anchor(multiplies="1 / floor_max"),
     ),
 ]
-# Ladders of 6 to 12 sizes do not identify small exponents. With exponents of 0.06 to 0.18 and floors
+# Ladders of 6 to 8 sizes do not identify small exponents. With exponents of 0.06 to 0.18 and floors
 # of 0.5 and 1 nat, 90% intervals covered both in 85 to 90% of simulated ladders; with
 # lognormal(0.35, 0.35), and coefficients lognormal(0.3, 0.8), in 2 to 40% where the exponent is 0.1
 # or less. Where it is 0.35, both covered in 82 to 92%.

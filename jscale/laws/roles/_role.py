@@ -12,13 +12,20 @@ from jscale._core.text import enumerated
 
 @dataclass(frozen=True)
 class Prior:
-    """A probability distribution, as data: NumPyro class name in lower case and its arguments."""
+    """A probability distribution, as data: NumPyro class name in lower case and its arguments.
 
-    family: Literal["normal", "lognormal", "uniform", "beta", "halfnormal"]
+    Its text is the form that ``priors=`` and ``--prior`` take: a lognormal has its median in place
+    of the mean of its logarithm.
+    """
+
+    family: Literal["normal", "lognormal", "uniform", "beta", "halfnormal", "gamma"]
     args: tuple[float, ...]
 
     def __str__(self) -> str:
-        return f"{self.family}({', '.join(f'{a:.4g}' for a in self.args)})"
+        args = self.args
+        if self.family == "lognormal":
+            args = (math.exp(args[0]), *args[1:])
+        return f"{self.family}({', '.join(f'{a:.4g}' for a in args)})"
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,6 @@ def lognormal(median: float, sd: float) -> Prior:
     Example:
         >>> from jscale.laws.roles import lognormal
         >>> str(lognormal(0.35, 0.35))
-        'lognormal(-1.05, 0.35)'
+        'lognormal(0.35, 0.35)'
     """
     return Prior("lognormal", (math.log(median), sd))
