@@ -21,7 +21,7 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
 from jscale._core.text import enumerated, shown
-from jscale.fit.bayes._diagnostics import diagnose, summarise
+from jscale.fit.bayes._diagnostics import diagnose, prior_notes, summarise
 from jscale.fit.bayes._predict import forecast
 from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
 from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows
@@ -47,11 +47,12 @@ class Posterior:
             run, and others by its terms; ``sigma_<label>`` is the scale of a group.
         chains: number of chains.
         diverging: (chains * draws,) whether each transition diverged.
-        summary: parameter → mean, sd, q05, q50, q95, ess_bulk, rhat.
+        summary: parameter → mean, sd, q05, q50, q95, ess_bulk, ess_tail, rhat, and prior_overlap:
+            the overlap of prior and posterior, 1 where they are one distribution.
         seconds: wall time of the sampler, compilation included; NaN for one read from a file, which
             does not hold it: the same key gives the same bytes.
-        status: ``converged`` if R-hat, the effective sample size and the divergences are within
-            their limits.
+        status: ``converged`` if R-hat is below 1.01, the effective sample sizes of bulk and tails
+            are 400 or more and at most 0.1% of the transitions diverged.
         notes: notes on the data and on the diagnostics.
         loss_min: smallest loss of the runs.
         table_digest: hash of the table.
@@ -125,6 +126,7 @@ class Posterior:
             "loss_min": self.loss_min,
             "table_digest": self.table_digest,
             "ranges": json.dumps({name: list(ends) for name, ends in self.ranges.items()}),
+            "prior_overlap": json.dumps(self._prior_overlaps()),
             "notes": json.dumps([(n.code, n.severity, n.message) for n in self.notes]),
             "jscale": jscale.__version__,
         }
@@ -147,6 +149,10 @@ class Posterior:
         with replacing(path) as temporary:
             _arviz.write(self.to_arviz(), temporary)
             files.seal(temporary)
+
+    def _prior_overlaps(self) -> dict[str, float]:
+        rows = self.summary.items()
+        return {name: row["prior_overlap"] for name, row in rows if "prior_overlap" in row}
 
     def _by_chain(self, column: np.ndarray) -> np.ndarray:
         return column.reshape(self.chains, -1)
@@ -221,6 +227,7 @@ def posterior(
         0.3
     """
     from jscale.fit.bayes._model import pose
+    from jscale.fit.bayes._prior_draws import overlaps
     from jscale.fit.bayes._priors import written
     from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes._whitening import whiten
@@ -279,11 +286,18 @@ def posterior(
                 advanced=bar.advance,
                 checkpoint=checkpoint,
             )
+        shared = overlaps(problem, result.sites, result.sites)
 
     # 3. Summarise and diagnose.
+    parameters = describe(law).parameter_names
+    doubts = prior_notes({name: shared[name] for name in parameters if name in shared})
     posterior = replace(
         _from_chains(
-            law, _named(result.sites, posed), result.diverging, (*posed.notes, *result.notes)
+            law,
+            _named(result.sites, posed),
+            result.diverging,
+            (*posed.notes, *result.notes, *doubts),
+            shared,
         ),
         seconds=time.perf_counter() - start,
         loss_min=float(data.loss.min()),
@@ -331,6 +345,7 @@ def _from_chains(
     sites: Mapping[str, np.ndarray],
     diverging: np.ndarray,
     notes: tuple[Note, ...],
+    prior_overlaps: Mapping[str, float],
 ) -> Posterior:
     """A posterior from sites (chains, draws), with its summary and diagnostics."""
     names = describe(law).parameter_names
@@ -338,7 +353,10 @@ def _from_chains(
     noise = [name for name in others if sites[name].ndim == diverging.ndim]
     weights = [name for name in others if name not in noise]
     summary = summarise({name: sites[name] for name in (*names, *noise)})
-    verdict, diagnostics = diagnose(summary, diverging)
+    for name, value in prior_overlaps.items():
+        if name in summary:
+            summary[name]["prior_overlap"] = value
+    verdict, diagnostics = diagnose(summary, diverging, notes)
     return Posterior(
         law=law,
         draws={name: sites[name].reshape(-1) for name in names},
@@ -386,7 +404,9 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
 
     content = files.checked(path, law, *files.read(path))
     return replace(
-        _from_chains(content.law, content.sites, content.diverging, content.notes),
+        _from_chains(
+            content.law, content.sites, content.diverging, content.notes, content.prior_overlaps
+        ),
         loss_min=content.loss_min,
         table_digest=content.table_digest,
         ranges=content.ranges,

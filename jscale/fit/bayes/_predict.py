@@ -8,9 +8,7 @@ import numpy as np
 
 from jscale._core.checks import check_key
 from jscale._core.scope import in_float64
-from jscale.fit.bayes._noise import NOISE
-from jscale.fit.objective import STUDENT_NU
-from jscale.fit.predictions import Prediction, assemble, checked_inputs, law_values
+from jscale.fit.predictions import Prediction, all_inputs, assemble, checked_inputs, law_values
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._posterior import Posterior
@@ -62,6 +60,8 @@ def predict(
 @in_float64
 def forecast(posterior: "Posterior", inputs: Any, *, key: jax.Array) -> Prediction:
     """What :meth:`Posterior.predict` returns."""
+    from jscale.fit.bayes._conditional import deviations
+
     check_key(key)
     columns = checked_inputs(posterior.law, inputs)
     values = law_values(posterior.law, posterior.draws, columns)
@@ -69,15 +69,8 @@ def forecast(posterior: "Posterior", inputs: Any, *, key: jax.Array) -> Predicti
         posterior.law,
         columns,
         values,
-        _deviations(posterior, values, key),
+        deviations(posterior, all_inputs(posterior.law, columns), key),
         ranges=posterior.ranges,
         notes=posterior.notes,
+        additive=posterior.errors.additive,
     )
-
-
-def _deviations(
-    posterior: "Posterior", values: np.ndarray, key: jax.Array
-) -> dict[str, np.ndarray]:
-    """What the noise adds to the log of the law's value, (draws, points)."""
-    noise = np.asarray(jax.random.t(key, STUDENT_NU, values.shape))
-    return {"noise": posterior.noise[NOISE][:, None] * noise}

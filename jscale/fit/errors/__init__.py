@@ -3,38 +3,65 @@
 from typing import TYPE_CHECKING
 
 from jscale._core.lazy import lazy_names
-from jscale.fit.errors._arrays import ErrorArrays, error_arrays
-from jscale.fit.errors._error_model import DEFAULT_ERRORS, ErrorModel, as_error_model
-from jscale.fit.errors._rows import FittedRows, fitted_rows
+from jscale.fit.errors._arrays import (
+    ErrorArrays,
+    Placement,
+    error_arrays,
+    padded_placement,
+    place,
+)
+from jscale.fit.errors._error_model import DEFAULT_ERRORS, FREE, ErrorModel, as_error_model
+from jscale.fit.errors._rows import FittedRows, fitted_rows, group_labels
 
 if TYPE_CHECKING:
+    from jscale.fit.errors._conditional import Conditional, conditional, log_likelihoods
+    from jscale.fit.errors._families import Scale, error_moments, family_distribution
     from jscale.fit.errors._likelihood import error_sites, weight_sites
-    from jscale.fit.errors._priors import SIGMA_SITE, group_sites, noise_priors, ratio_site
+    from jscale.fit.errors._priors import (
+        SIGMA_SITE,
+        group_sites,
+        noise_priors,
+        power_site,
+        ratio_site,
+    )
 
 __all__ = [
     "DEFAULT_ERRORS",
+    "FREE",
     "SIGMA_SITE",
+    "Conditional",
     "ErrorArrays",
     "ErrorModel",
     "FittedRows",
+    "Placement",
+    "Scale",
     "as_error_model",
+    "conditional",
     "error_arrays",
+    "error_moments",
     "error_sites",
+    "family_distribution",
     "fitted_rows",
+    "group_labels",
     "group_sites",
+    "log_likelihoods",
     "noise_priors",
+    "padded_placement",
+    "place",
+    "power_site",
     "ratio_site",
     "weight_sites",
 ]
 
-_PRIORS = ("SIGMA_SITE", "group_sites", "noise_priors", "ratio_site")
-_LIKELIHOOD = ("error_sites", "weight_sites")
+_MODULES = {
+    "_conditional": ("Conditional", "conditional", "log_likelihoods"),
+    "_families": ("Scale", "error_moments", "family_distribution"),
+    "_likelihood": ("error_sites", "weight_sites"),
+    "_priors": ("SIGMA_SITE", "group_sites", "noise_priors", "power_site", "ratio_site"),
+}
 
 # NumPyro takes a second to import, and a point fit does not need it.
 __getattr__ = lazy_names(
     __name__,
-    {
-        **dict.fromkeys(_PRIORS, "jscale.fit.errors._priors"),
-        **dict.fromkeys(_LIKELIHOOD, "jscale.fit.errors._likelihood"),
-    },
+    {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names},
 )

@@ -97,6 +97,7 @@ def family_distribution(
         return NormalWithExcess(loc, scale.total, noise["excess_scale"] * scale.free)
 
     share, ratio = noise["outlier_share"], noise["outlier_scale"]
+    share = jnp.broadcast_to(share, jnp.shape(scale.total))
     shares = dist.CategoricalProbs(jnp.stack([1.0 - share, share], axis=-1))
     both = jnp.stack([jnp.ones_like(ratio), ratio], axis=-1)
     parts = dist.Normal(loc[..., None], scale.total[..., None] * both)

@@ -62,7 +62,7 @@ def group_sites(labels: Iterable[str]) -> list[str]:
     """Names of the scales of groups, in the order of their labels; equal ones are numbered."""
     names: list[str] = []
     for label in labels:
-        name = f"{SIGMA_SITE}_{site_text(label)}"
+        name = f"{SIGMA_SITE}_{label.replace('/', '_')}"
         while name in names:
             name += "_"
         names.append(name)

@@ -125,6 +125,13 @@ def labels_of(values: np.ndarray) -> np.ndarray:
     return values.astype(str)
 
 
+def group_labels(errors: ErrorModel, rows: FittedRows) -> list[str]:
+    """Labels of the groups that have a scale each, in their order; none without such groups."""
+    if errors.scale_by is None:
+        return []
+    return np.unique(labels_of(rows.columns[errors.scale_by])).tolist()
+
+
 def configurations(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The inputs of each run as one text (rows,), equal for runs with equal inputs."""
     texts = [labels_of(np.asarray(column)) for column in inputs.values()]

@@ -1,0 +1,180 @@
+"""Errors of new runs, given the fitted ones, for every draw of a posterior."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.programs import program
+from jscale._core.text import shown
+from jscale.fit.bayes._model import Problem, law_values, problem_of
+from jscale.fit.errors import (
+    SIGMA_SITE,
+    Conditional,
+    Placement,
+    Scale,
+    conditional,
+    error_moments,
+    family_distribution,
+    group_labels,
+    group_sites,
+    padded_placement,
+    place,
+    ratio_site,
+)
+from jscale.fit.objective import padded_size
+
+if TYPE_CHECKING:
+    from jscale.fit.bayes._posterior import Posterior
+
+_BATCH = 16
+"""Draws that are computed together."""
+
+
+class Components(NamedTuple):
+    """What adds to the law at new runs, each (draws, points): to its log, or with additive errors
+    to its value.
+
+    For one draw, discrepancy and effects are jointly normal given the fitted runs, and the noise
+    is independent of them.
+
+    Attributes:
+        misfit_mean: mean of the discrepancy.
+        misfit_variance: its variance.
+        effect_mean: mean of the sum of the random effects.
+        effect_variance: its variance.
+        between: covariance of discrepancy and effects.
+        noise_mean: mean of the independent errors; above 0 where they are one-sided.
+        noise_variance: its variance; infinite for a Student-t with two degrees or fewer.
+        scale: scale of the independent errors.
+    """  # noqa: D205
+
+    misfit_mean: np.ndarray
+    misfit_variance: np.ndarray
+    effect_mean: np.ndarray
+    effect_variance: np.ndarray
+    between: np.ndarray
+    noise_mean: np.ndarray
+    noise_variance: np.ndarray
+    scale: np.ndarray
+
+
+def components(
+    posterior: "Posterior",
+    inputs: Mapping[str, np.ndarray],
+    columns: Mapping[str, np.ndarray] | None = None,
+) -> Components:
+    """Moments of the errors at new runs. Run it in a float64 scope.
+
+    Args:
+        posterior: of this version, or an older one without shared errors.
+        inputs: input of the law → (points,).
+        columns: other column of the error model → (points,): groups or clusters of the runs that
+            the new ones are in, and what the scale depends on. Without them a run is in a new group
+            and in new clusters; the compute ``C`` is 6 N D.
+
+    Raises:
+        JscaleError: the posterior holds no runs, or a column is missing.
+    """
+    result, noise = _conditionals(posterior, inputs, columns or {})
+    mean, variance = error_moments(posterior.errors, result.scale, noise)
+    values = (*result[:-1], mean, variance, result.scale.total)
+    return Components(*(np.asarray(value) for value in values))
+
+
+def deviations(
+    posterior: "Posterior",
+    inputs: Mapping[str, np.ndarray],
+    key: jax.Array,
+    columns: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """Draws (draws, points) of what adds to the log of the law at new runs, one for each draw.
+
+    With additive errors they add to the value of the law. The parts are ``noise``, and as far as
+    the error model has them ``discrepancy`` and ``effects``.
+
+    Args:
+        posterior: see :func:`components`.
+        inputs: input of the law → (points,).
+        key: a JAX random key.
+        columns: see :func:`components`.
+    """
+    errors = posterior.errors
+    result, noise = _conditionals(posterior, inputs, columns or {})
+    noise_key, misfit_key, effect_key = jax.random.split(key, 3)
+    loc = jnp.zeros_like(result.scale.total)
+    parts = {"noise": family_distribution(errors, loc, result.scale, noise).sample(noise_key)}
+
+    # Effects given the discrepancy.
+    misfit_scale = jnp.sqrt(result.misfit_variance)
+    z = jax.random.normal(misfit_key, loc.shape)
+    if errors.discrepancy is not None:
+        parts["discrepancy"] = result.misfit_mean + misfit_scale * z
+    if errors.effects is not None:
+        slope = jnp.where(misfit_scale > 0, result.between / jnp.maximum(misfit_scale, 1e-300), 0.0)
+        rest = jnp.sqrt(jnp.maximum(result.effect_variance - slope**2, 0.0))
+        own = rest * jax.random.normal(effect_key, loc.shape)
+        parts["effects"] = result.effect_mean + slope * z + own
+    return {name: np.asarray(values) for name, values in parts.items()}
+
+
+def _conditionals(
+    posterior: "Posterior", inputs: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]
+) -> tuple[Conditional, dict[str, jax.Array]]:
+    """The errors at new rows for every draw, and the parameters of the family (draws, 1)."""
+    errors, rows = posterior.errors, posterior.rows
+    inputs = {name: np.atleast_1d(np.asarray(x, float)) for name, x in inputs.items()}
+    count = len(next(iter(inputs.values())))
+    family = {name: jnp.asarray(values)[:, None] for name, values in posterior.noise.items()}
+    has_columns = errors.scale or errors.scale_by or errors.known or errors.has_shared_errors
+    if not has_columns:
+        scale = jnp.broadcast_to(family[SIGMA_SITE], (len(posterior.diverging), count))
+        zeros = jnp.zeros_like(scale)
+        return Conditional(zeros, zeros, zeros, zeros, zeros, Scale(scale, scale)), family
+    if rows is None:
+        raise JscaleError(
+            f"the posterior of {posterior.law_name} with the errors {shown(str(errors))} holds no "
+            "runs, on which its forecasts depend; expected one that fit.posterior or 'jscale "
+            "sample' of this version has made"
+        )
+
+    # Each draw takes a group in turn for a run of a group that the runs do not have.
+    noise = dict(posterior.noise)
+    problem = problem_of(posterior.law, rows, errors)
+    at = padded_placement(place(errors, rows, inputs, columns), padded_size(count))
+    if errors.scale_by is not None:
+        names = group_sites(group_labels(errors, rows))
+        ratios = [np.log(noise.pop(name) / noise[SIGMA_SITE]) for name in names]
+        noise[ratio_site(errors.scale_by)] = np.stack(ratios, axis=1)
+    draws = {**noise, **posterior.weights}
+    turn = np.arange(len(posterior.diverging))
+    result = _at_draws(problem, at, dict(posterior.draws), draws, turn)
+    return jax.tree.map(lambda x: x[:, :count], result), family
+
+
+@program()
+def _at_draws(
+    problem: Problem,
+    at: Placement,
+    params: dict[str, jax.Array],
+    noise: dict[str, jax.Array],
+    turn: jax.Array,
+) -> Conditional:
+    """The errors at new rows for every draw, (draws, points)."""
+    errors, arrays = problem.errors, problem.arrays
+
+    def one(draw: tuple[Any, ...]) -> Conditional:
+        params, noise, turn = draw
+        place = at
+        if errors.scale_by is not None:
+            own = jnp.where(at.group >= 0, at.group, turn % len(arrays.groups))
+            place = at._replace(group=own)
+        predicted = law_values(problem, params)
+        loss = jnp.asarray(problem.loss)
+        residual = loss - predicted if errors.additive else jnp.log(loss) - jnp.log(predicted)
+        return conditional(errors, arrays, place, noise, residual)
+
+    return jax.lax.map(one, (params, noise, turn), batch_size=_BATCH)
