@@ -47,9 +47,11 @@ def root(function: Callable[[jax.Array], jax.Array], lower: ArrayLike, upper: Ar
     """
     lower, upper = jnp.asarray(lower), jnp.asarray(upper)
     middle = 0.5 * (lower + upper)
-    at_lower, at_upper = function(lower), function(upper)
-    bracketed = lax.stop_gradient(jnp.sign(at_lower) * jnp.sign(at_upper) <= 0)
-    increasing = lax.stop_gradient(at_upper > at_lower)
+    # As one array: XLA compiles every copy of ``function``, which may itself be a search.
+    at_ends = lax.stop_gradient(jax.vmap(function)(jnp.stack([lower, upper])))
+    bracketed = jnp.sign(at_ends[0]) * jnp.sign(at_ends[1]) <= 0
+    increasing = at_ends[1] > at_ends[0]
+    largest = jnp.max(jnp.abs(at_ends))
 
     def safe(x: jax.Array) -> jax.Array:
         # Where there is no root, substitute an equation that has one: a NaN would spread to the
@@ -57,7 +59,7 @@ def root(function: Callable[[jax.Array], jax.Array], lower: ArrayLike, upper: Ar
         return jnp.where(bracketed, function(jnp.where(bracketed, x, middle)), x - middle)
 
     def solve(f: Callable[[jax.Array], jax.Array], _: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return _safeguarded_newton(f, lower, upper, increasing | ~bracketed)
+        return _safeguarded_newton(f, lower, upper, increasing | ~bracketed, largest)
 
     def tangent_solve(linear: Callable[[jax.Array], jax.Array], y: jax.Array) -> jax.Array:
         return y / linear(jnp.ones_like(y))
@@ -83,6 +85,7 @@ def _safeguarded_newton(
     lower: jax.Array,
     upper: jax.Array,
     increasing: jax.Array,
+    largest: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     eps = jnp.finfo(lower.dtype).eps
     tolerance = 2 * eps
@@ -113,8 +116,8 @@ def _safeguarded_newton(
     start = _Bracket(upper - lower, 0.5 * (lower + upper), lower, upper, zero)
     end = lax.while_loop(unfinished, advance, start)
 
-    # At a jump or a pole the sign changes without a root, and the values do not vanish.
-    largest = jnp.maximum(jnp.abs(f(lower)), jnp.abs(f(upper)))
+    # At a jump or a pole the sign changes without a root, and the values do not vanish, compared
+    # with the ``largest`` at the two ends.
     solved = (end.count < _ROOT_STEPS) & (jnp.abs(f(end.x)) <= eps**0.5 * largest)
     status = jnp.where(solved, int(Status.converged), int(Status.not_converged))
     # ``custom_root`` differentiates its auxiliary output too, so the status is returned as a float.

@@ -25,7 +25,7 @@ from jscale.plan.budget._problem import (
     BudgetProblem,
     build_problem,
 )
-from jscale.plan.budget._search import Plan, best_point, mask_unconverged, solve_one, with_post_bits
+from jscale.plan.budget._search import Plan, best_point, mask_unconverged, with_post_bits
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
@@ -136,9 +136,12 @@ def _cheapest_one(
     # The root does not depend on where the search starts.
     min_budget = lax.stop_gradient(jnp.asarray(min_budget, target.dtype))
 
+    # Under ``jit``, so that the search is traced once for all its uses below.
+    search = jax.jit(functools.partial(best_point, problem))
+
     def excess_loss(log_budget: jax.Array, start: jax.Array) -> jax.Array:
         budget = start * jnp.exp(log_budget)
-        loss = best_point(problem, params, inputs, cost_values, budget).loss
+        loss = search(params, inputs, cost_values, budget).loss
         return jnp.where(jnp.isnan(loss), jnp.inf, loss - target)
 
     # The first budget of the scan that reaches the loss ends the bracket of the root.
@@ -158,7 +161,7 @@ def _cheapest_one(
     converged = status == int(Status.converged)
 
     budget = start * jnp.exp(jnp.where(converged, log_budget, 0.0))
-    plan = solve_one(problem, params, inputs, cost_values, budget)
+    plan = replace(search(params, inputs, cost_values, budget), budget=budget)
     return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, status)))
 
 
