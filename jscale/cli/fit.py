@@ -123,7 +123,7 @@ def fit(
             with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
                 point = library.point(chosen, table, **common)
 
-    payload = summary(point, table)
+        payload = summary(point, table)
     _add_uncertainty(payload, table, resampled, side_by_side)
     output.deliver(payload, as_json, out)
     if not as_json:
@@ -171,17 +171,23 @@ def _add_uncertainty(
     intervals: "Intervals | None",
 ) -> None:
     """Add bootstrap, intervals and their notes, each note once, to the summary of a fit."""
+    more: list[dict[str, str]] = []
     if resampled is not None:
         payload["bootstrap"] = bootstrap_summary(resampled)
-        payload["notes"] = output.notes((*table.notes, *resampled.notes))
+        more += output.notes((*table.notes, *resampled.notes))
     if intervals is not None:
         payload["intervals"] = interval_tables.summary(intervals)
-        more = [note for note in output.notes(intervals.notes) if note not in payload["notes"]]
-        payload["notes"] = [*payload["notes"], *more]
+        more += output.notes(intervals.notes)
+    for note in more:
+        if note not in payload["notes"]:
+            payload["notes"].append(note)
 
 
 def summary(point: "Point", table: "Runs") -> dict[str, Any]:
-    """A fit as a JSON object."""
+    """A fit as a JSON object, with the doubts that its residuals give reason to."""
+    import numpy as np
+
+    from jscale.assess import doubts
     from jscale.laws import describe
 
     certificate = point.certificate
@@ -194,6 +200,7 @@ def summary(point: "Point", table: "Runs") -> dict[str, Any]:
         "objective_name": point.objective_name,
         "weights": point.weights,
         "scale": point.scale,
+        "rms": float(np.sqrt(np.mean(np.square(point.residuals)))),
         "certificate": {
             "status": str(certificate.status),
             "converged": certificate.converged,
@@ -207,7 +214,7 @@ def summary(point: "Point", table: "Runs") -> dict[str, Any]:
             "at_bound": certificate.at_bound,
         },
         "table": {"name": table.name, "digest": point.table_digest},
-        "notes": output.notes((*table.notes, *point.notes)),
+        "notes": output.notes((*table.notes, *point.notes, *doubts(point, table))),
     }
 
 
@@ -273,9 +280,13 @@ def _agreement(certificate: "Certificate") -> str:
 
 
 def _scatter(point: "Point") -> str:
-    """The scale of the residuals with its unit."""
+    """Robust scale and root mean square of the residuals, with their unit."""
+    import numpy as np
+
     from jscale.laws import describe
 
+    rms = float(np.sqrt(np.mean(np.square(point.residuals))))
     if point.residuals_of == "log":
-        return f"log residuals scatter by {point.scale:.2%}"
-    return f"residuals scatter by {output.figures(point.scale)} {describe(point.law).output.unit}"
+        return f"log residuals scatter by {point.scale:.2%} (root mean square {rms:.2%})"
+    sizes = f"{output.figures(point.scale)} (root mean square {output.figures(rms)})"
+    return f"residuals scatter by {sizes} {describe(point.law).output.unit}"

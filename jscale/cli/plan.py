@@ -54,6 +54,7 @@ def plan(
     params: options.PARAMS = None,
     posterior: options.POSTERIOR = None,
     errors: options.ERRORS = None,
+    prior: options.PRIOR = None,
     bits: BITS = "free",
     size: SIZE = None,
     post_bits: options.POST_BITS = None,
@@ -74,11 +75,12 @@ def plan(
     inputs.check_one_source("a plan", source, params, posterior)
     if source is None:
         reason = "with --params or --posterior, since nothing is sampled"
-        flags.refuse("include_excluded", "errors", *flags.SAMPLING, reason=reason)
+        flags.refuse("include_excluded", "errors", "prior", *flags.SAMPLING, reason=reason)
     settings = inputs.Sampling(chains, warmup, draws, seed)
 
     with session():
         from jscale import fit
+        from jscale.assess import doubts
 
         chosen = inputs.law_of(law, fix, tie)
         planning.check(chosen, width, post)
@@ -94,8 +96,10 @@ def plan(
             else:
                 assert source is not None
                 table = inputs.table_of(source, include_excluded)
-                sampled = inputs.posterior_of(chosen, table, settings, as_json, errors=errors)
-                table_notes = table.notes
+                sampled = inputs.posterior_of(
+                    chosen, table, settings, as_json, errors=errors, priors=prior
+                )
+                table_notes = (*table.notes, *doubts(sampled, table))
             values, ranges = dict(sampled.draws), sampled.ranges
             payload = _summary(sampled, (*table_notes, *sampled.notes))
 

@@ -164,10 +164,17 @@ def robust_fit(study: Study, keep: np.ndarray | None = None) -> RobustFit | None
 
 def orthonormal(columns: np.ndarray) -> np.ndarray:
     """An orthonormal basis (rows, rank) of columns (rows, k)."""
+    return columns @ _whitening(columns)
+
+
+def _whitening(columns: np.ndarray) -> np.ndarray:
+    """The matrix (k, rank) that makes columns (rows, k) orthonormal."""
     norms = np.linalg.norm(columns, axis=0)
     used = norms > 1e-12 * norms.max(initial=0.0)
-    axes, sizes, _ = np.linalg.svd(columns[:, used] / norms[used], full_matrices=False)
-    return axes[:, sizes > _EMPTY * sizes.max(initial=0.0)]
+    inverse = np.where(used, 1 / np.where(used, norms, 1.0), 0.0)
+    _, sizes, axes = np.linalg.svd(columns * inverse, full_matrices=False)
+    kept = sizes > _EMPTY * sizes.max(initial=0.0)
+    return inverse[:, None] * (axes[kept].T / sizes[kept])
 
 
 def _linearized(study: Study, free: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -226,13 +233,13 @@ def _exactly_orthogonal(fit: RobustFit, rows: np.ndarray) -> RobustFit:
     What the descent leaves to the optimum is far below the noise, and would still count in a test.
     """
     residuals, jacobian = fit.residuals.copy(), fit.jacobian
-    basis = orthonormal(jacobian[rows])
-    coefficients = np.linalg.lstsq(jacobian[rows], basis, rcond=_EMPTY)[0]
+    directions = jacobian @ _whitening(jacobian[rows])
+    basis = directions[rows]
     for _ in range(_MOST_STEPS):
         weights = np.minimum(1.0, fit.cutoff / np.maximum(np.abs(residuals[rows]), 1e-300))
         matrix = basis.T @ (weights[:, None] * basis)
         step = np.linalg.solve(matrix, basis.T @ (weights * residuals[rows]))
-        residuals -= jacobian @ (coefficients @ step)
+        residuals -= directions @ step
         if np.abs(step).max(initial=0.0) < 1e-10 * fit.scale:
             break
     return replace(fit, residuals=residuals)

@@ -16,6 +16,9 @@ from jscale.runs import Runs
 
 SIGNIFICANT = 0.01
 """Corrected p value below which a trend is a finding."""
+MATERIAL = 0.05
+"""Share of the variance of the residuals that a finding explains, or could remove, at least. A
+smaller trend can be certain and still change nothing."""
 _DEGREE = 3
 _SPARE_RUNS = 6
 """Runs beyond the parameters that a test needs."""
@@ -81,8 +84,12 @@ class LackOfFit:
 
     @property
     def significant(self) -> tuple[Trend, ...]:
-        """The trends with a corrected p value below 1%."""
-        return tuple(trend for trend in self.trends if trend.p_adjusted < SIGNIFICANT)
+        """The trends with a corrected p value below 1% that matter: of 5% of the variance."""
+        return tuple(
+            trend
+            for trend in self.trends
+            if trend.p_adjusted < SIGNIFICANT and max(trend.share, trend.removable) >= MATERIAL
+        )
 
     @property
     def share(self) -> float:
@@ -103,7 +110,7 @@ class LackOfFit:
         strongest = max(self.significant, key=lambda trend: trend.share)
         explained = (
             f"a smooth function of {strongest.label} explains {strongest.share:.0%} of their "
-            f"variance ({strongest.removable:.0%} if the law is refitted with it)"
+            "variance"
         )
         message = (
             f"the residuals have a trend: {'; '.join(parts)}; {explained}: they are misfit of the "
@@ -285,8 +292,10 @@ def _visible(
 
 def _weighted_fit(columns: np.ndarray, y: np.ndarray, root: np.ndarray) -> np.ndarray:
     """The least-squares fit (rows,) of ``y`` with weights ``root`` squared."""
-    coefficients = np.linalg.lstsq(root[:, None] * columns, root * y, rcond=None)[0]
-    return columns @ coefficients
+    weighted = root[:, None] * columns
+    axes, sizes, _ = np.linalg.svd(weighted, full_matrices=False)
+    axes = axes[:, sizes > 1e-9 * sizes.max()]
+    return (axes @ (axes.T @ (root * y))) / root
 
 
 def _share(columns: np.ndarray, y: np.ndarray, root: np.ndarray) -> float:

@@ -74,7 +74,9 @@ def wild_tests(
     projection = _Projection(regression)
     regressors = {name: projection.remainder(columns) for name, columns in candidates.items()}
     regressors = {name: columns for name, columns in regressors.items() if columns.shape[1]}
-    observed = {n: _statistic(z, regression.score[:, None])[0] for n, z in regressors.items()}
+    score = regression.score[:, None]
+    total = np.square(score).sum(axis=0)
+    observed = {name: _statistic(z, score, total)[0] for name, z in regressors.items()}
 
     # 1. Count the draws that explain as much.
     exceeding = dict.fromkeys(regressors, 0)
@@ -85,8 +87,9 @@ def wild_tests(
         shape = (clusters.count, min(block, DRAWS - first))
         weights = rng.choice(np.concatenate([-_WEIGHTS, _WEIGHTS]), shape)
         scores = projection.residual(adjusted[:, None] * weights[clusters.labels])
+        total = np.square(scores).sum(axis=0)
         for name, columns in regressors.items():
-            reached = _statistic(columns, scores)
+            reached = _statistic(columns, scores, total)
             exceeding[name] += int((reached >= observed[name] * (1 - 1e-9)).sum())
 
     # 2. The share of the variance, by least squares.
@@ -124,10 +127,9 @@ class _Projection:
         return left @ (axes[used].T / sizes[used])
 
 
-def _statistic(regressors: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Explained over unexplained sum of squares of scores (rows, draws), (draws,)."""
+def _statistic(regressors: np.ndarray, scores: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Explained over unexplained sum of squares (draws,) of scores (rows, draws)."""
     explained = np.square(regressors.T @ scores).sum(axis=0)
-    total = np.square(scores).sum(axis=0)
     return explained / np.maximum(total - explained, 1e-12 * np.maximum(total, 1e-300))
 
 

@@ -23,7 +23,7 @@ _LAW_QUANTILES = (0.1, 0.9)
 _CHUNK_LOSSES = 4_000_000
 """Draws times points that are forecast at once: 32 MB for each of about six arrays."""
 _FIRST_PART = 100
-_DISTANCE_CODES = ("beyond-runs", "ranges-unknown")
+_DISTANCE_CODES = ("beyond-runs", "far-forecast", "ranges-unknown")
 """Codes of notes that are made for all points together."""
 
 
@@ -79,6 +79,7 @@ def forecaster(
     as_json: bool,
     *,
     errors: str | None = None,
+    priors: list[str] | None = None,
 ) -> "tuple[LawFunction, Forecaster]":
     """What forecasts from a table of runs: the one place where laws become a forecast.
 
@@ -88,6 +89,7 @@ def forecaster(
         settings: of the sampler.
         as_json: whether progress is left out.
         errors: the error model as text; None for the default.
+        priors: texts of ``--prior``; None for the default priors.
 
     Returns:
         A law whose inputs the points have, and the posterior.
@@ -96,7 +98,8 @@ def forecaster(
         JscaleError: more than one law.
     """
     law = choice.law()
-    return law, inputs.posterior_of(law, table, settings, as_json, errors=errors)
+    posterior = inputs.posterior_of(law, table, settings, as_json, errors=errors, priors=priors)
+    return law, posterior
 
 
 @dataclass(frozen=True)

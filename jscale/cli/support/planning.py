@@ -136,8 +136,7 @@ def distance_notes(
         plans: as :func:`at_budget` returns them.
         ranges: quantity → smallest and largest value over the runs; empty where not known.
     """
-    from jscale._core.notes import Note
-    from jscale.fit.predictions import FAR, RATIO, signed_decades
+    from jscale.fit.predictions import RATIO, beyond_runs_note, signed_decades
 
     beyond = []
     for plan in plans:
@@ -159,11 +158,9 @@ def distance_notes(
     lead = "the plan lies beyond the runs"
     if len(plans) > 1:
         lead = f"{len(beyond)} of {len(plans)} plans beyond the runs, the farthest"
-    far = farthest >= FAR
-    reason = "; so far out it rests on the form of the law, which the runs cannot test"
-    message = f"{lead} at {human(budget)} FLOP: {listing(parts)}{reason if far else ''}"
+    statement = f"{lead} at {human(budget)} FLOP: {listing(parts)}"
     evidence = {"decades": {f"{plan['C']:g}": plan["decades"] for plan in plans}}
-    return [Note("beyond-runs", "warning" if far else "info", message, evidence)]
+    return [beyond_runs_note(statement, farthest, evidence)]
 
 
 def at_size(request: PlanRequest) -> dict[str, Any]:

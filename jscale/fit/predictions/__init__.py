@@ -3,7 +3,15 @@
 from jscale.fit.predictions._assemble import assemble, mixture
 from jscale.fit.predictions._fits import predict_by_covariance, predict_by_draws
 from jscale.fit.predictions._inputs import all_inputs, checked_inputs, example
-from jscale.fit.predictions._notes import FAR, distance_notes, no_ranges_note, without_repeats
+from jscale.fit.predictions._notes import (
+    BEYOND_RUNS,
+    FAR,
+    FAR_FORECAST,
+    beyond_runs_note,
+    distance_notes,
+    no_ranges_note,
+    without_repeats,
+)
 from jscale.fit.predictions._prediction import SOURCES, Prediction, variance_shares
 from jscale.fit.predictions._ranges import (
     RATIO,
@@ -17,7 +25,9 @@ from jscale.fit.predictions._ranges import (
 from jscale.fit.predictions._values import law_values
 
 __all__ = [
+    "BEYOND_RUNS",
     "FAR",
+    "FAR_FORECAST",
     "RATIO",
     "RESOURCES",
     "SOURCES",
@@ -25,6 +35,7 @@ __all__ = [
     "Ranges",
     "all_inputs",
     "assemble",
+    "beyond_runs_note",
     "checked_inputs",
     "decades",
     "distance_notes",

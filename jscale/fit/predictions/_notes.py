@@ -1,17 +1,20 @@
 """What a forecast itself gives reason to doubt: distance from the runs, and the law's domain."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from jscale._core.errors import JscaleError
-from jscale._core.notes import Note
+from jscale._core.notes import Note, Severity
 from jscale._core.text import general, human, plural
 from jscale.fit.predictions._ranges import RATIO, RESOURCES, Ranges
 
 FAR = 1.0
 """Decades beyond the runs from which a note on a forecast is a warning. Few tables of runs span
 enough for a held-out part to test a forecast so far away."""
+BEYOND_RUNS, FAR_FORECAST = "beyond-runs", "far-forecast"
+"""Codes of notes on forecasts beyond the runs, by less and by more than that."""
 
 
 def distance_notes(
@@ -48,11 +51,31 @@ def distance_notes(
         beyond = int((farthest > 0).sum())
         lead = f"{beyond:,} of {plural(count, noun)} beyond the runs"
         lead += f", {noun} {at + 1} the farthest" if beyond > 1 else ""
-    reason = "; so far out the band rests on the form of the law, which the runs cannot test"
-    message = f"{lead}: {', '.join(parts)}{reason if farthest[at] >= FAR else ''}"
-    far = bool(farthest[at] >= FAR) or _leaves_a_constant(decades, ranges)
+    statement = f"{lead}: {', '.join(parts)}"
     evidence = {name: [float(x) for x in d] for name, d in decades.items()}
-    return (Note("beyond-runs", "warning" if far else "info", message, evidence),)
+    severity = "warning" if _leaves_a_constant(decades, ranges) else "info"
+    return (beyond_runs_note(statement, float(farthest[at]), evidence, severity=severity),)
+
+
+def beyond_runs_note(
+    statement: str,
+    decades: float,
+    evidence: Mapping[str, Any],
+    *,
+    severity: Severity = "info",
+) -> Note:
+    """A note on a forecast beyond the runs: ``far-forecast``, a warning, from one decade on.
+
+    Args:
+        statement: what lies how far from the runs.
+        decades: the largest distance.
+        evidence: the numbers that support it.
+        severity: of the note ``beyond-runs`` on a forecast that is nearer.
+    """
+    if decades < FAR:
+        return Note(BEYOND_RUNS, severity, statement, evidence)
+    reason = "so far out nothing in the table checks the law, and the band rests on its form"
+    return Note(FAR_FORECAST, "warning", f"{statement}; {reason}", evidence)
 
 
 def no_ranges_note() -> Note:

@@ -131,6 +131,7 @@ def test_note_names_the_largest_trend_first():
             trend("D/N", share=0.1),
             trend("C", share=0.2, shape="falling"),
             trend("N", p_adjusted=0.02),
+            trend("P_w", share=0.0, removable=0.04),
         ),
         n_runs=100,
         on_log=True,
@@ -140,7 +141,7 @@ def test_note_names_the_largest_trend_first():
     (note,) = result.notes
     assert note.message.startswith(
         "the residuals have a trend: falling along C, by 4.1% of the loss (p ≤ 0.003); also along "
-        "D/N; a smooth function of N and D explains 34% of their variance (61% if"
+        "D/N; a smooth function of N and D explains 34% of their variance: "
     )
     assert result.share == 0.34
 

@@ -71,7 +71,7 @@ def test_every_fit_predicts(point, bootstrap, posterior):
         # Inside the runs the noise makes the band, far beyond them the parameters.
         assert new.shares["noise"][0] > 0.7
         assert new.shares["parameters"][1] > new.shares["parameters"][0]
-        assert new.notes[0].code == "beyond-runs"
+        assert new.notes[0].code == "far-forecast"
         assert "<Prediction chinchilla: 2 points" in repr(new)
 
 
