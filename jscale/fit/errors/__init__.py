@@ -11,19 +11,21 @@ from jscale.fit.errors._arrays import (
     place,
 )
 from jscale.fit.errors._error_model import DEFAULT_ERRORS, FREE, ErrorModel, as_error_model
+from jscale.fit.errors._names import (
+    SIGMA_SITE,
+    group_sites,
+    noise_ranges,
+    power_site,
+    ratio_site,
+    weight_counts,
+)
 from jscale.fit.errors._rows import FittedRows, fitted_rows, group_labels
 
 if TYPE_CHECKING:
     from jscale.fit.errors._conditional import Conditional, conditional, log_likelihoods
     from jscale.fit.errors._families import Scale, error_moments, family_distribution
     from jscale.fit.errors._likelihood import error_sites, weight_sites
-    from jscale.fit.errors._priors import (
-        SIGMA_SITE,
-        group_sites,
-        noise_priors,
-        power_site,
-        ratio_site,
-    )
+    from jscale.fit.errors._priors import noise_priors
 
 __all__ = [
     "DEFAULT_ERRORS",
@@ -46,10 +48,12 @@ __all__ = [
     "group_sites",
     "log_likelihoods",
     "noise_priors",
+    "noise_ranges",
     "padded_placement",
     "place",
     "power_site",
     "ratio_site",
+    "weight_counts",
     "weight_sites",
 ]
 
@@ -57,7 +61,7 @@ _MODULES = {
     "_conditional": ("Conditional", "conditional", "log_likelihoods"),
     "_families": ("Scale", "error_moments", "family_distribution"),
     "_likelihood": ("error_sites", "weight_sites"),
-    "_priors": ("SIGMA_SITE", "group_sites", "noise_priors", "power_site", "ratio_site"),
+    "_priors": ("noise_priors",),
 }
 
 # NumPyro takes a second to import, and a point fit does not need it.

@@ -11,7 +11,7 @@ from jscale.fit.errors._error_model import ErrorModel
 from jscale.fit.errors._families import Scale
 from jscale.fit.errors._joint import solve
 from jscale.fit.errors._likelihood import covariance, main_effect, misfit, other_effects, row_scale
-from jscale.fit.errors._priors import MISFIT, effect_scale_site, effect_site
+from jscale.fit.errors._names import MISFIT, effect_scale_site, effect_site
 
 
 class Conditional(NamedTuple):

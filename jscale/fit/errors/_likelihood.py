@@ -12,18 +12,17 @@ from jscale.fit.errors._error_model import ErrorModel
 from jscale.fit.errors._families import Scale, family_distribution
 from jscale.fit.errors._joint import Covariance, JointNormal
 from jscale.fit.errors._kernel import LowRank, low_rank
-from jscale.fit.errors._priors import (
-    GROUP_WIDTH,
+from jscale.fit.errors._names import (
     MISFIT,
     MISFIT_LENGTH_SITE,
     MISFIT_SCALE_SITE,
     SIGMA_SITE,
     effect_scale_site,
     effect_site,
-    noise_priors,
     power_site,
     ratio_site,
 )
+from jscale.fit.errors._priors import GROUP_WIDTH, noise_priors
 
 PriorOf = Callable[[str, dist.Distribution], dist.Distribution]
 """The prior of a parameter, given the one that it has by default."""

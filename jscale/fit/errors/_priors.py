@@ -1,12 +1,18 @@
 """Parameters of an error model with their priors, in units of the spread of the losses."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
 from jscale.fit.errors._error_model import FREE, ErrorModel
+from jscale.fit.errors._names import (
+    MISFIT_LENGTH_SITE,
+    MISFIT_SCALE_SITE,
+    SIGMA_SITE,
+    effect_scale_site,
+    power_site,
+)
 
 SIGMA = (0.1, 1.5)
 """Scale of the errors: median in standard deviations of the (log) losses, and width of its log."""
@@ -28,45 +34,6 @@ OUTLIER_SCALE = (6.0, 0.5)
 """Scale of the wide part over that of the narrow one: median, and width of its log."""
 EXCESS_SCALE = (1.0, 1.0)
 """Mean excess of one-sided errors over the scale of their normal part."""
-
-SIGMA_SITE = "sigma"
-MISFIT, MISFIT_SCALE_SITE, MISFIT_LENGTH_SITE = "misfit", "misfit_scale", "misfit_length"
-
-
-def site_text(name: str) -> str:
-    """A column or a label in the name of a site; a slash would make a group of a file."""
-    return name.replace("/", "_per_")
-
-
-def power_site(term: str) -> str:
-    """The site of the power of a term of the scale."""
-    return f"scale_power_{site_text(term)}"
-
-
-def effect_site(column: str) -> str:
-    """The site of the random effects of a column."""
-    return f"effect_{site_text(column)}"
-
-
-def effect_scale_site(column: str) -> str:
-    """The site of the standard deviation of the random effects of a column."""
-    return f"effect_scale_{site_text(column)}"
-
-
-def ratio_site(column: str) -> str:
-    """The site of the log ratios of the scales of groups to ``sigma``."""
-    return f"scale_ratio_{site_text(column)}"
-
-
-def group_sites(labels: Iterable[str]) -> list[str]:
-    """Names of the scales of groups, in the order of their labels; equal ones are numbered."""
-    names: list[str] = []
-    for label in labels:
-        name = f"{SIGMA_SITE}_{label.replace('/', '_')}"
-        while name in names:
-            name += "_"
-        names.append(name)
-    return names
 
 
 def noise_priors(errors: ErrorModel, spread: Any) -> dict[str, dist.Distribution]:
