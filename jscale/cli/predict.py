@@ -14,12 +14,12 @@ from jscale.cli.support import flags, forecasts, inputs, options, output, parsin
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
+    from jscale._core.notes import Note
     from jscale.fit import Posterior
     from jscale.laws import LawFunction
+    from jscale.runs import Runs
 
 _WIDTH = 80
-_MOST_COLUMNS = 2
-"""Inputs that differ between the rows and still fit beside the forecast."""
 
 RUNS = Annotated[
     str | None,
@@ -54,6 +54,7 @@ def predict(
     params: options.PARAMS = None,
     posterior: options.POSTERIOR = None,
     errors: options.ERRORS = None,
+    prior: options.PRIOR = None,
     level: LEVEL = 0.8,
     fix: options.FIX = None,
     tie: options.TIE = None,
@@ -70,7 +71,12 @@ def predict(
         output.target(out, inputs=[source, params, posterior, from_file])
     inputs.check_one_source("a forecast", source, params, posterior)
     if source is None:
-        sampling = ("errors", "include_excluded", *(n for n in flags.SAMPLING if n != "seed"))
+        sampling = (
+            "errors",
+            "prior",
+            "include_excluded",
+            *(n for n in flags.SAMPLING if n != "seed"),
+        )
         reason = "with --params or --posterior, since nothing is sampled"
         flags.refuse(*sampling, reason=reason)
     if params is not None:
@@ -95,16 +101,25 @@ def predict(
             points = forecasts.points_of(choice.law(), at, from_file)
             settings = inputs.Sampling(chains, warmup, draws, seed)
             chosen, source_of_draws = forecasts.forecaster(
-                choice, table, settings, as_json, errors=errors
+                choice, table, settings, as_json, errors=errors, priors=prior
             )
             with working("predicting …", as_json):
                 payload = _forecast(chosen, source_of_draws, points, level, seed)
-            payload["notes"] = [*output.notes(table.notes), *payload["notes"]]
+            known = (*table.notes, *_doubts(source_of_draws, table))
+            payload["notes"] = [*output.notes(known), *payload["notes"]]
 
     output.deliver(payload, as_json, out)
     if not as_json:
         origin = source if posterior is None else quoted_path(posterior)
         _show(payload, origin, level, _unit(chosen))
+
+
+def _doubts(forecaster: Any, table: "Runs") -> "tuple[Note, ...]":
+    """What the residuals of one law give reason to doubt; of several, their weights speak."""
+    from jscale.assess import doubts
+    from jscale.fit import Posterior
+
+    return doubts(forecaster, table) if isinstance(forecaster, Posterior) else ()
 
 
 def _loaded(file: str, choice: "forecasts.LawChoice") -> "Posterior":
@@ -170,21 +185,20 @@ def _show(payload: dict[str, Any], origin: str | None, level: float, unit: str) 
     output.show(_wrapped(f"{of}: {_headline(shown, level, with_bands, unit)}"))
 
     varying, sources = _varying(rows), _sources(rows)
-    if len(rows) > 1 and len(varying) > _MOST_COLUMNS:
-        cells = [(str(i + 1), *row.inputs(varying)) for i, row in enumerate(shown)]
-        output.show(output.table(("row", *varying), cells, right="r" * (1 + len(varying))))
-        varying = []
-    headers, right = ["row", *varying, "median"], "r" * (2 + len(varying))
-    if with_bands:
-        headers += [f"{level:.0%} run", f"{level:.0%} law", "decades", "from %"]
-    else:
-        headers[-1] = "value"
-    table = [
-        (str(i + 1), *row.inputs(varying), *row.forecast(sources)) for i, row in enumerate(shown)
-    ]
-    first = 0 if len(rows) > 1 else 1
-    cells = [row[first:] for row in table]
-    output.show(output.table(headers[first:], cells, right=right[first:], narrow=True))
+    headers = ["median", f"{level:.0%} run", f"{level:.0%} law", "decades", "from %"]
+    headers = headers if with_bands else ["value"]
+    cells = [row.forecast(sources) for row in shown]
+    if len(rows) > 1:
+        inputs_of = [[str(i + 1), *row.inputs(varying)] for i, row in enumerate(shown)]
+        names = ["row", *varying]
+        both = [[*left, *right] for left, right in zip(inputs_of, cells, strict=True)]
+        if _width_of([[*names, *headers], *both]) > _WIDTH:
+            output.show(output.table(names, inputs_of, right="r" * len(names), narrow=True))
+            names, both = names[:1], [[row[0], *row[len(names) :]] for row in both]
+        headers, cells = [*names, *headers], both
+    # What is left of the bands is numbers.
+    right = "r" * (len(headers) - 4 * with_bands)
+    output.show(output.table(headers, cells, right=right, narrow=True))
     if with_bands:
         output.show(_wrapped(_legend(sources)))
     output.show_notes(payload["notes"], least="info" if not with_bands else "warning")
@@ -225,6 +239,12 @@ def _varying(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if len({row["at"].get(name) for row in rows}) > 1]
 
 
+def _width_of(rows: Sequence[Sequence[str]]) -> int:
+    """Characters of a narrow table."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return sum(widths) + 2 * len(widths) + 1
+
+
 def _wrapped(text: str) -> str:
     return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
@@ -239,7 +259,7 @@ class _ShownRow:
         self.median: float = row["q50"]
         ends = (row[low], row[high]) if row.get(low) is not None else (row["q50"], row["q50"])
         law_ends = [row["parameter"].get(name, row["q50"]) for name in (low, high)]
-        self._places = decimals((ends[1] - ends[0]) / 4, least=2) if ends[0] < ends[1] else 4
+        self._places = decimals((ends[1] - ends[0]) / 2, least=2) if ends[0] < ends[1] else 4
         self.band = [self._fixed(end) for end in ends]
         self.law_band = [self._fixed(end) for end in law_ends]
 

@@ -29,6 +29,8 @@ def report(
     title: TITLE = None,
     fix: options.FIX = None,
     tie: options.TIE = None,
+    errors: options.ERRORS = None,
+    prior: options.PRIOR = None,
     include_excluded: options.INCLUDE_EXCLUDED = False,
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
@@ -40,7 +42,9 @@ def report(
     """Write a report on a table of runs: one self-contained HTML file."""
     path = output.target(out, inputs=[source, posterior])
     if posterior is not None:
-        flags.refuse(*flags.SAMPLING, reason="with --posterior, since nothing is sampled")
+        flags.refuse(
+            "errors", "prior", *flags.SAMPLING, reason="with --posterior, since nothing is sampled"
+        )
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
 
@@ -57,7 +61,9 @@ def report(
             point = fit.point(chosen, table)
         if posterior is None:
             settings = inputs.Sampling(chains, warmup, draws, seed)
-            sampled = inputs.posterior_of(chosen, table, settings, as_json)
+            sampled = inputs.posterior_of(
+                chosen, table, settings, as_json, errors=errors, priors=prior
+            )
         else:
             sampled = fit.load(posterior, chosen)
 

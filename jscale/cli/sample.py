@@ -33,6 +33,8 @@ def sample(
     law: options.LAW = "chinchilla",
     fix: options.FIX = None,
     tie: options.TIE = None,
+    errors: options.ERRORS = None,
+    prior: options.PRIOR = None,
     include_excluded: options.INCLUDE_EXCLUDED = False,
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
@@ -51,7 +53,9 @@ def sample(
         table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         settings = inputs.Sampling(chains, warmup, draws, seed)
-        posterior = inputs.posterior_of(chosen, table, settings, as_json, progress_file)
+        posterior = inputs.posterior_of(
+            chosen, table, settings, as_json, progress_file, errors=errors, priors=prior
+        )
         if out is not None:
             with output.writing(out) as temporary:
                 posterior.save(temporary)
@@ -67,12 +71,17 @@ def sample(
 
 def summary(posterior: "Posterior", table: "Runs") -> dict[str, Any]:
     """A posterior as a JSON object."""
-    columns = ("mean", "sd", "q05", "q50", "q95", "ess_bulk", "rhat")
-    params = {name: {c: row[c] for c in columns} for name, row in posterior.summary.items()}
+    columns = (
+        *("mean", "sd", "q05", "q50", "q95"),
+        *("ess_bulk", "ess_tail", "rhat", "prior_overlap"),
+    )
+    params = {name: {c: row.get(c) for c in columns} for name, row in posterior.summary.items()}
     return {
         "law": posterior.law_name,
         "status": str(posterior.status),
         "params": params,
+        "errors": str(posterior.errors),
+        "priors": dict(posterior.priors),
         "divergences": posterior.divergences,
         "seconds": posterior.seconds,
         "chains": posterior.chains,
@@ -93,6 +102,9 @@ def show(posterior: "Posterior", table: "Runs") -> None:
     rows = []
     for name, row in posterior.summary.items():
         values = [output.figures(row[c], 4) for c in ("mean", "sd", "q05", "q50", "q95")]
-        rows.append((name, *values, f"{row['ess_bulk']:,.0f}", f"{row['rhat']:.3f}"))
-    headers = ("parameter", "mean", "sd", "5%", "median", "95%", "ESS", "R-hat")
-    output.show(output.table(headers, rows, right="lrrrrrrr"))
+        effective = f"{min(row['ess_bulk'], row['ess_tail']):,.0f}"
+        shared = f"{row['prior_overlap']:.0%}" if "prior_overlap" in row else ""
+        rows.append((name, *values, effective, f"{row['rhat']:.3f}", shared))
+    headers = ("parameter", "mean", "sd", "5%", "median", "95%", "ESS", "R-hat", "overlap")
+    output.show(output.table(headers, rows, right="lrrrrrrrr"))
+    output.show("overlap: of prior and posterior, 100% where the runs add nothing to the prior")

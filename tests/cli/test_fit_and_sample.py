@@ -15,6 +15,7 @@ from jscale import fit, laws, runs
 from jscale._core.status import Status
 from jscale.cli.support import inputs
 from jscale.cli.support.inputs import objective_of
+from tests.cli.tables import chinchilla_rows, write_table
 
 NOTE = {"code", "severity", "message"}
 
@@ -49,6 +50,26 @@ def test_fit_for_people(jscale, table: Path, point: fit.Point):
     assert (result.exit_code, result.stderr) == (0, "")
     assert all(f"{value:#.6g}".rstrip(".") in result.stdout for value in point.params.values())
     assert "converged: " in result.stdout
+
+
+def test_fit_states_lack_of_fit_and_both_scales(answer, jscale, tmp_path: Path):
+    """Thirty runs with a misfit that is quadratic in the tokens per parameter."""
+    columns = chinchilla_rows((5.0, 20.0, 80.0, 320.0), rows=30)
+    u = np.log(columns["D"] / columns["N"])
+    columns["loss"] *= np.exp(0.02 * (u - u.mean()) ** 2)
+    file = write_table(tmp_path / "misfit.csv", columns)
+
+    printed = answer("fit", file, "--starts", 8)
+    residuals = fit.point(laws.chinchilla, runs.read(file), starts=8).residuals
+    assert printed["rms"] == float(np.sqrt(np.mean(residuals**2)))
+    (note,) = [note for note in printed["notes"] if note["code"] == "lack-of-fit"]
+    assert note["severity"] == "warning"
+    assert "% of their variance" in note["message"]
+
+    result = jscale("fit", file, "--starts", 8)
+    assert f"(root mean square {printed['rms']:.2%})" in result.stdout
+    text = " ".join(result.stdout.split())
+    assert "warning: the residuals have a trend: " in text
 
 
 def test_bootstrap_by_a_column(answer, table: Path):
@@ -159,7 +180,10 @@ def test_sample_prints_and_writes_the_posterior(sampled, jscale):
     printed, written = sampled.printed, fit.load(sampled.file)
     assert {"law", "params", "divergences", "seconds"} <= set(printed)
     for row in printed["params"].values():
-        assert set(row) == {"mean", "sd", "q05", "q50", "q95", "ess_bulk", "rhat"}
+        assert set(row) == {
+            *("mean", "sd", "q05", "q50", "q95"),
+            *("ess_bulk", "ess_tail", "rhat", "prior_overlap"),
+        }
         assert row["q05"] < row["q50"] < row["q95"]
     assert printed["draws"] == 200
     assert (

@@ -15,6 +15,7 @@ RENAMED = {
     "columns": "column",
     "draws": "bootstrap",
     "kind": "bootstrap_kind",
+    "priors": "prior",
     "share": "holdout",
     "targets": "target",
 }

@@ -234,6 +234,7 @@ def posterior_of(
     resume: Path | None = None,
     *,
     errors: str | None = None,
+    priors: list[str] | None = None,
 ) -> "Posterior":
     """The posterior, with a progress bar on stderr in a terminal.
 
@@ -244,14 +245,18 @@ def posterior_of(
         as_json: whether progress is left out.
         resume: file with the state of the chains, or None.
         errors: the error model as text; None for the default.
+        priors: texts of ``--prior``; None for the default priors.
 
     Raises:
-        JscaleError: fewer runs than parameters.
+        JscaleError: fewer runs than parameters, or a prior that is none.
     """
     key = key_of(settings.seed)
     from jscale import fit
+    from jscale.fit.bayes import parsed_priors
 
     model: dict[str, Any] = {} if errors is None else {"errors": errors}
+    if (given := parsed_priors(priors, "--prior")) is not None:
+        model["priors"] = given
     return fit.posterior(
         law,
         table,

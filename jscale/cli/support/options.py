@@ -139,6 +139,17 @@ WARMUP = Annotated[
 ]
 DRAWS = Annotated[int, typer.Option("--draws", help="Draws kept from each chain.", metavar="INT")]
 
+PRIOR = Annotated[
+    list[str] | None,
+    option(
+        "--prior",
+        help="Prior of a parameter of the law or of the errors, such as 'alpha=lognormal(0.2, 1)' "
+        "(median and sd of the log), normal, uniform, beta, halfnormal or gamma; or 'published'. "
+        "Can be repeated.",
+        metavar="NAME=PRIOR",
+    ),
+]
+
 # --- plans ---
 BUDGET = Annotated[
     list[str] | None,

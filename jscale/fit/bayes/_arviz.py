@@ -21,8 +21,6 @@ def container(groups: Mapping[str, Mapping[str, np.ndarray]], attributes: Mappin
     tree = from_dict(groups) if _HAS_TREES else from_dict(**groups)
     for name in groups:
         tree[name].attrs.pop("created_at", None)  # the same draws give the same bytes
-    for name in groups:
-        tree[name].attrs.pop("created_at", None)
     tree["posterior"].attrs.update(attributes)
     return tree
 
@@ -33,17 +31,35 @@ def write(tree: Any, path: Path) -> None:
 
 
 def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Bulk effective sample size and rank-normalised split R-hat of arrays (chain, draw)."""
+    """Effective sample sizes of bulk and tails, and rank-normalised split R-hat.
+
+    Args:
+        draws: name → (chain, draw).
+    """
     # The two halves of a single chain are compared as two chains would be.
     is_single = next(iter(draws.values())).shape[0] == 1
     chains = {name: _halves(values[0]) for name, values in draws.items()} if is_single else draws
     tree = container({"posterior": chains}, {})
-    ess = _dataset(arviz.ess(tree, method="bulk"))
-    rhat = _dataset(arviz.rhat(tree, method="rank"))
+    columns = {
+        "ess_bulk": _dataset(arviz.ess(tree, method="bulk")),
+        "ess_tail": _dataset(arviz.ess(tree, method="tail")),
+        "rhat": _dataset(arviz.rhat(tree, method="rank")),
+    }
     return {
-        name: {"ess_bulk": float(ess[name].values), "rhat": float(rhat[name].values)}
+        name: {column: float(values[name].values) for column, values in columns.items()}
         for name in draws
     }
+
+
+def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Pareto-smoothed log weights (draws,), and the shape of the tail of the weights."""
+    if _HAS_TREES:
+        from arviz_stats.base import array_stats  # pyright: ignore[reportMissingImports]
+
+        smoothed, shape = array_stats.psislw(-log_weights)  # it takes negative log weights
+    else:
+        smoothed, shape = arviz.psislw(log_weights)
+    return np.asarray(smoothed), float(shape)
 
 
 def _halves(chain: np.ndarray) -> np.ndarray:

@@ -21,10 +21,11 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
 from jscale._core.text import enumerated, shown
-from jscale.fit.bayes._diagnostics import diagnose, prior_notes, summarise
+from jscale.fit.bayes._diagnostics import diagnose, point_notes, prior_notes, summarise
 from jscale.fit.bayes._predict import forecast
 from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
 from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows
+from jscale.fit.optimum import Point
 from jscale.fit.predictions import Prediction, Ranges, input_ranges
 from jscale.laws import LawFunction, describe, roles
 from jscale.runs import Runs
@@ -97,7 +98,9 @@ class Posterior:
         """Number of divergent transitions after warm-up."""
         return int(self.diverging.sum())
 
-    def predict(self, inputs: Any, *, key: jax.Array) -> Prediction:
+    def predict(
+        self, inputs: Any, *, key: jax.Array, columns: Mapping[str, np.ndarray] | None = None
+    ) -> Prediction:
         """The forecast of new runs, one draw for each draw of the posterior.
 
         :func:`jscale.fit.predict` returns its array of draws alone.
@@ -105,11 +108,12 @@ class Posterior:
         Args:
             inputs: input name → number or (points,) numbers; inputs with a default may be left out.
             key: a JAX random key.
+            columns: as for :func:`jscale.fit.predict`.
 
         Raises:
             JscaleError: an input is unknown, missing or outside the domain of the law.
         """
-        return forecast(self, inputs, key=key)
+        return forecast(self, inputs, key=key, columns=columns)
 
     def to_arviz(self) -> Any:
         """The draws as ArviZ's InferenceData (0.23) or DataTree (1.x), by (chain, draw)."""
@@ -149,6 +153,26 @@ class Posterior:
         with replacing(path) as temporary:
             _arviz.write(self.to_arviz(), temporary)
             files.seal(temporary)
+
+    def disagreement(self, point: Point) -> tuple[Note, ...]:
+        """A note where a point fit of the law lies outside the 90% intervals, with the reason.
+
+        The reason is a ridge where the point lies within the joint 90% region all the same, the
+        prior where it overlaps the posterior by 35% or more, and else the error model, which weighs
+        the runs otherwise than the objective of the point.
+
+        Args:
+            point: a fit of the same law.
+
+        Raises:
+            JscaleError: a fit of another law.
+        """
+        other = describe(point.law).name if isinstance(point, Point) else shown(point)
+        if other != self.law_name:
+            raise JscaleError(
+                f"must be a point fit of law {self.law_name!r}, not of {other}", argument="point"
+            )
+        return point_notes(self.summary, self.draws, point.params)
 
     def _prior_overlaps(self) -> dict[str, float]:
         rows = self.summary.items()

@@ -49,8 +49,13 @@ def whiten(problem: Problem, key: jax.Array) -> Whitening:
         key: for the starts of the search for the mode.
     """
     _, start_key = jax.random.split(key)
-    shape = (_MODE_STARTS, sum(math.prod(shape) for shape in _free_sites(problem).values()))
+    shape = (_MODE_STARTS, free_size(problem))
     return _whitening(problem, jax.random.uniform(start_key, shape, minval=-2.0, maxval=2.0))
+
+
+def free_size(problem: Problem) -> int:
+    """Number of unconstrained values of a problem."""
+    return sum(math.prod(shape) for shape in _free_sites(problem).values())
 
 
 @program()
@@ -61,7 +66,7 @@ def _whitening(problem: Problem, starts: jax.Array) -> Whitening:
         return jnp.sqrt(jnp.maximum(jnp.abs(jnp.diagonal(hessian)), 1e-8))
 
     def density(u: jax.Array) -> jax.Array:
-        return _potential(problem, u)
+        return potential_at(problem, u)
 
     ends = jax.lax.map(lambda start: newton(density, widths, start, _MODE_RESOLUTION), starts)
     values = jnp.where(jnp.isfinite(ends.value), ends.value, jnp.inf)
@@ -72,19 +77,24 @@ def _whitening(problem: Problem, starts: jax.Array) -> Whitening:
 
 def potential(problem: Problem, whitening: Whitening, z: jax.Array) -> jax.Array:
     """Negative log density of the posterior at coordinates (size,), up to a constant."""
-    return _potential(problem, whitening.mode + whitening.axes @ z)
+    return potential_at(problem, whitening.mode + whitening.axes @ z)
 
 
 def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, jax.Array]:
     """Site → value at coordinates (size,)."""
-    with _isolated():
-        free = _by_site(problem, whitening.mode + whitening.axes @ z)
-        return constrain_fn(sites, (problem,), {}, free, return_deterministic=True)
+    return sites_at(problem, whitening.mode + whitening.axes @ z)
 
 
-def _potential(problem: Problem, u: jax.Array) -> jax.Array:
-    """Negative log density at unconstrained values (size,)."""
-    with _isolated():
+def sites_at(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
+    """Site → value at unconstrained values (size,)."""
+    with isolated():
+        values = _by_site(problem, u)
+        return constrain_fn(sites, (problem,), {}, values, return_deterministic=True)
+
+
+def potential_at(problem: Problem, u: jax.Array) -> jax.Array:
+    """Negative log density at unconstrained values (size,), up to a constant."""
+    with isolated():
         return jnp.asarray(potential_energy(sites, (problem,), {}, _by_site(problem, u)))
 
 
@@ -107,13 +117,13 @@ def _free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:
         sampled = [site for site in trace.values() if site["type"] == "sample"]
         return {site["name"]: site["value"] for site in sampled if not site["is_observed"]}
 
-    with _isolated():
+    with isolated():
         shapes = jax.eval_shape(run, problem)
     return {name: shapes[name].shape for name in sorted(shapes)}
 
 
 @contextmanager
-def _isolated() -> Iterator[None]:
+def isolated() -> Iterator[None]:
     """A scope in which the handlers of other threads and of callers do not see the sites."""
     with _NUMPYRO, handlers.block():
         yield

@@ -40,6 +40,7 @@ class Content:
         loss_min: smallest loss of the runs.
         table_digest: hash of the table.
         ranges: quantity → smallest and largest value over the runs; empty in older files.
+        prior_overlaps: parameter → overlap of prior and posterior; empty in older files.
     """
 
     law: LawFunction
@@ -49,6 +50,7 @@ class Content:
     loss_min: float
     table_digest: str
     ranges: Mapping[str, tuple[float, float]]
+    prior_overlaps: Mapping[str, float]
 
 
 def check_path(path: Any) -> None:
@@ -104,6 +106,7 @@ def checked(
         raise _invalid(where, "table_digest", "expected 64 hexadecimal digits")
     notes = _notes(where, attributes)
     ranges = _ranges(where, attributes)
+    shared = _prior_overlaps(where, attributes)
 
     record = describe(law)
     _check_names(where, record, sites)
@@ -111,7 +114,7 @@ def checked(
     check_draws(where, record, sites)
 
     kept = {name: sites[name] for name in (*record.parameter_names, NOISE)}
-    return Content(law, kept, diverging.astype(bool), notes, loss_min, digest, ranges)
+    return Content(law, kept, diverging.astype(bool), notes, loss_min, digest, ranges, shared)
 
 
 def check_draws(where: str, record: Record, sites: Mapping[str, np.ndarray]) -> None:
@@ -213,6 +216,17 @@ def _ranges(where: str, attributes: Mapping[str, Any]) -> dict[str, tuple[float,
             case _:
                 raise _invalid(where, "ranges", "expected quantities with [smallest, largest]")
     return ranges
+
+
+def _prior_overlaps(where: str, attributes: Mapping[str, Any]) -> dict[str, float]:
+    """The overlaps of prior and posterior; earlier versions did not store any."""
+    if "prior_overlap" not in attributes:
+        return {}
+    entries = _json(where, attributes, "prior_overlap")
+    values = list(entries.values()) if isinstance(entries, dict) else [None]
+    if not all(isinstance(value, float) and 0 <= value <= 1.001 for value in values):
+        raise _invalid(where, "prior_overlap", "expected parameters with numbers from 0 to 1")
+    return entries
 
 
 def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:

@@ -17,7 +17,23 @@ _MAX_VALUES = 500_000_000
 """Values of all variables together: 4 GB."""
 _MEMORY_BYTES = 16 * 2**30
 """Address space of the process that reads a file without a checksum."""
-_ATTRIBUTES = ("law", "noise", "loss_min", "table_digest", "notes", "ranges")
+_ATTRIBUTES = (
+    "law",
+    "noise",
+    "loss_min",
+    "table_digest",
+    "notes",
+    "ranges",
+    "prior_overlap",
+    "errors",
+    "columns",
+    "priors",
+    "seed",
+    "jscale",
+)
+_ROW_GROUPS = ("observed_data", "constant_data")
+"""Groups of the runs that were fitted; a file of version 0.1 has none."""
+_MAX_ROW_DIMENSIONS = 2
 _DIMENSIONS = ("chain", "draw")
 _PACKED = ("scale_factor", "add_offset")
 
@@ -28,10 +44,12 @@ class WrongFileError(Exception):
     """The file has another structure than expected; the message does not name the file."""
 
 
-def read(path: str) -> tuple[Draws, np.ndarray, dict[str, Any]]:
-    """The variables of a posterior (chains, draws), which transitions diverged, and attributes.
+def read(path: str) -> tuple[Draws, np.ndarray, dict[str, Any], Draws]:
+    """What a file holds.
 
-    Attributes are texts, numbers or None where they are neither; missing ones are left out.
+    Returns:
+        The variables of a posterior (chains, draws) or (chains, draws, values), which transitions
+        diverged, attributes, and the variables of the runs by name. Attributes are texts, numbers or None where they are neither; missing ones are left out.
 
     Raises:
         WrongFileError: a group or variable is missing or has another type or shape than expected.
