@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @in_float64
 def predict(
-    posterior: "Posterior", inputs: Mapping[str, Any], *, key: jax.Array | None = None
+    posterior: "Posterior",
+    inputs: Mapping[str, Any],
+    *,
+    key: jax.Array | None = None,
+    columns: Mapping[str, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Predicted loss at new inputs, one row per draw, in the unit of the data.
 
@@ -28,6 +32,9 @@ def predict(
         inputs: input name → array that broadcasts to (points,); inputs with a default may be left
             out.
         key: a JAX random key for the loss of a new run, noise included; None for the law's value.
+        columns: other column of the error model → (points,): the groups or clusters of the new
+            runs, and what the scale depends on. Without them a run is in a new group and in new
+            clusters.
 
     Returns:
         (draws, points) losses.
@@ -52,24 +59,30 @@ def predict(
         [2.1, 1.9]
     """
     if key is not None:
-        return forecast(posterior, inputs, key=key).draws
-    columns = checked_inputs(posterior.law, inputs)
-    return law_values(posterior.law, posterior.draws, columns)
+        return forecast(posterior, inputs, key=key, columns=columns).draws
+    checked = checked_inputs(posterior.law, inputs)
+    return law_values(posterior.law, posterior.draws, checked)
 
 
 @in_float64
-def forecast(posterior: "Posterior", inputs: Any, *, key: jax.Array) -> Prediction:
+def forecast(
+    posterior: "Posterior",
+    inputs: Any,
+    *,
+    key: jax.Array,
+    columns: Mapping[str, np.ndarray] | None = None,
+) -> Prediction:
     """What :meth:`Posterior.predict` returns."""
     from jscale.fit.bayes._conditional import deviations
 
     check_key(key)
-    columns = checked_inputs(posterior.law, inputs)
-    values = law_values(posterior.law, posterior.draws, columns)
+    checked = checked_inputs(posterior.law, inputs)
+    values = law_values(posterior.law, posterior.draws, checked)
     return assemble(
         posterior.law,
-        columns,
+        checked,
         values,
-        deviations(posterior, all_inputs(posterior.law, columns), key),
+        deviations(posterior, all_inputs(posterior.law, checked), key, columns),
         ranges=posterior.ranges,
         notes=posterior.notes,
         additive=posterior.errors.additive,
