@@ -190,7 +190,7 @@ def _show(payload: dict[str, Any], origin: str | None, level: float, unit: str) 
     cells = [row.forecast(sources) for row in shown]
     if len(rows) > 1:
         inputs_of = [[str(i + 1), *row.inputs(varying)] for i, row in enumerate(shown)]
-        names = ["row", *varying]
+        names = ["#", *varying]
         both = [[*left, *right] for left, right in zip(inputs_of, cells, strict=True)]
         if _width_of([[*names, *headers], *both]) > _WIDTH:
             output.show(output.table(names, inputs_of, right="r" * len(names), narrow=True))
@@ -242,7 +242,7 @@ def _varying(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _width_of(rows: Sequence[Sequence[str]]) -> int:
     """Characters of a narrow table."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return sum(widths) + 2 * len(widths) + 1
+    return sum(widths) + 2 * len(widths)
 
 
 def _wrapped(text: str) -> str:

@@ -39,7 +39,7 @@ def quantities(law: LawFunction, inputs: Mapping[str, Any]) -> dict[str, np.ndar
 
     C is the law's own input of that name, else ``6 N D``, times bits / 16 for a law with training
     bits: the compute that plans count. The bits are the wider of weights and activations where the
-    law has both; infinite bits count as 16, not quantised.
+    law has both. Infinite bits are 16 here: both stand for "not quantised", in laws and in tables.
 
     Args:
         law: a declared law.
@@ -53,6 +53,9 @@ def quantities(law: LawFunction, inputs: Mapping[str, Any]) -> dict[str, np.ndar
     }
     shape = np.broadcast_shapes(*(column.shape for column in values.values()))
     values = {name: np.broadcast_to(column, shape) for name, column in values.items()}
+    for name in record.bit_inputs:
+        if name in values:
+            values[name] = np.where(np.isposinf(values[name]), _FULL_BITS, values[name])
 
     if "N" in values and "D" in values:
         with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
@@ -68,7 +71,7 @@ def _bit_share(record: Record, values: Mapping[str, np.ndarray]) -> np.ndarray |
     if not names:
         return 1.0
     bits = np.max([values[name] for name in names], axis=0)
-    return np.where(np.isfinite(bits), bits, _FULL_BITS) / _FULL_BITS
+    return bits / _FULL_BITS
 
 
 def decades(ranges: Ranges, law: LawFunction, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

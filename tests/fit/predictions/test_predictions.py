@@ -171,6 +171,11 @@ def test_decades_in_bits_and_compute_that_plans_count():
     four = {"N": np.array([1e9]), "D": np.array([1e10]), "P_w": np.array([2.0])}
     beyond = decades(ranges, laws.precision, {**inputs, **four})
     np.testing.assert_allclose(beyond["P_w"][0], np.log10(2 / 4))
+    # Infinite bits, the law's default, and 16, a missing column of the runs, are not quantised.
+    off = {**inputs, **four, "P_post": np.array([np.inf])}
+    assert decades(ranges, laws.precision, off)["P_post"][0] == 0
+    del off["P_post"]
+    assert decades(ranges, laws.precision, off)["P_post"][0] == 0
 
 
 def test_a_law_without_tokens_has_no_decades_of_them():

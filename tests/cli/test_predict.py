@@ -1,0 +1,286 @@
+"""``jscale predict``, and the distance of plans from the runs."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jscale import fit, laws
+from jscale._core.scope import float64
+from jscale.cli.support.forecasts import at_example, quantile_key
+from tests.cli.tables import SHORT, write_table
+from tests.cli.test_bad_input import rejected
+
+HOFFMANN = ("--params", "hoffmann2022")
+FAR, INSIDE = "N=70B,D=1.4T", "N=1e9,D=3e10"
+QUANTILES = ("q025", "q05", "q10", "q50", "q90", "q95", "q975")
+
+
+@pytest.fixture(scope="module")
+def posterior(sampled) -> fit.Posterior:
+    return fit.load(sampled.file)
+
+
+def test_json_of_a_posterior(answer, sampled, posterior, tmp_path: Path):
+    out = tmp_path / "forecast.json"
+    options = ("--at", FAR, "--at", INSIDE, "--seed", 5, "--out", out)
+    printed = answer("predict", "--posterior", sampled.file, *options)
+    assert set(printed) == {"law", "rows", "notes"}
+    assert printed["law"] == "chinchilla"
+    far, inside = printed["rows"]
+    assert far["at"] == {"N": 7e10, "D": 1.4e12}
+    assert set(far) == {"at", "mean", *QUANTILES, "parameter", "decades", "shares"}
+    assert set(far["parameter"]) == {"q10", "q90"}
+    assert set(far["decades"]) == {"N", "D", "C"}
+    assert sorted(QUANTILES, key=lambda q: far[q]) == list(QUANTILES)
+    assert sum(far["shares"].values()) == pytest.approx(1.0)
+
+    new = posterior.predict(
+        {"N": [7e10, 1e9], "D": [1.4e12, 3e10]}, key=jax.random.fold_in(jax.random.key(5), 0)
+    )
+    assert [far["q90"], inside["q90"]] == pytest.approx(new.quantile(0.9).tolist(), rel=1e-12)
+    assert far["parameter"]["q10"] == pytest.approx(new.parameter_quantile(0.1)[0], rel=1e-12)
+    # The largest run has 3e9 parameters.
+    assert far["decades"]["N"] == pytest.approx(np.log10(7e10 / 3e9), abs=1e-6)
+    assert inside["decades"] == {"N": 0, "D": 0, "C": 0}
+    (note,) = [note for note in printed["notes"] if note["code"] == "far-forecast"]
+    assert note["severity"] == "warning"
+    assert note["message"].startswith("1 of 2 rows beyond the runs: ")
+    assert json.loads(out.read_text()) == printed
+
+
+def test_the_seed_determines_the_noise(answer, sampled):
+    options = ("--posterior", sampled.file, "--at", FAR)
+    first, same, other = (
+        answer("predict", *options, "--seed", seed)["rows"][0] for seed in (1, 1, 2)
+    )
+    assert same == first
+    assert other["q90"] != first["q90"]
+    assert other["parameter"] == first["parameter"]
+
+
+def test_runs_are_sampled_as_by_the_verb_sample(answer, sampled, table: Path, monkeypatch):
+    calls = []
+
+    def posterior(law, runs_table, **settings):
+        settings["key"] = jax.random.key_data(settings["key"]).tolist()
+        calls.append((law, runs_table.digest, settings))
+        return fit.load(sampled.file)
+
+    monkeypatch.setattr(fit, "posterior", posterior)
+    options = (*SHORT, "--seed", 3)
+    printed = answer("predict", table, "--at", FAR, *options)
+    answer("sample", table, *options)
+    assert calls[0] == calls[1]
+    from_file = answer("predict", "--posterior", sampled.file, "--at", FAR, "--seed", 3)
+    assert printed["rows"] == from_file["rows"]
+    assert {note["code"] for note in printed["notes"]} >= {"rows-excluded", "far-forecast"}
+    answer("predict", table, "--at", FAR, *options, "--errors", "normal + scale(C)")
+    assert calls[-1][2]["errors"] == "normal + scale(C)"
+
+
+def test_parameters_alone_have_no_band(answer, jscale):
+    (row,) = answer("predict", *HOFFMANN, "--at", FAR)["rows"]
+    with float64():
+        value = float(laws.chinchilla(7e10, 1.4e12, **laws.params(laws.chinchilla)))
+    assert row["mean"] == row["q50"] == pytest.approx(value, rel=1e-12)
+    assert row["parameter"] == {"q10": row["q50"], "q90": row["q50"]}
+    assert row["decades"] == {"N": None, "D": None, "C": None}
+    assert {row[q] for q in QUANTILES if q != "q50"} == {None}
+    screen = jscale("predict", *HOFFMANN, "--at", FAR).stdout
+    assert "a new run at N = 70B, D = 1.4T has 1.9208" in screen
+    assert "without runs" in screen
+
+
+def test_a_table_of_inputs(answer, sampled, tmp_path: Path):
+    """The project's reader: other names, a missing D from C, excluded rows left out."""
+    points = write_table(
+        tmp_path / "points.csv",
+        {
+            "params": ["7B", "70B", "1B"],
+            "compute": [4.2e22, 5.88e23, 6e20],
+            "exclude": ["no", "no", "yes"],
+        },
+    )
+    printed = answer("predict", "--posterior", sampled.file, "--from", points, "--at", INSIDE)
+    assert [row["at"] for row in printed["rows"]] == [
+        {"N": 1e9, "D": 3e10},
+        {"N": 7e9, "D": pytest.approx(1e12)},
+        {"N": 7e10, "D": pytest.approx(1.4e12)},
+    ]
+    assert "derived-D" in {note["code"] for note in printed["notes"]}
+    (alone,) = answer("predict", *HOFFMANN, "--at", FAR)["rows"]
+    assert answer("predict", *HOFFMANN, "--from", points)["rows"][1]["mean"] == pytest.approx(
+        alone["mean"]
+    )
+
+
+def test_many_points_are_forecast_in_parts(answer, sampled, posterior, tmp_path: Path):
+    N = np.geomspace(1e8, 1e11, 250)
+    points = write_table(tmp_path / "points.csv", {"N": N, "D": 20 * N})
+    printed = answer("predict", "--posterior", sampled.file, "--from", points)
+    assert len(printed["rows"]) == 250
+    medians = [row["q50"] for row in printed["rows"]]
+    expected = np.median(fit.predict(posterior, {"N": N, "D": 20 * N}), axis=0)
+    np.testing.assert_allclose(medians, expected, rtol=2e-3)
+    messages = [note["message"] for note in printed["notes"] if note["code"] == "far-forecast"]
+    assert len(messages) == 1
+    assert "row 250 the farthest" in messages[0]
+
+
+def test_the_level_adds_its_quantiles(answer, jscale, sampled):
+    options = ("predict", "--posterior", sampled.file, "--at", FAR)
+    (row,) = answer(*options, "--level", "0.5")["rows"]
+    assert row["q10"] < row["q25"] < row["q50"] < row["q75"] < row["q90"]
+    assert set(row["parameter"]) == {"q10", "q25", "q75", "q90"}
+    assert "50% between" in jscale(*options, "--level", "0.5").stdout
+    assert [quantile_key(p) for p in (0.025, 0.05, 0.5, 0.975, 0.995)] == [
+        "q025",
+        "q05",
+        "q50",
+        "q975",
+        "q995",
+    ]
+
+
+def test_text_is_eighty_columns_wide(jscale, sampled):
+    options = ("--posterior", sampled.file, "--at", FAR, "--at", "N=12.5B,D=2.75T", "--at", INSIDE)
+    lines = jscale("predict", *options).stdout.splitlines()
+    table = [line for line in lines if not line.startswith(("warning: ", "info: "))]
+    assert max(map(len, table)) <= 80
+    text = " ".join(" ".join(table).split())
+    assert "of 3 rows, row 1 (N = 70B, D = 1.4T) is the lowest: it is forecast at" in text
+    assert re.search(r"that is \d\.\d decades above the runs in C\.", text)
+    assert re.search(
+        r"\b1 70B 1\.4T 1\.\d+ 1\.\d+–1\.\d+ 1\.\d+–1\.\d+ N 1\.4 D \S+ C \S+ \d", text
+    )
+    assert "inside" in text
+    assert "shares of the band from parameters / noise" in text
+
+
+def test_a_law_with_many_inputs_for_people(jscale):
+    bits = "P_w=16,P_a=16,P_kv=16"
+    options = ("--at", f"N=7B,D=1T,{bits},P_post=4", "--at", f"N=1B,D=2T,{bits},P_post=3")
+    screen = jscale("predict", "--law", "precision", "--params", "kumar2024", *options).stdout
+    assert re.search(r"# +N +D +P_post", screen)
+
+
+def test_a_posterior_of_another_law_says_how_to_name_it(
+    jscale, answer, table: Path, tmp_path: Path
+):
+    file = tmp_path / "posterior.nc"
+    answer("sample", table, *SHORT, "--fix", "E=1.69", "--out", file)
+    rejected(jscale("predict", "--posterior", file, "--at", FAR), "give the --law, --fix and --tie")
+    printed = answer("predict", "--posterior", file, "--fix", "E=1.69", "--at", FAR)
+    assert printed["law"] == "chinchilla[E=1.69]"
+    refused = jscale("predict", "--posterior", file, "--law", "coupled", "--at", FAR)
+    rejected(refused, "holds draws of law 'chinchilla[E=1.69]', not of 'coupled'")
+
+
+def test_an_old_posterior_has_no_ranges(answer, jscale, tmp_path: Path):
+    packed = Path(__file__).parents[1] / "fit" / "files" / "posterior-0.1.0.nc.gz"
+    file = tmp_path / "posterior-0.1.0.nc"
+    file.write_bytes(gzip.decompress(packed.read_bytes()))
+    printed = answer("predict", "--posterior", file, "--at", FAR)
+    (row,) = printed["rows"]
+    assert row["decades"] == {"N": None, "D": None, "C": None}
+    assert row["q10"] < row["q50"] < row["q90"]
+    (note,) = [note for note in printed["notes"] if note["code"] == "ranges-unknown"]
+    assert "a posterior of an earlier version" in note["message"]
+    (planned,) = answer("plan", "--posterior", file, "--budget", "1e24")["plans"]
+    assert planned["decades"] == {"N": None, "D": None, "C": None}
+    assert "its distance from the runs is not known" in " ".join(
+        jscale("predict", "--posterior", file, "--at", FAR).stdout.split()
+    )
+
+
+BAD = {
+    "no points": ((*HOFFMANN,), "nothing to predict: give --at N=7e10,D=1.4e12, or --from FILE"),
+    "no source": (("--at", FAR), "a forecast needs one of RUNS, --params SOURCE"),
+    "two sources": (("runs.csv", *HOFFMANN, "--at", FAR), "not RUNS and --params"),
+    "missing": ((*HOFFMANN, "--at", "N=7e10"), "--at: law 'chinchilla' takes N, D; D (tokens) is"),
+    "unknown": ((*HOFFMANN, "--at", "n=7e10,D=1"), "takes N, D, not 'n'; did you mean 'N'?"),
+    "alias": ((*HOFFMANN, "--at", "N=7e10,tokens=1e9"), "did you mean 'D'?"),
+    "pairs": ((*HOFFMANN, "--at", "7e10"), "expected NAME=VALUE such as N=7e10,D=1.4e12"),
+    "number": ((*HOFFMANN, "--at", "N=big,D=1"), "--at: N: expected a number such as 7e10 or 70B"),
+    "twice": ((*HOFFMANN, "--at", "N=1,N=2,D=1"), "--at: N is given twice"),
+    "empty": ((*HOFFMANN, "--at", ""), "--at: expected NAME=VALUE"),
+    "domain": ((*HOFFMANN, "--at", "N=-1,D=1"), "--at: N = -1: expected a finite number of param"),
+    "infinite": ((*HOFFMANN, "--at", "N=inf,D=1"), "--at: N = inf: expected a finite number"),
+    "level": (("--posterior", "x.nc", "--at", FAR, "--level", "1"), "--level must lie between 0"),
+    "no band": ((*HOFFMANN, "--at", FAR, "--level", "0.5"), "--level: no effect with --params"),
+    "no noise": ((*HOFFMANN, "--at", FAR, "--seed", "1"), "--seed: no effect with --params"),
+    "no sampler": ((*HOFFMANN, "--at", FAR, "--draws", "10"), "--draws: no effect"),
+    "no errors": ((*HOFFMANN, "--at", FAR, "--errors", "normal"), "--errors: no effect"),
+    "laws": ((*HOFFMANN, "--law", "coupled", "--law", "kaplan", "--at", FAR), "expected one law"),
+    "no such file": ((*HOFFMANN, "--from", "gone.csv"), "--from gone.csv: no such file"),
+    "no such posterior": (("--posterior", "gone.nc", "--at", FAR), "no posterior at 'gone.nc'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(jscale, tmp_path: Path, monkeypatch, case: str):
+    monkeypatch.chdir(tmp_path)
+    arguments, message = BAD[case]
+    rejected(jscale("predict", *arguments, "--json"), message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("N,D\n", "--from points.csv: a header and no data rows"),
+        ("", "--from points.csv: the file is empty"),
+        ("N,S\n1e9,2\n", "needs column 'D'"),
+        ("N,D\n1e9,0\n", "column 'D', row 1 (line 2): 0 is out of range"),
+        ("N,D\n1e9,2e9\n1e9,\n", "column 'D', row 2 (line 3): the cell is empty"),
+        ("N,D,exclude\n1e9,1e10,yes\n", "--from points.csv: all 1 rows are excluded"),
+        ("name\nx\n", "no column for N, D or C"),
+    ],
+)
+def test_bad_tables_of_inputs(jscale, tmp_path: Path, monkeypatch, text: str, message: str):
+    monkeypatch.chdir(tmp_path)
+    Path("points.csv").write_text(text)
+    rejected(jscale("predict", *HOFFMANN, "--from", "points.csv"), message)
+
+
+def test_a_point_outside_the_domain_of_the_law(jscale):
+    """Below its threshold of bits a model has no effective parameters."""
+    at = "N=7B,D=1T,P_w=1e-9,P_a=16,P_kv=16"
+    kumar = ("--law", "precision", "--params", "kumar2024")
+    rejected(jscale("predict", *kumar, "--at", at), "has no finite value there; expected a point")
+
+
+@pytest.mark.parametrize("law", laws.catalogue, ids=lambda law: laws.describe(law).name)
+def test_the_example_of_every_law_is_accepted(jscale, law):
+    name = laws.describe(law).name
+    published = next(iter(laws.describe(law).published), None)
+    if published is None or name not in {laws.describe(each).name for each in laws.catalogue}:
+        return
+    flag, example = at_example(law).split(" ", 1)
+    result = jscale("predict", "--law", name, "--params", published, flag, example, "--json")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_plans_state_their_distance_from_the_runs(answer, jscale, sampled, posterior):
+    options = ("plan", "--posterior", sampled.file, "--budget", "1e20,1e25")
+    near, far = (printed := answer(*options))["plans"]
+    assert near["decades"] == {"N": 0, "D": 0, "C": 0}
+    assert far["decades"]["C"] == pytest.approx(np.log10(1e25 / posterior.ranges["C"][1]))
+    largest = posterior.ranges["N"][1]
+    assert far["decades"]["N"] == pytest.approx(np.log10(far["N_opt"]["q50"] / largest))
+    (note,) = [note for note in printed["notes"] if note["code"] == "far-forecast"]
+    assert note["severity"] == "warning"
+    assert "1 of 2 plans beyond the runs, the farthest at 1e25 FLOP: " in note["message"]
+    screen = jscale(*options).stdout
+    assert "decades beyond" in screen
+    assert "warning: 1 of 2 plans beyond the runs" in screen
+
+
+def test_plans_from_parameters_have_no_distance(answer, jscale):
+    (printed,) = answer("plan", *HOFFMANN, "--budget", "1e21")["plans"]
+    assert printed["decades"] == {"N": None, "D": None, "C": None}
+    assert "decades" not in jscale("plan", *HOFFMANN, "--budget", "1e21").stdout
