@@ -58,11 +58,13 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.setdefault("XLA_FLAGS", QUICK)
     # Traces are many small objects: at the usual threshold 5% of the time went to collecting them.
     gc.set_threshold(100_000)
-    # What one worker compiled serves the others.
+    # What one worker compiled serves the others, and serves it again after a cache was cleared. To
+    # load even a small program takes half the time that it takes to compile.
     jax.config.update(
         "jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled")
     )
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

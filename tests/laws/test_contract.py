@@ -125,29 +125,55 @@ def test_no_loss_below_the_floor(law):
     ).all()
 
 
+def broadcast_arguments(law: laws.LawFunction, dtype: str) -> tuple[dict, dict]:
+    """Inputs of shapes (3, 1) and (4,), and parameters of shape (5, 1, 1)."""
+    first, *_ = laws.describe(law).input_names
+    inputs = {name: np.full((4,), value) for name, value in typical(law).items()}
+    inputs[first] = typical(law)[first] * np.array([[0.5], [1.0], [2.0]])
+    factors = np.linspace(0.99, 1.01, 5)[:, None, None]
+    theta = {name: value * factors for name, value in first_theta(law).items()}
+    return cast(inputs, dtype), cast(theta, dtype)
+
+
+def two_draws(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
+    """The first set of constants, and the same 1% higher."""
+    return {k: jnp.stack([v, v * 1.01]) for k, v in cast(first_theta(law), dtype).items()}
+
+
+@functools.cache
+def compiled_values(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
+    """The law in every shape, as one program: most of what a program costs to compile is fixed."""
+    first, *_ = laws.describe(law).input_names
+
+    @jax.jit
+    def evaluate(points, theta, draws, wide, empty):
+        return {
+            "jit": law(**points, **theta),
+            "vmap over points": jax.vmap(lambda point: law(**point, **theta))(points),
+            "vmap over draws": jax.vmap(lambda theta: law(**points, **theta))(draws),
+            "broadcast": law(**wide[0], **wide[1]),
+            "empty": law(**empty, **theta),
+        }
+
+    points, theta = filled(grid(law), dtype), cast(first_theta(law), dtype)
+    empty = {**cast(typical(law), dtype), first: jnp.zeros((0,), dtype)}
+    wide = broadcast_arguments(law, dtype)
+    return evaluate(points, theta, two_draws(law, dtype), wide, empty)
+
+
 @each_dtype
 @each_law
 def test_broadcasting(law, dtype):
-    record = laws.describe(law)
-    first, *others = record.input_names
+    first, *others = laws.describe(law).input_names
     with in_dtype(dtype):
-        inputs = cast({k: np.full((4,), v) for k, v in typical(law).items()}, dtype)
-        inputs[first] = jnp.asarray(typical(law)[first] * np.array([[0.5], [1.0], [2.0]]), dtype)
-        theta = cast(
-            {k: v * np.linspace(0.99, 1.01, 5)[:, None, None] for k, v in first_theta(law).items()},
-            dtype,
-        )
-        value = law(**inputs, **theta)
+        values = compiled_values(law, dtype)
+        inputs, theta = broadcast_arguments(law, dtype)
         one = law(
             inputs[first][2, 0],
             *(inputs[n][1] for n in others),
             **{k: v[3, 0, 0] for k, v in theta.items()},
         )
-        empty = law(
-            jnp.zeros((0,), dtype),
-            **{n: inputs[n][0] for n in others},
-            **cast(first_theta(law), dtype),
-        )
+    value, empty = values["broadcast"], values["empty"]
     assert value.shape == (5, 3, 4 if others else 1)
     assert one.shape == ()
     np.testing.assert_allclose(value[3, 2, -1], one, rtol=REWRITTEN[dtype])
@@ -161,22 +187,16 @@ def test_jit_and_vmap(law, dtype):
     with in_dtype(dtype):
         points, theta = filled(grid(law), dtype), cast(first_theta(law), dtype)
         eager = law(**points, **theta)
-
-        # One program: XLA sees that both are the same operations.
-        @jax.jit
-        def compiled(points, theta):
-            return law(**points, **theta), jax.vmap(lambda point: law(**point, **theta))(points)
-
-        jitted, mapped = compiled(points, theta)
+        values = compiled_values(law, dtype)
         some = range(0, eager.size, eager.size // 4 + 1)
         loop = [law(**{k: v[i] for k, v in points.items()}, **theta) for i in some]
-        draws = {k: jnp.stack([v, v * 1.01]) for k, v in theta.items()}
-        over_draws = jax.vmap(lambda theta: law(**points, **theta))(draws)
 
-    assert eager.dtype == jitted.dtype == mapped.dtype == dtype
-    np.testing.assert_allclose(jitted, eager, rtol=REWRITTEN[dtype])
-    np.testing.assert_allclose(mapped, eager, rtol=REWRITTEN[dtype])
-    np.testing.assert_allclose(eager[jnp.array(some)], loop, rtol=REWRITTEN[dtype])
+    assert eager.dtype == dtype
+    for name in ("jit", "vmap over points"):
+        assert values[name].dtype == dtype
+        np.testing.assert_allclose(values[name], eager, rtol=REWRITTEN[dtype], err_msg=name)
+    np.testing.assert_allclose(np.asarray(eager)[some], loop, rtol=REWRITTEN[dtype])
+    over_draws = values["vmap over draws"]
     assert over_draws.shape == (2, eager.size)
     np.testing.assert_allclose(over_draws[0], eager, rtol=REWRITTEN[dtype])
 
