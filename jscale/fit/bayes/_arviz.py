@@ -11,14 +11,24 @@ import numpy as np
 _HAS_TREES = int(arviz.__version__.partition(".")[0]) >= 1
 
 
-def container(groups: Mapping[str, Mapping[str, np.ndarray]], attributes: Mapping[str, Any]) -> Any:
+def container(
+    groups: Mapping[str, Mapping[str, np.ndarray]],
+    attributes: Mapping[str, Any],
+    dimensions: Mapping[str, list[str]] | None = None,
+) -> Any:
     """An InferenceData or a DataTree of arrays (chain, draw), with attributes on the posterior.
 
     It has no time of creation, so that equal draws give equal files.
+
+    Args:
+        groups: group → variable → values.
+        attributes: of the posterior.
+        dimensions: variable → names of its dimensions besides chain and draw, where they have any.
     """
     groups = {name: dict(variables) for name, variables in groups.items()}
     from_dict: Any = arviz.from_dict  # its signature changed between the generations
-    tree = from_dict(groups) if _HAS_TREES else from_dict(**groups)
+    dims = dict(dimensions or {})
+    tree = from_dict(groups, dims=dims) if _HAS_TREES else from_dict(**groups, dims=dims)
     for name in groups:
         tree[name].attrs.pop("created_at", None)  # the same draws give the same bytes
     tree["posterior"].attrs.update(attributes)

@@ -24,7 +24,7 @@ from jscale._core.text import enumerated, shown
 from jscale.fit.bayes._diagnostics import diagnose, point_notes, prior_notes, summarise
 from jscale.fit.bayes._predict import forecast
 from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
-from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows
+from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows, noise_ranges
 from jscale.fit.optimum import Point
 from jscale.fit.predictions import Prediction, Ranges, input_ranges
 from jscale.laws import LawFunction, describe, roles
@@ -67,6 +67,8 @@ class Posterior:
         priors: parameter → prior, where it was given in place of the default, as text.
         seed: data of the random key; () for a posterior that an earlier version saved.
         version: of jscale that sampled.
+        energy: (chains * draws,) energy of each transition of NUTS, in nats; None for draws by
+            importance sampling or from a file.
     """
 
     law: LawFunction
@@ -87,6 +89,7 @@ class Posterior:
     priors: Mapping[str, str] = field(default_factory=dict)
     seed: tuple[int, ...] = ()
     version: str = jscale.__version__
+    energy: np.ndarray | None = None
 
     @property
     def law_name(self) -> str:
@@ -116,28 +119,35 @@ class Posterior:
         return forecast(self, inputs, key=key, columns=columns)
 
     def to_arviz(self) -> Any:
-        """The draws as ArviZ's InferenceData (0.23) or DataTree (1.x), by (chain, draw)."""
-        from jscale.fit.bayes import _arviz
+        """The posterior as ArviZ's InferenceData (0.23) or DataTree (1.x), by (chain, draw).
 
-        columns = {**self.draws, **self.noise}
-        groups = {
-            "posterior": {name: self._by_chain(column) for name, column in columns.items()},
-            "sample_stats": {"diverging": self._by_chain(self.diverging)},
-        }
-        attributes = {
-            "law": self.law_name,
-            "noise": json.dumps(list(self.noise)),
-            "loss_min": self.loss_min,
-            "table_digest": self.table_digest,
-            "ranges": json.dumps({name: list(ends) for name, ends in self.ranges.items()}),
-            "prior_overlap": json.dumps(self._prior_overlaps()),
-            "notes": json.dumps([(n.code, n.severity, n.message) for n in self.notes]),
-            "jscale": jscale.__version__,
-        }
-        return _arviz.container(groups, attributes)
+        Groups: ``posterior``; ``sample_stats`` with the energy where NUTS has drawn; and where the
+        posterior holds its runs ``prior``, ``observed_data`` (log losses, or losses with additive
+        errors), ``constant_data`` (inputs of the law, columns of the error model), and
+        ``log_likelihood`` and ``posterior_predictive`` of each run, given the parameters and what
+        runs share: sampled effects and discrepancy, or, where these are integrated out, all other
+        runs. So ``arviz.loo`` and ``plot_loo_pit`` are right for runs that share errors.
+
+        Example:
+            >>> import arviz, jax
+            >>> from jscale import fit, laws, runs
+            >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+            >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D}
+            >>> theta = laws.params(laws.chinchilla)
+            >>> key = jax.random.key(0)
+            >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
+            >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+            >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
+            >>> tree = posterior.to_arviz()
+            >>> tree["log_likelihood"]["log_loss"].shape
+            (2, 100, 16)
+        """
+        from jscale.fit.bayes._export import arviz_tree
+
+        return arviz_tree(self, self._attributes())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the draws to a netCDF file that :func:`load` reads back bit by bit.
+        """Write the draws and the runs to a netCDF file that :func:`load` reads back bit by bit.
 
         Equal draws give equal bytes. The file ends in a checksum, which other programs ignore. The
         write is atomic.
@@ -148,11 +158,41 @@ class Posterior:
         """
         from jscale.fit.bayes import _arviz, files
 
-        sites = {name: self._by_chain(x) for name, x in {**self.draws, **self.noise}.items()}
-        files.check_draws(f"posterior of {self.law_name}", describe(self.law), sites)
+        where, groups = f"posterior of {self.law_name}", self._stored()
+        files.check_draws(
+            where, describe(self.law), groups["posterior"], noise_ranges(self.errors, self.rows)
+        )
+        dimensions = files.row_dimensions(self.rows)
         with replacing(path) as temporary:
-            _arviz.write(self.to_arviz(), temporary)
+            _arviz.write(_arviz.container(groups, self._attributes(), dimensions), temporary)
             files.seal(temporary)
+
+    def _stored(self) -> dict[str, dict[str, np.ndarray]]:
+        """The groups of a file."""
+        from jscale.fit.bayes import files
+
+        flags = self.diverging.reshape(self.chains, -1)
+        draws = {"posterior": files.draws_group(self), "sample_stats": {"diverging": flags}}
+        return {**draws, **files.row_groups(self.rows)}
+
+    def _attributes(self) -> dict[str, Any]:
+        """Attributes of the group ``posterior``."""
+        from jscale.fit.bayes import files
+
+        return {
+            "law": self.law_name,
+            "noise": json.dumps(list(self.noise)),
+            "errors": str(self.errors),
+            "columns": files.columns_text(self.rows),
+            "priors": json.dumps(dict(self.priors)),
+            "seed": json.dumps(list(self.seed)),
+            "loss_min": self.loss_min,
+            "table_digest": self.table_digest,
+            "ranges": json.dumps({name: list(ends) for name, ends in self.ranges.items()}),
+            "prior_overlap": json.dumps(self._prior_overlaps()),
+            "notes": json.dumps([(n.code, n.severity, n.message) for n in self.notes]),
+            "jscale": self.version or jscale.__version__,
+        }
 
     def disagreement(self, point: Point) -> tuple[Note, ...]:
         """A note where a point fit of the law lies outside the 90% intervals, with the reason.
@@ -177,9 +217,6 @@ class Posterior:
     def _prior_overlaps(self) -> dict[str, float]:
         rows = self.summary.items()
         return {name: row["prior_overlap"] for name, row in rows if "prior_overlap" in row}
-
-    def _by_chain(self, column: np.ndarray) -> np.ndarray:
-        return column.reshape(self.chains, -1)
 
     def __repr__(self) -> str:
         summary = ", ".join(
@@ -329,6 +366,7 @@ def posterior(
         ranges=input_ranges(law, data.inputs),
         errors=problem.errors,
         rows=posed.rows,
+        energy=None if result.energy is None else result.energy.reshape(-1),
         priors={name: written(prior) for name, prior in problem.replaced_priors.items()},
         seed=tuple(np.ravel(jax.random.key_data(key)).tolist()),
     )
@@ -426,7 +464,7 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
     """
     from jscale.fit.bayes import files
 
-    content = files.checked(path, law, *files.read(path))
+    content = files.checked(path, law, files.read(path))
     return replace(
         _from_chains(
             content.law, content.sites, content.diverging, content.notes, content.prior_overlaps
@@ -434,4 +472,9 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
         loss_min=content.loss_min,
         table_digest=content.table_digest,
         ranges=content.ranges,
+        errors=content.errors,
+        rows=content.rows,
+        priors=content.priors,
+        seed=content.seed,
+        version=content.version,
     )

@@ -19,12 +19,12 @@ from jscale.fit.errors._names import (
     ratio_site,
     weight_counts,
 )
-from jscale.fit.errors._rows import FittedRows, fitted_rows, group_labels
+from jscale.fit.errors._rows import FittedRows, columns_needed, fitted_rows, group_labels
 
 if TYPE_CHECKING:
-    from jscale.fit.errors._conditional import Conditional, conditional, log_likelihoods
+    from jscale.fit.errors._conditional import Conditional, conditional, left_out, log_likelihoods
     from jscale.fit.errors._families import Scale, error_moments, family_distribution
-    from jscale.fit.errors._likelihood import error_sites, weight_sites
+    from jscale.fit.errors._likelihood import error_sites, row_scale, shared_errors, weight_sites
     from jscale.fit.errors._priors import noise_priors
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Placement",
     "Scale",
     "as_error_model",
+    "columns_needed",
     "conditional",
     "error_arrays",
     "error_moments",
@@ -46,6 +47,7 @@ __all__ = [
     "fitted_rows",
     "group_labels",
     "group_sites",
+    "left_out",
     "log_likelihoods",
     "noise_priors",
     "noise_ranges",
@@ -53,14 +55,16 @@ __all__ = [
     "place",
     "power_site",
     "ratio_site",
+    "row_scale",
+    "shared_errors",
     "weight_counts",
     "weight_sites",
 ]
 
 _MODULES = {
-    "_conditional": ("Conditional", "conditional", "log_likelihoods"),
+    "_conditional": ("Conditional", "conditional", "left_out", "log_likelihoods"),
     "_families": ("Scale", "error_moments", "family_distribution"),
-    "_likelihood": ("error_sites", "weight_sites"),
+    "_likelihood": ("error_sites", "row_scale", "shared_errors", "weight_sites"),
     "_priors": ("noise_priors",),
 }
 

@@ -141,10 +141,24 @@ def log_likelihoods(
         noise: parameters of the error model by site.
         residual: (rows,) of the fitted runs about the law.
     """
+    deviation, scale = left_out(errors, arrays, noise, residual)
+    return -0.5 * (deviation / scale) ** 2 - jnp.log(scale) - 0.5 * jnp.log(2 * jnp.pi)
+
+
+def left_out(
+    errors: ErrorModel, arrays: ErrorArrays, noise: Mapping[str, Any], residual: Any
+) -> tuple[jax.Array, jax.Array]:
+    """Deviation of each jointly normal run from its mean given all others, and its scale, (rows,).
+
+    Args:
+        errors: the error model, whose losses are jointly normal.
+        arrays: of the fitted runs.
+        noise: parameters of the error model by site.
+        residual: (rows,) of the fitted runs about the law.
+    """
     own = row_scale(errors, arrays.at, noise, arrays.known)
     solved = solve(covariance(errors, arrays, own, noise), residual)
-    deviation = solved.solved / solved.diagonal
-    return 0.5 * (jnp.log(solved.diagonal / (2 * jnp.pi)) - deviation**2 * solved.diagonal)
+    return solved.solved / solved.diagonal, solved.diagonal**-0.5
 
 
 def _columns(values: jax.Array, count: int, *, first: int) -> jax.Array:

@@ -43,15 +43,22 @@ class NormalWithExcess(dist.Distribution):
         "scale": constraints.positive,
         "excess": constraints.positive,
     }
-    support = constraints.real
     reparametrized_params = ["loc", "scale", "excess"]  # noqa: RUF012
 
     def __init__(
         self, loc: Any, scale: Any, excess: Any, *, validate_args: bool | None = None
     ) -> None:
+        self.loc: Any
+        self.scale: Any
+        self.excess: Any
         self.loc, self.scale, self.excess = promote_shapes(loc, scale, excess)
         shape = jnp.broadcast_shapes(jnp.shape(loc), jnp.shape(scale), jnp.shape(excess))
         super().__init__(shape, validate_args=validate_args)
+
+    @property
+    def support(self) -> Any:
+        """All real values."""
+        return constraints.real
 
     @validate_sample
     def log_prob(self, value: Any) -> jax.Array:

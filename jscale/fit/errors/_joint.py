@@ -121,7 +121,6 @@ class JointNormal(dist.Distribution):
     """
 
     arg_constraints = {}  # noqa: RUF012 (as NumPyro declares it)
-    support = constraints.real_vector
     reparametrized_params = ["loc"]  # noqa: RUF012
     pytree_data_fields = ("loc", "covariance")
 
@@ -130,6 +129,11 @@ class JointNormal(dist.Distribution):
     ) -> None:
         self.loc, self.covariance = loc, covariance
         super().__init__((), jnp.shape(loc), validate_args=validate_args)
+
+    @property
+    def support(self) -> Any:
+        """All real values."""
+        return constraints.real_vector
 
     @validate_sample
     def log_prob(self, value: Any) -> jax.Array:

@@ -110,6 +110,20 @@ def parts_of(term: str, columns: Collection[str]) -> tuple[str, ...]:
     return tuple(part.strip() for part in term.split("/"))
 
 
+def columns_needed(errors: ErrorModel, known: Collection[str] = ()) -> dict[str, bool]:
+    """Column of the error model → whether it holds numbers above 0, else labels or numbers.
+
+    Args:
+        errors: the error model, with its columns filled in.
+        known: columns that there are; a ratio that is among them is a column of its own.
+    """
+    labels = [*(errors.effects or ()), *([] if errors.scale_by is None else [errors.scale_by])]
+    needed = dict.fromkeys(labels, False)
+    for term in errors.scale:
+        needed |= dict.fromkeys(parts_of(term, known), True)
+    return needed
+
+
 def ratio_of(term: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """The values of a term of the scale (rows,)."""
     if term in columns:

@@ -8,6 +8,12 @@ from jscale.fit.bayes.files._check import (
     check_path,
     checked,
 )
+from jscale.fit.bayes.files._layout import (
+    columns_text,
+    draws_group,
+    row_dimensions,
+    row_groups,
+)
 from jscale.fit.bayes.files._read import read
 from jscale.fit.bayes.files._seal import seal
 
@@ -18,6 +24,10 @@ __all__ = [
     "check_draws",
     "check_path",
     "checked",
+    "columns_text",
+    "draws_group",
     "read",
+    "row_dimensions",
+    "row_groups",
     "seal",
 ]

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,18 @@ from jscale._core.errors import JscaleError
 from jscale._core.files import check_regular
 from jscale._core.notes import Note
 from jscale._core.text import enumerated, quoted_path, shown
-from jscale.fit.bayes._noise import NOISE
+from jscale.fit.bayes.files._runs import InvalidAttributeError, error_model, fitted_rows
+from jscale.fit.errors import (
+    DEFAULT_ERRORS,
+    ErrorModel,
+    FittedRows,
+    noise_ranges,
+    weight_counts,
+)
 from jscale.laws import LawFunction, Record, describe, get
+
+Contents = tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any], dict[str, np.ndarray]]
+"""Variables of the posterior, diverging transitions, attributes and variables of the runs."""
 
 MIN_DRAWS = 10
 """Draws or warm-up transitions of a chain: fewer can be neither summarised nor tuned by."""
@@ -34,13 +44,18 @@ class Content:
 
     Attributes:
         law: the law.
-        sites: parameter or noise parameter → (chains, draws).
+        sites: parameter or noise parameter → (chains, draws), weights (chains, draws, values).
         diverging: (chains, draws) whether each transition diverged.
         notes: notes on the data.
         loss_min: smallest loss of the runs.
         table_digest: hash of the table.
         ranges: quantity → smallest and largest value over the runs; empty in older files.
         prior_overlaps: parameter → overlap of prior and posterior; empty in older files.
+        errors: the error model; ``student`` in older files.
+        rows: the runs that were fitted; None in older files.
+        priors: parameter → text of a prior that was given; empty in older files.
+        seed: data of the random key; () in older files.
+        version: of jscale that sampled; "" where it is not known.
     """
 
     law: LawFunction
@@ -51,6 +66,11 @@ class Content:
     table_digest: str
     ranges: Mapping[str, tuple[float, float]]
     prior_overlaps: Mapping[str, float]
+    errors: ErrorModel
+    rows: FittedRows | None
+    priors: Mapping[str, str]
+    seed: tuple[int, ...]
+    version: str
 
 
 def check_path(path: Any) -> None:
@@ -76,68 +96,98 @@ def check_path(path: Any) -> None:
 def checked(
     path: Any,
     law: LawFunction | None,
-    sites: Mapping[str, np.ndarray],
-    diverging: np.ndarray,
-    attributes: Mapping[str, Any],
+    contents: Contents,
 ) -> Content:
     """Check the variables and attributes of a file.
 
     Args:
         path: of the file, for messages.
         law: the expected law; None for the law of the catalogue that the file names.
-        sites: variable → (chains, draws).
-        diverging: (chains, draws) zeros and ones.
-        attributes: of the group ``posterior``.
+        contents: variables of the posterior, diverging transitions, attributes of the group
+            ``posterior`` and variables of the runs, as :func:`read` returns them.
 
     Raises:
         JscaleError: an attribute or variable that is missing, unknown, of another shape, or with
             values that no posterior has; or another law.
     """
+    sites, diverging, attributes, arrays = contents
     where = quoted_path(path)
-    name = _text(where, attributes, "law")
-    law = _law(where, name, law)
-    if _json(where, attributes, "noise") != [NOISE]:
-        raise _invalid(where, "noise", f'expected ["{NOISE}"]')
+    law = _law(where, _text(where, attributes, "law"), law)
+    record = describe(law)
+
+    # 1. The error model and the runs.
+    try:
+        text = attributes.get("errors", str(DEFAULT_ERRORS))
+        errors = error_model(text)
+        columns = attributes.get("columns", "[]")
+        rows = fitted_rows(where, record, errors, arrays, columns)
+    except InvalidAttributeError as error:
+        raise _invalid(where, *error.args) from None
+    noise = noise_ranges(errors, rows)
+    names = _json(where, attributes, "noise")
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not is_list or sorted(names) != sorted(noise):
+        raise _invalid(where, "noise", f"expected {json.dumps(list(noise))}")
+
+    # 2. The other attributes.
     loss_min = _attribute(where, attributes, "loss_min")
-    if not isinstance(loss_min, float) or not 0 < loss_min < math.inf:
+    is_number = isinstance(loss_min, float) and math.isfinite(loss_min)
+    if not is_number or not (loss_min > 0 or errors.additive):
         raise _invalid(where, "loss_min", "expected a finite number above 0")
     digest = _text(where, attributes, "table_digest")
     if not _DIGEST.fullmatch(digest):
         raise _invalid(where, "table_digest", "expected 64 hexadecimal digits")
     notes = _notes(where, attributes)
-    ranges = _ranges(where, attributes)
-    shared = _prior_overlaps(where, attributes)
 
-    record = describe(law)
-    _check_names(where, record, sites)
-    _check_shapes(where, sites, diverging)
-    check_draws(where, record, sites)
+    # 3. The draws.
+    weights = {} if rows is None else weight_counts(errors, rows)
+    _check_names(where, record, sites, [*noise, *weights])
+    _check_shapes(where, sites, diverging, weights)
+    check_draws(where, record, sites, noise)
+    return Content(
+        law=law,
+        sites={name: sites[name] for name in (*record.parameter_names, *names, *weights)},
+        diverging=diverging.astype(bool),
+        notes=notes,
+        loss_min=loss_min,
+        table_digest=digest,
+        ranges=_ranges(where, attributes),
+        prior_overlaps=_prior_overlaps(where, attributes),
+        errors=errors,
+        rows=rows,
+        priors=_priors(where, attributes),
+        seed=_seed(where, attributes),
+        version=_version(where, attributes),
+    )
 
-    kept = {name: sites[name] for name in (*record.parameter_names, NOISE)}
-    return Content(law, kept, diverging.astype(bool), notes, loss_min, digest, ranges, shared)
 
-
-def check_draws(where: str, record: Record, sites: Mapping[str, np.ndarray]) -> None:
-    """Check that draws are finite and inside the ranges of the parameters, and noise above zero.
+def check_draws(
+    where: str,
+    record: Record,
+    sites: Mapping[str, np.ndarray],
+    noise: Mapping[str, tuple[float, float]],
+) -> None:
+    """Check that draws are finite and inside the ranges of the parameters.
 
     Args:
         where: head of a message.
         record: of the law.
-        sites: parameter, noise parameter or other site → (chains, draws).
+        sites: parameter, noise parameter or other site → (chains, draws, ...).
+        noise: noise parameter → ends of its range.
 
     Raises:
         JscaleError: a value that no posterior of the law has; the message names its place.
     """
     ranges = {p.name: (p.support.lower, p.support.upper) for p in record.parameters}
-    ranges[NOISE] = (0.0, math.inf)
+    ranges |= noise
     for name, values in sites.items():
         lower, upper = ranges.get(name, (-math.inf, math.inf))
         valid = np.isfinite(values) & (values > lower) & (values < upper)
         if not valid.all():
-            chain, draw = np.argwhere(~valid)[0]
+            place = tuple(np.argwhere(~valid)[0])
             raise JscaleError(
-                f"{where}: variable {shown(name)} has {values[chain, draw]:g} in draw {draw + 1} "
-                f"of chain {chain + 1}; expected finite values between {lower:g} and {upper:g}"
+                f"{where}: variable {shown(name)} has {values[place]:g} in draw {place[1] + 1} "
+                f"of chain {place[0] + 1}; expected finite values between {lower:g} and {upper:g}"
             )
 
 
@@ -157,9 +207,9 @@ def _law(where: str, name: str, law: LawFunction | None) -> LawFunction:
     return law
 
 
-def _check_names(where: str, record: Record, sites: Iterable[str]) -> None:
-    """Check that the variables are those of the law: a missing or other one tells another law."""
-    expected = (*record.parameter_names, NOISE)
+def _check_names(where: str, record: Record, sites: Iterable[str], noise: Sequence[str]) -> None:
+    """Check that the variables are those of the law and of the error model."""
+    expected = (*record.parameter_names, *noise)
     if missing := [name for name in expected if name not in sites]:
         raise JscaleError(
             f"{where}: no variable {enumerated(missing)}; "
@@ -173,13 +223,27 @@ def _check_names(where: str, record: Record, sites: Iterable[str]) -> None:
         )
 
 
-def _check_shapes(where: str, sites: Mapping[str, np.ndarray], diverging: np.ndarray) -> None:
-    """Check that all variables are of one shape (chains, draws), and diverging is 0 or 1."""
+def _check_shapes(
+    where: str,
+    sites: Mapping[str, np.ndarray],
+    diverging: np.ndarray,
+    weights: Mapping[str, int],
+) -> None:
+    """Check that all variables have one shape (chains, draws), and diverging is 0 or 1.
+
+    Args:
+        where: head of a message.
+        sites: variable → values.
+        diverging: (chains, draws).
+        weights: variable with a third dimension → its length.
+    """
     for name, values in sites.items():
-        if values.shape != diverging.shape:
+        expected = (*diverging.shape, weights[name]) if name in weights else diverging.shape
+        if values.shape != expected:
+            shape = "(chains, draws, values)" if name in weights else "(chains, draws)"
             raise JscaleError(
                 f"{where}: variable {shown(name)} is of shape {values.shape}, and 'diverging' "
-                f"of {diverging.shape}; expected one shape (chains, draws)"
+                f"of {diverging.shape}; expected {expected}, one shape {shape}"
             )
     draws = diverging.shape[1]
     if draws < MIN_DRAWS:
@@ -227,6 +291,26 @@ def _prior_overlaps(where: str, attributes: Mapping[str, Any]) -> dict[str, floa
     if not all(isinstance(value, float) and 0 <= value <= 1.001 for value in values):
         raise _invalid(where, "prior_overlap", "expected parameters with numbers from 0 to 1")
     return entries
+
+
+def _priors(where: str, attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Priors that were given, as texts; earlier versions did not store any."""
+    priors = _json(where, attributes, "priors") if "priors" in attributes else {}
+    if not isinstance(priors, dict) or not all(isinstance(x, str) for x in priors.values()):
+        raise _invalid(where, "priors", "expected parameters with the text of a prior")
+    return priors
+
+
+def _seed(where: str, attributes: Mapping[str, Any]) -> tuple[int, ...]:
+    """Data of the random key; earlier versions did not store it."""
+    seed = _json(where, attributes, "seed") if "seed" in attributes else []
+    if not isinstance(seed, list) or not all(type(x) is int for x in seed):
+        raise _invalid(where, "seed", "expected a list of whole numbers")
+    return tuple(seed)
+
+
+def _version(where: str, attributes: Mapping[str, Any]) -> str:
+    return _text(where, attributes, "jscale") if "jscale" in attributes else ""
 
 
 def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:

@@ -33,8 +33,10 @@ _ATTRIBUTES = (
 )
 _ROW_GROUPS = ("observed_data", "constant_data")
 """Groups of the runs that were fitted; a file of version 0.1 has none."""
-_MAX_ROW_DIMENSIONS = 2
 _DIMENSIONS = ("chain", "draw")
+_ROW_DIMENSIONS = ("row", "inducing_point", "coordinate")
+_VALUES = "_dim_0"
+"""End of the name of the third dimension of a variable of the posterior."""
 _PACKED = ("scale_factor", "add_offset")
 
 Draws = dict[str, np.ndarray]
@@ -48,8 +50,9 @@ def read(path: str) -> tuple[Draws, np.ndarray, dict[str, Any], Draws]:
     """What a file holds.
 
     Returns:
-        The variables of a posterior (chains, draws) or (chains, draws, values), which transitions
-        diverged, attributes, and the variables of the runs by name. Attributes are texts, numbers or None where they are neither; missing ones are left out.
+        The variables of a posterior (chains, draws) or (chains, draws, values); which transitions
+        diverged; attributes, which are texts, numbers or None where they are neither, without
+        missing ones; and the variables of the runs, of one or two dimensions.
 
     Raises:
         WrongFileError: a group or variable is missing or has another type or shape than expected.
@@ -57,18 +60,36 @@ def read(path: str) -> tuple[Draws, np.ndarray, dict[str, Any], Draws]:
     try:
         with h5py.File(path, "r") as file:
             posterior, statistics = _group(file, "posterior"), _group(file, "sample_stats")
-            names = [str(name) for name in posterior if name not in _DIMENSIONS]
+            names = [str(name) for name in posterior if not _is_coordinate(posterior, str(name))]
             sites = {name: _variable(posterior, name, np.float64) for name in names}
             flags = _variable(statistics, "diverging", np.int8)
-            if sum(site.size for site in sites.values()) > _MAX_VALUES:
+            rows = _row_variables(file)
+            if sum(each.size for each in (*sites.values(), *rows.values())) > _MAX_VALUES:
                 raise WrongFileError(f"more than {_MAX_VALUES:,} values in all")
             draws = {name: np.asarray(site[()], np.float64) for name, site in sites.items()}
-            return draws, np.asarray(flags[()]), _attributes(posterior)
+            runs = {name: np.asarray(each[()], np.float64) for name, each in rows.items()}
+            return draws, np.asarray(flags[()]), _attributes(posterior), runs
     except WrongFileError:
         raise
     # HDF5 reports damage by errors of many types, from KeyError to MemoryError.
     except Exception as error:  # noqa: BLE001
         raise WrongFileError(f"HDF5 cannot read it ({type(error).__name__})") from None
+
+
+def _is_coordinate(group: Any, name: str) -> bool:
+    """Whether a variable numbers the values of a dimension."""
+    return name in _DIMENSIONS or (name.endswith(_VALUES) and name.removesuffix(_VALUES) in group)
+
+
+def _row_variables(file: h5py.File) -> dict[str, Any]:
+    """The variables of the runs; none in a file of an earlier version."""
+    variables = {}
+    for group_name in _ROW_GROUPS:
+        if group_name in file:
+            group = _group(file, group_name)
+            names = [str(name) for name in group if name not in _ROW_DIMENSIONS]
+            variables |= {name: _variable(group, name, np.float64) for name in names}
+    return variables
 
 
 def _group(file: h5py.File, name: str) -> Any:
@@ -98,16 +119,25 @@ def _variable(group: Any, name: str, dtype: type) -> Any:
         raise WrongFileError(f"{where} is packed (scale_factor or add_offset)")
 
     dimensions = tuple(_dimension(dimension) for dimension in variable.dims)
-    if dimensions != _DIMENSIONS:
+    expected = _expected_dimensions(group, name)
+    if dimensions not in expected:
         raise WrongFileError(
-            f"{where} has dimensions ({', '.join(dimensions)}); expected (chain, draw)"
+            f"{where} has dimensions ({', '.join(dimensions)}); expected ({', '.join(expected[0])})"
         )
-    count = int(np.prod(variable.shape))
-    if not 0 < count <= _MAX_DRAWS:
+    count = int(np.prod(variable.shape[:2]))
+    if not 0 < count <= _MAX_DRAWS or 0 in variable.shape:
+        values = "draws" if expected[0] == _DIMENSIONS else "values"
         raise WrongFileError(
-            f"{where} is of shape {variable.shape}; expected 1 to {_MAX_DRAWS:,} draws"
+            f"{where} is of shape {variable.shape}; expected 1 to {_MAX_DRAWS:,} {values}"
         )
     return variable
+
+
+def _expected_dimensions(group: Any, name: str) -> list[tuple[str, ...]]:
+    """Names of the dimensions that a variable may have, the usual ones first."""
+    if group.name.rpartition("/")[2] in _ROW_GROUPS:
+        return [_ROW_DIMENSIONS[:1], _ROW_DIMENSIONS[1:]]
+    return [_DIMENSIONS, (*_DIMENSIONS, f"{name}{_VALUES}")]
 
 
 def _dimension(dimension: Any) -> str:
@@ -139,19 +169,22 @@ def _plain(value: Any) -> str | float | None:
 def send(path: str, out: BinaryIO) -> None:
     """Write what :func:`read` returns, or its error, to a stream: a line of JSON, then bytes."""
     try:
-        sites, diverging, attributes = read(path)
+        sites, diverging, attributes, runs = read(path)
     except WrongFileError as error:
         out.write(json.dumps({"problem": str(error)}).encode() + b"\n")
         return
-    arrays = [(name, values.shape) for name, values in sites.items()]
+    arrays = {
+        "sites": [(name, values.shape) for name, values in sites.items()],
+        "runs": [(name, values.shape) for name, values in runs.items()],
+    }
     header = {"arrays": arrays, "diverging": diverging.shape, "attributes": attributes}
     out.write(json.dumps(header).encode() + b"\n")
-    for values in sites.values():
+    for values in (*sites.values(), *runs.values()):
         out.write(values.tobytes())
     out.write(diverging.tobytes())
 
 
-def received(content: bytes) -> tuple[Draws, np.ndarray, dict[str, Any]]:
+def received(content: bytes) -> tuple[Draws, np.ndarray, dict[str, Any], Draws]:
     """What :func:`send` has written.
 
     Raises:
@@ -163,14 +196,15 @@ def received(content: bytes) -> tuple[Draws, np.ndarray, dict[str, Any]]:
     if "problem" in header:
         raise WrongFileError(header["problem"])
 
-    shapes = [np.dtype(np.float64).itemsize * int(np.prod(shape)) for _, shape in header["arrays"]]
-    offsets = np.cumsum([0, *shapes]).tolist()
-    sites = {
-        name: np.frombuffer(rest, np.float64, int(np.prod(shape)), offset).reshape(shape)
-        for (name, shape), offset in zip(header["arrays"], offsets[:-1], strict=True)
-    }
-    diverging = np.frombuffer(rest, np.int8, -1, offsets[-1]).reshape(header["diverging"])
-    return sites, diverging, header["attributes"]
+    offset, groups = 0, {}
+    for group, arrays in header["arrays"].items():
+        groups[group] = {}
+        for name, shape in arrays:
+            values = np.frombuffer(rest, np.float64, int(np.prod(shape)), offset)
+            groups[group][name] = values.reshape(shape)
+            offset += values.nbytes
+    diverging = np.frombuffer(rest, np.int8, -1, offset).reshape(header["diverging"])
+    return groups["sites"], diverging, header["attributes"], groups["runs"]
 
 
 def _limit_memory() -> None:

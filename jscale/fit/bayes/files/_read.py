@@ -4,13 +4,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import quoted_path
-from jscale.fit.bayes.files._check import check_path
+from jscale.fit.bayes.files._check import Contents, check_path
 from jscale.fit.bayes.files._seal import Seal, state
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -21,8 +18,8 @@ _BYTES_PER_SECOND = 20e6
 chains of 1,000 draws takes 0.3 s."""
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
-    """Variables of the posterior (chains, draws), diverging transitions and attributes.
+def read(path: str | os.PathLike[str]) -> Contents:
+    """Variables of the posterior, diverging transitions, attributes and variables of the runs.
 
     Raises:
         JscaleError: not a file, not of netCDF, damaged, or a variable of another type or shape
@@ -51,9 +48,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], np.ndarra
     return _read(path, seal is Seal.intact, _SECONDS + size / _BYTES_PER_SECOND)
 
 
-def _read(
-    path: Path, is_intact: bool, seconds: float
-) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any]]:
+def _read(path: Path, is_intact: bool, seconds: float) -> Contents:
     """The content, read here if the file is intact, else in a process of its own."""
     from jscale.fit.bayes.files import _hdf5
 
