@@ -77,6 +77,14 @@ BASELINE = Annotated[
         "--baseline", help="Also each point fit with a band as wide as the fitted residuals."
     ),
 ]
+SAMPLER = Annotated[
+    str,
+    typer.Option(
+        "--sampler",
+        help="Of the posterior: importance (a second a fit) or nuts (slower, sure).",
+        metavar="NAME",
+    ),
+]
 DRAWS = Annotated[int, typer.Option("--draws", help="Draws of each forecast.", metavar="INT")]
 REQUIRE_COVERAGE = Annotated[
     bool,
@@ -99,6 +107,7 @@ def backtest(
     folds: FOLDS = None,
     cluster: CLUSTER = None,
     baseline: BASELINE = False,
+    sampler: SAMPLER = "importance",
     draws: DRAWS = 1000,
     include_excluded: options.INCLUDE_EXCLUDED = False,
     require_coverage: REQUIRE_COVERAGE = False,
@@ -132,6 +141,7 @@ def backtest(
                 leave_out=leave_out,
                 folds=folds,
                 cluster=cluster,
+                sampler=sampler,
                 draws=draws,
                 progress=shows_progress(as_json),
                 resume=progress_file,

@@ -43,7 +43,7 @@ EFFECTIVE = (
     "law fix tie weights starts include_excluded out as_json params posterior budget",
     "bootstrap intervals require_converged curve by size post_bits title holdout nested noise",
     "simulations figure target kinds level variant vary column turns_at require_agreement resume",
-    "train_below leave_out folds cluster cuts baseline require_coverage errors",
+    "train_below leave_out folds cluster cuts baseline require_coverage errors sampler",
 )
 """Options of a verb that change its result in every combination, apart from those in ``CASES``;
 ``--seed`` of a verb without random numbers says so in its help text."""

@@ -7,6 +7,7 @@ from jscale.assess.backtesting._forecasters import (
     Forecaster,
     in_sample_band,
     inputs_at,
+    without_outcome,
 )
 from jscale.assess.backtesting._held_out import HeldOutRun
 from jscale.assess.backtesting._result import Backtest, BacktestedLaw, Cut
@@ -34,4 +35,5 @@ __all__ = [
     "inputs_at",
     "score",
     "summarise",
+    "without_outcome",
 ]

@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -13,10 +13,11 @@ import numpy as np
 from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.jobs import Arrays, Checkpoint, Progress
-from jscale._core.notes import Note, Severity
+from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale._core.text import shown
+from jscale._core.text import enumerated, shown
 from jscale.assess.backtesting._forecasters import (
+    SAMPLERS,
     Forecast,
     Forecaster,
     forecaster_of,
@@ -50,6 +51,7 @@ def backtest(
     leave_out: str | None = None,
     folds: int | None = None,
     cluster: str | None = None,
+    sampler: str = "importance",
     draws: int = 1000,
     progress: bool = False,
     resume: str | os.PathLike[str] | None = None,
@@ -76,7 +78,9 @@ def backtest(
             compute are in one fold.
         cluster: column whose equal values form a cluster, whose runs are not independent evidence
             on the coverage; ``group``, or the sizes where they repeat, for None.
-        draws: draws of each forecast, about.
+        sampler: of the posterior, as for :func:`jscale.fit.posterior`: "importance", which takes a
+            second a fit, or "nuts".
+        draws: draws of each forecast.
         progress: show a progress bar on stderr.
         resume: file with the forecasts of each finished fit, created if it does not exist. The same
             call goes on where one that was killed has left it. It remains when the job is done.
@@ -93,19 +97,24 @@ def backtest(
 
         >>> import jax
         >>> from jscale import assess, laws, runs
-        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": [1e10] * 4 + [4e10] * 4 + [2e11] * 8}
+        >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D}
         >>> theta, key = laws.params(laws.chinchilla), jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
         >>> band = assess.in_sample_band(laws.chinchilla)
         >>> result = assess.backtest(band, table, key=key, cuts=[0.6])
         >>> held = result.summary.bands[1]
         >>> print(f"{held.held} of {held.count} runs are in their 80% bands")
-        2 of 6 runs are in their 80% bands
+        3 of 6 runs are in their 80% bands
     """
     start = time.perf_counter()
     check_key(key)
     check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
-    forecasters = _forecasters(laws, errors, draws)
+    if sampler not in SAMPLERS:
+        raise JscaleError(
+            f"must be one of {enumerated(SAMPLERS)}, not {shown(sampler)}", argument="sampler"
+        )
+    forecasters = _forecasters(laws, errors=errors, sampler=sampler, draws=draws)
     outcome = _outcome(forecasters, table)
     splits = _splits(
         table, forecasters, key, by=by, cuts=cuts, train_below=train_below, leave_out=leave_out,
@@ -156,10 +165,10 @@ def backtest(
     )
 
 
-def _forecasters(laws: Any, errors: Any, draws: int) -> list[Forecaster]:
+def _forecasters(laws: Any, **settings: Any) -> list[Forecaster]:
     """The forecasters, with different names and one outcome."""
     several = isinstance(laws, Sequence) and not isinstance(laws, str)
-    forecasters = [forecaster_of(each, errors, draws) for each in (laws if several else [laws])]
+    forecasters = [forecaster_of(each, **settings) for each in (laws if several else [laws])]
     if not forecasters:
         raise JscaleError(": expected at least one law to backtest", argument="laws")
 
@@ -262,17 +271,16 @@ def _from_arrays(arrays: Arrays) -> Forecast:
 
 
 def _fit_notes(forecaster: Forecaster, forecasts: Sequence[Forecast]) -> list[Note]:
-    """The notes of all fits of a forecaster, each once with the number of fits that have it."""
-    total = len(forecasts)
-    counts: Counter[tuple[str, Severity, str]] = Counter(
-        (note.code, note.severity, note.message)
-        for forecast in forecasts
-        for note in forecast.notes
-    )
-    notes = [
-        Note(code, severity, f"{forecaster.name}, {count} of {total} fits: {message}")
-        for (code, severity, message), count in counts.items()
-    ]
+    """The notes of all fits of a forecaster, one of each code, with the number of its fits."""
+    found: dict[str, list[Note]] = {}
+    for forecast in forecasts:
+        for code, note in {note.code: note for note in forecast.notes}.items():
+            found.setdefault(code, []).append(note)
+
+    notes = []
+    for same in found.values():
+        message = f"{forecaster.name}, {len(same)} of {len(forecasts)} fits: {same[0].message}"
+        notes.append(replace(same[0], message=message))
     lost = sum(int(np.sum(~np.isfinite(forecast.draws))) for forecast in forecasts)
     if lost:
         message = f"{forecaster.name}: {lost:,} draws are not finite and are left out"

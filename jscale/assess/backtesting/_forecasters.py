@@ -10,12 +10,16 @@ import numpy as np
 from jscale import fit
 from jscale._core.notes import Note
 from jscale._core.status import Status
+from jscale.fit.objective import pad, padded_size
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
 _SPARE_RUNS = 2
 """Runs beyond the number of parameters: one for the scale of the errors, one that is left."""
 _STARTS = 16
+_CHAINS = 2
+_WARMUP = 500
+SAMPLERS = ("importance", "nuts")
 
 
 class Forecast(NamedTuple):
@@ -93,8 +97,14 @@ class Forecaster:
         return () if self.law is None else select(table, self.law).notes
 
 
-def forecaster_of(law: Any, errors: Any, draws: int) -> Forecaster:
+def forecaster_of(law: Any, *, errors: Any, sampler: str, draws: int) -> Forecaster:
     """The forecaster of a law by its posterior; a forecaster is returned as it is.
+
+    Args:
+        law: a declared law or a forecaster.
+        errors: error model, or None for the default.
+        sampler: of the posterior.
+        draws: of the posterior, rounded down to a whole number in each chain.
 
     Raises:
         JscaleError: neither a declared law nor a forecaster.
@@ -102,13 +112,20 @@ def forecaster_of(law: Any, errors: Any, draws: int) -> Forecaster:
     if isinstance(law, Forecaster):
         return law
     record = describe(law)
-    settings = {} if errors is None else {"errors": errors}
+    settings: dict[str, Any] = {} if errors is None else {"errors": errors}
+    settings |= {"sampler": sampler, "chains": _CHAINS, "draws": draws // _CHAINS}
+    if sampler == "nuts":
+        settings["warmup"] = _WARMUP
 
     def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:
         fit_key, new_key = jax.random.split(key)
-        posterior = fit.posterior(law, training, key=fit_key, **_sampling(draws), **settings)
-        losses = fit.predict(posterior, inputs_at(law, new), key=new_key)
-        return Forecast(np.asarray(losses), _convergence_notes(posterior.status))
+        posterior = fit.posterior(law, training, key=fit_key, **settings)
+        # One number of rows for all windows of a table, so that they share a program.
+        size = padded_size(len(training) + len(new))
+        inputs = {name: pad(column, size) for name, column in inputs_at(law, new).items()}
+        columns = {name: pad(new[name], size) for name in new}
+        losses = fit.predict(posterior, inputs, key=new_key, columns=columns)
+        return Forecast(losses[:, : len(new)], _fit_notes(law, training, posterior))
 
     return Forecaster(
         name=record.name,
@@ -116,27 +133,27 @@ def forecaster_of(law: Any, errors: Any, draws: int) -> Forecaster:
         column=record.output.column or "loss",
         least_runs=len(record.parameters) + _SPARE_RUNS,
         law=law,
-        settings={"method": "posterior", "draws": draws, "errors": str(errors)},
+        settings={"sampler": sampler, "draws": draws, "errors": str(errors)},
     )
 
 
-def _sampling(draws: int) -> dict[str, Any]:
-    """Settings of the sampler for about so many draws."""
-    return {"chains": 2, "warmup": 300, "draws": max(10, draws // 2)}
-
-
-def _convergence_notes(status: Status) -> tuple[Note, ...]:
-    if status == Status.converged:
-        return ()
-    return (Note("not-converged", "warning", f"the posterior ended with {status}", {}),)
+def _fit_notes(law: LawFunction, training: Runs, posterior: fit.Posterior) -> tuple[Note, ...]:
+    """Doubts about a fit; what is known of the table is noted elsewhere."""
+    known = {note.code for note in select(training, law).notes}
+    notes = [note for note in posterior.notes if note.code not in known and note.severity != "info"]
+    if posterior.status != Status.converged:
+        message = f"the posterior ended with {Status(posterior.status)}"
+        notes.append(Note("not-converged", "warning", message, {}))
+    return tuple(notes)
 
 
 def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
     """The point fit with a band as wide as the residuals of the fitted runs.
 
     The log loss of a new run is normal about the law, with the root mean square of the log
-    residuals of the runs that were fitted as its standard deviation. It is what many plots of
-    scaling laws show, and the least that a forecast should improve on.
+    residuals of the runs that were fitted as its standard deviation; where a loss has no log, the
+    loss itself. It is what many plots of scaling laws show, and the least that a forecast should
+    improve on.
 
     Args:
         law: a declared law.
@@ -145,7 +162,8 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
     Example:
         >>> import jax
         >>> from jscale import assess, laws, runs
-        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": [1e10] * 4 + [4e10] * 4 + [2e11] * 8}
+        >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D}
         >>> theta, key = laws.params(laws.chinchilla), jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
         >>> band = assess.in_sample_band(laws.chinchilla)
@@ -157,15 +175,15 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
 
     def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:
         point = fit.point(law, training, starts=_STARTS)
-        observed = select(training, law).loss
-        spread = float(np.sqrt(np.mean(np.log(observed / point.predicted) ** 2)))
-        loss = np.broadcast_to(law(**inputs_at(law, new), **point.params), len(new))
-        normal = np.asarray(jax.random.normal(key, (draws, len(new))))
+        spread = float(np.sqrt(np.mean(point.residuals**2)))
+        loss = np.broadcast_to(np.asarray(law(**inputs_at(law, new), **point.params)), len(new))
+        error = spread * np.asarray(jax.random.normal(key, (draws, len(new))))
         notes = ()
         if not point.certificate.converged:
             message = f"the fit ended with {point.certificate.status}"
             notes = (Note("not-converged", "warning", message, {}),)
-        return Forecast(np.asarray(loss) * np.exp(spread * normal), notes)
+        is_log = point.residuals_of == "log"
+        return Forecast(loss * np.exp(error) if is_log else loss + error, notes)
 
     return Forecaster(
         name=f"{record.name}, in-sample RMS",

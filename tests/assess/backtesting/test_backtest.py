@@ -9,6 +9,7 @@ import pytest
 
 from jscale import JscaleError, assess, laws, runs
 from jscale._core.notes import Note
+from jscale._core.status import Status
 from jscale.assess import backtesting
 from jscale.assess.backtesting import _forecasters
 
@@ -54,7 +55,7 @@ def test_a_right_forecast_has_its_nominal_coverage_and_closed_form_scores():
     assert pit.mean() == pytest.approx(0.5, abs=0.05)
     assert pit.var() == pytest.approx(1 / 12, rel=0.15)
     assert [note.code for note in result.notes] == []
-    assert result.laws[0].verdict.endswith("as they should")
+    assert ": as they should (" in result.laws[0].verdict
 
 
 @pytest.mark.parametrize(
@@ -216,23 +217,37 @@ def test_a_law_is_forecast_by_its_posterior(monkeypatch):
     table, seen = simulated(20), []
 
     class Posterior:
-        status = 0
+        status = Status.not_converged
+        notes = (Note("rough", "warning", "rough", {}), Note("remark", "info", "remark", {}))
 
     def posterior(law, training, **settings):
         seen.append((law, len(training), settings))
         return Posterior()
 
-    def predict(posterior, inputs, *, key):
-        seen.append({name: values.tolist() for name, values in inputs.items()})
+    def predict(posterior, inputs, *, key, columns):
+        seen.append(inputs["N"].tolist())
+        assert set(inputs) == {"N"}
+        assert columns["D"].tolist() == (20 * inputs["N"]).tolist()
+        assert "loss" not in columns
         return np.exp(0.01 * np.arange(100.0))[:, None] * np.ones(len(inputs["N"]))
 
     monkeypatch.setattr(_forecasters.fit, "posterior", posterior)
     monkeypatch.setattr(_forecasters.fit, "predict", predict)
-    result = assess.backtest(laws.power_size, table, key=KEY, errors="normal", cuts=1)
+    result = assess.backtest(laws.power_size, table, key=KEY, errors="normal", cuts=1, draws=500)
     (law, count, settings), inputs = seen
-    assert (law, count, settings["errors"]) == (laws.power_size, 12, "normal")
-    assert inputs == {"N": table["N"][12:].tolist()}
+    assert (law, count) == (laws.power_size, 12)
+    assert settings["errors"] == "normal"
+    assert settings["chains"] * settings["draws"] == 500
+    assert settings["sampler"] == "importance"
+    # Padded to one length, by the first rows once more.
+    assert inputs == (4 * table["N"][12:].tolist())
     assert (result.laws[0].law, result.errors) == ("power_size", "normal")
+    messages = [note.message for note in result.notes if note.code != "backtest-failed"]
+    assert messages[:2] == [
+        "power_size, 1 of 1 fits: rough",
+        "power_size, 1 of 1 fits: the posterior ended with not_converged",
+    ]
+    assert "remark" not in str(result.notes)
 
 
 TABLE = simulated(12)
@@ -245,6 +260,7 @@ BAD = (
     ({"laws": laws.kaplan_steps}, "needs column 'S' or 'steps'"),
     ({"laws": laws.chinchilla, "train_below": {"N": 3e7}}, "chinchilla with its 5 parameters need"),
     ({"key": 0}, "key must be a JAX random key"),
+    ({"sampler": "hmc"}, "sampler must be one of importance, nuts, not 'hmc'"),
     ({"draws": 3}, "draws must be a whole number of at least 100"),
     ({"cluster": "famly"}, "cluster: .* no column 'famly'"),
     ({"folds": 3, "leave_out": "N"}, "leave_out='N' and folds=3 are two ways to split the runs"),
