@@ -184,13 +184,18 @@ def pose(
     resolved, rows, notes = fitted_rows(law, table, data, errors)
     problem = problem_of(law, rows, resolved, padded=padded)
     _check_names(law, resolved, problem)
-    replaced = resolved_priors(record, priors, noise_priors(resolved, 1.0), problem.centre).items()
-    problem = replace(
+    replaced = resolved_priors(record, priors, noise_priors(resolved, 1.0), problem.centre)
+    return Posed(with_priors(problem, replaced), rows, data, (*data.notes, *notes))
+
+
+def with_priors(problem: Problem, priors: Mapping[str, roles.Prior | dist.Distribution]) -> Problem:
+    """The problem with priors in place of those of roles and of the error model."""
+    pairs = priors.items()
+    return replace(
         problem,
-        priors=tuple((name, p) for name, p in replaced if isinstance(p, roles.Prior)),
-        distributions={name: p for name, p in replaced if not isinstance(p, roles.Prior)},
+        priors=tuple((name, p) for name, p in pairs if isinstance(p, roles.Prior)),
+        distributions={name: p for name, p in pairs if not isinstance(p, roles.Prior)},
     )
-    return Posed(problem, rows, data, (*data.notes, *notes))
 
 
 def problem_of(

@@ -9,19 +9,31 @@ import numpy as np
 from numpyro.infer import NUTS
 
 from jscale._core.jobs import Arrays, Checkpoint, workers
+from jscale._core.notes import Note
 from jscale._core.programs import program
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes._whitening import Whitening, potential, to_sites
 
 _CHUNK = 100
 """Transitions between two checks for cancellation and two steps of the progress bar."""
+_PARTS = ("z", "diverging", "energy")
+"""What is kept of each transition."""
 
 
 class Chains(NamedTuple):
-    """Draws of every site, name → (chains, draws), and whether each transition diverged."""
+    """Draws of every site.
+
+    Attributes:
+        sites: name → (chains, draws).
+        diverging: (chains, draws) whether each transition diverged.
+        notes: what the sampler has to say of them.
+        energy: (chains, draws) of the Hamiltonian, in nats; None without dynamics.
+    """
 
     sites: dict[str, np.ndarray]
     diverging: np.ndarray
+    notes: tuple[Note, ...] = ()
+    energy: np.ndarray | None = None
 
 
 def sample(
@@ -55,7 +67,7 @@ def sample(
     starts = jax.random.normal(start_key, (chains, whitening.mode.size))
     keys = jax.random.split(chain_key, chains)
 
-    def run(chain: int) -> tuple[np.ndarray, np.ndarray]:
+    def run(chain: int) -> tuple[np.ndarray, ...]:
         parts = []
         with jax.numpy_dtype_promotion("standard"):
             state = _start(problem, whitening, keys[chain], starts[chain], warmup=warmup)
@@ -71,15 +83,15 @@ def sample(
                     state, part = _from_arrays(done, state)
                 parts.append(part)
                 advanced(length)
-        z, diverging = (np.concatenate(column)[warmup:] for column in zip(*parts, strict=True))
-        return z, diverging
+        return tuple(np.concatenate(column)[warmup:] for column in zip(*parts, strict=True))
 
     with workers(chains) as pool:
         results = pool.map(run, range(chains))
 
-    z, diverging = (np.stack(column) for column in zip(*results, strict=True))
+    z, diverging, energy = (np.stack(column) for column in zip(*results, strict=True))
     sites = _sites(problem, whitening, jnp.asarray(z))
-    return Chains({name: np.asarray(values) for name, values in sites.items()}, diverging)
+    columns = {name: np.asarray(values) for name, values in sites.items()}
+    return Chains(columns, diverging, energy=energy)
 
 
 @program("warmup")
@@ -93,15 +105,15 @@ def _start(
 @program("warmup", "length")
 def _advance(
     problem: Problem, whitening: Whitening, state: Any, *, warmup: int, length: int
-) -> tuple[Any, tuple[jax.Array, jax.Array]]:
-    """The state after ``length`` transitions, with coordinates and divergence of each."""
+) -> tuple[Any, tuple[jax.Array, ...]]:
+    """The state after ``length`` transitions, with coordinates, divergence and energy of each."""
     kernel = _kernel(problem, whitening)
     # A kernel samples only after it has been told the length of its warm-up.
     jax.eval_shape(lambda: kernel.init(state.rng_key, warmup, state.z, (), {}))
 
     def transition(state, _):
         state = kernel.sample(state, (), {})
-        return state, (state.z, state.diverging)
+        return state, (state.z, state.diverging, state.energy)
 
     return jax.lax.scan(transition, state, None, length)
 
@@ -116,14 +128,14 @@ def _kernel(problem: Problem, whitening: Whitening) -> NUTS:
     return NUTS(potential_fn=lambda z: potential(problem, whitening, z), dense_mass=True)
 
 
-def _as_arrays(state: Any, part: tuple[np.ndarray, np.ndarray]) -> Arrays:
+def _as_arrays(state: Any, part: tuple[np.ndarray, ...]) -> Arrays:
     """A chain's state after a chunk, and the chunk, as a unit of a checkpoint."""
     leaves = jax.tree.leaves(jax.tree.map(_without_key_type, state))
     arrays = {f"state {i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
-    return {**arrays, "z": part[0], "diverging": part[1]}
+    return {**arrays, **dict(zip(_PARTS, part, strict=True))}
 
 
-def _from_arrays(arrays: Arrays, like: Any) -> tuple[Any, tuple[np.ndarray, np.ndarray]]:
+def _from_arrays(arrays: Arrays, like: Any) -> tuple[Any, tuple[np.ndarray, ...]]:
     """What :func:`_as_arrays` was given.
 
     Args:
@@ -137,7 +149,7 @@ def _from_arrays(arrays: Arrays, like: Any) -> tuple[Any, tuple[np.ndarray, np.n
         if _is_key(leaf):
             array = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
         restored.append(array)
-    return jax.tree.unflatten(structure, restored), (arrays["z"], arrays["diverging"])
+    return jax.tree.unflatten(structure, restored), tuple(arrays[name] for name in _PARTS)
 
 
 def _is_key(leaf: jax.Array) -> bool:
