@@ -67,7 +67,7 @@ CLUSTER = Annotated[
     str | None,
     options.option(
         "--cluster",
-        help="Column whose equal values are not independent (default: group, else N).",
+        help="Runs of equal values are not independent (default: trunk, run_id, group or N).",
         metavar="COL",
     ),
 ]

@@ -16,6 +16,7 @@ from jscale._core.jobs import Arrays, Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
+from jscale.assess.backtesting._clusters import clusters
 from jscale.assess.backtesting._forecasters import (
     SAMPLERS,
     Forecast,
@@ -29,9 +30,8 @@ from jscale.assess.backtesting._result import Backtest, BacktestedLaw, Cut, fail
 from jscale.assess.backtesting._split import Needs, Split, Splits
 from jscale.assess.backtesting._summary import by_cut, by_distance, summarise
 from jscale.assess.backtesting._windows import COMPUTE, expanding_windows, window_below
-from jscale.fit.objective import default_cluster_column
 from jscale.laws import LawFunction
-from jscale.runs import Runs, select
+from jscale.runs import Runs
 
 _LEAST_DRAWS = 100
 _FOLDS_KEY = 2**31 - 1
@@ -77,7 +77,8 @@ def backtest(
         folds: instead of cuts, forecast each of so many random folds from the others; runs of equal
             compute are in one fold.
         cluster: column whose equal values form a cluster, whose runs are not independent evidence
-            on the coverage; ``group``, or the sizes where they repeat, for None.
+            on the coverage. For None the first of ``trunk``, ``run_id``, ``group`` and ``N`` with
+            at least 8 values that runs share, else every run is its own.
         sampler: of the posterior, as for :func:`jscale.fit.posterior`: "importance", which takes a
             second a fit, or "nuts".
         draws: draws of each forecast.
@@ -121,7 +122,7 @@ def backtest(
         folds=folds,
     )  # fmt: skip
     known = Observed(table, outcome, splits.column)
-    cluster, labels = _clusters(table, forecasters[0], cluster)
+    cluster, labels = clusters(table, cluster)
 
     job = {
         "command": "backtest",
@@ -225,20 +226,6 @@ def _splits(
     if folds is not None:
         return random_folds(table, folds, jax.random.fold_in(key, _FOLDS_KEY), needs)
     return expanding_windows(table, by, cuts, needs)
-
-
-def _clusters(
-    table: Runs, forecaster: Forecaster, cluster: str | None
-) -> tuple[str | None, np.ndarray]:
-    """The column of the clusters, and the cluster of every row; by default every row its own."""
-    column = cluster
-    if cluster is not None and table.find(cluster) is None:
-        raise JscaleError(f": {table.no_column(cluster)}", argument="cluster")
-    if cluster is None and forecaster.law is not None:
-        column = default_cluster_column(table, select(table, forecaster.law))
-    if column is None:
-        return None, np.arange(len(table))
-    return table.find(column), np.unique(table[column], return_inverse=True)[1]
 
 
 def _fingerprint(split: Split) -> list[Any]:

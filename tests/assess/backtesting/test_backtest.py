@@ -12,6 +12,7 @@ from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.assess import backtesting
 from jscale.assess.backtesting import _forecasters
+from jscale.assess.backtesting._clusters import clusters
 
 KEY = jax.random.key(5)
 NOISE = 0.01
@@ -151,6 +152,21 @@ def test_clusters():
     assert alone.summary.bands[1].effective == 24
     assert by_family.summary.bands[1].effective < 24
     assert by_family.summary.crps == alone.summary.crps
+
+
+def test_default_clusters():
+    assert clusters(simulated(40), None)[0] is None
+    few = simulated(40, group=np.resize(["a", "b"], 40))
+    assert clusters(few, None)[0] is None
+    several = simulated(40, group=np.resize(list("abcdefghij"), 40))
+    column, labels = clusters(several, None)
+    assert (column, len(set(labels))) == ("group", 10)
+    trunk = np.resize([f"run {i}" for i in range(12)], 40).astype(object)
+    trunk[:5] = ""
+    column, labels = clusters(simulated(40, trunk=trunk.astype(str), group=several["group"]), None)
+    assert (column, len(set(labels))) == ("trunk", 17)
+    unique = simulated(40, run_id=np.array([f"run {i}" for i in range(40)]))
+    assert clusters(unique, None)[0] is None
 
 
 def test_a_job_that_was_killed_goes_on(tmp_path):
