@@ -1,6 +1,6 @@
 """``lack_of_fit``: trends of the residuals along the inputs of a law."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -107,11 +107,7 @@ class LackOfFit:
         parts = [_described(first, self.on_log)]
         if others:
             parts.append(f"also along {listing(trend.label for trend in others)}")
-        strongest = max(self.significant, key=lambda trend: trend.share)
-        explained = (
-            f"a smooth function of {strongest.label} explains {strongest.share:.0%} of their "
-            "variance"
-        )
+        explained = _explained(self.significant)
         message = (
             f"the residuals have a trend: {'; '.join(parts)}; {explained}: they are misfit of the "
             "law as well as noise, and a forecast inherits the misfit"
@@ -128,6 +124,17 @@ class LackOfFit:
             for trend in self.trends
         }
         return (Note("lack-of-fit", "warning", message, evidence),)
+
+
+def _explained(trends: Sequence[Trend]) -> str:
+    """How much of the variance the strongest of some trends explains, or would explain."""
+    strongest = max(trends, key=lambda trend: trend.share)
+    if strongest.share >= MATERIAL:
+        function = f"a smooth function of {strongest.label}"
+        return f"{function} explains {strongest.share:.0%} of their variance"
+    strongest = max(trends, key=lambda trend: trend.removable)
+    function = f"a smooth function of {strongest.label}"
+    return f"a refit with {function} would remove {strongest.removable:.0%} of their variance"
 
 
 def _described(trend: Trend, on_log: bool) -> str:

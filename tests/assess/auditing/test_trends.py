@@ -146,6 +146,13 @@ def test_note_names_the_largest_trend_first():
     assert result.share == 0.34
 
 
+def test_a_trend_that_only_a_refit_shows_states_what_it_would_remove():
+    hidden = LackOfFit((trend("D", share=0.0, removable=0.2),), 100, True, None, 100)
+    (note,) = hidden.notes
+    assert "a refit with a smooth function of D would remove 20% of their variance" in note.message
+    assert LackOfFit((trend("D", share=0.01, removable=0.04),), 100, True, None, 100).notes == ()
+
+
 def test_holm():
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
         {"a": 0.03, "c": 0.06, "b": 0.06}
