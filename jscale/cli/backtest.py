@@ -21,7 +21,7 @@ LAWS = Annotated[
     list[str] | None,
     options.option(
         "--law",
-        help="A law, also 'chinchilla[beta=alpha,E=1.7]'; can be repeated (default: chinchilla).",
+        help="A law, also 'chinchilla\\[beta=alpha,E=1.7]'; can be repeated (default: chinchilla).",
         metavar="NAME",
     ),
 ]

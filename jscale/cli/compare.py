@@ -22,7 +22,7 @@ LAWS = Annotated[
     list[str] | None,
     options.option(
         "--law",
-        help="A law, also 'chinchilla[beta=alpha,E=1.7]'; give two or more.",
+        help="A law, also 'chinchilla\\[beta=alpha,E=1.7]'; give two or more.",
         metavar="NAME",
     ),
 ]
