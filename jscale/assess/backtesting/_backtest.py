@@ -259,19 +259,19 @@ def _from_arrays(arrays: Arrays) -> Forecast:
 
 def _fit_notes(forecaster: Forecaster, forecasts: Sequence[Forecast]) -> list[Note]:
     """The notes of all fits of a forecaster, one of each code, with the number of its fits."""
-    found: dict[str, list[Note]] = {}
+    by_code: dict[str, list[Note]] = {}
     for forecast in forecasts:
         for code, note in {note.code: note for note in forecast.notes}.items():
-            found.setdefault(code, []).append(note)
+            by_code.setdefault(code, []).append(note)
 
     notes = []
-    for same in found.values():
+    for same in by_code.values():
         message = f"{forecaster.name}, {len(same)} of {len(forecasts)} fits: {same[0].message}"
         notes.append(replace(same[0], message=message))
-    lost = sum(int(np.sum(~np.isfinite(forecast.draws))) for forecast in forecasts)
-    if lost:
-        message = f"{forecaster.name}: {lost:,} draws are not finite and are left out"
-        notes.append(Note("draws-not-finite", "warning", message, {"count": lost}))
+    invalid = sum(int(np.sum(~np.isfinite(forecast.draws))) for forecast in forecasts)
+    if invalid:
+        message = f"{forecaster.name}: {invalid:,} draws are not finite and are left out"
+        notes.append(Note("draws-not-finite", "warning", message, {"count": invalid}))
     return notes
 
 

@@ -96,8 +96,8 @@ def effective_number(inside: np.ndarray, cluster: np.ndarray) -> float:
     if clusters == 1:
         return 1.0
     tail = (1 + _CONFIDENCE) / 2
-    few = (stdtrit(total - 1, tail) / stdtrit(clusters - 1, tail)) ** 2
-    return float(max(1.0, effective * few))
+    correction = (stdtrit(total - 1, tail) / stdtrit(clusters - 1, tail)) ** 2
+    return float(max(1.0, effective * correction))
 
 
 def _correlation(inside: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> float:
@@ -121,7 +121,7 @@ def binomial_limits(share: float, number: float) -> tuple[float, float]:
     from scipy.special import betaincinv
 
     tail = (1 - _CONFIDENCE) / 2
-    hits = share * number
-    low = 0.0 if share == 0 else float(betaincinv(hits, number - hits + 1, tail))
-    high = 1.0 if share == 1 else float(betaincinv(hits + 1, number - hits, 1 - tail))
+    successes = share * number
+    low = 0.0 if share == 0 else float(betaincinv(successes, number - successes + 1, tail))
+    high = 1.0 if share == 1 else float(betaincinv(successes + 1, number - successes, 1 - tail))
     return low, high

@@ -8,9 +8,9 @@ from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, plural, shown
 from jscale.assess.backtesting._summary import ForecastScores, HeldOutRun
 
-FEW = 10
+MIN_EFFECTIVE = 10
 """With fewer independent forecasts, the coverage of bands can hardly be judged."""
-_JUDGED = (1, 2)
+_DECISIVE = (1, 2)
 """Positions of the bands that decide whether a backtest failed: 80% and 95%."""
 
 
@@ -57,7 +57,7 @@ class BacktestedLaw:
             else f"{self.summary.count:,} forecasts of {plural(self.summary.runs, 'held-out run')}"
         )
         judgement = band.verdict or (
-            "too few runs to judge" if band.effective < FEW else "as they should"
+            "too few runs to judge" if band.effective < MIN_EFFECTIVE else "as they should"
         )
         return (
             f"80% bands held {band.held:,} of {forecasts} ({band.coverage:.0%}): {judgement} "
@@ -67,7 +67,7 @@ class BacktestedLaw:
     @property
     def failed(self) -> bool:
         """Whether the 80% or the 95% bands are too narrow by more than chance."""
-        return any(self.summary.bands[i].verdict == "too narrow" for i in _JUDGED)
+        return any(self.summary.bands[i].verdict == "too narrow" for i in _DECISIVE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def failure_notes(law: BacktestedLaw) -> list[Note]:
         **{f"coverage{round(100 * band.level)}": band.coverage for band in bands},
         "effective": bands[1].effective,
     }
-    narrow = [bands[i] for i in _JUDGED if bands[i].verdict == "too narrow"]
+    narrow = [bands[i] for i in _DECISIVE if bands[i].verdict == "too narrow"]
     if narrow:
         band = narrow[0]
         message = (
@@ -146,7 +146,7 @@ def failure_notes(law: BacktestedLaw) -> list[Note]:
             f"{bands[1].low:.0%}): they are wider than needed"
         )
         return [Note("backtest-wide", "info", message, evidence)]
-    if bands[1].effective < FEW:
+    if bands[1].effective < MIN_EFFECTIVE:
         message = (
             f"{law.law}: the held-out runs count as {bands[1].effective:.2g} independent ones, too "
             "few to judge its bands"

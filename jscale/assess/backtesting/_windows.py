@@ -137,9 +137,9 @@ def _spaced(ladder: _Ladder, cuts: int | None, needs: Needs) -> list[int]:
     shares = [_ONLY] if number == 1 else np.linspace(_FIRST, _LAST, number).tolist()
     chosen: list[int] = []
     for share in shares:
-        wanted = ladder.at(share)
+        target = ladder.at(share)
         free = [level for level in valid if level not in chosen]
-        chosen.append(min(free, key=lambda level: abs(level - wanted)))
+        chosen.append(min(free, key=lambda level: abs(level - target)))
     return sorted(chosen)
 
 
