@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jscale._core.checks import check_level
 from jscale._core.errors import JscaleError
 from jscale._core.text import quoted_path
 from jscale.cli.support import flags, forecasts, inputs, options, output, parsing
@@ -30,7 +29,9 @@ RUNS = Annotated[
 AT = Annotated[
     list[str] | None,
     options.option(
-        "--at", help="One new run: N=70B,D=1.4T; can be repeated.", metavar="NAME=VALUE"
+        "--at",
+        help="One new run: N=70B,D=1.4T, and columns of the error model; can be repeated.",
+        metavar="NAME=VALUE",
     ),
 ]
 FROM = Annotated[
@@ -81,10 +82,12 @@ def predict(
         flags.refuse(*sampling, reason=reason)
     if params is not None:
         flags.refuse("level", "seed", reason="with --params, which has no band")
-    check_level(level)
     choice = forecasts.LawChoice(parsing.many(law), fix, tie)
 
     with session():
+        from jscale._core.checks import check_level
+
+        check_level(level)
         if params is not None:
             chosen = choice.law()
             points = forecasts.points_of(chosen, at, from_file)
@@ -92,13 +95,15 @@ def predict(
         elif posterior is not None:
             sampled = _loaded(posterior, choice)
             chosen = sampled.law
-            points = forecasts.points_of(chosen, at, from_file)
+            others = forecasts.error_columns(sampled.errors)
+            points = forecasts.points_of(chosen, at, from_file, others)
             payload = _forecast(chosen, sampled, points, level, seed)
         else:
             assert source is not None
             table = inputs.table_of(source, include_excluded)
             # The points first: a mistake in them must not wait for the sampler.
-            points = forecasts.points_of(choice.law(), at, from_file)
+            others = forecasts.error_columns(errors)
+            points = forecasts.points_of(choice.law(), at, from_file, others)
             settings = inputs.Sampling(chains, warmup, draws, seed)
             chosen, source_of_draws = forecasts.forecaster(
                 choice, table, settings, as_json, errors=errors, priors=prior
@@ -273,14 +278,18 @@ class _ShownRow:
         """The inputs: ``N = 70B, D = 1.4T``."""
         from jscale.report.notation import human
 
-        return ", ".join(f"{name} = {human(value)}" for name, value in self._row["at"].items())
+        texts = {
+            name: value if isinstance(value, str) else human(value)
+            for name, value in self._row["at"].items()
+        }
+        return ", ".join(f"{name} = {text}" for name, text in texts.items())
 
     def inputs(self, names: Sequence[str]) -> list[str]:
         """Cells of inputs."""
         from jscale.report.notation import human
 
-        at = self._row["at"]
-        return [human(at[name]) if name in at else "" for name in names]
+        values = [self._row["at"].get(name, "") for name in names]
+        return [value if isinstance(value, str) else human(value) for value in values]
 
     def forecast(self, sources: Sequence[str]) -> list[str]:
         """Cells of the forecast; the value alone where nothing is known of a band."""

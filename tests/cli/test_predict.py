@@ -265,6 +265,33 @@ def test_the_example_of_every_law_is_accepted(jscale, law):
     assert result.exit_code == 0, result.stderr
 
 
+def test_columns_of_the_error_model(answer, jscale, table: Path, tmp_path: Path):
+    """A new run in a group of the table, in a new one, and with what the scale depends on."""
+    file = tmp_path / "posterior.nc"
+    errors = ("--errors", "normal + scale(seed) + effects(corpus)")
+    lines = table.read_text().splitlines()
+    seeds = ["seed", *(str(1 + i % 3) for i in range(len(lines) - 1))]
+    runs_file = tmp_path / "runs.csv"
+    runs_file.write_text("\n".join(map(",".join, zip(lines, seeds, strict=True))) + "\n")
+    answer("sample", runs_file, *SHORT, *errors, "--out", file)
+
+    at = ("--at", f"{INSIDE},seed=2,corpus=corpus 3", "--at", f"{INSIDE},seed=2")
+    known, new = answer("predict", "--posterior", file, *at)["rows"]
+    assert known["at"] == {"N": 1e9, "D": 3e10, "seed": 2.0, "corpus": "corpus 3"}
+    assert known["shares"]["effects"] < new["shares"]["effects"]
+    points = write_table(tmp_path / "points.csv", {"N": [1e9], "D": [3e10], "seed": [2.0]})
+    (row,) = answer("predict", "--posterior", file, "--from", points)["rows"]
+    assert row["at"] == {"N": 1e9, "D": 3e10, "seed": 2.0}
+    assert "corpus = corpus 3" in " ".join(
+        jscale("predict", "--posterior", file, *at[:2]).stdout.split()
+    )
+    message = "the errors depend on 'seed', which a point does not have; expected it in every point"
+    rejected(jscale("predict", "--posterior", file, "--at", INSIDE), message)
+    rejected(jscale("predict", runs_file, *errors, "--at", INSIDE), message)
+    wrong = ("--errors", "normal + scal(C)")
+    rejected(jscale("predict", runs_file, *wrong, "--at", INSIDE), "--errors")
+
+
 def test_plans_state_their_distance_from_the_runs(answer, jscale, sampled, posterior):
     options = ("plan", "--posterior", sampled.file, "--budget", "1e20,1e25")
     near, far = (printed := answer(*options))["plans"]
