@@ -8,6 +8,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+import scipy.stats
 from numpyro.infer import MCMC, NUTS
 
 from jscale import fit, laws
@@ -136,21 +137,21 @@ def test_numpyro_gives_the_same_posterior(posterior):
 
 
 def test_a_ridge_widens_the_posterior(posterior):
-    # With eight other keys alpha was 1.9 to 2.8 and beta 6.0 to 6.9 times as wide, the correlation
-    # -0.89 to -0.93; another machine's rounding changes the chains as another key does. In 3 of 38
-    # such posteriors a chain stayed at an end of the ridge (R-hat 1.2 to 1.8), so that one in 160
-    # would fail twice.
+    # With 10 of the keys 3 to 14 alpha was 2.9 to 5.0 and beta 9.8 to 16 times as wide, and the rank
+    # correlation -0.61 to -0.80; another machine's rounding changes the chains as another key does.
+    # With the other two a chain stayed at an end of the ridge (R-hat 1.8).
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SETTINGS)
     if ridge.summary["alpha"]["rhat"] >= 1.1:
         assert ridge.status == Status.not_converged
         ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(5), **SETTINGS)
     assert ridge.summary["alpha"]["rhat"] < 1.1
-    for name, factor in {"alpha": 1.5, "beta": 4.0}.items():
+    assert "prior_dominated" in {note.code for note in ridge.notes}
+    for name, factor in {"alpha": 2.0, "beta": 5.0}.items():
         assert ridge.summary[name]["sd"] > factor * posterior.summary[name]["sd"], name
     # One ratio identifies the sum of the two terms only, so they are anticorrelated.
     size = ridge.draws["A"] * 1e9 ** -ridge.draws["alpha"]
     data = ridge.draws["B"] * 2e10 ** -ridge.draws["beta"]
-    assert np.corrcoef(size, data)[0, 1] < -0.8
+    assert scipy.stats.spearmanr(size, data).statistic < -0.5
 
 
 def test_without_information_the_posterior_is_the_prior():

@@ -111,7 +111,9 @@ def noise_rows(analysis: Analysis) -> list[dict[str, Any]]:
 
 def posterior_cells(summary: Mapping[str, float]) -> dict[str, Any]:
     """One parameter's posterior as text, with marks where its chains did not converge."""
-    ess, rhat = summary.get("ess_bulk"), summary.get("rhat")
+    sizes = [summary[part] for part in ("ess_bulk", "ess_tail") if part in summary]
+    ess = float(np.min(sizes)) if sizes else None  # of bulk or tails, or NaN if one is
+    rhat = summary.get("rhat")
     return {
         **{key: number(float(summary[key]), 4) for key in ("mean", "q05", "q50", "q95")},
         "sd": number(float(summary["sd"]), 2),
@@ -119,7 +121,7 @@ def posterior_cells(summary: Mapping[str, float]) -> dict[str, Any]:
         "rhat": MISSING if rhat is None else f"{rhat:.3f}",
         # A NaN fails every comparison and is marked too.
         "ess_doubt": ess is not None and not ess >= ESS_WARNING,
-        "rhat_doubt": rhat is not None and not rhat <= RHAT_WARNING,
+        "rhat_doubt": rhat is not None and not rhat < RHAT_WARNING,
     }
 
 
