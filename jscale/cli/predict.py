@@ -9,7 +9,7 @@ import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import quoted_path
-from jscale.cli.support import flags, forecasts, inputs, options, output, parsing
+from jscale.cli.support import flags, forecasts, inputs, options, output, parsing, points
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
@@ -90,26 +90,26 @@ def predict(
         check_level(level)
         if params is not None:
             chosen = choice.law()
-            points = forecasts.points_of(chosen, at, from_file)
-            payload = _from_params(chosen, params, points)
+            wanted = points.points_of(chosen, at, from_file)
+            payload = _from_params(chosen, params, wanted)
         elif posterior is not None:
             sampled = _loaded(posterior, choice)
             chosen = sampled.law
-            others = forecasts.error_columns(sampled.errors)
-            points = forecasts.points_of(chosen, at, from_file, others)
-            payload = _forecast(chosen, sampled, points, level, seed)
+            others = points.error_columns(sampled.errors)
+            wanted = points.points_of(chosen, at, from_file, others)
+            payload = _forecast(chosen, sampled, wanted, level, seed)
         else:
             assert source is not None
             table = inputs.table_of(source, include_excluded)
             # The points first: a mistake in them must not wait for the sampler.
-            others = forecasts.error_columns(errors)
-            points = forecasts.points_of(choice.law(), at, from_file, others)
+            others = points.error_columns(errors)
+            wanted = points.points_of(choice.law(), at, from_file, others)
             settings = inputs.Sampling(chains, warmup, draws, seed)
             chosen, source_of_draws = forecasts.forecaster(
                 choice, table, settings, as_json, errors=errors, priors=prior
             )
             with working("predicting …", as_json):
-                payload = _forecast(chosen, source_of_draws, points, level, seed)
+                payload = _forecast(chosen, source_of_draws, wanted, level, seed)
             known = (*table.notes, *_doubts(source_of_draws, table))
             payload["notes"] = [*output.notes(known), *payload["notes"]]
 
@@ -146,23 +146,23 @@ def _loaded(file: str, choice: "forecasts.LawChoice") -> "Posterior":
 def _forecast(
     law: "LawFunction",
     source: "forecasts.Forecaster",
-    points: "forecasts.Points",
+    wanted: "points.Points",
     level: float,
     seed: int,
 ) -> dict[str, Any]:
     """The JSON object of a forecast with bands."""
-    with flags.renamed(inputs=points.option):
-        rows, notes = forecasts.rows_of(source, law, points, key=inputs.key_of(seed), level=level)
-    notes = output.notes((*points.notes, *notes))
+    with flags.renamed(inputs=wanted.option):
+        rows, notes = forecasts.rows_of(source, law, wanted, key=inputs.key_of(seed), level=level)
+    notes = output.notes((*wanted.notes, *notes))
     return {"law": _name(law), "rows": rows, "notes": notes}
 
 
-def _from_params(law: "LawFunction", params: str, points: "forecasts.Points") -> dict[str, Any]:
+def _from_params(law: "LawFunction", params: str, wanted: "points.Points") -> dict[str, Any]:
     """The JSON object of the law's values at given parameters."""
     values = inputs.params_of(law, params)
-    with flags.renamed(inputs=points.option):
-        rows = forecasts.values_of(law, values, points)
-    notes = output.notes((*points.notes, forecasts.no_runs_note()))
+    with flags.renamed(inputs=wanted.option):
+        rows = forecasts.values_of(law, values, wanted)
+    notes = output.notes((*wanted.notes, forecasts.no_runs_note()))
     return {"law": _name(law), "rows": rows, "params": values, "notes": notes}
 
 

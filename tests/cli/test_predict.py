@@ -11,7 +11,8 @@ import pytest
 
 from jscale import fit, laws
 from jscale._core.scope import float64
-from jscale.cli.support.forecasts import at_example, quantile_key
+from jscale.cli.support.forecasts import quantile_key
+from jscale.cli.support.points import at_example
 from tests.cli.tables import SHORT, write_table
 from tests.cli.test_bad_input import rejected
 

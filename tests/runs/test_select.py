@@ -196,3 +196,31 @@ def test_shares_may_be_rounded():
     thirds = {f"mix_{i}": [0.33] for i in (1, 2, 3)}
     table = runs.read({"N": [1e8], "D": [1e9], "loss": [3.0], **thirds})
     assert runs.select(table, laws.mixture_additive(3)).inputs["mix_3"].tolist() == [0.33]
+
+
+def test_a_table_of_inputs_needs_no_losses():
+    points = {"params": ["70B", "7B", "1B"], "flops": [5.88e23, 8.4e22, 6e20], "exclude": [0, 0, 1]}
+    table = runs.read(points, losses=False)
+    assert "loss" not in table
+    assert [note.code for note in table.notes] == ["derived-D", "rows-excluded"]
+    inputs = runs.inputs(table, laws.precision)
+    assert inputs["N"].tolist() == [7e10, 7e9]
+    assert inputs["D"] == pytest.approx([1.4e12, 2e12])
+    assert inputs["P_w"].tolist() == [16, 16]
+    with pytest.raises(JscaleError, match="no column for 'loss'"):
+        runs.read(points)
+    # Losses that some points already have may be in the table, and incomplete.
+    partly = runs.read({**points, "loss": [1.9, None, 2.4]}, losses=False)
+    assert runs.inputs(partly, laws.chinchilla)["N"].tolist() == [7e10, 7e9]
+    # One point, or points on one ray, are no reason for a note.
+    ray = runs.read({"N": [1e9, 1e10], "D": [2e10, 2e11]}, losses=False)
+    assert [note.code for note in ray.notes] == ["derived-C"]
+
+
+def test_a_table_of_inputs_without_rows_or_columns():
+    with pytest.raises(JscaleError, match="all 1 rows are excluded"):
+        runs.inputs(runs.read({"N": [1], "D": [1], "exclude": [1]}, losses=False), laws.chinchilla)
+    with pytest.raises(JscaleError, match="needs column 'D'"):
+        runs.inputs(runs.read({"N": [1e9]}, losses=False), laws.chinchilla)
+    with pytest.raises(JscaleError, match="no column for N, D or C"):
+        runs.read({"name": ["a"]}, losses=False)

@@ -9,7 +9,8 @@
 | ``parsing`` | numbers and ``name=value`` pairs as text |
 | ``inputs`` | tables, laws, parameters, keys and objectives from the text of an argument |
 | ``planning`` | plans with bands as JSON objects |
-| ``forecasts`` | the points of a forecast and its rows as JSON objects |
+| ``points`` | the points of a forecast, from ``--at`` and ``--from`` |
+| ``forecasts`` | forecasts as JSON objects |
 | ``interval_tables`` | intervals and coverage as JSON objects and as tables |
 | ``output`` | strict JSON, tables for people, atomic files |
 """
@@ -24,6 +25,7 @@ from jscale.cli.support import (
     output,
     parsing,
     planning,
+    points,
     session,
 )
 
@@ -37,5 +39,6 @@ __all__ = [
     "output",
     "parsing",
     "planning",
+    "points",
     "session",
 ]
