@@ -10,6 +10,7 @@ from tests.cli.test_bad_input import rejected
 
 PARAMS = ("--params", "hoffmann2022", "--budget", "1e21")
 DRAWS = ("--posterior", "draws.nc", "--budget", "1e21")
+POINT = ("--params", "hoffmann2022", "--at", "N=1e9,D=1e10")
 FISHER = ("--kinds", "fisher,sandwich")
 SAMPLER = (("--chains", 2), ("--warmup", 50), ("--draws", 50), ("--seed", 1))
 EXCLUDED = (("--include-excluded",),)
@@ -33,6 +34,10 @@ CASES = (
     (("plan", *PARAMS), (*SAMPLER, *EXCLUDED), "nothing is sampled"),
     (("plan", *DRAWS), (*SAMPLER, *EXCLUDED), "nothing is sampled"),
     (("plan", *PARAMS), (("--bits", "free"),), "no training precision"),
+    (("plan", *PARAMS), (("--errors", "normal"), ("--prior", "E=lognormal(1,1)")), "is sampled"),
+    (("predict", *POINT), (*SAMPLER[:3], *EXCLUDED), "nothing is sampled"),
+    (("predict", *POINT), (("--errors", "normal"), ("--prior", "E=lognormal(1,1)")), "is sampled"),
+    (("predict", *POINT), (("--seed", 1), ("--level", 0.5)), "no band"),
     (("report", "runs.csv", "--posterior", "draws.nc"), SAMPLER, "nothing is sampled"),
     (("calibrate", "runs.csv", *FISHER), (("--draws", 10),), "--kinds that are no bootstrap"),
     (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' applies only to"),
@@ -43,7 +48,8 @@ EFFECTIVE = (
     "law fix tie weights starts include_excluded out as_json params posterior budget",
     "bootstrap intervals require_converged curve by size post_bits title holdout nested noise",
     "simulations figure target kinds level variant vary column turns_at require_agreement resume",
-    "train_below leave_out folds cluster cuts baseline require_coverage errors sampler",
+    "train_below leave_out folds cluster cuts baseline require_coverage sampler",
+    "from_file",
 )
 """Options of a verb that change its result in every combination, apart from those in ``CASES``;
 ``--seed`` of a verb without random numbers says so in its help text."""
