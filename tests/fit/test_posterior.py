@@ -137,7 +137,7 @@ def test_numpyro_gives_the_same_posterior(posterior):
 
 
 def test_a_ridge_widens_the_posterior(posterior):
-    # With 10 of the keys 3 to 14 alpha was 2.9 to 5.0 and beta 9.8 to 16 times as wide, and the rank
+    # With 10 of the keys 3 to 14 alpha was 2.9 to 5.0 and beta 9.8 to 16 times as wide, the rank
     # correlation -0.61 to -0.80; another machine's rounding changes the chains as another key does.
     # With the other two a chain stayed at an end of the ridge (R-hat 1.8).
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SETTINGS)

@@ -194,6 +194,12 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
         status = str(posterior.status).replace("_", " ")
         sampler = f"NUTS, {chains}, {study.draw_count:,} draws, {divergences}"
         rows.append(("Posterior", f"{sampler}; {status}"))
+        given = ", ".join(f"{name} ~ {prior}" for name, prior in posterior.priors.items())
+        rows.append(("Errors", str(posterior.errors)))
+        rows.append(("Priors", f"{given}; the others of the law" if given else "of the law"))
+        if posterior.seed:
+            seed = " ".join(map(str, posterior.seed))
+            rows.append(("Sampled with", f"jscale {posterior.version}, random key {seed}"))
         rows.append(("Intervals", "medians as lines, 50% and 90% credible intervals as bands"))
     if analysis.forecast is not None:
         if study.training_bits:
