@@ -137,14 +137,11 @@ def test_numpyro_gives_the_same_posterior(posterior):
 
 
 def test_a_ridge_widens_the_posterior(posterior):
-    # With 10 of the keys 3 to 14 alpha was 2.9 to 5.0 and beta 9.8 to 16 times as wide, the rank
-    # correlation -0.61 to -0.80; another machine's rounding changes the chains as another key does.
-    # With the other two a chain stayed at an end of the ridge (R-hat 1.8).
+    # With 12 keys alpha was 3.0 to 4.7 and beta 11 to 15 times as wide, the rank correlation
+    # -0.56 to -0.83, and R-hat 1.007 to 1.5; another machine's rounding changes the chains as
+    # another key does.
     ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(4), **SETTINGS)
-    if ridge.summary["alpha"]["rhat"] >= 1.1:
-        assert ridge.status == Status.not_converged
-        ridge = fit.posterior(laws.chinchilla, frontier(), key=jax.random.key(5), **SETTINGS)
-    assert ridge.summary["alpha"]["rhat"] < 1.1
+    assert ridge.status == Status.not_converged
     assert "prior_dominated" in {note.code for note in ridge.notes}
     for name, factor in {"alpha": 2.0, "beta": 5.0}.items():
         assert ridge.summary[name]["sd"] > factor * posterior.summary[name]["sd"], name

@@ -7,11 +7,14 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 
-from jscale import fit, laws
+from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
+from jscale.fit.bayes._model import pose
 from jscale.fit.bayes._prior_text import FAMILIES, parsed_prior, parsed_priors, prior_text
 from jscale.fit.bayes._priors import written
+from jscale.fit.bayes._ridge import straightened
+from jscale.fit.bayes._whitening import _by_site, free_size
 from jscale.laws.roles import Prior, lognormal
 from tests.fit.tables import HOFFMANN, isoflop
 
@@ -143,3 +146,58 @@ def test_published_priors_are_about_the_published_constants():
 def test_a_law_without_published_constants_has_no_such_priors():
     with pytest.raises(JscaleError, match="law 'coupled' has no published constants"):
         fit.model(laws.coupled, isoflop(), priors="published")
+
+
+def ladder(seed: int) -> runs.Runs:
+    """Eight sizes with an exponent of 0.1 above a floor of 0.5, with noise of 1%."""
+    truth = {"L_inf": 0.5, "A": 2.0 * 5e8**0.1, "alpha": 0.1}
+    design = {"N": np.geomspace(3e7, 1e10, 8)}
+    key = jax.random.key(seed)
+    return runs.simulate(laws.power_size, truth, design, noise=0.01, key=key)
+
+
+def test_ladders_of_few_sizes_hold_small_exponents():
+    """90% intervals of 40 ladders; with lognormal(0.35, 0.35) 10% of them held either."""
+    covered = []
+    for seed in range(40):
+        posterior = fit.posterior(
+            laws.power_size,
+            ladder(seed),
+            key=jax.random.key(seed),
+            errors="normal",
+            sampler="importance",
+        )
+        rows = posterior.summary
+        covered.append(
+            [rows[n]["q05"] <= x <= rows[n]["q95"] for n, x in {"alpha": 0.1, "L_inf": 0.5}.items()]
+        )
+    assert (np.mean(covered, axis=0) >= 0.75).all()
+
+
+def test_chains_move_along_the_ridge_of_a_ladder():
+    """Without straightened coordinates 4,000 draws had an ESS of 10 to 350, with them 400."""
+    settings = {"chains": 4, "warmup": 1000, "draws": 1000, "errors": "normal"}
+    posterior = fit.posterior(laws.power_size, ladder(1), key=jax.random.key(1), **settings)
+    assert posterior.summary["alpha"]["ess_bulk"] > 300
+
+
+@pytest.mark.parametrize("law", [laws.power_size, laws.chinchilla, laws.coupled, laws.precision])
+def test_straightened_coordinates_have_the_same_volume(law):
+    """A shear: the determinant of its Jacobian is 1, so that densities need no correction."""
+    problem = pose(law, isoflop(), None).problem
+    with float64(), jax.numpy_dtype_promotion("standard"):
+        size = free_size(problem)
+        point = jax.random.normal(jax.random.key(0), (size,))
+
+        def flat(u):
+            return jnp.concatenate([jnp.ravel(x) for x in _by_site(problem, u).values()])
+
+        jacobian = jax.jacfwd(flat)(point)
+    assert not np.allclose(jacobian, np.eye(size))
+    assert np.linalg.det(jacobian) == pytest.approx(1.0, rel=1e-10)
+
+
+def test_a_prior_of_the_caller_on_the_floor_leaves_coordinates_as_they_are():
+    problem = pose(laws.chinchilla, isoflop(), {"E": "normal(1.7, 0.1)"}).problem
+    values = {"E": jnp.zeros(()), "A_centred": jnp.ones(()), "alpha": jnp.ones(())}
+    assert straightened(problem, values) == values

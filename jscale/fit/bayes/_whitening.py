@@ -15,6 +15,7 @@ from numpyro.infer.util import constrain_fn, potential_energy
 from jscale._core.programs import program
 from jscale._core.solve import newton
 from jscale.fit.bayes._model import Problem, sites
+from jscale.fit.bayes._ridge import straightened
 
 _MODE_STARTS = 8
 _MODE_RESOLUTION = 1e-6
@@ -104,7 +105,7 @@ def _by_site(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
         end = first + math.prod(shape)
         values[name] = u[first:end].reshape(shape)
         first = end
-    return values
+    return straightened(problem, values)
 
 
 def _free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:
