@@ -126,7 +126,7 @@ def other_effects(
     for i, name in enumerate(errors.effects or ()):
         if i != main_effect(arrays):
             is_in = at.clusters[i][:, None] == jnp.arange(len(arrays.effects[i]))
-            columns.append(noise[effect_scale_site(name)] * is_in)
+            columns.append(jnp.where(is_in, noise[effect_scale_site(name)], 0.0))
     return columns
 
 
