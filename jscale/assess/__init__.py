@@ -26,6 +26,13 @@ from jscale.assess.backtesting import (
 )
 from jscale.assess.comparison import Comparison, Contender, NestedTest, compare
 from jscale.assess.coverage import Calibration, Coverage, calibrate
+from jscale.assess.ensembles import (
+    BandCorrection,
+    Ensemble,
+    Member,
+    ensemble,
+    ensemble_forecaster,
+)
 from jscale.assess.published import Reproduction, reproduce, reproducible
 from jscale.assess.robustness import OBJECTIVES, Sensitivity, Specification, sensitivity
 from jscale.assess.targets import Quantity, quantity
@@ -34,17 +41,20 @@ __all__ = [
     "OBJECTIVES",
     "Backtest",
     "BacktestedLaw",
+    "BandCorrection",
     "BandCoverage",
     "Calibration",
     "Comparison",
     "Contender",
     "Coverage",
+    "Ensemble",
     "Forecast",
     "ForecastScores",
     "Forecaster",
     "HeldOutRun",
     "LackOfFit",
     "LargestRuns",
+    "Member",
     "NestedTest",
     "Quantity",
     "Reproduction",
@@ -55,6 +65,8 @@ __all__ = [
     "calibrate",
     "compare",
     "doubts",
+    "ensemble",
+    "ensemble_forecaster",
     "in_sample_band",
     "lack_of_fit",
     "largest_runs",

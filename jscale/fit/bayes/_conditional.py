@@ -30,9 +30,6 @@ from jscale.fit.objective import padded_size
 if TYPE_CHECKING:
     from jscale.fit.bayes._posterior import Posterior
 
-_BATCH = 16
-"""Draws that are computed together."""
-
 
 class Components(NamedTuple):
     """What adds to the law at new runs, each (draws, points): to its log, or with additive errors
@@ -177,4 +174,4 @@ def _at_draws(
         residual = loss - predicted if errors.additive else jnp.log(loss) - jnp.log(predicted)
         return conditional(errors, arrays, place, noise, residual)
 
-    return jax.lax.map(one, (params, noise, turn), batch_size=_BATCH)
+    return jax.lax.map(one, (params, noise, turn))

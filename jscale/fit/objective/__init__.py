@@ -6,7 +6,13 @@ from jscale.fit.objective._clusters import (
     default_cluster_column,
     few_clusters_note,
 )
-from jscale.fit.objective._compiled_form import compiled_form, pad, pad_zeros, padded_size
+from jscale.fit.objective._compiled_form import (
+    compiled_form,
+    pad,
+    pad_zeros,
+    padded_at_least,
+    padded_size,
+)
 from jscale.fit.objective._coordinates import Coordinates, centred_coordinates
 from jscale.fit.objective._linearize import (
     BY_ROW,
@@ -80,6 +86,7 @@ __all__ = [
     "objective_at",
     "pad",
     "pad_zeros",
+    "padded_at_least",
     "padded_size",
     "params_at",
     "require_enough_runs",

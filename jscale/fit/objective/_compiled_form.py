@@ -4,6 +4,9 @@ A program belongs to the shapes of its arguments. Without padding every number o
 programs of its own, which take seconds to compile and 30 MB a fit.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +17,9 @@ from jscale.laws.declaration import held_form
 
 _SMALLEST = 32
 """Up to this many rows a step takes the same time."""
+
+
+_least_rows: ContextVar[int] = ContextVar("least_rows", default=0)
 
 
 class Compiled(NamedTuple):
@@ -28,8 +34,22 @@ class Compiled(NamedTuple):
     fit_data: FitData
 
 
+@contextmanager
+def padded_at_least(rows: int) -> Iterator[None]:
+    """A scope in which smaller tables are padded to the size of one with so many rows.
+
+    Fits to some of the runs of a table then have the programs of fits to all.
+    """
+    token = _least_rows.set(rows)
+    try:
+        yield
+    finally:
+        _least_rows.reset(token)
+
+
 def padded_size(rows: int) -> int:
     """The number of rows, padding included, of 32, 64, 128, 192, 256, 384, 512, 768 and so on."""
+    rows = max(rows, _least_rows.get())
     size = _SMALLEST
     while size < rows:
         size *= 2

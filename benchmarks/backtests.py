@@ -1,0 +1,196 @@
+"""Do forecast bands hold on held-out larger runs? The table of docs/forecasts.md.
+
+Every public table and group is cut at 60% and at 80% of its runs by compute. Three forecasters are
+fitted to the smaller runs and judged by the others: the law alone with Student-t errors, the
+ensemble that is the default of ``jscale predict``, and the law's point fit with the in-sample RMS
+as its band.
+
+Run: ``python -m benchmarks.backtests [--out FILE.json] [TABLE ...]``; tables that FILE already
+holds are not run again.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jscale import assess, laws, runs
+from jscale.assess import Forecaster, ForecastScores
+from jscale.fit.objective import padded_at_least
+from jscale.laws import LawFunction
+from jscale.runs import Runs
+
+CUTS = (0.6, 0.8)
+SEED = 0
+_LONG = 30
+"""Held-out runs from which on a table's own coverage is judged."""
+
+
+class Entry(NamedTuple):
+    """A table of runs, its law, and the laws of the ensemble (None: chosen by its columns)."""
+
+    name: str
+    table: Runs
+    law: LawFunction
+    ensemble: tuple[LawFunction, ...] | None
+
+
+def entries() -> Iterator[Entry]:
+    """The public tables, one protocol, corpus or subset at a time."""
+    dense = laws.chinchilla
+    yield Entry("chinchilla", runs.dataset("chinchilla"), dense, None)
+    for name, columns in (
+        ("gadre", ("group",)),
+        ("porian", ("hparams", "warmup", "decay", "param_count", "eval")),
+        ("llama3-isoflop", ()),
+        ("gemstones", ("subset",)),
+    ):
+        for label, table in _groups(runs.dataset(name), columns):
+            yield Entry(f"{name} {label}".strip(), table, dense, None)
+    if (marin := _marin()) is not None:
+        yield Entry("marin", marin, dense, None)
+    yield Entry(
+        "datablations",
+        runs.dataset("datablations"),
+        laws.data_constrained,
+        (laws.data_constrained,),
+    )
+    quest = (laws.low_precision, laws.generalised_precision)
+    yield Entry("quest", runs.dataset("quest"), laws.low_precision, quest)
+    precision = (laws.precision,)
+    yield Entry("precision-runs", runs.dataset("precision-runs"), laws.precision, precision)
+
+
+def _groups(table: Runs, columns: tuple[str, ...]) -> Iterator[tuple[str, Runs]]:
+    if not columns:
+        yield "", table
+        return
+    labels = np.array(
+        ["-".join(map(str, row)) for row in zip(*(table[c] for c in columns), strict=True)]
+    )
+    for label in np.unique(labels):
+        yield label, table.where(labels == label)
+
+
+def _marin() -> Runs | None:
+    """Marin's runs, which have no loader of their own, where the folder of public data has them."""
+    folder = os.environ.get("JSCALE_DATA")
+    path = Path(folder or "") / "marin_isoflop" / "marin_isoflop_dclm.csv"
+    return runs.read(path) if folder and path.exists() else None
+
+
+def measure(entry: Entry) -> list[dict[str, Any]]:
+    """One row for every forecaster and cut."""
+    methods: dict[str, LawFunction | Forecaster] = {
+        "law alone": entry.law,
+        "ensemble": assess.ensemble_forecaster(entry.ensemble, entry.table),
+        "in-sample RMS": assess.in_sample_band(entry.law),
+    }
+    rows = []
+    for kind, method in methods.items():
+        start = time.perf_counter()
+        key = jax.random.key(SEED)
+        with padded_at_least(len(entry.table)):
+            result = assess.backtest(method, entry.table, errors="student", key=key, cuts=CUTS)
+        seconds = time.perf_counter() - start
+        own = [
+            _row(entry.name, kind, share, scores, seconds)
+            for share, scores in zip(CUTS, result.laws[0].cuts, strict=True)
+        ]
+        for row in own:
+            print(json.dumps(row), flush=True)
+        rows += own
+    return rows
+
+
+def _row(
+    name: str, kind: str, share: float, scores: ForecastScores, seconds: float
+) -> dict[str, Any]:
+    return {
+        "table": name,
+        "forecaster": kind,
+        "cut": share,
+        "held_out": scores.count,
+        "coverage": {f"{band.level:g}": band.coverage for band in scores.bands},
+        "crps": scores.crps,
+        "rmsle": scores.rmsle,
+        "width": next(band.width for band in scores.bands if band.level == 0.8),
+        "seconds": round(seconds, 1),
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """The Markdown table of each forecaster, over all cuts."""
+    lines = [
+        "| forecaster | splits | rows | cover 50 / 80 / 95 (by row) | lowest 80 / 95 | CRPS mean, "
+        "median | RMSLE | width of 80% |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind in dict.fromkeys(row["forecaster"] for row in rows):
+        own = [row for row in rows if row["forecaster"] == kind]
+        counts = np.array([row["held_out"] for row in own])
+        covers = [
+            np.average([row["coverage"][level] for row in own], weights=counts)
+            for level in ("0.5", "0.8", "0.95")
+        ]
+        large = [row for row in own if row["held_out"] >= _LONG]
+        lowest = [min(row["coverage"][level] for row in large) for level in ("0.8", "0.95")]
+        crps = np.array([row["crps"] for row in own])
+        lines.append(
+            f"| {kind} | {len(own)} | {counts.sum():,} | "
+            f"{' / '.join(f'{cover:.2f}' for cover in covers)} | "
+            f"{lowest[0]:.2f} / {lowest[1]:.2f} | {crps.mean():.4f}, {np.median(crps):.4f} | "
+            f"{np.mean([row['rmsle'] for row in own]):.4f} | "
+            f"{np.mean([row['width'] for row in own]):.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def by_table(rows: list[dict[str, Any]]) -> str:
+    """The Markdown table of each table and cut."""
+    lines = [
+        "| table | cut | held out | law alone 80% / CRPS | ensemble 50 / 80 / 95 / CRPS / width | "
+        "in-sample RMS 80% / CRPS |",
+        "|---|---|---|---|---|---|",
+    ]
+    keys = dict.fromkeys((row["table"], row["cut"]) for row in rows)
+    for table, cut in keys:
+        own = {row["forecaster"]: row for row in rows if (row["table"], row["cut"]) == (table, cut)}
+        law, mixed, band = (own[kind] for kind in ("law alone", "ensemble", "in-sample RMS"))
+        covers = " / ".join(f"{mixed['coverage'][level]:.2f}" for level in ("0.5", "0.8", "0.95"))
+        lines.append(
+            f"| {table} | {cut} | {law['held_out']} | {law['coverage']['0.8']:.2f} / "
+            f"{law['crps']:.4f} | {covers} / {mixed['crps']:.4f} / {mixed['width']:.3f} | "
+            f"{band['coverage']['0.8']:.2f} / {band['crps']:.4f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure the tables that are not in the file yet, and print all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", help="names of tables (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("backtests.json"))
+    arguments = parser.parse_args()
+
+    rows = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
+    for entry in entries():
+        if arguments.tables and not any(name in entry.name for name in arguments.tables):
+            continue
+        if any(row["table"] == entry.name for row in rows):
+            continue
+        rows += measure(entry)
+        arguments.out.write_text(json.dumps(rows, indent=1))
+    print(summary(rows))
+    print()
+    print(by_table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The candidates of an ensemble: laws that a table can fit, each with error models."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.text import shown
+from jscale.fit import ErrorModel
+from jscale.fit.errors import as_error_model
+from jscale.laws import LawFunction, catalogue, describe
+from jscale.runs import Runs
+
+_SCALE_TERMS = ("C", "D/N")
+"""What the scale of errors is a power of: small models scatter more, and so do models trained on
+few tokens for their size (Chinchilla's runs below five tokens a parameter three times as much)."""
+_BY_INPUTS = (
+    (("N", "D", "U"), ("data_constrained",)),
+    (("N", "D", "P_post"), ("precision",)),
+    (("N", "D", "P_a", "P_kv"), ("low_precision",)),
+    (("N", "D", "P_w"), ("qat",)),
+    (("N", "D"), ("chinchilla", "coupled")),
+    (("C",), ("power_compute",)),
+    (("N",), ("power_size",)),
+    (("D",), ("power_data",)),
+)
+"""Laws for tables in which these quantities vary; the first that applies."""
+_MIN_SPARE_RUNS = 4
+"""Runs beyond the law's parameters that a discrepancy needs."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A law with an error model.
+
+    Attributes:
+        law: a declared law.
+        errors: its error model.
+    """
+
+    law: LawFunction
+    errors: ErrorModel
+
+    @property
+    def name(self) -> str:
+        """The law and the error model: ``coupled, student``."""
+        return f"{describe(self.law).name}, {self.errors}"
+
+
+def candidates_of(laws: Any, table: Runs, errors: Any) -> tuple[Candidate, ...]:
+    """Every law with every error model.
+
+    Args:
+        laws: a declared law, several, or None for those that suit the columns of the table.
+        table: validated runs.
+        errors: an error model or its text, several, or None for two: independent Student-t errors,
+            and normal ones about the law and a discrepancy.
+
+    Raises:
+        JscaleError: no law suits the table, none is given, or one is given twice.
+    """
+    chosen = _laws_for(table) if laws is None else _listed(laws)
+    if not chosen:
+        raise JscaleError(": expected at least one law", argument="laws")
+    names = [describe(law).name for law in chosen]
+    if repeated := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise JscaleError(f": {shown(repeated[0])} is given twice", argument="laws")
+
+    candidates = []
+    for law in chosen:
+        models = _errors_for(law, table) if errors is None else _error_models(errors)
+        candidates += [Candidate(law, model) for model in models]
+    return tuple(candidates)
+
+
+def _listed(values: Any) -> Sequence[Any]:
+    several = isinstance(values, Iterable) and not isinstance(values, str)
+    return list(values) if several else [values]
+
+
+def _error_models(errors: Any) -> tuple[ErrorModel, ...]:
+    models = tuple(as_error_model(each) for each in _listed(errors))
+    if len(set(models)) < len(models):
+        raise JscaleError(": an error model is given twice", argument="errors")
+    return models
+
+
+def _laws_for(table: Runs) -> list[LawFunction]:
+    varying = {name for name in ("N", "D", "U", "C") if _varies(table, name)}
+    varying |= {name for name in ("P_w", "P_a", "P_kv", "P_post") if _varies(table, name)}
+    by_name = {describe(law).name: law for law in catalogue}
+    for needed, names in _BY_INPUTS:
+        if varying.issuperset(needed):
+            return [by_name[name] for name in names]
+    raise JscaleError(
+        f"{table.name}: no law can be chosen by itself, since none of N, D and C varies (it has: "
+        f"{table.listing}); name one"
+    )
+
+
+def _errors_for(law: LawFunction, table: Runs) -> tuple[ErrorModel, ...]:
+    """Independent Student-t errors, and the error model with a discrepancy where runs allow it."""
+    record = describe(law)
+    if record.output.column != "loss":
+        return (ErrorModel("student"),)
+    scale = tuple(term for term in _SCALE_TERMS if _term_varies(table, term))
+    smooth = Candidate(law, ErrorModel("normal", scale=scale, discrepancy=()))
+    return (ErrorModel("student"), *([smooth.errors] if is_enough(smooth, table) else []))
+
+
+def is_enough(candidate: Candidate, table: Runs) -> bool:
+    """Whether the runs differ enough in their inputs for a discrepancy, if there is one."""
+    if candidate.errors.discrepancy is None:
+        return True
+    record = describe(candidate.law)
+    inputs = [table[name][table.kept] for name in record.input_names if name in table]
+    distinct = len(np.unique(np.stack(inputs, axis=1), axis=0))
+    return distinct >= len(record.parameters) + _MIN_SPARE_RUNS
+
+
+def _term_varies(table: Runs, term: str) -> bool:
+    parts = term.split("/")
+    if not all(part in table for part in parts):
+        return False
+    values = np.prod([table[part] ** (1 - 2 * i) for i, part in enumerate(parts)], axis=0)
+    values = values[table.kept]
+    return bool(np.all(values > 0)) and len(np.unique(np.round(np.log(values), 6))) > 1
+
+
+def _varies(table: Runs, name: str) -> bool:
+    if name not in table:
+        return False
+    values = table[name][table.kept]
+    return values.dtype.kind == "f" and len(np.unique(values)) > 1

@@ -1,0 +1,104 @@
+"""Bands corrected by how forecasts of held-out runs turned out, by distance from the runs."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import ndtri
+
+from jscale._core.notes import Note
+from jscale.fit import Prediction
+
+PRIOR_LOG_FACTOR = (0.0, 0.3)
+PRIOR_SLOPE = (0.0, 0.3)
+"""Mean and standard deviation over public tables of the log of the factor, next to the runs, and of
+its change per decade of compute."""
+_MAX_SURPRISE = 4.0
+"""Standard normal scores are at most this: draws say nothing of rarer events."""
+MAX_DECADES = 2.0
+"""Beyond this distance the factor no longer changes: backtests hardly reach further."""
+
+
+@dataclass(frozen=True)
+class BandCorrection:
+    """The factor by which bands are widened about their median.
+
+    ``factor = exp(log_factor + slope * decades)``, with decades of compute beyond the runs.
+
+    Attributes:
+        log_factor: at the edge of the runs.
+        slope: per decade.
+        count: number of forecasts of held-out runs that it comes from; 0 for none.
+        clusters: number of clusters that these runs form.
+        furthest: decades beyond the runs of the furthest of them.
+    """
+
+    log_factor: float = 0.0
+    slope: float = 0.0
+    count: int = 0
+    clusters: int = 0
+    furthest: float = 0.0
+
+    def factor(self, decades: np.ndarray | float) -> np.ndarray:
+        """The factor at distances in decades of compute; inside the runs that at their edge."""
+        beyond = np.clip(np.nan_to_num(np.asarray(decades, float)), 0.0, MAX_DECADES)
+        return np.exp(self.log_factor + self.slope * beyond)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """A sentence on the correction; none where there is none."""
+        if not self.count:
+            return ()
+        edge, decade = self.factor(0.0), self.factor(1.0)
+        message = (
+            f"forecasts of {self.count} held-out runs: bands are multiplied by {edge:.2f} next to "
+            f"the runs and by {decade:.2f} a decade of compute beyond them"
+        )
+        evidence = {"edge": float(edge), "decade": float(decade), "count": self.count}
+        return (Note("calibrated-bands", "info", message, evidence),)
+
+
+def fit_correction(pit: np.ndarray, decades: np.ndarray, clusters: np.ndarray) -> BandCorrection:
+    """The factor under which normal scores of held-out runs have unit variance.
+
+    The mode of a normal likelihood with the prior of the public tables; the runs of a cluster count
+    as one.
+
+    Args:
+        pit: (rows,) probability integral transforms of the forecasts.
+        decades: (rows,) of compute beyond the fitted runs.
+        clusters: (rows,) label of each run.
+    """
+    known = np.isfinite(pit) & np.isfinite(decades)
+    if not known.any():
+        return BandCorrection()
+    limit = _MAX_SURPRISE
+    scores = np.clip(ndtri(np.clip(pit[known], 1e-6, 1 - 1e-6)), -limit, limit)
+    beyond = np.clip(decades[known], 0.0, MAX_DECADES)
+    _, labels = np.unique(clusters[known], return_inverse=True)
+    sizes = np.bincount(labels)
+    weight = 1 / sizes[labels]
+
+    def objective(x: np.ndarray) -> float:
+        log_scale = x[0] + x[1] * beyond
+        likelihood = np.sum(weight * (log_scale + 0.5 * scores**2 * np.exp(-2 * log_scale)))
+        (mean, sd), (slope, slope_sd) = PRIOR_LOG_FACTOR, PRIOR_SLOPE
+        return likelihood + 0.5 * ((x[0] - mean) / sd) ** 2 + 0.5 * ((x[1] - slope) / slope_sd) ** 2
+
+    start = np.array([PRIOR_LOG_FACTOR[0], PRIOR_SLOPE[0]])
+    log_factor, slope = minimize(objective, start, method="BFGS").x
+    return BandCorrection(
+        float(log_factor), float(slope), int(known.sum()), len(sizes), float(beyond.max())
+    )
+
+
+def corrected(prediction: Prediction, correction: BandCorrection) -> Prediction:
+    """The prediction with its draws of new runs moved away from, or towards, their median."""
+    factor = correction.factor(prediction.decades["C"])
+    draws = prediction.draws
+    with np.errstate(divide="ignore", invalid="ignore"):
+        positive = bool((np.nan_to_num(draws, nan=1.0) > 0).all())
+        level = np.log(draws) if positive else draws
+        middle = np.nanmedian(level, axis=0)
+        moved = middle + factor * (level - middle)
+    return replace(prediction, draws=np.exp(moved) if positive else moved)
