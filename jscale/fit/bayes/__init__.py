@@ -6,7 +6,7 @@ from jscale._core.lazy import lazy_names
 from jscale.fit.bayes._diagnostics import ESS_WARNING, RHAT_WARNING
 from jscale.fit.bayes._posterior import Posterior, load, posterior
 from jscale.fit.bayes._predict import predict
-from jscale.fit.bayes._prior_text import parsed_priors
+from jscale.fit.bayes.priors import parsed_priors
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._model import model

@@ -14,8 +14,7 @@ from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import shown
-from jscale.fit.bayes._priors import Priors, as_distribution, resolved_priors, support_of
-from jscale.fit.bayes._published import CENTRED
+from jscale.fit.bayes.priors import CENTRED, Priors, as_distribution, resolved_priors, support_of
 from jscale.fit.errors import (
     ErrorArrays,
     ErrorModel,
@@ -40,6 +39,8 @@ from jscale.laws.declaration import held_form
 from jscale.runs import Data, Runs, select
 
 Model = Callable[[], None]
+_OF_LOSSES = frozenset({"loss_min", "floor_max"})
+"""Entries of a centre that are losses: a floor, or a unit of a coefficient."""
 
 
 def model(
@@ -261,7 +262,7 @@ def _require_scale_of_floor(law: LawFunction, table: Runs, data: Data) -> None:
         if p.role.anchor is not None and {"loss_min", "floor_max"} & p.role.anchor.names
     ]
     if floors:
-        hint = f", since {floors[0]} of law {describe(law).name!r} lies between 0 and the losses"
+        hint = f", since {floors[0]} of law {describe(law).name!r} is in units of the losses"
         require_positive_losses(law, table, data, hint)
 
 

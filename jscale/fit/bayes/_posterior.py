@@ -32,7 +32,7 @@ from jscale.runs import Runs
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._model import Posed
-    from jscale.fit.bayes._priors import Priors
+    from jscale.fit.bayes.priors import Priors
 
 SAMPLERS = ("nuts", "importance")
 
@@ -142,7 +142,7 @@ class Posterior:
             >>> tree["log_likelihood"]["log_loss"].shape
             (2, 100, 16)
         """
-        from jscale.fit.bayes._export import arviz_tree
+        from jscale.fit.bayes.export import arviz_tree
 
         return arviz_tree(self, self._attributes())
 
@@ -288,10 +288,10 @@ def posterior(
         0.3
     """
     from jscale.fit.bayes._model import pose
-    from jscale.fit.bayes._prior_draws import overlaps
-    from jscale.fit.bayes._priors import written
     from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes._whitening import whiten
+    from jscale.fit.bayes.export import overlaps
+    from jscale.fit.bayes.priors import written
 
     # 1. Check the arguments.
     check_key(key)

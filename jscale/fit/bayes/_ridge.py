@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jscale.fit.bayes._model import Problem
-from jscale.fit.bayes._published import CENTRED
+from jscale.fit.bayes.priors import CENTRED
 from jscale.laws import Parameter, Record, describe
 
 _LEAST_EXCESS = 1.05

@@ -58,14 +58,12 @@ def fitted_rows(
         return None
     entries = _entries(columns)
 
-    # 1. The variables that there must be, and no other one.
+    # 1. The variables that there must be; other programs may have added more.
     single = [LOSS, *record.input_names] + [LOSS_SE] * errors.known
     single += [column_variable(i) for i in range(len(entries))]
     expected = single + [INDUCING] * (errors.discrepancy is not None)
     if missing := [name for name in expected if name not in arrays]:
         raise JscaleError(f"{where}: no variable {enumerated(missing)} of the runs; sample again")
-    if unknown := [name for name in arrays if name not in expected]:
-        raise JscaleError(f"{where}: variable {enumerated(unknown)} of the runs is unknown")
 
     # 2. Shapes and values.
     shape = arrays[LOSS].shape

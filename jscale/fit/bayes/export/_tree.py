@@ -10,9 +10,9 @@ from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
 from jscale.fit.bayes import _arviz
 from jscale.fit.bayes._model import problem_of, with_priors
-from jscale.fit.bayes._pointwise import pointwise
-from jscale.fit.bayes._prior_draws import prior_draws
-from jscale.fit.bayes._prior_text import parsed_prior
+from jscale.fit.bayes.export._pointwise import pointwise
+from jscale.fit.bayes.export._prior_draws import prior_draws
+from jscale.fit.bayes.priors import parsed_prior
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._posterior import Posterior

@@ -10,8 +10,8 @@ import numpyro.distributions as dist
 from jscale._core.errors import JscaleError
 from jscale._core.supports import Support, positive, real, unit
 from jscale._core.text import did_you_mean, enumerated, shown
-from jscale.fit.bayes._prior_text import PUBLISHED, parsed_prior, prior_text
-from jscale.fit.bayes._published import CENTRED, published_priors
+from jscale.fit.bayes.priors._published import CENTRED, published_priors
+from jscale.fit.bayes.priors._text import PUBLISHED, parsed_prior, prior_text
 from jscale.laws import Record, roles
 
 Prior = roles.Prior | dist.Distribution
