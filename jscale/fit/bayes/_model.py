@@ -39,8 +39,6 @@ from jscale.laws.declaration import held_form
 from jscale.runs import Data, Runs, select
 
 Model = Callable[[], None]
-_OF_LOSSES = frozenset({"loss_min", "floor_max"})
-"""Entries of a centre that are losses: a floor, or a unit of a coefficient."""
 
 
 def model(
