@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from jscale import fit, laws, runs
-from jscale.fit.bayes._arviz import _HAS_TREES
+from jscale.fit.bayes._arviz import _HAS_TREES, smoothed_weights
 from tests.fit.tables import HOFFMANN, isoflop
 
 GROUPS = {
@@ -163,3 +163,13 @@ def test_the_truth_has_a_likely_log_likelihood(tree):
     mean = float(np.mean(density - np.log(600)))
     assert HOFFMANN
     assert mean == pytest.approx(-0.5 * np.log(2 * np.pi * np.e * 0.01**2), abs=0.4)
+
+
+@pytest.mark.smoke
+def test_smoothed_weights_know_the_shape_of_their_tail():
+    """Weights with a Pareto tail of shape 0.5 have that shape, and keep their number."""
+    weights = stats.genpareto.rvs(0.5, size=20_000, random_state=0) + 1.0
+    smoothed, shape = smoothed_weights(np.log(weights))
+    assert smoothed.shape == (20_000,)
+    assert shape == pytest.approx(0.5, abs=0.15)
+    assert smoothed.argmax() == weights.argmax()

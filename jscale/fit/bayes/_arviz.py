@@ -63,13 +63,15 @@ def diagnostics(draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
 
 def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     """Pareto-smoothed log weights (draws,), and the shape of the tail of the weights."""
+    smoothed: Any  # the two generations return other kinds of arrays
+    shape: Any
     if _HAS_TREES:
-        from arviz_stats.base import array_stats  # pyright: ignore[reportMissingImports]
-
-        smoothed, shape = array_stats.psislw(-log_weights)  # it takes negative log weights
+        tree = container({"posterior": {"log_ratio": -log_weights[None]}}, {})
+        ratios = tree["posterior"]["log_ratio"]  # it takes negative log weights
+        smoothed, shape = ratios.azstats.psislw(dim=["chain", "draw"])
     else:
         smoothed, shape = arviz.psislw(log_weights)
-    return np.asarray(smoothed), float(shape)
+    return np.asarray(smoothed).ravel(), float(shape)
 
 
 def _halves(chain: np.ndarray) -> np.ndarray:
