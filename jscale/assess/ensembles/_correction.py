@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import jax
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import ndtri
@@ -9,10 +10,17 @@ from scipy.special import ndtri
 from jscale._core.notes import Note
 from jscale.fit import Prediction
 
-PRIOR_LOG_FACTOR = (0.0, 0.3)
+PRIOR_LOG_FACTOR = (-0.2, 0.3)
 PRIOR_SLOPE = (0.0, 0.3)
-"""Mean and standard deviation over public tables of the log of the factor, next to the runs, and of
-its change per decade of compute."""
+"""Mean and standard deviation of the log of the factor next to the runs, and of its change per
+decade of compute. Over the public tables (docs/forecasts.md), bands of ensembles are rather too
+wide."""
+DRIFT = 0.007
+"""Error of the form of the law per decade of compute beyond the runs, as a share of the loss.
+
+Held-out runs do not show it, as they are near the others. On the public tables it lifts the lowest
+coverage of 80% bands from 50% to 58% at the same CRPS: where all candidates fit closely, they leave
+the runs together."""
 _MAX_SURPRISE = 4.0
 """Standard normal scores are at most this: draws say nothing of rarer events."""
 MAX_DECADES = 2.0
@@ -21,13 +29,15 @@ MAX_DECADES = 2.0
 
 @dataclass(frozen=True)
 class BandCorrection:
-    """The factor by which bands are widened about their median.
+    """How bands are widened or narrowed about their median by distance from the runs.
 
-    ``factor = exp(log_factor + slope * decades)``, with decades of compute beyond the runs.
+    ``factor = exp(log_factor + slope * decades)``, with decades of compute beyond the runs; and a
+    normal error of the log loss with the standard deviation ``drift * decades``.
 
     Attributes:
         log_factor: at the edge of the runs.
         slope: per decade.
+        drift: per decade.
         count: number of forecasts of held-out runs that it comes from; 0 for none.
         clusters: number of clusters that these runs form.
         furthest: decades beyond the runs of the furthest of them.
@@ -35,14 +45,18 @@ class BandCorrection:
 
     log_factor: float = 0.0
     slope: float = 0.0
+    drift: float = 0.0
     count: int = 0
     clusters: int = 0
     furthest: float = 0.0
 
     def factor(self, decades: np.ndarray | float) -> np.ndarray:
         """The factor at distances in decades of compute; inside the runs that at their edge."""
-        beyond = np.clip(np.nan_to_num(np.asarray(decades, float)), 0.0, MAX_DECADES)
-        return np.exp(self.log_factor + self.slope * beyond)
+        return np.exp(self.log_factor + self.slope * _beyond(decades))
+
+    def drift_at(self, decades: np.ndarray | float) -> np.ndarray:
+        """Standard deviation of the added error at distances in decades of compute."""
+        return self.drift * _beyond(decades)
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -52,10 +66,16 @@ class BandCorrection:
         edge, decade = self.factor(0.0), self.factor(1.0)
         message = (
             f"forecasts of {self.count} held-out runs: bands are multiplied by {edge:.2f} next to "
-            f"the runs and by {decade:.2f} a decade of compute beyond them"
+            f"the runs and by {decade:.2f} a decade of compute beyond them, where "
+            f"{self.drift:.1%} of the loss is added for the form of the law, as public tables show"
         )
         evidence = {"edge": float(edge), "decade": float(decade), "count": self.count}
-        return (Note("calibrated-bands", "info", message, evidence),)
+        return (Note("corrected-bands", "info", message, evidence),)
+
+
+def _beyond(decades: np.ndarray | float) -> np.ndarray:
+    """Decades above the runs; 0 inside and below, and where they are not known."""
+    return np.clip(np.nan_to_num(np.asarray(decades, float)), 0.0, MAX_DECADES)
 
 
 def fit_correction(pit: np.ndarray, decades: np.ndarray, clusters: np.ndarray) -> BandCorrection:
@@ -71,7 +91,7 @@ def fit_correction(pit: np.ndarray, decades: np.ndarray, clusters: np.ndarray) -
     """
     known = np.isfinite(pit) & np.isfinite(decades)
     if not known.any():
-        return BandCorrection()
+        return BandCorrection(drift=DRIFT)
     limit = _MAX_SURPRISE
     scores = np.clip(ndtri(np.clip(pit[known], 1e-6, 1 - 1e-6)), -limit, limit)
     beyond = np.clip(decades[known], 0.0, MAX_DECADES)
@@ -88,17 +108,33 @@ def fit_correction(pit: np.ndarray, decades: np.ndarray, clusters: np.ndarray) -
     start = np.array([PRIOR_LOG_FACTOR[0], PRIOR_SLOPE[0]])
     log_factor, slope = minimize(objective, start, method="BFGS").x
     return BandCorrection(
-        float(log_factor), float(slope), int(known.sum()), len(sizes), float(beyond.max())
+        log_factor=float(log_factor),
+        slope=float(slope),
+        drift=DRIFT,
+        count=int(known.sum()),
+        clusters=len(sizes),
+        furthest=float(beyond.max()),
     )
 
 
-def corrected(prediction: Prediction, correction: BandCorrection) -> Prediction:
-    """The prediction with its draws of new runs moved away from, or towards, their median."""
-    factor = correction.factor(prediction.decades["C"])
+def corrected(prediction: Prediction, correction: BandCorrection, key: jax.Array) -> Prediction:
+    """The prediction with its draws of new runs moved about their median, and the added error.
+
+    The added error of one draw grows with the distance and has one sign at all points.
+
+    Args:
+        prediction: of an ensemble.
+        correction: what to change.
+        key: for the added error.
+    """
+    decades = prediction.decades["C"]
+    factor, drift = correction.factor(decades), correction.drift_at(decades)
     draws = prediction.draws
-    with np.errstate(divide="ignore", invalid="ignore"):
-        positive = bool((np.nan_to_num(draws, nan=1.0) > 0).all())
-        level = np.log(draws) if positive else draws
-        middle = np.nanmedian(level, axis=0)
-        moved = middle + factor * (level - middle)
+    positive = bool((np.nan_to_num(draws, nan=1.0) > 0).all())
+    level = np.log(draws) if positive else draws
+    middle = np.nanmedian(level, axis=0)
+
+    unit = 1.0 if positive else np.abs(middle)
+    added = unit * drift * np.asarray(jax.random.normal(key, (len(draws), 1)))
+    moved = middle + factor * (level - middle) + added
     return replace(prediction, draws=np.exp(moved) if positive else moved)

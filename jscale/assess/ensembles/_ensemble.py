@@ -111,7 +111,8 @@ class Ensemble:
             if count:
                 key_of = jax.random.fold_in(key, i)
                 predictions.append(_thinned(member.posterior, count, key_of, inputs))
-        return corrected(mixture(predictions, self.notes), self.correction)
+        correction_key = jax.random.fold_in(key, len(self.members))
+        return corrected(mixture(predictions, self.notes), self.correction, correction_key)
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{name} {weight:.2f}" for name, weight in self.weights.items())

@@ -8,7 +8,6 @@ population Monte Carlo). The weights of the last round are Pareto-smoothed (Veht
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import logsumexp
 
 from jscale._core.notes import Note
 from jscale._core.programs import program
@@ -93,12 +92,17 @@ def _proposals(
     batches = jnp.asarray(free.reshape(-1, _BATCH, size))
     log_target = np.concatenate([np.asarray(_log_density(problem, batch)) for batch in batches])
     log_weights = np.where(np.isfinite(log_target), log_target - log_proposal, -np.inf)
-    return free, log_weights - logsumexp(log_weights)
+    return free, log_weights - _log_sum(log_weights)
+
+
+def _log_sum(log_weights: np.ndarray) -> float:
+    """The log of the sum of weights."""
+    return float(np.logaddexp.reduce(log_weights))
 
 
 def _effective(log_weights: np.ndarray) -> float:
     """Kish's effective number of draws of normalised log weights."""
-    return float(np.exp(-logsumexp(2 * log_weights)))
+    return float(np.exp(-_log_sum(2 * log_weights)))
 
 
 def _adapted(free: np.ndarray, log_weights: np.ndarray) -> Mode:
@@ -107,12 +111,12 @@ def _adapted(free: np.ndarray, log_weights: np.ndarray) -> Mode:
     low, high = 0.0, 1.0
     for _ in range(30):
         power = (low + high) / 2
-        tempered = power * finite - logsumexp(power * finite)
+        tempered = power * finite - _log_sum(power * finite)
         if _effective(tempered) > _TEMPERED * len(free):
             low = power
         else:
             high = power
-    weights = np.exp(low * finite - logsumexp(low * finite))
+    weights = np.exp(low * finite - _log_sum(low * finite))
 
     mean = weights @ free
     deviations = free - mean
@@ -126,7 +130,7 @@ def _smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     from jscale.fit.bayes import _arviz
 
     smoothed, pareto_k = _arviz.smoothed_weights(log_weights)
-    weights = np.exp(smoothed - logsumexp(smoothed))
+    weights = np.exp(smoothed - _log_sum(smoothed))
     return weights / weights.sum(), pareto_k
 
 
