@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jscale._core.cholesky import inverse_cholesky
+from jscale._core.solve import inverse_cholesky
 from jscale._core.scope import float64
 
 

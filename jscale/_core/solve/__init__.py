@@ -2,6 +2,7 @@
 
 from jscale._core.solve._argmin import argmin
 from jscale._core.solve._bfgs import QuasiNewton, bfgs
+from jscale._core.solve._cholesky import inverse_cholesky
 from jscale._core.solve._newton import Descent, newton
 from jscale._core.solve._newton_batched import BatchedDescent, QuadraticModel, newton_batched
 from jscale._core.solve._root import root
@@ -13,6 +14,7 @@ __all__ = [
     "QuasiNewton",
     "argmin",
     "bfgs",
+    "inverse_cholesky",
     "newton",
     "newton_batched",
     "root",

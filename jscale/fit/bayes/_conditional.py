@@ -146,9 +146,10 @@ def _conditionals(
         names = group_sites(group_labels(errors, rows))
         ratios = [np.log(noise.pop(name) / noise[SIGMA_SITE]) for name in names]
         noise[ratio_site(errors.scale_by)] = np.stack(ratios, axis=1)
-    draws = {**noise, **posterior.weights}
-    turn = np.arange(len(posterior.diverging))
-    result = _at_draws(problem, at, dict(posterior.draws), draws, turn)
+    draws = {name: jnp.asarray(x) for name, x in {**noise, **posterior.weights}.items()}
+    params = {name: jnp.asarray(x) for name, x in posterior.draws.items()}
+    turn = jnp.arange(len(posterior.diverging))
+    result = _at_draws(problem, at, params, draws, turn)
     return jax.tree.map(lambda x: x[:, :count], result), family
 
 

@@ -287,9 +287,9 @@ def posterior(
         >>> round(posterior.summary["alpha"]["q50"], 1)
         0.3
     """
+    from jscale.fit.bayes._mode import coordinates
     from jscale.fit.bayes._model import pose
     from jscale.fit.bayes._sampler import sample
-    from jscale.fit.bayes._whitening import whiten
     from jscale.fit.bayes.export import overlaps
     from jscale.fit.bayes.priors import written
 
@@ -339,7 +339,7 @@ def posterior(
         else:
             result = sample(
                 problem,
-                whiten(problem, mode_key),
+                coordinates(problem, mode_key),
                 sample_key,
                 chains=chains,
                 warmup=warmup,

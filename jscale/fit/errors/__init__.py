@@ -10,7 +10,7 @@ from jscale.fit.errors._arrays import (
     padded_placement,
     place,
 )
-from jscale.fit.errors._error_model import DEFAULT_ERRORS, FREE, ErrorModel, as_error_model
+from jscale.fit.errors._error_model import DEFAULT_ERRORS, ErrorModel, as_error_model
 from jscale.fit.errors._names import (
     SIGMA_SITE,
     group_sites,
@@ -20,6 +20,7 @@ from jscale.fit.errors._names import (
     weight_counts,
 )
 from jscale.fit.errors._rows import FittedRows, columns_needed, fitted_rows, group_labels
+from jscale.fit.errors._text import FREE
 
 if TYPE_CHECKING:
     from jscale.fit.errors._conditional import Conditional, conditional, left_out, log_likelihoods

@@ -7,8 +7,7 @@ import numpy as np
 
 from jscale._core.text import enumerated, shown
 from jscale.fit.errors._error_model import ErrorModel
-from jscale.fit.errors._inducing import MAX_INDUCING
-from jscale.fit.errors._inputs import scale_coordinate, smooth_coordinates
+from jscale.fit.errors._inputs import MAX_INDUCING, scale_coordinate, smooth_coordinates
 from jscale.fit.errors._rows import (
     CONFIGURATION,
     FLOP_PER_TOKEN,

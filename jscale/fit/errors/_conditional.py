@@ -58,8 +58,11 @@ def conditional(
     if not errors.has_shared_errors:
         zeros = jnp.zeros_like(scale.total)
         return Conditional(zeros, zeros, zeros, zeros, zeros, scale)
-    given = _given_runs if errors.is_joint else _given_weights
-    return Conditional(*given(errors, arrays, at, noise, residual), scale)
+    if errors.is_joint:
+        parts = _given_runs(errors, arrays, at, noise, residual)
+    else:
+        parts = _given_weights(errors, arrays, at, noise)
+    return Conditional(*parts, scale=scale)
 
 
 def _given_runs(
@@ -68,7 +71,7 @@ def _given_runs(
     at: Placement,
     noise: Mapping[str, Any],
     residual: Any,
-) -> tuple[Any, ...]:
+) -> tuple[Any, Any, Any, Any, Any]:
     """Jointly normal errors: the conditional distribution, in closed form."""
     own = row_scale(errors, arrays.at, noise, arrays.known)
     parts = covariance(errors, arrays, own, noise)
@@ -108,14 +111,9 @@ def _given_runs(
 
 
 def _given_weights(
-    errors: ErrorModel,
-    arrays: ErrorArrays,
-    at: Placement,
-    noise: Mapping[str, Any],
-    residual: Any,
-) -> tuple[Any, ...]:
+    errors: ErrorModel, arrays: ErrorArrays, at: Placement, noise: Mapping[str, Any]
+) -> tuple[Any, Any, Any, Any, Any]:
     """Effects and weights that were sampled: known but for new clusters and new inputs."""
-    del residual
     smooth, zeros = misfit(errors, arrays, at, noise), jnp.zeros(len(at.scale))
     mean = smooth.factor @ noise[MISFIT] if errors.discrepancy is not None else zeros
     effect_mean, effect_variance = zeros, zeros

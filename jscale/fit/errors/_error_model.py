@@ -7,10 +7,8 @@ from typing import Any
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import did_you_mean, enumerated, shown
+from jscale.fit.errors._text import DEFAULT_NU, FAMILIES, FREE, parsed, written
 
-FAMILIES = ("normal", "student", "outliers", "one-sided")
-DEFAULT_NU = 4.0
-FREE = "free"
 _MAX_NU = 1e6
 _LISTS = ("scale", "effects", "discrepancy")
 
@@ -109,13 +107,9 @@ class ErrorModel:
             >>> fit.ErrorModel.parse("outliers + effects").effects
             ()
         """
-        from jscale.fit.errors._text import parsed
-
         return parsed(cls, text)
 
     def __str__(self) -> str:
-        from jscale.fit.errors._text import written
-
         return written(self)
 
     def __repr__(self) -> str:

@@ -10,7 +10,8 @@ from jax.scipy.special import log_ndtr
 from numpyro.distributions import constraints
 from numpyro.distributions.util import promote_shapes, validate_sample
 
-from jscale.fit.errors._error_model import FREE, ErrorModel
+from jscale.fit.errors._error_model import ErrorModel
+from jscale.fit.errors._text import FREE
 
 
 class Scale(NamedTuple):

@@ -1,4 +1,4 @@
-"""Standardised coordinates of runs, for scales and discrepancies."""
+"""Standardised coordinates of runs for scales and discrepancies, and inducing points."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,12 @@ import numpy as np
 SCALE_LIMIT = 2.5
 """Standard deviations of a column, beyond which the scale of the errors stays constant at new runs.
 Growth of errors that was seen in the runs is not extrapolated without end."""
+
+
+MAX_INDUCING = 40
+"""Inducing points: with fewer different rows the process is exact."""
+_DIGITS = 6
+"""Decimals of a coordinate, in standard deviations, that make two rows different."""
 
 
 def smooth_coordinates(
@@ -38,6 +44,24 @@ def _coordinate(values: Any, reference: Any) -> np.ndarray:
     end = finite.max() + 1.0 if finite.size else 0.0
     transformed, base = (np.where(np.isposinf(x), end, x) for x in (transformed, base))
     return (transformed - base.mean()) / _spread(base)
+
+
+def inducing_points(points: np.ndarray, limit: int = MAX_INDUCING) -> np.ndarray:
+    """Different rows of ``points`` (rows, dimensions), at most ``limit``, far from each other.
+
+    The first is the most central one, and each other the farthest from those before it.
+    """
+    different = np.unique(np.round(points, _DIGITS), axis=0)
+    if len(different) <= limit:
+        return different
+
+    chosen = [int(np.argmin(((different - different.mean(axis=0)) ** 2).sum(axis=1)))]
+    distance = ((different - different[chosen[0]]) ** 2).sum(axis=1)
+    while len(chosen) < limit:
+        farthest = int(np.argmax(distance))
+        chosen.append(farthest)
+        distance = np.minimum(distance, ((different - different[farthest]) ** 2).sum(axis=1))
+    return different[chosen]
 
 
 def scale_coordinate(values: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from numpyro.distributions.util import validate_sample
 
-from jscale._core.cholesky import inverse_cholesky
+from jscale._core.solve import inverse_cholesky
 
 
 class Covariance(NamedTuple):

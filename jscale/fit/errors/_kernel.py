@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jscale._core.cholesky import inverse_cholesky
+from jscale._core.solve import inverse_cholesky
 
 _JITTER = 1e-8
 """Share of the variance that is added at inducing points, so that the Cholesky factor exists."""

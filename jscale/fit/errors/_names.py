@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from jscale.fit.errors._error_model import FREE, ErrorModel
+from jscale.fit.errors._error_model import ErrorModel
 from jscale.fit.errors._rows import FittedRows, group_labels, labels_of
+from jscale.fit.errors._text import FREE
 
 SIGMA_SITE = "sigma"
 MISFIT, MISFIT_SCALE_SITE, MISFIT_LENGTH_SITE = "misfit", "misfit_scale", "misfit_length"

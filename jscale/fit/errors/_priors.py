@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
-from jscale.fit.errors._error_model import FREE, ErrorModel
+from jscale.fit.errors._error_model import ErrorModel
 from jscale.fit.errors._names import (
     MISFIT_LENGTH_SITE,
     MISFIT_SCALE_SITE,
@@ -13,6 +13,7 @@ from jscale.fit.errors._names import (
     effect_scale_site,
     power_site,
 )
+from jscale.fit.errors._text import FREE
 
 SIGMA = (0.1, 1.5)
 """Scale of the errors: median in standard deviations of the (log) losses, and width of its log."""

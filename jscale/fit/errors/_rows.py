@@ -9,8 +9,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, plural, quoted_names, shown
 from jscale.fit.errors._error_model import ErrorModel
-from jscale.fit.errors._inducing import inducing_points
-from jscale.fit.errors._inputs import smooth_coordinates
+from jscale.fit.errors._inputs import inducing_points, smooth_coordinates
 from jscale.fit.objective import default_cluster_column
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs

@@ -2,11 +2,18 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import did_you_mean, enumerated, plain_number, shown
-from jscale.fit.errors._error_model import DEFAULT_NU, FAMILIES, FREE, ErrorModel
+
+if TYPE_CHECKING:
+    from jscale.fit.errors._error_model import ErrorModel
+
+FAMILIES = ("normal", "student", "outliers", "one-sided")
+DEFAULT_NU = 4.0
+FREE = "free"
+Model = TypeVar("Model")
 
 _FLAGS = ("additive", "known")
 _TERMS = ("scale", "scale-by", "effects", "discrepancy")
@@ -15,7 +22,7 @@ _MAX_LENGTH = 2000
 _TERM = re.compile(r"\s*([^()\"\s]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
 
-def parsed(kind: type[ErrorModel], text: Any) -> ErrorModel:
+def parsed(kind: Callable[..., Model], text: Any) -> Model:
     """The error model of a text; see :meth:`ErrorModel.parse`."""
     if not isinstance(text, str):
         raise JscaleError(f"must be a text such as 'normal', not {shown(text)}", argument="errors")
@@ -45,7 +52,7 @@ def parsed(kind: type[ErrorModel], text: Any) -> ErrorModel:
     return kind(**settings)
 
 
-def written(errors: ErrorModel) -> str:
+def written(errors: "ErrorModel") -> str:
     """The text from which :func:`parsed` makes the same error model."""
     family = errors.family
     if family == "student" and errors.nu != DEFAULT_NU:

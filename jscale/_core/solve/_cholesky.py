@@ -22,7 +22,7 @@ def inverse_cholesky(matrix: jax.Array) -> jax.Array:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from jscale._core.cholesky import inverse_cholesky
+        >>> from jscale._core.solve import inverse_cholesky
         >>> inverse_cholesky(jnp.array([[4.0, 0.0], [0.0, 25.0]])).tolist()
         [[0.5, 0.0], [0.0, 0.20000000298023224]]
     """
