@@ -89,15 +89,26 @@ class Ensemble:
             sums[law] = sums.get(law, 0.0) + each.weight
         return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Inputs of the laws, ``C`` and ``D/N`` → smallest and largest value over the runs."""
+        return {name: ends for each in self.members for name, ends in each.posterior.ranges.items()}
+
     @in_float64
     def predict(
-        self, inputs: Mapping[str, Any], *, key: jax.Array, draws: int = 2000
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        key: jax.Array,
+        columns: Mapping[str, np.ndarray] | None = None,
+        draws: int = 2000,
     ) -> Prediction:
         """The forecast of new runs, averaged over the members.
 
         Args:
             inputs: input name → number or (points,) numbers.
             key: a JAX random key.
+            columns: as for :func:`jscale.fit.predict`.
             draws: number of draws, divided among the members by their weights.
 
         Raises:
@@ -110,7 +121,8 @@ class Ensemble:
         for i, (member, count) in enumerate(zip(self.members, counts, strict=True)):
             if count:
                 key_of = jax.random.fold_in(key, i)
-                predictions.append(_thinned(member.posterior, count, key_of, inputs))
+                prediction = member.posterior.predict(inputs, key=key_of, columns=columns)
+                predictions.append(_thinned(prediction, count))
         correction_key = jax.random.fold_in(key, len(self.members))
         return corrected(mixture(predictions, self.notes), self.correction, correction_key)
 
@@ -344,11 +356,8 @@ def _shares_of(weights: np.ndarray, total: int) -> list[int]:
     return np.diff(ends, prepend=0).tolist()
 
 
-def _thinned(
-    posterior: Posterior, count: int, key: jax.Array, inputs: Mapping[str, Any]
-) -> Prediction:
-    """The forecast of a posterior with so many draws."""
-    prediction = posterior.predict(inputs, key=key)
+def _thinned(prediction: Prediction, count: int) -> Prediction:
+    """The prediction with so many draws."""
     chosen = np.arange(count) % len(prediction.draws)
     return replace(
         prediction,
