@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -197,25 +198,18 @@ def ensemble(
         "draws": draws,
         "seed": np.asarray(jax.random.key_data(key)).tolist(),
     }
-    title = "weighing laws"
     steps = len(candidates) * (len(windows) + 1)
     fits, posteriors = [], []
-    with Checkpoint(resume, job) as checkpoint, Progress(steps, title, progress) as bar:
+    with Checkpoint(resume, job) as checkpoint, Progress(steps, "weighing laws", progress) as bar:
         for i, candidate in enumerate(candidates):
-            own_key = jax.random.fold_in(key, i)
+            keys = jax.random.split(jax.random.fold_in(key, i), len(windows) + 1)
             forecasts = []
             for j, window in enumerate(windows):
-                unit = f"{candidate.name}, window {j}"
-                unit_key = jax.random.fold_in(own_key, j)
-                forecasts.append(
-                    checkpoint.unit(
-                        unit,
-                        lambda c=candidate, w=window, k=unit_key: _forecast(c, table, w, k, draws),
-                    )
-                )
+                run = partial(_forecast, candidate, table, window, keys[j], draws)
+                forecasts.append(checkpoint.unit(f"{candidate.name}, window {j}", run))
                 bar.advance(1)
             fits.append(forecasts)
-            posteriors.append(_posterior(candidate, table, jax.random.fold_in(own_key, 99), draws))
+            posteriors.append(_posterior(candidate, table, keys[-1], draws))
             bar.advance(1)
 
     # 3. Weigh, and judge the weighted forecasts of the same runs.
