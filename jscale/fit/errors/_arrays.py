@@ -23,6 +23,9 @@ from jscale.fit.objective import pad, padded_size
 _NEW = "\0"
 """The label of a group that the runs do not have; no cell of a table holds it."""
 
+_FAR = 1e9
+"""Distance of inducing points that only fill the arrays: they have no part in anything."""
+
 
 class Placement(NamedTuple):
     """Where rows lie among the groups, the clusters and the inputs of an error model.
@@ -32,13 +35,13 @@ class Placement(NamedTuple):
         group: (rows,) group of the scale, -1 for one that the runs do not have; None without
             groups.
         clusters: (rows,) for each column of effects, -1 for a cluster that the runs do not have.
-        points: (rows, dimensions) coordinates of the discrepancy, or None without one.
+        distances: (rows, points) to the inducing points of the discrepancy, or None without one.
     """
 
     scale: Any
     group: Any
     clusters: tuple[Any, ...]
-    points: Any
+    distances: Any
 
 
 class ErrorArrays(NamedTuple):
@@ -51,8 +54,7 @@ class ErrorArrays(NamedTuple):
         at: place of the rows.
         groups: (groups,) zeros, one for each group of the scale, or None.
         effects: (clusters,) zeros for each column of effects.
-        inducing: (points, dimensions) inducing points, or None.
-        is_inducing: (points,) false in points that only fill the array, or None.
+        among: (points, points) distances between the inducing points of the discrepancy, or None.
     """
 
     is_run: Any
@@ -61,8 +63,7 @@ class ErrorArrays(NamedTuple):
     at: Placement
     groups: Any
     effects: tuple[Any, ...]
-    inducing: Any
-    is_inducing: Any
+    among: Any
 
 
 def error_arrays(errors: ErrorModel, rows: FittedRows, *, padded: bool) -> ErrorArrays:
@@ -92,12 +93,11 @@ def error_arrays(errors: ErrorModel, rows: FittedRows, *, padded: bool) -> Error
     counts = [len(np.unique(each)) for each in labels]
     fill = padded and errors.is_joint
     effects = tuple(np.zeros(padded_size(n) if fill else n) for n in counts)
-    inducing, is_inducing = rows.inducing, None
-    if inducing is not None:
-        n = len(inducing)
-        limit = max(MAX_INDUCING, n) if fill else n
-        is_inducing = np.arange(limit) < n
-        inducing = np.concatenate([inducing, np.zeros((limit - n, inducing.shape[1]))])
+    among = None
+    if errors.discrepancy is not None:
+        among = _distances(errors, rows, rows.inducing)
+        among = np.concatenate([among, np.full((among.shape[1] - len(among), len(among.T)), _FAR)])
+        np.fill_diagonal(among, 0.0)
     return ErrorArrays(
         is_run=np.arange(size) < count,
         spread=np.asarray(_spread(values)),
@@ -105,8 +105,7 @@ def error_arrays(errors: ErrorModel, rows: FittedRows, *, padded: bool) -> Error
         at=padded_placement(placement, size),
         groups=groups,
         effects=effects,
-        inducing=inducing,
-        is_inducing=is_inducing,
+        among=among,
     )
 
 
@@ -154,7 +153,7 @@ def padded_placement(placement: Placement, size: int) -> Placement:
         scale=filled(placement.scale),
         group=filled(placement.group),
         clusters=tuple(filled(each) for each in placement.clusters),
-        points=filled(placement.points),
+        distances=filled(placement.distances),
     )
 
 
@@ -170,15 +169,27 @@ def _placement(
     ]
     count = len(next(iter(inputs.values())))
     by, effects = errors.scale_by, errors.effects or ()
-    points = None
+    distances = None
     if errors.discrepancy is not None:
         points = smooth_coordinates(errors.discrepancy, inputs, rows.inputs)
+        distances = _distances(errors, rows, points)
     return Placement(
         scale=np.stack(terms, axis=1) if terms else np.zeros((count, 0)),
         group=None if by is None else _index(columns[by], rows.columns[by]),
         clusters=tuple(_index(columns[name], rows.columns[name]) for name in effects),
-        points=points,
+        distances=distances,
     )
+
+
+def _distances(errors: ErrorModel, rows: FittedRows, points: Any) -> np.ndarray:
+    """Distances (points, inducing points); where all are integrated out, of one number for all."""
+    assert rows.inducing is not None
+    squared = ((np.asarray(points)[:, None] - rows.inducing[None]) ** 2).sum(axis=-1)
+    count = len(rows.inducing)
+    width = max(MAX_INDUCING, count) if errors.is_joint else count
+    filled = np.full((len(squared), width), _FAR)
+    filled[:, :count] = np.sqrt(squared)
+    return filled
 
 
 def _index(values: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def weight_sites(errors: ErrorModel, arrays: ErrorArrays) -> dict[str, int]:
     pairs = zip(errors.effects or (), arrays.effects, strict=True)
     sites = {effect_site(column): len(slots) for column, slots in pairs}
     if errors.discrepancy is not None:
-        sites[MISFIT] = len(arrays.inducing)
+        sites[MISFIT] = len(arrays.among)
     return sites
 
 
@@ -109,7 +109,7 @@ def misfit(
     if errors.discrepancy is None:
         return LowRank(jnp.zeros((len(at.scale), 0)), jnp.zeros(len(at.scale)))
     scale, length = noise[MISFIT_SCALE_SITE], noise[MISFIT_LENGTH_SITE]
-    return low_rank(at.points, arrays.inducing, arrays.is_inducing, scale, length)
+    return low_rank(at.distances, arrays.among, scale, length)
 
 
 def main_effect(arrays: ErrorArrays) -> int | None:
