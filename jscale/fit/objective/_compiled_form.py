@@ -40,7 +40,7 @@ def padded_at_least(rows: int) -> Iterator[None]:
 
     Fits to some of the runs of a table then have the programs of fits to all.
     """
-    token = _least_rows.set(rows)
+    token = _least_rows.set(max(rows, _least_rows.get()))
     try:
         yield
     finally:
