@@ -9,19 +9,21 @@ from jscale._core.errors import JscaleError
 from jscale._core.text import number_with_suffix, shown
 from jscale.cli.compare import law_from
 from jscale.cli.process.failures import CHECK_FAILED
-from jscale.cli.support import inputs, options, output, parsing
+from jscale.cli.support import ensembles, inputs, options, output, parsing
 from jscale.cli.support.session import session, shows_progress
 
 if TYPE_CHECKING:
-    from jscale.assess import Backtest, ForecastScores
+    from jscale.assess import Backtest, Forecaster, ForecastScores
     from jscale.assess.backtesting import BacktestedLaw
+    from jscale.laws import LawFunction
     from jscale.runs import Runs
 
 LAWS = Annotated[
     list[str] | None,
     options.option(
         "--law",
-        help="A law, also 'chinchilla\\[beta=alpha,E=1.7]'; can be repeated (default: chinchilla).",
+        help="A law, also 'chinchilla\\[beta=alpha,E=1.7]'; can be repeated (default: several, "
+        "weighted as by 'predict', and each of them).",
         metavar="NAME",
     ),
 ]
@@ -125,13 +127,14 @@ def backtest(
     with output.resuming(resume, inputs=[source], outputs=[out]) as progress_file:
         with session():
             table = inputs.table_of(source, include_excluded)
-            laws = [law_from(text) for text in law or ["chinchilla"]]
+            forecasters = _forecasters(law, table, errors, draws)
 
             from jscale import assess
 
+            laws = [each for each in forecasters if not isinstance(each, assess.Forecaster)]
             bands = [assess.in_sample_band(each, draws=draws) for each in laws if baseline]
             result = assess.backtest(
-                [*laws, *bands],
+                [*forecasters, *bands],
                 table,
                 errors=errors,
                 key=inputs.key_of(seed),
@@ -150,11 +153,39 @@ def backtest(
         output.deliver(payload, as_json, out)
 
     if not as_json:
-        show(result, table)
+        show(result, table, _in_detail(result, laws, bool(law)))
         output.show_notes(payload["notes"])
-    failed = [each for each in result.laws[: len(laws)] if each.failed]
-    if require_coverage and failed:
+    judged = result.laws[: len(laws) if law else 1]
+    if require_coverage and any(each.failed for each in judged):
         raise typer.Exit(CHECK_FAILED)
+
+
+def _forecasters(
+    law: list[str] | None, table: "Runs", errors: str | None, draws: int
+) -> "list[LawFunction | Forecaster]":
+    """The laws of ``--law``; without one an ensemble and each of its laws."""
+    if law:
+        return [law_from(text) for text in law]
+
+    from jscale import assess
+
+    laws = ensembles.laws_for((), table, errors)
+    together = assess.ensemble_forecaster(laws, table, errors=errors, draws=draws)
+    return [together, *laws]
+
+
+def _in_detail(
+    result: "Backtest", laws: "Sequence[LawFunction]", named: bool
+) -> "Sequence[BacktestedLaw]":
+    """What is shown by cut and by distance: all of it where laws are named.
+
+    Otherwise the ensemble, its law with the smallest CRPS, and the band of the residuals of that.
+    """
+    if named:
+        return result.laws
+    together, *others = result.laws
+    best = min(range(len(laws)), key=lambda i: others[i].summary.crps)
+    return [together, *others[best :: len(laws)]]
 
 
 def _cuts(text: str | None) -> int | list[float] | None:
@@ -228,12 +259,18 @@ def _scores(scores: "ForecastScores") -> dict[str, Any]:
     return values
 
 
-def show(result: "Backtest", table: "Runs") -> None:
-    """Print a backtest: a verdict for each law, then its scores by cut and by distance."""
+def show(result: "Backtest", table: "Runs", in_detail: "Sequence[BacktestedLaw]") -> None:
+    """Print a backtest: verdicts, all laws in a table, then scores by cut and by distance.
+
+    Args:
+        result: the backtest.
+        table: the runs.
+        in_detail: laws with a verdict and with scores by cut and by distance.
+    """
     from jscale.report.notation import plural
 
     several = len(result.laws) > 1
-    for each in result.laws:
+    for each in in_detail:
         output.show(f"{each.law}: {each.verdict}" if several else each.verdict)
     cuts = plural(len(result.cuts), "cut")
     output.show(f"{table.name}: {plural(result.n_runs, 'run')}, {cuts} {result.how}")
@@ -242,7 +279,7 @@ def show(result: "Backtest", table: "Runs") -> None:
         rows = [_cells(each.law, each.summary) for each in result.laws]
         rows = [(law, *cells) for law, _, *cells in rows]
         output.show(output.table(("law", *_HEADERS[1:]), rows, right="lrrrrrrr"))
-    for each in result.laws:
+    for each in in_detail:
         _show_law(each, result.cuts, several)
 
 

@@ -3,13 +3,13 @@
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import quoted_path
-from jscale.cli.support import flags, forecasts, inputs, options, output, parsing, points
+from jscale._core.text import enumerated, quoted_path
+from jscale.cli.support import ensembles, flags, forecasts, inputs, options, output, parsing, points
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
@@ -45,11 +45,27 @@ LEVEL = Annotated[
     typer.Option("--level", help="Probability inside the bands of the text.", metavar="NUMBER"),
 ]
 
+LAWS = Annotated[
+    list[str] | None,
+    options.option(
+        "--law",
+        help="A law; can be repeated. Several, or none: weighted by forecasts of held-out runs.",
+        metavar="NAME",
+    ),
+]
+NO_CORRECTION = Annotated[
+    bool,
+    typer.Option(
+        "--no-correction",
+        help="Do not widen or narrow the bands of several laws by forecasts of held-out runs.",
+    ),
+]
+
 
 def predict(
     source: RUNS = None,
     *,
-    law: options.LAWS = None,
+    law: LAWS = None,
     at: AT = None,
     from_file: FROM = None,
     params: options.PARAMS = None,
@@ -57,6 +73,7 @@ def predict(
     errors: options.ERRORS = None,
     prior: options.PRIOR = None,
     level: LEVEL = 0.8,
+    no_correction: NO_CORRECTION = False,
     fix: options.FIX = None,
     tie: options.TIE = None,
     include_excluded: options.INCLUDE_EXCLUDED = False,
@@ -66,57 +83,71 @@ def predict(
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
+    resume: options.RESUME = None,
 ) -> None:
     """Forecast new runs: their loss with bands, and how far from the runs they are."""
+    files = [source, params, posterior, from_file]
     if out is not None:
-        output.target(out, inputs=[source, params, posterior, from_file])
-    inputs.check_one_source("a forecast", source, params, posterior)
-    if source is None:
-        sampling = (
-            "errors",
-            "prior",
-            "include_excluded",
-            *(n for n in flags.SAMPLING if n != "seed"),
-        )
-        reason = "with --params or --posterior, since nothing is sampled"
-        flags.refuse(*sampling, reason=reason)
-    if params is not None:
-        flags.refuse("level", "seed", reason="with --params, which has no band")
+        output.target(out, inputs=files)
     choice = forecasts.LawChoice(parsing.many(law), fix, tie)
+    _refuse(choice, source, params, posterior)
 
-    with session():
-        from jscale._core.checks import check_level
+    with output.resuming(resume, inputs=files, outputs=[out]) as progress_file:
+        with session():
+            from jscale._core.checks import check_level
 
-        check_level(level)
-        if params is not None:
-            chosen = choice.law()
-            wanted = points.points_of(chosen, at, from_file)
-            payload = _from_params(chosen, params, wanted)
-        elif posterior is not None:
-            sampled = _loaded(posterior, choice)
-            chosen = sampled.law
-            others = points.error_columns(sampled.errors)
-            wanted = points.points_of(chosen, at, from_file, others)
-            payload = _forecast(chosen, sampled, wanted, level, seed)
-        else:
-            assert source is not None
-            table = inputs.table_of(source, include_excluded)
-            # The points first: a mistake in them must not wait for the sampler.
-            others = points.error_columns(errors)
-            wanted = points.points_of(choice.law(), at, from_file, others)
-            settings = inputs.Sampling(chains, warmup, draws, seed)
-            chosen, source_of_draws = forecasts.forecaster(
-                choice, table, settings, as_json, errors=errors, priors=prior
-            )
-            with working("predicting …", as_json):
-                payload = _forecast(chosen, source_of_draws, wanted, level, seed)
-            known = (*table.notes, *_doubts(source_of_draws, table))
-            payload["notes"] = [*output.notes(known), *payload["notes"]]
+            check_level(level)
+            if params is not None:
+                chosen = choice.law()
+                wanted = points.points_of(chosen, at, from_file)
+                payload = _from_params(chosen, params, wanted)
+            elif posterior is not None:
+                sampled = _loaded(posterior, choice)
+                chosen = sampled.law
+                others = points.error_columns(sampled.errors)
+                wanted = points.points_of(chosen, at, from_file, others)
+                payload = _forecast(chosen, sampled, wanted, level, seed)
+            else:
+                assert source is not None
+                table = inputs.table_of(source, include_excluded)
+                settings = inputs.Sampling(chains, warmup, draws, seed)
+                model = forecasts.Model(settings, errors, prior, correct=not no_correction)
+                chosen = forecasts.law_of_points(choice, table, errors)
+                # The points first: a mistake in them must not wait for the sampler.
+                wanted = points.points_of(chosen, at, from_file, points.error_columns(errors))
+                forecaster = forecasts.forecaster(choice, table, model, as_json, progress_file)
+                with working("predicting …", as_json):
+                    payload = _forecast(chosen, forecaster, wanted, level, seed)
+                known = (*table.notes, *_doubts(forecaster, table))
+                payload["notes"] = [*output.notes(known), *payload["notes"]]
+        output.deliver(payload, as_json, out)
 
-    output.deliver(payload, as_json, out)
     if not as_json:
         origin = source if posterior is None else quoted_path(posterior)
-        _show(payload, origin, level, _unit(chosen))
+        _show(payload, origin, level, _Words(_unit(chosen), not no_correction))
+
+
+def _refuse(
+    choice: "forecasts.LawChoice", source: str | None, params: str | None, posterior: str | None
+) -> None:
+    """Refuse options that have no effect on a forecast from this source.
+
+    Raises:
+        JscaleError: one of them is given, or not one source.
+    """
+    inputs.check_one_source("a forecast", source, params, posterior)
+    if source is None:
+        sampler = ("errors", "prior", "include_excluded", "chains", "warmup", "draws")
+        reason = "with --params or --posterior, since nothing is sampled"
+        flags.refuse(*sampler, "no_correction", "resume", reason=reason)
+        if params is not None:
+            flags.refuse("level", "seed", reason="with --params, which has no band")
+    elif choice.is_ensemble:
+        flags.refuse("fix", "tie", reason="with several laws; name one --law")
+        reason = "with several laws, which are not sampled by chains; name one --law"
+        flags.refuse("prior", "chains", "warmup", reason=reason)
+    else:
+        flags.refuse("no_correction", reason="with one law, whose bands are not corrected")
 
 
 def _doubts(forecaster: Any, table: "Runs") -> "tuple[Note, ...]":
@@ -154,6 +185,13 @@ def _forecast(
     with flags.renamed(inputs=wanted.option):
         rows, notes = forecasts.rows_of(source, law, wanted, key=inputs.key_of(seed), level=level)
     notes = output.notes((*wanted.notes, *notes))
+
+    from jscale.assess import Ensemble
+
+    if isinstance(source, Ensemble):
+        names = ", ".join(source.law_weights)
+        values = ensembles.summary(source)
+        return {"law": names, "ensemble": values, "rows": rows, "notes": notes}
     return {"law": _name(law), "rows": rows, "notes": notes}
 
 
@@ -180,14 +218,33 @@ def _unit(law: "LawFunction") -> str:
     return "" if unit == "1" else f" {unit}"
 
 
-def _show(payload: dict[str, Any], origin: str | None, level: float, unit: str) -> None:
-    """Print a forecast: a sentence, one line a row, what the columns are, and notes."""
+class _Words(NamedTuple):
+    """What the text of a forecast depends on besides the forecast.
+
+    Attributes:
+        unit: behind a number.
+        corrected: whether an ensemble corrects its bands.
+    """
+
+    unit: str
+    corrected: bool
+
+
+def _show(payload: dict[str, Any], origin: str | None, level: float, words: _Words) -> None:
+    """Print a forecast: a sentence, an ensemble's weights, one line a row, and notes."""
     rows = payload["rows"]
     low, high = (forecasts.quantile_key(p) for p in ((1 - level) / 2, (1 + level) / 2))
     shown = [_ShownRow(row, low, high) for row in rows]
     with_bands = origin is not None
-    of = f"{payload['law']} on {origin}" if with_bands else f"{payload['law']}, given parameters"
-    output.show(_wrapped(f"{of}: {_headline(shown, level, with_bands, unit)}"))
+    law = (
+        enumerated(payload["ensemble"]["laws"], last=" and ")
+        if "ensemble" in payload
+        else payload["law"]
+    )
+    of = f"{law} on {origin}" if with_bands else f"{law}, given parameters"
+    output.show(_wrapped(f"{of}: {_headline(shown, level, with_bands, words.unit)}"))
+    if "ensemble" in payload:
+        ensembles.show(payload["ensemble"], words.corrected)
 
     varying, sources = _varying(rows), _sources(rows)
     headers = ["median", f"{level:.0%} run", f"{level:.0%} law", "decades", "from %"]

@@ -38,6 +38,9 @@ CASES = (
     (("predict", *POINT), (*SAMPLER[:3], *EXCLUDED), "nothing is sampled"),
     (("predict", *POINT), (("--errors", "normal"), ("--prior", "E=lognormal(1,1)")), "is sampled"),
     (("predict", *POINT), (("--seed", 1), ("--level", 0.5)), "no band"),
+    (("predict", *POINT), (("--no-correction",), ("--resume", "x.jscale")), "is sampled"),
+    (("predict", "runs.csv", "--law", "chinchilla"), (("--no-correction",),), "with one law"),
+    (("predict", "runs.csv"), (*SAMPLER[:2], ("--prior", "E=lognormal(1,1)")), "several laws"),
     (("report", "runs.csv", "--posterior", "draws.nc"), SAMPLER, "nothing is sampled"),
     (("calibrate", "runs.csv", *FISHER), (("--draws", 10),), "--kinds that are no bootstrap"),
     (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' applies only to"),
@@ -49,7 +52,7 @@ EFFECTIVE = (
     "bootstrap intervals require_converged curve by size post_bits title holdout nested noise",
     "simulations figure target kinds level variant vary column turns_at require_agreement resume",
     "train_below leave_out folds cluster cuts baseline require_coverage sampler",
-    "from_file",
+    "from_file no_backtest",
 )
 """Options of a verb that change its result in every combination, apart from those in ``CASES``;
 ``--seed`` of a verb without random numbers says so in its help text."""

@@ -74,13 +74,14 @@ def test_runs_are_sampled_as_by_the_verb_sample(answer, sampled, table: Path, mo
 
     monkeypatch.setattr(fit, "posterior", posterior)
     options = (*SHORT, "--seed", 3)
-    printed = answer("predict", table, "--at", FAR, *options)
+    law = ("--law", "chinchilla")
+    printed = answer("predict", table, *law, "--at", FAR, *options)
     answer("sample", table, *options)
     assert calls[0] == calls[1]
     from_file = answer("predict", "--posterior", sampled.file, "--at", FAR, "--seed", 3)
     assert printed["rows"] == from_file["rows"]
     assert {note["code"] for note in printed["notes"]} >= {"rows-excluded", "far-forecast"}
-    answer("predict", table, "--at", FAR, *options, "--errors", "normal + scale(C)")
+    answer("predict", table, *law, "--at", FAR, *options, "--errors", "normal + scale(C)")
     assert calls[-1][2]["errors"] == "normal + scale(C)"
 
 

@@ -68,4 +68,5 @@ def ensemble_forecaster(
 
 
 def _names(candidates: tuple[Candidate, ...]) -> str:
-    return enumerated(dict.fromkeys(describe(each.law).name for each in candidates))
+    names = dict.fromkeys(describe(each.law).name for each in candidates)
+    return enumerated(names, last=" and ")

@@ -11,11 +11,13 @@
 | ``planning`` | plans with bands as JSON objects |
 | ``points`` | the points of a forecast, from ``--at`` and ``--from`` |
 | ``forecasts`` | forecasts as JSON objects |
+| ``ensembles`` | ensembles of laws as JSON objects and as text |
 | ``interval_tables`` | intervals and coverage as JSON objects and as tables |
 | ``output`` | strict JSON, tables for people, atomic files |
 """
 
 from jscale.cli.support import (
+    ensembles,
     flags,
     forecasts,
     group,
@@ -30,6 +32,7 @@ from jscale.cli.support import (
 )
 
 __all__ = [
+    "ensembles",
     "flags",
     "forecasts",
     "group",

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import enumerated
-from jscale.cli.support import inputs
+from jscale.cli.support import ensembles, inputs
+from jscale.cli.support.session import shows_progress
 
 if TYPE_CHECKING:
     from jscale._core.notes import Note
@@ -59,6 +61,11 @@ class LawChoice:
         """Whether any option says what the law is."""
         return bool(self.names or self.fixed or self.tied)
 
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether laws forecast together: several are named, or nothing says what the law is."""
+        return len(self.names) > 1 or not self.is_given
+
     def law(self) -> "LawFunction":
         """The law, with parameters fixed or tied.
 
@@ -72,34 +79,73 @@ class LawChoice:
         return inputs.law_of(name, self.fixed, self.tied)
 
 
+@dataclass(frozen=True)
+class Model:
+    """What forecasts besides the laws: the options of a forecast from runs.
+
+    Attributes:
+        settings: of the sampler; an ensemble uses the draws and the seed.
+        errors: the error model as text; None for the default.
+        priors: texts of ``--prior``; None for the default priors.
+        correct: whether an ensemble corrects its bands.
+    """
+
+    settings: inputs.Sampling
+    errors: str | None = None
+    priors: list[str] | None = None
+    correct: bool = True
+
+
+def law_of_points(choice: LawChoice, table: "Runs", errors: str | None) -> "LawFunction":
+    """A law whose inputs the points of a forecast have.
+
+    Raises:
+        JscaleError: there is no such law, or laws take different inputs.
+    """
+    if choice.is_ensemble:
+        return ensembles.laws_for(choice.names, table, errors)[0]
+    return choice.law()
+
+
 def forecaster(
-    choice: LawChoice,
-    table: "Runs",
-    settings: inputs.Sampling,
-    as_json: bool,
-    *,
-    errors: str | None = None,
-    priors: list[str] | None = None,
-) -> "tuple[LawFunction, Forecaster]":
+    choice: LawChoice, table: "Runs", model: Model, as_json: bool, resume: Path | None = None
+) -> Forecaster:
     """What forecasts from a table of runs: the one place where laws become a forecast.
 
     Args:
-        choice: of the law.
+        choice: of the laws.
         table: the runs.
-        settings: of the sampler.
+        model: the other options.
         as_json: whether progress is left out.
-        errors: the error model as text; None for the default.
-        priors: texts of ``--prior``; None for the default priors.
+        resume: file with the progress, or None.
 
     Returns:
-        A law whose inputs the points have, and the posterior.
-
-    Raises:
-        JscaleError: more than one law.
+        The posterior of one law, or the ensemble of several.
     """
-    law = choice.law()
-    posterior = inputs.posterior_of(law, table, settings, as_json, errors=errors, priors=priors)
-    return law, posterior
+    settings = model.settings
+    if not choice.is_ensemble:
+        return inputs.posterior_of(
+            choice.law(),
+            table,
+            settings,
+            as_json,
+            resume,
+            errors=model.errors,
+            priors=model.priors,
+        )
+
+    from jscale import assess
+
+    return assess.ensemble(
+        ensembles.laws_for(choice.names, table, model.errors),
+        table,
+        errors=model.errors,
+        key=inputs.key_of(settings.seed),
+        correct=model.correct,
+        draws=settings.draws,
+        progress=shows_progress(as_json),
+        resume=resume,
+    )
 
 
 def rows_of(
@@ -138,7 +184,6 @@ def rows_of(
         part = slice(len(rows), len(rows) + size)
         columns = {name: column[part] for name, column in points.columns.items()}
         others = {name: column[part] for name, column in points.others.items()}
-        # Only a posterior has columns besides its inputs.
         predict: Any = source.predict
         predict = partial(predict, columns=others) if others else predict
         new = predict(columns, key=jax.random.fold_in(key, part.start))
