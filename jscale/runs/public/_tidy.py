@@ -139,13 +139,14 @@ def clark_moe(content: bytes) -> Columns:
 _PRECISION_NUMBERS = ("N", "D", "C", "P_w", "P_a", "P_kv", "loss", "loss_se")
 
 
-def _precision_run(row: dict[str, str], group: str, bits: str) -> dict[str, Any]:
+def _precision_run(row: dict[str, str], group: str, bits: str, trunk: str) -> dict[str, Any]:
     """A trained model (group "trained") or one of its copies, quantised to ``bits``."""
     numbers = {name: float(row[name]) for name in _PRECISION_NUMBERS}
     reason = row["reason"] or _exclusion_reason(numbers, group, float(bits))
     return {
         "run_id": row["run_id"] if group == "trained" else f"{row['run_id']}-{group}{bits}",
         "group": group,
+        "trunk": trunk,
         "n_kind": row["n_kind"],
         "seed": int(row["seed"]),
         **numbers,
@@ -172,17 +173,20 @@ def _exclusion_reason(numbers: dict[str, float], group: str, bits: float) -> str
 def precision_runs(trained: bytes, quantised: bytes) -> Columns:
     """The project's own runs: every trained model, then each of its quantised copies.
 
-    A trained model has ``P_post = 16``. Excluded, with the reason: copies made by GPTQ; copies in
+    A trained model has ``P_post = 16``. Models that continue the same run at constant rate have the
+    same ``trunk``, and their copies too; a model without one is its own. Excluded, with the reason: copies made by GPTQ; copies in
     more bits than the model was trained in, where the laws are not defined; copies in 2 bits, a
     fifth of all, which would contribute 99% of the squared residuals of the law of degradation;
     runs with activations in 2 bits, half of which diverge and the rest of which end within 0.1 nats
     of byte frequencies. Runs without a finite loss are in the files only.
     """
+    models = records(trained.decode())
+    trunks = {row["run_id"]: row["trunk"] or row["run_id"] for row in models}
     runs = [
-        _precision_run(row, "trained", "16") for row in records(trained.decode()) if row["loss"]
+        _precision_run(row, "trained", "16", trunks[row["run_id"]]) for row in models if row["loss"]
     ]
     copies = [
-        _precision_run(row, row["method"], row["P_post"])
+        _precision_run(row, row["method"], row["P_post"], trunks[row["run_id"]])
         for row in records(quantised.decode())
         if row["loss"]
     ]

@@ -239,3 +239,20 @@ def test_the_package_table_needs_no_network(monkeypatch):
     assert table["N"].max() >= 60 * table["N"].min()
     assert (table["reason"][~table.kept] != "").all()
     assert "diverged" in table["reason"]
+
+
+def test_models_from_one_trunk_share_it_with_their_quantised_copies():
+    table = runs.dataset("precision-runs")
+    of_model = {}
+    for run, trunk, group in zip(table["run_id"], table["trunk"], table["group"], strict=True):
+        if group == "trained":
+            of_model[run] = trunk
+        else:
+            assert of_model[run.rsplit("-", 1)[0]] == trunk
+    assert (table["trunk"] != "").all()
+    fitted = table.where(table.kept & (table["group"] == "trained"))
+    assert len(np.unique(fitted["trunk"])) == 152
+    # The branches of a trunk differ only in the data.
+    for trunk in np.unique(fitted["trunk"]):
+        own = fitted.where(fitted["trunk"] == trunk)
+        assert all(len(np.unique(own[name])) == 1 for name in ("N", "P_w", "P_a", "P_kv", "seed"))
