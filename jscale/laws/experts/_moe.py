@@ -312,7 +312,7 @@ def sparse_moe(
     *,
     e: Irreducible,
     a: SizeCoefficient,
-    alpha: Annotated[Exponent, adjust(start=(0.3, 1.0))],
+    alpha: Annotated[Exponent, adjust(prior=lognormal(0.5, 0.8), start=(0.3, 1.0))],
     b: DataCoefficient,
     beta: Exponent,
     c: Annotated[
