@@ -6,10 +6,19 @@ import pytest
 
 from jscale import fit, laws
 from jscale._core.scope import float64
-from jscale.fit.objective import _compiled_form, _linearize, compiled_form, padded_size
+from jscale.fit.bayes._model import pose
+from jscale.fit.bayes._whitening import isolated, potential_at
+from jscale.fit.objective import (
+    _compiled_form,
+    _linearize,
+    compiled_form,
+    padded_at_least,
+    padded_size,
+)
 from jscale.fit.objective import _problem as problems
 from jscale.fit.solve import _batched
 from jscale.fit.uncertainty import _resampling
+from tests.fit.tables import isoflop
 from tests.fuzz.test_memory import simulated
 
 STARTS = 4
@@ -20,6 +29,36 @@ def test_sizes_are_few_and_close():
     assert sorted(set(sizes)) == [32, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072]
     assert all(size >= rows for rows, size in enumerate(sizes, start=1))
     assert padded_size(240) == 256
+
+
+def test_small_tables_are_padded_to_the_size_of_a_large_one_on_demand():
+    assert padded_size(20) == 32
+    with padded_at_least(100):
+        assert [padded_size(rows) for rows in (1, 40, 100, 129)] == [128, 128, 128, 192]
+        with padded_at_least(300):
+            assert padded_size(1) == 384
+        assert padded_size(1) == 128
+    assert padded_size(20) == 32
+
+
+def test_results_do_not_depend_on_the_padding_on_demand():
+    table, errors = isoflop(), "normal + scale(C)"  # 40 runs, of 64 or 128 rows
+    points = np.random.default_rng(0).normal(size=(5, 7))
+
+    def fitted():
+        problem = pose(laws.chinchilla, table, None, errors).problem
+        with isolated(), jax.numpy_dtype_promotion("standard"):
+            values = jax.jit(jax.vmap(lambda u: potential_at(problem, u)))(points)
+        return fit.point(laws.chinchilla, table, starts=STARTS), problem.loss.shape, values
+
+    with float64():
+        point, shape, values = fitted()
+        with padded_at_least(100):
+            larger_point, larger_shape, larger_values = fitted()
+    assert (shape, larger_shape) == ((64,), (128,))
+    for name, value in point.params.items():
+        assert larger_point.params[name] == pytest.approx(value, rel=1e-6), name
+    np.testing.assert_allclose(larger_values, values, rtol=1e-9)
 
 
 def test_padded_rows_repeat_runs_with_weight_zero():

@@ -37,7 +37,8 @@ def straightened(problem: Problem, values: Mapping[str, jax.Array]) -> dict[str,
         return shifted
 
     top = jnp.asarray(problem.centre["floor_max"])
-    typical = jnp.exp(jnp.mean(jnp.log(jnp.asarray(problem.loss))))
+    is_run = jnp.asarray(problem.arrays.is_run)
+    typical = jnp.exp(jnp.mean(jnp.log(jnp.asarray(problem.loss)), where=is_run))
     share = jax.nn.sigmoid(values[f"{floor}{CENTRED}"])
     excess = jnp.log(jnp.maximum(typical / top, _LEAST_EXCESS) - share)
     for site, sign in _sheared(problem):

@@ -1,0 +1,193 @@
+"""Weights of candidates and the correction of bands, against closed forms and planted factors."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import softmax
+
+from jscale.assess.ensembles import BandCorrection
+from jscale.assess.ensembles._correction import (
+    DRIFT,
+    MAX_DECADES,
+    PRIOR_LOG_FACTOR,
+    corrected,
+    fit_correction,
+)
+from jscale.assess.ensembles._weights import SHRINKAGE, Window, weights_of
+from jscale.fit import Prediction
+
+RNG, KEY = np.random.default_rng(0), jax.random.key(0)
+
+
+def window(log_scores, clusters=None) -> Window:
+    scores = np.asarray(log_scores, float)
+    return Window(scores, np.arange(scores.shape[1]) if clusters is None else np.asarray(clusters))
+
+
+# --- weights -------------------------------------------------------------------------------------
+
+
+def test_weights_are_the_shrunk_softmax_of_mean_scores_times_the_root_of_the_count():
+    weights = weights_of([window([[1.0, 2.0, 0.0, 1.0], [1.5, 1.5, 1.5, 1.5]])], 2)
+    expected = 0.9 * softmax([1.0 * 2, 1.5 * 2]) + 0.1 / 2
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
+
+
+def test_several_windows_count_by_their_mean():
+    first, second = window([[0.0, 0.0], [1.0, 1.0]]), window([[2.0] * 9, [0.0] * 9])
+    both = weights_of([first, second], 2)
+    scores = np.array([0.0 + 2.0 * 3, np.sqrt(2) + 0.0]) / 2
+    np.testing.assert_allclose(both, 0.9 * softmax(scores) + 0.05, rtol=1e-12)
+    # The same forecasts twice are not twice the evidence.
+    np.testing.assert_allclose(weights_of([first] * 3, 2), weights_of([first], 2), rtol=1e-12)
+
+
+def test_no_window_means_equal_weights():
+    np.testing.assert_array_equal(weights_of([], 4), [0.25] * 4)
+
+
+def test_one_outlier_has_a_bounded_influence():
+    """One of 25 runs that a candidate did not expect, at two distances."""
+    scores = RNG.normal(size=25) + np.zeros((2, 1))
+    weights = []
+    for surprise in (-20.0, -1e6, -np.inf, np.nan):
+        scores[1, 7] = surprise
+        weights.append(weights_of([window(scores)], 2))
+    for other in weights[1:]:
+        np.testing.assert_allclose(other, weights[0], rtol=1e-12)
+    np.testing.assert_allclose(weights[0], 0.9 * softmax([8 / 25 * 5, 0.0]) + 0.05, rtol=1e-12)
+
+
+def test_a_run_that_nobody_can_score_changes_nothing_but_the_count():
+    scores = np.array([[1.0, np.nan, 0.5], [0.0, np.nan, 1.0]])
+    weights = weights_of([window(scores)], 2)
+    assert np.isfinite(weights).all()
+    gap = (1.5 - 1.0) / 3 * np.sqrt(3)
+    np.testing.assert_allclose(weights, 0.9 * softmax([gap, 0.0]) + 0.05, rtol=1e-12)
+
+
+def test_a_cluster_counts_once():
+    one = window([[0.0, 1.0], [1.0, 0.5]])
+    repeated = window([[0.0] * 50 + [1.0], [1.0] * 50 + [0.5]], [0] * 50 + [1])
+    np.testing.assert_allclose(weights_of([repeated], 2), weights_of([one], 2), rtol=1e-12)
+    named = Window(repeated.log_scores, np.array(["b"] * 50 + ["a"]))
+    np.testing.assert_allclose(weights_of([named], 2), weights_of([one], 2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_every_candidate_keeps_a_share(count):
+    scores = np.zeros((count, 1000))
+    scores[0] = 5.0
+    weights = weights_of([window(scores)], count)
+    assert weights.sum() == pytest.approx(1.0, rel=1e-12)
+    assert weights.min() >= SHRINKAGE / count - 1e-12
+    assert weights.max() <= 1 - SHRINKAGE + SHRINKAGE / count + 1e-12
+
+
+# --- correction of bands -------------------------------------------------------------------------
+
+
+def pit_of(factor, count: int, seed: int = 0) -> np.ndarray:
+    """Transforms of forecasts whose bands are too narrow by a factor."""
+    return stats.norm.cdf(factor * np.random.default_rng(seed).normal(size=count))
+
+
+def test_a_planted_factor_of_two_is_recovered():
+    decades = np.random.default_rng(1).uniform(0, 1, 2000)
+    correction = fit_correction(pit_of(2.0, 2000), decades, np.arange(2000))
+    np.testing.assert_allclose(correction.factor(np.array([0.0, 0.5, 1.0])), 2.0, rtol=0.1)
+    assert (correction.count, correction.clusters) == (2000, 2000)
+    assert correction.furthest == decades.max()
+    assert "2000 held-out runs" in correction.notes[0].message
+
+
+def test_a_planted_growth_with_distance_is_recovered():
+    decades = np.random.default_rng(1).uniform(0, 1.5, 4000)
+    correction = fit_correction(pit_of(np.exp(0.6 * decades), 4000), decades, np.arange(4000))
+    assert correction.slope == pytest.approx(0.6, abs=0.1)
+    assert correction.log_factor == pytest.approx(0.0, abs=0.07)
+
+
+@pytest.mark.parametrize("count", [20, 200, 2000])
+def test_right_bands_are_left_as_they_are(count):
+    pit = (np.random.default_rng(2).permutation(count) + 0.5) / count
+    decades = np.random.default_rng(3).uniform(0, 1, count)
+    correction = fit_correction(pit, decades, np.arange(count))
+    # Few runs leave it between that of the public tables and 1.
+    within = 0.2 if count == 20 else 0.1
+    np.testing.assert_allclose(correction.factor(np.array([0.0, 1.0])), 1.0, atol=within)
+
+
+def test_few_runs_hardly_move_the_prior():
+    one = fit_correction(stats.norm.cdf([1.0]), np.zeros(1), np.zeros(1))
+    assert one.log_factor == pytest.approx(PRIOR_LOG_FACTOR[0], abs=0.1)
+    assert one.slope == pytest.approx(0.0, abs=1e-6)  # at the edge of the runs
+    # A hundred runs of one cluster are no more than one.
+    same = fit_correction(np.full(100, 0.999), np.zeros(100), np.zeros(100))
+    single = fit_correction(np.full(1, 0.999), np.zeros(1), np.zeros(1))
+    assert same.log_factor == pytest.approx(single.log_factor, abs=1e-5)
+    assert (same.count, same.clusters) == (100, 1)
+
+
+@pytest.mark.parametrize(
+    ("pit", "decades"),
+    [([], []), ([np.nan, 0.5], [0.1, np.nan])],
+    ids=["no runs", "none with a score and a distance"],
+)
+def test_without_forecasts_there_is_no_correction(pit, decades):
+    correction = fit_correction(np.array(pit), np.array(decades), np.arange(len(pit)))
+    assert correction == BandCorrection(drift=DRIFT)
+    assert correction.notes == ()
+    assert correction.factor(1.0) == 1.0
+
+
+def test_draws_that_all_miss_give_a_finite_factor():
+    correction = fit_correction(np.array([0.0, 1.0] * 50), np.full(100, 0.3), np.arange(100))
+    assert 2 < correction.factor(0.3) < 5
+
+
+def test_the_factor_is_constant_inside_and_far_beyond():
+    correction = BandCorrection(0.1, 0.2, count=10)
+    at = correction.factor(np.array([-3.0, 0.0, np.nan, 1.0, MAX_DECADES, 9.0]))
+    expected = np.exp([0.1, 0.1, 0.1, 0.3, 0.1 + 0.2 * MAX_DECADES, 0.1 + 0.2 * MAX_DECADES])
+    np.testing.assert_allclose(at, expected, rtol=1e-12)
+
+
+def prediction(draws: np.ndarray, decades: np.ndarray) -> Prediction:
+    share = {"parameters": np.ones(len(decades))}
+    return Prediction("chinchilla", {}, draws, draws, share, {"C": decades}, ())
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["losses", "values of either sign"])
+def test_bands_widen_about_their_median(signed):
+    z = RNG.normal(size=(1001, 3))
+    draws = z - 1.0 if signed else np.exp(0.7 + 0.01 * z)
+    decades = np.array([0.0, 1.0, 2.0])
+    correction = BandCorrection(float(np.log(1.5)), float(np.log(2.0)), count=1)
+    moved = corrected(prediction(draws, decades), correction, KEY).draws
+    np.testing.assert_allclose(np.median(moved, axis=0), np.median(draws, axis=0), rtol=1e-9)
+
+    level = (lambda x: x) if signed else np.log
+    widths = [np.ptp(level(each), axis=0) for each in (moved, draws)]
+    np.testing.assert_allclose(widths[0] / widths[1], [1.5, 3.0, 6.0], rtol=1e-9)
+
+
+def test_draws_that_are_not_finite_stay_so():
+    draws = np.exp(RNG.normal(size=(100, 1)))
+    draws[3] = np.nan
+    moved = corrected(prediction(draws, np.zeros(1)), BandCorrection(0.3, 0.0, count=1), KEY).draws
+    np.testing.assert_array_equal(np.isnan(moved), np.isnan(draws))
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["losses", "values of either sign"])
+def test_the_added_error_grows_with_distance_and_has_one_sign(signed):
+    draws = np.full((20_000, 4), -2.0 if signed else 2.0)
+    decades = np.array([-1.0, 0.0, 1.0, 2.0])
+    correction = BandCorrection(drift=0.01)
+    moved = corrected(prediction(draws, decades), correction, KEY).draws
+    error = (moved - draws) / 2.0 if signed else np.log(moved / draws)
+    np.testing.assert_allclose(error.std(axis=0), [0.0, 0.0, 0.01, 0.02], rtol=0.03, atol=1e-12)
+    np.testing.assert_allclose(error[:, 3], 2 * error[:, 2], rtol=1e-6, atol=1e-12)
+    again = corrected(prediction(draws, decades), correction, KEY).draws
+    np.testing.assert_array_equal(again, moved)
