@@ -64,6 +64,7 @@ def plan(
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
     draws: options.DRAWS = 1000,
+    sampler: options.SAMPLER = "nuts",
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
@@ -76,7 +77,7 @@ def plan(
     if source is None:
         reason = "with --params or --posterior, since nothing is sampled"
         flags.refuse("include_excluded", "errors", "prior", *flags.SAMPLING, reason=reason)
-    settings = inputs.Sampling(chains, warmup, draws, seed)
+    settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
 
     with session():
         from jscale import fit

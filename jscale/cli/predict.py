@@ -80,6 +80,7 @@ def predict(
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
     draws: options.DRAWS = 1000,
+    sampler: options.SAMPLER = "nuts",
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
@@ -110,7 +111,7 @@ def predict(
             else:
                 assert source is not None
                 table = inputs.table_of(source, include_excluded)
-                settings = inputs.Sampling(chains, warmup, draws, seed)
+                settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
                 model = forecasts.Model(settings, errors, prior, correct=not no_correction)
                 chosen = forecasts.law_of_points(choice, table, errors)
                 # The points first: a mistake in them must not wait for the sampler.
@@ -137,7 +138,7 @@ def _refuse(
     """
     inputs.check_one_source("a forecast", source, params, posterior)
     if source is None:
-        sampler = ("errors", "prior", "include_excluded", "chains", "warmup", "draws")
+        sampler = ("errors", "prior", "include_excluded", "chains", "warmup", "draws", "sampler")
         reason = "with --params or --posterior, since nothing is sampled"
         flags.refuse(*sampler, "no_correction", "resume", reason=reason)
         if params is not None:
@@ -145,7 +146,7 @@ def _refuse(
     elif choice.is_ensemble:
         flags.refuse("fix", "tie", reason="with several laws; name one --law")
         reason = "with several laws, which are not sampled by chains; name one --law"
-        flags.refuse("prior", "chains", "warmup", reason=reason)
+        flags.refuse("prior", "chains", "warmup", "sampler", reason=reason)
     else:
         flags.refuse("no_correction", reason="with one law, whose bands are not corrected")
 

@@ -35,6 +35,7 @@ def report(
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
     draws: options.DRAWS = 1000,
+    sampler: options.SAMPLER = "nuts",
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: OUT = "report.html",
@@ -60,7 +61,7 @@ def report(
         with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
             point = fit.point(chosen, table)
         if posterior is None:
-            settings = inputs.Sampling(chains, warmup, draws, seed)
+            settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
             sampled = inputs.posterior_of(
                 chosen, table, settings, as_json, errors=errors, priors=prior
             )

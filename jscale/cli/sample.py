@@ -39,6 +39,7 @@ def sample(
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
     draws: options.DRAWS = 1000,
+    sampler: options.SAMPLER = "nuts",
     require_converged: REQUIRE_CONVERGED = False,
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
@@ -52,7 +53,7 @@ def sample(
     with output.resuming(resume, inputs=[source], outputs=[out]) as progress_file, session():
         table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
-        settings = inputs.Sampling(chains, warmup, draws, seed)
+        settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
         posterior = inputs.posterior_of(
             chosen, table, settings, as_json, progress_file, errors=errors, priors=prior
         )
@@ -82,6 +83,7 @@ def summary(posterior: "Posterior", table: "Runs") -> dict[str, Any]:
         "params": params,
         "errors": str(posterior.errors),
         "priors": dict(posterior.priors),
+        "sampler": posterior.sampler,
         "divergences": posterior.divergences,
         "seconds": posterior.seconds,
         "chains": posterior.chains,
@@ -94,10 +96,11 @@ def summary(posterior: "Posterior", table: "Runs") -> dict[str, Any]:
 def show(posterior: "Posterior", table: "Runs") -> None:
     """Print a posterior."""
     count = len(next(iter(posterior.draws.values())))
-    output.show(
-        f"{posterior.law_name} on {table.name}: {count:,} draws from {posterior.chains} chains "
-        f"in {posterior.seconds:.1f} s, {posterior.divergences} divergences, {posterior.status}"
-    )
+    how = f"from {posterior.chains} chains in {posterior.seconds:.1f} s"
+    how += f", {posterior.divergences} divergences"
+    if posterior.sampler == "importance":
+        how = f"by importance sampling in {posterior.seconds:.1f} s"
+    output.show(f"{posterior.law_name} on {table.name}: {count:,} draws {how}, {posterior.status}")
 
     rows = []
     for name, row in posterior.summary.items():

@@ -229,6 +229,9 @@ def test_sampling_options_reach_the_sampler(jscale, table: Path, call: dict[str,
     )
     assert call["table"].kept.sum() == 32
     assert laws.describe(call["law"]).parameter_names == ("E", "A", "B", "alpha")
+    assert "sampler" not in call
+    jscale("sample", table, "--sampler", "importance")
+    assert call["sampler"] == "importance"
     jscale("sample", table)
     assert (call["chains"], call["warmup"], call["draws"]) == (4, 1000, 1000)
     assert jnp.array_equal(jax.random.key_data(call["key"]), jax.random.key_data(jax.random.key(0)))

@@ -12,7 +12,7 @@ PARAMS = ("--params", "hoffmann2022", "--budget", "1e21")
 DRAWS = ("--posterior", "draws.nc", "--budget", "1e21")
 POINT = ("--params", "hoffmann2022", "--at", "N=1e9,D=1e10")
 FISHER = ("--kinds", "fisher,sandwich")
-SAMPLER = (("--chains", 2), ("--warmup", 50), ("--draws", 50), ("--seed", 1))
+SAMPLER = (("--chains", 2), ("--warmup", 50), ("--draws", 50), ("--seed", 1), ("--sampler", "nuts"))
 EXCLUDED = (("--include-excluded",),)
 
 # Verb and options that leave others without effect, those others, and why.
@@ -35,12 +35,17 @@ CASES = (
     (("plan", *DRAWS), (*SAMPLER, *EXCLUDED), "nothing is sampled"),
     (("plan", *PARAMS), (("--bits", "free"),), "no training precision"),
     (("plan", *PARAMS), (("--errors", "normal"), ("--prior", "E=lognormal(1,1)")), "is sampled"),
-    (("predict", *POINT), (*SAMPLER[:3], *EXCLUDED), "nothing is sampled"),
+    (("predict", *POINT), (*SAMPLER[:3], SAMPLER[4], *EXCLUDED), "nothing is sampled"),
     (("predict", *POINT), (("--errors", "normal"), ("--prior", "E=lognormal(1,1)")), "is sampled"),
     (("predict", *POINT), (("--seed", 1), ("--level", 0.5)), "no band"),
     (("predict", *POINT), (("--no-correction",), ("--resume", "x.jscale")), "is sampled"),
     (("predict", "runs.csv", "--law", "chinchilla"), (("--no-correction",),), "with one law"),
-    (("predict", "runs.csv"), (*SAMPLER[:2], ("--prior", "E=lognormal(1,1)")), "several laws"),
+    (
+        ("predict", "runs.csv"),
+        (*SAMPLER[:2], SAMPLER[4], ("--prior", "E=lognormal(1,1)")),
+        "several laws",
+    ),
+    (("sample", "runs.csv", "--sampler", "importance"), (("--warmup", 50),), "has no warm-up"),
     (("report", "runs.csv", "--posterior", "draws.nc"), SAMPLER, "nothing is sampled"),
     (("calibrate", "runs.csv", *FISHER), (("--draws", 10),), "--kinds that are no bootstrap"),
     (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' applies only to"),

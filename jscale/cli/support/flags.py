@@ -22,7 +22,7 @@ RENAMED = {
 """Argument of the library → option of a verb that has another name for it."""
 
 
-SAMPLING = ("chains", "warmup", "draws", "seed")
+SAMPLING = ("chains", "warmup", "draws", "sampler", "seed")
 """Options of the sampler."""
 
 _WORDS = "jscale.words"

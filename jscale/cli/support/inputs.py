@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jscale._core.errors import JscaleError
 from jscale._core.files import read_settings
 from jscale._core.text import did_you_mean, enumerated, quoted_path, shown
-from jscale.cli.support import parsing
+from jscale.cli.support import flags, parsing
 from jscale.cli.support.session import shows_progress
 
 if TYPE_CHECKING:
@@ -218,12 +218,13 @@ def key_of(seed: int) -> Any:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Settings of the sampler: chains, steps of each chain, seed."""
+    """Settings of the sampler: chains, steps of each chain, seed, "nuts" or "importance"."""
 
     chains: int
     warmup: int
     draws: int
     seed: int
+    sampler: str = "nuts"
 
 
 def posterior_of(
@@ -255,6 +256,10 @@ def posterior_of(
     from jscale.fit.bayes import parsed_priors
 
     model: dict[str, Any] = {} if errors is None else {"errors": errors}
+    if settings.sampler != "nuts":
+        reason = "with --sampler importance, which has no warm-up and nothing to resume"
+        flags.refuse("warmup", "resume", reason=reason)
+        model["sampler"] = settings.sampler
     if (given := parsed_priors(priors, "--prior")) is not None:
         model["priors"] = given
     return fit.posterior(

@@ -139,6 +139,15 @@ WARMUP = Annotated[
 ]
 DRAWS = Annotated[int, typer.Option("--draws", help="Draws kept from each chain.", metavar="INT")]
 
+SAMPLER = Annotated[
+    str,
+    option(
+        "--sampler",
+        help="nuts, or importance: seconds where NUTS takes minutes, and not converged where its "
+        "weights are rough.",
+        metavar="NAME",
+    ),
+]
 PRIOR = Annotated[
     list[str] | None,
     option(

@@ -67,6 +67,7 @@ class Posterior:
         priors: parameter → prior, where it was given in place of the default, as text.
         seed: data of the random key; () for a posterior that an earlier version saved.
         version: of jscale that sampled.
+        sampler: "nuts" or "importance".
         energy: (chains * draws,) energy of each transition of NUTS, in nats; None for draws by
             importance sampling or from a file.
     """
@@ -89,6 +90,7 @@ class Posterior:
     priors: Mapping[str, str] = field(default_factory=dict)
     seed: tuple[int, ...] = ()
     version: str = jscale.__version__
+    sampler: str = "nuts"
     energy: np.ndarray | None = None
 
     @property
@@ -191,6 +193,7 @@ class Posterior:
             "ranges": json.dumps({name: list(ends) for name, ends in self.ranges.items()}),
             "prior_overlap": json.dumps(self._prior_overlaps()),
             "notes": json.dumps([(n.code, n.severity, n.message) for n in self.notes]),
+            "sampler": self.sampler,
             "jscale": self.version or jscale.__version__,
         }
 
@@ -366,6 +369,7 @@ def posterior(
         ranges=input_ranges(law, data.inputs),
         errors=problem.errors,
         rows=posed.rows,
+        sampler=sampler,
         energy=None if result.energy is None else result.energy.reshape(-1),
         priors={name: written(prior) for name, prior in problem.replaced_priors.items()},
         seed=tuple(np.ravel(jax.random.key_data(key)).tolist()),
@@ -477,4 +481,5 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
         priors=content.priors,
         seed=content.seed,
         version=content.version,
+        sampler=content.sampler,
     )

@@ -56,6 +56,7 @@ class Content:
         priors: parameter → text of a prior that was given; empty in older files.
         seed: data of the random key; () in older files.
         version: of jscale that sampled; "" where it is not known.
+        sampler: "nuts" or "importance"; "nuts" in older files.
     """
 
     law: LawFunction
@@ -71,6 +72,7 @@ class Content:
     priors: Mapping[str, str]
     seed: tuple[int, ...]
     version: str
+    sampler: str
 
 
 def check_path(path: Any) -> None:
@@ -158,6 +160,7 @@ def checked(
         priors=_priors(where, attributes),
         seed=_seed(where, attributes),
         version=_version(where, attributes),
+        sampler=_sampler(where, attributes),
     )
 
 
@@ -311,6 +314,14 @@ def _seed(where: str, attributes: Mapping[str, Any]) -> tuple[int, ...]:
 
 def _version(where: str, attributes: Mapping[str, Any]) -> str:
     return _text(where, attributes, "jscale") if "jscale" in attributes else ""
+
+
+def _sampler(where: str, attributes: Mapping[str, Any]) -> str:
+    """What has drawn; earlier versions had NUTS only."""
+    sampler = _text(where, attributes, "sampler") if "sampler" in attributes else "nuts"
+    if sampler not in ("nuts", "importance"):
+        raise _invalid(where, "sampler", "expected nuts or importance")
+    return sampler
 
 
 def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:

@@ -29,6 +29,7 @@ _ATTRIBUTES = (
     "columns",
     "priors",
     "seed",
+    "sampler",
     "jscale",
 )
 _ROW_GROUPS = ("observed_data", "constant_data")
