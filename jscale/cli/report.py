@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 OUT = Annotated[str, typer.Option("--out", help="The page to write.", metavar="FILE.html")]
 TITLE = Annotated[str | None, options.option("--title", help="Title of the page.", metavar="TEXT")]
+NO_BACKTEST = Annotated[
+    bool,
+    typer.Option("--no-backtest", help="Do not forecast held-out runs (half a minute)."),
+]
 
 
 def report(
@@ -27,6 +31,7 @@ def report(
     posterior: options.POSTERIOR = None,
     post_bits: options.POST_BITS = None,
     title: TITLE = None,
+    no_backtest: NO_BACKTEST = False,
     fix: options.FIX = None,
     tie: options.TIE = None,
     errors: options.ERRORS = None,
@@ -75,9 +80,11 @@ def report(
                 chosen, dict(sampled.draws), post_bits=post, ranges=sampled.ranges
             )
             plans = [planning.at_budget(request, flop) for flop in budgets]
-        with working("drawing …", as_json):
+        doing = "drawing …" if no_backtest else "forecasting held-out runs, and drawing …"
+        with working(doing, as_json):
             bits = {"P_post": tuple(post)} if post else {}
-            write(path, table, point, sampled, budgets=tuple(budgets), title=title, **bits)
+            shown = {"title": title, "backtest": not no_backtest, **bits}
+            write(path, table, point, sampled, budgets=tuple(budgets), **shown)
 
     payload: dict[str, Any] = {
         "out": str(path),

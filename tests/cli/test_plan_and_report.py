@@ -151,6 +151,8 @@ def test_report(answer, table: Path, sampled, tmp_path: Path):
     assert html.lstrip().lower().startswith("<!doctype html")
     assert "A &amp; &lt;b&gt;B&lt;/b&gt;" in html
     assert "<script>alert" not in html
+    assert "80% bands held" in html
+    assert "Held-out runs against their forecasts" in html
     assert (printed["out"], printed["bytes"]) == (str(page), page.stat().st_size)
     assert printed["fit"]["n_runs"] == 30
     assert printed["posterior"]["params"] == sampled.printed["params"]
@@ -173,7 +175,9 @@ def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeyp
     options = ("--posterior", sampled.file, "--budget", "5.76e23", "--out", page)
     result = jscale("report", table, *options)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert calls == [{"budgets": (5.76e23,), "title": None}]
+    jscale("report", table, *options, "--no-backtest")
+    common = {"budgets": (5.76e23,), "title": None}
+    assert calls == [{**common, "backtest": True}, {**common, "backtest": False}]
     assert "5.76×10²³" in result.stdout
     assert f"report: {page} (0.0 MB)" in result.stdout
 

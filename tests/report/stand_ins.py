@@ -9,6 +9,7 @@ import numpy as np
 from jscale import laws, runs
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from jscale.assess import Backtest, Forecaster, backtest
 from jscale.fit import Certificate, Point, Posterior
 from jscale.laws import LawFunction
 from jscale.runs import Runs, select
@@ -107,6 +108,18 @@ def dense_table(**columns: Any) -> Runs:
     return runs.simulate(
         law, laws.params(law, "besiroglu2024"), design, noise=0.005, key=jax.random.key(1)
     )
+
+
+def backtest_of(table: Runs, spread: float, cuts: tuple[float, ...] = (0.6, 0.8)) -> Backtest:
+    """Forecasts of Chinchilla's law at published constants, with normal errors of this spread."""
+    params = laws.params(laws.chinchilla, "besiroglu2024")
+
+    def forecast(training: Runs, new: Runs, key: jax.Array) -> np.ndarray:
+        loss = np.asarray(laws.chinchilla(N=new["N"], D=new["D"], **params), float)
+        return loss * np.exp(spread * np.asarray(jax.random.normal(key, (400, len(new)))))
+
+    known = Forecaster("chinchilla", forecast)
+    return backtest(known, table, key=jax.random.key(0), cuts=cuts)
 
 
 def bits_table() -> Runs:

@@ -10,13 +10,14 @@ from jscale.assess.backtesting._forecasters import (
     without_outcome,
 )
 from jscale.assess.backtesting._held_out import HeldOutRun
-from jscale.assess.backtesting._result import Backtest, BacktestedLaw, Cut
+from jscale.assess.backtesting._result import MIN_EFFECTIVE, Backtest, BacktestedLaw, Cut
 from jscale.assess.backtesting._scores import Scores, score
 from jscale.assess.backtesting._split import Needs, Split, Splits
 from jscale.assess.backtesting._summary import ForecastScores, summarise
 from jscale.assess.backtesting._windows import expanding_windows
 
 __all__ = [
+    "MIN_EFFECTIVE",
     "Backtest",
     "BacktestedLaw",
     "BandCoverage",

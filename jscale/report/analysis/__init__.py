@@ -2,7 +2,7 @@
 
 from jscale.report.analysis._analysis import Analysis, analyse
 from jscale.report.analysis._bands import Band
-from jscale.report.analysis._doubts import ResidualDoubts
+from jscale.report.analysis._doubts import HeldOutForecasts, ResidualDoubts
 from jscale.report.analysis._forecast import Forecast, OptimalPath, ResourceCurve
 from jscale.report.analysis._identification import STRONG_CORRELATION, Identification
 from jscale.report.analysis._paired_runs import Degradation, KeptShare
@@ -24,6 +24,7 @@ __all__ = [
     "DrawRange",
     "FittedStudy",
     "Forecast",
+    "HeldOutForecasts",
     "Identification",
     "KeptShare",
     "OptimalPath",

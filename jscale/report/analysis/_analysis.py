@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jscale.report.analysis._bands import Band
-from jscale.report.analysis._doubts import ResidualDoubts, residual_doubts
+from jscale.report.analysis._doubts import (
+    HeldOutForecasts,
+    ResidualDoubts,
+    held_out_forecasts,
+    residual_doubts,
+)
 from jscale.report.analysis._forecast import (
     Forecast,
     ResourceCurve,
@@ -41,6 +46,7 @@ class Analysis:
         columns: summaries of the columns of the fitted runs.
         residuals: size of the residuals.
         doubts: tests of the residuals.
+        held_out: forecasts of held-out runs; None where they are not asked for.
         residual_trends: ``predicted`` and each input that varies → the residuals along it.
         identification: what the data identify.
         draw_ranges: parameter → ranges of its draws; empty without a posterior.
@@ -59,6 +65,7 @@ class Analysis:
     columns: tuple[ColumnSummary, ...]
     residuals: ResidualSummary
     doubts: ResidualDoubts
+    held_out: HeldOutForecasts | None
     residual_trends: dict[str, ResidualTrend]
     identification: Identification
     draw_ranges: dict[str, DrawRange]
@@ -80,6 +87,7 @@ def analyse(study: FittedStudy) -> Analysis:
         columns=column_summaries(study),
         residuals=residual_summary(study),
         doubts=residual_doubts(study),
+        held_out=held_out_forecasts(study),
         residual_trends=residual_trends(study),
         identification=identification(study),
         draw_ranges=draw_ranges(study.draws or {}),

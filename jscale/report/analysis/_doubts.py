@@ -1,10 +1,29 @@
-"""What the residuals of the fit give reason to doubt."""
+"""What residuals of the fit and forecasts of held-out runs give reason to doubt."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+import jax
+
+from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale.assess import LackOfFit, LargestRuns, lack_of_fit, largest_runs
+from jscale.assess import (
+    Backtest,
+    LackOfFit,
+    LargestRuns,
+    backtest,
+    ensemble,
+    in_sample_band,
+    lack_of_fit,
+    largest_runs,
+)
+from jscale.assess.ensembles import candidates_of
+from jscale.laws import describe
 from jscale.report.analysis._study import FittedStudy
+
+BACKTEST_CUTS = (0.6, 0.8)
+"""Shares of the runs, by compute, below which the law is fitted to forecast the others."""
+_SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,3 +50,70 @@ def residual_doubts(study: FittedStudy) -> ResidualDoubts:
         largest_runs=largest_runs(study.point, study.table),
         lack_of_fit=lack_of_fit(study.point, study.table),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutForecasts:
+    """How the law forecasts the larger runs from the smaller ones, and which law does it best.
+
+    Attributes:
+        result: the backtest of the law; None where the runs are too few.
+        reason: why there is none, in a sentence; empty where there is one.
+        law_weights: law of the same inputs → its weight in the ensemble of them with the errors of
+            the report, the largest first; empty where there is only one, or no run to hold out.
+        held_out: forecasts of held-out runs that these weights come from.
+    """
+
+    result: Backtest | None
+    reason: str = ""
+    law_weights: Mapping[str, float] = field(default_factory=dict)
+    held_out: int = 0
+
+
+def held_out_forecasts(study: FittedStudy) -> HeldOutForecasts | None:
+    """The backtest of a study's law, if the study has one.
+
+    The law is fitted with the error model of the posterior; without a posterior it has a band as
+    wide as the residuals.
+    """
+    if not study.backtest:
+        return None
+    try:
+        result, reason = _backtest(study), ""
+    except JscaleError as error:
+        result, reason = None, str(error)
+    weights, held_out = _law_weights(study) if result is not None else ({}, 0)
+    return HeldOutForecasts(result, reason, weights, held_out)
+
+
+def _backtest(study: FittedStudy) -> Backtest:
+    """The backtest at 60 and 80% of the runs, or at one cut where these are too close.
+
+    Raises:
+        JscaleError: too few runs.
+    """
+    posterior, table = study.posterior, study.table
+    law = in_sample_band(study.law) if posterior is None else study.law
+    errors = None if posterior is None else posterior.errors
+    by = "compute" if "C" in table else study.record.input_names[0]
+    key = jax.random.key(_SEED)
+    try:
+        return backtest(law, table, errors=errors, key=key, by=by, cuts=BACKTEST_CUTS)
+    except JscaleError:
+        return backtest(law, table, errors=errors, key=key, by=by, cuts=1)
+
+
+def _law_weights(study: FittedStudy) -> tuple[dict[str, float], int]:
+    """Weights of the laws for the table's columns, the study's among them, and what from.
+
+    All laws have the errors of the report's posterior, so that only the laws differ.
+    """
+    errors = "student" if study.posterior is None else study.posterior.errors
+    try:
+        laws = list(dict.fromkeys(each.law for each in candidates_of(None, study.table, None)))
+        if len(laws) < 2 or study.record.name not in {describe(law).name for law in laws}:
+            return {}, 0
+        result = ensemble(laws, study.table, errors=errors, key=jax.random.key(_SEED))
+    except JscaleError:
+        return {}, 0  # no law suits the table by itself, or too few runs
+    return (result.law_weights, result.held_out) if result.held_out else ({}, 0)

@@ -31,6 +31,7 @@ class FittedStudy:
         budgets: FLOP, ascending.
         post_bits: bits after training for which to show the critical tokens.
         title: title of the report.
+        backtest: whether the report shows forecasts of held-out runs.
     """
 
     law: LawFunction
@@ -42,6 +43,7 @@ class FittedStudy:
     budgets: tuple[float, ...]
     post_bits: tuple[float, ...]
     title: str
+    backtest: bool = False
 
     @property
     def law_name(self) -> str:
@@ -136,6 +138,7 @@ def fitted_study(
     budgets: tuple[float, ...],
     post_bits: tuple[float, ...],
     title: str | None = None,
+    backtest: bool = False,
 ) -> FittedStudy:
     """Check that runs, fit and posterior belong together, and gather them.
 
@@ -165,6 +168,7 @@ def fitted_study(
         budgets=tuple(sorted({float(budget) for budget in budgets})),
         post_bits=tuple(sorted({float(bits) for bits in post_bits})),
         title=title or f"The {record.name.partition('[')[0]} law fitted to {table.name}",
+        backtest=backtest,
     )
 
 

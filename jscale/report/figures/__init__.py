@@ -4,7 +4,7 @@ To add a figure to the report: write a function here that draws it from arrays o
 ``report.analysis``, then list it in ``report/page/_figures.py``.
 """
 
-from jscale.report.figures._fit import observed_predicted, residuals
+from jscale.report.figures._fit import held_out, observed_predicted, residuals
 from jscale.report.figures._forecast import loss_by_compute, optimal_path, size_profiles
 from jscale.report.figures._paired_runs import degradations, kept_shares
 from jscale.report.figures._posterior import pairs
@@ -21,6 +21,7 @@ __all__ = [
     "critical_tokens",
     "degradations",
     "design",
+    "held_out",
     "kept_shares",
     "loss_by_bits",
     "loss_by_compute",

@@ -42,6 +42,51 @@ def observed_predicted(observed: np.ndarray, predicted: np.ndarray, scale: float
 
 
 @style.in_style
+def held_out(observed: np.ndarray, predicted: np.ndarray, bands: np.ndarray) -> Figure:
+    """Observed loss of held-out runs against their forecasts, with bands.
+
+    Runs outside their band have another colour and mark.
+
+    Args:
+        observed: nats per token, shape (rows,).
+        predicted: medians of the forecasts, nats per token, shape (rows,).
+        bands: lower and upper ends of the bands, shape (2, rows).
+    """
+    figure, axes = style.canvas()
+    values = np.concatenate([observed, predicted, *bands])
+    ends = style.pad_log(values.min(), values.max(), 0.05)
+    style.log_axis(axes, "x", style.number_ticks, ends)
+    style.log_axis(axes, "y", style.number_ticks, ends)
+    axes.plot(ends, ends, color=style.GREY, lw=0.9, label="equal")
+
+    inside = (bands[0] <= observed) & (observed <= bands[1])
+    many = len(observed) > style.MANY
+    for chosen, colour, mark, words in (
+        (inside, style.BLUE, "o", "in"),
+        (~inside, style.RED, "D", "outside"),
+    ):
+        if chosen.any():
+            x, y = predicted[chosen], observed[chosen]
+            lengths = np.abs(bands[:, chosen] - x)
+            axes.errorbar(
+                x,
+                y,
+                xerr=lengths,
+                fmt=mark,
+                ms=2.5 if many else 3.5,
+                lw=0.7,
+                alpha=0.5 if many else 0.8,
+                color=colour,
+                label=f"{words} the band ({chosen.sum():,})",
+                rasterized=many,
+                zorder=3,
+            )
+    axes.set(xlabel="Forecast loss (nats per token)", ylabel="Observed loss (nats per token)")
+    axes.legend(loc="upper left", borderaxespad=0.2)
+    return figure
+
+
+@style.in_style
 def residuals(
     trend: ResidualTrend,
     scale: float,

@@ -8,6 +8,7 @@ alternative text and caption, and add the function to the section of :data:`SECT
 from jscale.report.analysis import Analysis
 from jscale.report.page._figures_fit import (
     design,
+    held_out,
     loss_of_runs,
     observed_predicted,
     parameter_pairs,
@@ -32,6 +33,7 @@ SECTIONS: dict[str, tuple[FigureMaker, ...]] = {
     "runs": (design, loss_of_runs),
     "fit": (observed_predicted, residuals),
     "posterior": (parameter_pairs,),
+    "backtest": (held_out,),
     "forecast": (loss_by_compute, optimal_paths, size_profiles, loss_by_resource),
     "precision": (loss_by_bits, optimal_bits, critical_tokens, degradations, kept_shares),
 }

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from matplotlib.axis import Axis
 
 from jscale.laws import Input
 from jscale.report import figures
 from jscale.report.analysis import Analysis
-from jscale.report.notation import human, listing, plain
+from jscale.report.notation import human, listing, plain, plural
 from jscale.report.page._page_figure import PageFigure, axis_label, input_words
 
 
@@ -54,6 +55,28 @@ def observed_predicted(analysis: Analysis) -> Iterator[PageFigure]:
         title="Observed against predicted",
         alt="Observed loss against the loss that the law predicts, with the line of equality.",
         caption="Dots: runs. On the line, the law predicts the observed loss.",
+    )
+
+
+def held_out(analysis: Analysis) -> Iterator[PageFigure]:
+    """Observed against forecast loss of held-out runs; none without a backtest."""
+    forecasts = analysis.held_out
+    if forecasts is None or forecasts.result is None:
+        return
+
+    rows = forecasts.result.rows
+    observed, predicted = (
+        np.array([getattr(row, name) for row in rows]) for name in ("loss", "predicted")
+    )
+    bands = np.array([[getattr(row, name) for row in rows] for name in ("q10", "q90")])
+    held = plural(len(rows), "forecast")
+    yield PageFigure(
+        figures.held_out(observed, predicted, bands),
+        title="Held-out runs against their forecasts",
+        alt=f"Observed loss against forecast loss of held-out runs, {held} with 80% bands, with "
+        "the line of equality.",
+        caption="Dots: runs that were not fitted, forecast from those of less compute. Lines: 80% "
+        "bands of a new run; where one misses the diagonal, the run is outside its band.",
     )
 
 

@@ -6,6 +6,8 @@ from jscale.report.analysis import FULL_BITS, Analysis, CriticalCurves, FittedSt
 from jscale.report.notation import human, listing, power_of_ten
 from jscale.report.page._findings_fit import (
     Finding,
+    backtest_result,
+    better_law,
     certificate,
     fit_quality,
     identified_parameters,
@@ -23,7 +25,9 @@ _TONES = {"doubt": 0, "plain": 1, "good": 2}
 def findings(analysis: Analysis) -> list[Finding]:
     """All findings: first the doubts, those first that would change a decision the most."""
     study = analysis.study
-    results = [certificate(study.point.certificate), *sampling(study)]
+    results = backtest_result(analysis.held_out)
+    results += [certificate(study.point.certificate), *sampling(study)]
+    results += better_law(analysis)
     results += residual_doubts(analysis.doubts)
     results += _forecast_findings(analysis)
     results += posterior_doubts(study)

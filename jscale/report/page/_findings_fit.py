@@ -8,7 +8,8 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.report.analysis import Analysis, FittedStudy, ResidualDoubts
+from jscale.assess.backtesting import MIN_EFFECTIVE
+from jscale.report.analysis import Analysis, FittedStudy, HeldOutForecasts, ResidualDoubts
 from jscale.report.notation import human, listing, number, percent, plain, plural
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ FORECAST_ERRORS = (
 """Why neither number is the error of a forecast."""
 MIXING = ("high-rhat", "low-ess", "divergences")
 """Codes of the notes that say that the chains have not mixed."""
+
+
+CLEAR_WEIGHT = 2 / 3
+"""Weight of another law from which on the choice of the report's law is doubtful."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,42 @@ def residual_doubts(tests: ResidualDoubts) -> list[Finding]:
     """Largest runs that lie off the law, and trends of the residuals; empty without either."""
     leads = {"largest-runs-off": "Largest runs", "lack-of-fit": "Lack of fit"}
     return [Finding(leads[note.code], _sentence(note.message), "doubt") for note in tests.notes]
+
+
+def backtest_result(forecasts: HeldOutForecasts | None) -> list[Finding]:
+    """Whether the bands held the runs that were not fitted; empty where nothing was forecast."""
+    if forecasts is None:
+        return []
+    if forecasts.result is None:
+        return [Finding("Backtest", f"No forecast of held-out runs. {_sentence(forecasts.reason)}")]
+
+    (law,) = forecasts.result.laws
+    bands = law.summary.bands
+    text = f"{law.verdict}."
+    if not law.failed:
+        tone = "good" if bands[1].effective >= MIN_EFFECTIVE and not bands[1].verdict else "plain"
+        return [Finding("Backtest", text, tone)]
+    if bands[2].verdict and not bands[1].verdict:
+        text += f" 95% bands held {bands[2].coverage:.0%}: {bands[2].verdict}."
+    text += " Forecasts beyond the runs are less certain than the bands of this report say."
+    return [Finding("Backtest", text, "doubt")]
+
+
+def better_law(analysis: Analysis) -> list[Finding]:
+    """Another law that forecasts held-out runs better; empty where the report's is the best."""
+    forecasts, own = analysis.held_out, analysis.study.record.name
+    if forecasts is None or not forecasts.law_weights:
+        return []
+    best, weight = next(iter(forecasts.law_weights.items()))
+    if best == own:
+        return []
+    share = f"{weight:.0%} of the weight, {own} {forecasts.law_weights[own]:.0%}"
+    text = (
+        f"{forecasts.held_out:,} forecasts of held-out runs favour the law {best}: with the errors "
+        f"of this report it has {share}. See 'jscale report --law {best}', or 'jscale predict' "
+        "without --law, which weighs laws."
+    )
+    return [Finding("Law", text, "doubt" if weight >= CLEAR_WEIGHT else "plain")]
 
 
 def _warnings(study: FittedStudy) -> list[Note]:

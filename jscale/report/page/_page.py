@@ -35,6 +35,8 @@ def page(analysis: Analysis) -> str:
         notes=tables.notes(study),
         parameters=tables.parameter_rows(study),
         noise=tables.noise_rows(analysis),
+        backtest=tables.backtest_rows(analysis),
+        backtest_caption=tables.backtest_caption(analysis),
         badges=tables.badges(study),
         provenance=tables.provenance(analysis),
         figures={section: rendered(figures) for section, figures in sections},

@@ -9,6 +9,7 @@ import numpy as np
 import jscale
 from jscale._core.notes import Note
 from jscale._core.status import Status
+from jscale.assess import ForecastScores
 from jscale.fit.bayes import ESS_WARNING, RHAT_WARNING
 from jscale.fit.optimum import AGREEING_STARTS, COLLINEAR, GRADIENT
 from jscale.report.analysis import Analysis, FittedStudy
@@ -125,6 +126,46 @@ def posterior_cells(summary: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
+def backtest_rows(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Forecasts of held-out runs, a row for each cut and one for all; empty without any.
+
+    Which, runs fitted, runs forecast, bias, error, coverage of three bands, width of the 80% band.
+    """
+    forecasts = analysis.held_out
+    if forecasts is None or forecasts.result is None:
+        return []
+    result = forecasts.result
+    (law,) = result.laws
+    rows = [
+        _backtest_row(scores, f"{cut.fitted:,}")
+        for scores, cut in zip(law.cuts, result.cuts, strict=True)
+    ]
+    return rows if len(rows) == 1 else [*rows, _backtest_row(law.summary, "")]
+
+
+def _backtest_row(scores: ForecastScores, fitted: str) -> tuple[str, ...]:
+    return (
+        scores.label,
+        fitted,
+        f"{scores.count:,}",
+        percent(scores.bias),
+        percent(scores.rmsle),
+        *(f"{band.coverage:.0%}" for band in scores.bands),
+        percent(scores.bands[1].width),
+    )
+
+
+def backtest_caption(analysis: Analysis) -> str:
+    """What was fitted and forecast, and with which errors."""
+    study = analysis.study
+    if study.posterior is None:
+        how = "the point fit, with bands as wide as the residuals of the fitted runs"
+    else:
+        priors = " and its own priors" if study.posterior.priors else ""
+        how = f"the law with the errors {study.posterior.errors}{priors}, by importance sampling"
+    return f"Runs that were not fitted, forecast by {how}"
+
+
 def badges(study: FittedStudy) -> list[tuple[str, str, str, str]]:
     """The certificate: question, tone, answer, meaning."""
     result = study.point.certificate
@@ -193,6 +234,8 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
         divergences = plural(posterior.divergences, "divergence")
         status = str(posterior.status).replace("_", " ")
         sampler = f"NUTS, {chains}, {study.draw_count:,} draws, {divergences}"
+        if posterior.sampler == "importance":
+            sampler = f"importance sampling, {study.draw_count:,} draws"
         rows.append(("Posterior", f"{sampler}; {status}"))
         given = ", ".join(f"{name} ~ {prior}" for name, prior in posterior.priors.items())
         rows.append(("Errors", str(posterior.errors)))

@@ -273,3 +273,39 @@ def test_figures_are_not_registered_with_pyplot():
 
     assert isinstance(_runs.design(N, D, LOSS), Figure)
     assert pyplot.get_fignums() == []
+
+
+def test_held_out_runs_are_drawn_with_their_bands():
+    """Every run once, its band as a horizontal line, and those outside with another mark."""
+    predicted = np.array([2.0, 2.5, 3.0, 3.5])
+    observed = np.array([2.01, 2.8, 2.99, 3.45])
+    bands = np.stack([predicted * 0.97, predicted * 1.02])
+    figure = _fit.held_out(observed, predicted, bands)
+    (axes,) = figure.axes
+    held, missed = axes.containers
+    assert [each.get_label() for each in (held, missed)] == [
+        "in the band (3)",
+        "outside the band (1)",
+    ]
+    drawn = {}
+    for container in (held, missed):
+        points, _, (lines,) = container.lines
+        for x, y, segment in zip(*points.get_data(), lines.get_segments(), strict=True):
+            drawn[float(x)] = (float(y), *segment[:, 0], *segment[:, 1])
+    for x, y, low, high in zip(predicted, observed, *bands, strict=True):
+        assert drawn.pop(x) == pytest.approx((y, low, high, y, y))
+    assert drawn == {}
+    assert missed.lines[0].get_xdata() == [2.5]
+    assert held.lines[0].get_color() != missed.lines[0].get_color()
+    (equality,) = [line for line in axes.lines if line.get_label() == "equal"]
+    np.testing.assert_array_equal(*equality.get_data())
+    ends = axes.get_xlim()
+    assert ends == axes.get_ylim()
+    assert ends[0] < bands.min() < bands.max() < ends[1]
+
+
+def test_held_out_runs_that_are_all_in_their_bands():
+    predicted = np.array([2.0, 2.5])
+    figure = _fit.held_out(predicted, predicted, np.stack([predicted - 0.1, predicted + 0.1]))
+    (only,) = figure.axes[0].containers
+    assert only.get_label() == "in the band (2)"

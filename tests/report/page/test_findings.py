@@ -9,7 +9,13 @@ import pytest
 from jscale import laws, runs
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.report.analysis import Analysis, FittedStudy, Forecast, PrecisionAnalysis
+from jscale.report.analysis import (
+    Analysis,
+    FittedStudy,
+    Forecast,
+    HeldOutForecasts,
+    PrecisionAnalysis,
+)
 from jscale.report.analysis._forecast import resource_curve
 from jscale.report.analysis._identification import identification
 from jscale.report.page._findings import extrapolation, findings
@@ -218,3 +224,66 @@ def test_digits_of_a_count_depend_on_its_interval(dense_forecast: Forecast):
 
     assert digits(100.0, 99.0, 101.0) == 3
     assert digits(100.0, 80.0, 120.0) == 2
+
+
+def with_held_out(analysis: Analysis, *arguments, **settings) -> Analysis:
+    return dataclasses.replace(analysis, held_out=HeldOutForecasts(*arguments, **settings))
+
+
+def test_a_failed_backtest_stands_first(dense: Analysis):
+    result = stand_ins.backtest_of(dense.study.table, spread=0.0003)
+    (law,) = result.laws
+    first = findings(with_held_out(dense, result))[0]
+    assert (first.lead, first.tone) == ("Backtest", "doubt")
+    assert first.text.startswith(f"80% bands held {law.summary.bands[1].held} of ")
+    assert "held-out runs (" in first.text
+    assert "too narrow" in first.text
+    assert "less certain than the bands of this report say" in first.text
+
+
+def test_a_backtest_that_holds(dense: Analysis):
+    result = stand_ins.backtest_of(dense.study.table, spread=0.005)
+    finding = by_lead(with_held_out(dense, result))["Backtest"]
+    assert finding.text == f"{result.laws[0].verdict}."
+    assert finding.tone in ("good", "plain")
+    assert "as they should" in finding.text or "too few runs to judge" in finding.text
+
+
+def test_a_backtest_of_which_only_the_wide_bands_fail(dense: Analysis):
+    result = stand_ins.backtest_of(dense.study.table, spread=0.005)
+    (law,) = result.laws
+    half, most, all_but = law.summary.bands
+    narrow = dataclasses.replace(all_but, coverage=0.8, high=0.9)
+    summary = dataclasses.replace(law.summary, bands=(half, most, narrow))
+    failed = dataclasses.replace(result, laws=(dataclasses.replace(law, summary=summary),))
+    finding = findings(with_held_out(dense, failed))[0]
+    assert (finding.lead, finding.tone) == ("Backtest", "doubt")
+    assert " 95% bands held 80%: too narrow." in finding.text
+
+
+def test_runs_too_few_for_a_backtest_are_a_sentence(dense: Analysis):
+    finding = by_lead(with_held_out(dense, None, "few.csv: no cut leaves enough runs"))["Backtest"]
+    assert finding == Finding(
+        "Backtest", "No forecast of held-out runs. few.csv: no cut leaves enough runs."
+    )
+    assert "Backtest" not in by_lead(dense)
+
+
+def test_another_law_that_forecasts_better(dense: Analysis):
+    result = stand_ins.backtest_of(dense.study.table, spread=0.005)
+
+    def finding(**weights: float) -> Finding | None:
+        forecasts = with_held_out(dense, result, law_weights=weights, held_out=61)
+        return by_lead(forecasts).get("Law")
+
+    clear = finding(coupled=0.8, chinchilla=0.2)
+    assert clear is not None
+    assert clear.tone == "doubt"
+    assert clear.text.startswith("61 forecasts of held-out runs favour the law coupled: ")
+    assert "80% of the weight, chinchilla 20%" in clear.text
+    assert "--law coupled" in clear.text
+    slight = finding(coupled=0.55, chinchilla=0.45)
+    assert slight is not None
+    assert slight.tone == "plain"
+    assert finding(chinchilla=0.8, coupled=0.2) is None
+    assert finding() is None

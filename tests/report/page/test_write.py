@@ -18,16 +18,24 @@ from jscale import fit, laws, report, runs
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.report.analysis import Analysis, FittedStudy, Forecast
+from jscale.report.analysis import Analysis, FittedStudy, Forecast, HeldOutForecasts
 from jscale.runs import Runs
 from tests.report.page.parsed_page import Page
-from tests.report.stand_ins import DRAWS, certificate, dense_table, point_of, posterior_of
+from tests.report.stand_ins import (
+    DRAWS,
+    backtest_of,
+    certificate,
+    dense_table,
+    point_of,
+    posterior_of,
+)
 
 LIMIT = 3 * 2**20
 
 
 def written(path: Path, study: FittedStudy, **options: Any) -> Page:
-    settings = dict(budgets=study.budgets, P_post=study.post_bits, title=None) | options
+    settings = dict(budgets=study.budgets, P_post=study.post_bits, title=None)
+    settings |= {"backtest": study.backtest} | options
     report.write(path, study.table, study.point, study.posterior, **settings)
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
@@ -171,6 +179,7 @@ def test_text_of_the_table_is_escaped(text_only, tmp_path: Path):
         posterior_of(point, table),
         budgets=[1e23],
         title='"><img src=x onerror=alert(1)>',
+        backtest=False,
     )
     page = Page(path.read_text(encoding="utf-8"))
     assert page.all("script") == page.all("b") == []
@@ -192,7 +201,7 @@ def test_the_list_of_excluded_runs_is_limited(text_only, tmp_path: Path):
     )
     point = point_of(laws.chinchilla, table, laws.params(laws.chinchilla))
     path = tmp_path / "cut.html"
-    report.write(path, table, point, budgets=[])
+    report.write(path, table, point, budgets=[], backtest=False)
     assert "And 20 more." in Page(path.read_text()).text
 
 
@@ -324,6 +333,24 @@ def test_a_fit_from_table_to_page(text_only, tmp_path: Path):
     page = Page(path.read_text(encoding="utf-8"))
     assert "8 of 8" in page.text
     assert f"{point.params['alpha']:.5f}" in page.text
+    assert "point fit, with bands as wide as the residuals of the fitted runs" in page.text
+    assert "80% bands held" in page.text
+
+
+def test_the_backtest_has_a_section(text_only, tmp_path: Path, dense: Analysis, monkeypatch):
+    result = backtest_of(dense.study.table, spread=0.005)
+    analysis = dataclasses.replace(dense, held_out=HeldOutForecasts(result))
+    monkeypatch.setattr("jscale.report.page._write.analyse", lambda study: analysis)
+    page = written(tmp_path / "backtest.html", dense.study)
+    sections = [a["id"] for a in page.all("section")]
+    assert sections[3:6] == ["posterior", "backtest", "forecast"]
+    assert {"href": "#backtest"} in page.all("a")
+    assert "forecast by the law with the errors student, by importance sampling" in page.text
+    for scores, cut in zip(result.laws[0].cuts, result.cuts, strict=True):
+        assert f"{cut.label} {cut.fitted} {scores.count} " in page.text
+        assert f" {scores.bands[1].coverage:.0%} " in page.text
+    assert f"all {result.summary.count} " in page.text
+    assert any("held-out runs" in image["alt"] for image in page.all("img"))
 
 
 @pytest.mark.data
@@ -331,7 +358,8 @@ def test_chinchilla_runs(tmp_path: Path):
     table = runs.dataset("chinchilla")
     point = point_of(laws.chinchilla, table, laws.params(laws.chinchilla, "besiroglu2024"))
     path = tmp_path / "chinchilla.html"
-    report.write(path, table, point, posterior_of(point, table, draws=4000), budgets=[1e22, 1e24])
+    posterior = posterior_of(point, table, draws=4000)
+    report.write(path, table, point, posterior, budgets=[1e22, 1e24], backtest=False)
     text = Page(path.read_text(encoding="utf-8")).text
     assert "240 of the 245 runs" in text
     assert "use 1,000 of the 4,000 draws" in text
