@@ -61,6 +61,10 @@ def candidates_of(laws: Any, table: Runs, errors: Any) -> tuple[Candidate, ...]:
     Raises:
         JscaleError: no law suits the table, none is given, or one is given twice.
     """
+    if not isinstance(table, Runs):
+        kind = type(table).__name__
+        message = f": expected a table of runs, as runs.read returns it, not a {kind}"
+        raise JscaleError(message, argument="table")
     chosen = _laws_for(table) if laws is None else _listed(laws)
     if not chosen:
         raise JscaleError(": expected at least one law", argument="laws")
@@ -82,6 +86,8 @@ def _listed(values: Any) -> Sequence[Any]:
 
 def _error_models(errors: Any) -> tuple[ErrorModel, ...]:
     models = tuple(as_error_model(each) for each in _listed(errors))
+    if not models:
+        raise JscaleError(": expected at least one error model", argument="errors")
     if len(set(models)) < len(models):
         raise JscaleError(": an error model is given twice", argument="errors")
     return models

@@ -107,7 +107,8 @@ class Ensemble:
         """The forecast of new runs, averaged over the members.
 
         Args:
-            inputs: input name → number or (points,) numbers.
+            inputs: input name → number or (points,) numbers; a law that has fewer inputs than the
+                others takes its own.
             key: a JAX random key.
             columns: as for :func:`jscale.fit.predict`.
             draws: number of draws, divided among the members by their weights.
@@ -122,10 +123,27 @@ class Ensemble:
         for i, (member, count) in enumerate(zip(self.members, counts, strict=True)):
             if count:
                 key_of = jax.random.fold_in(key, i)
-                prediction = member.posterior.predict(inputs, key=key_of, columns=columns)
+                own = self._inputs_of(member, inputs)
+                prediction = member.posterior.predict(own, key=key_of, columns=columns)
                 predictions.append(_thinned(prediction, count))
+        predictions.sort(key=lambda each: -len(each.at))  # the first has the distance from the runs
         correction_key = jax.random.fold_in(key, len(self.members))
         return corrected(mixture(predictions, self.notes), self.correction, correction_key)
+
+    def _inputs_of(self, member: Member, inputs: Any) -> Any:
+        """The inputs that the law of a member takes, without those of other members alone."""
+        own = set(describe(member.posterior.law).input_names)
+        others = {
+            name for each in self.members for name in describe(each.posterior.law).input_names
+        }
+        if not isinstance(inputs, Mapping) or not (set(inputs) - own) & others:
+            return inputs
+        points = max(np.size(values) for values in inputs.values())
+        return {
+            name: np.full(points, values) if np.size(values) == 1 else values
+            for name, values in inputs.items()
+            if name in own or name not in others  # the law says what no law takes
+        }
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{name} {weight:.2f}" for name, weight in self.weights.items())
@@ -307,7 +325,8 @@ def _correction(
             [forecasts[j]["draws"][:count] for forecasts, count in zip(fits, counts, strict=True)]
         )
         pit.append(score(draws, table["loss"][window.held_out]).pit)
-        decades.append(fits[0][j]["decades"])
+        # Laws without N or D do not know the compute.
+        decades.append(np.fmax.reduce([forecasts[j]["decades"] for forecasts in fits]))
         clusters.append(labels[window.held_out])
     if not pit:
         return BandCorrection()
