@@ -245,7 +245,7 @@ def _show(payload: dict[str, Any], origin: str | None, level: float, words: _Wor
     of = f"{law} on {origin}" if with_bands else f"{law}, given parameters"
     output.show(_wrapped(f"{of}: {_headline(shown, level, with_bands, words.unit)}"))
     if "ensemble" in payload:
-        ensembles.show(payload["ensemble"], words.corrected)
+        ensembles.show(payload["ensemble"], payload["notes"], words.corrected)
 
     varying, sources = _varying(rows), _sources(rows)
     headers = ["median", f"{level:.0%} run", f"{level:.0%} law", "decades", "from %"]

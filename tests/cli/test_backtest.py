@@ -1,13 +1,16 @@
 """``jscale backtest``."""
 
+import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from jscale import JscaleError, assess, laws
-from jscale.cli.backtest import _cuts
+from jscale.cli.backtest import _cuts, _in_detail
 from tests.assess.tables import simulated
 from tests.cli.tables import without_times, write_table
 from tests.cli.test_bad_input import rejected
@@ -155,3 +158,79 @@ def test_numbers_of_cuts():
     assert _cuts("0.6, 0.8") == [0.6, 0.8]
     with pytest.raises(JscaleError, match="--cuts: expected"):
         _cuts("0.6;0.8")
+
+
+@pytest.fixture
+def cheap_ensemble(monkeypatch):
+    """Bands of residuals in place of posteriors, and a wide one in place of the ensemble."""
+    backtest = assess.backtest
+
+    def together(given, table, **settings):
+        wide = assess.in_sample_band(given[0])
+        return dataclasses.replace(wide, name="ensemble of power_size")
+
+    def with_bands(given, table, **settings):
+        bands = [
+            each
+            if isinstance(each, assess.Forecaster)
+            else dataclasses.replace(assess.in_sample_band(each), name="power_size")
+            for each in given
+        ]
+        return backtest(bands, table, **settings)
+
+    monkeypatch.setattr(assess, "ensemble_forecaster", together)
+    monkeypatch.setattr(assess, "backtest", with_bands)
+
+
+@pytest.fixture
+def only_sizes(tmp_path: Path) -> Path:
+    table = simulated()
+    columns = {name: table[name].tolist() for name in ("N", "loss")}
+    return write_table(tmp_path / "only-sizes.csv", columns)
+
+
+def test_without_a_law_the_ensemble_comes_first(answer, jscale, cheap_ensemble, only_sizes: Path):
+    command = ("backtest", only_sizes, "--by", "N", "--cuts", 1, "--baseline")
+    printed = answer(*command)
+    names = ["ensemble of power_size", "power_size", "power_size, in-sample RMS"]
+    assert [each["law"] for each in printed["laws"]] == names
+    assert printed["law"] == names[0]
+    assert printed["summary"] == printed["laws"][0]["summary"]
+    lines = jscale(*command).stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines[:3]] == names
+    assert lines[3].startswith("only-sizes.csv: 40 runs, 1 cut by N")
+
+
+def test_the_best_law_is_shown_beside_the_ensemble():
+    """The law with the smallest CRPS, and its band of residuals."""
+
+    def scored(name: str, crps: float) -> SimpleNamespace:
+        return SimpleNamespace(law=name, summary=SimpleNamespace(crps=crps))
+
+    laws_given = [laws.chinchilla, laws.coupled]
+    scores = [("both", 1.0), ("chinchilla", 3.0), ("coupled", 2.0)]
+    bands = [("chinchilla, band", 0.1), ("coupled, band", 5.0)]
+    result: Any = SimpleNamespace(laws=tuple(scored(*each) for each in (*scores, *bands)))
+    detail = _in_detail(result, laws_given, named=False)
+    assert [each.law for each in detail] == ["both", "coupled", "coupled, band"]
+    result.laws = result.laws[:3]
+    assert [each.law for each in _in_detail(result, laws_given, named=False)] == ["both", "coupled"]
+    assert _in_detail(result, laws_given, named=True) == result.laws
+
+
+def test_only_the_ensemble_must_cover(jscale, cheap_ensemble, only_sizes: Path, monkeypatch):
+    failures = {"ensemble of power_size": False, "power_size": True}
+    monkeypatch.setattr(assess.BacktestedLaw, "failed", property(lambda each: failures[each.law]))
+    command = ("backtest", only_sizes, "--by", "N", "--cuts", 1, "--require-coverage")
+    assert jscale(*command).exit_code == 0
+    failures["ensemble of power_size"] = True
+    assert jscale(*command).exit_code == 1
+
+
+def test_the_ensemble_for_real(answer, only_sizes: Path):
+    options = ("--by", "N", "--cuts", 1, "--draws", 200, "--errors", "student")
+    printed = answer("backtest", only_sizes, *options)
+    assert [each["law"] for each in printed["laws"]] == ["ensemble of power_size", "power_size"]
+    both = [each["summary"] for each in printed["laws"]]
+    assert both[0]["count"] == both[1]["count"] == 16
+    assert both[0]["rmsle"] < 0.02

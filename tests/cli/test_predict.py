@@ -9,8 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from jscale import fit, laws
+from jscale import assess, fit, laws
+from jscale._core.notes import Note
 from jscale._core.scope import float64
+from jscale.cli.support import ensembles
 from jscale.cli.support.forecasts import quantile_key
 from jscale.cli.support.points import at_example
 from tests.cli.tables import SHORT, write_table
@@ -198,6 +200,118 @@ def test_an_old_posterior_has_no_ranges(answer, jscale, tmp_path: Path):
     assert "its distance from the runs is not known" in " ".join(
         jscale("predict", "--posterior", file, "--at", FAR).stdout.split()
     )
+
+
+@pytest.fixture
+def fake_ensemble(sampled, posterior, monkeypatch) -> list[tuple]:
+    """Two error models of one posterior in place of the fits; the calls of ``assess.ensemble``."""
+    calls = []
+
+    def ensemble(given, table, **settings):
+        calls.append((given, table, settings))
+        settings = {"correct": True} | settings
+        correction = assess.BandCorrection(np.log(1.25), np.log(1.6 / 1.25), count=96)
+        members = (
+            assess.Member("chinchilla, student", posterior, 0.75, 2.0),
+            assess.Member("chinchilla, normal", posterior, 0.25, 1.0),
+        )
+        chosen = correction if settings["correct"] else assess.BandCorrection()
+        note = Note("calibrated-bands", "info", "bands are multiplied by 1.25 at the edge")
+        notes = (note,) if settings["correct"] else ()
+        return assess.Ensemble(members, chosen, 3, 96, notes, table.digest)
+
+    monkeypatch.setattr(assess, "ensemble", ensemble)
+    return calls
+
+
+def test_without_a_law_several_forecast_together(answer, fake_ensemble: list, table: Path):
+    options = ("--at", FAR, "--seed", 4, "--draws", 300)
+    printed = answer("predict", table, *options)
+    (given, _, settings), *_ = fake_ensemble
+    assert given == [laws.chinchilla, laws.coupled]
+    assert (settings["errors"], settings["draws"], settings["correct"]) == (None, 300, True)
+    assert jax.random.key_data(settings["key"]).tolist() == [0, 4]
+    assert printed["law"] == "chinchilla"
+    assert printed["ensemble"] == {
+        "weights": {"chinchilla, student": 0.75, "chinchilla, normal": 0.25},
+        "laws": {"chinchilla": 1.0},
+        "held_out": 96,
+        "windows": 3,
+        "correction": {"edge": pytest.approx(1.25), "decade": pytest.approx(1.6)},
+    }
+    (row,) = printed["rows"]
+    assert set(row) == {"at", "mean", *QUANTILES, "parameter", "decades", "shares"}
+    assert row["decades"]["N"] == pytest.approx(np.log10(7e10 / 3e9), abs=1e-6)
+
+    narrow = answer("predict", table, *options, "--no-correction")
+    assert narrow["ensemble"]["correction"] == {"edge": 1.0, "decade": 1.0}
+    (other,) = narrow["rows"]
+    assert other["q90"] - other["q10"] < row["q90"] - row["q10"]
+    assert other["q50"] == pytest.approx(row["q50"], rel=1e-12)
+
+
+def test_named_laws_with_an_error_model(answer, fake_ensemble: list, table: Path, tmp_path: Path):
+    law = ("--law", "coupled", "--law", "chinchilla", "--errors", "student(7)")
+    answer("predict", table, *law, "--at", FAR, "--resume", tmp_path / "progress.jscale")
+    ((given, _, settings),) = fake_ensemble
+    assert given == [laws.coupled, laws.chinchilla]
+    assert settings["errors"] == "student(7)"
+    assert settings["resume"] == tmp_path / "progress.jscale"
+
+
+def test_text_of_an_ensemble(jscale, fake_ensemble: list, table: Path):
+    result = jscale("predict", table, "--at", FAR)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if len(line) > 80 and not line.startswith("warning")] == []
+    text = " ".join(result.stdout.split())
+    assert text.startswith(f"chinchilla on {table}: a new run at N = 70B, D = 1.4T is forecast at")
+    assert "chinchilla student 75% chinchilla normal 25% Weights by 96 forecasts" in text
+    assert "Weights by 96 forecasts of held-out runs, 3 cuts by compute. Bands are mul" in text
+    assert "by 1.25 at the edge; --no-correction leaves bands as they are." in text
+    assert text.index("Weights by") < text.index("median 80% run")
+    plain = " ".join(jscale("predict", table, "--at", FAR, "--no-correction").stdout.split())
+    assert "Bands are not corrected by held-out runs (--no-correction)." in plain
+
+
+def test_an_ensemble_without_held_out_runs():
+    text = ensembles.origin({"held_out": 0, "windows": 0}, [], corrected=True)
+    assert text == "The runs are too few to hold any out: the weights are equal."
+
+
+def test_an_ensemble_for_real(answer, table: Path, tmp_path: Path):
+    options = ("--errors", "student", "--draws", 200, "--at", FAR, "--seed", 1)
+    printed = answer("predict", table, *options, "--out", tmp_path / "forecast.json")
+    values = printed["ensemble"]
+    assert set(values["weights"]) == {"chinchilla, student", "coupled, student"}
+    assert sum(values["weights"].values()) == pytest.approx(1.0)
+    assert sum(values["laws"].values()) == pytest.approx(1.0)
+    assert printed["law"] == ", ".join(values["laws"])
+    assert values["windows"] > 0
+    assert values["held_out"] > 10
+    (row,) = printed["rows"]
+    with float64():
+        truth = float(laws.chinchilla(7e10, 1.4e12, **laws.params(laws.chinchilla)))
+    assert row["q025"] < truth < row["q975"]
+    assert sum(row["shares"].values()) == pytest.approx(1.0)
+    assert json.loads((tmp_path / "forecast.json").read_text()) == printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--law", "chinchilla", "--law", "chinchilla"), "--law: 'chinchilla' is given twice"),
+        (
+            ("--law", "chinchilla", "--law", "power_compute"),
+            "--law: chinchilla takes N, D, power_compute takes C; expected laws of the same inputs",
+        ),
+        (("--law", "chinchilla", "--law", "chinchila"), "did you mean 'chinchilla'"),
+        (("--errors", "normale"), "normale"),
+        (("--law", "coupled", "--law", "chinchilla", "--fix", "E=1"), "--fix: no effect with sev"),
+    ],
+)
+def test_laws_that_do_not_forecast_together(jscale, table: Path, options, message: str):
+    rejected(jscale("predict", table, *options, "--at", FAR), message)
 
 
 BAD = {

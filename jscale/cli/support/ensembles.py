@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from jscale.runs import Runs
 
 _WIDTH = 80
+_CORRECTIONS = ("calibrated-bands", "corrected-bands")
+"""Codes of the note on the correction of the bands."""
 
 
 def laws_for(names: Sequence[str], table: "Runs", errors: str | None) -> "list[LawFunction]":
-    """The laws of an ensemble, which all take the same inputs.
+    """The laws of an ensemble, one of which takes all their inputs.
 
     Args:
         names: of laws; empty for those that suit the columns of the table.
@@ -25,8 +27,8 @@ def laws_for(names: Sequence[str], table: "Runs", errors: str | None) -> "list[L
         errors: the error model as text; None for the default ones.
 
     Raises:
-        JscaleError: no such law, one given twice, laws of different inputs, or no law suits the
-            table.
+        JscaleError: no such law, one given twice, two of which each has an input that the other
+            lacks, or no law suits the table.
     """
     from jscale.assess.ensembles import candidates_of
     from jscale.laws import describe
@@ -35,15 +37,23 @@ def laws_for(names: Sequence[str], table: "Runs", errors: str | None) -> "list[L
     with flags.renamed(laws="law"):
         candidates = candidates_of(named, table, errors)
     laws = list(dict.fromkeys(each.law for each in candidates))
-    first = describe(laws[0])
-    for law in laws[1:]:
+    widest = describe(widest_of(laws))
+    for law in laws:
         other = describe(law)
-        if set(other.input_names) != set(first.input_names):
+        if not set(other.input_names) <= set(widest.input_names):
             raise JscaleError(
-                f"--law: {first.name} takes {enumerated(first.input_names)}, {other.name} takes "
-                f"{enumerated(other.input_names)}; expected laws of the same inputs"
+                f"--law: {widest.name} takes {enumerated(widest.input_names)}, {other.name} takes "
+                f"{enumerated(other.input_names)}; expected laws of the same inputs, or of some of "
+                "those of one law"
             )
     return laws
+
+
+def widest_of(laws: "Sequence[LawFunction]") -> "LawFunction":
+    """The law with the most inputs."""
+    from jscale.laws import describe
+
+    return max(laws, key=lambda law: len(describe(law).input_names))
 
 
 def summary(ensemble: "Ensemble") -> dict[str, Any]:
@@ -61,36 +71,41 @@ def summary(ensemble: "Ensemble") -> dict[str, Any]:
     }
 
 
-def show(values: Mapping[str, Any], corrected: bool) -> None:
+def show(values: Mapping[str, Any], notes: Sequence[Mapping[str, str]], corrected: bool) -> None:
     """Print which laws and error models carry which weight, and what the weights come from.
 
     Args:
         values: as :func:`summary` returns them.
-        corrected: whether bands are corrected where there are forecasts of held-out runs.
+        notes: of the forecast, as JSON objects.
+        corrected: whether bands may be corrected.
     """
     rows = []
     for name, weight in values["weights"].items():
         law, errors = _law_and_errors(name, values["laws"])
         rows.append((law, errors, f"{weight:.0%}"))
     output.show(output.table(("law", "errors", "weight"), rows, right="llr", narrow=True))
-    output.show(textwrap.fill(origin(values, corrected), _WIDTH, break_on_hyphens=False))
+    text = origin(values, notes, corrected)
+    output.show(textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
-def origin(values: Mapping[str, Any], corrected: bool) -> str:
-    """What the weights and the factor of the bands come from, in a sentence or two."""
+def origin(values: Mapping[str, Any], notes: Sequence[Mapping[str, str]], corrected: bool) -> str:
+    """What the weights and the correction of the bands come from, in a sentence or two."""
     from jscale.report.notation import plural
 
-    if not values["held_out"]:
-        return "The runs are too few to hold any out: weights are equal, and bands are unchecked."
-    cuts = plural(values["windows"], "cut")
-    weights = f"Weights by {values['held_out']:,} forecasts of held-out runs ({cuts} by compute)."
+    weights = "The runs are too few to hold any out: the weights are equal."
+    if values["held_out"]:
+        cuts = plural(values["windows"], "cut")
+        weights = (
+            f"Weights by {values['held_out']:,} forecasts of held-out runs, {cuts} by compute."
+        )
     if not corrected:
-        return f"{weights} Bands are not corrected by these forecasts (--no-correction)."
-    edge, decade = values["correction"]["edge"], values["correction"]["decade"]
-    return (
-        f"{weights} By the same forecasts, bands are multiplied by {edge:.2f} next to the runs and "
-        f"by {decade:.2f} a decade of compute beyond them; --no-correction leaves them as they are."
-    )
+        return f"{weights} Bands are not corrected by held-out runs (--no-correction)."
+    for note in notes:
+        if note["code"] in _CORRECTIONS:
+            message = note["message"]
+            start = f"{message[:1].upper()}{message[1:]}"
+            return f"{weights} {start}; --no-correction leaves bands as they are."
+    return weights
 
 
 def _law_and_errors(name: str, laws: Mapping[str, float]) -> tuple[str, str]:

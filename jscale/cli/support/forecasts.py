@@ -100,10 +100,10 @@ def law_of_points(choice: LawChoice, table: "Runs", errors: str | None) -> "LawF
     """A law whose inputs the points of a forecast have.
 
     Raises:
-        JscaleError: there is no such law, or laws take different inputs.
+        JscaleError: there is no such law, or no law takes the inputs of all.
     """
     if choice.is_ensemble:
-        return ensembles.laws_for(choice.names, table, errors)[0]
+        return ensembles.widest_of(ensembles.laws_for(choice.names, table, errors))
     return choice.law()
 
 
