@@ -71,14 +71,13 @@ def bfgs(
 
     def turn(state: _State) -> _State:
         direction = -state.inverse @ state.gradient
-        slope = direction @ state.gradient
         length = jnp.linalg.norm(direction)
         direction = direction * jnp.minimum(1.0, _MAX_STEP / length)
         change = state.step * direction
         value, gradient = value_and_grad(state.x + change)
 
         finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
-        predicted = state.step * jnp.minimum(slope, 0.0)
+        predicted = jnp.minimum(change @ state.gradient, 0.0)
         accepted = finite & (value <= state.value + _DECREASE * predicted)
         inverse = _updated(state, change, jnp.where(finite, gradient, state.gradient), identity)
         decrease = state.value - value

@@ -2,6 +2,7 @@
 
 from jscale.assess.backtesting._backtest import backtest
 from jscale.assess.backtesting._bands import BandCoverage
+from jscale.assess.backtesting._clusters import clusters
 from jscale.assess.backtesting._forecasters import (
     Forecast,
     Forecaster,
@@ -31,6 +32,7 @@ __all__ = [
     "Split",
     "Splits",
     "backtest",
+    "clusters",
     "expanding_windows",
     "in_sample_band",
     "inputs_at",

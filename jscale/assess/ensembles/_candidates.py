@@ -9,9 +9,9 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 from jscale.fit import ErrorModel
-from jscale.fit.errors import as_error_model
+from jscale.fit.errors import as_error_model, fitted_rows
 from jscale.laws import LawFunction, catalogue, describe
-from jscale.runs import Runs
+from jscale.runs import Runs, select
 
 _SCALE_TERMS = ("C", "D/N")
 """What the scale of errors is a power of: small models scatter more, and so do models trained on
@@ -72,6 +72,15 @@ def candidates_of(laws: Any, table: Runs, errors: Any) -> tuple[Candidate, ...]:
     if repeated := [name for i, name in enumerate(names) if name in names[:i]]:
         raise JscaleError(f": {shown(repeated[0])} is given twice", argument="laws")
 
+    outcomes = {describe(law).name: describe(law).output for law in chosen}
+    for name, output in outcomes.items():
+        if output.column != outcomes[names[0]].column:
+            raise JscaleError(
+                f": {names[0]!r} forecasts {outcomes[names[0]].meaning}, {name!r} forecasts "
+                f"{output.meaning}; expected laws of one quantity",
+                argument="laws",
+            )
+
     candidates = []
     for law in chosen:
         models = _errors_for(law, table) if errors is None else _error_models(errors)
@@ -89,7 +98,8 @@ def _error_models(errors: Any) -> tuple[ErrorModel, ...]:
     if not models:
         raise JscaleError(": expected at least one error model", argument="errors")
     if len(set(models)) < len(models):
-        raise JscaleError(": an error model is given twice", argument="errors")
+        repeated = next(each for i, each in enumerate(models) if each in models[:i])
+        raise JscaleError(f": {shown(str(repeated))} is given twice", argument="errors")
     return models
 
 
@@ -101,8 +111,8 @@ def _laws_for(table: Runs) -> list[LawFunction]:
         if varying.issuperset(needed):
             return [by_name[name] for name in names]
     raise JscaleError(
-        f"{table.name}: no law can be chosen by itself, since none of N, D and C varies (it has: "
-        f"{table.listing}); name one"
+        f"{table.name}: no law suits the columns, since none of N, D and C varies (it has: "
+        f"{table.listing}); expected a law, such as chinchilla"
     )
 
 
@@ -117,13 +127,16 @@ def _errors_for(law: LawFunction, table: Runs) -> tuple[ErrorModel, ...]:
 
 
 def is_enough(candidate: Candidate, table: Runs) -> bool:
-    """Whether the runs differ enough in their inputs for a discrepancy, if there is one."""
-    if candidate.errors.discrepancy is None:
-        return True
-    record = describe(candidate.law)
-    inputs = [table[name][table.kept] for name in record.input_names if name in table]
-    distinct = len(np.unique(np.stack(inputs, axis=1), axis=0))
-    return distinct >= len(record.parameters) + _MIN_SPARE_RUNS
+    """Whether there are runs enough for the law and for what the error model estimates."""
+    data = select(table, candidate.law)
+    least = len(describe(candidate.law).parameters) + _MIN_SPARE_RUNS
+    if candidate.errors.discrepancy is not None and len(data) < least:
+        return False
+    try:
+        fitted_rows(candidate.law, table, data, candidate.errors)
+    except JscaleError:  # too few clusters, groups or different inputs
+        return False
+    return True
 
 
 def _term_varies(table: Runs, term: str) -> bool:

@@ -9,33 +9,29 @@ from typing import Any
 import jax
 import numpy as np
 
-from jscale import fit
 from jscale._core.checks import check_key, check_whole_number
-from jscale._core.errors import JscaleError
 from jscale._core.jobs import Arrays, Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.assess.backtesting import (
-    Needs,
     Split,
-    expanding_windows,
-    inputs_at,
-    score,
-    without_outcome,
 )
-from jscale.assess.ensembles._candidates import Candidate, candidates_of, is_enough
-from jscale.assess.ensembles._correction import BandCorrection, corrected, fit_correction
+from jscale.assess.ensembles._candidates import Candidate, candidates_of
+from jscale.assess.ensembles._correction import BandCorrection, corrected
+from jscale.assess.ensembles._evidence import (
+    correction_from,
+    evidence_of,
+    held_out_forecast,
+    posterior_of,
+    shares_of,
+    windows_of,
+)
 from jscale.assess.ensembles._weights import Window, weights_of
 from jscale.fit import Posterior, Prediction
-from jscale.fit.objective import default_cluster_column, padded_at_least
 from jscale.fit.predictions import mixture, without_repeats
 from jscale.laws import describe
-from jscale.runs import Runs, select
+from jscale.runs import Runs
 
-CUTS = (0.5, 0.65, 0.8)
-"""Shares of the runs, by compute, below which candidates are fitted to forecast the others."""
-_SPARE_RUNS = 2
-"""Runs beyond the number of parameters that a fit needs."""
 _LEAST_DRAWS = 100
 
 
@@ -118,14 +114,11 @@ class Ensemble:
         """
         check_key(key)
         check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
-        counts = _shares_of(np.array([each.weight for each in self.members]), draws)
+        counts = shares_of(np.array([each.weight for each in self.members]), draws)
         predictions = []
         for i, (member, count) in enumerate(zip(self.members, counts, strict=True)):
-            if count:
-                key_of = jax.random.fold_in(key, i)
-                own = self._inputs_of(member, inputs)
-                prediction = member.posterior.predict(own, key=key_of, columns=columns)
-                predictions.append(_thinned(prediction, count))
+            own, own_key = self._inputs_of(member, inputs), jax.random.fold_in(key, i)
+            predictions += _predictions(member.posterior, count, own_key, own, columns)
         predictions.sort(key=lambda each: -len(each.at))  # the first has the distance from the runs
         correction_key = jax.random.fold_in(key, len(self.members))
         return corrected(mixture(predictions, self.notes), self.correction, correction_key)
@@ -204,8 +197,7 @@ def ensemble(
     check_key(key)
     check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
     candidates = candidates_of(laws, table, errors)
-    windows = _windows(candidates, table)
-    labels = _cluster_labels(candidates[0], table)
+    windows = windows_of(candidates, table)
 
     # 2. Forecast held-out runs, and fit all runs.
     job = {
@@ -223,114 +215,27 @@ def ensemble(
             keys = jax.random.split(jax.random.fold_in(key, i), len(windows) + 1)
             forecasts = []
             for j, window in enumerate(windows):
-                run = partial(_forecast, candidate, table, window, keys[j], draws)
+                run = partial(held_out_forecast, candidate, table, window, keys[j], draws)
                 forecasts.append(checkpoint.unit(f"{candidate.name}, window {j}", run))
                 bar.advance(1)
             fits.append(forecasts)
-            posteriors.append(_posterior(candidate, table, keys[-1], draws))
+            posteriors.append(posterior_of(candidate, table, keys[-1], draws))
             bar.advance(1)
 
     # 3. Weigh, and judge the weighted forecasts of the same runs.
-    evidence = _evidence(fits, table, windows, labels)
+    evidence = evidence_of(fits, candidates[0], table, windows)
     weights = weights_of(evidence, len(candidates))
     correction = BandCorrection()
     if correct:
-        correction = _correction(fits, weights, table, windows, labels)
+        correction = correction_from(fits, evidence, candidates[0], table, windows)
     return Ensemble(
         members=_members(candidates, posteriors, weights, evidence),
         correction=correction,
         windows=len(windows),
         held_out=sum(window.log_scores.shape[1] for window in evidence),
-        notes=without_repeats((*_notes(windows), *correction.notes)),
+        notes=without_repeats((*_notes(fits, windows), *correction.notes)),
         table_digest=table.digest,
     )
-
-
-def _windows(candidates: Sequence[Candidate], table: Runs) -> tuple[Split, ...]:
-    """The cuts that leave every candidate enough runs, each once."""
-    column = next((name for name in ("C", "N", "D") if name in table), None)
-    if column is None:
-        return ()
-    least = max(len(describe(each.law).parameters) for each in candidates) + _SPARE_RUNS
-    needs = Needs(least, f"the ensemble needs at least {least}")
-    by = "compute" if column == "C" else column
-
-    windows: dict[bytes, Split] = {}
-    for cut in CUTS:
-        try:
-            (split,) = expanding_windows(table, by, [cut], needs).splits
-        except JscaleError:
-            continue  # too few runs, or all of equal compute: the other cuts may do
-        if all(is_enough(each, table.where(split.training)) for each in candidates):
-            windows[split.training.tobytes()] = split
-    return tuple(windows.values())
-
-
-def _cluster_labels(candidate: Candidate, table: Runs) -> np.ndarray:
-    """The cluster of every row of the table (rows,); each run its own where none share one."""
-    column = default_cluster_column(table, select(table, candidate.law))
-    if column is None:
-        return np.arange(len(table))
-    return np.unique(table[column], return_inverse=True)[1]
-
-
-def _posterior(candidate: Candidate, table: Runs, key: jax.Array, draws: int) -> Posterior:
-    return fit.posterior(
-        candidate.law,
-        table,
-        key=key,
-        errors=candidate.errors,
-        sampler="importance",
-        chains=1,
-        draws=draws,
-    )
-
-
-def _forecast(
-    candidate: Candidate, table: Runs, window: Split, key: jax.Array, draws: int
-) -> Arrays:
-    """Draws of the held-out runs, and their decades of compute beyond the others."""
-    fit_key, new_key = jax.random.split(key)
-    new = without_outcome(table.where(window.held_out), describe(candidate.law).output.column)
-    with padded_at_least(len(table)):  # one program for all windows
-        posterior = _posterior(candidate, table.where(window.training), fit_key, draws)
-        forecast = posterior.predict(inputs_at(candidate.law, new), key=new_key)
-    return {"draws": forecast.draws, "decades": forecast.decades["C"]}
-
-
-def _evidence(
-    fits: Sequence[Sequence[Arrays]], table: Runs, windows: Sequence[Split], labels: np.ndarray
-) -> list[Window]:
-    """Log scores of all candidates in every window."""
-    evidence = []
-    for j, window in enumerate(windows):
-        observed = table["loss"][window.held_out]
-        scores = [score(forecasts[j]["draws"], observed).log_score for forecasts in fits]
-        evidence.append(Window(np.stack(scores), labels[window.held_out]))
-    return evidence
-
-
-def _correction(
-    fits: Sequence[Sequence[Arrays]],
-    weights: np.ndarray,
-    table: Runs,
-    windows: Sequence[Split],
-    labels: np.ndarray,
-) -> BandCorrection:
-    """The correction that the weighted forecasts of held-out runs call for."""
-    pit, decades, clusters = [], [], []
-    for j, window in enumerate(windows):
-        counts = _shares_of(weights, len(fits[0][j]["draws"]))
-        draws = np.concatenate(
-            [forecasts[j]["draws"][:count] for forecasts, count in zip(fits, counts, strict=True)]
-        )
-        pit.append(score(draws, table["loss"][window.held_out]).pit)
-        # Laws without N or D do not know the compute.
-        decades.append(np.fmax.reduce([forecasts[j]["decades"] for forecasts in fits]))
-        clusters.append(labels[window.held_out])
-    if not pit:
-        return BandCorrection()
-    return fit_correction(*(np.concatenate(each) for each in (pit, decades, clusters)))
 
 
 def _members(
@@ -353,27 +258,41 @@ def _members(
     return tuple(sorted(members, key=lambda each: -each.weight))
 
 
-def _notes(windows: Sequence[Split]) -> list[Note]:
-    if windows:
+def _notes(fits: Sequence[Sequence[Arrays]], windows: Sequence[Split]) -> list[Note]:
+    if not windows:
+        message = (
+            "too few runs to hold any out: laws and error models have equal weights, and nothing "
+            "checks the bands"
+        )
+        return [Note("no-held-out-runs", "warning", message)]
+    rough = sum(int(forecast["rough"]) for forecasts in fits for forecast in forecasts)
+    if not rough:
         return []
-    message = (
-        "too few runs to hold any out: laws and error models have equal weights, and nothing "
-        "checks the bands"
-    )
-    return [Note("no-held-out-runs", "warning", message)]
+    total = len(fits) * len(windows)
+    message = f"{rough} of {total} fits behind the weights have rough posteriors"
+    return [Note("rough-weights", "info", message, {"rough": rough, "fits": total})]
 
 
-def _shares_of(weights: np.ndarray, total: int) -> list[int]:
-    """Whole numbers in the ratio of the weights that sum to the total."""
-    ends = np.round(np.cumsum(weights) / np.sum(weights) * total).astype(int)
-    return np.diff(ends, prepend=0).tolist()
-
-
-def _thinned(prediction: Prediction, count: int) -> Prediction:
-    """The prediction with so many draws."""
-    chosen = np.arange(count) % len(prediction.draws)
-    return replace(
-        prediction,
-        draws=prediction.draws[chosen],
-        parameter_draws=prediction.parameter_draws[chosen],
-    )
+def _predictions(
+    posterior: Posterior,
+    count: int,
+    key: jax.Array,
+    inputs: Mapping[str, Any],
+    columns: Mapping[str, np.ndarray] | None,
+) -> list[Prediction]:
+    """Forecasts of a posterior with so many draws; parameters repeat, errors do not."""
+    predictions: list[Prediction] = []
+    missing = count
+    while missing > 0:
+        own_key = jax.random.fold_in(key, len(predictions))
+        prediction = posterior.predict(inputs, key=own_key, columns=columns)
+        chosen = np.arange(min(missing, len(prediction.draws)))
+        predictions.append(
+            replace(
+                prediction,
+                draws=prediction.draws[chosen],
+                parameter_draws=prediction.parameter_draws[chosen],
+            )
+        )
+        missing -= len(chosen)
+    return predictions

@@ -8,12 +8,10 @@ from jscale._core.text import enumerated
 from jscale.assess.backtesting import Forecast, Forecaster, inputs_at
 from jscale.assess.ensembles._candidates import Candidate, candidates_of
 from jscale.assess.ensembles._ensemble import ensemble
+from jscale.assess.ensembles._evidence import SPARE_RUNS, columns_at
 from jscale.fit.objective import padded_at_least
 from jscale.laws import describe
 from jscale.runs import Runs
-
-_SPARE_RUNS = 2
-"""Runs beyond the number of parameters that a fit needs."""
 
 
 def ensemble_forecaster(
@@ -50,14 +48,16 @@ def ensemble_forecaster(
             result = ensemble(
                 chosen, training, errors=errors, key=fit_key, correct=correct, draws=draws
             )
-            prediction = result.predict(inputs_at(chosen[0], new), key=new_key)
+            prediction = result.predict(
+                inputs_at(chosen[0], new), key=new_key, columns=columns_at(new)
+            )
         return Forecast(prediction.draws, result.notes)
 
     return Forecaster(
         name=f"ensemble of {_names(candidates)}",
         forecast=forecast,
         column=describe(candidates[0].law).output.column,
-        least_runs=parameters + _SPARE_RUNS,
+        least_runs=parameters + SPARE_RUNS,
         law=candidates[0].law,
         settings={
             "candidates": [each.name for each in candidates],

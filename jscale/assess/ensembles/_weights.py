@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 SHRINKAGE = 0.1
-"""Share of the weight that is divided equally: weights were sure and wrong on some tables."""
+"""Share of the weight that is divided equally: weights were confident and wrong on some tables."""
 _SURPRISE = 8.0
 """Nats by which a run may be worse under one candidate than under the best: one outlier does not
 decide."""
@@ -45,9 +45,10 @@ def weights_of(windows: Sequence[Window], count: int) -> np.ndarray:
 
 def _score(window: Window) -> np.ndarray:
     """The score of each candidate (candidates,) in nats."""
-    log_scores = np.nan_to_num(window.log_scores, nan=-np.inf)
+    log_scores = np.where(np.isnan(window.log_scores), -np.inf, window.log_scores)
     best = log_scores.max(axis=0)
-    bounded = np.maximum(log_scores, np.where(np.isfinite(best), best, 0.0) - _SURPRISE)
+    best = np.where(np.isfinite(best), best, 0.0)
+    bounded = np.clip(log_scores, best - _SURPRISE, best)
     _, labels = np.unique(window.clusters, return_inverse=True)
     sizes = np.bincount(labels)
     means = np.stack([np.bincount(labels, each) / sizes for each in bounded])

@@ -67,6 +67,9 @@ def summary(ensemble: "Ensemble") -> dict[str, Any]:
         "correction": {
             "edge": float(correction.factor(0.0)),
             "decade": float(correction.factor(1.0)),
+            "drift": correction.drift,
+            "held_out": correction.count,
+            "furthest": correction.furthest,
         },
     }
 

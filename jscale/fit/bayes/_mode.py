@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.solve import bfgs
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes._whitening import Whitening, free_size, potential_at, whiten
+from jscale.laws import describe
 
 _STARTS = 4
 _MAX_TURNS = 400
@@ -38,6 +40,11 @@ def find_mode(problem: Problem, key: jax.Array) -> Mode:
     """
     starts = jax.random.normal(key, (_STARTS, free_size(problem)))
     values, points, inverses = map(np.asarray, _descents(problem, starts))
+    if not np.isfinite(values).any():
+        raise JscaleError(
+            f"posterior of {describe(problem.law).name}: the density is not finite at any of "
+            f"{_STARTS} starts; check the priors, the error model and the domain of the law"
+        )
     best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
     curvature, axes = np.linalg.eigh(inverses[best])
     return Mode(points[best], axes * np.sqrt(np.maximum(curvature, 1e-12)))

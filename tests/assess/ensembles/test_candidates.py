@@ -81,7 +81,12 @@ BAD = {
     "a law twice": ([laws.coupled] * 2, DENSE, None, "'coupled' is given twice"),
     "a name": (["coupled"], DENSE, None, r"expected laws.get\('coupled'\)"),
     "a number": (3, DENSE, None, "3 is not a declared law"),
-    "nothing varies": (None, CONSTANT, None, "none of N, D and C varies .*; name one"),
+    "nothing varies": (
+        None,
+        CONSTANT,
+        None,
+        "none of N, D and C varies .*expected a law",
+    ),
     "no error model": (laws.coupled, DENSE, [], "errors: expected at least one error model"),
     "an error model twice": (laws.coupled, DENSE, ["student", "student(4)"], "given twice"),
     "no such family": (laws.coupled, DENSE, "gauss", "begins with 'gauss'; expected normal"),

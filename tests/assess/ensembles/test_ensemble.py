@@ -34,7 +34,7 @@ def test_the_law_that_forecasts_better_has_the_weight(ensemble):
     assert ensemble.windows == 3
     assert ensemble.held_out == ensemble.correction.count
     assert ensemble.table_digest == TABLE.digest
-    assert [note.code for note in ensemble.notes] == ["corrected-bands"]
+    assert "corrected-bands" in {note.code for note in ensemble.notes}
     assert repr(ensemble).startswith("<Ensemble: chinchilla, student 0.9")
 
 
@@ -100,14 +100,15 @@ def test_a_resumed_ensemble_is_the_same(ensemble, tmp_path):
 def test_the_correction_is_off_by_request():
     plain = assess.ensemble(LAWS, TABLE, **SETTINGS, correct=False)
     assert plain.correction == BandCorrection()
-    assert plain.notes == ()
+    assert "corrected-bands" not in {note.code for note in plain.notes}
 
 
 def test_too_few_runs_have_equal_weights_and_a_note():
     few = assess.ensemble(LAWS, TABLE.where(np.arange(30) % 4 == 0), **SETTINGS)
     assert set(few.weights.values()) == {0.5}
     assert (few.windows, few.held_out) == (0, 0)
-    (note,) = few.notes
+    note, correction = few.notes
+    assert correction.code == "corrected-bands"
     assert (note.code, note.severity) == ("no-held-out-runs", "warning")
     assert all(np.isnan(each.score) for each in few.members)
     forecast = few.predict(NEW, key=NEW_KEY)

@@ -11,6 +11,7 @@ from jscale.assess.ensembles._correction import (
     DRIFT,
     MAX_DECADES,
     PRIOR_LOG_FACTOR,
+    PRIOR_SLOPE,
     corrected,
     fit_correction,
 )
@@ -135,11 +136,10 @@ def test_few_runs_hardly_move_the_prior():
     [([], []), ([np.nan, 0.5], [0.1, np.nan])],
     ids=["no runs", "none with a score and a distance"],
 )
-def test_without_forecasts_there_is_no_correction(pit, decades):
+def test_without_forecasts_the_correction_is_that_of_public_tables(pit, decades):
     correction = fit_correction(np.array(pit), np.array(decades), np.arange(len(pit)))
-    assert correction == BandCorrection(drift=DRIFT)
-    assert correction.notes == ()
-    assert correction.factor(1.0) == 1.0
+    assert correction == BandCorrection(PRIOR_LOG_FACTOR[0], PRIOR_SLOPE[0], DRIFT)
+    assert "as on public tables" in correction.notes[0].message
 
 
 def test_draws_that_all_miss_give_a_finite_factor():

@@ -1,0 +1,161 @@
+"""Forecasts of held-out runs: the evidence for weights and for the correction of bands."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from jscale import fit
+from jscale._core.errors import JscaleError
+from jscale._core.jobs import Arrays
+from jscale.assess.backtesting import (
+    Needs,
+    Split,
+    clusters,
+    expanding_windows,
+    inputs_at,
+    score,
+    without_outcome,
+)
+from jscale.assess.ensembles._candidates import Candidate, is_enough
+from jscale.assess.ensembles._correction import PUBLIC_TABLES, BandCorrection, fit_correction
+from jscale.assess.ensembles._weights import Window, weights_of
+from jscale.fit import Posterior
+from jscale.fit.objective import padded_at_least
+from jscale.laws import describe
+from jscale.runs import Runs, select
+
+CUTS = (0.5, 0.65, 0.8)
+"""Shares of the runs, by compute, below which candidates are fitted to forecast the others."""
+SPARE_RUNS = 2
+"""Runs beyond the number of parameters that a fit needs."""
+
+
+def windows_of(candidates: Sequence[Candidate], table: Runs) -> tuple[Split, ...]:
+    """The cuts that leave every candidate enough runs, each once."""
+    column = next((name for name in ("C", "N", "D") if name in table), None)
+    if column is None:
+        return ()
+    least = max(len(describe(each.law).parameters) for each in candidates) + SPARE_RUNS
+    needs = Needs(least, f"the ensemble needs at least {least}")
+    by = "compute" if column == "C" else column
+
+    windows: dict[bytes, Split] = {}
+    for cut in CUTS:
+        try:
+            (split,) = expanding_windows(table, by, [cut], needs).splits
+        except JscaleError:
+            continue  # too few runs, or all of equal compute: the other cuts may do
+        if all(is_enough(each, table.where(split.training)) for each in candidates):
+            windows[split.training.tobytes()] = split
+    return tuple(windows.values())
+
+
+def posterior_of(candidate: Candidate, table: Runs, key: jax.Array, draws: int) -> Posterior:
+    """The posterior of a candidate, by importance sampling."""
+    return fit.posterior(
+        candidate.law,
+        table,
+        key=key,
+        errors=candidate.errors,
+        sampler="importance",
+        chains=1,
+        draws=draws,
+    )
+
+
+def held_out_forecast(
+    candidate: Candidate, table: Runs, window: Split, key: jax.Array, draws: int
+) -> Arrays:
+    """Draws of the held-out runs, and whether the posterior behind them is rough."""
+    fit_key, new_key = jax.random.split(key)
+    new = without_outcome(table.where(window.held_out), describe(candidate.law).output.column)
+    with padded_at_least(len(table)):  # one program for all windows
+        posterior = posterior_of(candidate, table.where(window.training), fit_key, draws)
+        prediction = posterior.predict(
+            inputs_at(candidate.law, new), key=new_key, columns=columns_at(new)
+        )
+    rough = any(note.code == "rough-importance-sampling" for note in posterior.notes)
+    return {"draws": prediction.draws, "rough": np.asarray(rough)}
+
+
+def columns_at(new: Runs) -> dict[str, np.ndarray]:
+    """The columns of runs, for error models that use them."""
+    return {name: new[name] for name in new}
+
+
+def evidence_of(
+    fits: Sequence[Sequence[Arrays]],
+    candidate: Candidate,
+    table: Runs,
+    windows: Sequence[Split],
+) -> list[Window]:
+    """Log scores of all candidates in every window.
+
+    Args:
+        fits: what :func:`held_out_forecast` returned, by candidate and window.
+        candidate: any of them, for what is observed.
+        table: all runs.
+        windows: of the table.
+    """
+    observed, labels = _observed(candidate, table), clusters(table, None)[1]
+    return [
+        Window(
+            np.stack(
+                [score(each[j]["draws"], observed[window.held_out]).log_score for each in fits]
+            ),
+            labels[window.held_out],
+        )
+        for j, window in enumerate(windows)
+    ]
+
+
+def correction_from(
+    fits: Sequence[Sequence[Arrays]],
+    evidence: Sequence[Window],
+    candidate: Candidate,
+    table: Runs,
+    windows: Sequence[Split],
+) -> BandCorrection:
+    """The correction that the weighted forecasts of held-out runs call for.
+
+    The weights at each window come from the other windows.
+
+    Args:
+        fits: as for :func:`evidence_of`.
+        evidence: its result.
+        candidate: any of them, for what is observed.
+        table: all runs.
+        windows: of the table.
+    """
+    if not windows:
+        return PUBLIC_TABLES
+    observed = _observed(candidate, table)
+    column = next(name for name in ("C", "N", "D") if name in table)
+    pit, decades = [], []
+    for j, window in enumerate(windows):
+        others = [each for i, each in enumerate(evidence) if i != j]
+        weights = weights_of(others, len(fits))
+        counts = shares_of(weights, len(fits[0][j]["draws"]))
+        draws = np.concatenate(
+            [each[j]["draws"][:count] for each, count in zip(fits, counts, strict=True)]
+        )
+        pit.append(score(draws, observed[window.held_out]).pit)
+        largest = table[column][window.training].max()
+        decades.append(np.log10(table[column][window.held_out] / largest))
+    labels = np.concatenate([each.clusters for each in evidence])
+    return fit_correction(np.concatenate(pit), np.concatenate(decades), labels)
+
+
+def _observed(candidate: Candidate, table: Runs) -> np.ndarray:
+    """What the law predicts, of every row of the table (rows,); NaN in excluded rows."""
+    data = select(table, candidate.law)
+    values = np.full(len(table), np.nan)
+    values[data.rows] = data.loss
+    return values
+
+
+def shares_of(weights: np.ndarray, total: int) -> list[int]:
+    """Whole numbers in the ratio of the weights that sum to the total."""
+    ends = np.round(np.cumsum(weights) / np.sum(weights) * total).astype(int)
+    return np.diff(ends, prepend=0).tolist()
