@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jscale import fit, laws, runs
+from jscale import assess, fit, laws, runs
 from jscale.laws import LawFunction
 
 LEVELS = (0.8, 0.9)
@@ -52,13 +52,13 @@ class Kind(NamedTuple):
 
     Attributes:
         law: that is fitted.
-        errors: its error model.
+        errors: its error model; None for an ensemble of the default error models.
         simulate: the table of a random generator.
         tables: number of tables.
     """
 
     law: LawFunction
-    errors: str
+    errors: str | None
     simulate: Callable[[np.random.Generator], Simulated]
     tables: int = 200
 
@@ -158,6 +158,7 @@ KINDS: dict[str, Kind] = {
         laws.chinchilla, "normal + discrepancy", lambda rng: isoflop(rng, "wave")
     ),
     "wave, student": Kind(laws.chinchilla, "student", lambda rng: isoflop(rng, "wave")),
+    "wave, ensemble": Kind(laws.chinchilla, None, lambda rng: isoflop(rng, "wave"), tables=25),
     "plateau": Kind(laws.power_data, "normal", plateau),
     "plateau, student": Kind(laws.power_data, "student", plateau),
     "ladder of 6": Kind(laws.power_size, "normal", lambda rng: ladder(rng, 6)),
@@ -174,6 +175,11 @@ def measure(name: str, index: int) -> dict[str, Any]:
     seed = zlib.crc32(name.split(",")[0].encode())
     simulated = kind.simulate(np.random.default_rng([seed, index]))
     key, new_key = jax.random.split(jax.random.key(index))
+    if kind.errors is None:
+        ensemble = assess.ensemble(kind.law, simulated.table, key=key, draws=DRAWS)
+        forecast = ensemble.predict(simulated.new, key=new_key)
+        row = {"kind": name, "index": index, "parameters": {}, "rough": False}
+        return row | _forecast_row(forecast, simulated.losses)
     posterior = fit.posterior(
         kind.law,
         simulated.table,
@@ -191,12 +197,15 @@ def measure(name: str, index: int) -> dict[str, Any]:
     row: dict[str, Any] = {"kind": name, "index": index, "parameters": inside}
     row["rough"] = any(note.code == "rough-importance-sampling" for note in posterior.notes)
     if simulated.new:
-        forecast = posterior.predict(simulated.new, key=new_key)
-        holds = [_holds(forecast.draws, simulated.losses, level) for level in LEVELS]
-        row["forecasts"] = [each.tolist() for each in holds]
-        low, high = forecast.interval(0.8)
-        row["width"] = float(np.mean(np.log(high / low)))
+        row |= _forecast_row(posterior.predict(simulated.new, key=new_key), simulated.losses)
     return row
+
+
+def _forecast_row(forecast: fit.Prediction, losses: np.ndarray) -> dict[str, Any]:
+    """Which intervals of the forecast hold the losses (points,), and the width of that of 80%."""
+    holds = [_holds(forecast.draws, losses, level).tolist() for level in LEVELS]
+    low, high = forecast.interval(0.8)
+    return {"forecasts": holds, "width": float(np.mean(np.log(high / low)))}
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
@@ -230,8 +239,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
 
 
 def describe_errors(kind: Kind) -> str:
-    """The law and the error model that are fitted."""
-    return f"{laws.describe(kind.law).name}, {kind.errors}"
+    """The law and the error model, or ensemble, that are fitted."""
+    return f"{laws.describe(kind.law).name}, {kind.errors or 'ensemble'}"
 
 
 def by_parameter(rows: list[dict[str, Any]]) -> str:
