@@ -174,11 +174,12 @@ def precision_runs(trained: bytes, quantised: bytes) -> Columns:
     """The project's own runs: every trained model, then each of its quantised copies.
 
     A trained model has ``P_post = 16``. Models that continue the same run at constant rate have the
-    same ``trunk``, and their copies too; a model without one is its own. Excluded, with the reason: copies made by GPTQ; copies in
-    more bits than the model was trained in, where the laws are not defined; copies in 2 bits, a
-    fifth of all, which would contribute 99% of the squared residuals of the law of degradation;
-    runs with activations in 2 bits, half of which diverge and the rest of which end within 0.1 nats
-    of byte frequencies. Runs without a finite loss are in the files only.
+    same ``trunk``, and their copies too; a model without one is its own. Excluded, with the reason:
+    copies made by GPTQ; copies in more bits than the model was trained in, where the laws are not
+    defined; copies in 2 bits, a fifth of all, which would contribute 99% of the squared residuals
+    of the law of degradation; runs with activations in 2 bits, half of which diverge and the rest
+    of which end within 0.1 nats of byte frequencies. Runs without a finite loss are in the files
+    only.
     """
     models = records(trained.decode())
     trunks = {row["run_id"]: row["trunk"] or row["run_id"] for row in models}
