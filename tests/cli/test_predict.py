@@ -237,14 +237,26 @@ def test_without_a_law_several_forecast_together(answer, fake_ensemble: list, ta
         "laws": {"chinchilla": 1.0},
         "held_out": 96,
         "windows": 3,
-        "correction": {"edge": pytest.approx(1.25), "decade": pytest.approx(1.6)},
+        "correction": {
+            "edge": pytest.approx(1.25),
+            "decade": pytest.approx(1.6),
+            "drift": 0.0,
+            "held_out": 96,
+            "furthest": 0.0,
+        },
     }
     (row,) = printed["rows"]
     assert set(row) == {"at", "mean", *QUANTILES, "parameter", "decades", "shares"}
     assert row["decades"]["N"] == pytest.approx(np.log10(7e10 / 3e9), abs=1e-6)
 
     narrow = answer("predict", table, *options, "--no-correction")
-    assert narrow["ensemble"]["correction"] == {"edge": 1.0, "decade": 1.0}
+    assert narrow["ensemble"]["correction"] == {
+        "edge": 1.0,
+        "decade": 1.0,
+        "drift": 0.0,
+        "held_out": 0,
+        "furthest": 0.0,
+    }
     (other,) = narrow["rows"]
     assert other["q90"] - other["q10"] < row["q90"] - row["q10"]
     assert other["q50"] == pytest.approx(row["q50"], rel=1e-12)
