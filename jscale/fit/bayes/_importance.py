@@ -11,6 +11,7 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale._core.programs import program
+from jscale.fit.bayes._diagnostics import ESS_WARNING, ROUGH_SAMPLING
 from jscale.fit.bayes._mode import Mode, find_mode
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes._sampler import Chains
@@ -29,6 +30,9 @@ _INFLATION = 1.15
 """Of the covariance at each adaptation: a proposal must be wider than its target."""
 _PROPOSALS = 2
 """Proposals of the last round for each draw that is returned."""
+_MARGIN, _MOST = 1.3, 10
+"""More proposals are made where fewer than 400 draws would count, with this margin, up to this many
+for each draw that is returned."""
 MAX_PARETO_K = 0.7
 """Beyond it, weights have no useful mean (Vehtari et al. 2024)."""
 
@@ -47,36 +51,40 @@ def importance_sample(problem: Problem, key: jax.Array, *, chains: int, draws: i
     rng = np.random.default_rng(np.asarray(jax.random.key_data(sample_key)))
 
     # 1. Adapt the proposal.
-    proposal = mode
+    proposal, share = mode, 0.0
     for _ in range(_ROUNDS):
         free, log_weights = _proposals(problem, proposal, _BATCH, rng)
-        if _effective(log_weights) >= _ENOUGH * _BATCH:
+        share = _effective(log_weights) / _BATCH
+        if share >= _ENOUGH:
             break
         proposal = _adapted(free, log_weights)
 
     # 2. Sample, smooth the largest weights and resample.
     count = chains * draws
-    size = -(-_PROPOSALS * count // _BATCH) * _BATCH
+    wanted = max(_PROPOSALS * count, _MARGIN * ESS_WARNING / max(share, 1 / _BATCH))
+    size = -(-int(min(wanted, _MOST * count)) // _BATCH) * _BATCH
     free, log_weights = _proposals(problem, proposal, size, rng)
     weights, pareto_k = _smoothed(log_weights)
+    effective = 1 / float(np.sum(weights**2))
     chosen = rng.permutation(_systematic(weights, count, rng))
     sites = _sites(problem, jnp.asarray(free[chosen].reshape(chains, draws, -1)))
     return Chains(
         {name: np.asarray(values) for name, values in sites.items()},
         diverging=np.zeros((chains, draws), bool),
-        notes=_notes(pareto_k, 1 / float(np.sum(weights**2))),
+        notes=_notes(pareto_k, effective),
+        effective=effective,
     )
 
 
 def _notes(pareto_k: float, effective: float) -> tuple[Note, ...]:
     evidence = {"pareto_k": pareto_k, "effective_draws": effective}
-    if pareto_k <= MAX_PARETO_K and effective >= _BATCH * _TEMPERED:
+    if pareto_k <= MAX_PARETO_K and effective >= ESS_WARNING:
         return ()
     message = (
         f"importance sampling is rough (Pareto k {pareto_k:.2f}, {effective:.0f} effective draws): "
         "sample with NUTS"
     )
-    return (Note("rough-importance-sampling", "warning", message, evidence),)
+    return (Note(ROUGH_SAMPLING, "warning", message, evidence),)
 
 
 def _proposals(

@@ -68,6 +68,8 @@ class Posterior:
         seed: data of the random key; () for a posterior that an earlier version saved.
         version: of jscale that sampled.
         sampler: "nuts" or "importance".
+        effective: independent draws that are as good as those of importance sampling; None for
+            NUTS, where the draws themselves show it.
         energy: (chains * draws,) energy of each transition of NUTS, in nats; None for draws by
             importance sampling or from a file.
     """
@@ -91,6 +93,7 @@ class Posterior:
     seed: tuple[int, ...] = ()
     version: str = jscale.__version__
     sampler: str = "nuts"
+    effective: float | None = None
     energy: np.ndarray | None = None
 
     @property
@@ -194,6 +197,7 @@ class Posterior:
             "prior_overlap": json.dumps(self._prior_overlaps()),
             "notes": json.dumps([(n.code, n.severity, n.message) for n in self.notes]),
             "sampler": self.sampler,
+            "effective_draws": json.dumps(self.effective),
             "jscale": self.version or jscale.__version__,
         }
 
@@ -362,6 +366,7 @@ def posterior(
             result.diverging,
             (*posed.notes, *result.notes, *doubts),
             shared,
+            effective=result.effective,
         ),
         seconds=time.perf_counter() - start,
         loss_min=float(data.loss.min()),
@@ -412,6 +417,8 @@ def _from_chains(
     diverging: np.ndarray,
     notes: tuple[Note, ...],
     prior_overlaps: Mapping[str, float],
+    *,
+    effective: float | None,
 ) -> Posterior:
     """A posterior from sites (chains, draws), with its summary and diagnostics."""
     names = describe(law).parameter_names
@@ -422,6 +429,10 @@ def _from_chains(
     for name, value in prior_overlaps.items():
         if name in summary:
             summary[name]["prior_overlap"] = value
+    if effective is not None:
+        # Draws resampled by weights repeat, which their autocorrelation does not show.
+        for row in summary.values():
+            row.update({name: min(row[name], effective) for name in ("ess_bulk", "ess_tail")})
     verdict, diagnostics = diagnose(summary, diverging, notes)
     return Posterior(
         law=law,
@@ -436,6 +447,7 @@ def _from_chains(
         notes=(*notes, *diagnostics),
         loss_min=0.0,
         table_digest="",
+        effective=effective,
     )
 
 
@@ -471,7 +483,12 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
     content = files.checked(path, law, files.read(path))
     return replace(
         _from_chains(
-            content.law, content.sites, content.diverging, content.notes, content.prior_overlaps
+            content.law,
+            content.sites,
+            content.diverging,
+            content.notes,
+            content.prior_overlaps,
+            effective=content.effective,
         ),
         loss_min=content.loss_min,
         table_digest=content.table_digest,

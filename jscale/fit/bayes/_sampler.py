@@ -26,13 +26,16 @@ class Chains(NamedTuple):
     Attributes:
         sites: name → (chains, draws).
         diverging: (chains, draws) whether each transition diverged.
-        notes: what the sampler has to say of them.
+        notes: remarks of the sampler.
+        effective: number of independent draws that are as good, where they were resampled by
+            weights; None where the draws themselves show it.
         energy: (chains, draws) of the Hamiltonian, in nats; None without dynamics.
     """
 
     sites: dict[str, np.ndarray]
     diverging: np.ndarray
     notes: tuple[Note, ...] = ()
+    effective: float | None = None
     energy: np.ndarray | None = None
 
 

@@ -57,6 +57,7 @@ class Content:
         seed: data of the random key; () in older files.
         version: of jscale that sampled; "" where it is not known.
         sampler: "nuts" or "importance"; "nuts" in older files.
+        effective: as that of a posterior; None in older files.
     """
 
     law: LawFunction
@@ -73,6 +74,7 @@ class Content:
     seed: tuple[int, ...]
     version: str
     sampler: str
+    effective: float | None
 
 
 def check_path(path: Any) -> None:
@@ -161,6 +163,7 @@ def checked(
         seed=_seed(where, attributes),
         version=_version(where, attributes),
         sampler=_sampler(where, attributes),
+        effective=_effective(where, attributes),
     )
 
 
@@ -322,6 +325,15 @@ def _sampler(where: str, attributes: Mapping[str, Any]) -> str:
     if sampler not in ("nuts", "importance"):
         raise _invalid(where, "sampler", "expected nuts or importance")
     return sampler
+
+
+def _effective(where: str, attributes: Mapping[str, Any]) -> float | None:
+    """Effective draws of importance sampling; None for NUTS and in older files."""
+    value = _json(where, attributes, "effective_draws") if "effective_draws" in attributes else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (is_number and 0 < value < math.inf):
+        return value
+    raise _invalid(where, "effective_draws", "expected a number above 0 or null")
 
 
 def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:

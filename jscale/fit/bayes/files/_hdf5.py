@@ -30,6 +30,7 @@ _ATTRIBUTES = (
     "priors",
     "seed",
     "sampler",
+    "effective_draws",
     "jscale",
 )
 _ROW_GROUPS = ("observed_data", "constant_data")
