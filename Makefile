@@ -1,9 +1,9 @@
 # Commands for developers: make demo, test, fuzz, soak, lint, bench, notebooks. Each target sets up the environment that it needs, once.
 
 # The demo: a table (the name of a data set, or a file of runs), a law, and options. These runs are too small to identify an
-# irreducible loss, which fits put at zero; 2,000 draws are enough for 90% bands. On the ridge of B and beta NUTS diverges;
-# importance sampling gives the same intervals and converges. No law and error model that was tried forecasts the largest of
-# these runs well from the others; the backtest in the report shows by how much.
+# irreducible loss, which fits put at zero; 2,000 draws are enough for 90% bands. NUTS does not converge in 500 draws a chain
+# here, and importance sampling does. No law and error model that was tried forecasts the largest of these runs well from
+# the others (docs/forecasts.md); the backtest in the report shows by how much.
 DEMO_TABLE := precision-runs
 DEMO_LAW := precision
 DEMO_FLAGS := --fix E=0 --sampler importance --draws 500

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jscale._core.solve import inverse_cholesky
 from jscale._core.scope import float64
+from jscale._core.solve import inverse_cholesky
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 6, 23, 40])

@@ -23,9 +23,9 @@ CATALOGUE = (
             "these runs can tell which parts of a model lose most at few bits, how the loss grows "
             "as bits fall, and that it grows with D/N; they cannot tell the floor E, the exponents "
             "or the best bits and critical tokens of large models",
-            "the laws that were tried, fitted to the smaller 80% of the runs by compute, forecast "
-            "the largest runs in full precision 3 to 10% too high, most of them outside 80% bands: "
-            "the small models do not tell how the larger ones do",
+            "laws with independent errors, fitted to the smaller 80% of the runs by compute, "
+            "forecast the largest runs in full precision 3 to 10% too high, most of them outside "
+            "80% bands: a trend over these sizes cannot be extrapolated",
         ),
     ),
     Dataset(
