@@ -27,12 +27,14 @@ QUICK = {"chains": 2, "warmup": 400, "draws": 100}
 
 @pytest.fixture(scope="module")
 def posterior() -> fit.Posterior:
-    return fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), **SETTINGS)
+    # The default numbers of chains and draws: with half of them one key in three stays below 400
+    # effective draws in the tails.
+    return fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0))
 
 
 @pytest.mark.smoke
 def test_chains_mix(posterior):
-    assert posterior.status == Status.converged
+    assert posterior.status == Status.converged, posterior.notes
     for name, row in posterior.summary.items():
         assert row["ess_bulk"] > 400, name
         assert row["rhat"] < 1.01, name
@@ -60,7 +62,7 @@ def test_agrees_with_the_point(posterior):
 def test_summary_is_of_the_draws(posterior):
     for name, row in posterior.summary.items():
         values = posterior.draws.get(name, posterior.noise.get(name))
-        assert values.shape == (1200,)
+        assert values.shape == (4000,)
         assert values.dtype == np.float64
         assert row["q05"] == pytest.approx(np.quantile(values, 0.05))
         assert row["mean"] == pytest.approx(values.mean())
@@ -110,7 +112,7 @@ def test_chains_that_were_killed_go_on(tmp_path: Path, monkeypatch):
 def test_arviz_container(posterior):
     tree = posterior.to_arviz()
     assert tree["posterior"]["alpha"].dims == ("chain", "draw")
-    assert tree["posterior"]["alpha"].shape == (2, 600)
+    assert tree["posterior"]["alpha"].shape == (4, 1000)
     np.testing.assert_array_equal(
         tree["posterior"]["alpha"].values.ravel(), posterior.draws["alpha"]
     )
@@ -184,7 +186,7 @@ def test_priors_can_be_replaced(posterior):
 def test_predict_is_the_law_at_the_draws(posterior):
     inputs = {"N": [1e9, 7e10], "D": [2e10, 1.4e12]}
     loss = fit.predict(posterior, inputs)
-    assert loss.shape == (1200, 2)
+    assert loss.shape == (4000, 2)
     params = {name: values[17] for name, values in posterior.draws.items()}
     assert loss[17, 1] == pytest.approx(laws.chinchilla(7e10, 1.4e12, **params), rel=1e-12)
     noisy = fit.predict(posterior, inputs, key=jax.random.key(3))

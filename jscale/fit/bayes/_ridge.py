@@ -1,9 +1,9 @@
 """Coordinates in which the ridge between a floor, coefficients and exponents is nearly straight.
 
-Runs tell the loss and its slope at their centre, not the floor: along the ridge the terms are what
-is left of the loss above the floor, and an exponent is the slope over its term. In logs and logits
-the ridge is curved, and neither chains nor a proposal at the mode reach its ends: on ladders of
-eight sizes with an exponent of 0.1, 90% intervals held it in 65% of 40 tables, with ESS of 10 to
+Runs identify the loss and its slope at their centre, not the floor: along the ridge the terms are
+what is left of the loss above the floor, and an exponent is the slope over its term. In logs and
+logits the ridge is curved, and neither chains nor a proposal at the mode reach its ends: on ladders
+of eight sizes with an exponent of 0.1, 90% intervals held it in 65% of 40 tables, with ESS of 10 to
 300 from 4,000 draws.
 """
 

@@ -229,7 +229,7 @@ def _clusters(table: Runs, data: Data, name: str) -> np.ndarray:
     if len(np.unique(labels_of(values))) == len(values):
         raise wrong(
             f": {table.name}: effects({name}): no two runs share a value, so that effects cannot "
-            "be told from errors; expected a column that some runs share"
+            "be separated from errors; expected a column that some runs share"
         )
     return values
 

@@ -26,7 +26,9 @@ class Prediction:
     Attributes:
         law: name of the law.
         at: input → (points,), as it was asked for.
-        draws: (draws, points) losses of a new run, in the unit of the data.
+        draws: (draws, points) losses of a new run, in the unit of the data. Noise, discrepancy and
+            effects are drawn for each point by itself: bands hold for one run, not for the
+            difference between two.
         parameter_draws: (draws, points) the law's value under the draws of its parameters.
         shares: "parameters", "noise", "discrepancy", "effects" and "law" (the choice between laws)
             → (points,) shares of the variance of the log loss, which sum to 1. A share is the
@@ -63,7 +65,11 @@ class Prediction:
     notes: tuple[Note, ...]
 
     def mean(self) -> np.ndarray:
-        """The mean loss of a new run, (points,)."""
+        """The mean loss of a new run, (points,).
+
+        Student-t errors of the log loss have no finite mean of the loss: there it is the mean of
+        the draws, and the median says more.
+        """
         return _over_finite(np.mean, np.nanmean, self.draws)
 
     def quantile(self, p: ArrayLike) -> np.ndarray:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Tone = Literal["plain", "good", "doubt"]
 
 FORECAST_ERRORS = (
-    "Errors of forecasts are larger: over 21 public tables, the root mean square of the residuals "
-    "of held-out larger runs is 0.4 to 4.6 times that of the fitted runs (median 1.5)."
+    "Errors of forecasts are usually larger: over 21 public tables, the root mean square error of "
+    "held-out larger runs was 0.4 to 4.6 times that of the fitted runs (median 1.5)."
 )
 """Why neither number is the error of a forecast."""
 MIXING = ("high-rhat", "low-ess", "divergences")
@@ -157,11 +157,8 @@ def _warnings(study: FittedStudy) -> list[Note]:
     if study.posterior is None:
         return []
     known = {note.message for note in (*study.table.notes, *study.data.notes)}
-    return [
-        note
-        for note in study.posterior.notes
-        if note.severity != "info" and note.message not in known
-    ]
+    notes = (*study.posterior.notes, *study.posterior.disagreement(study.point))
+    return [note for note in notes if note.severity != "info" and note.message not in known]
 
 
 def _sentence(message: str) -> str:
