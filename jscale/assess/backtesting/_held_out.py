@@ -117,8 +117,10 @@ def _decades(table: Runs, split: Split, column: str) -> np.ndarray:
     if column not in table or table[column].dtype.kind != "f":
         return np.full(len(table), np.nan)
     values = table[column]
-    fitted = values[split.training]
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.where(values > 0, np.log10(values), np.nan)
-        low, high = np.log10(fitted.min()), np.log10(fitted.max())
-        return np.maximum(0.0, np.maximum(logs - high, low - logs))
+    fitted = logs[split.training]
+    fitted = fitted[~np.isnan(fitted)]
+    if not fitted.size:
+        return np.full(len(table), np.nan)
+    return np.maximum(0.0, np.maximum(logs - fitted.max(), fitted.min() - logs))

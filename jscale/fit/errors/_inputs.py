@@ -36,7 +36,7 @@ def smooth_coordinates(
 def _coordinate(values: Any, reference: Any) -> np.ndarray:
     values, reference = np.asarray(values, float), np.asarray(reference, float)
     is_log = bool((reference > 0).all())
-    tiny = reference.min() * 1e-3
+    tiny = np.finfo(float).tiny  # the domain of the law excludes zero where the runs have logs
     transformed, base = (
         (np.log(np.maximum(x, tiny)) if is_log else x) for x in (values, reference)
     )
