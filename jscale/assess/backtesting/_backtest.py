@@ -266,7 +266,9 @@ def _fit_notes(forecaster: Forecaster, forecasts: Sequence[Forecast]) -> list[No
 
     notes = []
     for same in by_code.values():
-        message = f"{forecaster.name}, {len(same)} of {len(forecasts)} fits: {same[0].message}"
+        example = "" if len({note.message for note in same}) == 1 else ", the first"
+        fits = f"{len(same)} of {len(forecasts)} fits{example}"
+        message = f"{forecaster.name}, {fits}: {same[0].message}"
         notes.append(replace(same[0], message=message))
     invalid = sum(int(np.sum(~np.isfinite(forecast.draws))) for forecast in forecasts)
     if invalid:

@@ -1,7 +1,7 @@
 """Errors of new runs, given the fitted ones, for every draw of a posterior."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,6 @@ from jscale.fit.errors import (
     Placement,
     Scale,
     conditional,
-    error_moments,
     family_distribution,
     group_labels,
     group_sites,
@@ -29,57 +28,6 @@ from jscale.fit.objective import padded_size
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._posterior import Posterior
-
-
-class Components(NamedTuple):
-    """What adds to the law at new runs, each (draws, points): to its log, or with additive errors
-    to its value.
-
-    For one draw, discrepancy and effects are jointly normal given the fitted runs, and the noise
-    is independent of them.
-
-    Attributes:
-        misfit_mean: mean of the discrepancy.
-        misfit_variance: its variance.
-        effect_mean: mean of the sum of the random effects.
-        effect_variance: its variance.
-        between: covariance of discrepancy and effects.
-        noise_mean: mean of the independent errors; above 0 where they are one-sided.
-        noise_variance: its variance; infinite for a Student-t with two degrees or fewer.
-        scale: scale of the independent errors.
-    """  # noqa: D205
-
-    misfit_mean: np.ndarray
-    misfit_variance: np.ndarray
-    effect_mean: np.ndarray
-    effect_variance: np.ndarray
-    between: np.ndarray
-    noise_mean: np.ndarray
-    noise_variance: np.ndarray
-    scale: np.ndarray
-
-
-def components(
-    posterior: "Posterior",
-    inputs: Mapping[str, np.ndarray],
-    columns: Mapping[str, np.ndarray] | None = None,
-) -> Components:
-    """Moments of the errors at new runs. Run it in a float64 scope.
-
-    Args:
-        posterior: of this version, or an older one without shared errors.
-        inputs: input of the law → (points,).
-        columns: other column of the error model → (points,): groups or clusters of the runs that
-            the new ones are in, and what the scale depends on. Without them a run is in a new group
-            and in new clusters; the compute ``C`` is 6 N D.
-
-    Raises:
-        JscaleError: the posterior holds no runs, or a column is missing.
-    """
-    result, noise = _conditionals(posterior, inputs, columns or {})
-    mean, variance = error_moments(posterior.errors, result.scale, noise)
-    values = (*result[:-1], mean, variance, result.scale.total)
-    return Components(*(np.asarray(value) for value in values))
 
 
 def deviations(
@@ -94,10 +42,16 @@ def deviations(
     the error model has them ``discrepancy`` and ``effects``.
 
     Args:
-        posterior: see :func:`components`.
+        posterior: of this version, or an older one without shared errors.
         inputs: input of the law → (points,).
         key: a JAX random key.
-        columns: see :func:`components`.
+        columns: other column of the error model → (points,): groups or clusters of the runs that
+            the new ones are in, and what the scale depends on. Without them a run is in a new group
+            and in new clusters; the compute ``C`` is 6 N D, and a known standard error is the
+            median one of the runs.
+
+    Raises:
+        JscaleError: the posterior holds no runs, or a column is missing.
     """
     errors = posterior.errors
     result, noise = _conditionals(posterior, inputs, columns or {})

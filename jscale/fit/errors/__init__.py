@@ -24,7 +24,7 @@ from jscale.fit.errors._text import FREE
 
 if TYPE_CHECKING:
     from jscale.fit.errors._conditional import Conditional, conditional, left_out, log_likelihoods
-    from jscale.fit.errors._families import Scale, error_moments, family_distribution
+    from jscale.fit.errors._families import Scale, family_distribution
     from jscale.fit.errors._likelihood import error_sites, row_scale, shared_errors, weight_sites
     from jscale.fit.errors._priors import noise_priors
 
@@ -42,7 +42,6 @@ __all__ = [
     "columns_needed",
     "conditional",
     "error_arrays",
-    "error_moments",
     "error_sites",
     "family_distribution",
     "fitted_rows",
@@ -64,7 +63,7 @@ __all__ = [
 
 _MODULES = {
     "_conditional": ("Conditional", "conditional", "left_out", "log_likelihoods"),
-    "_families": ("Scale", "error_moments", "family_distribution"),
+    "_families": ("Scale", "family_distribution"),
     "_likelihood": ("error_sites", "row_scale", "shared_errors", "weight_sites"),
     "_priors": ("noise_priors",),
 }

@@ -110,14 +110,3 @@ def family_distribution(
     both = jnp.stack([jnp.ones_like(ratio), ratio], axis=-1)
     parts = dist.Normal(loc[..., None], scale.total[..., None] * both)
     return dist.MixtureSameFamily(shares, parts)
-
-
-def error_moments(
-    errors: ErrorModel, scale: Scale, noise: Mapping[str, Any]
-) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance of the independent errors (rows,).
-
-    The variance of a Student-t with two degrees of freedom or fewer is infinite.
-    """
-    distribution = family_distribution(errors, jnp.zeros_like(scale.total), scale, noise)
-    return jnp.asarray(distribution.mean), jnp.asarray(distribution.variance)
