@@ -131,7 +131,9 @@ class Posterior:
         errors), ``constant_data`` (inputs of the law, columns of the error model), and
         ``log_likelihood`` and ``posterior_predictive`` of each run, given the parameters and what
         runs share: sampled effects and discrepancy, or, where these are integrated out, all other
-        runs. So ``arviz.loo`` and ``plot_loo_pit`` are right for runs that share errors.
+        runs. ``arviz.loo`` and ``plot_loo_pit`` are those of a new run among the others where
+        shared errors are integrated out (normal errors), and of a run whose own effect is known
+        where they are sampled, which flatters clusters of few runs.
 
         Example:
             >>> import arviz, jax

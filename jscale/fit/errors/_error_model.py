@@ -48,7 +48,9 @@ class ErrorModel:
         family: "normal", "student", "outliers" or "one-sided".
         nu: degrees of freedom of "student", or "free"; 4 where it is left out.
         additive: whether errors add to the loss, not to its logarithm.
-        known: whether the column ``loss_se`` is a known part of the scale.
+        known: whether the column ``loss_se`` is a known part of the scale. With "student" it is
+            a part of the scale parameter, so a standard error counts as 1.4 times its size at
+            four degrees of freedom.
         scale: columns, or ratios of two such as "D/N", that the scale is a power of.
         scale_by: column whose values have a scale each.
         effects: columns whose values have a random effect each; () for the default column, None for

@@ -13,8 +13,9 @@ _SCATTERS = 4.0
 """A floor may lie this many standard deviations of the noise above the smallest loss. The lowest of
 1,000 runs on a plateau is 3.2 below it."""
 _UNKNOWN_NOISE = 0.01
-"""Relative noise of tables with too few runs to tell."""
+"""Relative noise of tables with too few runs to estimate it."""
 _MAX_NOISE = 0.25
+"""Largest noise that counts: a floor of at most 2.7 times the smallest loss."""
 _SPARE_RUNS = 3
 """Runs beyond the terms of a surface from which the scatter about it is known."""
 _MIN_SHARE = 0.1
@@ -47,7 +48,8 @@ def highest_floor(inputs: Mapping[str, np.ndarray], loss: np.ndarray) -> float:
     if design is None:
         return float(lowest * np.exp(_SCATTERS * _UNKNOWN_NOISE))
 
-    # What the surface lacks counts as scatter, but not as noise, which neighbours tell.
+    # What the surface lacks counts as scatter, but not as noise, which is estimated from
+    # neighbours.
     residual, scatter = _robust_fit(design, log_loss)
     noise = _noise_of_neighbours(columns, residual) if columns else scatter
     noise = np.clip(noise, _MIN_SHARE * scatter, scatter)
