@@ -7,9 +7,15 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
-from jscale.assess.auditing._clusters import Clusters, shared_clusters
 from jscale.fit import Huber, Point, Posterior
-from jscale.fit.objective import Coordinates, FitData, linearize, tabulate
+from jscale.fit.objective import (
+    Clusters,
+    Coordinates,
+    FitData,
+    clusters,
+    linearize,
+    tabulate,
+)
 from jscale.fit.optimum import fitted_runs
 from jscale.fit.predictions import quantities
 from jscale.laws import LawFunction, describe
@@ -25,6 +31,12 @@ _EMPTY = 1e-7
 _MOST_STEPS, _MOST_DAMPING = 30, 1e6
 _FREE_LIMIT = 500.0
 """Free coordinates of a parameter at its bound are infinite: they are cut here."""
+LEAST_CLUSTERS = 6
+"""Fewer clusters than this cannot show how much their runs share: columns that form fewer are not
+taken unless they are named."""
+LEAST_SIZES = 10
+"""Runs of one size are trained apart, as a rule, and share less. With fewer sizes than this they
+count as independent, so that a test can find anything: what is particular to a size is misfit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +108,8 @@ def study_of(fitted: Point | Posterior, table: Runs, by: str | None = None) -> S
     Args:
         fitted: a fit, or posterior draws, of the runs.
         table: the runs.
-        by: column of the clusters, see :func:`shared_clusters`.
+        by: column of the clusters. None for the one that fits take by default, if it forms six
+            clusters, or ten for sizes.
 
     Raises:
         JscaleError: fitted to other runs, or ``by`` is not a column that forms clusters.
@@ -131,8 +144,8 @@ def study_of(fitted: Point | Posterior, table: Runs, by: str | None = None) -> S
         values["C"] = np.asarray(table["C"], float)[data.rows]
     # The size of an error divides residual and Jacobian here, so that the arrays have none.
     plain = fit_data._replace(weights=None, errors=None)
-    clusters = shared_clusters(table, data, by)
-    return Study(law, data, objective, plain, free, sizes, values, clusters)
+    shared = clusters(table, data.rows, by, least=LEAST_CLUSTERS, least_sizes=LEAST_SIZES)
+    return Study(law, data, objective, plain, free, sizes, values, shared)
 
 
 def robust_fit(study: Study, keep: np.ndarray | None = None) -> RobustFit | None:

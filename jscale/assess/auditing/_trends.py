@@ -164,9 +164,10 @@ def lack_of_fit(fitted: Point | Posterior, table: Runs, *, by: str | None = None
     Args:
         fitted: a fit, or posterior draws, of the runs.
         table: the runs.
-        by: column whose equal values make a cluster. None: the column ``trunk``; the trained model
-            where runs are quantised after training; ``group``; or the sizes, if at least ten
-            repeat. Runs are independent where none of them forms six clusters.
+        by: column whose equal values make a cluster. None: the first that the runs share of
+            ``trunk``, ``run_id``, the trained model where runs are quantised after training,
+            ``group``, and the sizes, if there are ten. Runs are independent where none of them
+            forms six clusters.
 
     Returns:
         The trends, with a ``lack-of-fit`` note where one is significant at 1% after correction for

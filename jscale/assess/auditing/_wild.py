@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jscale.assess.auditing._clusters import Clusters
+from jscale.fit.objective import Clusters
 
 DRAWS = 1999
 """Bootstrap draws: the smallest p value is 1/2000."""

@@ -78,8 +78,8 @@ def calibrate(
             to the runs of a cluster.
         shared: share of the variance of that component, for "cluster"; a half for None.
         draws: refits of each bootstrap.
-        by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for
-            None.
+        by: column whose equal values make a cluster; for None the first that runs share of
+            ``trunk``, ``run_id``, the trained model, ``group`` and ``N``.
         objective: as for :func:`jscale.fit.point`.
         weights: as for :func:`jscale.fit.point`; simulated errors are proportional to ``loss_se``,
             or to the inverse square roots of other weights.

@@ -10,14 +10,12 @@ from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, plural, quoted_names, shown
 from jscale.fit.errors._error_model import ErrorModel
 from jscale.fit.errors._inputs import inducing_points, smooth_coordinates
-from jscale.fit.objective import default_cluster_column
+from jscale.fit.objective import TRAINED_ALONE, alone_where_empty, clusters, empty_cells
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs
 
 CONFIGURATION = "configuration"
 """Name of the clusters of runs with equal inputs of the law."""
-TRUNK = "trunk"
-"""Column of the trained model that runs branch off."""
 MIN_DISTINCT = 8
 """Distinct inputs that a discrepancy needs: five parameters and three runs more."""
 FLOP_PER_TOKEN = 6.0
@@ -207,11 +205,9 @@ def _groups(table: Runs, data: Data, name: str, term: str) -> np.ndarray:
         return configurations(data.inputs)
     values = _column(table, data, name)
     texts = labels_of(values)
-    empty = np.isnan(values) if values.dtype.kind == "f" else texts == ""
-    if empty.any() and name == TRUNK:
-        # A run without a trunk was trained alone.
-        alone = [f"run {row + 1}" for row in data.rows.tolist()]
-        values = texts = np.where(empty, alone, texts)
+    empty = empty_cells(values)
+    if empty.any() and name in TRAINED_ALONE:
+        values = texts = alone_where_empty(values, data.rows)
     elif empty.any():
         row = int(data.rows[np.flatnonzero(empty)[0]]) + 1
         raise wrong(
@@ -248,19 +244,14 @@ def _single_run_note(name: str, labels: np.ndarray) -> tuple[Note, ...]:
 
 
 def _default_clusters(table: Runs, data: Data) -> str:
-    """``trunk`` where runs branch off one, else the clusters that a fit takes."""
-    if TRUNK in table:
-        trunks = table[TRUNK][data.rows].astype(str)
-        named = trunks[trunks != ""]
-        if 1 < len(np.unique(named)) < len(named):
-            return TRUNK
-    column = default_cluster_column(table, data)
-    if column is None:
+    """The column of the clusters that a fit takes; new runs are found among them by it."""
+    name = clusters(table, data.rows, columns_only=True).name
+    if name is None:
         raise wrong(
             f": {table.name}: effects: no runs share a trunk, a group or a size; expected "
             "effects(COLUMN) with a column that some share"
         )
-    return column
+    return name
 
 
 def _smooth_inputs(

@@ -1,9 +1,14 @@
 """What a fit minimises: losses, weights, clusters, coordinates, and the problem they define."""
 
 from jscale.fit.objective._clusters import (
+    TRAINED_ALONE,
+    Clusters,
+    alone_where_empty,
     cluster_column,
     cluster_labels,
+    clusters,
     default_cluster_column,
+    empty_cells,
     few_clusters_note,
 )
 from jscale.fit.objective._compiled_form import (
@@ -58,7 +63,9 @@ __all__ = [
     "BY_ROW",
     "RAW_OBJECTIVE_HINT",
     "STUDENT_NU",
+    "TRAINED_ALONE",
     "AsymmetricHuber",
+    "Clusters",
     "Coordinates",
     "FitData",
     "Huber",
@@ -69,12 +76,15 @@ __all__ = [
     "Squares",
     "StudentLikelihood",
     "Weights",
+    "alone_where_empty",
     "apply_weights",
     "centred_coordinates",
     "cluster_column",
     "cluster_labels",
+    "clusters",
     "compiled_form",
     "default_cluster_column",
+    "empty_cells",
     "few_clusters_note",
     "first_guess",
     "floor_widths",

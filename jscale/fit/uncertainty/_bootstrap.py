@@ -15,6 +15,7 @@ from jscale._core.scope import in_float64
 from jscale.fit.objective import (
     Objective,
     Weights,
+    cluster_labels,
     default_cluster_column,
     few_clusters_note,
     resolve,
@@ -231,8 +232,8 @@ def bootstrap(
         draws: number of resampled tables.
         key: a JAX random key; the same key gives the same bytes.
         kind: how the runs are resampled.
-        by: column whose equal values make a cluster; "cluster" takes ``group``, or the sizes where
-            they repeat, without it.
+        by: column whose equal values make a cluster; "cluster" takes the first that runs share of
+            ``trunk``, ``run_id``, the trained model, ``group`` and ``N`` without it.
         objective: as for :func:`jscale.fit.point`; None for "huber", or what the point minimised.
         weights: as for :func:`jscale.fit.point`; None for none, or those of the point. The
             parametric bootstrap takes them for inverse variances, and draws errors in proportion to
@@ -392,7 +393,7 @@ def rows_resampled_note(table: Runs, data: Data, kind: str) -> tuple[Note, ...]:
     if kind != "rows" or column is None:
         return ()
 
-    per_cluster = len(data) / len(np.unique(table[column][data.rows]))
+    per_cluster = len(data) / len(np.unique(cluster_labels(table, data, column)))
     message = (
         f"runs were drawn one by one: errors that runs of one {column} share ({per_cluster:.1f} of "
         f"them on average) are not in these standard errors; kind 'cluster' by {column} shows them"

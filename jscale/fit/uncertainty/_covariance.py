@@ -101,8 +101,8 @@ def covariance(
         law: a fitted :class:`jscale.fit.Point`, or a declared law.
         table: validated runs, with a law only.
         kind: which of the three.
-        by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for
-            None.
+        by: column whose equal values make a cluster; for None the first that runs share of
+            ``trunk``, ``run_id``, the trained model, ``group`` and ``N``.
         objective: as for :func:`jscale.fit.point`; None for "huber", or what the point minimised.
         weights: as for :func:`jscale.fit.point`; None for none, or those of the point.
         starts: number of starting points of the fit; None for 64.

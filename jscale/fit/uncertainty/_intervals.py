@@ -203,8 +203,8 @@ def intervals(
         kinds: some of :data:`jscale.fit.INTERVAL_KINDS`; all that the table allows for None.
         level: coverage of the intervals.
         draws: refits of each bootstrap.
-        by: column whose equal values make a cluster; ``group``, or the sizes where they repeat, for
-            None.
+        by: column whose equal values make a cluster; for None the first that runs share of
+            ``trunk``, ``run_id``, the trained model, ``group`` and ``N``.
         objective: as for :func:`jscale.fit.point`; None for "huber", or what the point minimised.
         weights: as for :func:`jscale.fit.point`; None for none, or those of the point.
         starts: number of starting points of the fit; None for 64.

@@ -123,8 +123,8 @@ def choose_kinds(
     column = default_cluster_column(table, data) if by is None else by
     if column is None and users:
         raise JscaleError(
-            f"{table.name}: {users[0]} needs clusters, and no runs share a group or a size; "
-            "expected ",
+            f"{table.name}: {users[0]} needs clusters, and no runs share a trained model, a group "
+            "or a size; expected ",
             Argument("by"),
             " with the name of a column",
         )
@@ -149,7 +149,9 @@ def _allowed_kinds(column: str | None, objective: Objective) -> ChosenKinds:
     notes, excluded = [], set()
     if column is None:
         excluded |= set(CLUSTER_KINDS)
-        message = "no runs share a group or a size: intervals by cluster are left out"
+        message = (
+            "no runs share a trained model, a group or a size: intervals by cluster are left out"
+        )
         notes.append(Note("no-clusters", "info", message, {}))
     if not objective.symmetric:
         excluded |= set(_SYMMETRIC_KINDS)

@@ -125,8 +125,8 @@ def profile(
         scaling: unit of the objective: "likelihood", "fisher", "sandwich" or "cluster-sandwich"; by
             default "likelihood" for one without weights, else "sandwich", and with ``by``
             "cluster-sandwich".
-        by: column whose equal values make a cluster; "cluster-sandwich" takes ``group``, or the
-            sizes, without it.
+        by: column whose equal values make a cluster; "cluster-sandwich" takes the first that
+            runs share of ``trunk``, ``run_id``, the trained model, ``group`` and ``N`` without it.
         weights: as for :func:`jscale.fit.point`; None for none, or those of the point.
         starts: number of starting points of the fit; None for 64.
 

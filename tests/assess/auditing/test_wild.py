@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from jscale.assess.auditing import _wild
-from jscale.assess.auditing._clusters import Clusters
 from jscale.assess.auditing._refit import TUNING, RobustFit, _exactly_orthogonal
 from jscale.assess.auditing._wild import Regression, wild_tests
+from jscale.fit.objective import Clusters
 from tests.assess.auditing.simulated_tables import ERRORS, THETA, D, N, bowl
 
 TABLES = 500

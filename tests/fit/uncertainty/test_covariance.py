@@ -148,7 +148,7 @@ def test_unidentified_parameters_have_infinite_variance():
     ("settings", "message"),
     [
         ({"kind": "hc3"}, "kind must be one of fisher, sandwich, cluster-sandwich, not 'hc3'"),
-        ({"kind": "cluster-sandwich"}, "no runs share a group or a size"),
+        ({"kind": "cluster-sandwich"}, "no runs share a trained model, a group or a size"),
         ({"kind": "cluster-sandwich", "by": "seed"}, "no column 'seed'"),
         ({"kind": "cluster-sandwich", "by": "one"}, "column 'one' has one value in all runs"),
         ({"kind": "fisher", "by": "N"}, "by='N' belongs to the kind 'cluster-sandwich'"),
