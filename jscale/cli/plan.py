@@ -108,7 +108,8 @@ def plan(
         request = planning.PlanRequest(chosen, values, width, count, post, ranges)
         with working("planning …", as_json):
             payload["plans"] = [planning.at_budget(request, flop) for flop in budgets]
-            payload["notes"] += output.notes(planning.distance_notes(payload["plans"], ranges))
+            planned_notes = planning.distance_notes(payload["plans"], ranges)
+            payload["notes"] += output.notes([*planned_notes, *planning.cost_note(chosen, width)])
             if not budgets:
                 payload["critical"] = [planning.at_size(request)]
 

@@ -9,6 +9,7 @@ from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from jscale.plan.costs import precision_scaled_flops
 from tests.plan.cases import BESIROGLU, KUMAR, draws
 
 
@@ -37,7 +38,13 @@ def test_budgets_add_their_axes_after_the_quantiles(float64_mode):
     theta = draws(laws.params(laws.qat), 40)
     budgets = np.array([1e20, 1e22, 1e24])
     result = plan.bands(
-        plan.optimal, laws.qat, theta, budgets, free=("N", "D", "P"), quantiles=[0.1, 0.9]
+        plan.optimal,
+        laws.qat,
+        theta,
+        budgets,
+        free=("N", "D", "P"),
+        cost=precision_scaled_flops,
+        quantiles=[0.1, 0.9],
     )
     assert result.values.P_opt.shape == result.values.budget.shape == (2, 3)
     assert result.converged.shape == result.values.status.shape == (3,)
@@ -144,7 +151,8 @@ def test_bands_work_inside_jit_and_have_derivatives(float64_mode):
 
 
 def test_bands_of_the_optimal_precision(float64_mode):
-    result = plan.bands(plan.optimal_precision, laws.qat, draws(laws.params(laws.qat), 40))
+    theta = draws(laws.params(laws.qat), 40)
+    result = plan.bands(plan.optimal_precision, laws.qat, theta, cost=precision_scaled_flops)
     assert result.values.P_opt.shape == (3,)
     assert result.values.budget is None
     assert float(result.converged) == 1.0

@@ -1,5 +1,7 @@
 """Derivatives of plans: closed forms, finite differences, and both precisions."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from jscale.plan.costs import precision_scaled_flops
 from tests.plan.cases import (
     BESIROGLU,
     JOINT,
@@ -93,13 +96,14 @@ def test_gradient_by_given_inputs_is_the_finite_difference(float64_mode):
 
 def test_second_derivatives_are_the_finite_differences(float64_mode):
     theta = laws.params(laws.qat, "kumar2024")
+    settings: dict[str, Any] = {"free": JOINT, "cost": precision_scaled_flops}
     point = {name: theta[name] for name in ("alpha", "beta", "gamma_w", "n_w")} | {
         "log_C": float(np.log(1e21))
     }
 
     def function(point):
         moved = {name: point.get(name, theta[name]) for name in theta}
-        return stacked(plan.optimal(laws.qat, moved, jnp.exp(point["log_C"]), free=JOINT))
+        return stacked(plan.optimal(laws.qat, moved, jnp.exp(point["log_C"]), **settings))
 
     first = jax.jacrev(function)
     moved = jax.jit(jax.vmap(first))({k: jnp.asarray(v) for k, v in perturbed(point).items()})

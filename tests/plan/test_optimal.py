@@ -1,5 +1,7 @@
 """Compute-optimal plans: published values, optimality conditions, brute force, draws."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,7 +101,7 @@ def test_first_order_conditions(float64_mode):
 def test_brute_force_has_no_lower_loss(law, float64_mode):
     """201 sizes times 301 precisions around every one of 40 scattered laws."""
     theta = draws(laws.params(law, "kumar2024"), 40, spread=0.3, seed=1)
-    best = plan.optimal(law, theta, 1e22, free=JOINT, throw=True)
+    best = plan.optimal(law, theta, 1e22, free=JOINT, cost=precision_scaled_flops, throw=True)
     parts = [name for name in laws.describe(law).bit_inputs if name != "P_post"]
 
     def least(theta):
@@ -163,8 +165,8 @@ def test_draws_scalars_and_budgets_broadcast(float64_mode):
 
 def test_jit_is_eager(float64_mode):
     theta = laws.params(laws.qat)
-    eager = plan.optimal(laws.qat, theta, 1e21, free=JOINT)
-    jitted = jax.jit(lambda theta, C: plan.optimal(laws.qat, theta, C, free=JOINT))(theta, 1e21)
+    solve = functools.partial(plan.optimal, laws.qat, free=JOINT, cost=precision_scaled_flops)
+    eager, jitted = solve(theta, 1e21), jax.jit(solve)(theta, 1e21)
     for value, expected in zip(jax.tree.leaves(jitted), jax.tree.leaves(eager), strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-12)
 

@@ -1,5 +1,7 @@
 """The best training precision: reference values, its dependence on the budget, failures."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.solve import root
 from jscale._core.status import Status
+from jscale.plan.costs import precision_scaled_flops
 from tests.plan import facts
 from tests.plan.cases import KUMAR, POWERS, RTOL, assert_derivatives, draws, powers
 
@@ -42,7 +45,7 @@ LAWS = {
 @pytest.mark.parametrize("name", LAWS)
 def test_pstar(name, float64_mode):
     law, theta = LAWS[name]
-    best = plan.optimal_precision(law, theta, throw=True)
+    best = plan.optimal_precision(law, theta, cost=precision_scaled_flops, throw=True)
     np.testing.assert_allclose(best.P_opt, facts.PSTAR[name], rtol=RTOL)
     assert best.N_opt is best.D_opt is best.loss is best.budget is None
 
@@ -50,7 +53,7 @@ def test_pstar(name, float64_mode):
 @pytest.mark.parametrize("name", facts.PSTAR_X)
 def test_pstar_x(name, float64_mode):
     k, x = facts.PSTAR_X[name]
-    best = plan.optimal_precision(powers(k), POWERS, throw=True)
+    best = plan.optimal_precision(powers(k), POWERS, cost=precision_scaled_flops, throw=True)
     np.testing.assert_allclose(best.P_opt / POWERS["gamma"], x, rtol=RTOL)
 
 
@@ -67,7 +70,7 @@ def test_the_printed_condition_is_not_used(float64_mode):
     misprint = root(printed, jnp.asarray(0.1), jnp.asarray(20.0)).x
     np.testing.assert_allclose(misprint, facts.PSTAR_EQ7_AS_PRINTED, rtol=RTOL)
     bits = [
-        plan.optimal_precision(*LAWS[name]).P_opt
+        plan.optimal_precision(*LAWS[name], cost=precision_scaled_flops).P_opt
         for name in ("pstar_tied_gbar", "pstar_factorised_bias")
     ]
     np.testing.assert_allclose(bits, [3.70768, 7.00211], atol=5e-6)
@@ -156,8 +159,8 @@ def test_gradients_are_the_finite_differences(float64_mode):
 
 def test_draws_and_vmap_agree(float64_mode):
     theta = draws(of(laws.qat), 40)
-    together = plan.optimal_precision(laws.qat, theta)
-    mapped = jax.jit(jax.vmap(lambda t: plan.optimal_precision(laws.qat, t)))(theta)
+    solve = functools.partial(plan.optimal_precision, laws.qat, cost=precision_scaled_flops)
+    together, mapped = solve(theta), jax.jit(jax.vmap(solve))(theta)
     np.testing.assert_allclose(together.P_opt, mapped.P_opt, rtol=1e-12)
     np.testing.assert_array_equal(together.status, np.zeros(40))
 
@@ -177,11 +180,11 @@ def test_float32():
 
 
 def test_one_factor_without_bias_has_no_optimum(float64_mode):
-    best = plan.optimal_precision(powers(1), POWERS)
+    best = plan.optimal_precision(powers(1), POWERS, cost=precision_scaled_flops)
     assert int(best.status) == Status.no_interior_optimum
     assert np.isnan(best.P_opt)
     with pytest.raises(JscaleError, match="optimal precision of 'tied': no_interior_optimum"):
-        plan.optimal_precision(powers(1), POWERS, throw=True)
+        plan.optimal_precision(powers(1), POWERS, cost=precision_scaled_flops, throw=True)
 
 
 @laws.law(formula="E + A * N**-alpha + B * D**-beta + delta * 2**-P_w", source="a test")
@@ -203,17 +206,16 @@ def additive(
 
 def test_a_law_whose_optimum_depends_on_the_budget_needs_one(float64_mode):
     theta = {name: POWERS[name] for name in ("E", "A", "B", "alpha", "beta")} | {"delta": 3.0}
+    solve = functools.partial(plan.optimal_precision, additive, cost=precision_scaled_flops)
     with pytest.raises(
         JscaleError,
         match="law 'additive': the optimal precision depends on N and D, so it needs budget=",
     ):
-        plan.optimal_precision(additive, theta)
-    inside = jax.jit(lambda t: plan.optimal_precision(additive, t))(theta)
+        solve(theta)
+    inside = jax.jit(solve)(theta)
     assert int(inside.status) == Status.not_converged
     assert np.isnan(inside.P_opt)
-    small, large = plan.optimal_precision(
-        additive, theta, budget=np.array([1e20, 1e24]), throw=True
-    ).P_opt
+    small, large = solve(theta, budget=np.array([1e20, 1e24]), throw=True).P_opt
     assert large > small + 1
 
 

@@ -80,6 +80,31 @@ def test_a_cost_may_be_chosen(float64_mode):
     )
 
 
+def test_bits_of_weights_alone_are_charged_6nd(float64_mode):
+    """Weights in 3 bits are dequantised for the product; a precision of all parts is charged."""
+    theta = laws.params(laws.qat)
+    for P in (3.0, 8.0):
+        best = plan.optimal(laws.qat, theta, 1e21, P=P, throw=True)
+        np.testing.assert_allclose(6 * best.N_opt * best.D_opt, 1e21, rtol=1e-12)
+    assert int(plan.optimal(laws.qat, theta, 1e21, free=JOINT).status) != Status.converged
+    assert int(plan.optimal_precision(laws.qat, theta).status) == Status.no_interior_optimum
+
+
+@pytest.mark.parametrize(
+    ("bits", "charged"),
+    [
+        ({"P_w": 4.0}, 16.0),
+        ({"P_w": 4.0, "P_a": 8.0}, 8.0),
+        ({"P_w": 4.0, "P_a": 8.0, "P_kv": 12.0}, 8.0),
+        ({"P_kv": 4.0}, 16.0),
+        ({"P": 8.0}, 8.0),
+    ],
+)
+def test_a_product_is_charged_at_the_wider_of_weights_and_activations(bits, charged, float64_mode):
+    best = plan.optimal(laws.precision, KUMAR, 1e21, throw=True, **bits)
+    np.testing.assert_allclose(6 / 16 * charged * best.N_opt * best.D_opt, 1e21, rtol=1e-12)
+
+
 def test_costs_are_each_others_inverse():
     for cost, bits in ((training_flops, None), (precision_scaled_flops, 4)):
         budget = cost.flops(10**9, 2 * 10**10, bits)
@@ -113,7 +138,10 @@ class FloorPrice:
 @pytest.mark.parametrize(
     ("call", "status"),
     [
-        (lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT), Status.no_interior_optimum),
+        (
+            lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT, cost=precision_scaled_flops),
+            Status.no_interior_optimum,
+        ),
         (lambda: plan.optimal(laws.precision, KUMAR, 1e21, P=3), Status.no_interior_optimum),
         (
             lambda: plan.optimal(laws.precision, KUMAR, 1e21, free="D", N=1e9, P=3),

@@ -55,7 +55,8 @@ def pstar(e: Entry) -> dict:
 
 def pstar_weights(e: Entry) -> dict:
     theta = {**laws.params(laws.qat, "kumar2024"), **e["constants"]}
-    return {"P_star": plan.optimal_precision(laws.qat, theta, throw=True).P_opt}
+    charged = plan.costs.precision_scaled_flops
+    return {"P_star": plan.optimal_precision(laws.qat, theta, cost=charged, throw=True).P_opt}
 
 
 def misprint(e: Entry) -> dict:

@@ -42,7 +42,7 @@ class PlanRequest:
     def free(self) -> tuple[str, ...]:
         """Inputs that the plan optimises."""
         free = ("D",) if self.size is not None else ("N", "D")
-        return (*free, "P") if has_bits(self.law) and self.bits is None else free
+        return (*free, "P") if charges_bits(self.law) and self.bits is None else free
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -56,6 +56,30 @@ def has_bits(law: "LawFunction") -> bool:
     from jscale.laws import describe
 
     return any(name != "P_post" for name in describe(law).bit_inputs)
+
+
+def charges_bits(law: "LawFunction") -> bool:
+    """Whether fewer bits of training cost less compute: not those of the weights alone."""
+    from jscale.laws import describe
+
+    return bool(describe(law).charged_bits)
+
+
+def cost_note(law: "LawFunction", bits: float | None) -> "list[Note]":
+    """A note where the law has bits of the weights alone, whose plans are charged 6 N D."""
+    from jscale._core.notes import Note
+    from jscale.laws import describe
+
+    if not has_bits(law) or charges_bits(law):
+        return []
+    names = enumerated([name for name in describe(law).bit_inputs if name != "P_post"])
+    plans = "full precision" if bits is None else f"{general(bits, 4)} bits"
+    message = (
+        f"fewer bits of {names} alone save no training compute, so that plans are charged 6 N D: "
+        f"planned in {plans}; choose other bits with --bits"
+    )
+    evidence = {"inputs": names, "bits": bits}
+    return [Note("compute-of-bits", "warning", message, evidence)]
 
 
 def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[float] = ()) -> None:

@@ -37,9 +37,10 @@ def input_ranges(law: LawFunction, inputs: Mapping[str, Any]) -> dict[str, tuple
 def quantities(law: LawFunction, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The inputs of a law, with C and D/N where they follow from them.
 
-    C is the law's own input of that name, else ``6 N D``, times bits / 16 for a law with training
-    bits: the compute that plans count. The bits are the wider of weights and activations where the
-    law has both. Infinite bits are 16 here: both stand for "not quantised", in laws and in tables.
+    C is the law's own input of that name, else ``6 N D``, times bits / 16 for a law of the bits of
+    weights and activations: the compute that plans count. The bits are the wider of the two; those
+    of weights alone save none. Infinite bits are 16 here: both stand for "not quantised", in laws
+    and in tables.
 
     Args:
         law: a declared law.
@@ -65,10 +66,9 @@ def quantities(law: LawFunction, inputs: Mapping[str, Any]) -> dict[str, np.ndar
 
 
 def _bit_share(record: Record, values: Mapping[str, np.ndarray]) -> np.ndarray | float:
-    """Bits of training over 16; 1 for a law without training bits."""
-    training = [name for name in record.bit_inputs if name != "P_post" and name in values]
-    names = [name for name in ("P_w", "P_a") if name in training] or training
-    if not names:
+    """Bits that training is charged by over 16; 1 for a law that charges none."""
+    names = record.charged_bits
+    if not names or any(name not in values for name in names):
         return 1.0
     bits = np.max([values[name] for name in names], axis=0)
     return bits / _FULL_BITS

@@ -112,8 +112,9 @@ def large_budget_bits(
     As the budget ``C = (6 / 16) N D P`` goes to infinity, ``P = gamma * (beta * log(16 C / 6) + (1
     - beta) * log(beta * gamma * log(C)) - log(beta * gamma * B * N**(alpha + beta) / (k * alpha *
     A)))`` for k equal factors (Kumar et al. 2024, after eq. 23, which omits the second term). The
-    leading term ``beta * gamma * log(C)`` alone is twice too large at 1e30 FLOP; with the others it
-    is 3% too large there and 0.3% at 1e60.
+    leading term ``beta * gamma * log(C)`` alone is twice too large at 1e30 FLOP. With the others it
+    is too large by 2 to 4% there for 1e8 to 8e9 parameters, 6% for 7e10 and 10% for 1e12, and by
+    0.3 to 0.6% at 1e60: the paper's constants with gamma = 1.9475.
 
     Args:
         N: parameters.

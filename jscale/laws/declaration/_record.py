@@ -184,6 +184,21 @@ class Record:
         """The inputs that count bits."""
         return tuple(i.name for i in self.inputs if i.role.name == "bits")
 
+    @property
+    def charged_bits(self) -> tuple[str, ...]:
+        """The inputs whose wider number of bits a FLOP of training is charged by.
+
+        A matrix product runs at the wider of its two operands, so they are ``P_w`` and ``P_a``, or
+        a single ``P`` of every part. None for a law of the bits of weights alone: weights in few
+        bits are dequantised for the product and save memory, but no training compute. The bits of
+        the KV cache enter the attention scores, which ``6 N D`` leaves out.
+        """
+        bits = self.bit_inputs
+        for names in (("P_w", "P_a"), ("P",)):
+            if set(names) <= set(bits):
+                return names
+        return ()
+
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The formula's value.
 

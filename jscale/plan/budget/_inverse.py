@@ -130,8 +130,11 @@ def _cheapest_one(
     cost_values: Sequence[jax.Array],
     target: jax.Array,
 ) -> Plan:
+    bits = problem.bound.bits(inputs) if "P" not in problem.free else None
     min_budget = problem.build_cost(cost_values).flops(
-        inputs.get("N", _MIN_COUNT), inputs.get("D", _MIN_COUNT), inputs.get("P", MIDDLE_BITS)
+        inputs.get("N", _MIN_COUNT),
+        inputs.get("D", _MIN_COUNT),
+        MIDDLE_BITS if bits is None else bits,
     )
     # The root does not depend on where the search starts.
     min_budget = lax.stop_gradient(jnp.asarray(min_budget, target.dtype))

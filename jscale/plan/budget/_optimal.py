@@ -37,7 +37,14 @@ def optimal(
     A single ``P`` is the training precision of every part of the model (weights, activations, KV
     cache), without quantisation after training unless ``P_post`` is given too. With ``P_post`` the
     plan is the better of two: training in ``P_post`` bits, which needs no quantisation, and
-    training in more bits. With ``P`` the cost defaults to ``(6 / 16) N D P``, else to ``6 N D``.
+    training in more bits.
+
+    The cost defaults to ``6 N D``. For a law of the bits of weights and activations it is ``(6 /
+    16) N D P``, where ``P`` or one of the two is planned: P is then the wider of the two, 16 for
+    one that is not given. A law of the bits of weights alone (``qat``) is charged ``6 N D``:
+    weights are dequantised for the matrix products, so fewer bits save no training compute, and a
+    free P has no optimum without another cost (``cost=costs.precision_scaled_flops``).
+
     The optimality conditions are computed from the law: equations 6, 7, 16, 17 and 28 of Kumar et
     al. 2024, as printed, have errors and are not used.
 

@@ -1,12 +1,13 @@
 """The best training precision, without a budget where it does not depend on one."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import PyTreeDef
 from jax.typing import ArrayLike
 
 from jscale._core.checks import is_traced
@@ -17,9 +18,17 @@ from jscale._core.solve import argmin
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._optimal import optimal
-from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, Arrays
+from jscale.plan.budget._problem import (
+    MIDDLE_BITS,
+    POINTS,
+    RANGES,
+    Arrays,
+    BudgetProblem,
+    build_problem,
+)
+from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
-from jscale.plan.problem import BoundLaw, bind, check_inputs, check_params, check_status, to_arrays
+from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
 
 _DESIGNS = ((1e9, 2e10), (1e8, 1e12))
 """Two designs (N, D); an optimal precision that differs between them depends on the budget."""
@@ -55,10 +64,14 @@ def optimal_precision(
     *,
     N: ArrayLike | None = None,
     budget: ArrayLike | None = None,
+    cost: Cost | None = None,
     throw: bool = False,
     **fixed: ArrayLike,
 ) -> PrecisionPlan:
     """The training precision, in bits, with the least loss under ``C = (6 / 16) N D P``.
+
+    A law of the bits of weights alone is charged ``6 N D`` instead, by which more bits are always
+    better: the status is ``no_interior_optimum`` unless ``cost`` says otherwise.
 
     Without a budget: the precision of the joint optimum of N, D and P, ``(dL/dlnP) / (dL/dlnN) =
     1``. Where precision acts as effective parameters, ``N_eff = N f(P)``, this is the maximum of
@@ -76,6 +89,8 @@ def optimal_precision(
         params: parameter → scalar or draws.
         N: parameters, where the size is given; needs a budget.
         budget: FLOP.
+        cost: of training, as in :func:`~jscale.plan.optimal`; without a budget a multiple of ``N``
+            and ``D``.
         throw: raise where a solve did not converge (outside ``jit`` and ``vmap`` only).
         **fixed: other inputs by name.
 
@@ -100,7 +115,7 @@ def optimal_precision(
         7.00 bits
     """
     if budget is not None:
-        return _at_budget(law, params, budget, N=N, throw=throw, fixed=fixed)
+        return _at_budget(law, params, budget, N=N, cost=cost, throw=throw, fixed=fixed)
     if N is not None:
         raise JscaleError(
             "the optimal precision at a given N grows with compute: give ",
@@ -108,9 +123,10 @@ def optimal_precision(
             " too",
         )
 
-    bound = bind(law, fixed, ("N", "D", "P"))
-    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed))
-    P_opt, status, depends = _solve(bound, *arrays)
+    problem, cost_values = build_problem(law, ("N", "D", "P"), fixed, cost)
+    _require_product(problem)
+    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values)
+    P_opt, status, depends = _solve(problem, *arrays)
 
     name = describe(law).name
     if not is_traced(depends) and bool(jnp.any(depends)):
@@ -129,29 +145,41 @@ def _at_budget(
     budget: ArrayLike,
     *,
     N: ArrayLike | None,
+    cost: Cost | None,
     throw: bool,
     fixed: Mapping[str, Any],
 ) -> PrecisionPlan:
     """The optimum at a budget, and at a size if ``N`` is given."""
     if N is None:
-        best = optimal(law, params, budget, free=("N", "D", "P"), throw=throw, **fixed)
+        best = optimal(law, params, budget, free=("N", "D", "P"), cost=cost, throw=throw, **fixed)
     else:
-        best = optimal(law, params, budget, free=("D", "P"), throw=throw, N=N, **fixed)
+        best = optimal(law, params, budget, free=("D", "P"), cost=cost, throw=throw, N=N, **fixed)
     assert best.P_opt is not None  # P is free
     return PrecisionPlan(best.P_opt, best.N_opt, best.D_opt, best.loss, best.budget, best.status)
 
 
-@program("bound")
+def _require_product(problem: BudgetProblem) -> None:
+    """Raise JscaleError for the cost of a lifetime, which is no multiple of N and D."""
+    if isinstance(problem.cost, PyTreeDef):
+        raise JscaleError(
+            "the optimal precision over the life of a model depends on the budget: give ",
+            Argument("budget"),
+            " too",
+        )
+
+
+@program("problem")
 def _solve(
-    bound: BoundLaw, params: Arrays, inputs: Arrays
+    problem: BudgetProblem, params: Arrays, inputs: Arrays, cost_values: Sequence[jax.Array]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    return over_draws(functools.partial(_solve_one, bound), params, inputs)
+    return over_draws(functools.partial(_solve_one, problem), params, inputs, cost_values)
 
 
 def _solve_one(
-    bound: BoundLaw, params: Arrays, inputs: Arrays
+    problem: BudgetProblem, params: Arrays, inputs: Arrays, cost_values: Sequence[jax.Array]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Bits, status, and whether the optimum depends on N and D."""
+    bound, cost = problem.bound, problem.build_cost(cost_values)
     dtype = jnp.result_type(*jax.tree.leaves(params))
 
     def loss(log_N: jax.Array, log_P: jax.Array, design: int) -> jax.Array:
@@ -166,14 +194,21 @@ def _solve_one(
     def elasticities(log_P: jax.Array, design: int) -> tuple[jax.Array, jax.Array]:
         return jax.grad(loss, argnums=(0, 1))(jnp.zeros_like(log_P), log_P, design)
 
+    def log_size(log_P: jax.Array) -> jax.Array:
+        """The logarithm of the size, relative to the first design, that costs as much."""
+        rates = [cost.parameters(1.0, 1.0, MIDDLE_BITS * jnp.exp(x)) for x in (log_P, 0.0 * log_P)]
+        return jnp.log(jnp.asarray(rates[0], dtype)) - jnp.log(jnp.asarray(rates[1], dtype))
+
     # Along N P = const at fixed D the budget does not change, and the minimum satisfies the joint
     # condition.
     upper = jnp.asarray([RANGES["P"]], dtype)
-    best = argmin(lambda x: loss(-x[0], x[0], 0), -upper, upper, POINTS["P"])
+    best = argmin(lambda x: loss(log_size(x[0]), x[0], 0), -upper, upper, POINTS["P"])
     converged = best.status == int(Status.converged)
 
     # The condition must hold at the other design as well, unless the optimum depends on N and D.
-    by_size, by_bits = elasticities(jnp.where(converged, best.x[0], 0.0), 1)
+    log_P = jnp.where(converged, best.x[0], 0.0)
+    by_size, by_bits = elasticities(log_P, 1)
+    by_size = -jax.grad(log_size)(log_P) * by_size
     tolerance = jnp.finfo(dtype).eps ** 0.5
     depends = converged & ~(jnp.abs(by_bits - by_size) <= tolerance * jnp.abs(by_size))
 

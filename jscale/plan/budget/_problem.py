@@ -84,7 +84,7 @@ class BudgetProblem:
 
         if "P" in coordinates:
             values["P"] = MIDDLE_BITS * jnp.exp(coordinates["P"])
-        P = values.get("P")
+        P = self.bound.bits(values)
 
         if "N" in coordinates:
             # D is measured relative to sqrt(N D), so that float32 resolves a small number. D
@@ -108,7 +108,8 @@ def build_problem(
         law: a law of N and D.
         free: names of the free variables; a single name may be a text.
         fixed: names of the inputs that have a value.
-        cost: None for ``(6 / 16) N D P`` where there is a P, else ``6 N D``.
+        cost: None for ``(6 / 16) N D P`` where the law has the bits of weights and activations and
+            one of them is planned, else ``6 N D``.
 
     Raises:
         JscaleError: variables, or a cost, that do not make a problem.
@@ -119,7 +120,7 @@ def build_problem(
 
     bound = bind(law, fixed, free)
     if cost is None:
-        cost = precision_scaled_flops if bound.tied else training_flops
+        cost = precision_scaled_flops if bound.charged else training_flops
     _check_cost(cost, bound)
 
     cost_values, structure = jax.tree.flatten(cost)
@@ -162,7 +163,7 @@ def _check_cost(cost: Any, bound: BoundLaw) -> None:
             f"not {shown(cost)}, which has no {listing(missing, last=' or ')}",
             argument="cost",
         )
-    if cost.needs_bits and not bound.tied:
+    if cost.needs_bits and not (bound.tied or bound.charged):
         raise JscaleError(
             f"the cost {cost.name} depends on the training precision: free P, or give ",
             Argument("P"),

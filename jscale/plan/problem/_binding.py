@@ -16,6 +16,7 @@ from jscale._core.status import check
 from jscale._core.text import enumerated
 from jscale.laws import LawFunction, describe
 from jscale.laws.declaration import Record, require_compilable, sum_label, sum_of_parts
+from jscale.plan.costs import FULL_BITS
 
 POST = "P_post"
 """The input for bits after training; all other bit inputs are training precisions."""
@@ -79,10 +80,28 @@ class BoundLaw:
     Attributes:
         law: the law.
         tied: the bit inputs that the single precision P stands for; empty where there is no P.
+        charged: the bit inputs by which training is charged, where P or one of them is planned.
     """
 
     law: LawFunction
     tied: tuple[str, ...]
+    charged: tuple[str, ...] = ()
+
+    def bits(self, values: Mapping[str, jax.Array]) -> jax.Array | None:
+        """Bits that training is charged by: P, or the wider of the charged inputs.
+
+        Infinite bits, those of an input that is not given, stand for "not quantised" and are
+        charged as 16. None where there are neither.
+        """
+        if "P" in values:
+            return values["P"]
+        if not self.charged:
+            return None
+        given = [values[name] for name in self.charged if name in values]
+        finite = [jnp.where(jnp.isinf(bits), FULL_BITS, bits) for bits in given]
+        if len(given) < len(self.charged):
+            finite.append(jnp.full_like(finite[0], FULL_BITS))
+        return functools.reduce(jnp.maximum, finite)
 
     def loss(self, values: Mapping[str, jax.Array], params: Mapping[str, jax.Array]) -> jax.Array:
         """The law at ``values``: inputs by name, where ``P`` stands for every tied bit input."""
@@ -125,7 +144,9 @@ def bind(law: LawFunction, fixed: Iterable[str], free: Iterable[str]) -> BoundLa
     required = [i.name for i in record.inputs if i.default is None]
     if missing := [name for name in required if name not in {*names, *tied}]:
         raise JscaleError(f"law {record.name!r} also needs {enumerated(missing)}: give it by name")
-    return BoundLaw(law, tied)
+    given = set(tied) | names
+    charged = record.charged_bits if given & set(record.charged_bits) else ()
+    return BoundLaw(law, tied, charged)
 
 
 def check_inputs(law: LawFunction, values: Mapping[str, Any]) -> dict[str, Any]:

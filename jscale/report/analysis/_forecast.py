@@ -121,12 +121,14 @@ def _solve(
         free: tuple[str, ...] = ("N", "D")
         return free, {}, optimal_plans(study, study.samples, budgets, free)
 
-    free = ("N", "D", "P")
-    solved = optimal_plans(study, study.samples, budgets, free)
-    if np.isfinite(solved["loss"]).any():
-        return free, {}, solved
+    if study.record.charged_bits:
+        free = ("N", "D", "P")
+        solved = optimal_plans(study, study.samples, budgets, free)
+        if np.isfinite(solved["loss"]).any():
+            return free, {}, solved
 
-    # With one precision factor and no bias, fewer bits are always better: plan in 16 bits.
+    # With one precision factor and no bias, fewer bits are always better; fewer bits of the weights
+    # alone save no compute: plan in 16 bits.
     free, fixed = ("N", "D"), {"P": FULL_BITS}
     return free, fixed, optimal_plans(study, study.samples, budgets, free, **fixed)
 

@@ -83,7 +83,7 @@ def precision_analysis(study: FittedStudy, forecast: Forecast | None) -> Precisi
     after_training = "P_post" in study.record.bit_inputs
     return PrecisionAnalysis(
         bit_curves=_bit_curves(study, forecast) if in_training else None,
-        at_size=_bits_at_size(study, forecast) if in_training else {},
+        at_size=_bits_at_size(study, forecast) if study.record.charged_bits else {},
         critical=_critical_curves(study, forecast) if after_training else None,
     )
 

@@ -110,10 +110,10 @@ class FittedStudy:
     def bits(self) -> np.ndarray:
         """Bits in which each run computed, shape (rows,).
 
-        The wider of weights and activations; 16 for a law without training bits.
+        The wider of weights and activations; 16 for a law that does not have both, since fewer
+        bits of the weights alone save no compute.
         """
-        both = [name for name in ("P_w", "P_a") if name in self.training_bits]
-        names = both or list(self.training_bits)
+        names = self.record.charged_bits
         if not names:
             return np.full(len(self.loss), FULL_BITS)
         return np.max([self.data.inputs[name] for name in names], axis=0)

@@ -134,10 +134,11 @@ def _precision_findings(analysis: Analysis) -> list[Finding]:
         )
         results.append(Finding("Precision", text))
     elif study.training_bits:
-        text = (
-            "With cost proportional to bits, this law has no best training precision; the plans "
-            f"are in {FULL_BITS:g} bits."
-        )
+        if study.record.charged_bits:
+            reason = "With cost proportional to bits, this law has no best training precision"
+        else:
+            reason = "Fewer bits of the weights alone save no training compute (6·N·D)"
+        text = f"{reason}; the plans are in {FULL_BITS:g} bits."
         results.append(Finding("Precision", text, "doubt"))
     if precision.critical is not None and study.budgets:
         results.append(_critical_tokens(study, forecast, precision.critical))

@@ -245,7 +245,7 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
             rows.append(("Sampled with", f"jscale {posterior.version}, random key {seed}"))
         rows.append(("Intervals", "medians as lines, 50% and 90% credible intervals as bands"))
     if analysis.forecast is not None:
-        if study.training_bits:
+        if study.record.charged_bits:
             cost = "C = (6/16)·N·D·P FLOP; a run counts the wider of its weights and activations"
         else:
             cost = "C = 6·N·D FLOP"

@@ -107,6 +107,15 @@ def test_large_budgets(decades, exact, expected):
     assert abs(result - exact) < 0.1 * abs(leading - exact)  # eq. 23, first term
 
 
+@pytest.mark.parametrize(
+    ("N", "exact", "error"), [(1e8, 33.611, 0.020), (8e9, 24.841, 0.039), (1e12, 15.012, 0.097)]
+)
+def test_the_error_of_large_budget_bits_grows_with_the_size(N, exact, error):
+    """At 1e30 FLOP, against the optimum of the tied law found by search, to five digits."""
+    result = large_budget_bits(N, 1e30, **TERMS, gamma=1.9475)
+    np.testing.assert_allclose(result / exact - 1, error, atol=6e-4)
+
+
 def test_exact_bits_of_large_budgets():
     """Reference values for the asymptote, by brute force on the tied law."""
     P, theta = np.linspace(5, 60, 550_001), TERMS | {"gamma": 1.9475}

@@ -1,0 +1,262 @@
+"""Reductions over posterior draws: quantiles, and how often each candidate is the best."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.text import shown
+from jscale.plan.reductions._cells import Marginal
+from jscale.plan.reductions._protocol import (
+    GridView,
+    Place,
+    Reduction,
+    State,
+    Tile,
+    block_of,
+    check_axes,
+    inside_block,
+    no_feasible_point,
+)
+from jscale.plan.reductions._reduced import Reduced
+from jscale.plan.reductions._space import Space
+
+
+@dataclass(frozen=True)
+class Quantiles(Reduction):
+    """Quantiles along an axis, such as that of the draws, at every entry of the others.
+
+    Linear interpolation between order statistics, as ``numpy.quantile``, of the feasible points
+    alone. The result has the dimension ``probability`` and the other axes, and the variable
+    ``value``: NaN where no point along the axis is feasible.
+
+    Attributes:
+        probabilities: each from 0 to 1.
+        over: the axis.
+        quantity: what to describe; None for the objective.
+        name: key of the result.
+
+    Raises:
+        JscaleError: no probabilities, or one out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from jscale import plan
+        >>> axes = {"x": np.arange(2.0), "draw": np.arange(5.0)}
+        >>> median = plan.reductions.Quantiles((0.25, 0.5))
+        >>> cells = plan.grid(lambda x, draw: x + draw, axes, reduce=[median])
+        >>> cells["quantiles"]["value"].tolist()
+        [[1.0, 2.0], [2.0, 3.0]]
+    """
+
+    probabilities: tuple[float, ...] = (0.05, 0.5, 0.95)
+    over: str = "draw"
+    quantity: str | None = None
+    name: str = "quantiles"
+
+    def __post_init__(self) -> None:
+        given = self.probabilities
+        if not given or not all(0 <= p <= 1 for p in given):
+            raise JscaleError(f"must lie from 0 to 1, not {shown(given)}", argument="probabilities")
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        """The quantity."""
+        return () if self.quantity is None else (self.quantity,)
+
+    def whole(self, space_names: tuple[str, ...]) -> tuple[str, ...]:
+        """The axis: all of its points are sorted at once."""
+        del space_names
+        return (self.over,)
+
+    def check(self, space: Space) -> None:
+        """Check the axis."""
+        check_axes(f"{self.name}: over", (self.over,), space)
+
+    def init(self, space: Space) -> State:
+        """Nothing yet."""
+        shape = (len(self.probabilities), *space.shape_of(space.others((self.over,))))
+        return {"value": np.full(shape, np.nan)}
+
+    def update(self, tile: Tile) -> dict[str, jax.Array]:
+        """The quantiles of the tile."""
+        (axis,) = tile.space.axes_of((self.over,))
+        values = tile.values[self.quantity or next(iter(tile.values))]
+        counted = jnp.broadcast_to(tile.counted, values.shape)
+        ordered = jnp.sort(jnp.where(counted, values, jnp.inf), axis=axis)
+        count = jnp.sum(counted, axis=axis, keepdims=True, dtype=jnp.int32)
+
+        last = jnp.maximum(count - 1, 0)
+        quantiles = []
+        for p in self.probabilities:
+            place = p * last.astype(values.dtype)
+            below = jnp.floor(place).astype(jnp.int32)
+            above = jnp.minimum(below + 1, last)
+            low, high = (jnp.take_along_axis(ordered, at, axis) for at in (below, above))
+            step = (place - below.astype(values.dtype)) * (high - low)
+            quantile = jnp.where(count > 0, low + jnp.where(high > low, step, 0), jnp.nan)
+            quantiles.append(jnp.squeeze(quantile, axis))
+        return {"value": jnp.stack(quantiles)}
+
+    def fold(self, state: State, part: State, place: Place) -> State:
+        """Write the quantiles of the tile."""
+        space = place.space
+        block = block_of(space, space.axes_of(space.others((self.over,))), place.start)
+        state["value"][:, *block] = part["value"][:, *inside_block(block)]
+        return state
+
+    def merge(self, first: State, second: State, space: Space) -> State:
+        """Each cell was in one of both."""
+        del space
+        return {"value": np.where(np.isnan(second["value"]), first["value"], second["value"])}
+
+    def finish(self, state: State, grid: GridView) -> Reduced:
+        """The quantiles."""
+        others = grid.space.others((self.over,))
+        coords = {"probability": ("probability", np.asarray(self.probabilities))}
+        return Reduced(
+            self.name, ("probability", *others), state, coords | grid.coordinates(others)
+        )
+
+
+@dataclass(frozen=True)
+class ProbabilityBest(Reduction):
+    """The share of the draws in which each candidate is the best: P(best).
+
+    A candidate is a point of all other axes. The result lists those that are the best in some draw,
+    the most frequent first, with the dimension ``candidate``, the variable ``probability`` and the
+    values of the axes. Draws without a feasible candidate are counted in the attribute ``lost``,
+    and the probabilities are shares of the others.
+
+    Attributes:
+        over: the axis of draws.
+        name: key of the result.
+
+    Example:
+        >>> import numpy as np
+        >>> from jscale import plan
+        >>> axes = {"x": np.arange(3.0), "draw": np.array([0.1, 0.2, 1.9, 2.2])}
+        >>> best = plan.reductions.ProbabilityBest()
+        >>> cells = plan.grid(lambda x, draw: (x - draw) ** 2, axes, reduce=[best])
+        >>> cells["probability_best"]["x"].tolist()
+        [0.0, 2.0]
+        >>> cells["probability_best"]["probability"].tolist()
+        [0.5, 0.5]
+    """
+
+    over: str = "draw"
+    name: str = "probability_best"
+
+    @property
+    def _marginal(self) -> Marginal:
+        return Marginal((self.over,), self.name)
+
+    def check(self, space: Space) -> None:
+        """Check the axis."""
+        check_axes(f"{self.name}: over", (self.over,), space)
+
+    def init(self, space: Space) -> State:
+        """No candidate."""
+        return self._marginal.init(space)
+
+    def update(self, tile: Tile) -> dict[str, jax.Array]:
+        """The best candidate of the tile in every draw."""
+        return self._marginal.update(tile)
+
+    def fold(self, state: State, part: State, place: Place) -> State:
+        """Keep the better candidate in every draw."""
+        return self._marginal.fold(state, part, place)
+
+    def merge(self, first: State, second: State, space: Space) -> State:
+        """The better of both in every draw."""
+        return self._marginal.merge(first, second, space)
+
+    def finish(self, state: State, grid: GridView) -> Reduced:
+        """The candidates."""
+        feasible = state["value"] < np.inf
+        if not feasible.any():
+            raise no_feasible_point(grid.space)
+        winners, counts = np.unique(state["index"][feasible], return_counts=True)
+        order = np.lexsort((winners, -counts))
+        others = grid.space.others((self.over,))
+        values = {
+            "probability": counts[order] / feasible.sum(),
+            **grid.at(winners[order], others),
+        }
+        lost = int(np.sum(~feasible))
+        return Reduced(self.name, ("candidate",), values, attrs={"lost": lost})
+
+
+@dataclass(frozen=True)
+class Histogram(Reduction):
+    """Counts of the feasible points between edges: ``count``, with the dimension ``bin``.
+
+    A bin includes its lower edge, the last one also its upper. Points outside are counted in the
+    attributes ``below`` and ``above``.
+
+    Attributes:
+        edges: two or more, ascending.
+        quantity: what to count; None for the objective.
+        name: key of the result.
+
+    Raises:
+        JscaleError: fewer than two edges, or not ascending.
+
+    Example:
+        >>> import numpy as np
+        >>> from jscale import plan
+        >>> histogram = plan.reductions.Histogram((0.0, 1.0, 3.0))
+        >>> cells = plan.grid(lambda x: x, {"x": np.arange(6.0)}, reduce=[histogram])
+        >>> cells["histogram"]["count"].tolist(), cells["histogram"].attrs["above"]
+        ([1, 3], 2)
+    """
+
+    edges: tuple[float, ...]
+    quantity: str | None = None
+    name: str = "histogram"
+
+    def __post_init__(self) -> None:
+        if len(self.edges) < 2 or not all(np.diff(self.edges) > 0):
+            message = f"must be two or more ascending numbers, not {shown(self.edges)}"
+            raise JscaleError(message, argument="edges")
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        """The quantity."""
+        return () if self.quantity is None else (self.quantity,)
+
+    def init(self, space: Space) -> State:
+        """No points."""
+        del space
+        return {"count": np.zeros(len(self.edges) + 1, np.int64)}
+
+    def update(self, tile: Tile) -> dict[str, jax.Array]:
+        """The counts of the tile; the first is of the points below, the last of those above."""
+        values = tile.values[self.quantity or next(iter(tile.values))]
+        edges = jnp.asarray(self.edges, values.dtype)
+        place = jnp.searchsorted(edges, values, side="right")
+        place = jnp.where(values == edges[-1], len(self.edges) - 1, place)
+        weight = jnp.broadcast_to(tile.counted, values.shape).astype(jnp.int32)
+        count = jnp.zeros(len(self.edges) + 1, jnp.int32)
+        return {"count": count.at[place.ravel()].add(weight.ravel())}
+
+    def fold(self, state: State, part: State, place: Place) -> State:
+        """Add the tile."""
+        del place
+        return {"count": state["count"] + part["count"]}
+
+    def merge(self, first: State, second: State, space: Space) -> State:
+        """The sum."""
+        del space
+        return {"count": first["count"] + second["count"]}
+
+    def finish(self, state: State, grid: GridView) -> Reduced:
+        """The counts."""
+        del grid
+        below, *inside, above = state["count"].tolist()
+        edges = np.asarray(self.edges)
+        coords = {"lower": ("bin", edges[:-1]), "upper": ("bin", edges[1:])}
+        values = {"count": np.asarray(inside)}
+        return Reduced(self.name, ("bin",), values, coords, {"below": below, "above": above})

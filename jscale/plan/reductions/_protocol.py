@@ -1,0 +1,195 @@
+"""What a reduction is: from the values of a tile, on the device, to a result of the whole grid."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated, shown
+from jscale.plan.reductions._reduced import Reduced
+from jscale.plan.reductions._space import Space
+
+State = dict[str, np.ndarray]
+"""Arrays by name, which a checkpoint can hold."""
+INFEASIBLE = np.inf
+"""The value of an infeasible point."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The values of a tile inside a compiled program; every array has the shape of the tile.
+
+    Attributes:
+        space: the grid.
+        values: quantity → its values; infeasible points of the objective are infinite. It is NaN
+            where the objective is and ``clean`` is False.
+        feasible: points where the constraints hold and every quantity is a number below infinity.
+        inside: points of the grid; False for those that fill the last tile up.
+    """
+
+    space: Space
+    values: Mapping[str, jax.Array]
+    feasible: jax.Array
+    inside: jax.Array
+
+    @property
+    def counted(self) -> jax.Array:
+        """The feasible points of the grid."""
+        return self.feasible & self.inside
+
+    def row_minima(self, name: str) -> jax.Array:
+        """The smallest value of each row (rows,), in the order of the rows."""
+        return row_minima(self.space, self.values[name])
+
+
+def row_minima(space: Space, values: jax.Array) -> jax.Array:
+    """The minimum of each row (rows,) of the values of a tile."""
+    shape: list[int] = []
+    reduced: list[int] = []
+    for rows, entries in zip(space.rows, space.row, strict=True):
+        if rows > 1 or entries == 1:
+            shape.append(rows)
+        if entries > 1:
+            reduced.append(len(shape))
+            shape.append(entries)
+    return jnp.min(values.reshape(shape), axis=tuple(reduced)).ravel()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tile lies, for the part of a reduction that runs outside of compiled programs.
+
+    Attributes:
+        space: the grid.
+        start: first entry of the tile along each axis.
+        evaluate: rows of the tile, by number → quantity → values (rows, points of a row), infinite
+            where infeasible, and the points' indices, -1 outside the grid.
+    """
+
+    space: Space
+    start: tuple[int, ...]
+    evaluate: Callable[[np.ndarray], tuple[dict[str, np.ndarray], np.ndarray]]
+
+
+class Reduction(ABC):
+    """A result that is collected from the tiles of a grid, one at a time; hashable.
+
+    ``update`` runs in a compiled program on every device; the other methods run in NumPy. The tiles
+    of a group are folded into one state in the order of the grid, and the states of the groups are
+    merged in that order.
+    """
+
+    name: str
+    """Key of the result; unique in a grid."""
+    of: tuple[str, ...] = ()
+    """Quantities that it needs; empty for the objective alone."""
+    row_points: int | None = None
+    """The most points of a row, for a reduction that works by rows."""
+    takes_nan: bool = False
+    """Whether ``update`` returns NaN if a value is NaN, so that values need no cleaning first."""
+
+    def whole(self, space_names: Sequence[str]) -> tuple[str, ...]:
+        """Axes that no tile may divide."""
+        del space_names
+        return ()
+
+    def check(self, space: Space) -> None:
+        """Check that the axes and settings fit the grid.
+
+        Raises:
+            JscaleError: they do not.
+        """
+        del space
+
+    @abstractmethod
+    def init(self, space: Space) -> State:
+        """The state before any tile."""
+
+    @abstractmethod
+    def update(self, tile: Tile) -> dict[str, jax.Array]:
+        """What the state needs of a tile."""
+
+    @abstractmethod
+    def fold(self, state: State, part: State, place: Place) -> State:
+        """The state with a tile, whose ``update`` returned ``part``, added."""
+
+    @abstractmethod
+    def merge(self, first: State, second: State, space: Space) -> State:
+        """One state of two, the first of earlier tiles."""
+
+    @abstractmethod
+    def finish(self, state: State, grid: "GridView") -> Reduced:
+        """The result.
+
+        Raises:
+            JscaleError: there is none, as no point is feasible.
+        """
+
+
+class GridView(ABC):
+    """The axes of a grid, as the end of a reduction needs them."""
+
+    space: Space
+    objective: str
+
+    @abstractmethod
+    def at(self, indices: np.ndarray, axes: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """The values of the axes at points, by name.
+
+        Args:
+            indices: of points, in the order of ``axes``.
+            axes: the axes that the indices count; None for all.
+        """
+
+    @abstractmethod
+    def coordinates(self, axes: Sequence[str]) -> dict[str, tuple[str, np.ndarray]]:
+        """The labels of the entries of axes and what else they carry: name → (axis, array)."""
+
+
+def check_axes(where: str, axes: Sequence[str], space: Space) -> None:
+    """Check that axes exist.
+
+    Raises:
+        JscaleError: one does not.
+    """
+    unknown = [name for name in axes if name not in space.names]
+    if unknown:
+        raise JscaleError(
+            f"{where}: the grid has no axis {enumerated(map(shown, unknown))} "
+            f"(it has: {enumerated(space.names)})"
+        )
+
+
+def no_feasible_point(space: Space) -> JscaleError:
+    """The error of a grid without a feasible point."""
+    return JscaleError(
+        f"grid: none of the {space.points:,} points is feasible: at each the constraints fail or "
+        "the objective is NaN or infinite"
+    )
+
+
+def position(space: Space, axes: Sequence[int]) -> jax.Array:
+    """The position of the points of a tile along some axes, as if the tile had no others.
+
+    It counts in the order of the axes; the shape broadcasts against that of the tile.
+    """
+    total = jnp.zeros((1,) * len(space.tile), jnp.int32)
+    for axis in axes:
+        shape = tuple(n if a == axis else 1 for a, n in enumerate(space.tile))
+        total = total * space.tile[axis] + lax.broadcasted_iota(jnp.int32, shape, axis)
+    return total
+
+
+def block_of(space: Space, axes: Sequence[int], start: Sequence[int]) -> tuple[slice, ...]:
+    """The part of an array over ``axes`` that the tile at ``start`` covers."""
+    return tuple(slice(start[a], min(start[a] + space.tile[a], space.sizes[a])) for a in axes)
+
+
+def inside_block(block: Sequence[slice]) -> tuple[slice, ...]:
+    """The part of a tile's array that lies inside the grid."""
+    return tuple(slice(0, part.stop - part.start) for part in block)

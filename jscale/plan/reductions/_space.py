@@ -1,0 +1,137 @@
+"""The geometry of a grid: axes, tiles that a device computes at once, and rows of a tile.
+
+A tile is a block of the grid, and a row a smaller block of the tile. Unless a reduction needs whole
+axes, the points of a tile are consecutive in the order of the axes (the last one fastest), and so
+are those of a row. Both follow from the sizes of the axes alone, not from the number of devices:
+this is why a grid has the same result, bit by bit, on any number of them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Space:
+    """The axes of a grid and how it is divided; hashable.
+
+    Attributes:
+        names: of the axes.
+        sizes: entries of each axis.
+        tile: entries of a tile along each axis; a multiple of those of a row.
+        row: entries of a row along each axis.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    tile: tuple[int, ...]
+    row: tuple[int, ...]
+
+    @property
+    def points(self) -> int:
+        """Points of the grid."""
+        return math.prod(self.sizes)
+
+    @property
+    def tiles(self) -> tuple[int, ...]:
+        """Tiles along each axis."""
+        return tuple(-(-n // b) for n, b in zip(self.sizes, self.tile, strict=True))
+
+    @property
+    def tile_count(self) -> int:
+        """Tiles of the grid."""
+        return math.prod(self.tiles)
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """Entries of each axis once it is filled up to whole tiles."""
+        return tuple(t * b for t, b in zip(self.tiles, self.tile, strict=True))
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of a tile along each axis."""
+        return tuple(b // c for b, c in zip(self.tile, self.row, strict=True))
+
+    def tile_start(self, number: int) -> tuple[int, ...]:
+        """The first entry of a tile along each axis."""
+        place = np.unravel_index(number, self.tiles)
+        return tuple(int(p) * b for p, b in zip(place, self.tile, strict=True))
+
+    def tile_points(self, start: Sequence[int]) -> int:
+        """Points of the tile at ``start`` that belong to the grid."""
+        return math.prod(
+            min(n - first, b) for n, first, b in zip(self.sizes, start, self.tile, strict=True)
+        )
+
+    def row_starts(self, start: Sequence[int], rows: np.ndarray) -> np.ndarray:
+        """The first entries (rows, axes) of rows, given by number, of the tile at ``start``."""
+        places = np.stack(np.unravel_index(rows, self.rows), axis=-1)
+        return np.asarray(start) + places * np.asarray(self.row)
+
+    def row_indices(self, starts: np.ndarray) -> np.ndarray:
+        """The indices (rows, points of a row) of the points of rows; -1 outside the grid."""
+        shape = (len(starts), *self.row)
+        total, inside = np.zeros(shape, np.int64), np.ones(shape, bool)
+        for axis, (size, count) in enumerate(zip(self.sizes, self.row, strict=True)):
+            entries = starts[:, axis, None] + np.arange(count)
+            entries = entries.reshape(
+                -1, *(count if a == axis else 1 for a in range(len(self.row)))
+            )
+            total = total * size + entries
+            inside &= entries < size
+        return np.where(inside, total, -1).reshape(len(starts), -1)
+
+    def axes_of(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The numbers of the named axes, in the order of the grid."""
+        return tuple(i for i, name in enumerate(self.names) if name in names)
+
+    def others(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The axes that are not named, in the order of the grid."""
+        return tuple(name for name in self.names if name not in names)
+
+    def shape_of(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Entries of the named axes, in the order of the grid."""
+        return tuple(self.sizes[i] for i in self.axes_of(names))
+
+
+def divide(sizes: dict[str, int], whole: Sequence[str], tile_points: int, row_points: int) -> Space:
+    """Divide a grid.
+
+    Args:
+        sizes: axis → entries.
+        whole: axes that every tile has whole.
+        tile_points: the most points of a tile, unless the whole axes have more.
+        row_points: the most points of a row.
+    """
+    names, counts = tuple(sizes), tuple(sizes.values())
+    row = _block(counts, row_points, (1,) * len(counts))
+
+    kept = tuple(i for i, name in enumerate(names) if name in whole)
+    budget = max(1, tile_points // math.prod(_up(counts[i], row[i]) for i in kept))
+    free = tuple(1 if i in kept else n for i, n in enumerate(counts))
+    block = _block(free, budget, tuple(1 if i in kept else c for i, c in enumerate(row)))
+    tile = tuple(_up(n, row[i]) if i in kept else block[i] for i, n in enumerate(counts))
+    return Space(names, counts, tile, row)
+
+
+def _block(sizes: tuple[int, ...], points: int, unit: tuple[int, ...]) -> tuple[int, ...]:
+    """A block of consecutive points: whole last axes, a part of one axis, single entries of others.
+
+    Each entry is a multiple of that of ``unit``.
+    """
+    block = list(unit)
+    for i in reversed(range(len(sizes))):
+        if points < sizes[i]:
+            parts = -(-sizes[i] // max(points, 1))
+            block[i] = _up(-(-sizes[i] // parts), unit[i])
+            break
+        block[i] = _up(sizes[i], unit[i])
+        points //= sizes[i]
+    return tuple(block)
+
+
+def _up(count: int, unit: int) -> int:
+    """``count`` rounded up to a multiple of ``unit``."""
+    return -(-count // unit) * unit
