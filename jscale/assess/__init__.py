@@ -24,7 +24,17 @@ from jscale.assess.backtesting import (
     backtest,
     in_sample_band,
 )
-from jscale.assess.comparison import Comparison, Contender, NestedTest, compare
+from jscale.assess.comparison import (
+    Comparison,
+    Contender,
+    LeaveOneOut,
+    NestedTest,
+    StackedModel,
+    Stacking,
+    compare,
+    loo,
+    stacking,
+)
 from jscale.assess.coverage import Calibration, Coverage, calibrate
 from jscale.assess.ensembles import (
     BandCorrection,
@@ -54,12 +64,15 @@ __all__ = [
     "HeldOutRun",
     "LackOfFit",
     "LargestRuns",
+    "LeaveOneOut",
     "Member",
     "NestedTest",
     "Quantity",
     "Reproduction",
     "Sensitivity",
     "Specification",
+    "StackedModel",
+    "Stacking",
     "Trend",
     "backtest",
     "calibrate",
@@ -70,8 +83,10 @@ __all__ = [
     "in_sample_band",
     "lack_of_fit",
     "largest_runs",
+    "loo",
     "quantity",
     "reproduce",
     "reproducible",
     "sensitivity",
+    "stacking",
 ]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, plural, shown
@@ -85,6 +87,7 @@ class Backtest:
         seconds: wall time, compilation included.
         notes: warnings and remarks.
         table_digest: hash of the table.
+        clusters: (table rows,) cluster of every row of the table.
     """
 
     laws: tuple[BacktestedLaw, ...]
@@ -97,6 +100,7 @@ class Backtest:
     seconds: float
     notes: tuple[Note, ...]
     table_digest: str
+    clusters: np.ndarray
 
     @property
     def summary(self) -> ForecastScores:

@@ -1,13 +1,20 @@
-"""Laws compared on held-out runs, and tests of nested laws."""
+"""Laws compared on runs that are left out, their weights, and tests of nested laws."""
 
 from jscale.assess.comparison._compare import Comparison, Contender, NestedTest, compare
+from jscale.assess.comparison._leave_out import LeaveOneOut, loo
+from jscale.assess.comparison._stacking import StackedModel, Stacking, stacking
 from jscale.assess.comparison._subset import SubsetFit, fit_subset
 
 __all__ = [
     "Comparison",
     "Contender",
+    "LeaveOneOut",
     "NestedTest",
+    "StackedModel",
+    "Stacking",
     "SubsetFit",
     "compare",
     "fit_subset",
+    "loo",
+    "stacking",
 ]

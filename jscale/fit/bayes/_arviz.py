@@ -1,5 +1,6 @@
 """ArviZ in both of its generations: 0.23 (InferenceData) and 1.x (DataTree)."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,24 @@ def smoothed_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     else:
         smoothed, shape = arviz.psislw(log_weights)
     return np.asarray(smoothed).ravel(), float(shape)
+
+
+def leave_one_out(log_likelihood: np.ndarray, independent: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log predictive densities, each left out in turn, and the shapes of the tails, (units,).
+
+    Args:
+        log_likelihood: (chain, draw, units).
+        independent: effective draws as a share of all.
+    """
+    groups = {
+        "posterior": {"unit": log_likelihood[:, :, 0]},
+        "log_likelihood": {"unit": log_likelihood},
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # large tails are the caller's to report
+        result: Any = arviz.loo(container(groups, {}), pointwise=True, reff=independent)
+    values = result.elpd_i if _HAS_TREES else result.loo_i
+    return np.asarray(values), np.asarray(result.pareto_k)
 
 
 def _halves(chain: np.ndarray) -> np.ndarray:

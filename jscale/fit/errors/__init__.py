@@ -13,6 +13,8 @@ from jscale.fit.errors._arrays import (
 from jscale.fit.errors._error_model import DEFAULT_ERRORS, ErrorModel, as_error_model
 from jscale.fit.errors._names import (
     SIGMA_SITE,
+    effect_scale_site,
+    effect_site,
     group_sites,
     noise_ranges,
     power_site,
@@ -23,7 +25,13 @@ from jscale.fit.errors._rows import FittedRows, columns_needed, fitted_rows, gro
 from jscale.fit.errors._text import FREE
 
 if TYPE_CHECKING:
-    from jscale.fit.errors._conditional import Conditional, conditional, left_out, log_likelihoods
+    from jscale.fit.errors._conditional import (
+        Conditional,
+        block_log_likelihoods,
+        conditional,
+        left_out,
+        log_likelihoods,
+    )
     from jscale.fit.errors._families import Scale, family_distribution
     from jscale.fit.errors._likelihood import error_sites, row_scale, shared_errors, weight_sites
     from jscale.fit.errors._priors import noise_priors
@@ -39,8 +47,11 @@ __all__ = [
     "Placement",
     "Scale",
     "as_error_model",
+    "block_log_likelihoods",
     "columns_needed",
     "conditional",
+    "effect_scale_site",
+    "effect_site",
     "error_arrays",
     "error_sites",
     "family_distribution",
@@ -62,7 +73,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "_conditional": ("Conditional", "conditional", "left_out", "log_likelihoods"),
+    "_conditional": (
+        "Conditional",
+        "block_log_likelihoods",
+        "conditional",
+        "left_out",
+        "log_likelihoods",
+    ),
     "_families": ("Scale", "family_distribution"),
     "_likelihood": ("error_sites", "row_scale", "shared_errors", "weight_sites"),
     "_priors": ("noise_priors",),

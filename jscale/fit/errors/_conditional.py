@@ -159,6 +159,51 @@ def left_out(
     return solved.solved / solved.diagonal, solved.diagonal**-0.5
 
 
+def block_log_likelihoods(
+    errors: ErrorModel,
+    arrays: ErrorArrays,
+    noise: Mapping[str, Any],
+    residual: Any,
+    members: Any,
+) -> jax.Array:
+    """Log density (blocks,) of blocks of jointly normal runs, each given all runs outside of it.
+
+    With the inverse Q of the covariance of all runs and g = Q times the residuals, the deviation of
+    a block from its conditional mean is the inverse of its own part of Q times that of g, and that
+    inverse is the conditional covariance (Bürkner et al. 2021, for one run).
+
+    Args:
+        errors: the error model, whose losses are jointly normal.
+        arrays: of the fitted runs.
+        noise: parameters of the error model by site.
+        residual: (rows,) of the fitted runs about the law.
+        members: (blocks, most) row numbers of each block, -1 where it has fewer.
+    """
+    own = row_scale(errors, arrays.at, noise, arrays.known)
+    parts = covariance(errors, arrays, own, noise)
+    solved = solve(parts, residual)
+
+    # The inverse is diag(precision) - shrunk * precision precision' in each cluster - spread
+    # spread'.
+    by_cluster = (solved.shrunk[:, None] * solved.weighted)[parts.cluster]
+    spread = solved.precision[:, None] * (parts.factor - by_cluster) @ solved.root.T
+
+    def block(rows: jax.Array) -> jax.Array:
+        is_in, rows = rows >= 0, jnp.maximum(rows, 0)
+        precision = jnp.where(is_in, solved.precision[rows], 0.0)
+        cluster, common = parts.cluster[rows], jnp.where(is_in[:, None], spread[rows], 0.0)
+        shared = jnp.where(cluster[:, None] == cluster, solved.shrunk[cluster], 0.0)
+        inverse = -shared * precision[:, None] * precision - common @ common.T
+        inverse = inverse + jnp.diag(jnp.where(is_in, precision, 1.0))
+        root = jnp.linalg.cholesky(inverse)
+        deviation = jnp.where(is_in, solved.solved[rows], 0.0)
+        half = jax.scipy.linalg.solve_triangular(root, deviation, lower=True)
+        log_scale = jnp.log(jnp.diagonal(root)).sum() - 0.5 * is_in.sum() * jnp.log(2 * jnp.pi)
+        return log_scale - 0.5 * half @ half
+
+    return jax.vmap(block)(jnp.asarray(members))
+
+
 def _columns(values: jax.Array, count: int, *, first: int) -> jax.Array:
     """``values`` (rows, some) as the columns from ``first`` on of an array of ``count`` columns."""
     return jnp.zeros((values.shape[0], count)).at[:, first : first + values.shape[1]].set(values)

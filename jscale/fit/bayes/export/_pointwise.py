@@ -53,19 +53,25 @@ def pointwise(posterior: "Posterior") -> Pointwise:
     Args:
         posterior: one that holds its runs.
     """
-    rows, errors = posterior.rows, posterior.errors
+    assert posterior.rows is not None
+    problem = problem_of(posterior.law, posterior.rows, posterior.errors)
+    keys = jax.random.split(jax.random.key(_SEED), len(posterior.diverging))
+    result = _at_draws(problem, *values_of(posterior), keys)
+    return Pointwise(*(np.asarray(values)[:, : len(posterior.rows)] for values in result))
+
+
+def values_of(posterior: "Posterior") -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Parameters of the law, and those of the error model by site, each (draws, ...)."""
+    errors, rows = posterior.errors, posterior.rows
     assert rows is not None
     noise = dict(posterior.noise)
     if errors.scale_by is not None:
         names = group_sites(group_labels(errors, rows))
         ratios = [np.log(noise.pop(name) / noise[SIGMA_SITE]) for name in names]
         noise[ratio_site(errors.scale_by)] = np.stack(ratios, axis=1)
-    problem = problem_of(posterior.law, rows, errors)
-    keys = jax.random.split(jax.random.key(_SEED), len(posterior.diverging))
     params = {name: jnp.asarray(values) for name, values in posterior.draws.items()}
     others = {n: jnp.asarray(values) for n, values in {**noise, **posterior.weights}.items()}
-    result = _at_draws(problem, params, others, keys)
-    return Pointwise(*(np.asarray(values)[:, : len(rows)] for values in result))
+    return params, others
 
 
 @program()
@@ -83,12 +89,18 @@ def _at_draws(
     return jax.lax.map(one, (params, noise, keys), batch_size=_BATCH)
 
 
+def predicted_and_observed(problem: Problem, params: Any) -> tuple[jax.Array, jax.Array]:
+    """The law and the runs (rows,): log losses, or losses with additive errors."""
+    predicted, observed = law_values(problem, params), jnp.asarray(problem.loss)
+    if problem.errors.additive:
+        return predicted, observed
+    return jnp.log(predicted), jnp.log(observed)
+
+
 def _distribution(problem: Problem, params: Any, noise: Any) -> tuple[Any, jax.Array]:
     """The distribution of each row (rows,) under one draw, and the observed values."""
     errors, arrays = problem.errors, problem.arrays
-    predicted, observed = law_values(problem, params), jnp.asarray(problem.loss)
-    if not errors.additive:
-        predicted, observed = jnp.log(predicted), jnp.log(observed)
+    predicted, observed = predicted_and_observed(problem, params)
     scale = row_scale(errors, arrays.at, noise, arrays.known)
     if errors.is_joint:
         deviation, total = left_out(errors, arrays, noise, observed - predicted)
