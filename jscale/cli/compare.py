@@ -1,17 +1,18 @@
-"""``jscale compare``: several laws on the same runs."""
+"""``jscale compare``: several laws on the same runs, or their posteriors."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
-from jscale.cli.support import inputs, options, output, parsing
+from jscale.cli.support import flags, inputs, options, output, parsing
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
-    from jscale.assess import Comparison
+    from jscale.assess import Comparison, LeaveOneOut, Stacking
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
@@ -40,6 +41,27 @@ NESTED = Annotated[
         "--nested", help="Also test SMALL as a special case of LARGE.", metavar="SMALL<LARGE"
     ),
 ]
+POSTERIORS = Annotated[
+    list[str] | None,
+    options.option(
+        "--posterior",
+        help="Instead of laws: draws written by 'jscale sample --out'; can be repeated.",
+        metavar="FILE.nc",
+    ),
+]
+CLUSTER = Annotated[
+    str | None,
+    options.option(
+        "--cluster",
+        help="Of posteriors: runs of equal values are left out together (default: trunk, run_id, "
+        "trained model, group or N).",
+        metavar="COL",
+    ),
+]
+REFIT = Annotated[
+    bool,
+    typer.Option("--refit", help="Of posteriors: sample again without clusters of Pareto k > 0.7."),
+]
 
 
 def compare(
@@ -50,14 +72,36 @@ def compare(
     objective: options.OBJECTIVE = "huber",
     nested: NESTED = None,
     starts: options.STARTS = 64,
+    posterior: POSTERIORS = None,
+    cluster: CLUSTER = None,
+    refit: REFIT = False,
     include_excluded: options.INCLUDE_EXCLUDED = False,
     as_json: options.AS_JSON = False,
-    seed: options.NO_SEED = 0,
+    seed: options.SEED = 0,
     out: options.OUT_JSON = None,
 ) -> None:
-    """Compare laws on the same runs: held-out error, AICc, BIC and tests of special cases."""
+    """Compare laws on the same runs: held-out error, AICc, BIC and tests of special cases.
+
+    Or posteriors: runs left out by cluster (PSIS-LOO), and weights by stacking.
+    """
     if out is not None:
-        output.target(out, inputs=[source])
+        output.target(out, inputs=[source, *(posterior or ())])
+    if posterior:
+        points = ("law", "holdout", "objective", "nested", "starts")
+        flags.refuse(*points, reason="with --posterior, which holds law and error model")
+    else:
+        flags.refuse("cluster", "refit", reason="without --posterior")
+
+    if posterior:
+        with session():
+            table = inputs.table_of(source, include_excluded)
+            with working(f"leaving out runs under {len(posterior)} posteriors …", as_json):
+                payload = _left_out(posterior, table, cluster, seed if refit else None)
+        output.deliver(payload, as_json, out)
+        if not as_json:
+            _show_left_out(payload)
+            output.show_notes(payload["notes"])
+        return
 
     with session():
         table = inputs.table_of(source, include_excluded)
@@ -187,3 +231,94 @@ def _held_out(value: float | None) -> str:
     from jscale.report.notation import MISSING, percent
 
     return MISSING if value is None else percent(value, 3)
+
+
+def _left_out(
+    files: Sequence[str], table: "Runs", cluster: str | None, seed: int | None
+) -> dict[str, Any]:
+    """Posteriors compared by leaving out clusters, as a JSON object.
+
+    Args:
+        files: of the posteriors.
+        table: the runs that all were sampled given.
+        cluster: column of the clusters, or None.
+        seed: of refits, or None for none.
+    """
+    import jax
+
+    from jscale import assess, fit
+
+    results: list[LeaveOneOut] = []
+    for i, file in enumerate(files):
+        posterior = fit.load(file)
+        with flags.renamed(by="cluster"):
+            key = None if seed is None else jax.random.fold_in(inputs.key_of(seed), i)
+            results.append(
+                assess.loo(posterior, table, by=cluster, refit=seed is not None, key=key)
+            )
+    with flags.renamed(evidence="posterior"):
+        stacked = assess.stacking(results) if len(results) > 1 else None
+    rows = [_row(file, each, stacked) for file, each in zip(files, results, strict=True)]
+    rows = sorted(rows, key=lambda row: -row["elpd"])
+    first = results[0]
+    notes = stacked.notes if stacked else first.notes
+    return {
+        "n_runs": int(first.runs.sum()),
+        "how": "leave-one-out",
+        "cluster": first.by,
+        "scores_of": "log losses" if first.on_log else "losses",
+        "rows": rows,
+        "clusters": [
+            {"cluster": name, "runs": count}
+            for name, count in zip(first.clusters, first.runs.tolist(), strict=True)
+        ],
+        "table": {"name": table.name, "digest": table.digest},
+        "notes": output.notes((*table.notes, *notes)),
+    }
+
+
+def _row(file: str, result: "LeaveOneOut", stacked: "Stacking | None") -> dict[str, Any]:
+    """One posterior as a JSON object; the scores of clusters are in the order of ``clusters``."""
+    best = next((m for m in stacked.models if m.name == result.name), None) if stacked else None
+    return {
+        "posterior": file,
+        "law": result.law,
+        "errors": result.errors,
+        "elpd": result.elpd,
+        "se": result.se,
+        "p_loo": result.parameters,
+        "difference": 0.0 if best is None else best.difference,
+        "difference_se": 0.0 if best is None else best.difference_se,
+        "weight": 1.0 if best is None else best.weight,
+        "unreliable": int(result.unreliable.sum()),
+        "refitted": int(result.refitted.sum()),
+        "log_scores": result.log_scores.tolist(),
+        "pareto_k": result.pareto_k.tolist(),
+    }
+
+
+def _show_left_out(payload: dict[str, Any]) -> None:
+    """Print posteriors compared by leaving out clusters."""
+    from jscale.report.notation import plural
+
+    runs, by = payload["n_runs"], payload["cluster"]
+    unit = plural(runs, "run")
+    if by is not None:
+        unit = f"{plural(len(payload['clusters']), 'cluster')} of {by} ({unit})"
+    output.show(f"{payload['table']['name']}: {unit}, each left out in turn")
+    rows = [
+        (
+            row["law"],
+            row["errors"],
+            f"{row['elpd']:.1f}",
+            f"{row['se']:.1f}",
+            f"{row['difference']:.1f}",
+            f"{row['difference_se']:.1f}",
+            f"{row['weight']:.0%}",
+            f"{max(row['pareto_k']):.2f}",
+        )
+        for row in payload["rows"]
+    ]
+    headers = ("law", "errors", "elpd", "se", "Δ", "se of Δ", "weight", "Pareto k")
+    output.show(output.table(headers, rows, right="llrrrrrr", narrow=True))
+    output.show("elpd: log density of what is left out, nats (higher is better); weight: stacking")

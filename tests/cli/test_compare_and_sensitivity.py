@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import jax
 import pytest
 
-from jscale import laws, report
+from jscale import fit, laws, report, runs
 from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.assess import Sensitivity, Specification
@@ -61,6 +62,59 @@ def test_compare(answer, jscale, sizes: Path, tmp_path: Path, monkeypatch):
     assert len(without_holdout["nested"]) == 1
 
 
+@pytest.fixture(scope="module")
+def posteriors(sizes: Path) -> list[Path]:
+    """The posteriors of one law under two error models."""
+    files, table = [], runs.read(sizes)
+    for errors in ("student", "normal"):
+        draws = fit.posterior(
+            FREE,
+            table,
+            key=jax.random.key(0),
+            errors=errors,
+            sampler="importance",
+            chains=1,
+            draws=400,
+        )
+        files.append(sizes.with_name(f"{errors}.nc"))
+        draws.save(files[-1])
+    return files
+
+
+def test_compare_posteriors(answer, jscale, sizes: Path, posteriors: list[Path], tmp_path: Path):
+    given = [word for file in posteriors for word in ("--posterior", file)]
+    printed = answer("compare", sizes, *given, "--out", tmp_path / "loo.json")
+    assert json.loads((tmp_path / "loo.json").read_text()) == printed
+    assert (printed["n_runs"], printed["cluster"], len(printed["clusters"])) == (40, None, 40)
+    first, second = printed["rows"]
+    assert {first["errors"], second["errors"]} == {"student", "normal"}
+    assert first["elpd"] == pytest.approx(sum(first["log_scores"]))
+    assert second["difference"] == pytest.approx(second["elpd"] - first["elpd"])
+    assert first["weight"] + second["weight"] == pytest.approx(1.0)
+    result = jscale("compare", sizes, *given)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "40 runs, each left out in turn" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    alone = answer("compare", sizes, "--posterior", posteriors[0], "--refit")
+    assert [row["weight"] for row in alone["rows"]] == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--law", "power_size"), "--law: no effect with --posterior"),
+        (("--cluster", "shape"), "--cluster: sizes.csv has no column 'shape'"),
+        (("--cluster", "D"), "--cluster: sizes.csv: no two runs share a value of 'D'"),
+        (("--posterior", "STUDENT"), "--posterior: 'power_size, student' is given twice"),
+    ],
+)
+def test_compare_refuses_with_posteriors(jscale, sizes: Path, posteriors, arguments, message):
+    words = [str(posteriors[0]) if word == "STUDENT" else word for word in arguments]
+    result = jscale("compare", sizes, "--posterior", posteriors[0], *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_sensitivity(answer, jscale, sizes: Path, tmp_path: Path):
     out, figure = tmp_path / "curve.json", tmp_path / "curve.svg"
     printed = answer("sensitivity", sizes, *CURVE, "--out", out, "--figure", figure)
@@ -95,6 +149,7 @@ def test_laws_and_objectives_as_typed():
     [
         (("compare", "--law", "power_size"), "at least two laws, not 1"),
         (("compare",), "at least two laws, not 0"),
+        (("compare", *COMPARE, "--cluster", "N"), "--cluster: no effect without --posterior"),
         (("compare", "--law", "power_siz"), "did you mean 'power_size'?"),
         (("compare", "--law", "power_size[beta=alpha]"), "has no parameter beta"),
         (
