@@ -29,7 +29,7 @@ from tests.laws.catalogue_points import (
     to_coordinates,
     typical,
 )
-from tests.laws.traced_law import traced_once
+from tests.laws.traced_law import traced, with_gradient
 from tests.tolerances import FINITE_DIFFERENCE, REWRITTEN, ROUND_TRIP, VALUE
 
 PRIOR_SUPPORT = {
@@ -43,8 +43,11 @@ PRIOR_SUPPORT = {
 EXACT_POINTS = 96
 """Points per law for the formula in 40 digits, divided among its sets of constants."""
 
-SIZES = (32, 512, 4096, 16384)
+SIZES = (512, 4096, 16384)
 """Rows of the arrays in which laws are evaluated; shorter ones repeat their first rows."""
+
+TOGETHER = 14
+"""Laws in one compiled program."""
 
 
 def name_of(law: laws.LawFunction) -> str:
@@ -141,12 +144,11 @@ def two_draws(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
 
 
 @functools.cache
-def compiled_values(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
-    """The law in every shape, as one program: most of what a program costs to compile is fixed."""
-    first, *_ = laws.describe(law).input_names
+def compiled_group(group: int, dtype: str) -> dict[str, dict[str, jax.Array]]:
+    """Laws in every shape, as one program: much of what a program costs to compile is fixed."""
+    members = laws.catalogue[group * TOGETHER : (group + 1) * TOGETHER]
 
-    @jax.jit
-    def evaluate(points, theta, draws, wide, empty):
+    def in_every_shape(law, points, theta, draws, wide, empty):
         return {
             "jit": law(**points, **theta),
             "vmap over points": jax.vmap(lambda point: law(**point, **theta))(points),
@@ -155,10 +157,24 @@ def compiled_values(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
             "empty": law(**empty, **theta),
         }
 
-    points, theta = filled(grid(law), dtype), cast(first_theta(law), dtype)
-    empty = {**cast(typical(law), dtype), first: jnp.zeros((0,), dtype)}
-    wide = broadcast_arguments(law, dtype)
-    return evaluate(points, theta, two_draws(law, dtype), wide, empty)
+    arguments = {}
+    for law in members:
+        first, *_ = laws.describe(law).input_names
+        points, theta = filled(grid(law), dtype), cast(first_theta(law), dtype)
+        empty = {**cast(typical(law), dtype), first: jnp.zeros((0,), dtype)}
+        wide = broadcast_arguments(law, dtype)
+        arguments[name_of(law)] = points, theta, two_draws(law, dtype), wide, empty
+
+    @jax.jit
+    def evaluate(arguments):
+        return {name_of(law): in_every_shape(law, *arguments[name_of(law)]) for law in members}
+
+    return evaluate(arguments)
+
+
+def compiled_values(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
+    """The law in every shape under ``jit``."""
+    return compiled_group(laws.catalogue.index(law) // TOGETHER, dtype)[name_of(law)]
 
 
 @each_dtype
@@ -168,11 +184,9 @@ def test_broadcasting(law, dtype):
     with in_dtype(dtype):
         values = compiled_values(law, dtype)
         inputs, theta = broadcast_arguments(law, dtype)
-        one = law(
-            inputs[first][2, 0],
-            *(inputs[n][1] for n in others),
-            **{k: v[3, 0, 0] for k, v in theta.items()},
-        )
+        chosen = {n: np.asarray(v)[(2, 0) if n == first else 1] for n, v in inputs.items()}
+        chosen |= {k: np.asarray(v)[3, 0, 0] for k, v in theta.items()}
+        one = law(**cast(chosen, dtype))
     value, empty = values["broadcast"], values["empty"]
     assert value.shape == (5, 3, 4 if others else 1)
     assert one.shape == ()
@@ -189,7 +203,8 @@ def test_jit_and_vmap(law, dtype):
         eager = law(**points, **theta)
         values = compiled_values(law, dtype)
         some = range(0, eager.size, eager.size // 4 + 1)
-        loop = [law(**{k: v[i] for k, v in points.items()}, **theta) for i in some]
+        columns = {k: np.asarray(v) for k, v in points.items()}
+        loop = [law(**cast({k: v[i] for k, v in columns.items()}, dtype), **theta) for i in some]
 
     assert eager.dtype == dtype
     for name in ("jit", "vmap over points"):
@@ -232,7 +247,7 @@ def test_kinds_of_numbers(law, dtype):
     scalars = {k: np.int64(v) if k in counts else v for k, v in small.items()}
     kinds = {
         "int": (point, expected),
-        "int64": ({k: np.array([v]) for k, v in small.items()}, expected_small),
+        "int64": ({k: np.full(SIZES[0], v) for k, v in small.items()}, expected_small),
         "int64 scalar": (scalars, expected_small),
         "float64 scalar": ({k: np.float64(v) for k, v in point.items()}, expected),
     }
@@ -250,25 +265,55 @@ def test_kinds_of_numbers(law, dtype):
         assert law(**arrays, **cast(theta, dtype)).dtype == dtype
 
 
-def by_log_steps(law: laws.LawFunction):
-    """The law as a function of steps in the logarithms of its arguments, away from given values.
+SMALL, ALONG = 1e-5, 1e-4
+"""Steps of one argument, right to 1e-10 of the curvature (rounding costs as much), and of all."""
 
-    Logarithmic, since N is 1e9 and n_w is 0.3. Also the names of the arguments, and their values:
-    typical inputs with each set of constants.
+
+class ByLogSteps:
+    """A law by steps in the logarithms of its arguments, around its sets of constants.
+
+    Logarithmic, since N is 1e9 and n_w is 0.3. In each column of ``steps``, and for each set: no
+    step, one of all arguments along ``signs`` and one back, then one of each argument alone and
+    one back. Derivatives are traced once: those of second order are taken of the trace.
     """
-    record = laws.describe(law)
-    names = [*record.input_names, *record.parameter_names]
-    evaluate = traced_once(law, names)
 
-    def function(steps, at):
-        return evaluate(*(value * jnp.exp(step) for value, step in zip(at, steps, strict=True)))
+    def __init__(self, law: laws.LawFunction):
+        sets = [{**typical(law), **theta} for _, theta in thetas(law)]
+        self.names = list(sets[0])
+        count = len(self.names)
+        self.signs = np.random.default_rng(count).choice([-1.0, 1.0], count)
+        along, alone = ALONG * self.signs, SMALL * np.eye(count)
+        moves = np.stack([0 * along, along, -along, *alone, *-alone])
+        self.shape = (len(sets), len(moves))
 
-    sets = [{**typical(law), **theta} for _, theta in thetas(law)]
-    return function, names, [tuple(jnp.asarray(s[n], "float64") for n in names) for s in sets]
+        points = np.array([list(values.values()) for values in sets])
+        at = self.columns(np.repeat(points, len(moves), axis=0))
+        self.steps = self.columns(np.tile(moves, (len(sets), 1)))
+        self.direction = self.columns(self.signs[None])
+
+        def value(*steps):
+            moved = (v * jnp.exp(step) for v, step in zip(at, steps, strict=True))
+            return law(**dict(zip(self.names, moved, strict=True)))
+
+        def slope(*steps):
+            return jax.jvp(value, steps, self.direction)[1]
+
+        self.slope = traced(slope, self.steps)
+        self.with_gradient = traced(with_gradient(value), self.steps)
+        self.values, *gradient = self.rows(*self.with_gradient(*self.steps))
+        self.gradients = np.stack(gradient, axis=-1)
+
+    def columns(self, rows: np.ndarray) -> tuple[jax.Array, ...]:
+        """An array for each argument, of a size that laws share."""
+        return tuple(filled(dict(enumerate(rows.T)), "float64").values())
+
+    def rows(self, *columns: jax.Array) -> list[np.ndarray]:
+        """The columns as arrays (sets, moves)."""
+        sets, moves = self.shape
+        return [np.asarray(c)[: sets * moves].reshape(sets, moves) for c in columns]
 
 
-def dot(left, right):
-    return sum(a * b for a, b in zip(left, right, strict=True))
+by_log_steps = functools.cache(ByLogSteps)
 
 
 @each_law
@@ -277,71 +322,51 @@ def test_derivatives(law):
 
     Forwards and backwards, and each of the two over each, against central differences.
     """
-    step = 1e-4
     with in_dtype("float64"):
-        function, names, (at, *_) = by_log_steps(law)
-        signs = np.random.default_rng(len(names)).choice([-1.0, 1.0], len(names))
-        direction = tuple(jnp.asarray(sign) for sign in signs)
-        zero, plus, minus = (
-            tuple(jnp.asarray(size * sign) for sign in signs) for size in (0.0, step, -step)
-        )
-
-        def value(*steps):
-            return function(steps, at)
-
-        def slope(*steps):
-            return jax.jvp(value, steps, direction)[1]
-
-        every = tuple(range(len(names)))
-        gradient = jax.grad(value, every)
-
-        slope_forwards, second_forwards = jax.jvp(slope, zero, direction)
-        gradient_backwards, row_forwards_over_backwards = jax.jvp(gradient, zero, direction)
-        row_backwards_over_forwards = jax.grad(slope, every)(*zero)
-        row_backwards_over_backwards = jax.grad(lambda *s: dot(gradient(*s), direction), every)(
-            *zero
-        )
-
-        value_plus, gradient_plus = jax.value_and_grad(value, every)(*plus)
-        value_minus, gradient_minus = jax.value_and_grad(value, every)(*minus)
-        difference = (value_plus - value_minus) / (2 * step)
-        row = (np.array(gradient_plus) - np.array(gradient_minus)) / (2 * step)
-        tolerance = {
-            "rtol": FINITE_DIFFERENCE,
-            "atol": FINITE_DIFFERENCE * abs(float(value(*zero))),
+        of_law = by_log_steps(law)
+        steps, direction = of_law.steps, of_law.direction
+        ones = jnp.ones_like(steps[0])
+        (slope,), (second,) = jax.jvp(of_law.slope, steps, direction)
+        _, forwards_over_backwards = jax.jvp(of_law.with_gradient, steps, direction)
+        backwards_over_forwards = jax.vjp(of_law.slope, *steps)[1]([ones])
+        _, pull_back = jax.vjp(of_law.with_gradient, *steps)
+        backwards_over_backwards = pull_back([0 * ones, *direction])
+        slopes, seconds = of_law.rows(slope, second)
+        rows = {
+            "forwards over backwards": of_law.rows(*forwards_over_backwards[1:]),
+            "backwards over forwards": of_law.rows(*backwards_over_forwards),
+            "backwards over backwards": of_law.rows(*backwards_over_backwards),
         }
-        slope_backwards = dot(gradient_backwards, direction)
 
-    np.testing.assert_allclose(slope_forwards, difference, **tolerance)
-    np.testing.assert_allclose(slope_backwards, difference, **tolerance)
-    np.testing.assert_allclose(row_forwards_over_backwards, row, **tolerance)
-    np.testing.assert_allclose(row_backwards_over_forwards, row, **tolerance)
-    np.testing.assert_allclose(row_backwards_over_backwards, row, **tolerance)
-    np.testing.assert_allclose(second_forwards, row @ signs, **tolerance)
+    # Of the first set of constants: at some of the draws third derivatives are large.
+    values, gradients = of_law.values[0], of_law.gradients[0]
+    difference = (values[1] - values[2]) / (2 * ALONG)
+    row = (gradients[1] - gradients[2]) / (2 * ALONG)
+    tolerance = {"rtol": FINITE_DIFFERENCE, "atol": FINITE_DIFFERENCE * abs(values[0])}
+    np.testing.assert_allclose(slopes[0, 0], difference, **tolerance)
+    np.testing.assert_allclose(gradients[0] @ of_law.signs, difference, **tolerance)
+    np.testing.assert_allclose(seconds[0, 0], row @ of_law.signs, **tolerance)
+    for mode, columns in rows.items():
+        second = [column[0, 0] for column in columns]
+        np.testing.assert_allclose(second, row, **tolerance, err_msg=mode)
 
 
 @each_law
 def test_derivatives_one_by_one(law):
     """An error in a small derivative must not hide behind a large one."""
-    step = 1e-5  # differences are then right to 1e-10 of the curvature, and rounding costs as much
     with in_dtype("float64"):
-        function, names, points = by_log_steps(law)
-        moves = step * np.eye(len(names))
-        # Each row moves one argument: forwards, backwards, and at last none of them.
-        rows = np.concatenate([moves, -moves, np.zeros((1, len(names)))])
-        for at in points:
-            steps = filled({n: rows[:, i] for i, n in enumerate(names)}, "float64")
-            evaluate = jax.vmap(lambda steps, at=at: function(steps, at))
-            values = np.asarray(evaluate(tuple(steps.values())))[: len(rows)]
-            plus, minus, (value,) = np.split(values, [len(names), 2 * len(names)])
-            zero = tuple(jnp.zeros((), "float64") for _ in names)
-            np.testing.assert_allclose(
-                jax.grad(function)(zero, at),
-                (plus - minus) / (2 * step),
-                rtol=1e-6,
-                atol=1e-9 * abs(value),
-                err_msg=f"{names}",
-            )
+        of_law = by_log_steps(law)
+    moved = of_law.values[:, 3:].reshape(len(of_law.values), 2, -1)
+    for value, (plus, minus), gradient in zip(
+        of_law.values[:, 0], moved, of_law.gradients[:, 0], strict=True
+    ):
+        np.testing.assert_allclose(
+            gradient,
+            (plus - minus) / (2 * SMALL),
+            rtol=1e-6,
+            atol=1e-9 * abs(value),
+            err_msg=f"{of_law.names}",
+        )
 
 
 @each_dtype
@@ -351,9 +376,10 @@ def test_gradients_are_finite(law, dtype):
     columns, sources = corners(law)
     with in_dtype(dtype):
         arguments = filled(columns, dtype)
-        evaluate = traced_once(law, list(arguments))
-        gradient = jax.vmap(jax.grad(evaluate, tuple(range(len(arguments)))))
-        derivatives = gradient(*arguments.values())
+        value = traced(
+            lambda *values: law(**dict(zip(arguments, values, strict=True))), [*arguments.values()]
+        )
+        _, *derivatives = with_gradient(lambda *values: value(*values)[0])(*arguments.values())
     for name, derivative in zip(arguments, derivatives, strict=True):
         assert derivative.dtype == dtype
         finite = np.isfinite(derivative)[: len(sources)]

@@ -1,4 +1,4 @@
-"""A law traced once, so that derivatives of it do not run its Python code again."""
+"""A function traced once, so that derivatives of it do not run its Python code again."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import JaxprEqn
 
-from jscale import laws
 from jscale._core.jaxprs._interpreter import evaluate
 
 
@@ -19,17 +18,27 @@ def _without_jit(equation: JaxprEqn, operands: list[Any]) -> list[Any] | None:
     return evaluate(program.jaxpr, program.consts, operands, _without_jit)
 
 
-def traced_once(law: laws.LawFunction, names: Sequence[str]) -> Callable[..., jax.Array]:
-    """The law as a function of scalars in the order of ``names``, operation by operation.
+def traced(
+    function: Callable[..., Any], arguments: Sequence[jax.Array]
+) -> Callable[..., list[jax.Array]]:
+    """A function of arrays like ``arguments``, operation by operation: a list of its results.
 
-    The operations are those of the law in the precision of the caller. JAX compiles each of them
-    once for all laws.
+    The operations are those of the function in the precision of the caller. JAX compiles each of
+    them once for all functions.
     """
-    scalars = [jax.ShapeDtypeStruct((), jnp.result_type(float)) for _ in names]
-    program = jax.make_jaxpr(lambda *values: law(**dict(zip(names, values, strict=True))))(*scalars)
+    program = jax.make_jaxpr(function)(*arguments)
 
-    def function(*values: Any) -> jax.Array:
-        (value,) = evaluate(program.jaxpr, program.consts, values, _without_jit)
-        return value
+    def evaluate_trace(*values: Any) -> list[jax.Array]:
+        return evaluate(program.jaxpr, program.consts, values, _without_jit)
 
-    return function
+    return evaluate_trace
+
+
+def with_gradient(function: Callable[..., jax.Array]) -> Callable[..., tuple[jax.Array, ...]]:
+    """The value of an elementwise function and its derivative in every argument, backwards."""
+
+    def value_and_gradient(*arguments: jax.Array) -> tuple[jax.Array, ...]:
+        value, pull_back = jax.vjp(function, *arguments)
+        return value, *pull_back(jnp.ones_like(value))
+
+    return value_and_gradient
