@@ -74,16 +74,16 @@ def deviations(
 
 def _conditionals(
     posterior: "Posterior", inputs: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]
-) -> tuple[Conditional, dict[str, jax.Array]]:
+) -> tuple[Conditional, Mapping[str, Any]]:
     """The errors at new rows for every draw, and the parameters of the family (draws, 1)."""
     errors, rows = posterior.errors, posterior.rows
     inputs = {name: np.atleast_1d(np.asarray(x, float)) for name, x in inputs.items()}
     count = len(next(iter(inputs.values())))
-    family = {name: jnp.asarray(values)[:, None] for name, values in posterior.noise.items()}
+    family = {name: values[:, None] for name, values in posterior.noise.items()}
     has_columns = errors.scale or errors.scale_by or errors.known or errors.has_shared_errors
     if not has_columns:
-        scale = jnp.broadcast_to(family[SIGMA_SITE], (len(posterior.diverging), count))
-        zeros = jnp.zeros_like(scale)
+        scale = np.broadcast_to(family[SIGMA_SITE], (len(posterior.diverging), count))
+        zeros = np.zeros_like(scale)
         return Conditional(zeros, zeros, zeros, zeros, zeros, Scale(scale, scale)), family
     if rows is None:
         raise JscaleError(

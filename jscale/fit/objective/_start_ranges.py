@@ -25,8 +25,8 @@ def spread_starts(record: Record, count: int) -> jax.Array:
     for _ in range(64):
         golden = (1 + golden) ** (1 / (k + 1))
     fractions = (0.5 + np.outer(np.arange(1, count + 1), golden ** -np.arange(1.0, k + 1))) % 1.0
-    low, high = start_ranges(record).T
-    return low + jnp.asarray(fractions) * (high - low)
+    low, high = np.asarray(start_ranges(record)).T
+    return jnp.asarray(low + fractions * (high - low))
 
 
 def restart_point(

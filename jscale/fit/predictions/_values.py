@@ -38,7 +38,8 @@ def law_values(
     values = np.empty((count, points))
     for first in range(0, count, size):
         chunk = {name: np.asarray(x[first : first + size]) for name, x in draws.items()}
-        values[first : first + size] = _values(form.law, padded, form.values, chunk)[:, :points]
+        losses = np.asarray(_values(form.law, padded, form.values, chunk))
+        values[first : first + size] = losses[:, :points]
     return values
 
 

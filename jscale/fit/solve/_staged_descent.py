@@ -174,7 +174,8 @@ def descend(
         count=count,
         skip_walls=skip_walls,
     )
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[:count]), descents)
+    # numpy's arrays, of which callers take parts: JAX would compile a program for each such shape.
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], descents)
 
 
 @program("law", "objective", "skip_walls")

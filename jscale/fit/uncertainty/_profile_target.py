@@ -135,7 +135,7 @@ def profile_target(
     numbers = (jnp.asarray(x) for x in (spread, unit, threshold, max_distance))
     request = PathRequest(state.stages, transform.choice, start, *numbers)
     both = trace_profile(law, objective, transform.function, fit_data, request)
-    low, high = (jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), both) for i in (0, 1))
+    low, high = (jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], both) for i in (0, 1))
 
     levels, increases, free = _joined(low, high, float(centre), np.asarray(state.free))
     ends, notes = _ends(transform, (low, high), threshold, level)

@@ -96,7 +96,7 @@ def target_transform(law: LawFunction, name: str, target: str | TargetFunction) 
     if isinstance(target, str):
         at = record.parameter_names.index(target)
         support = record.parameters[at].support
-        choice = jnp.zeros(len(logs)).at[at].set(1.0)
+        choice = np.eye(len(logs))[at]
         function = ParameterTarget(record.parameter_names, logs)
         lower, upper = float(support.lower), float(support.upper)
         return TargetTransform(name, function, choice, logs[at], lower, upper)
@@ -104,7 +104,7 @@ def target_transform(law: LawFunction, name: str, target: str | TargetFunction) 
     _check_function(law, name, target, "targets")
     log = bool(getattr(target, "positive", False))
     lower = 0.0 if log else -np.inf
-    choice = jnp.zeros(len(logs))
+    choice = np.zeros(len(logs))
     return TargetTransform(name, FunctionTarget(target, log), choice, log, lower, np.inf)
 
 
