@@ -108,8 +108,7 @@ def plan(
         request = planning.PlanRequest(chosen, values, width, count, post, ranges)
         with working("planning …", as_json):
             payload["plans"] = [planning.at_budget(request, flop) for flop in budgets]
-            planned_notes = planning.distance_notes(payload["plans"], ranges)
-            payload["notes"] += output.notes([*planned_notes, *planning.cost_note(chosen, width)])
+            payload["notes"] += output.notes(planning.notes(request, payload["plans"]))
             if not budgets:
                 payload["critical"] = [planning.at_size(request)]
 
@@ -252,7 +251,7 @@ def _verdict(result: dict[str, Any], no_optimum: str = "no interior optimum") ->
     if result["converged"] == 1:
         return ""
     if result["converged"] > 0:
-        return f"{result['converged']:.1%} of the draws have one"
+        return f"without {result['lost']:,} draws ({1 - result['converged']:.1%}), which have none"
     if result["status"] == "no_interior_optimum":
         return no_optimum
     return result["status"].replace("_", " ")

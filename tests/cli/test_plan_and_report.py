@@ -80,6 +80,7 @@ def test_without_critical_tokens_the_value_is_null_with_a_status(answer, jscale)
     assert printed["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {
         "status": "no_interior_optimum",
         "converged": 0.0,
+        "lost": 1,
     }
     assert (
         "more tokens never hurt"

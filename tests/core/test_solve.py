@@ -243,8 +243,14 @@ MINIMUM_STATUSES = {
     "constant": (lambda x: jnp.full_like(x, 3.0), Status.no_interior_optimum),
     "infinite": (lambda x: jnp.full_like(x, jnp.inf), Status.no_interior_optimum),
     "nan": (lambda x: jnp.full_like(x, jnp.nan), Status.no_interior_optimum),
-    "kink": (lambda x: jnp.abs(x - 0.3), Status.not_converged),
-    "jump": (lambda x: jnp.where(x < 0.3, -x, 5.0 + x), Status.not_converged),
+    "kink": (lambda x: jnp.abs(x - 0.3), Status.kink),
+    "kink of the slope": (
+        lambda x: jnp.where(x < 0.3, 9.0, 1.0) * (x - 0.3) ** 2,
+        Status.converged,
+    ),
+    "plateau": (lambda x: jnp.maximum(jnp.abs(x - 0.3) - 1.0, 0.0), Status.flat),
+    "half a plateau": (lambda x: jnp.maximum(-x - 1.0, 0.0), Status.no_interior_optimum),
+    "jump": (lambda x: jnp.where(x < 0.3, -x, 5.0 + x), Status.kink),
     "wall": (lambda x: jnp.where(x < 0.3, jnp.inf, x), Status.not_converged),
     "smooth": (lambda x: x**4 - x**2 + 0.2 * x, Status.converged),
 }

@@ -7,7 +7,7 @@ import pytest
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.status import Status, check
+from jscale._core.status import Status, check, is_optimum
 
 
 def test_success_is_zero():
@@ -25,7 +25,17 @@ def test_names():
         "no_interior_optimum",
         "at_bound",
         "collinear_design",
+        "kink",
+        "infeasible",
+        "unbounded_below",
+        "flat",
     }
+
+
+def test_outcomes_with_a_value_are_optima():
+    codes = np.array([Status.converged, Status.at_bound, Status.kink, Status.flat, 1, 2, 6, 7])
+    assert is_optimum(codes).tolist() == [True] * 4 + [False] * 4
+    assert check(codes[:4], "optimum") is None
 
 
 def test_passes_through_jax():
@@ -46,7 +56,7 @@ def test_check_accepts_converged_solves(status):
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (Status.at_bound, "optimum: at_bound (1 of 1 solves)"),
+        (Status.infeasible, "optimum: infeasible (1 of 1 solves)"),
         (np.array([0, 2, 1, 0]), "optimum: no_interior_optimum (2 of 4 solves)"),
         (jnp.array([[0, 0], [0, 4]]), "optimum: collinear_design (1 of 4 solves)"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
-from jscale._core.status import Status
+from jscale._core.status import Status, is_optimum
 from jscale.plan.costs import precision_scaled_flops
 from tests.plan.cases import BESIROGLU, KUMAR, draws
 
@@ -194,3 +194,20 @@ def test_invalid_arguments_raise_one_line(change, message):
     with pytest.raises(JscaleError, match=message) as error:
         plan.bands(plan.optimal, laws.chinchilla, arguments.pop("draws"), 1e24, **arguments)
     assert "\n" not in str(error.value)
+
+
+def test_draws_without_an_optimum_are_counted(float64_mode):
+    """A kink and a plateau are optima; a negative coefficient has none."""
+
+    def outcome(law, params):
+        codes = jnp.asarray([Status.kink, Status.flat, Status.no_interior_optimum, 0])
+        status = codes[params["E"].astype(int)]
+        return {"N": jnp.where(is_optimum(status), params["E"], jnp.nan), "status": status}
+
+    theta = {**BESIROGLU, "E": np.array([0.0, 1.0, 2.0, 3.0])}
+    bands = plan.bands(outcome, laws.chinchilla, theta, quantiles=[0.5])
+    assert (int(bands.lost), float(bands.converged)) == (1, 0.75)
+    assert int(bands.values["status"]) == Status.no_interior_optimum
+    np.testing.assert_allclose(bands.values["N"], 1.0)
+    some = plan.bands(outcome, laws.chinchilla, theta | {"E": np.array([0.0, 3.0])})
+    assert (int(some.lost), int(some.values["status"])) == (0, Status.kink)

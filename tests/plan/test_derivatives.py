@@ -163,11 +163,13 @@ def test_float32(name):
 def test_float32_has_a_status_where_it_underflows():
     """Beyond about 1e15 tokens the second derivative of the data term underflows.
 
-    The plan is NaN, with a status.
+    The loss is constant to the rounding of float32 there, which the status says.
     """
     best = plan.optimal(laws.precision, KUMAR, np.float32(1e34), free=JOINT)
-    assert int(best.status) == Status.not_converged
-    assert np.isnan(best.N_opt)
+    assert int(best.status) == Status.flat
+    with float64():
+        exact = plan.optimal(laws.precision, KUMAR, 1e34, free=JOINT)
+    np.testing.assert_allclose(best.loss, exact.loss, rtol=RTOL32["loss"])
     with pytest.raises(JscaleError, match="1e\\+40 is too large for float32"):
         plan.optimal(laws.precision, KUMAR, 1e40)
 

@@ -147,17 +147,50 @@ class FloorPrice:
             lambda: plan.optimal(laws.precision, KUMAR, 1e21, free="D", N=1e9, P=3),
             Status.no_interior_optimum,
         ),
-        (
-            lambda: plan.optimal(powers(1), POWERS, 1e21, free=JOINT, cost=FloorPrice()),
-            Status.not_converged,
-        ),
     ],
-    ids=["one-factor", "below-the-domain", "below-the-domain-at-a-size", "kink"],
+    ids=["one-factor", "below-the-domain", "below-the-domain-at-a-size"],
 )
 def test_no_optimum_is_a_status_with_nan(call, status, float64_mode):
     best = call()
     assert int(best.status) == status
     assert np.isnan([best.N_opt, best.D_opt, best.P_opt, best.loss]).all()
+
+
+def test_an_optimum_at_a_kink_of_the_cost_has_a_value(float64_mode):
+    best = plan.optimal(powers(1), POWERS, 1e21, free=JOINT, cost=FloorPrice(), throw=True)
+    at_6 = plan.optimal(powers(1), POWERS, 1e21, P=6.0, cost=FloorPrice(), throw=True)
+    assert int(best.status) == Status.kink
+    np.testing.assert_allclose(best.P_opt, 6.0, rtol=1e-9)
+    np.testing.assert_allclose(best.N_opt, at_6.N_opt, rtol=1e-6)
+    np.testing.assert_allclose(best.loss, at_6.loss, rtol=1e-12)
+
+
+REUSE = laws.params(laws.data_constrained)
+
+
+def test_an_optimum_where_the_second_derivative_jumps_is_one(float64_mode):
+    """Up to U tokens the best size is where parameters begin to count as repeated."""
+    C, U = np.array([1e20, 1e22, 1e24, 1e26]), 1e12
+    best = plan.optimal(laws.data_constrained, REUSE, C, U=U, throw=True)
+    dense = {name: REUSE[name] for name in ("E", "A", "B", "alpha", "beta")}
+    fresh = plan.optimal(laws.chinchilla, dense, C)
+    np.testing.assert_array_equal(best.status, 0)
+    np.testing.assert_allclose(best.N_opt[1], 9.218326e9, rtol=1e-6)
+    np.testing.assert_allclose(best.loss[1], 2.187997, atol=1e-6)
+    np.testing.assert_allclose(best.N_opt[:2], fresh.N_opt[:2], rtol=1e-8)
+    assert np.all(best.loss[2:] > fresh.loss[2:])
+    by_C = jax.grad(lambda C: jnp.log(plan.optimal(laws.data_constrained, REUSE, C, U=U).N_opt))
+    share = REUSE["beta"] / (REUSE["alpha"] + REUSE["beta"])
+    np.testing.assert_allclose(by_C(1e22) * 1e22, share, rtol=1e-6)
+
+
+def test_a_plateau_has_a_value_that_brute_force_does_not_beat(float64_mode):
+    """1e7 tokens read 1e8 times over: neither size nor data adds anything."""
+    best = plan.optimal(laws.data_constrained, REUSE, 1e24, U=1e7)
+    assert int(best.status) == Status.flat
+    N = np.geomspace(1e6, 1e16, 2001)
+    grid = laws.data_constrained(N, 1e24 / (6 * N), 1e7, **REUSE)
+    np.testing.assert_allclose(best.loss, np.min(grid), rtol=1e-13)
 
 
 def test_throw_turns_a_status_into_an_error(float64_mode):

@@ -24,6 +24,14 @@ _NEWTON_STEPS = 100
 _SECANT = 0.01
 """Distance, in grid spacings, over which the gradient must change as the Hessian predicts for a
 minimum to count as smooth."""
+_PATTERN = {1: 9, 2: 5, 3: 3}
+"""Points along each dimension of the search for a kink."""
+_PATTERN_STEPS = 150
+_KINK_STEP = 1e-5
+"""Distance, in grid spacings, over which a kink shows: a parabola rises 1e-10 of its depth there,
+four times as much at twice the distance; a kink twice as much."""
+_PLATEAU = {"float32": 0.01, "float64": 0.002}
+"""Distance, in grid spacings, over which a plateau is constant."""
 _SECANT_ERROR = 0.2
 """Relative error allowed there. A third derivative causes about 1%; a kink or a Hessian lost to
 underflow 100%."""
@@ -60,9 +68,12 @@ def argmin(
 
     Returns:
         The minimum, and ``Status.no_interior_optimum`` where the function decreases up to the edge
-        of the box, ``Status.not_converged`` where the best point is not a smooth minimum (a
-        kink or a jump), or where the derivatives of ``function`` disagree with each other
-        (underflow in float32).
+        of the box, ``Status.kink`` where a slope jumps at the minimum, ``Status.flat`` where it
+        is one point of a plateau, and ``Status.not_converged`` where there is no minimum near the
+        best point of the scan, or where the derivatives of ``function`` disagree with each other
+        (underflow in float32). A jump of the second derivative alone is ``converged``. At a kink
+        and on a plateau ``x`` is held: its derivatives are 0, which is exact where the place of
+        the kink is given.
     """
     lower, upper = jnp.asarray(lower), jnp.asarray(upper)
     counts = (points,) * lower.shape[0] if isinstance(points, int) else tuple(points)
@@ -70,7 +81,9 @@ def argmin(
 
     def solve(gradient: Callable, _: jax.Array) -> tuple[jax.Array, jax.Array]:
         value, start = _scan(function, lower, upper, counts)
-        return _newton(function, start, value, spacing, (lower, upper))
+        box = lower, upper
+        end = _newton(function, start, value, spacing, box)
+        return _at_kink(function, start, end, spacing, box)
 
     def tangent_solve(linear: Callable, y: jax.Array) -> jax.Array:
         hessian = jax.vmap(linear, out_axes=1)(jnp.eye(y.shape[0], dtype=y.dtype))
@@ -79,7 +92,9 @@ def argmin(
         return y / hessian[0] if y.shape[0] == 1 else jnp.linalg.solve(hessian, y)
 
     x, status = lax.custom_root(jax.jacfwd(function), lower, solve, tangent_solve, has_aux=True)
-    return Minimum(x, status.astype(jnp.int32))
+    status = status.astype(jnp.int32)
+    held = (status == int(Status.kink)) | (status == int(Status.flat))
+    return Minimum(jnp.where(held, lax.stop_gradient(x), x), status)
 
 
 def _scan(
@@ -208,11 +223,82 @@ def _is_smooth_minimum(
     x: jax.Array,
     spacing: jax.Array,
 ) -> jax.Array:
-    """Whether the Hessian at ``x`` is positive and predicts the gradient a short distance away."""
-    at_x, displaced = jax.vmap(gradient)(jnp.stack([x, x + _SECANT * spacing]))
+    """Whether the Hessian at ``x`` is positive and predicts the gradient a short distance away.
+
+    On one side at least: where the second derivative jumps at the minimum, ``x`` lies on one side
+    of the jump. On the other side the function must increase too.
+    """
+    moves = _SECANT * jnp.stack([spacing, -spacing])
+    at_x, *displaced = jax.vmap(gradient)(jnp.concatenate([x[None], x + moves]))
     predicted = _SECANT * jnp.sum(hessian, axis=1)
-    error = jnp.linalg.norm(displaced - at_x - predicted) / jnp.linalg.norm(predicted)
-    return (_eigen(hessian)[0][0] > 0) & (error < _SECANT_ERROR)
+    changes = jnp.stack([displaced[0] - at_x, at_x - displaced[1]])
+    errors = jnp.linalg.norm(changes - predicted, axis=1) / jnp.linalg.norm(predicted)
+    increases = jnp.all(jnp.sum(changes, axis=1) > 0)
+    smooth = jnp.all(errors < _SECANT_ERROR) | ((jnp.min(errors) < _SECANT_ERROR) & increases)
+    return (_eigen(hessian)[0][0] > 0) & smooth
+
+
+def _at_kink(
+    function: Callable,
+    start: jax.Array,
+    end: tuple[jax.Array, jax.Array],
+    spacing: jax.Array,
+    box: tuple[jax.Array, jax.Array],
+) -> tuple[jax.Array, jax.Array]:
+    """The minimum by a search without derivatives, where Newton's method did not converge.
+
+    It is accepted at a kink or on a plateau.
+
+    A pattern of points about the best one so far, which shrinks whenever none of them is better;
+    entries that converged take no step.
+    """
+    (x, status), (lower, upper) = end, box
+    dtype, size = x.dtype, x.shape[0]
+    eps = float(jnp.finfo(dtype).eps)
+    failed = status == int(Status.not_converged)
+    axes = [jnp.linspace(-1, 1, _PATTERN[size], dtype=dtype)] * size
+    pattern = jnp.stack([a.ravel() for a in jnp.meshgrid(*axes, indexing="ij")], axis=1) * spacing
+
+    def values_at(points: jax.Array) -> jax.Array:
+        values = jax.vmap(function)(points)
+        return jnp.where(jnp.isnan(values), jnp.inf, values)
+
+    def unfinished(state: tuple[jax.Array, ...]) -> jax.Array:
+        return failed & (state[2] > 8 * eps) & (state[3] < _PATTERN_STEPS)
+
+    def advance(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        point, value, width, count = state
+        points = jnp.clip(point + width * pattern, lower, upper)
+        values = values_at(points)
+        best = jnp.argmin(values)
+        better = values[best] < value
+        point = jnp.where(better, points[best], point)
+        return point, jnp.where(better, values[best], value), width * 0.6, count + 1
+
+    first = start, function(start), jnp.ones((), dtype), jnp.asarray(0, jnp.int32)
+    found, value, _, _ = lax.while_loop(unfinished, advance, first)
+
+    # A kink: the value rises in proportion to the distance on both sides of some axis.
+    steps = _KINK_STEP * jnp.diag(spacing)
+    near = values_at(jnp.concatenate([found + steps, found - steps])) - value
+    far = values_at(jnp.concatenate([found + 2 * steps, found - 2 * steps])) - value
+    linear = (near > 0) & (near > 0.4 * far) & jnp.isfinite(far)
+    kinked = jnp.any(linear[:size] & linear[size:]) & jnp.all(near > -8 * eps * jnp.abs(value))
+
+    # A plateau: constant to rounding over a part of a grid spacing, with higher values at both ends
+    # of the box.
+    tolerance = 8 * eps * jnp.abs(value)
+    part, whole = _PLATEAU[dtype.name] * jnp.diag(spacing), jnp.eye(size, dtype=bool)
+    sides = jnp.clip(jnp.concatenate([found + part, found - part]), lower, upper)
+    ends = jnp.concatenate([jnp.where(whole, upper, found), jnp.where(whole, lower, found)])
+    level = jnp.any(values_at(sides) - value <= tolerance)
+    rises = jnp.all(values_at(ends) - value > tolerance)
+
+    inside = jnp.all((found > lower + 1e-3 * spacing) & (found < upper - 1e-3 * spacing))
+    usable = failed & inside & jnp.isfinite(value) & (kinked | level)
+    without_kink = jnp.where(rises, int(Status.flat), int(Status.no_interior_optimum))
+    outcome = jnp.where(kinked, int(Status.kink), without_kink).astype(status.dtype)
+    return jnp.where(usable, found, x), jnp.where(usable, outcome, status)
 
 
 def _eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:

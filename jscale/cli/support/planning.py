@@ -65,11 +65,17 @@ def charges_bits(law: "LawFunction") -> bool:
     return bool(describe(law).charged_bits)
 
 
-def cost_note(law: "LawFunction", bits: float | None) -> "list[Note]":
+def notes(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":
+    """How far plans lie beyond the runs, and what their bits cost."""
+    return [*distance_notes(plans, request.ranges), *_cost_note(request)]
+
+
+def _cost_note(request: PlanRequest) -> "list[Note]":
     """A note where the law has bits of the weights alone, whose plans are charged 6 N D."""
     from jscale._core.notes import Note
     from jscale.laws import describe
 
+    law, bits = request.law, request.bits
     if not has_bits(law) or charges_bits(law):
         return []
     names = enumerated([name for name in describe(law).bit_inputs if name != "P_post"])
@@ -125,7 +131,7 @@ def at_budget(request: PlanRequest, budget: float) -> dict[str, Any]:
 
     result: dict[str, Any] = {"C": budget}
     result.update({name: _quantiles(values[name]) for name in _REPORTED if name in values})
-    result.update(_status(bands.values["status"], bands.converged))
+    result.update(_status(bands.values["status"], bands))
     result["decades"] = _decades(request, result)
     if request.post_bits:
         result["D_crit"] = _critical(request, budget)
@@ -208,7 +214,7 @@ def _critical(request: PlanRequest, budget: float | None) -> dict[str, Any]:
         bands = plan.bands(tokens, request.law, request.params, bits)
         critical[f"{bits:g}"] = {
             **_quantiles(bands.values.D_crit),
-            **_status(bands.values.status, bands.converged),
+            **_status(bands.values.status, bands),
         }
     return critical
 
@@ -217,10 +223,15 @@ def _quantiles(values: Any) -> dict[str, float]:
     return dict(zip(_QUANTILES, values.tolist(), strict=True))
 
 
-def _status(status: Any, share: Any) -> dict[str, Any]:
+def _status(status: Any, bands: Any) -> dict[str, Any]:
+    """The outcome, the share of draws with an optimum, and how many have none and are left out."""
     from jscale._core.status import Status
 
-    return {"status": str(Status(int(status))), "converged": float(share)}
+    return {
+        "status": str(Status(int(status))),
+        "converged": float(bands.converged),
+        "lost": int(bands.lost),
+    }
 
 
 def default_budgets(compute: Any) -> list[float]:

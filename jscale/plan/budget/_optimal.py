@@ -67,8 +67,10 @@ def optimal(
     Returns:
         The plan. ``Status.no_interior_optimum`` where the loss decreases towards the edge of the
         search (1/16 to 256 bits, 1e-30 to 1e30 tokens per parameter) or is infinite;
-        ``Status.not_converged`` where the best point is a kink or a jump of the law, or where
-        float32 does not resolve its derivatives.
+        ``Status.not_converged`` where the best point is a jump of the law, or where float32 does
+        not resolve its derivatives. An optimum at a kink of the law or the cost has
+        ``Status.kink``, one of many equally good ones ``Status.flat`` (repeated data without
+        value): both are held by derivatives.
 
     Raises:
         JscaleError: an unknown name, an invalid number, variables that do not make a problem, or,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jscale._core.solve import argmin
-from jscale._core.status import Status
+from jscale._core.status import Status, is_optimum
 from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, Arrays, BudgetProblem
 from jscale.plan.problem import POST
 
@@ -25,8 +25,8 @@ class Plan:
         P_opt: training precision in bits; None where the plan has no P.
         loss: least loss, nats per token.
         budget: FLOP, or the unit of the cost.
-        status: :class:`~jscale._core.status.Status` codes; the numbers are NaN where it is not
-            ``converged``.
+        status: :class:`~jscale._core.status.Status` codes; the numbers are NaN unless it is
+            ``converged``, ``kink`` or ``flat``.
     """
 
     N_opt: jax.Array
@@ -83,13 +83,15 @@ def with_post_bits(problem: BudgetProblem, inputs: Arrays, solve: Solver) -> Pla
     at_post = {**inputs, "P": jnp.where(finite, inputs[POST], MIDDLE_BITS)}
     edge, edge_value = solve(replace(problem, free=problem.free - {"P"}), at_post)
 
-    use_edge = finite & (edge.status == int(Status.converged)) & (edge_value <= inside_value)
+    # The search inside may end a rounding away from the jump: P_post itself is preferred.
+    tolerance = 8 * jnp.finfo(edge_value.dtype).eps * jnp.abs(edge_value)
+    use_edge = finite & is_optimum(edge.status) & (edge_value <= inside_value + tolerance)
     return jax.tree.map(lambda e, i: jnp.where(use_edge, e, i), edge, inside)
 
 
 def mask_unconverged(plan: Plan) -> Plan:
-    """The plan with NaN where it did not converge."""
-    converged = plan.status == int(Status.converged)
+    """The plan with NaN where it has no optimum."""
+    converged = is_optimum(plan.status)
     numbers = replace(plan, status=None)
     masked = jax.tree.map(lambda v: jnp.where(converged, v, jnp.nan), numbers)
     return replace(masked, status=plan.status)

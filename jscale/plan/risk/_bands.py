@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jscale._core.arrays import inexact
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_default_settings
-from jscale._core.status import Status
+from jscale._core.status import Status, is_optimum
 from jscale._core.text import shown
 from jscale.laws import LawFunction
 from jscale.plan.problem import check_params
@@ -21,7 +21,9 @@ from jscale.plan.risk._quantiles import quantiles_over_draws
 
 
 @functools.partial(
-    jax.tree_util.register_dataclass, data_fields=["values", "converged"], meta_fields=["quantiles"]
+    jax.tree_util.register_dataclass,
+    data_fields=["values", "converged"],
+    meta_fields=["quantiles", "draws"],
 )
 @dataclass(frozen=True)
 class Bands:
@@ -30,14 +32,22 @@ class Bands:
     Attributes:
         quantiles: the probabilities, in the order of the leading axis of ``values``.
         values: what the plan function returns, every number with a leading axis of quantiles; a
-            ``status`` is the highest code among the draws, without that axis.
-        converged: share of the draws that converged; the quantiles are those of the draws that have
-            a number.
+            ``status`` is the highest code among the draws without an optimum, or where all have one
+            among all, without that axis.
+        converged: share of the draws that have an optimum; the quantiles are those of the draws
+            that have a number.
+        draws: number of draws.
     """
 
     quantiles: tuple[float, ...]
     values: Any
     converged: jax.Array
+    draws: int = 1
+
+    @property
+    def lost(self) -> jax.Array:
+        """Number of draws without an optimum, in the shape of ``converged``."""
+        return jnp.round((1 - self.converged) * self.draws).astype(jnp.int32)
 
 
 @in_default_settings
@@ -98,8 +108,8 @@ def bands(
     summaries, statuses = [], []
     for path, leaf in leaves:
         if _is_status(path):
-            statuses.append(leaf == int(Status.converged))
-            summaries.append(jnp.max(leaf, axis=0))
+            statuses.append(is_optimum(leaf))
+            summaries.append(_worst(leaf))
         else:
             summaries.append(_quantiles(leaf, probabilities))
 
@@ -109,7 +119,13 @@ def bands(
     share = jnp.mean(every, axis=0, dtype=jnp.result_type(float))
     # XLA divides by multiplying with the reciprocal: all of 501 draws would be 1 - 1e-16 of them.
     exact_share = jnp.round(share * count) / count
-    return Bands(probabilities, structure.unflatten(summaries), exact_share)
+    return Bands(probabilities, structure.unflatten(summaries), exact_share, count)
+
+
+def _worst(status: jax.Array) -> jax.Array:
+    """The highest code, those without an optimum first: (draws, …) → (…)."""
+    codes = len(Status)
+    return jnp.max(jnp.where(is_optimum(status), status, status + codes), axis=0) % codes
 
 
 def _is_status(path: tuple[Any, ...]) -> bool:
