@@ -38,8 +38,12 @@ from jscale.assess.comparison import (
 from jscale.assess.coverage import Calibration, Coverage, calibrate
 from jscale.assess.ensembles import (
     BandCorrection,
+    CorrectedPosterior,
     Ensemble,
     Member,
+    band_correction,
+    correct_bands,
+    corrected_forecaster,
     ensemble,
     ensemble_forecaster,
 )
@@ -56,6 +60,7 @@ __all__ = [
     "Calibration",
     "Comparison",
     "Contender",
+    "CorrectedPosterior",
     "Coverage",
     "Ensemble",
     "Forecast",
@@ -75,8 +80,11 @@ __all__ = [
     "Stacking",
     "Trend",
     "backtest",
+    "band_correction",
     "calibrate",
     "compare",
+    "correct_bands",
+    "corrected_forecaster",
     "doubts",
     "ensemble",
     "ensemble_forecaster",

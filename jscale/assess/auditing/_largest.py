@@ -7,7 +7,14 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import general, plural
-from jscale.assess.auditing._refit import RobustFit, Study, orthonormal, robust_fit, study_of
+from jscale.assess.auditing._refit import (
+    SPARE_RUNS,
+    RobustFit,
+    Study,
+    orthonormal,
+    robust_fit,
+    study_of,
+)
 from jscale.fit import Point, Posterior
 from jscale.runs import Runs
 
@@ -17,7 +24,6 @@ _LEAST = 3
 _SAME_BUDGET = 0.98
 """Compute over that of the smallest of the largest runs from which on a run counts among them: the
 runs of one budget differ by rounding."""
-_SPARE_RUNS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +118,7 @@ def largest_runs(fitted: Point | Posterior, table: Runs, *, by: str | None = Non
     study = study_of(fitted, table, by)
     compute = study.quantities.get("C")
     largest = None if compute is None else _largest(compute)
-    if compute is None or largest is None or (~largest).sum() < study.free.size + _SPARE_RUNS:
+    if compute is None or largest is None or (~largest).sum() < study.free.size + SPARE_RUNS:
         return _not_compared(study)
     fit = robust_fit(study, ~largest)
     if fit is None:

@@ -21,6 +21,8 @@ from jscale.fit.predictions import quantities
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs, select
 
+SPARE_RUNS = 6
+"""Runs beyond the parameters that a test needs."""
 TUNING = 1.345
 """Standard deviations at which the Huber score turns constant: 95% efficiency for normal errors."""
 _TO_STANDARD_DEVIATION = 1.4826

@@ -9,7 +9,7 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import listing
-from jscale.assess.auditing._refit import RobustFit, Study, robust_fit, study_of
+from jscale.assess.auditing._refit import SPARE_RUNS, RobustFit, Study, robust_fit, study_of
 from jscale.assess.auditing._wild import DRAWS, Regression, wild_tests
 from jscale.fit import Point, Posterior
 from jscale.runs import Runs
@@ -20,8 +20,6 @@ MATERIAL = 0.05
 """Share of the variance of the residuals that a finding explains, or could remove, at least. A
 smaller trend can be certain and still change nothing."""
 _DEGREE = 3
-_SPARE_RUNS = 6
-"""Runs beyond the parameters that a test needs."""
 _TREND = 0.7
 """Share of the range of a trend between its two ends from which on it rises or falls."""
 _SURFACE, _SURFACE_NAME = ("N", "D"), "N and D"
@@ -192,7 +190,7 @@ def lack_of_fit(fitted: Point | Posterior, table: Runs, *, by: str | None = None
     """
     study = study_of(fitted, table, by)
     fit = None
-    if len(study.data) >= study.free.size + _SPARE_RUNS:
+    if len(study.data) >= study.free.size + SPARE_RUNS:
         fit = robust_fit(study)
     trends = () if fit is None else _trends(study, fit)
     return LackOfFit(
@@ -232,7 +230,7 @@ def _polynomials(study: Study) -> dict[str, np.ndarray]:
         for name, values in study.quantities.items()
         if (coordinate := _coordinate(values)) is not None
     }
-    spare = len(study.data) - study.free.size - _SPARE_RUNS + _DEGREE
+    spare = len(study.data) - study.free.size - SPARE_RUNS + _DEGREE
     polynomials = {}
     for name, u in coordinates.items():
         degree = min(_DEGREE, len(np.unique(u)) - 1, spare)

@@ -4,10 +4,16 @@ from jscale.assess.backtesting._backtest import backtest
 from jscale.assess.backtesting._bands import BandCoverage
 from jscale.assess.backtesting._clusters import clusters
 from jscale.assess.backtesting._forecasters import (
+    SPARE_RUNS,
     Forecast,
     Forecaster,
+    fit_notes,
+    fit_settings,
+    forecaster_of,
     in_sample_band,
     inputs_at,
+    outcome_column,
+    priors_text,
     without_outcome,
 )
 from jscale.assess.backtesting._held_out import HeldOutRun
@@ -19,6 +25,7 @@ from jscale.assess.backtesting._windows import expanding_windows
 
 __all__ = [
     "MIN_EFFECTIVE",
+    "SPARE_RUNS",
     "Backtest",
     "BacktestedLaw",
     "BandCoverage",
@@ -34,8 +41,13 @@ __all__ = [
     "backtest",
     "clusters",
     "expanding_windows",
+    "fit_notes",
+    "fit_settings",
+    "forecaster_of",
     "in_sample_band",
     "inputs_at",
+    "outcome_column",
+    "priors_text",
     "score",
     "summarise",
     "without_outcome",

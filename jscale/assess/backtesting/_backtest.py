@@ -44,6 +44,7 @@ def backtest(
     table: Runs,
     *,
     errors: Any = None,
+    priors: Any = None,
     key: jax.Array,
     by: str = COMPUTE,
     cuts: int | Sequence[float] | None = None,
@@ -67,6 +68,7 @@ def backtest(
         laws: a declared law or several, each fitted separately; or :class:`Forecaster` objects.
         table: validated runs.
         errors: error model of the laws, as for :func:`jscale.fit.posterior`; None for the default.
+        priors: of parameters of the laws and of the error model, likewise.
         key: a JAX random key; the same key gives the same bytes.
         by: column of numbers that orders the runs, "compute" for ``C``.
         cuts: how many, evenly spaced from 40% to 80% of the runs (one: 60%); or the shares of the
@@ -115,13 +117,14 @@ def backtest(
         raise JscaleError(
             f"must be one of {enumerated(SAMPLERS)}, not {shown(sampler)}", argument="sampler"
         )
-    forecasters = _forecasters(laws, errors=errors, sampler=sampler, draws=draws)
+    forecasters = _forecasters(laws, errors=errors, priors=priors, sampler=sampler, draws=draws)
     outcome = _outcome(forecasters, table)
     splits = _splits(
         table, forecasters, key, by=by, cuts=cuts, train_below=train_below, leave_out=leave_out,
         folds=folds,
     )  # fmt: skip
     known = Observed(table, outcome, splits.column)
+    has_logs = bool((outcome[table.kept] > 0).all())
     cluster, labels = clusters(table, cluster)
 
     job = {
@@ -147,7 +150,7 @@ def backtest(
                 forecasts.append(_from_arrays(arrays))
                 rows += held_out_runs(forecaster.name, known, split, forecasts[-1])
                 bar.advance(1)
-            notes += _fit_notes(forecaster, forecasts)
+            notes += _fit_notes(forecaster, forecasts, has_logs=has_logs)
 
     results = tuple(_law_result(each.name, rows, labels) for each in forecasters)
     for each in results:
@@ -258,7 +261,9 @@ def _from_arrays(arrays: Arrays) -> Forecast:
     return Forecast(arrays["draws"], notes)
 
 
-def _fit_notes(forecaster: Forecaster, forecasts: Sequence[Forecast]) -> list[Note]:
+def _fit_notes(
+    forecaster: Forecaster, forecasts: Sequence[Forecast], *, has_logs: bool
+) -> list[Note]:
     """The notes of all fits of a forecaster, one of each code, with the number of its fits."""
     by_code: dict[str, list[Note]] = {}
     for forecast in forecasts:
@@ -275,6 +280,14 @@ def _fit_notes(forecaster: Forecaster, forecasts: Sequence[Forecast]) -> list[No
     if invalid:
         message = f"{forecaster.name}: {invalid:,} draws are not finite and are left out"
         notes.append(Note("draws-not-finite", "warning", message, {"count": invalid}))
+    negative = sum(int(np.sum(forecast.draws <= 0)) for forecast in forecasts)
+    if negative and has_logs:
+        share = negative / sum(forecast.draws.size for forecast in forecasts)
+        message = (
+            f"{forecaster.name}: {negative:,} draws ({share:.2g} of them) are 0 or below and have "
+            "no logarithm: scores of log losses leave them out, bands hold them"
+        )
+        notes.append(Note("draws-not-positive", "info", message, {"count": negative}))
     return notes
 
 
@@ -289,5 +302,7 @@ def _law_result(name: str, rows: Sequence[HeldOutRun], labels: np.ndarray) -> Ba
 
 
 def _cut(table: Runs, split: Split) -> Cut:
-    compute = float(table["C"][split.training].max()) if "C" in table else float("nan")
-    return Cut(split.label, int(split.training.sum()), int(split.held_out.sum()), compute)
+    compute = table["C"][split.training] if "C" in table else np.array([np.nan])
+    known = compute[~np.isnan(compute)]
+    largest = float(known.max()) if known.size else float("nan")
+    return Cut(split.label, int(split.training.sum()), int(split.held_out.sum()), largest)

@@ -14,7 +14,7 @@ from jscale.fit.objective import pad, padded_size
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
-_SPARE_RUNS = 2
+SPARE_RUNS = 2
 """Runs beyond the number of parameters: one for the scale of the errors, one that is left."""
 _STARTS = 16
 _CHAINS = 2
@@ -97,12 +97,13 @@ class Forecaster:
         return () if self.law is None else select(table, self.law).notes
 
 
-def forecaster_of(law: Any, *, errors: Any, sampler: str, draws: int) -> Forecaster:
+def forecaster_of(law: Any, *, errors: Any, priors: Any, sampler: str, draws: int) -> Forecaster:
     """The forecaster of a law by its posterior; a forecaster is returned as it is.
 
     Args:
         law: a declared law or a forecaster.
         errors: error model, or None for the default.
+        priors: of parameters, or None for the default ones.
         sampler: of the posterior.
         draws: of the posterior, rounded down to a whole number in each chain.
 
@@ -112,10 +113,7 @@ def forecaster_of(law: Any, *, errors: Any, sampler: str, draws: int) -> Forecas
     if isinstance(law, Forecaster):
         return law
     record = describe(law)
-    settings: dict[str, Any] = {} if errors is None else {"errors": errors}
-    settings |= {"sampler": sampler, "chains": _CHAINS, "draws": draws // _CHAINS}
-    if sampler == "nuts":
-        settings["warmup"] = _WARMUP
+    settings = fit_settings(sampler, draws, errors=errors, priors=priors)
 
     def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:
         fit_key, new_key = jax.random.split(key)
@@ -125,19 +123,50 @@ def forecaster_of(law: Any, *, errors: Any, sampler: str, draws: int) -> Forecas
         inputs = {name: pad(column, size) for name, column in inputs_at(law, new).items()}
         columns = {name: pad(new[name], size) for name in new}
         losses = fit.predict(posterior, inputs, key=new_key, columns=columns)
-        return Forecast(losses[:, : len(new)], _fit_notes(law, training, posterior))
+        return Forecast(losses[:, : len(new)], fit_notes(law, training, posterior))
 
     return Forecaster(
         name=record.name,
         forecast=forecast,
-        column=record.output.column or "loss",
-        least_runs=len(record.parameters) + _SPARE_RUNS,
+        column=outcome_column(law),
+        least_runs=len(record.parameters) + SPARE_RUNS,
         law=law,
-        settings={"sampler": sampler, "draws": draws, "errors": str(errors)},
+        settings={
+            "sampler": sampler,
+            "draws": draws,
+            "errors": str(errors),
+            **({} if priors is None else {"priors": priors_text(priors)}),
+        },
     )
 
 
-def _fit_notes(law: LawFunction, training: Runs, posterior: fit.Posterior) -> tuple[Note, ...]:
+def fit_settings(sampler: str, draws: int, **model: Any) -> dict[str, Any]:
+    """Arguments of :func:`jscale.fit.posterior` for one forecast; those that are None left out."""
+    settings = {name: value for name, value in model.items() if value is not None}
+    settings |= {"sampler": sampler, "chains": _CHAINS, "draws": draws // _CHAINS}
+    return settings if sampler != "nuts" else {**settings, "warmup": _WARMUP}
+
+
+def priors_text(priors: Any) -> str:
+    """Priors as text that tells jobs apart."""
+    if not isinstance(priors, Mapping):
+        return str(priors)
+    from jscale.fit.bayes.priors import written
+
+    def text(prior: Any) -> str:
+        leaves = [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(prior)]
+        is_plain = isinstance(prior, str | tuple | list)
+        return str(prior) if is_plain else f"{written(prior)} {leaves}"
+
+    return "; ".join(f"{name} = {text(prior)}" for name, prior in priors.items())
+
+
+def outcome_column(law: LawFunction) -> str:
+    """The column of what a law predicts."""
+    return describe(law).output.column or "loss"
+
+
+def fit_notes(law: LawFunction, training: Runs, posterior: fit.Posterior) -> tuple[Note, ...]:
     """Doubts about a fit; what is known of the table is noted elsewhere."""
     known = {note.code for note in select(training, law).notes}
     notes = [note for note in posterior.notes if note.code not in known and note.severity != "info"]
@@ -188,8 +217,8 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
     return Forecaster(
         name=f"{record.name}, in-sample RMS",
         forecast=forecast,
-        column=record.output.column or "loss",
-        least_runs=len(record.parameters) + _SPARE_RUNS,
+        column=outcome_column(law),
+        least_runs=len(record.parameters) + SPARE_RUNS,
         law=law,
         settings={"method": "in-sample RMS", "draws": draws},
     )
@@ -197,9 +226,8 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
 
 def inputs_at(law: LawFunction, new: Runs) -> dict[str, np.ndarray]:
     """The inputs of a law at runs without an outcome, each of shape (rows,)."""
-    column = describe(law).output.column or "loss"
-    outcome = np.ones(len(new))
-    return select(replace(new, columns={**new.columns, column: outcome}), law).inputs
+    columns = {**new.columns, outcome_column(law): np.ones(len(new))}
+    return select(replace(new, columns=columns), law).inputs
 
 
 def without_outcome(table: Runs, column: str) -> Runs:

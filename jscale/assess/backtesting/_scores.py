@@ -18,7 +18,8 @@ class Scores(NamedTuple):
     Attributes:
         quantiles: (7, rows) of the loss, at :data:`QUANTILES`.
         pit: (rows,) probability integral transform: share of the draws below the observed loss.
-        crps: (rows,) continuous ranked probability score of the log loss; NaN without a log.
+        crps: (rows,) continuous ranked probability score of the log loss; NaN without a log of what
+            is observed, or of half of the draws. Draws that have none are left out.
         crps_raw: (rows,) that of the loss itself.
         log_score: (rows,) log density of the observed log loss, nats; NaN without a log.
     """
@@ -51,8 +52,9 @@ def _score_run(draws: np.ndarray, observed: float) -> tuple[np.ndarray | float, 
     pit = float(below + up_to) / (2 * len(draws))
     crps_raw = fair_crps(draws, observed)
     crps = log_score = np.nan
-    if observed > 0 and draws[0] > 0:
-        log_draws, log_observed = np.log(draws), float(np.log(observed))
+    positive = draws[draws > 0]
+    if observed > 0 and len(positive) >= max(2, len(draws) / 2):
+        log_draws, log_observed = np.log(positive), float(np.log(observed))
         crps = fair_crps(log_draws, log_observed)
         log_score = log_density(log_draws, log_observed)
     return np.quantile(draws, QUANTILES), pit, crps, crps_raw, log_score

@@ -4,12 +4,22 @@ from jscale.assess.ensembles._candidates import candidates_of
 from jscale.assess.ensembles._correction import BandCorrection
 from jscale.assess.ensembles._ensemble import Ensemble, Member, ensemble
 from jscale.assess.ensembles._forecaster import ensemble_forecaster
+from jscale.assess.ensembles._single import (
+    CorrectedPosterior,
+    band_correction,
+    correct_bands,
+    corrected_forecaster,
+)
 
 __all__ = [
     "BandCorrection",
+    "CorrectedPosterior",
     "Ensemble",
     "Member",
+    "band_correction",
     "candidates_of",
+    "correct_bands",
+    "corrected_forecaster",
     "ensemble",
     "ensemble_forecaster",
 ]

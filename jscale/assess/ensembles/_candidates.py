@@ -38,10 +38,12 @@ class Candidate:
     Attributes:
         law: a declared law.
         errors: its error model.
+        priors: of parameters, in place of the default ones; None for none.
     """
 
     law: LawFunction
     errors: ErrorModel
+    priors: Any = None
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from jscale import fit
 from jscale._core.errors import JscaleError
 from jscale._core.jobs import Arrays
 from jscale.assess.backtesting import (
+    SPARE_RUNS,
     Needs,
     Split,
     clusters,
@@ -18,7 +19,13 @@ from jscale.assess.backtesting import (
     without_outcome,
 )
 from jscale.assess.ensembles._candidates import Candidate, is_enough
-from jscale.assess.ensembles._correction import PUBLIC_TABLES, BandCorrection, fit_correction
+from jscale.assess.ensembles._correction import (
+    ENSEMBLE,
+    BandCorrection,
+    Prior,
+    fit_correction,
+    of_public_tables,
+)
 from jscale.assess.ensembles._weights import Window, weights_of
 from jscale.fit import Posterior
 from jscale.fit.objective import padded_at_least
@@ -27,8 +34,6 @@ from jscale.runs import Runs, select
 
 CUTS = (0.5, 0.65, 0.8)
 """Shares of the runs, by compute, below which candidates are fitted to forecast the others."""
-SPARE_RUNS = 2
-"""Runs beyond the number of parameters that a fit needs."""
 
 
 def windows_of(candidates: Sequence[Candidate], table: Runs) -> tuple[Split, ...]:
@@ -58,6 +63,7 @@ def posterior_of(candidate: Candidate, table: Runs, key: jax.Array, draws: int) 
         table,
         key=key,
         errors=candidate.errors,
+        priors=candidate.priors,
         sampler="importance",
         chains=1,
         draws=draws,
@@ -116,6 +122,8 @@ def correction_from(
     candidate: Candidate,
     table: Runs,
     windows: Sequence[Split],
+    *,
+    prior: Prior = ENSEMBLE,
 ) -> BandCorrection:
     """The correction that the weighted forecasts of held-out runs call for.
 
@@ -127,9 +135,10 @@ def correction_from(
         candidate: any of them, for what is observed.
         table: all runs.
         windows: of the table.
+        prior: of the correction.
     """
     if not windows:
-        return PUBLIC_TABLES
+        return of_public_tables(prior)
     observed = _observed(candidate, table)
     column = next(name for name in ("C", "N", "D") if name in table)
     pit, decades = [], []
@@ -141,10 +150,10 @@ def correction_from(
             [each[j]["draws"][:count] for each, count in zip(fits, counts, strict=True)]
         )
         pit.append(score(draws, observed[window.held_out]).pit)
-        largest = table[column][window.training].max()
+        largest = np.nanmax(table[column][window.training])
         decades.append(np.log10(table[column][window.held_out] / largest))
     labels = np.concatenate([each.clusters for each in evidence])
-    return fit_correction(np.concatenate(pit), np.concatenate(decades), labels)
+    return fit_correction(np.concatenate(pit), np.concatenate(decades), labels, prior)
 
 
 def _observed(candidate: Candidate, table: Runs) -> np.ndarray:

@@ -5,10 +5,10 @@ from typing import Any
 import jax
 
 from jscale._core.text import enumerated
-from jscale.assess.backtesting import Forecast, Forecaster, inputs_at
+from jscale.assess.backtesting import SPARE_RUNS, Forecast, Forecaster, inputs_at
 from jscale.assess.ensembles._candidates import Candidate, candidates_of
 from jscale.assess.ensembles._ensemble import ensemble
-from jscale.assess.ensembles._evidence import SPARE_RUNS, columns_at
+from jscale.assess.ensembles._evidence import columns_at
 from jscale.fit.objective import padded_at_least
 from jscale.laws import describe
 from jscale.runs import Runs
