@@ -41,6 +41,11 @@ def noisy(predicted: np.ndarray, sizes: np.ndarray | float) -> np.ndarray:
     return predicted * np.exp(sizes * np.random.default_rng(0).normal(0, 1, len(predicted)))
 
 
+def errors_of(noise: _simulated.Noise) -> np.ndarray:
+    """4,000 draws, operation by operation: kinds share the programs of the distributions."""
+    return np.asarray(jax.vmap(noise.draw)(jax.random.split(KEY, 4000)))
+
+
 def test_every_kind_covers_where_its_assumptions_hold():
     result = assess.calibrate(LINE, line(), kinds=INDEPENDENT, targets="b", **SETTINGS)
     assert [row.kind for row in result.rows] == list(INDEPENDENT)
@@ -126,7 +131,7 @@ def test_noise_has_the_robust_size_of_the_residuals(kind):
     labels = np.repeat(np.arange(6), 5)
     with jax.enable_x64(True):
         noise = _simulated.noise_of(state, kind, labels, 0.5)
-        errors = np.asarray(jax.jit(jax.vmap(noise.draw))(jax.random.split(KEY, 4000)))
+        errors = errors_of(noise)
     size = np.median(np.abs(errors)) * 1.4826
     tolerance = 0.3 if kind in ("residuals", "unequal") else 0.03
     assert size == pytest.approx(point.scale * (30 / 28) ** 0.5, rel=tolerance)
@@ -140,7 +145,7 @@ def test_weights_are_inverse_variances():
     _, state = state_of(weights)
     with jax.enable_x64(True):
         noise = _simulated.noise_of(state, "normal", None, 0.0)
-        errors = np.asarray(jax.jit(jax.vmap(noise.draw))(jax.random.split(KEY, 2000)))
+        errors = errors_of(noise)
     assert errors[:, 0].std() / errors[:, -1].std() == pytest.approx(8.0, rel=0.1)
     settings = {**SETTINGS, "simulations": 400}
     result = assess.calibrate(

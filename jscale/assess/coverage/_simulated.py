@@ -99,6 +99,31 @@ def _neighbour_medians(sizes: np.ndarray, position: np.ndarray) -> np.ndarray:
     return medians
 
 
+def _static(labels: np.ndarray | None) -> tuple[int, ...] | None:
+    """Labels as a static argument of a program."""
+    return None if labels is None else tuple(labels.tolist())
+
+
+def _labels(static: tuple[int, ...] | None) -> np.ndarray | None:
+    """The labels of a static argument."""
+    return None if static is None else np.array(static)
+
+
+@program("kind", "labels", "shared")
+def _simulated_losses(
+    kind: str,
+    labels: tuple[int, ...] | None,
+    shared: float,
+    *,
+    arrays: tuple[Any, Any, Any],
+    predicted: jax.Array,
+    keys: jax.Array,
+) -> jax.Array:
+    """Losses (simulations, rows); ``arrays`` are the scale, sizes and residuals of the noise."""
+    noise = Noise(kind, *arrays, _labels(labels), shared)
+    return jax.vmap(lambda key: predicted * jnp.exp(noise.draw(key)))(keys)
+
+
 class SimulatedTables(NamedTuple):
     """Simulated tables and their fits.
 
@@ -122,9 +147,20 @@ def simulate_tables(
         The tables, and which of the ``simulations`` they are (simulations,).
     """
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(simulations))
-    predicted = jnp.asarray(state.linearization.predicted)
-    simulate = jax.jit(jax.vmap(lambda key: predicted * jnp.exp(noise.draw(key))))
-    losses = np.asarray(simulate(keys))
+    losses = np.asarray(
+        _simulated_losses(
+            noise.kind,
+            _static(noise.labels if noise.kind == "cluster" else None),
+            noise.shared,
+            arrays=(
+                jnp.asarray(noise.scale),
+                jnp.asarray(noise.sizes),
+                jnp.asarray(noise.residuals),
+            ),
+            predicted=jnp.asarray(state.linearization.predicted),
+            keys=keys,
+        )
+    )
     free, converged = _refit_tables(state, losses, checkpoint)
     return SimulatedTables(losses[converged], free[converged], keys[converged]), converged
 
@@ -210,46 +246,67 @@ class NestedBootstrap:
         """Refits of one batch."""
         return chunk_for(self.state.fit_data.loss.shape[0])
 
-    def batch_maker(self) -> Callable[..., Batch]:
-        """The function that makes a batch of refits, compiled.
+    def batch(
+        self, tables: SimulatedTables, predicted: np.ndarray, first: int, count: int
+    ) -> Batch:
+        """The refits from number ``first`` on, of which ``count`` are solved.
 
-        Keys, losses, predictions and free vectors of all tables, and the number of the first refit
-        → a batch.
+        ``predicted`` are the losses (simulations, rows) by the laws fitted to the tables.
         """
-        state, draws, size = self.state, self.draws, self.chunk
-        on_log = state.objective.on == "log"
-        resample = partial(
-            resampler,
+        state, (_, rows) = self.state, tables.losses.shape
+        numbers = first + np.arange(self.chunk)
+        table = np.minimum(numbers // self.draws, len(tables.losses) - 1)
+        weights, observed = _resampled(
             self.kind,
-            objective=state.objective,
-            parameters=state.linearization.jacobian.shape[1],
-            labels=self.labels,
-            multipliers="rademacher",
-            sizes=state.sizes,
+            state.objective,
+            _static(self.labels),
+            state.linearization.jacobian.shape[1],
+            sizes=None if state.sizes is None else jnp.asarray(state.sizes),
+            base=jnp.ones(rows) if state.weights is None else jnp.asarray(state.weights),
+            keys=tables.keys[table],
+            numbers=jnp.asarray(numbers % self.draws),
+            losses=jnp.asarray(tables.losses[table]),
+            predicted=jnp.asarray(predicted[table]),
         )
-        n_rows = state.fit_data.loss.shape
-        base = jnp.ones(n_rows) if state.weights is None else jnp.asarray(state.weights)
+        return Batch(weights, observed, jnp.asarray(tables.free[table]), jnp.asarray(count))
 
-        @jax.jit
-        def make(
-            keys: jax.Array, losses: jax.Array, predicted: jax.Array, free: jax.Array, first: Any
-        ) -> Batch:
-            number = first + jnp.arange(size)
-            table = jnp.minimum(number // draws, len(losses) - 1)
 
-            def one(i: jax.Array, number: jax.Array) -> tuple[jax.Array, jax.Array]:
-                draw = resample(losses[i], predicted[i])
-                weights, observed = draw(jax.random.fold_in(keys[i], number % draws))
-                weights = base if weights is None else base * weights
-                if observed is None:
-                    observed = jnp.log(losses[i]) if on_log else losses[i]
-                return weights, observed
+@program("kind", "objective", "labels", "parameters")
+def _resampled(
+    kind: str,
+    objective: Objective,
+    labels: tuple[int, ...] | None,
+    parameters: int,
+    *,
+    sizes: jax.Array | None,
+    base: jax.Array,
+    keys: jax.Array,
+    numbers: jax.Array,
+    losses: jax.Array,
+    predicted: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Weights and observations (refits, rows) of refits of tables (refits, rows)."""
 
-            weights, observed = jax.vmap(one)(table, number)
-            remaining = jnp.maximum(len(losses) * draws - first, 0)
-            return Batch(weights, observed, free[table], jnp.minimum(remaining, size))
+    def one(
+        key: jax.Array, number: jax.Array, losses: jax.Array, predicted: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        draw = resampler(
+            kind,
+            losses,
+            predicted,
+            objective=objective,
+            parameters=parameters,
+            labels=_labels(labels),
+            multipliers="rademacher",
+            sizes=sizes,
+        )
+        weights, observed = draw(jax.random.fold_in(key, number))
+        weights = base if weights is None else base * weights
+        if observed is None:
+            observed = jnp.log(losses) if objective.on == "log" else losses
+        return weights, observed
 
-        return make
+    return jax.vmap(one)(keys, numbers, losses, predicted)
 
 
 @program("law", "objective")
@@ -282,13 +339,11 @@ def bootstrap_tables(
     state, size = job.state, job.chunk
     shape = (len(tables.losses), job.draws)
     total = len(tables.losses) * job.draws
-    make = job.batch_maker()
     starts = jnp.asarray(tables.free)
-    predicted = _predicted(state.law, state.objective, state.fit_data, starts)
-    arrays = (tables.keys, jnp.asarray(tables.losses), predicted, starts)
+    predicted = np.asarray(_predicted(state.law, state.objective, state.fit_data, starts))
 
     def refit(first: int, count: int) -> Arrays:
-        free, converged = _solve_batch(state, make(*arrays, jnp.asarray(first)), count)
+        free, converged = _solve_batch(state, job.batch(tables, predicted, first, count), count)
         # Of one shape, so that it is compiled once.
         padded = jnp.asarray(np.resize(free, (size, free.shape[1])))
         params = params_at(state.law, state.objective, state.fit_data, padded)
