@@ -3,24 +3,36 @@
 import gzip
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from jscale import assess, fit, laws
+from jscale import JscaleError, assess, fit, laws
 from jscale._core.notes import Note
 from jscale._core.scope import float64
-from jscale.cli.support import ensembles
-from jscale.cli.support.forecasts import quantile_key
-from jscale.cli.support.points import at_example
+from jscale.cli.forecasting import ensembles
+from jscale.cli.forecasting.forecasts import quantile_key
+from jscale.cli.forecasting.points import at_example
 from tests.cli.tables import SHORT, write_table
 from tests.cli.test_bad_input import rejected
 
 HOFFMANN = ("--params", "hoffmann2022")
 FAR, INSIDE = "N=70B,D=1.4T", "N=1e9,D=3e10"
 QUANTILES = ("q025", "q05", "q10", "q50", "q90", "q95", "q975")
+
+
+@pytest.fixture(autouse=True)
+def uncorrected(monkeypatch, request) -> None:
+    """Bands of one law stay as they are, without forecasts of held-out runs."""
+
+    def correct_bands(posterior, table=None, **settings):
+        return assess.CorrectedPosterior(posterior, assess.BandCorrection())
+
+    if "for_real" not in request.node.name:
+        monkeypatch.setattr(assess, "correct_bands", correct_bands)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +44,7 @@ def test_json_of_a_posterior(answer, sampled, posterior, tmp_path: Path):
     out = tmp_path / "forecast.json"
     options = ("--at", FAR, "--at", INSIDE, "--seed", 5, "--out", out)
     printed = answer("predict", "--posterior", sampled.file, *options)
-    assert set(printed) == {"law", "rows", "notes"}
+    assert set(printed) == {"law", "rows", "notes", "correction"}
     assert printed["law"] == "chinchilla"
     far, inside = printed["rows"]
     assert far["at"] == {"N": 7e10, "D": 1.4e12}
@@ -54,6 +66,34 @@ def test_json_of_a_posterior(answer, sampled, posterior, tmp_path: Path):
     assert note["severity"] == "warning"
     assert note["message"].startswith("1 of 2 rows beyond the runs: ")
     assert json.loads(out.read_text()) == printed
+
+
+def test_a_correction_of_one_law_for_real(answer, jscale, sampled):
+    options = ("--posterior", sampled.file, "--at", FAR, "--seed", 5)
+    wide, plain = (answer("predict", *options, *more) for more in ((), ("--no-correction",)))
+    assert "correction" not in plain
+    assert wide["correction"]["held_out"] > 0
+    assert wide["correction"]["drift"] == 0.007
+    (note,) = [note for note in wide["notes"] if note["code"] == "corrected-bands"]
+    assert f"by {wide['correction']['edge']:.2f} at the edge of the runs" in note["message"]
+    widths = [each["rows"][0]["q90"] - each["rows"][0]["q10"] for each in (wide, plain)]
+    assert widths[0] > 0.9 * wide["correction"]["decade"] * widths[1]
+    text = " ".join(jscale("predict", *options).stdout.split())
+    assert "Bands are multiplied by " in text
+    assert "--no-correction leaves bands as they are." in text
+    plain_text = " ".join(jscale("predict", *options, "--no-correction").stdout.split())
+    assert "Bands are not corrected by held-out runs (--no-correction)." in plain_text
+
+
+def test_bands_that_cannot_be_corrected_say_so(answer, sampled, monkeypatch):
+    def refuse(posterior, table=None, **settings):
+        raise JscaleError("it holds no runs")
+
+    monkeypatch.setattr(assess, "correct_bands", refuse)
+    printed = answer("predict", "--posterior", sampled.file, "--at", INSIDE)
+    (note,) = [note for note in printed["notes"] if note["code"] == "not-corrected"]
+    assert note["message"] == "bands are not corrected: it holds no runs"
+    assert "correction" not in printed
 
 
 def test_the_seed_determines_the_noise(answer, sampled):
@@ -174,8 +214,16 @@ def test_a_law_with_many_inputs_for_people(jscale):
 
 
 def test_a_posterior_of_another_law_says_how_to_name_it(
-    jscale, answer, table: Path, tmp_path: Path
+    jscale, answer, table: Path, posterior, tmp_path: Path, monkeypatch
 ):
+    def sampled_before(law, *_, **__) -> fit.Posterior:
+        """The draws of the parameters that the law has, without the sampler."""
+        names = laws.describe(law).parameter_names
+        kept = {name: posterior.draws[name] for name in names}
+        summary = {name: row for name, row in posterior.summary.items() if name != "E"}
+        return replace(posterior, law=law, draws=kept, summary=summary)
+
+    monkeypatch.setattr(fit, "posterior", sampled_before)
     file = tmp_path / "posterior.nc"
     answer("sample", table, *SHORT, "--fix", "E=1.69", "--out", file)
     rejected(jscale("predict", "--posterior", file, "--at", FAR), "give the --law, --fix and --tie")
@@ -298,7 +346,7 @@ def test_an_ensemble_for_real(answer, table: Path, tmp_path: Path):
     assert set(values["weights"]) == {"chinchilla, student", "coupled, student"}
     assert sum(values["weights"].values()) == pytest.approx(1.0)
     assert sum(values["laws"].values()) == pytest.approx(1.0)
-    assert printed["law"] == ", ".join(values["laws"])
+    assert printed["law"] == " + ".join(values["laws"])
     assert values["windows"] > 0
     assert values["held_out"] > 10
     (row,) = printed["rows"]
