@@ -305,7 +305,7 @@ class ByLogSteps:
 
     def columns(self, rows: np.ndarray) -> tuple[jax.Array, ...]:
         """An array for each argument, of a size that laws share."""
-        return tuple(filled(dict(enumerate(rows.T)), "float64").values())
+        return tuple(filled(dict(zip(self.names, rows.T, strict=True)), "float64").values())
 
     def rows(self, *columns: jax.Array) -> list[np.ndarray]:
         """The columns as arrays (sets, moves)."""
