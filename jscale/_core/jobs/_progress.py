@@ -3,6 +3,8 @@
 import threading
 from types import TracebackType
 
+from jscale._core.text import human
+
 
 class Progress:
     """A progress bar on stderr, drawn only when ``visible``; a context manager.
@@ -11,10 +13,11 @@ class Progress:
         total: units of work.
         label: text beside the bar.
         visible: whether to draw it.
+        unit: what is counted; with it, the bar shows how many a second are done.
     """
 
-    def __init__(self, total: int, label: str, visible: bool) -> None:
-        self._total, self._label, self._visible = total, label, visible
+    def __init__(self, total: int, label: str, visible: bool, unit: str | None = None) -> None:
+        self._total, self._label, self._visible, self._unit = total, label, visible, unit
         self._lock = threading.Lock()
         self._bar = None
 
@@ -24,15 +27,17 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
-            columns = (
+            columns = [
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-            )
+            ]
+            if self._unit is not None:
+                columns[2] = TextColumn("{task.fields[rate]}")
             self._bar = Bar(*columns, console=Console(stderr=True))
             self._bar.start()
-            self._task = self._bar.add_task(self._label, total=self._total)
+            self._task = self._bar.add_task(self._label, total=self._total, rate="")
         return self
 
     def __exit__(
@@ -49,3 +54,7 @@ class Progress:
         if self._bar is not None:
             with self._lock:
                 self._bar.advance(self._task, count)
+                speed = self._bar.tasks[0].speed
+                if self._unit is not None and speed is not None:
+                    rate = f"{human(speed)} {self._unit}/s"
+                    self._bar.update(self._task, rate=rate)

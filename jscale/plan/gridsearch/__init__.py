@@ -1,9 +1,17 @@
-"""Functions over many draws and points: broadcast inside JAX, or in chunks outside of it."""
+"""Grid search, and functions over many draws and points in chunks.
+
+:func:`grid` searches a grid of any size on all devices. :func:`over_draws` and :func:`in_chunks`
+evaluate a function at every draw and point: inside JAX, or in chunks outside of it.
+"""
 
 from jscale.plan.gridsearch._broadcast import over_draws
 from jscale.plan.gridsearch._chunks import in_chunks
+from jscale.plan.gridsearch._grid import grid
+from jscale.plan.gridsearch._result import GridResult
 
 __all__ = [
+    "GridResult",
+    "grid",
     "in_chunks",
     "over_draws",
 ]

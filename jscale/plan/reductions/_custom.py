@@ -52,6 +52,9 @@ class Custom(Reduction):
         self._init, self._update, self._merge = init, update, merge
         self.name = name
 
+    def __repr__(self) -> str:
+        return f"Custom(name={self.name!r})"
+
     def init(self, space: Space) -> State:
         """The user's first state."""
         del space
@@ -72,11 +75,9 @@ class Custom(Reduction):
         return _arrays(self._merge(first, second))
 
     def finish(self, state: State, grid: GridView) -> Reduced:
-        """The last state; dimensions are named after the arrays."""
+        """The last state."""
         del grid
-        shapes = {array.shape for array in state.values()}
-        dims = tuple(f"dim_{i}" for i in range(len(max(shapes, key=len))))
-        return Reduced(self.name, dims if len(shapes) == 1 else (), state)
+        return Reduced(self.name, (), state)
 
 
 def _arrays(state: Arrays) -> State:

@@ -83,7 +83,7 @@ class Quantiles(Reduction):
     def update(self, tile: Tile) -> dict[str, jax.Array]:
         """The quantiles of the tile."""
         (axis,) = tile.space.axes_of((self.over,))
-        values = tile.values[self.quantity or next(iter(tile.values))]
+        values = tile.quantity(self.quantity)
         counted = jnp.broadcast_to(tile.counted, values.shape)
         ordered = jnp.sort(jnp.where(counted, values, jnp.inf), axis=axis)
         count = jnp.sum(counted, axis=axis, keepdims=True, dtype=jnp.int32)
@@ -234,7 +234,7 @@ class Histogram(Reduction):
 
     def update(self, tile: Tile) -> dict[str, jax.Array]:
         """The counts of the tile; the first is of the points below, the last of those above."""
-        values = tile.values[self.quantity or next(iter(tile.values))]
+        values = tile.quantity(self.quantity)
         edges = jnp.asarray(self.edges, values.dtype)
         place = jnp.searchsorted(edges, values, side="right")
         place = jnp.where(values == edges[-1], len(self.edges) - 1, place)

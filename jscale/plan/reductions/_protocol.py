@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,13 +27,15 @@ class Tile:
 
     Attributes:
         space: the grid.
-        values: quantity → its values; infeasible points of the objective are infinite. It is NaN
-            where the objective is and ``clean`` is False.
+        objective: name of the quantity that is minimised.
+        values: quantity → its values. The objective is infinite at infeasible points; it may be NaN
+            for reductions that take that.
         feasible: points where the constraints hold and every quantity is a number below infinity.
         inside: points of the grid; False for those that fill the last tile up.
     """
 
     space: Space
+    objective: str
     values: Mapping[str, jax.Array]
     feasible: jax.Array
     inside: jax.Array
@@ -42,19 +45,42 @@ class Tile:
         """The feasible points of the grid."""
         return self.feasible & self.inside
 
-    def row_minima(self, name: str) -> jax.Array:
-        """The smallest value of each row (rows,), in the order of the rows."""
-        return row_minima(self.space, self.values[name])
+    def quantity(self, name: str | None) -> jax.Array:
+        """The values of a quantity; of the objective for None."""
+        return self.values[self.objective if name is None else name]
+
+    def row_minima(self) -> jax.Array:
+        """The smallest objective of each row (rows,), in the order of the rows."""
+        return row_minima(self.space, self.quantity(None))
+
+
+def along(
+    reducer: Callable[..., jax.Array], values: jax.Array, axes: Sequence[int], **options: Any
+) -> jax.Array:
+    """``reducer`` along axes, which stay with one entry; the last axis first.
+
+    XLA reduces the last axis twice as fast as several at once. What comes out is computed once and
+    not again wherever it is used.
+    """
+    last = values.ndim - 1
+    for some in ([a for a in axes if a == last], [a for a in axes if a != last]):
+        if some:
+            reduced = reducer(values, axis=tuple(some), keepdims=True, **options)
+            values = lax.optimization_barrier(reduced)
+    return values
 
 
 def row_minima(space: Space, values: jax.Array) -> jax.Array:
     """The minimum of each row (rows,) of the values of a tile."""
+    if space.row[-1] == space.tile[-1]:
+        values = along(jnp.min, values, (len(space.tile) - 1,))
+
     shape: list[int] = []
     reduced: list[int] = []
-    for rows, entries in zip(space.rows, space.row, strict=True):
+    for rows, entries, count in zip(space.rows, space.row, values.shape, strict=True):
         if rows > 1 or entries == 1:
             shape.append(rows)
-        if entries > 1:
+        if entries > 1 and count > 1:
             reduced.append(len(shape))
             shape.append(entries)
     return jnp.min(values.reshape(shape), axis=tuple(reduced)).ravel()
@@ -67,12 +93,14 @@ class Place:
     Attributes:
         space: the grid.
         start: first entry of the tile along each axis.
+        objective: name of the quantity that is minimised.
         evaluate: rows of the tile, by number → quantity → values (rows, points of a row), infinite
             where infeasible, and the points' indices, -1 outside the grid.
     """
 
     space: Space
     start: tuple[int, ...]
+    objective: str
     evaluate: Callable[[np.ndarray], tuple[dict[str, np.ndarray], np.ndarray]]
 
 

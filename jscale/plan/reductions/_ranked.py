@@ -67,7 +67,7 @@ class Top(Reduction):
 
     def update(self, tile: Tile) -> dict[str, jax.Array]:
         """The minimum of every row."""
-        return {"minima": tile.row_minima(next(iter(tile.values)))}
+        return {"minima": tile.row_minima()}
 
     def fold(self, state: State, part: State, place: Place) -> State:
         """Evaluate the rows that may hold one of the best points."""
@@ -123,7 +123,7 @@ class Best(Reduction):
 
     def update(self, tile: Tile) -> dict[str, jax.Array]:
         """The minimum of every row."""
-        return {"minima": tile.row_minima(next(iter(tile.values)))}
+        return {"minima": tile.row_minima()}
 
     def fold(self, state: State, part: State, place: Place) -> State:
         """Evaluate the rows whose minimum is smaller, or as small and of two points."""
@@ -173,7 +173,7 @@ def _fold(state: State, minima: np.ndarray, place: Place, k: int) -> State:
         if not may.any():
             break
         values, indices = place.evaluate(batch[may])
-        objective = next(iter(values.values())).ravel()
+        objective = values[place.objective].ravel()
         flat = indices.ravel()
         keep = (objective <= last[0]) & (objective < np.inf) & (flat >= 0)
         state = _keep(state, objective[keep], flat[keep], k)

@@ -62,7 +62,10 @@ class Reduced:
         """
         import xarray
 
-        variables = {name: (self.dims, array) for name, array in self.values.items()}
+        variables = {}
+        for name, array in self.values.items():
+            own = tuple(f"{name}_{i}" for i in range(np.ndim(array)))
+            variables[name] = (self.dims if np.ndim(array) == len(self.dims) else own, array)
         return xarray.Dataset(variables, dict(self.coords), dict(self.attrs))
 
     def to_pandas(self) -> "pandas.DataFrame":

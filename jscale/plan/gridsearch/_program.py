@@ -1,0 +1,345 @@
+"""The compiled programs of a grid: one reduces a tile on every device, one evaluates rows."""
+
+import functools
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jscale._core.scope import default_settings, float64
+from jscale.plan.gridsearch._axes import Axis
+from jscale.plan.gridsearch._quantities import Quantity, at_a_point
+from jscale.plan.reductions import Reduction, Space, Tile
+
+DType = Literal["float32", "float64"]
+Fields = tuple[dict[str, Any], ...]
+"""The values of every axis: name → (entries, …)."""
+Shapes = tuple[tuple[tuple[tuple[str, tuple[int, ...]], ...], ...], tuple[str, ...]]
+"""The names and shapes of the values of every axis, and the names of the constants."""
+NAN = "nan"
+"""Key of the number of NaN values of the objective in a tile."""
+
+_AXIS = "tiles"
+_ROWS = 16
+"""Rows that one call of the row program can evaluate."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """All that a compiled program depends on except numbers; hashable.
+
+    Attributes:
+        space: the grid and its tiles.
+        quantities: what is computed, the objective first.
+        constraints: that make a point feasible.
+        reductions: what is collected.
+        dtype: of the computation.
+    """
+
+    space: Space
+    quantities: tuple[Quantity, ...]
+    constraints: tuple[Quantity, ...]
+    reductions: tuple[Reduction, ...]
+    dtype: DType
+
+    @property
+    def takes_nan(self) -> bool:
+        """Whether a tile may be reduced before its NaN values are made infinite."""
+        return all(reduction.takes_nan for reduction in self.reductions)
+
+    def precision(self) -> AbstractContextManager[None]:
+        """The scope of the computation, for one thread."""
+        return float64() if self.dtype == "float64" else _Float32()
+
+
+class _Float32:
+    """A scope in which JAX computes in float32."""
+
+    def __enter__(self) -> None:
+        self._scopes = (default_settings(), jax.enable_x64(False))
+        for scope in self._scopes:
+            scope.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        for scope in reversed(self._scopes):
+            scope.__exit__(*error)
+
+
+def evaluate(
+    design: Design, shape: Sequence[int], fields: Fields, constants: Mapping[str, Any]
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """Every quantity and whether the constraints hold, at all points of a block.
+
+    Each axis is one ``vmap``: what depends on one axis alone is computed once for its entries, and
+    only sums and products of such terms at every point.
+
+    Args:
+        design: of the grid.
+        shape: of the block.
+        fields: of the entries of the block.
+        constants: the parameters that are single numbers.
+    """
+
+    def point(fields: Fields, constants: Mapping[str, Any]) -> Any:
+        values = dict(constants)
+        for entry in fields:
+            values |= entry
+        return at_a_point(design.quantities, design.constraints, values)
+
+    for axis in reversed(range(len(shape))):
+        axes = tuple(0 if other == axis else None for other in range(len(shape)))
+        point = jax.vmap(point, in_axes=(axes, None))
+    return point(fields, constants)
+
+
+def _tile(
+    design: Design, fields: Fields, constants: Mapping[str, Any], start: jax.Array, clean: bool
+) -> dict[str, dict[str, jax.Array]]:
+    """What the reductions need of the tile at ``start``."""
+    space = design.space
+    values, holds = evaluate(design, space.tile, _slice(fields, start, space.tile), constants)
+    inside = jnp.asarray(True)
+    for axis, (size, padded) in enumerate(zip(space.sizes, space.padded, strict=True)):
+        if padded > size:
+            entries = start[axis] + lax.broadcasted_iota(
+                jnp.int32, [n if a == axis else 1 for a, n in enumerate(space.tile)], axis
+            )
+            inside = inside & (entries < size)
+
+    objective = design.quantities[0].name
+    if clean:
+        values = lax.optimization_barrier(values)
+    masked = _masked(values, holds, objective, clean)
+    if clean:
+        # Several reductions read them, and have to read the very same numbers.
+        masked = lax.optimization_barrier(masked)
+    inside = jnp.broadcast_to(inside, space.tile)
+    tile = Tile(space, objective, masked, masked[objective] < jnp.inf, inside)
+    parts = {each.name: each.update(tile) for each in design.reductions}
+    if clean:
+        nan = jnp.isnan(values[objective]) & holds & inside
+        parts[NAN] = {NAN: jnp.sum(nan, dtype=jnp.int32)}
+    return parts
+
+
+def _masked(
+    values: dict[str, jax.Array], holds: jax.Array, objective: str, clean: bool
+) -> dict[str, jax.Array]:
+    """The values with an infinite objective at infeasible points; NaN stays unless ``clean``."""
+    feasible = holds
+    if clean:
+        for value in values.values():
+            feasible = feasible & (value < jnp.inf)
+    return {**values, objective: jnp.where(feasible, values[objective], jnp.inf)}
+
+
+def _slice(fields: Fields, start: jax.Array, block: Sequence[int]) -> Fields:
+    """The entries of a block."""
+    return tuple(
+        {
+            name: lax.dynamic_slice_in_dim(array, start[axis], count)
+            for name, array in entries.items()
+        }
+        for axis, (entries, count) in enumerate(zip(fields, block, strict=True))
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def tile_program(design: Design, mesh: Mesh, clean: bool, shapes: Shapes) -> Any:
+    """The program that reduces one tile on every device of a mesh, compiled.
+
+    It takes the fields, the constants and the starts of the tiles (devices, axes), and returns for
+    every reduction its parts with a leading axis of devices.
+    """
+
+    def local(fields: Fields, constants: Mapping[str, Any], starts: jax.Array) -> Any:
+        parts = _tile(design, fields, constants, starts[0], clean)
+        return jax.tree.map(lambda part: part[None], parts)
+
+    everywhere, split = PartitionSpec(), PartitionSpec(_AXIS)
+    specs = (everywhere, everywhere, split)
+    mapped = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=split)
+    starts = jax.ShapeDtypeStruct(
+        (mesh.size, len(design.space.sizes)), jnp.int32, sharding=NamedSharding(mesh, split)
+    )
+    numbers = _structs(shapes, design.dtype, NamedSharding(mesh, everywhere))
+    # The call of a compiled program takes half as long as that of a jitted function.
+    return jax.jit(mapped).lower(*numbers, starts).compile(_options())
+
+
+def _shapes(fields: Fields, constants: Mapping[str, Any]) -> Shapes:
+    """The shapes of the numbers, hashable."""
+    entries = tuple(tuple((n, a.shape) for n, a in sorted(axis.items())) for axis in fields)
+    return entries, tuple(sorted(constants))
+
+
+def _structs(shapes: Shapes, dtype: DType, sharding: NamedSharding) -> tuple[Fields, Any]:
+    """The numbers, without their values, that a program takes."""
+
+    def struct(shape: tuple[int, ...]) -> Any:
+        return jax.ShapeDtypeStruct(shape, np.dtype(dtype), sharding=sharding)
+
+    fields = tuple({name: struct(shape) for name, shape in axis} for axis in shapes[0])
+    return fields, {name: struct(()) for name in shapes[1]}
+
+
+@functools.lru_cache(maxsize=64)
+def row_program(design: Design) -> Any:
+    """The program that evaluates rows on one device.
+
+    It takes the fields, the constants, the starts (rows, axes) of up to 16 rows and their number,
+    and returns quantity → (16, points of a row), infinite where infeasible.
+    """
+    objective = design.quantities[0].name
+    row = design.space.row
+
+    def one(fields: Fields, constants: Mapping[str, Any], start: jax.Array) -> Any:
+        values, holds = evaluate(design, row, _slice(fields, start, row), constants)
+        masked = _masked(values, holds, objective, clean=True)
+        feasible = masked[objective] < jnp.inf
+        return {name: jnp.where(feasible, value, jnp.inf).ravel() for name, value in masked.items()}
+
+    def rows(
+        fields: Fields, constants: Mapping[str, Any], starts: jax.Array, count: jax.Array
+    ) -> Any:
+        shapes = jax.eval_shape(one, fields, constants, starts[0])
+        empty = jax.tree.map(lambda s: jnp.zeros((_ROWS, *s.shape), s.dtype), shapes)
+
+        def step(number: jax.Array, results: Any) -> Any:
+            values = one(fields, constants, starts[number])
+            return jax.tree.map(lambda all_, row: all_.at[number].set(row), results, values)
+
+        return lax.fori_loop(0, count, step, empty)
+
+    return jax.jit(rows, compiler_options=_options())
+
+
+def _options() -> dict[str, str | bool] | None:
+    """One thread a program on a CPU: tiles run side by side, and none waits for parts of another.
+
+    The numbers then do not depend on the number of cores either.
+    """
+    return {"xla_cpu_multi_thread_eigen": False} if jax.default_backend() == "cpu" else None
+
+
+def device_mesh() -> Mesh:
+    """The devices of this process."""
+    return Mesh(np.asarray(jax.local_devices()), (_AXIS,))
+
+
+class Compiled:
+    """The programs of a grid with its numbers on the devices.
+
+    Args:
+        design: of the grid.
+        axes: with the numbers.
+        constants: the parameters that are single numbers.
+    """
+
+    def __init__(
+        self, design: Design, axes: Sequence[Axis], constants: Mapping[str, float]
+    ) -> None:
+        self.design, self.mesh = design, device_mesh()
+        numbers = tuple(
+            {name: _padded(array, count) for name, array in axis.numbers.items()}
+            for axis, count in zip(axes, design.space.padded, strict=True)
+        )
+        dtype = np.dtype(design.dtype)
+        cast = jax.tree.map(lambda x: np.asarray(x, dtype), (numbers, dict(constants)))
+        self._shapes = _shapes(*cast)
+        self._numbers = jax.device_put(cast, NamedSharding(self.mesh, PartitionSpec()))
+        self._local = jax.device_put(cast, self.mesh.devices.flat[0])
+
+    def reduce(self, tiles: Sequence[int]) -> list[dict[str, dict[str, np.ndarray]]]:
+        """What the reductions need of tiles, at most one a device, in order."""
+        parts = self._reduce(tiles, clean=not self.design.takes_nan)
+        if not self.design.takes_nan:
+            return parts
+        # A tile with NaN values is computed again without them.
+        dirty = [
+            any(np.isnan(a).any() for arrays in part.values() for a in arrays.values())
+            for part in parts
+        ]
+        if any(dirty):
+            cleaned = self._reduce(tiles, clean=True)
+            return [c if d else p for p, c, d in zip(parts, cleaned, dirty, strict=True)]
+        return parts
+
+    def _reduce(self, tiles: Sequence[int], clean: bool) -> list[dict[str, dict[str, np.ndarray]]]:
+        space = self.design.space
+        with self.design.precision():
+            starts = [space.tile_start(number) for number in tiles]
+            starts += starts[-1:] * (self.mesh.size - len(tiles))
+            program = tile_program(self.design, self.mesh, clean, self._shapes)
+            result = program(*self._numbers, np.asarray(starts, np.int32))
+            arrays = jax.tree.map(np.asarray, result)
+        return [jax.tree.map(lambda array, i=i: array[i], arrays) for i in range(len(tiles))]
+
+    def rows(self, starts: np.ndarray) -> dict[str, np.ndarray]:
+        """The quantities at rows: name → (rows, points of a row), infinite where infeasible."""
+        chunks = []
+        with self.design.precision():
+            program = row_program(self.design)
+            for begin in range(0, len(starts), _ROWS):
+                some = starts[begin : begin + _ROWS]
+                filled = np.zeros((_ROWS, starts.shape[1]), np.int32)
+                filled[: len(some)] = some
+                result = program(*self._local, filled, np.int32(len(some)))
+                chunks.append({name: np.asarray(a)[: len(some)] for name, a in result.items()})
+        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+    def digest(self) -> str:
+        """A hash of everything that the result depends on: the functions and all numbers."""
+        with self.design.precision():
+            start = np.zeros((self.mesh.size, len(self.design.space.sizes)), np.int32)
+            program = functools.partial(_tile, self.design, clean=True)
+            jaxpr = jax.make_jaxpr(program)(*self._local, start[0])
+        content = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(jaxpr)).encode())
+        for constant in (*jaxpr.consts, *jax.tree.leaves(self._local)):
+            content.update(np.asarray(constant).tobytes())
+        return content.hexdigest()
+
+
+def _padded(array: np.ndarray, count: int) -> np.ndarray:
+    """The entries with the last one repeated up to ``count``."""
+    return np.concatenate([array, np.repeat(array[-1:], count - len(array), axis=0)])
+
+
+def numbers_at_a_point(design: Design, axes: Sequence[Axis], constants: Mapping[str, Any]) -> float:
+    """The numbers that the largest intermediate result of a point has.
+
+    Raises:
+        JscaleError: a function fails or does not return one number.
+    """
+    block = tuple(min(axis.size, 2) for axis in axes)
+    fields = tuple(
+        {name: array[:count] for name, array in axis.numbers.items()}
+        for axis, count in zip(axes, block, strict=True)
+    )
+    with design.precision():
+        dtype = np.dtype(design.dtype)
+        cast = jax.tree.map(lambda x: np.asarray(x, dtype), (fields, dict(constants)))
+        jaxpr = jax.make_jaxpr(functools.partial(evaluate, design, block))(*cast)
+    return _largest(jaxpr.jaxpr) / np.prod(block)
+
+
+def _largest(jaxpr: Any) -> int:
+    """Numbers of the largest array of a jaxpr and of those inside it."""
+    largest = 1
+    for equation in jaxpr.eqns:
+        for variable in equation.outvars:
+            largest = max(largest, int(np.prod(getattr(variable.aval, "shape", ()))))
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    largest = max(largest, _largest(inner))
+    return largest

@@ -1,0 +1,157 @@
+"""Grid searches against brute force, on small random problems with ties, NaN and infinities."""
+
+import numpy as np
+import pytest
+
+from jscale import plan
+from jscale.plan import reductions
+from tests.plan.grid import problems
+
+PROBLEMS = 200
+REDUCE = (
+    reductions.Best(),
+    reductions.Top(9),
+    reductions.Count(),
+    reductions.Marginal(("b",)),
+    reductions.Moments(("a", "c")),
+    reductions.Front(("value", "cost")),
+    reductions.ProbabilityBest("c"),
+    reductions.Quantiles((0.0, 0.3, 1.0), "b"),
+    reductions.Histogram((0.0, 1.0, 3.0, 9.0)),
+)
+QUANTITIES = {"value": problems.value, "cost": problems.cost}
+
+
+def solve(table, **options):
+    settings = {"where": problems.allowed, "reduce": REDUCE, **options}
+    return plan.grid(QUANTITIES, problems.axes(table), **settings)
+
+
+@pytest.fixture(scope="module", params=[None, 13], ids=["one tile", "tiles of 13"])
+def solved(request):
+    """Every problem with its values (points, 2), infinite where infeasible, and its result.
+
+    Tiles of 13 points leave rests on every axis; there, one problem in four is enough.
+    """
+    step = 1 if request.param is None else 4
+    cases = []
+    for seed in range(0, PROBLEMS, step):
+        table = problems.tables(seed)
+        cases.append((problems.flat(table, 2), solve(table, tile=request.param)))
+    return cases
+
+
+def test_the_best_point(solved):
+    for values, result in solved:
+        first, second = np.sort(values[:, 0])[:2]
+        assert problems.index(result["best"]) == np.argmin(values[:, 0])
+        assert result["best"]["value"] == first
+        assert result["best"].attrs["tied"] == (first == second)
+
+
+def test_the_best_points(solved):
+    for values, result in solved:
+        expected = problems.best(values[:, 0], 9)
+        np.testing.assert_array_equal(problems.index(result["top"]), expected)
+        np.testing.assert_array_equal(result["top"]["value"], values[expected, 0])
+
+
+def test_the_front_of_two(solved):
+    for values, result in solved:
+        expected = problems.front(values)
+        np.testing.assert_array_equal(problems.index(result["front"]), expected)
+        np.testing.assert_array_equal(result["front"]["cost"], values[expected, 1])
+
+
+def test_counts(solved):
+    for values, result in solved:
+        feasible = values[:, 0][values[:, 0] < np.inf]
+        assert result["feasible"]["count"] == len(feasible)
+        below, *expected, above = [
+            np.sum((feasible >= low) & (feasible < high))
+            for low, high in ((-np.inf, 0), (0, 1), (1, 3), (3, 9), (9, np.inf))
+        ]
+        expected[-1] += np.sum(feasible == 9)
+        np.testing.assert_array_equal(result["histogram"]["count"], expected)
+        assert result["histogram"].attrs == {"below": below, "above": above - np.sum(feasible == 9)}
+
+
+def test_the_valley(solved):
+    for values, result in solved:
+        cells = values[:, 0].reshape(problems.SHAPE).transpose(1, 0, 2).reshape(7, -1)
+        lowest = cells.min(axis=1)
+        some = lowest < np.inf
+        valley = result["marginal"]
+        np.testing.assert_array_equal(valley["value"], np.where(some, lowest, np.nan))
+        place = valley["a"] * problems.SHAPE[2] + valley["c"]
+        np.testing.assert_array_equal(place[some], cells.argmin(axis=1)[some])
+
+
+def test_moments(solved):
+    for values, result in solved:
+        cells = values[:, 0].reshape(problems.SHAPE).transpose(1, 0, 2).reshape(7, -1)
+        moments = result["moments"]
+        for cell, mean, sd in zip(cells, moments["mean"], moments["sd"], strict=True):
+            points = cell[cell < np.inf]
+            expected = (points.mean(), points.std()) if len(points) else (np.nan, np.nan)
+            np.testing.assert_allclose((mean, sd), expected, rtol=1e-12, atol=1e-6)
+
+
+def test_quantiles(solved):
+    for values, result in solved:
+        cells = values[:, 0].reshape(problems.SHAPE)
+        for a, c in np.ndindex(6, 5):
+            points = cells[a, :, c][cells[a, :, c] < np.inf]
+            expected = np.quantile(points, (0, 0.3, 1)) if len(points) else np.full(3, np.nan)
+            np.testing.assert_allclose(result["quantiles"]["value"][:, a, c], expected, rtol=1e-14)
+
+
+def test_how_often_a_candidate_is_the_best(solved):
+    for values, result in solved:
+        draws = values[:, 0].reshape(-1, problems.SHAPE[2])
+        some = draws.min(axis=0) < np.inf
+        winners, counts = np.unique(draws.argmin(axis=0)[some], return_counts=True)
+        order = np.lexsort((winners, -counts))
+        best = result["probability_best"]
+        np.testing.assert_array_equal(best["a"] * 7 + best["b"], winners[order])
+        np.testing.assert_allclose(best["probability"], counts[order] / some.sum(), rtol=1e-15)
+        assert best.attrs["lost"] == np.sum(~some)
+
+
+def test_nan_is_counted_and_noted(solved):
+    seen = 0
+    for _, result in solved:
+        codes = {note.code: note for note in result.notes}
+        assert (result.nan > 0) == ("objective-nan" in codes)
+        seen += result.nan > 0
+    assert seen > len(solved) / 2
+
+
+def test_the_front_of_three():
+    quantities = {**QUANTITIES, "third": problems.third}
+    reduce = (reductions.Front(("cost", "value", "third")),)
+    for seed in range(60):
+        table = problems.tables(seed)
+        result = plan.grid(
+            quantities, problems.axes(table), where=problems.allowed, reduce=reduce, tile=70
+        )
+        values = problems.flat(table, 3)[:, [1, 0, 2]]
+        expected = problems.front(values)
+        np.testing.assert_array_equal(problems.index(result["front"]), expected)
+
+
+def test_values_that_are_reduced_without_being_stored():
+    """Without constraints the minima of rows come from one fused pass; NaN costs a second one."""
+    reduce = (reductions.Best(), reductions.Top(9))
+    for seed in range(60):
+        table = problems.tables(seed)
+        if seed % 2:
+            table = np.nan_to_num(table, nan=3.0)
+        result = plan.grid(problems.value, problems.axes(table), reduce=reduce, tile=40)
+        values = table[:, 0].ravel()
+        values = np.where(values < np.inf, values, np.inf)
+        expected = problems.best(values, 9)
+        assert problems.index(result["best"]) == expected[0]
+        np.testing.assert_array_equal(problems.index(result["top"]), expected)
+        # Only tiles with NaN are looked at again.
+        assert result.nan == np.isnan(table[:, 0]).sum()
