@@ -1,6 +1,6 @@
 """Decisions from a law and its parameters or draws: differentiable, in pure JAX."""
 
-from jscale.plan import costs
+from jscale.plan import costs, reductions
 from jscale.plan.budget import (
     CriticalTokens,
     Plan,
@@ -11,11 +11,13 @@ from jscale.plan.budget import (
     optimal,
     optimal_precision,
 )
+from jscale.plan.gridsearch import GridResult, grid
 from jscale.plan.risk import Bands, bands
 
 __all__ = [
     "Bands",
     "CriticalTokens",
+    "GridResult",
     "Plan",
     "PrecisionPlan",
     "bands",
@@ -23,6 +25,8 @@ __all__ = [
     "cheapest",
     "costs",
     "critical_tokens",
+    "grid",
     "optimal",
     "optimal_precision",
+    "reductions",
 ]
