@@ -8,8 +8,9 @@ import typer
 from jscale._core.errors import JscaleError
 from jscale._core.text import number_with_suffix, shown
 from jscale.cli.compare import law_from
+from jscale.cli.forecasting import ensembles
 from jscale.cli.process.failures import CHECK_FAILED
-from jscale.cli.support import ensembles, inputs, options, output, parsing
+from jscale.cli.support import inputs, options, output, parsing
 from jscale.cli.support.session import session, shows_progress
 
 if TYPE_CHECKING:

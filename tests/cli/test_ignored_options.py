@@ -38,8 +38,8 @@ CASES = (
     (("predict", *POINT), (*SAMPLER[:3], SAMPLER[4], *EXCLUDED), "nothing is sampled"),
     (("predict", *POINT), (("--errors", "normal"), ("--prior", "E=lognormal(1,1)")), "is sampled"),
     (("predict", *POINT), (("--seed", 1), ("--level", 0.5)), "no band"),
-    (("predict", *POINT), (("--no-correction",), ("--resume", "x.jscale")), "is sampled"),
-    (("predict", "runs.csv", "--law", "chinchilla"), (("--no-correction",),), "with one law"),
+    (("predict", *POINT), (("--resume", "x.jscale"),), "is sampled"),
+    (("predict", *POINT), (("--no-correction",),), "no band"),
     (
         ("predict", "runs.csv"),
         (*SAMPLER[:2], SAMPLER[4], ("--prior", "E=lognormal(1,1)")),
@@ -50,6 +50,7 @@ CASES = (
     (("calibrate", "runs.csv", *FISHER), (("--draws", 10),), "--kinds that are no bootstrap"),
     (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' applies only to"),
     (("calibrate", "runs.csv"), (("--shared", 0.5),), "--shared 0.5 belongs to --noise"),
+    (("compare", "runs.csv"), (("--refit",), ("--cluster", "N")), "without --posterior"),
     (("data",), (("--out", "x.csv"),), "say which table to write"),
 )
 EFFECTIVE = (

@@ -307,7 +307,8 @@ def test_without_a_law_several_forecast_together(answer, fake_ensemble: list, ta
     }
     (other,) = narrow["rows"]
     assert other["q90"] - other["q10"] < row["q90"] - row["q10"]
-    assert other["q50"] == pytest.approx(row["q50"], rel=1e-12)
+    # The middle of two draws is another in logarithms: by the square of their distance.
+    assert other["q50"] == pytest.approx(row["q50"], rel=1e-9)
 
 
 def test_named_laws_with_an_error_model(answer, fake_ensemble: list, table: Path, tmp_path: Path):

@@ -9,17 +9,12 @@
 | ``parsing`` | numbers and ``name=value`` pairs as text |
 | ``inputs`` | tables, laws, parameters, keys and objectives from the text of an argument |
 | ``planning`` | plans with bands as JSON objects |
-| ``points`` | the points of a forecast, from ``--at`` and ``--from`` |
-| ``forecasts`` | forecasts as JSON objects |
-| ``ensembles`` | ensembles of laws as JSON objects and as text |
 | ``interval_tables`` | intervals and coverage as JSON objects and as tables |
 | ``output`` | strict JSON, tables for people, atomic files |
 """
 
 from jscale.cli.support import (
-    ensembles,
     flags,
-    forecasts,
     group,
     inputs,
     interval_tables,
@@ -27,14 +22,11 @@ from jscale.cli.support import (
     output,
     parsing,
     planning,
-    points,
     session,
 )
 
 __all__ = [
-    "ensembles",
     "flags",
-    "forecasts",
     "group",
     "inputs",
     "interval_tables",
@@ -42,6 +34,5 @@ __all__ = [
     "output",
     "parsing",
     "planning",
-    "points",
     "session",
 ]

@@ -118,7 +118,8 @@ BY = Annotated[
     str | None,
     option(
         "--by",
-        help="Column whose equal values form a cluster (default: trunk, run_id, trained model, group or N).",
+        help="Column whose equal values form a cluster (default: trunk, run_id, trained model, "
+        "group or N).",
         metavar="COLUMN",
     ),
 ]

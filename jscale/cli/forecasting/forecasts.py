@@ -1,20 +1,22 @@
 """Forecasts as JSON objects: what forecasts, and the rows of ``jscale predict``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import enumerated
-from jscale.cli.support import ensembles, inputs
+from jscale.cli.forecasting import ensembles
+from jscale.cli.support import inputs
 from jscale.cli.support.session import shows_progress
 
 if TYPE_CHECKING:
     from jscale._core.notes import Note
-    from jscale.cli.support.points import Points
-    from jscale.fit import Prediction
+    from jscale.assess import CorrectedPosterior
+    from jscale.cli.forecasting.points import Points
+    from jscale.fit import Posterior, Prediction
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
@@ -25,6 +27,8 @@ _LAW_QUANTILES = (0.1, 0.9)
 _CHUNK_LOSSES = 4_000_000
 """Draws times points that are forecast at once: 32 MB for each of about six arrays."""
 _FIRST_PART = 100
+_CORRECTION = 2**31 - 1
+"""Number of the key of forecasts of held-out runs; those of points count from 0."""
 _DISTANCE_CODES = ("beyond-runs", "far-forecast", "ranges-unknown")
 """Codes of notes that are made for all points together."""
 
@@ -87,7 +91,7 @@ class Model:
         settings: of the sampler; an ensemble uses the draws and the seed.
         errors: the error model as text; None for the default.
         priors: texts of ``--prior``; None for the default priors.
-        correct: whether an ensemble corrects its bands.
+        correct: whether bands are corrected by forecasts of held-out runs.
     """
 
     settings: inputs.Sampling
@@ -120,11 +124,11 @@ def forecaster(
         resume: file with the progress, or None.
 
     Returns:
-        The posterior of one law, or the ensemble of several.
+        The posterior of one law, its bands corrected, or the ensemble of several.
     """
     settings = model.settings
     if not choice.is_ensemble:
-        return inputs.posterior_of(
+        posterior = inputs.posterior_of(
             choice.law(),
             table,
             settings,
@@ -133,6 +137,7 @@ def forecaster(
             errors=model.errors,
             priors=model.priors,
         )
+        return corrected(posterior, table, settings.seed, as_json) if model.correct else posterior
 
     from jscale import assess
 
@@ -146,6 +151,33 @@ def forecaster(
         progress=shows_progress(as_json),
         resume=resume,
     )
+
+
+def corrected(
+    posterior: "Posterior", table: "Runs | None", seed: int, as_json: bool
+) -> "Posterior | CorrectedPosterior":
+    """The posterior with its bands corrected by forecasts of held-out runs.
+
+    Where it cannot be, since it holds no runs or its priors are not known, it is as it was, with a
+    note.
+
+    Args:
+        posterior: of one law.
+        table: its runs, or None for those that it holds.
+        seed: of the forecasts.
+        as_json: whether progress is left out.
+    """
+    import jax
+
+    from jscale import assess
+    from jscale._core.notes import Note
+
+    key = jax.random.fold_in(inputs.key_of(seed), _CORRECTION)
+    try:
+        return assess.correct_bands(posterior, table, key=key, progress=shows_progress(as_json))
+    except JscaleError as error:
+        note = Note("not-corrected", "warning", f"bands are not corrected: {error}")
+        return replace(posterior, notes=(*posterior.notes, note))
 
 
 def rows_of(

@@ -9,7 +9,7 @@ from jscale._core.text import enumerated
 from jscale.cli.support import flags, inputs, output
 
 if TYPE_CHECKING:
-    from jscale.assess import Ensemble
+    from jscale.assess import BandCorrection, Ensemble
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
@@ -58,19 +58,23 @@ def widest_of(laws: "Sequence[LawFunction]") -> "LawFunction":
 
 def summary(ensemble: "Ensemble") -> dict[str, Any]:
     """An ensemble as a JSON object: weights, and by what factor its bands are corrected."""
-    correction = ensemble.correction
     return {
         "weights": ensemble.weights,
         "laws": ensemble.law_weights,
         "held_out": ensemble.held_out,
         "windows": ensemble.windows,
-        "correction": {
-            "edge": float(correction.factor(0.0)),
-            "decade": float(correction.factor(1.0)),
-            "drift": correction.drift,
-            "held_out": correction.count,
-            "furthest": correction.furthest,
-        },
+        "correction": correction_of(ensemble.correction),
+    }
+
+
+def correction_of(correction: "BandCorrection") -> dict[str, float]:
+    """By what factor bands are corrected, as a JSON object."""
+    return {
+        "edge": float(correction.factor(0.0)),
+        "decade": float(correction.factor(1.0)),
+        "drift": correction.drift,
+        "held_out": correction.count,
+        "furthest": correction.furthest,
     }
 
 
@@ -101,14 +105,24 @@ def origin(values: Mapping[str, Any], notes: Sequence[Mapping[str, str]], correc
         weights = (
             f"Weights by {values['held_out']:,} forecasts of held-out runs, {cuts} by compute."
         )
+    return f"{weights} {correction_text(notes, corrected)}".strip()
+
+
+def correction_text(notes: Sequence[Mapping[str, str]], corrected: bool) -> str:
+    """By how much bands are corrected, in a sentence; empty where nothing is known of it.
+
+    Args:
+        notes: of the forecast, as JSON objects.
+        corrected: whether bands may be corrected.
+    """
     if not corrected:
-        return f"{weights} Bands are not corrected by held-out runs (--no-correction)."
+        return "Bands are not corrected by held-out runs (--no-correction)."
     for note in notes:
         if note["code"] in _CORRECTIONS:
             message = note["message"]
             start = f"{message[:1].upper()}{message[1:]}"
-            return f"{weights} {start}; --no-correction leaves bands as they are."
-    return weights
+            return f"{start}; --no-correction leaves bands as they are."
+    return ""
 
 
 def _law_and_errors(name: str, laws: Mapping[str, float]) -> tuple[str, str]:
