@@ -1,7 +1,7 @@
 """``jscale backtest``: forecasts of held-out runs, and whether their bands hold."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -10,7 +10,7 @@ from jscale._core.text import number_with_suffix, shown
 from jscale.cli.compare import law_from
 from jscale.cli.forecasting import ensembles
 from jscale.cli.process.failures import CHECK_FAILED
-from jscale.cli.support import inputs, options, output, parsing
+from jscale.cli.support import flags, inputs, options, output, parsing
 from jscale.cli.support.session import session, shows_progress
 
 if TYPE_CHECKING:
@@ -80,6 +80,13 @@ BASELINE = Annotated[
         "--baseline", help="Also each point fit with a band as wide as the fitted residuals."
     ),
 ]
+NO_CORRECTION = Annotated[
+    bool,
+    typer.Option(
+        "--no-correction",
+        help="Do not widen or narrow the bands of a --law by forecasts of held-out runs.",
+    ),
+]
 SAMPLER = Annotated[
     str,
     typer.Option(
@@ -103,6 +110,7 @@ def backtest(
     *,
     law: LAWS = None,
     errors: options.ERRORS = None,
+    prior: options.PRIOR = None,
     by: BY = "compute",
     cuts: CUTS = None,
     train_below: TRAIN_BELOW = None,
@@ -110,6 +118,7 @@ def backtest(
     folds: FOLDS = None,
     cluster: CLUSTER = None,
     baseline: BASELINE = False,
+    no_correction: NO_CORRECTION = False,
     sampler: SAMPLER = "importance",
     draws: DRAWS = 1000,
     include_excluded: options.INCLUDE_EXCLUDED = False,
@@ -122,22 +131,28 @@ def backtest(
     """Fit the smaller runs, forecast the larger ones: how far off, and do the bands hold?"""
     if out is not None:
         output.target(out, inputs=[source])
+    if not law:
+        reason = "without --law, for the default error models of several laws"
+        flags.refuse("prior", "no_correction", reason=reason)
     limits = parsing.values(train_below, "--train-below", "N=2.1e8")
     shares = _cuts(cuts)
 
     with output.resuming(resume, inputs=[source], outputs=[out]) as progress_file:
         with session():
             table = inputs.table_of(source, include_excluded)
-            forecasters = _forecasters(law, table, errors, draws)
+            laws = [law_from(text) for text in law or ()]
+            laws = laws or ensembles.laws_for((), table, errors)
+            settings = {"errors": errors, "priors": inputs.priors_of(prior), "sampler": sampler}
+            model = _Model(settings, draws, correct=not no_correction)
+            forecasters = _forecasters(laws, table, model, named=bool(law))
 
             from jscale import assess
 
-            laws = [each for each in forecasters if not isinstance(each, assess.Forecaster)]
             bands = [assess.in_sample_band(each, draws=draws) for each in laws if baseline]
             result = assess.backtest(
                 [*forecasters, *bands],
                 table,
-                errors=errors,
+                **settings,
                 key=inputs.key_of(seed),
                 by=by,
                 cuts=shares,
@@ -145,7 +160,6 @@ def backtest(
                 leave_out=leave_out,
                 folds=folds,
                 cluster=cluster,
-                sampler=sampler,
                 draws=draws,
                 progress=shows_progress(as_json),
                 resume=progress_file,
@@ -161,18 +175,33 @@ def backtest(
         raise typer.Exit(CHECK_FAILED)
 
 
-def _forecasters(
-    law: list[str] | None, table: "Runs", errors: str | None, draws: int
-) -> "list[LawFunction | Forecaster]":
-    """The laws of ``--law``; without one an ensemble and each of its laws."""
-    if law:
-        return [law_from(text) for text in law]
+class _Model(NamedTuple):
+    """What forecasts besides the laws.
 
+    Attributes:
+        settings: errors, priors and sampler.
+        draws: of each forecast.
+        correct: whether the bands of named laws are corrected.
+    """
+
+    settings: dict[str, Any]
+    draws: int
+    correct: bool
+
+
+def _forecasters(
+    laws: "Sequence[LawFunction]", table: "Runs", model: _Model, *, named: bool
+) -> "list[LawFunction | Forecaster]":
+    """Named laws, their bands corrected as by 'predict'; else an ensemble and each of its laws."""
     from jscale import assess
 
-    laws = ensembles.laws_for((), table, errors)
-    together = assess.ensemble_forecaster(laws, table, errors=errors, draws=draws)
-    return [together, *laws]
+    if not named:
+        errors = model.settings["errors"]
+        return [assess.ensemble_forecaster(laws, table, errors=errors, draws=model.draws), *laws]
+    if not model.correct:
+        return [*laws]
+    settings = {**model.settings, "draws": model.draws}
+    return [assess.corrected_forecaster(law, table, **settings) for law in laws]
 
 
 def _in_detail(
@@ -233,6 +262,7 @@ def summary(result: "Backtest", table: "Runs", seed: int) -> dict[str, Any]:
         "laws": laws,
         "cuts": cuts,
         "how": result.how,
+        "stacking": _stacked(result),
         "errors": result.errors,
         "cluster": result.cluster,
         "n_runs": result.n_runs,
@@ -241,6 +271,20 @@ def summary(result: "Backtest", table: "Runs", seed: int) -> dict[str, Any]:
         "table": {"name": table.name, "digest": result.table_digest},
         "notes": output.notes((*table.notes, *result.notes)),
     }
+
+
+def _stacked(result: "Backtest") -> list[dict[str, Any]] | None:
+    """Weights by leave-future-out stacking; None for one law, or without log scores."""
+    from dataclasses import asdict
+
+    from jscale import assess
+
+    if len(result.laws) < 2:
+        return None
+    try:
+        return [asdict(model) for model in assess.stacking(result).models]
+    except JscaleError:  # log scores that are not finite: losses of 0 or below
+        return None
 
 
 def _scores(scores: "ForecastScores") -> dict[str, Any]:
@@ -280,6 +324,9 @@ def show(result: "Backtest", table: "Runs", in_detail: "Sequence[BacktestedLaw]"
         rows = [_cells(each.law, each.summary) for each in result.laws]
         rows = [(law, *cells) for law, _, *cells in rows]
         output.show(output.table(("law", *_HEADERS[1:]), rows, right="lrrrrrrr"))
+        if stacked := _stacked(result):
+            weights = (f"{model['name']} {model['weight']:.0%}" for model in stacked)
+            output.show(f"stacking weights by these forecasts: {', '.join(weights)}")
     for each in in_detail:
         _show_law(each, result.cuts, several)
 

@@ -45,6 +45,8 @@ def cheap(monkeypatch):
 def test_backtest_by_the_posterior(answer, jscale, sizes: Path, tmp_path: Path):
     command = ("backtest", sizes, *LAW, "--baseline", "--cuts", 2, "--draws", 200)
     printed = answer(*command, "--out", tmp_path / "backtest.json")
+    assert [note["code"] for note in printed["notes"]].count("corrected-bands") == 1
+    assert sum(model["weight"] for model in printed["stacking"]) == pytest.approx(1.0)
     assert json.loads((tmp_path / "backtest.json").read_text()) == without_times(printed)
 
     assert [each["law"] for each in printed["laws"]] == ["power_size", "power_size, in-sample RMS"]
@@ -65,6 +67,15 @@ def test_backtest_by_the_posterior(answer, jscale, sizes: Path, tmp_path: Path):
     assert low < summary["coverage80"] < high or summary["coverage80"] == high == 1
     assert summary["rmsle"] < 0.02
     assert printed["notes"][0]["code"]
+
+
+def test_without_correction(answer, sizes: Path):
+    command = ("backtest", sizes, *LAW, "--cuts", 1, "--draws", 200, "--no-correction")
+    printed = answer(*command)
+    assert "corrected-bands" not in {note["code"] for note in printed["notes"]}
+    assert printed["stacking"] is None
+    narrow = answer(*command, "--prior", "sigma=lognormal(0.0001,0.01)")
+    assert narrow["summary"]["width80"] < 0.5 * printed["summary"]["width80"]
 
 
 def test_text(jscale, cheap, sizes: Path):
@@ -141,6 +152,10 @@ BAD = (
     (("--folds", "3", "--cuts", "2"), "--cuts 2 and --folds 3 are two ways to split the runs"),
     (("--folds", "3", "--leave-out", "N"), "--leave-out 'N' and --folds 3 are two ways"),
     (("--cluster", "famly"), "--cluster: sizes.csv has no column 'famly'"),
+    (("--cluster", "one"), "--cluster: sizes.csv: column 'one' has one value in all runs"),
+    (("--cluster", "N"), "--cluster: sizes.csv: no two runs share a value of 'N'"),
+    (("--prior", "gamma=lognormal(1,1)"), "has no parameter gamma"),
+    (("--prior", "alpha=3"), "--prior: alpha: expected a distribution such as lognormal(0.2, 1)"),
     (("--draws", "3"), "--draws must be a whole number of at least 100"),
 )
 

@@ -253,14 +253,13 @@ def posterior_of(
     """
     key = key_of(settings.seed)
     from jscale import fit
-    from jscale.fit.bayes import parsed_priors
 
     model: dict[str, Any] = {} if errors is None else {"errors": errors}
     if settings.sampler != "nuts":
         reason = "with --sampler importance, which has no warm-up and nothing to resume"
         flags.refuse("warmup", "resume", reason=reason)
         model["sampler"] = settings.sampler
-    if (given := parsed_priors(priors, "--prior")) is not None:
+    if (given := priors_of(priors)) is not None:
         model["priors"] = given
     return fit.posterior(
         law,
@@ -273,6 +272,17 @@ def posterior_of(
         resume=resume,
         **model,
     )
+
+
+def priors_of(texts: list[str] | None) -> Any:
+    """The priors of ``--prior``; None for the default ones.
+
+    Raises:
+        JscaleError: a text that is no prior.
+    """
+    from jscale.fit.bayes import parsed_priors
+
+    return parsed_priors(texts, "--prior")
 
 
 def objective_of(text: str, delta: float | None = None) -> "str | Objective":
