@@ -13,6 +13,8 @@ from jscale import fit, laws, runs
 from jscale._core.scope import float64
 from jscale.fit.bayes._model import Problem, law_values, pose, sites
 from jscale.fit.errors import (
+    Conditional,
+    Placement,
     Scale,
     conditional,
     family_distribution,
@@ -80,22 +82,29 @@ def dense_covariance(runs_table: runs.Runs, inducing: np.ndarray) -> np.ndarray:
 def log_likelihood(problem: Problem, noise: dict[str, float]) -> float:
     """The log density of the observed site alone, at Hoffmann's parameters."""
     priors = {name: HOFFMANN[name] for name in ("alpha", "beta")}
-    with float64(), jax.numpy_dtype_promotion("standard"):
-        values = {name: jnp.asarray(value) for name, value in noise.items()}
+
+    def density(values: dict[str, jax.Array]) -> jax.Array:
         seeded = handlers.substitute(handlers.seed(sites, 0), data={**priors, **values})
         trace = handlers.trace(seeded).get_trace(problem)
         site = trace[problem.errors.site]
-        return float(jnp.sum(site["fn"].log_prob(site["value"])))
+        return jnp.sum(site["fn"].log_prob(site["value"]))
+
+    with float64(), jax.numpy_dtype_promotion("standard"):
+        return float(jax.jit(density)({n: jnp.asarray(value) for n, value in noise.items()}))
 
 
 def predicted(problem: Problem) -> np.ndarray:
     """The law's losses that :func:`log_likelihood` sees."""
     priors = {name: HOFFMANN[name] for name in ("alpha", "beta")}
-    with float64(), jax.numpy_dtype_promotion("standard"):
+
+    @jax.jit
+    def losses() -> jax.Array:
         seeded = handlers.substitute(handlers.seed(sites, 0), data=priors)
         trace = handlers.trace(seeded).get_trace(problem)
-        params = {name: trace[name]["value"] for name in HOFFMANN}
-        return np.asarray(law_values(problem, params))
+        return law_values(problem, {name: trace[name]["value"] for name in HOFFMANN})
+
+    with float64(), jax.numpy_dtype_promotion("standard"):
+        return np.asarray(losses())
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +140,12 @@ def test_padded_rows_change_nothing(text):
     assert values[0] == pytest.approx(values[1], abs=1e-10)
 
 
+def forecast(problem: Problem, at: Placement, noise, residual: np.ndarray) -> Conditional:
+    """The errors at new rows, of numpy's arrays."""
+    given = jax.jit(lambda *args: conditional(problem.errors, problem.arrays, at, *args))
+    return jax.tree.map(np.asarray, given(noise, residual))
+
+
 def test_forecasts_are_the_conditional_normal(joint):
     """At new runs of a known and of a new group, against the dense covariance of all rows."""
     own, problem, rows = table(), joint.problem, joint.rows
@@ -140,8 +155,7 @@ def test_forecasts_are_the_conditional_normal(joint):
         at = place(problem.errors, rows, new, {"group": groups})
         noise = {name: jnp.asarray(value) for name, value in NOISE.items()}
         residual = np.log(own["loss"]) - np.log(predicted(problem))
-        result = conditional(problem.errors, problem.arrays, at, noise, residual)
-        result = jax.tree.map(np.asarray, result)
+        result = forecast(problem, at, noise, residual)
 
     logs = np.log(np.stack([own["N"], own["D"]], axis=1))
     points = (logs - logs.mean(0)) / logs.std(0)
@@ -170,8 +184,7 @@ def test_far_from_the_runs_a_forecast_is_the_prior(joint):
         new = {"N": np.array([1e20]), "D": np.array([1e30])}
         at = place(joint.problem.errors, joint.rows, new, {})
         noise = {name: jnp.asarray(value) for name, value in NOISE.items()}
-        residual = jnp.zeros(len(joint.rows))
-        result = conditional(joint.problem.errors, joint.problem.arrays, at, noise, residual)
+        result = forecast(joint.problem, at, noise, np.zeros(len(joint.rows)))
     assert float(result.misfit_mean[0]) == pytest.approx(0, abs=1e-12)
     assert float(result.misfit_variance[0]) == pytest.approx(NOISE["misfit_scale"] ** 2)
 
@@ -194,17 +207,23 @@ CLOSED = {
 @pytest.mark.parametrize("text", CLOSED)
 def test_families_have_their_closed_form(text):
     errors, at = fit.ErrorModel.parse(text), np.linspace(-2.5, 6, 41)
-    with float64(), jax.numpy_dtype_promotion("standard"):
-        ones = jnp.full(len(at), 0.3)
-        distribution = family_distribution(
-            errors, jnp.zeros(len(at)), Scale(ones, ones), FAMILY_NOISE
-        )
-        density = np.exp(np.asarray(distribution.log_prob(jnp.asarray(at))))
-        np.testing.assert_allclose(density, CLOSED[text](at), rtol=1e-6, atol=1e-12)
 
-        # Moments and draws.
-        mean, variance = distribution.mean, distribution.variance
-        draws = np.asarray(distribution.sample(jax.random.key(0), (4000,)))
+    @jax.jit
+    def evaluated(scale: jax.Array, key: jax.Array) -> tuple[jax.Array, ...]:
+        distribution = family_distribution(
+            errors, jnp.zeros(len(at)), Scale(scale, scale), FAMILY_NOISE
+        )
+        moments = jnp.asarray(distribution.mean), jnp.asarray(distribution.variance)
+        draws = distribution.sample(key, (4000,))
+        return jnp.asarray(distribution.log_prob(jnp.asarray(at))), *moments, draws
+
+    with float64(), jax.numpy_dtype_promotion("standard"):
+        log_density, mean, variance, draws = (
+            np.asarray(each) for each in evaluated(jnp.full(len(at), 0.3), jax.random.key(0))
+        )
+    np.testing.assert_allclose(np.exp(log_density), CLOSED[text](at), rtol=1e-6, atol=1e-12)
+
+    # Moments and quantiles of the draws.
     moments = [
         scipy.integrate.quad(lambda x, k=k: x**k * CLOSED[text](x), -60, 60, points=[0], limit=500)
         for k in (1, 2)
@@ -219,15 +238,18 @@ def test_families_have_their_closed_form(text):
 
 def test_one_sided_errors_keep_their_digits_in_the_tails():
     errors = fit.ErrorModel("one-sided")
+
+    def log_prob(x: jax.Array, excess: jax.Array) -> jax.Array:
+        one = jnp.ones(())
+        noise = {"excess_scale": excess}
+        distribution = family_distribution(errors, jnp.zeros(()), Scale(one, one), noise)
+        return jnp.asarray(distribution.log_prob(x))
+
+    x, excess = (grid.ravel() for grid in np.meshgrid([-30.0, 0.0, 30.0], [1e-4, 1.0, 1e4]))
     with float64():
-        scale = Scale(jnp.asarray(1.0), jnp.asarray(1.0))
-        for excess in (1e-4, 1.0, 1e4):
-            noise = {"excess_scale": jnp.asarray(excess)}
-            distribution = family_distribution(errors, jnp.asarray(0.0), scale, noise)
-            for x in (-30.0, 0.0, 30.0):
-                expected = scipy.stats.exponnorm(excess).logpdf(x)
-                assert float(distribution.log_prob(x)) == pytest.approx(expected, rel=1e-6)
-                assert np.isfinite(jax.grad(distribution.log_prob)(x))
+        values, slopes = jax.jit(jax.vmap(jax.value_and_grad(log_prob)))(x, excess)
+    np.testing.assert_allclose(values, scipy.stats.exponnorm(excess).logpdf(x), rtol=1e-6)
+    assert np.isfinite(slopes).all()
 
 
 @pytest.mark.parametrize(
