@@ -35,12 +35,12 @@ def tree(posterior):
 
 
 def grouped() -> runs.Runs:
-    """Runs of eight sizes that share an error of 2% each."""
+    """Runs of five ratios that share an error of 2% each."""
     table = isoflop()
-    sizes, index = np.unique(table["N"], return_inverse=True)
-    shift = np.random.default_rng(0).normal(0.0, 0.02, len(sizes))[index]
+    ratios, index = np.unique(np.round(table["D"] / table["N"]), return_inverse=True)
+    shift = np.random.default_rng(0).normal(0.0, 0.02, len(ratios))[index]
     columns = {"N": table["N"], "D": table["D"], "loss": table["loss"] * np.exp(shift)}
-    return runs.read({**columns, "group": [f"size {i}" for i in index]})
+    return runs.read({**columns, "group": [f"ratio {i}" for i in index]})
 
 
 @pytest.mark.smoke
@@ -113,7 +113,7 @@ def test_runs_that_share_errors_are_left_out_one_by_one():
         key=jax.random.key(0),
         errors="normal + effects(group)",
         chains=1,
-        warmup=100,
+        warmup=200,  # as where NUTS is compared with importance sampling, by the same program
         draws=20,
     )
     values = posterior.to_arviz()["log_likelihood"]["log_loss"].values[0]
@@ -136,9 +136,7 @@ def test_runs_that_share_errors_are_left_out_one_by_one():
         assert values[draw, i] == pytest.approx(expected, abs=2e-3)
 
 
-@pytest.mark.parametrize(
-    "errors", ["student + effects(group)", "outliers", "normal + additive + scale(D)"]
-)
+@pytest.mark.parametrize("errors", ["student + effects(group)", "outliers + additive + scale(D)"])
 def test_every_kind_of_errors_is_exported(errors):
     posterior = fit.posterior(
         laws.chinchilla,

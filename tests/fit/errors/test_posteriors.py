@@ -1,5 +1,6 @@
 """Posteriors with error models: files, forecasts, groups, and truth that is in the model."""
 
+import functools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from jscale.fit.bayes.files import _read
 from tests.fit.tables import HOFFMANN, isoflop
 
 SETTINGS = {"chains": 2, "draws": 50, "sampler": "importance"}
+MORE = {**SETTINGS, "draws": 200}
 NEW = {"N": [1e9, 7e10], "D": [2e10, 1.4e12]}
 
 
@@ -25,8 +27,9 @@ def table() -> runs.Runs:
     return runs.read({**columns, "group": groups, "loss_se": np.full(40, 0.004)})
 
 
-def posterior(errors: str, seed: int = 0) -> fit.Posterior:
-    key = jax.random.key(seed)
+@functools.cache
+def posterior(errors: str) -> fit.Posterior:
+    key = jax.random.key(0)
     return fit.posterior(laws.chinchilla, table(), key=key, errors=errors, **SETTINGS)
 
 
@@ -187,10 +190,9 @@ def test_a_planted_misfit_is_learnt():
     columns = {"N": simulated["N"], "D": simulated["D"], "loss": simulated["loss"] * np.exp(bump)}
     at = {"N": [2e8, 5e8], "D": [30 * 2e8, 30 * 5e8]}
     truth = laws.chinchilla(np.array(at["N"]), np.array(at["D"]), **HOFFMANN) * np.exp(0.03)
-    settings = {"chains": 2, "draws": 200, "sampler": "importance"}
     own, plain = (
         fit.posterior(
-            laws.chinchilla, runs.read(columns), key=jax.random.key(0), errors=errors, **settings
+            laws.chinchilla, runs.read(columns), key=jax.random.key(0), errors=errors, **MORE
         )
         for errors in ("normal + discrepancy", "normal")
     )
@@ -206,7 +208,7 @@ def test_the_scale_of_a_law_with_large_scatter_is_found():
     simulated = isoflop(noise=0.25)
     for text in ("normal", "student(30)"):
         posterior = fit.posterior(
-            laws.chinchilla, simulated, key=jax.random.key(0), errors=text, **SETTINGS
+            laws.chinchilla, simulated, key=jax.random.key(0), errors=text, **MORE
         )
         row = posterior.summary["sigma"]
         assert row["q05"] < 0.25 < row["q95"], text

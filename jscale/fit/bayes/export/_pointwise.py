@@ -6,6 +6,7 @@ the draw. Where they were integrated out (normal errors), it is the run given al
 that leave-one-out estimates are right for runs that share errors (Bürkner et al. 2021).
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -86,7 +87,20 @@ def _at_draws(
         distribution, observed = _distribution(problem, params, noise)
         return jnp.asarray(distribution.log_prob(observed)), distribution.sample(key)
 
-    return jax.lax.map(one, (params, noise, keys), batch_size=_BATCH)
+    return map_draws(one, (params, noise, keys))
+
+
+def map_draws(one: Callable[[Any], Any], draws: Any) -> Any:
+    """A function of one draw at each of ``draws`` (draws, ...), several at a time.
+
+    In blocks of one size: a shorter last one would be compiled a second time.
+    """
+    count = len(jax.tree.leaves(draws)[0])
+    blocks = -(-count // _BATCH)
+    index = jnp.minimum(jnp.arange(blocks * _BATCH), count - 1)
+    padded = jax.tree.map(lambda leaf: leaf[index], draws)
+    result = jax.lax.map(one, padded, batch_size=_BATCH)
+    return jax.tree.map(lambda leaf: leaf[:count], result)
 
 
 def predicted_and_observed(problem: Problem, params: Any) -> tuple[jax.Array, jax.Array]:
