@@ -1,6 +1,8 @@
-"""States of groups from all processes of ``jax.distributed``."""
+"""What the processes of ``jax.distributed`` tell one another: the job, and the states of groups."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -9,12 +11,29 @@ import numpy as np
 from jscale._core.errors import JscaleError
 
 
-def everyone(states: dict[int, Any], count: int) -> dict[int, Any]:
+def check_job(digest: str) -> None:
+    """Check that all processes have the same job; it also connects them.
+
+    Connected processes wait for one another however long each computes; to connect they have half
+    a minute, so that it is done before the work.
+
+    Raises:
+        JscaleError: one has another grid, or does not answer.
+    """
+    jobs = _gather(np.frombuffer(bytes.fromhex(digest), np.uint8))
+    different = [i for i, job in enumerate(jobs) if np.any(job != jobs[0])]
+    if different:
+        raise JscaleError(
+            f"grid: process {different[0]} has another grid than process 0; expected the same "
+            "axes, objective and reductions in all processes"
+        )
+
+
+def gather_states(states: dict[int, Any]) -> dict[int, Any]:
     """The states of all groups, from all processes; those of this one where it is alone.
 
     Args:
         states: group → reduction → name → array.
-        count: of groups.
 
     Raises:
         JscaleError: a process ended early.
@@ -22,26 +41,34 @@ def everyone(states: dict[int, Any], count: int) -> dict[int, Any]:
     if jax.process_count() == 1:
         return states
 
+    content = np.frombuffer(_packed(states), np.uint8)
+    sizes = _gather(np.asarray(len(content), np.int32)).ravel()
+    filled = np.zeros(int(sizes.max()), np.uint8)
+    filled[: len(content)] = content
+    together: dict[int, Any] = {}
+    for size, row in zip(sizes, _gather(filled), strict=True):
+        together |= _unpacked(row[: int(size)].tobytes())
+    return together
+
+
+def _gather(array: np.ndarray) -> np.ndarray:
+    """The array of every process (processes, …)."""
     from jax.experimental import multihost_utils
 
-    content = np.frombuffer(_packed(states), np.uint8)
-    try:
-        sizes = np.asarray(multihost_utils.process_allgather(np.asarray(len(content), np.int32)))
-        filled = np.zeros(int(sizes.max()), np.uint8)
-        filled[: len(content)] = content
-        gathered = np.asarray(multihost_utils.process_allgather(filled))
-    except jax.errors.JaxRuntimeError as error:
-        raise JscaleError(
-            "grid: another process ended before its groups were done "
-            f"({str(error).splitlines()[0][:200]}); start all of them again with the same ",
-            "resume= to go on from the groups in the files",
-        ) from None
+    with _lost_process():
+        return np.asarray(multihost_utils.process_allgather(array))
 
-    together: dict[int, Any] = {}
-    for size, row in zip(sizes.ravel(), gathered, strict=True):
-        together |= _unpacked(row[: int(size)].tobytes())
-    assert len(together) == count
-    return together
+
+@contextmanager
+def _lost_process() -> Iterator[None]:
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).partition("\n")[0].partition(" [type")[0]
+        raise JscaleError(
+            "grid: another process has ended or does not answer; start all processes again, with "
+            f"the same file to resume from, to go on from the finished groups ({reason})"
+        ) from None
 
 
 def _packed(states: dict[int, Any]) -> bytes:

@@ -19,7 +19,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.jobs import Checkpoint, Progress
-from jscale.plan.gridsearch._processes import everyone
+from jscale.plan.gridsearch._processes import check_job, gather_states
 from jscale.plan.gridsearch._program import NAN, Compiled
 from jscale.plan.reductions import Place, State
 
@@ -99,6 +99,8 @@ def run(work: Work) -> States:
         JscaleError: the checkpoint is another job's or cannot be written, or a process is lost.
     """
     rank, processes = jax.process_index(), jax.process_count()
+    if processes > 1:
+        check_job(work.compiled.digest())
     mine = range(rank, len(work.groups), processes)
     path = work.resume
     if path is not None and processes > 1:
@@ -118,7 +120,7 @@ def run(work: Work) -> States:
             for group, state in _computed(work, todo, progress.advance):
                 states[group] = state
                 _save(checkpoint, group, state, path)
-    states = everyone(states, len(work.groups))
+    states = gather_states(states)
     return functools.reduce(work.merge, (states[g] for g in range(len(work.groups))))
 
 
