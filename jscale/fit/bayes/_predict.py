@@ -8,7 +8,15 @@ import numpy as np
 
 from jscale._core.checks import check_key
 from jscale._core.scope import in_float64
-from jscale.fit.predictions import Prediction, all_inputs, assemble, checked_inputs, law_values
+from jscale.fit.errors import columns_needed
+from jscale.fit.predictions import (
+    Prediction,
+    all_inputs,
+    assemble,
+    checked_columns,
+    checked_inputs,
+    law_values,
+)
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._posterior import Posterior
@@ -40,7 +48,8 @@ def predict(
         (draws, points) losses.
 
     Raises:
-        JscaleError: an input is unknown, missing or outside the domain of the law.
+        JscaleError: an input is unknown, missing or outside the domain of the law; a column of the
+            scale that is missing, or columns that are not one value a point, or empty.
 
     Example:
         >>> import jax
@@ -77,12 +86,16 @@ def forecast(
 
     check_key(key)
     checked = checked_inputs(posterior.law, inputs)
+    every_input = all_inputs(posterior.law, checked)
+    points = len(next(iter(every_input.values())))
+    known = () if posterior.rows is None else posterior.rows.columns
+    used = checked_columns(columns, columns_needed(posterior.errors, known), points)
     values = law_values(posterior.law, posterior.draws, checked)
     return assemble(
         posterior.law,
         checked,
         values,
-        deviations(posterior, all_inputs(posterior.law, checked), key, columns),
+        deviations(posterior, every_input, key, used),
         ranges=posterior.ranges,
         notes=posterior.notes,
         additive=posterior.errors.additive,

@@ -1,6 +1,7 @@
 """Forecasts of new runs: draws, where their band comes from, and how far from the runs they are."""
 
 from jscale.fit.predictions._assemble import assemble, mixture
+from jscale.fit.predictions._columns import checked_columns
 from jscale.fit.predictions._fits import predict_by_covariance, predict_by_draws
 from jscale.fit.predictions._inputs import all_inputs, checked_inputs, example
 from jscale.fit.predictions._notes import (
@@ -36,6 +37,7 @@ __all__ = [
     "all_inputs",
     "assemble",
     "beyond_runs_note",
+    "checked_columns",
     "checked_inputs",
     "decades",
     "distance_notes",
