@@ -12,14 +12,19 @@ from jscale.plan.budget import (
     optimal_precision,
 )
 from jscale.plan.gridsearch import GridResult, grid
+from jscale.plan.optimiser import Choice, Free, Simplex, Solution, solve
 from jscale.plan.risk import Bands, bands
 
 __all__ = [
     "Bands",
+    "Choice",
     "CriticalTokens",
+    "Free",
     "GridResult",
     "Plan",
     "PrecisionPlan",
+    "Simplex",
+    "Solution",
     "bands",
     "best_value",
     "cheapest",
@@ -29,4 +34,5 @@ __all__ = [
     "optimal",
     "optimal_precision",
     "reductions",
+    "solve",
 ]

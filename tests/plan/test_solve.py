@@ -1,0 +1,245 @@
+"""The general optimiser: reference values, named functions, multipliers, derivatives, statuses."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jscale import laws, plan
+from jscale._core.errors import JscaleError
+from jscale._core.scope import float64
+from jscale._core.status import Status
+from jscale.plan import costs
+from tests.plan import facts
+from tests.plan.cases import BESIROGLU, KUMAR, RTOL, draws
+
+UNBIASED = KUMAR | {"n_w": 0.0, "n_a": 0.0, "n_kv": 0.0}
+SIZE = {"N": plan.Free(), "D": plan.Free()}
+JOINT = {**SIZE, "P": plan.Free(1.0, 64.0)}
+EQ29 = [
+    [2.549773333e07, 7.341927762e10, 3.921917243],
+    [1.986561944e08, 9.687887926e11, 5.033822393],
+]
+"""N, D, P of eq. 29 at C = 1e8 and 1e9 bits of weights."""
+
+
+@pytest.fixture
+def float64_mode():
+    with float64():
+        yield
+
+
+def served_bits(N, P_post):
+    """Bits of weights: the inference cost of Kumar et al., eq. 29."""
+    return N * P_post
+
+
+def weight_bytes(N, bytes_each):
+    """Bytes of weights."""
+    return N * bytes_each
+
+
+def joint(params, budget):
+    """The joint plan of size, data and bits: one program for all tests of this file."""
+    scaled = [(costs.precision_scaled_flops, "==", budget)]
+    return plan.solve(laws.precision, JOINT, params=params, constraints=scaled)
+
+
+def dense(params, constraints, **variables):
+    return plan.solve(laws.chinchilla, SIZE | variables, params=params, constraints=constraints)
+
+
+@pytest.mark.smoke
+def test_the_joint_plan_is_the_reference_value_and_the_named_function(float64_mode):
+    N, D, P, loss = np.array(facts.BUDGET_FACTORISED_BIAS).T
+    budget = np.array(facts.BUDGETS)
+    best = joint(KUMAR, budget)
+    named = plan.optimal(laws.precision, KUMAR, budget, free=("N", "D", "P"))
+    np.testing.assert_array_equal(best.status, 0)
+    assert float(np.max(best.residual)) <= 1e-8
+    for name, expected, other in (("N", N, named.N_opt), ("D", D, named.D_opt)):
+        np.testing.assert_allclose(best.values[name], expected, rtol=RTOL)
+        np.testing.assert_allclose(best.values[name], other, rtol=1e-9)
+    np.testing.assert_allclose(best.values["P"], P, rtol=RTOL)
+    np.testing.assert_allclose(best.objective, loss, rtol=RTOL)
+    np.testing.assert_allclose(best.constraints[0], budget, rtol=1e-9)
+
+
+def test_multipliers_and_derivatives_of_both_orders(float64_mode):
+    """The multiplier of a budget is what one more FLOP saves."""
+
+    def loss(log_C):
+        return plan.optimal(laws.precision, KUMAR, jnp.exp(log_C), free=("N", "D", "P")).loss
+
+    def solved(log_C):
+        best = joint(KUMAR, jnp.exp(log_C))
+        return best.objective, best.multipliers[0]
+
+    log_C = jnp.log(1e21)
+    (first, multiplier_slope) = jax.jacfwd(solved)(log_C)
+    second = jax.jacfwd(jax.jacrev(lambda x: solved(x)[0]))(log_C)
+    named = jax.jacfwd(lambda x: (jax.grad(loss)(x),) * 2, has_aux=True)(log_C)
+    np.testing.assert_allclose(first, named[1], rtol=1e-10)
+    np.testing.assert_allclose(second, named[0], rtol=1e-8)
+    multiplier = solved(log_C)[1]
+    np.testing.assert_allclose(multiplier, -first / 1e21, rtol=1e-10)
+    step = 1e-4
+    difference = (solved(log_C + step)[1] - solved(log_C - step)[1]) / (2 * step)
+    np.testing.assert_allclose(multiplier_slope, difference, rtol=1e-6)
+
+    by_theta = jax.grad(lambda t: jnp.log(joint(t, 1e21).values["N"]))(KUMAR)
+    expected = jax.grad(
+        lambda t: jnp.log(plan.optimal(laws.precision, t, 1e21, free=("N", "D", "P")).N_opt)
+    )(KUMAR)
+    for name, value in expected.items():
+        np.testing.assert_allclose(by_theta[name], value, rtol=1e-7, atol=1e-12)
+
+
+def test_draws_are_the_loop_over_them_and_vmap(float64_mode):
+    theta = draws(KUMAR, 9)
+    together = joint(theta, 1e22)
+    mapped = jax.jit(jax.vmap(lambda t: joint(t, 1e22)))(theta)
+    np.testing.assert_allclose(together.objective, mapped.objective, rtol=1e-12)
+    one = joint({name: value[4] for name, value in theta.items()}, 1e22)
+    np.testing.assert_allclose(together.values["N"][4], one.values["N"], rtol=1e-9)
+
+
+def test_float32_agrees():
+    best = joint(KUMAR, 1e21)
+    assert best.objective.dtype == jnp.float32
+    assert int(best.status) == Status.converged
+    np.testing.assert_allclose(best.values["P"], facts.PSTAR["pstar_factorised_bias"], rtol=1e-3)
+
+
+def test_bounds_and_several_costs(float64_mode):
+    """A cap of 4e10 parameters holds N; memory and compute bind together."""
+    budget = (costs.training_flops, "<=", 1e24)
+    best = dense(BESIROGLU, [budget], N=plan.Free(1e8, 4e10))
+    assert int(best.status) == Status.at_bound
+    assert best.at_bounds() == ["N at its upper bound"]
+    exact = laws.chinchilla(4e10, 1e24 / 2.4e11, **BESIROGLU)
+    np.testing.assert_allclose(best.objective, exact, rtol=1e-12)
+
+    def at_cap(cap):
+        return laws.chinchilla(cap, 1e24 / (6 * cap), **BESIROGLU)
+
+    np.testing.assert_allclose(best.bound_multipliers["N"], -jax.grad(at_cap)(4e10), rtol=1e-9)
+    by_cap = jax.grad(lambda c: dense(BESIROGLU, [budget], N=plan.Free(1e8, c)).objective)(4e10)
+    np.testing.assert_allclose(by_cap, jax.grad(at_cap)(4e10), rtol=1e-9)
+
+    slack = dense(BESIROGLU, [budget], N=plan.Free(1e8, 4e12))
+    named = plan.optimal(laws.chinchilla, BESIROGLU, 1e24)
+    assert int(slack.status) == Status.converged
+    np.testing.assert_allclose(slack.values["N"], named.N_opt, rtol=1e-9)
+    np.testing.assert_allclose(slack.bound_multipliers["N"], 0.0)
+
+
+def test_cost_at_a_target_and_a_target_below_the_floor(float64_mode):
+    target = np.array([2.0, 1.5])
+    best = plan.solve(
+        costs.training_flops, SIZE, params=BESIROGLU, constraints=[(laws.chinchilla, "<=", target)]
+    )
+    named = plan.cheapest(laws.chinchilla, BESIROGLU, 2.0)
+    np.testing.assert_array_equal(best.status, [Status.converged, Status.infeasible])
+    np.testing.assert_allclose(best.objective[0], named.budget, rtol=1e-9)
+    assert np.isnan(best.objective[1])
+
+
+def test_the_inference_cost_model_needs_a_lower_bound(float64_mode):
+    """Eq. 29 has a local optimum above 1 bit; without a bound the loss falls as P goes to 0."""
+
+    def at(budget, bits):
+        variables = {"N": plan.Free(), "D": plan.Free(), "P_post": bits}
+        served = [(served_bits, "==", budget)]
+        return plan.solve(laws.precision, variables, params=UNBIASED, constraints=served)
+
+    best = at(np.array([1e8, 1e9]), plan.Free(1.0, 256.0))
+    table = np.stack([best.values[name] for name in ("N", "D", "P_post")], axis=1)
+    np.testing.assert_allclose(table, EQ29, rtol=RTOL)
+    assert int(at(1e10, plan.Free()).status) == Status.unbounded_below
+
+
+def test_listed_formats_are_enumerated(float64_mode):
+    formats = [4.0, 8.0, 16.0]
+    best = plan.solve(
+        laws.precision,
+        SIZE | {"P": plan.Choice(formats)},
+        params=KUMAR,
+        constraints=[(costs.precision_scaled_flops, "==", 1e21)],
+    )
+    every = plan.optimal(laws.precision, KUMAR, 1e21, P=formats)
+    assert float(best.values["P"]) == 8.0
+    np.testing.assert_allclose(best.objective, np.min(every.loss), rtol=1e-12)
+
+
+def test_shares_on_the_simplex(float64_mode):
+    """The objective sum(a / share) has shares in proportion to the roots of a."""
+    weights = jnp.array([1.0, 4.0, 9.0])
+
+    def total(mix):
+        return jnp.sum(weights / mix)
+
+    best = plan.solve(total, {"mix": plan.Simplex(3)})
+    np.testing.assert_allclose(best.values["mix"], np.array([1, 2, 3]) / 6, rtol=1e-9)
+
+
+def lone(N):
+    return 1.0 / N
+
+
+BAD = {
+    "contradictory": (
+        {"variables": {"N": plan.Free(1e10, 1e9), "D": plan.Free()}},
+        "the bounds of N contradict each other: 1e\\+10 is not below 1e\\+09",
+    ),
+    "zero bound": ({"variables": SIZE | {"N": plan.Free(0, 1e9)}}, "lower bound of N must be"),
+    "unknown variable": (
+        {"variables": SIZE | {"U": plan.Free()}},
+        "neither the objective nor a constraint has U",
+    ),
+    "missing": ({"variables": {"N": plan.Free()}}, "chinchilla needs D; expected among"),
+    "no variables": ({"variables": {}}, "variables must map names"),
+    "sense": (
+        {"constraints": [(costs.training_flops, "<", 1.0)]},
+        r"constraints\[0\] must have one of <=, >=, ==, not '<'",
+    ),
+    "no triple": ({"constraints": [3]}, r"constraints\[0\] must be a function"),
+    "nan bound": (
+        {"constraints": [(costs.training_flops, "<=", np.nan)]},
+        r"the bound of constraints\[0\] \(training_flops\) must be a finite number",
+    ),
+    "nan draw": (
+        {"params": BESIROGLU | {"A": np.array([400.0, np.nan])}},
+        r"parameter A\[1\] must be a finite number, not nan",
+    ),
+    "candidates": (
+        {"variables": {"N": plan.Choice(range(1, 1001)), "D": plan.Choice(range(1, 1001))}},
+        "make 1,000,000 combinations; expected at most 4,096",
+    ),
+    "constraint on an unknown": (
+        {"constraints": [(served_bits, "<=", 1e9)]},
+        "served_bits needs P_post; expected among",
+    ),
+    "not a function": ({"objective": 3}, "objective must be a law, a cost or a function, not 3"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line(name):
+    change, message = BAD[name]
+    arguments = {"objective": laws.chinchilla, "variables": SIZE, "params": BESIROGLU} | change
+    with pytest.raises(JscaleError, match=message) as error:
+        plan.solve(arguments.pop("objective"), arguments.pop("variables"), **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_empty_lists_and_small_simplexes_are_one_line():
+    with pytest.raises(JscaleError, match="the list of a choice is empty"):
+        plan.Choice([])
+    with pytest.raises(JscaleError, match="size of a simplex is 1"):
+        plan.Simplex(1)
+
+
+def test_throw_names_the_outcome(float64_mode):
+    with pytest.raises(JscaleError, match=r"plan: no_interior_optimum \(1 of 1 solves\)"):
+        plan.solve(laws.chinchilla, SIZE, params=BESIROGLU, throw=True)
