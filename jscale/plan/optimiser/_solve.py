@@ -126,7 +126,7 @@ def solve(
         ...     constraints=[(plan.costs.training_flops, "<=", 1e24)],
         ... )
         >>> print(f"loss {best.objective:.4f}, {best.at_bounds()[0]}")
-        loss 1.9014, N at its upper bound
+        loss 1.9006, N at its upper bound
     """
     layout, numbers = read_variables(variables)
     params = {} if params is None else params
