@@ -12,18 +12,19 @@ import hypothesis
 import jax
 import pytest
 
+from jscale._core.programs import clear_programs
+
 DATA_VARIABLE = "JSCALE_DATA"
 MOST_GROWTH = 1.5 * 2**30
 """Bytes by which compiled programs may swell a process: JAX keeps each one, and the catalogue has
 thousands."""
-QUICK = (
-    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 "
-    "--xla_backend_optimization_level=0"
-)
-"""Most of the time goes to the compiler. With the first two flags 98 tests of fits took 90 s, not
-149 s; with the third, 70 others took 88 s, not 119 s: programs compile in a third of the time and
-run half as fast. JAX 0.12 does not know the first one, and does without all; so does what users
-run (demo, notebooks, benchmarks)."""
+QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+"""Most of the time goes to the compiler: with these flags 98 tests of fits took 90 s, not 149 s,
+and a compiled descent ran as fast. JAX 0.12 does not know the first one; what users run (demo,
+notebooks, benchmarks) goes without."""
+UNOPTIMISED = "jax_disable_most_optimizations"
+"""With this setting 70 tests of fits took 88 s, not 119 s: programs compile in a third of the time
+and run half as fast. A test that needs the others' rounding takes the fixture ``optimised``."""
 LEFT_OUT = pytest.StashKey[int]()
 RESIDENT = pytest.StashKey[int]()
 CACHE = pytest.StashKey[str]()
@@ -60,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update(XDG_CACHE_HOME=config.stash[CACHE], JSCALE_CACHE=config.stash[CACHE])
         if jax.__version_info__ < (0, 11):
             os.environ.setdefault("XLA_FLAGS", QUICK)
+    jax.config.update(UNOPTIMISED, jax.__version_info__ < (0, 11))
     # Traces are many small objects: at the usual threshold 5% of the time went to collecting them.
     gc.set_threshold(100_000)
     # What one worker compiled serves the others, and serves it again after a cache was cleared. To
@@ -141,6 +143,17 @@ def data_dir() -> Path:
     folder = data_folder()
     assert folder is not None, "a test that asks for data_dir must be marked with pytest.mark.data"
     return folder
+
+
+@pytest.fixture
+def optimised() -> Iterator[None]:
+    """What the test compiles is optimised, as for users."""
+    before = jax.config.read(UNOPTIMISED)
+    clear_programs()
+    jax.config.update(UNOPTIMISED, False)
+    yield
+    jax.config.update(UNOPTIMISED, before)
+    clear_programs()
 
 
 @pytest.fixture
