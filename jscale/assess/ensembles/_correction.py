@@ -11,11 +11,6 @@ from scipy.special import ndtri
 from jscale._core.notes import Note
 from jscale.fit import Prediction
 
-PRIOR_LOG_FACTOR = (-0.2, 0.3)
-PRIOR_SLOPE = (0.0, 0.3)
-"""Mean and standard deviation of the log of the factor next to the runs, and of its change per
-decade of compute. Over the public tables (docs/forecasts.md), bands of ensembles tend to be too
-wide. Chosen on these tables, so they are no independent test of it."""
 DRIFT = 0.007
 """Error of the form of the law per decade of compute beyond the runs, as a share of the loss.
 
@@ -41,7 +36,12 @@ class Prior(NamedTuple):
     slope: tuple[float, float]
 
 
-ENSEMBLE = Prior(PRIOR_LOG_FACTOR, PRIOR_SLOPE)
+ENSEMBLE = Prior((-0.6, 0.4), (0.0, 0.1))
+"""Bands of ensembles are too wide next to the runs, as they add what several laws do not know, and
+tables differ. Chosen on the 17 public tables with laws of N and D, where it narrows bands by a
+quarter at a lower CRPS; docs/forecasts.md has the figures with each source left out."""
+LAW_WITH_DISCREPANCY = Prior((-0.2, 0.3), (0.0, 0.3))
+"""The same 17 tables call for log factors of -0.29 ± 0.37 and slopes of 0.04 ± 0.41."""
 LAW_ALONE = Prior((0.2, 0.3), (0.3, 0.3))
 """Bands of one law with independent errors are too narrow. Mean and scatter of the corrections that
 14 public tables call for by themselves, for Student-t errors about ``chinchilla`` (0.20 ± 0.29,
@@ -89,7 +89,7 @@ class BandCorrection:
         origin = (
             f"by forecasts of {self.count} held-out runs"
             if self.count
-            else "as on public tables, since no runs are held out"
+            else "since no runs are held out to check them"
         )
         message = (
             f"bands are multiplied by {edge:.2f} at the edge of the runs and by {decade:.2f} one "
@@ -105,9 +105,12 @@ def _beyond(decades: np.ndarray | float) -> np.ndarray:
     return np.maximum(np.nan_to_num(np.asarray(decades, float)), 0.0)
 
 
-def of_public_tables(prior: Prior) -> BandCorrection:
-    """The correction of tables that are too small for one of their own."""
-    return BandCorrection(prior.log_factor[0], prior.slope[0], DRIFT)
+def without_evidence(prior: Prior) -> BandCorrection:
+    """The correction of tables too small for one of their own: as wide as on public tables.
+
+    Bands that nothing checks are never narrowed.
+    """
+    return BandCorrection(max(prior.log_factor[0], 0.0), max(prior.slope[0], 0.0), DRIFT)
 
 
 def fit_correction(
@@ -126,7 +129,7 @@ def fit_correction(
     """
     known = np.isfinite(pit) & np.isfinite(decades)
     if not known.any():
-        return of_public_tables(prior)
+        return without_evidence(prior)
     limit = _MAX_SURPRISE
     scores = np.clip(ndtri(np.clip(pit[known], 1e-6, 1 - 1e-6)), -limit, limit)
     beyond = np.clip(decades[known], 0.0, MAX_DECADES)

@@ -227,7 +227,7 @@ def ensemble(
     weights = weights_of(evidence, len(candidates))
     correction = BandCorrection()
     if correct:
-        correction = correction_from(fits, evidence, candidates[0], table, windows)
+        correction = correction_from(fits, evidence, candidates[0], table, windows, last_only=True)
     return Ensemble(
         members=_members(candidates, posteriors, weights, evidence),
         correction=correction,

@@ -24,7 +24,7 @@ from jscale.assess.ensembles._correction import (
     BandCorrection,
     Prior,
     fit_correction,
-    of_public_tables,
+    without_evidence,
 )
 from jscale.assess.ensembles._weights import Window, weights_of
 from jscale.fit import Posterior
@@ -124,6 +124,7 @@ def correction_from(
     windows: Sequence[Split],
     *,
     prior: Prior = ENSEMBLE,
+    last_only: bool = False,
 ) -> BandCorrection:
     """The correction that the weighted forecasts of held-out runs call for.
 
@@ -136,13 +137,15 @@ def correction_from(
         table: all runs.
         windows: of the table.
         prior: of the correction.
+        last_only: whether only the last window counts, which is most like the forecast of new runs.
     """
     if not windows:
-        return of_public_tables(prior)
+        return without_evidence(prior)
     observed = _observed(candidate, table)
     column = next(name for name in ("C", "N", "D") if name in table)
     pit, decades = [], []
-    for j, window in enumerate(windows):
+    judged = list(enumerate(windows))[-1 if last_only else 0 :]
+    for j, window in judged:
         others = [each for i, each in enumerate(evidence) if i != j]
         weights = weights_of(others, len(fits))
         counts = shares_of(weights, len(fits[0][j]["draws"]))
@@ -152,7 +155,7 @@ def correction_from(
         pit.append(score(draws, observed[window.held_out]).pit)
         largest = np.nanmax(table[column][window.training])
         decades.append(np.log10(table[column][window.held_out] / largest))
-    labels = np.concatenate([each.clusters for each in evidence])
+    labels = np.concatenate([evidence[j].clusters for j, _ in judged])
     return fit_correction(np.concatenate(pit), np.concatenate(decades), labels, prior)
 
 

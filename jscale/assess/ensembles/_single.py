@@ -29,13 +29,13 @@ from jscale.assess.backtesting import (
 )
 from jscale.assess.ensembles._candidates import Candidate
 from jscale.assess.ensembles._correction import (
-    ENSEMBLE,
     LAW_ALONE,
+    LAW_WITH_DISCREPANCY,
     BandCorrection,
     Prior,
     corrected,
     fit_correction,
-    of_public_tables,
+    without_evidence,
 )
 from jscale.assess.ensembles._evidence import (
     columns_at,
@@ -45,7 +45,6 @@ from jscale.assess.ensembles._evidence import (
     windows_of,
 )
 from jscale.fit import ErrorModel, Posterior, Prediction
-from jscale.fit.bayes import parsed_priors
 from jscale.fit.errors import columns_needed
 from jscale.fit.objective import padded_at_least
 from jscale.fit.predictions import RATIO, RESOURCES, input_ranges, without_repeats
@@ -157,7 +156,7 @@ def correct_bands(
     table = _of_law(table, posterior)
     windows = windows_of((candidate,), table)
     if not windows:
-        return CorrectedPosterior(posterior, of_public_tables(prior))
+        return CorrectedPosterior(posterior, without_evidence(prior))
 
     # 2. Forecast held-out runs.
     job = {
@@ -249,22 +248,22 @@ def corrected_forecaster(
 def prior_of(errors: ErrorModel) -> Prior:
     """The prior of the correction of one law.
 
-    A discrepancy has learned what the law lacks: 17 public tables call for log factors of -0.29 ±
-    0.37 and slopes of 0.04 ± 0.41 with it, much as ensembles do.
+    A discrepancy has learned what the law lacks.
     """
-    return LAW_ALONE if errors.discrepancy is None else ENSEMBLE
+    return LAW_ALONE if errors.discrepancy is None else LAW_WITH_DISCREPANCY
 
 
 def _candidate(posterior: Posterior) -> Candidate:
-    try:
-        priors = parsed_priors([f"{n}={text}" for n, text in posterior.priors.items()], "priors")
-    except JscaleError:
+    from jscale.fit.bayes.priors import recorded
+
+    priors = {name: recorded(text, name) for name, text in posterior.priors.items()}
+    if unknown := [posterior.priors[name] for name, prior in priors.items() if prior is None]:
         raise JscaleError(
             f"the posterior of {posterior.law_name} has priors that its record names only "
-            f"({', '.join(posterior.priors.values())}), so that its law cannot be fitted again to "
-            "hold out runs; expected priors such as 'lognormal(0.2, 1)'"
-        ) from None
-    return Candidate(posterior.law, posterior.errors, priors)
+            f"({', '.join(unknown)}), so that its law cannot be fitted again to hold out runs; "
+            "expected priors such as 'lognormal(0.2, 1)'"
+        )
+    return Candidate(posterior.law, posterior.errors, priors or None)
 
 
 def _of_law(table: Runs, posterior: Posterior) -> Runs:

@@ -32,7 +32,8 @@ def test_the_law_that_forecasts_better_has_the_weight(ensemble):
     assert list(ensemble.law_weights) == ["chinchilla", "power_data"]
     assert ensemble.members[0].score > ensemble.members[1].score
     assert ensemble.windows == 3
-    assert ensemble.held_out == ensemble.correction.count
+    # The correction is judged by the last window alone.
+    assert ensemble.held_out > 2 * ensemble.correction.count > 0
     assert ensemble.table_digest == TABLE.digest
     assert "corrected-bands" in {note.code for note in ensemble.notes}
     assert repr(ensemble).startswith("<Ensemble: chinchilla, student 0.9")

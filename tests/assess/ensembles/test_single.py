@@ -8,7 +8,12 @@ import pytest
 
 from jscale import assess, fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.assess.ensembles._correction import DRIFT, ENSEMBLE, LAW_ALONE, of_public_tables
+from jscale.assess.ensembles._correction import (
+    DRIFT,
+    LAW_ALONE,
+    LAW_WITH_DISCREPANCY,
+    without_evidence,
+)
 from jscale.assess.ensembles._single import prior_of
 from tests.assess.tables import simulated
 
@@ -65,14 +70,14 @@ def test_a_posterior_holds_the_runs_by_which_it_is_corrected(straight):
 def test_small_tables_have_the_correction_of_public_tables():
     table = simulated().where(np.arange(40) < 5)
     result = assess.correct_bands(sampled(table), table, key=KEY)
-    assert result.correction == of_public_tables(LAW_ALONE)
+    assert result.correction == without_evidence(LAW_ALONE)
     assert result.correction.drift == DRIFT
-    assert "as on public tables" in result.notes[0].message
+    assert "no runs are held out" in result.notes[0].message
 
 
 def test_the_prior_depends_on_the_error_model():
     assert prior_of(fit.ErrorModel("student")) == LAW_ALONE
-    assert prior_of(fit.ErrorModel("normal", discrepancy=("N",))) == ENSEMBLE
+    assert prior_of(fit.ErrorModel("normal", discrepancy=("N",))) == LAW_WITH_DISCREPANCY
 
 
 def test_a_backtest_judges_corrected_bands():

@@ -4,14 +4,15 @@ import jax
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import brentq
 from scipy.special import softmax
 
 from jscale.assess.ensembles import BandCorrection
 from jscale.assess.ensembles._correction import (
     DRIFT,
+    ENSEMBLE,
+    LAW_ALONE,
     MAX_DECADES,
-    PRIOR_LOG_FACTOR,
-    PRIOR_SLOPE,
     corrected,
     fit_correction,
 )
@@ -121,8 +122,12 @@ def test_right_bands_are_left_as_they_are(count):
 
 
 def test_few_runs_hardly_move_the_prior():
+    # The mode solves (x - mean) / sd**2 = exp(-2 x) - 1 for one run at one standard deviation.
     one = fit_correction(stats.norm.cdf([1.0]), np.zeros(1), np.zeros(1))
-    assert one.log_factor == pytest.approx(PRIOR_LOG_FACTOR[0], abs=0.1)
+    mean, sd = ENSEMBLE.log_factor
+    mode = brentq(lambda x: (x - mean) / sd**2 + 1 - np.exp(-2 * x), -2, 2)
+    assert one.log_factor == pytest.approx(mode, abs=1e-4)
+    assert mean < one.log_factor < mean + sd
     assert one.slope == pytest.approx(0.0, abs=1e-6)  # at the edge of the runs
     # A hundred runs of one cluster are no more than one.
     same = fit_correction(np.full(100, 0.999), np.zeros(100), np.zeros(100))
@@ -136,10 +141,14 @@ def test_few_runs_hardly_move_the_prior():
     [([], []), ([np.nan, 0.5], [0.1, np.nan])],
     ids=["no runs", "none with a score and a distance"],
 )
-def test_without_forecasts_the_correction_is_that_of_public_tables(pit, decades):
-    correction = fit_correction(np.array(pit), np.array(decades), np.arange(len(pit)))
-    assert correction == BandCorrection(PRIOR_LOG_FACTOR[0], PRIOR_SLOPE[0], DRIFT)
-    assert "as on public tables" in correction.notes[0].message
+def test_without_forecasts_bands_are_widened_as_on_public_tables_but_not_narrowed(pit, decades):
+    evidence = np.array(pit), np.array(decades), np.arange(len(pit))
+    correction = fit_correction(*evidence)
+    assert ENSEMBLE.log_factor[0] < 0
+    assert correction == BandCorrection(drift=DRIFT)
+    assert "no runs are held out" in correction.notes[0].message
+    widened = fit_correction(*evidence, LAW_ALONE)
+    assert widened == BandCorrection(LAW_ALONE.log_factor[0], LAW_ALONE.slope[0], DRIFT)
 
 
 def test_draws_that_all_miss_give_a_finite_factor():
