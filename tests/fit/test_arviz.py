@@ -4,11 +4,13 @@ It runs on both generations of ArviZ: 0.23 here, 1.x in the environment of ``mak
 """
 
 import warnings
+from dataclasses import replace
 
 import arviz
 import jax
 import matplotlib
 import numpy as np
+import numpyro.distributions as dist
 import pytest
 from scipy import stats
 
@@ -20,7 +22,7 @@ GROUPS = {
     *("posterior", "prior", "log_likelihood", "posterior_predictive"),
     *("observed_data", "constant_data", "sample_stats"),
 }
-SETTINGS = {"chains": 2, "warmup": 400, "draws": 300}
+SETTINGS = {"chains": 2, "warmup": 400, "draws": 300, "sampler": "nuts"}
 matplotlib.use("Agg")
 
 
@@ -103,6 +105,20 @@ def _numbers(result) -> np.ndarray:
     if hasattr(result, "data_vars"):
         (result,) = result.data_vars.values()
     return np.asarray(result)
+
+
+def test_prior_draws_under_priors_of_numpyro():
+    """By name where the record has all of their numbers; else without what depends on them."""
+    priors = {"alpha": dist.Exponential(3.0), "sigma": dist.TruncatedNormal(0.0, 0.1, low=0.0)}
+    settings = {"sampler": "importance", "chains": 1, "draws": 50}
+    posterior = fit.posterior(
+        laws.chinchilla, isoflop(), key=jax.random.key(0), priors=priors, **settings
+    )
+    group = posterior.to_arviz()["prior"]
+    assert set(group.data_vars) == {"E", "A", "B", "alpha", "beta"}
+    assert np.mean(group["alpha"].values) == pytest.approx(1 / 3, rel=0.1)
+    named = replace(posterior, priors={"alpha": "TransformedDistribution()"})
+    assert set(named.to_arviz()["prior"].data_vars) == {"E", "B", "beta", "sigma"}
 
 
 def test_runs_that_share_errors_are_left_out_one_by_one():

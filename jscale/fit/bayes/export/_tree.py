@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 
-from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
 from jscale.fit.bayes import _arviz
 from jscale.fit.bayes._model import problem_of, with_priors
 from jscale.fit.bayes.export._pointwise import pointwise
 from jscale.fit.bayes.export._prior_draws import prior_draws
-from jscale.fit.bayes.priors import parsed_prior
+from jscale.fit.bayes.priors import recorded
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._posterior import Posterior
@@ -62,12 +62,15 @@ def arviz_tree(posterior: "Posterior", attributes: Mapping[str, Any]) -> Any:
 
 
 def _prior(posterior: "Posterior") -> dict[str, np.ndarray]:
-    """Draws from the prior; none where a prior of the caller is known by its NumPyro name only."""
+    """Draws from the prior, without parameters that depend on one whose prior is not known.
+
+    Of some distributions a posterior holds NumPyro's name only. Their place is taken by one without
+    draws.
+    """
     assert posterior.rows is not None
-    try:
-        priors = {name: parsed_prior(text, name) for name, text in posterior.priors.items()}
-    except JscaleError:
-        return {}
+    unknown = dist.ImproperUniform(dist.constraints.real, (), ())
+    given = {name: recorded(text, name) for name, text in posterior.priors.items()}
+    priors = {name: unknown if prior is None else prior for name, prior in given.items()}
     problem = problem_of(posterior.law, posterior.rows, posterior.errors)
     draws = prior_draws(with_priors(problem, priors))
     return {name: values for name, values in draws.items() if np.isfinite(values).all()}

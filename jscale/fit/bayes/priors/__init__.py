@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from jscale.fit.bayes.priors._resolved import (
         Priors,
         as_distribution,
+        recorded,
         resolved_priors,
         support_of,
         written,
@@ -21,12 +22,13 @@ __all__ = [
     "as_distribution",
     "parsed_prior",
     "parsed_priors",
+    "recorded",
     "resolved_priors",
     "support_of",
     "written",
 ]
 
-_RESOLVED = ("Priors", "as_distribution", "resolved_priors", "support_of", "written")
+_RESOLVED = ("Priors", "as_distribution", "recorded", "resolved_priors", "support_of", "written")
 
 # NumPyro takes a second to import, and texts of priors are parsed without it.
 __getattr__ = lazy_names(

@@ -1,6 +1,7 @@
 """Priors of the parameters of a law and of its error model as NumPyro distributions."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -144,6 +145,34 @@ def written(prior: Prior) -> str:
     return f"{type(prior).__name__}({text})"
 
 
+def recorded(text: str, name: str) -> Prior | None:
+    """The prior whose text a posterior holds, see :func:`written`; None where that names it only.
+
+    Args:
+        text: of :func:`parsed_prior`, or a NumPyro distribution with its numbers, such as
+            ``Exponential(rate=2)``.
+        name: of the parameter.
+    """
+    try:
+        return parsed_prior(text, name)
+    except JscaleError:
+        pass
+    match = _NUMPYRO.fullmatch(text.strip())
+    family = getattr(dist, match.group(1), None) if match else None
+    if match is None or not (isinstance(family, type) and issubclass(family, dist.Distribution)):
+        return None
+    pairs = [part.partition("=") for part in match.group(2).split(",") if part.strip()]
+    try:
+        numbers = {key.strip(): float(value) for key, _, value in pairs}
+        # All that define it, so that none is at a default that the record does not know.
+        if set(numbers) != set(family.arg_constraints):
+            return None
+        return family(**numbers)
+    except (TypeError, ValueError):
+        return None
+
+
+_NUMPYRO = re.compile(r"([A-Za-z]+)\(([^()]*)\)")
 _FAMILY_OF: dict[type, tuple[Any, tuple[str, ...]]] = {
     dist.Normal: ("normal", ("loc", "scale")),
     dist.LogNormal: ("lognormal", ("loc", "scale")),
