@@ -5,10 +5,11 @@
 | ``signals`` | Ctrl-C, TERM and HUP, also inside compiled code and before anything is loaded |
 | ``streams`` | standard streams that are closed, full or a closed pipe |
 | ``failures`` | every failure becomes one line on stderr and an exit code |
+| ``processes`` | other processes that work on the same job |
 
 Nothing heavy is imported here: signals are handled before anything is loaded.
 """
 
-from jscale.cli.process import failures, signals, streams
+from jscale.cli.process import failures, processes, signals, streams
 
-__all__ = ["failures", "signals", "streams"]
+__all__ = ["failures", "processes", "signals", "streams"]

@@ -8,6 +8,7 @@
 | ``options`` | options that several verbs take, each described once |
 | ``parsing`` | numbers and ``name=value`` pairs as text |
 | ``inputs`` | tables, laws, parameters, keys and objectives from the text of an argument |
+| ``grid_axes`` | the axes of a grid from text and files |
 | ``planning`` | plans with bands as JSON objects |
 | ``interval_tables`` | intervals and coverage as JSON objects and as tables |
 | ``output`` | strict JSON, tables for people, atomic files |
@@ -15,6 +16,7 @@
 
 from jscale.cli.support import (
     flags,
+    grid_axes,
     group,
     inputs,
     interval_tables,
@@ -27,6 +29,7 @@ from jscale.cli.support import (
 
 __all__ = [
     "flags",
+    "grid_axes",
     "group",
     "inputs",
     "interval_tables",

@@ -59,8 +59,9 @@ def grid(
 
     Args:
         objective: a law, a cost, a formula such as ``"6 * N * D"``, or a JAX function of scalars
-            that takes axes, parameters and earlier quantities by name; or several by name, of which
-            the first is minimised. It is called ``value`` where it has no name.
+            that takes axes, parameters and earlier quantities by name (all parameters, with
+            ``**theta``); or several by name, of which the first is minimised. One without a name is
+            called ``value``.
         axes: name → values, in the order that decides ties (the last one varies fastest): an array
             of numbers; or a dict of columns, or a list of dicts, whose entries carry several values
             (the N, layers and FLOP of real models; texts are labels).
@@ -96,8 +97,10 @@ def grid(
     begin = time.perf_counter()
     read, constants = read_axes(axes, params)
     names = [*(name for axis in read for name in axis.numbers), *constants]
-    quantities = read_objective(objective, names)
-    constraints = read_constraints(where, [*names, *(each.name for each in quantities)])
+    given = [name for name in params or () if name in names]
+    quantities = read_objective(objective, names, given)
+    known = [*names, *(each.name for each in quantities)]
+    constraints = read_constraints(where, known, given)
     _check_used(read, [*quantities, *constraints])
     reductions = _reductions(reduce, [each.name for each in quantities])
     if dtype not in get_args(DType):
@@ -119,7 +122,7 @@ def grid(
         compiled = Compiled(design, read, constants)
         if space.points >= _UNCONFIRMED and not yes:
             raise _too_large(space, compiled)
-        job = {} if resume is None else {"grid": compiled.digest(), "reductions": repr(reductions)}
+        job = _job(compiled) if resume is not None else {}
         states = run(Work(compiled, resume, job, progress))
 
     view = View(space, read, quantities[0].name)
@@ -133,6 +136,11 @@ def grid(
         notes=tuple(_notes(results, nan, space.points)),
         results=results,
     )
+
+
+def _job(compiled: Compiled) -> dict[str, str]:
+    """All that the result depends on."""
+    return {"reductions": repr(compiled.design.reductions), "grid": compiled.digest()}
 
 
 def _check_used(axes: Sequence[Axis], quantities: Sequence[Quantity]) -> None:

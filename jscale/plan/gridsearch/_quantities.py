@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jscale._core import expressions
-from jscale._core.errors import JscaleError
+from jscale._core.errors import Argument, JscaleError
 from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.laws import LawFunction, describe
 from jscale.laws.declaration import is_law
@@ -60,12 +60,15 @@ class _Law:
         return self.bound.loss(values, params)
 
 
-def read_objective(objective: Any, names: Sequence[str]) -> tuple[Quantity, ...]:
+def read_objective(
+    objective: Any, names: Sequence[str], params: Sequence[str]
+) -> tuple[Quantity, ...]:
     """The quantities of an objective, in order; the first one is minimised.
 
     Args:
         objective: a function, law, cost or formula, or several by name.
         names: of values that functions can take.
+        params: those of them that a function with ``**theta`` gets.
 
     Raises:
         JscaleError: not a function, or it takes something that has no value.
@@ -80,12 +83,14 @@ def read_objective(objective: Any, names: Sequence[str]) -> tuple[Quantity, ...]
     for name, function in objective.items():
         if str(name) in known:
             raise JscaleError(f": {name!r} is an axis or a parameter too", argument="objective")
-        quantities.append(_quantity(str(name), function, known, f"objective: {name!r}"))
+        quantities.append(_quantity(str(name), function, (known, params), f"objective: {name!r}"))
         known.append(str(name))
     return tuple(quantities)
 
 
-def read_constraints(where: Any, names: Sequence[str]) -> tuple[Quantity, ...]:
+def read_constraints(
+    where: Any, names: Sequence[str], params: Sequence[str]
+) -> tuple[Quantity, ...]:
     """The constraints: functions or formulas that are true where a point is feasible.
 
     Raises:
@@ -97,12 +102,15 @@ def read_constraints(where: Any, names: Sequence[str]) -> tuple[Quantity, ...]:
     constraints = []
     for number, each in enumerate(listed):
         name = each if isinstance(each, str) else f"where[{number}]"
-        constraints.append(_quantity(name, each, names, "where"))
+        constraints.append(_quantity(name, each, (names, params), "where"))
     return tuple(constraints)
 
 
-def _quantity(name: str, function: Any, known: Sequence[str], where: str) -> Quantity:
-    """One quantity, of values whose names are known."""
+def _quantity(
+    name: str, function: Any, names: tuple[Sequence[str], Sequence[str]], where: str
+) -> Quantity:
+    """One quantity, of values whose names are known; the second ones are parameters."""
+    known, params = names
     if isinstance(function, str):
         takes = sorted(expressions.names(function))
         _check_known(where, takes, known)
@@ -126,13 +134,20 @@ def _quantity(name: str, function: Any, known: Sequence[str], where: str) -> Qua
     named = [p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
     required = [p.name for p in named if p.default is inspect.Parameter.empty]
     _check_known(where, required, known)
-    return Quantity(name, function, tuple(p.name for p in named if p.name in known))
+    takes = [p.name for p in named if p.name in known]
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        takes += [each for each in params if each not in takes]
+    return Quantity(name, function, tuple(takes))
 
 
 def _law(name: str, law: LawFunction, known: Sequence[str], where: str) -> Quantity:
     """A law, whose parameters come from ``params`` or from axes."""
     record = describe(law)
-    _check_known(where, record.parameter_names, known, " (give params=)")
+    if missing := [name for name in record.parameter_names if name not in known]:
+        raise JscaleError(
+            f"{where} has the parameters {enumerated(missing)}, which no axis gives; give ",
+            Argument("params"),
+        )
     inputs = [each for each in record.input_names if each in known]
     if "P" in known and record.bit_inputs and "P" not in inputs:
         inputs.append("P")
@@ -143,10 +158,10 @@ def _law(name: str, law: LawFunction, known: Sequence[str], where: str) -> Quant
     return Quantity(name, _Law(bound, record.parameter_names), (*inputs, *record.parameter_names))
 
 
-def _check_known(where: str, takes: Sequence[str], known: Sequence[str], advice: str = "") -> None:
+def _check_known(where: str, takes: Sequence[str], known: Sequence[str]) -> None:
     missing = [name for name in takes if name not in known]
     if missing:
-        hint = advice or did_you_mean(missing[0], known)
+        hint = did_you_mean(missing[0], known)
         raise JscaleError(
             f"{where} takes {enumerated(missing)}, which neither an axis nor params give{hint}; "
             f"there are {enumerated(known)}"
