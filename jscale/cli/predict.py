@@ -76,7 +76,7 @@ def predict(
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
     draws: options.DRAWS = 1000,
-    sampler: options.SAMPLER = "nuts",
+    sampler: options.SAMPLER = "auto",
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
@@ -97,17 +97,16 @@ def predict(
             if params is not None:
                 chosen = choice.law()
                 wanted = points.points_of(chosen, at, from_file)
-                payload = _from_params(chosen, params, wanted)
+                payload, known = _from_params(chosen, params, wanted), ()
             elif posterior is not None:
                 sampled = _loaded(posterior, choice)
                 chosen = sampled.law
                 others = points.error_columns(sampled.errors)
                 wanted = points.points_of(chosen, at, from_file, others)
                 with working("predicting …", as_json):
-                    source_of = sampled
-                    if not no_correction:
-                        source_of = forecasts.corrected(sampled, None, seed, as_json)
+                    source_of = forecasts.of_file(sampled, not no_correction, seed, as_json)
                     payload = _forecast(chosen, source_of, wanted, level, seed)
+                known = _doubts_of_file(sampled)
             else:
                 assert source is not None
                 table = inputs.table_of(source, include_excluded)
@@ -120,7 +119,7 @@ def predict(
                 with working("predicting …", as_json):
                     payload = _forecast(chosen, forecaster, wanted, level, seed)
                 known = (*table.notes, *_doubts(forecaster, table))
-                payload["notes"] = [*output.notes(known), *payload["notes"]]
+            payload["notes"] = [*output.notes(known), *payload["notes"]]
         output.deliver(payload, as_json, out)
 
     if not as_json:
@@ -158,6 +157,19 @@ def _doubts(forecaster: Any, table: "Runs") -> "tuple[Note, ...]":
     if isinstance(forecaster, CorrectedPosterior):
         forecaster = forecaster.posterior
     return doubts(forecaster, table) if isinstance(forecaster, Posterior) else ()
+
+
+def _doubts_of_file(posterior: "Posterior") -> "tuple[Note, ...]":
+    """The doubts about a posterior from a file, by the runs that it holds."""
+    from dataclasses import replace
+
+    from jscale.assess import doubts
+    from jscale.assess.ensembles import runs_of
+
+    if posterior.rows is None:
+        return ()
+    table = runs_of(posterior)
+    return doubts(replace(posterior, table_digest=table.digest), table)
 
 
 def _loaded(file: str, choice: "forecasts.LawChoice") -> "Posterior":

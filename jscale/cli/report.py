@@ -40,7 +40,7 @@ def report(
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
     draws: options.DRAWS = 1000,
-    sampler: options.SAMPLER = "nuts",
+    sampler: options.SAMPLER = "auto",
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: OUT = "report.html",

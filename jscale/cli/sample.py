@@ -9,6 +9,7 @@ from jscale.cli.support import inputs, options, output
 from jscale.cli.support.session import session
 
 if TYPE_CHECKING:
+    from jscale._core.notes import Note
     from jscale.fit import Posterior
     from jscale.runs import Runs
 
@@ -39,7 +40,7 @@ def sample(
     chains: options.CHAINS = 4,
     warmup: options.WARMUP = 1000,
     draws: options.DRAWS = 1000,
-    sampler: options.SAMPLER = "nuts",
+    sampler: options.SAMPLER = "auto",
     require_converged: REQUIRE_CONVERGED = False,
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
@@ -51,6 +52,8 @@ def sample(
         output.target(out, inputs=[source])
 
     with output.resuming(resume, inputs=[source], outputs=[out]) as progress_file, session():
+        from jscale.assess import doubts
+
         table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
@@ -60,8 +63,9 @@ def sample(
         if out is not None:
             with output.writing(out) as temporary:
                 posterior.save(temporary)
+        found = doubts(posterior, table)
 
-    payload = summary(posterior, table)
+    payload = summary(posterior, table, found)
     output.deliver(payload, as_json, None)
     if not as_json:
         show(posterior, table)
@@ -70,8 +74,16 @@ def sample(
         raise typer.Exit(CHECK_FAILED)
 
 
-def summary(posterior: "Posterior", table: "Runs") -> dict[str, Any]:
-    """A posterior as a JSON object."""
+def summary(
+    posterior: "Posterior", table: "Runs", doubts: "tuple[Note, ...]" = ()
+) -> dict[str, Any]:
+    """A posterior as a JSON object.
+
+    Args:
+        posterior: the draws.
+        table: the runs.
+        doubts: what the residuals give reason to doubt.
+    """
     columns = (
         *("mean", "sd", "q05", "q50", "q95"),
         *("ess_bulk", "ess_tail", "rhat", "prior_overlap"),
@@ -89,12 +101,12 @@ def summary(posterior: "Posterior", table: "Runs") -> dict[str, Any]:
         "chains": posterior.chains,
         "draws": len(next(iter(posterior.draws.values()))),
         "table": {"name": table.name, "digest": table.digest},
-        "notes": output.notes((*table.notes, *posterior.notes)),
+        "notes": output.notes((*table.notes, *doubts, *posterior.notes)),
     }
 
 
 def show(posterior: "Posterior", table: "Runs") -> None:
-    """Print a posterior."""
+    """Print a posterior: medians and 90% intervals; mean and standard deviation are in the JSON."""
     count = len(next(iter(posterior.draws.values())))
     how = f"from {posterior.chains} chains in {posterior.seconds:.1f} s"
     how += f", {posterior.divergences} divergences"
@@ -104,10 +116,10 @@ def show(posterior: "Posterior", table: "Runs") -> None:
 
     rows = []
     for name, row in posterior.summary.items():
-        values = [output.figures(row[c], 4) for c in ("mean", "sd", "q05", "q50", "q95")]
+        values = [output.figures(row[c], 4) for c in ("q50", "q05", "q95")]
         effective = f"{min(row['ess_bulk'], row['ess_tail']):,.0f}"
         shared = f"{row['prior_overlap']:.0%}" if "prior_overlap" in row else ""
         rows.append((name, *values, effective, f"{row['rhat']:.3f}", shared))
-    headers = ("parameter", "mean", "sd", "5%", "median", "95%", "ESS", "R-hat", "overlap")
-    output.show(output.table(headers, rows, right="lrrrrrrrr"))
-    output.show("overlap: of prior and posterior, 100% where the runs add nothing to the prior")
+    headers = ("parameter", "median", "5%", "95%", "ESS", "R-hat", "prior")
+    output.show(output.table(headers, rows, right="lrrrrrr", narrow=True))
+    output.show("prior: its overlap with the posterior, 100% where the runs add nothing to it")

@@ -229,7 +229,7 @@ def test_sampling_options_reach_the_sampler(jscale, table: Path, call: dict[str,
     )
     assert call["table"].kept.sum() == 32
     assert laws.describe(call["law"]).parameter_names == ("E", "A", "B", "alpha")
-    assert "sampler" not in call
+    assert call["sampler"] == "auto"
     jscale("sample", table, "--sampler", "importance")
     assert call["sampler"] == "importance"
     jscale("sample", table)

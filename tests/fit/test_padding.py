@@ -7,7 +7,7 @@ import pytest
 from jscale import fit, laws
 from jscale._core.scope import float64
 from jscale.fit.bayes._model import pose
-from jscale.fit.bayes._whitening import isolated, potential_at
+from jscale.fit.bayes.sampling._whitening import isolated, potential_at
 from jscale.fit.objective import (
     _compiled_form,
     _linearize,

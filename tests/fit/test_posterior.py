@@ -20,8 +20,8 @@ from jscale.fit.bayes._arviz import diagnostics
 from jscale.laws.roles import lognormal
 from tests.fit.tables import HOFFMANN, frontier, isoflop
 
-SETTINGS = {"chains": 2, "warmup": 400, "draws": 600}
-QUICK = {"chains": 2, "warmup": 400, "draws": 100}
+SETTINGS = {"chains": 2, "warmup": 400, "draws": 600, "sampler": "nuts"}
+QUICK = {"chains": 2, "warmup": 400, "draws": 100, "sampler": "nuts"}
 """As long a warm-up, so that the compiled sampler is the same."""
 
 
@@ -29,7 +29,7 @@ QUICK = {"chains": 2, "warmup": 400, "draws": 100}
 def posterior() -> fit.Posterior:
     # The default numbers of chains and draws: with half of them one key in three stays below 400
     # effective draws in the tails.
-    return fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0))
+    return fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), sampler="nuts")
 
 
 @pytest.mark.smoke
@@ -164,6 +164,7 @@ def test_without_information_the_posterior_is_the_prior():
         "chains": 2,
         "warmup": 600,
         "draws": 1500,
+        "sampler": "nuts",
         "priors": {"gamma_w": lognormal(2.0, 0.2)},
     }
     qat = fit.posterior(laws.qat, isoflop(), key=jax.random.key(6), **settings)
@@ -239,7 +240,7 @@ def test_priors_are_checked(priors, message):
 def test_an_improper_prior_is_a_prior():
     """A flat density above zero has no draws; the sampler needs none."""
     from jscale.fit.bayes._model import pose
-    from jscale.fit.bayes._whitening import Whitening, potential
+    from jscale.fit.bayes.sampling._whitening import Whitening, potential
 
     flat = {"E": dist.ImproperUniform(dist.constraints.positive, (), ())}
     problem = pose(laws.chinchilla, isoflop(), flat).problem
@@ -260,8 +261,8 @@ def test_an_error_in_one_chain_ends_all_chains(error):
     """The other chain would take a thousand chunks."""
     from jscale._core.jobs import Checkpoint
     from jscale.fit.bayes._model import pose
-    from jscale.fit.bayes._sampler import sample
-    from jscale.fit.bayes._whitening import whiten
+    from jscale.fit.bayes.sampling._nuts import sample
+    from jscale.fit.bayes.sampling._whitening import whiten
 
     steps = []
 

@@ -11,10 +11,10 @@ from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale.fit.bayes._model import pose
-from jscale.fit.bayes._ridge import straightened
-from jscale.fit.bayes._whitening import _by_site, free_size
 from jscale.fit.bayes.priors._resolved import written
 from jscale.fit.bayes.priors._text import FAMILIES, parsed_prior, parsed_priors, prior_text
+from jscale.fit.bayes.sampling._ridge import straightened
+from jscale.fit.bayes.sampling._whitening import _by_site, free_size
 from jscale.laws.roles import Prior, lognormal
 from tests.fit.tables import HOFFMANN, isoflop
 

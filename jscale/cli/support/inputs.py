@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jscale._core.errors import JscaleError
 from jscale._core.files import read_settings
@@ -218,13 +218,13 @@ def key_of(seed: int) -> Any:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Settings of the sampler: chains, steps of each chain, seed, "nuts" or "importance"."""
+    """Settings of the sampler: chains, steps of each chain, seed, and which sampler."""
 
     chains: int
     warmup: int
     draws: int
     seed: int
-    sampler: str = "nuts"
+    sampler: str = "auto"
 
 
 def posterior_of(
@@ -255,10 +255,9 @@ def posterior_of(
     from jscale import fit
 
     model: dict[str, Any] = {} if errors is None else {"errors": errors}
-    if settings.sampler != "nuts":
+    if settings.sampler == "importance":
         reason = "with --sampler importance, which has no warm-up and nothing to resume"
         flags.refuse("warmup", "resume", reason=reason)
-        model["sampler"] = settings.sampler
     if (given := priors_of(priors)) is not None:
         model["priors"] = given
     return fit.posterior(
@@ -270,6 +269,7 @@ def posterior_of(
         draws=settings.draws,
         progress=shows_progress(as_json),
         resume=resume,
+        sampler=cast(Any, settings.sampler),
         **model,
     )
 

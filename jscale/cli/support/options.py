@@ -144,8 +144,7 @@ SAMPLER = Annotated[
     str,
     option(
         "--sampler",
-        help="nuts, or importance: seconds where NUTS takes minutes, and not converged where its "
-        "weights are rough.",
+        help="auto (importance, and nuts where its weights are too rough), nuts or importance.",
         metavar="NAME",
     ),
 ]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jscale.fit.bayes._model import Posed
     from jscale.fit.bayes.priors import Priors
 
-SAMPLERS = ("nuts", "importance")
+SAMPLERS = ("auto", "nuts", "importance")
 
 
 @dataclass(frozen=True)
@@ -245,31 +245,33 @@ def posterior(
     draws: int = 1000,
     errors: ErrorModel | str | None = None,
     priors: "Priors | None" = None,
-    sampler: Literal["nuts", "importance"] = "nuts",
+    sampler: Literal["auto", "nuts", "importance"] = "auto",
     progress: bool = False,
     throw: bool = False,
     resume: str | os.PathLike[str] | None = None,
 ) -> Posterior:
-    """The posterior of a law's parameters given a table of runs, by NUTS.
+    """The posterior of a law's parameters given a table of runs.
 
-    The model is :func:`jscale.fit.model`. NUTS works in coordinates whitened at the mode of
-    the posterior, with one thread per chain.
+    The model is :func:`jscale.fit.model`. Mixtures of Student-t distributions are adapted to it in
+    rounds, and draws are resampled from all their points by weight. Where too few points count or
+    the weights have too heavy a tail, NUTS draws instead, with one thread per chain, in the
+    coordinates that the points have shown; a note says so.
 
     Args:
         law: a declared law.
         table: validated runs; rows marked ``exclude`` are left out.
         key: a JAX random key; the same key gives the same draws.
         chains: number of chains.
-        warmup: transitions per chain that tune the sampler and are discarded, at least 10.
-        draws: transitions per chain that are returned, at least 10.
+        warmup: transitions per chain that tune NUTS and are discarded, at least 10.
+        draws: draws per chain that are returned, at least 10.
         errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
             text, such as "normal + effects(group) + discrepancy".
         priors: parameter of the law or of the error model → prior of the parameter itself, in place
             of its default: a NumPyro distribution, a :class:`jscale.laws.roles.Prior`, a text such
             as "lognormal(0.2, 1)" or a tuple such as ("lognormal", 0.2, 1), a lognormal by its
             median; or "published" for priors about the law's published constants.
-        sampler: "nuts", or "importance" for draws from an approximation at the mode that are
-            resampled by their weights: fast, for many fits.
+        sampler: "auto", or one of the two: "importance" for draws that are resampled by weight,
+            even where they are rough, "nuts" for chains.
         progress: show a progress bar on stderr.
         throw: raise when the diagnostics say that the chains have not mixed.
         resume: file with the state of each chain, written every 100 transitions and created if it
@@ -296,11 +298,10 @@ def posterior(
         >>> round(posterior.summary["alpha"]["q50"], 1)
         0.3
     """
-    from jscale.fit.bayes._mode import coordinates
     from jscale.fit.bayes._model import pose
-    from jscale.fit.bayes._sampler import sample
     from jscale.fit.bayes.export import overlaps
     from jscale.fit.bayes.priors import written
+    from jscale.fit.bayes.sampling import Settings, draw
 
     # 1. Check the arguments.
     check_key(key)
@@ -322,7 +323,7 @@ def posterior(
     start = time.perf_counter()
     posed = pose(law, table, priors, errors)
     problem, data = posed.problem, posed.data
-    mode_key, sample_key = jax.random.split(key)
+    settings = Settings(sampler, chains, warmup, draws)
     title = f"sampling {describe(law).name}"
     job = {
         "command": "sample",
@@ -338,24 +339,10 @@ def posterior(
     }
     with (
         jax.numpy_dtype_promotion("standard"),
-        Progress(chains * (warmup + draws), title, progress) as bar,
+        Progress(settings.transitions, title, progress) as bar,
         Checkpoint(resume, job) as checkpoint,
     ):
-        if sampler == "importance":
-            from jscale.fit.bayes._importance import importance_sample
-
-            result = importance_sample(problem, sample_key, chains=chains, draws=draws)
-        else:
-            result = sample(
-                problem,
-                coordinates(problem, mode_key),
-                sample_key,
-                chains=chains,
-                warmup=warmup,
-                draws=draws,
-                advanced=bar.advance,
-                checkpoint=checkpoint,
-            )
+        result, used = draw(problem, key, settings, advanced=bar.advance, checkpoint=checkpoint)
         shared = overlaps(problem, result.sites, result.sites)
 
     # 3. Summarise and diagnose.
@@ -376,7 +363,7 @@ def posterior(
         ranges=input_ranges(law, data.inputs),
         errors=problem.errors,
         rows=posed.rows,
-        sampler=sampler,
+        sampler=used,
         energy=None if result.energy is None else result.energy.reshape(-1),
         priors={name: written(prior) for name, prior in problem.replaced_priors.items()},
         seed=tuple(np.ravel(jax.random.key_data(key)).tolist()),

@@ -218,15 +218,14 @@ def test_the_scale_of_a_law_with_large_scatter_is_found():
 def test_nuts_agrees_with_importance_sampling():
     errors = "normal + effects(group)"
     arguments = {"key": jax.random.key(0), "errors": errors}
-    nuts = fit.posterior(laws.chinchilla, table(), chains=2, warmup=200, draws=300, **arguments)
-    fast = fit.posterior(
-        laws.chinchilla, table(), chains=2, draws=300, sampler="importance", **arguments
-    )
+    chains = {"chains": 2, "draws": 300, **arguments}
+    nuts = fit.posterior(laws.chinchilla, table(), warmup=200, sampler="nuts", **chains)
+    fast = fit.posterior(laws.chinchilla, table(), sampler="importance", **chains)
     for name, row in nuts.summary.items():
         error = row["sd"] * np.sqrt(1 / row["ess_bulk"] + 1 / 300)
         assert abs(fast.summary[name]["mean"] - row["mean"]) < 5 * error, name
 
 
 def test_the_sampler_is_checked():
-    with pytest.raises(JscaleError, match="sampler must be nuts or importance, not 'hmc'"):
+    with pytest.raises(JscaleError, match="sampler must be auto, nuts or importance, not 'hmc'"):
         fit.posterior(laws.chinchilla, table(), key=jax.random.key(0), sampler="hmc")

@@ -10,10 +10,10 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale.fit.bayes import _arviz
-from jscale.fit.bayes._importance import importance_sample
 from jscale.fit.bayes._model import Problem, problem_of, with_priors
 from jscale.fit.bayes.export._by_cluster import cluster_log_likelihood, log_likelihood_at
 from jscale.fit.bayes.priors import parsed_prior
+from jscale.fit.bayes.sampling import importance_sample
 from jscale.laws import describe
 
 if TYPE_CHECKING:

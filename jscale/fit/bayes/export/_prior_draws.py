@@ -12,8 +12,8 @@ from numpyro import handlers
 from jscale._core.programs import program
 from jscale.fit.bayes._diagnostics import overlap
 from jscale.fit.bayes._model import Problem, sites
-from jscale.fit.bayes._whitening import isolated
 from jscale.fit.bayes.priors import CENTRED
+from jscale.fit.bayes.sampling import isolated
 
 COUNT = 4000
 """Draws with which a posterior is compared: the shares of 20 bins are known to a fifteenth."""

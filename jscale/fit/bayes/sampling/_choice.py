@@ -1,0 +1,120 @@
+"""Which sampler draws: importance sampling, or NUTS where its weights do not suffice."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jscale._core.jobs import Checkpoint
+from jscale._core.notes import Note
+from jscale.fit.bayes._model import Problem
+from jscale.fit.bayes.sampling import _importance, _nuts
+from jscale.fit.bayes.sampling._mode import coordinates, find_mode
+from jscale.fit.bayes.sampling._nuts import Chains
+from jscale.fit.bayes.sampling._whitening import Whitening, free_size
+
+SAMPLERS = ("auto", "nuts", "importance")
+_MAX_SIZE = 30
+"""Dimensions up to which importance sampling is tried: sampled effects have more."""
+_COORDINATES = 10.0
+"""Effective points for each dimension from which their covariance whitens better than the curvature
+at the mode."""
+
+
+class Settings(NamedTuple):
+    """How much is sampled.
+
+    Attributes:
+        sampler: one of :data:`SAMPLERS`.
+        chains: number of chains, or of groups of draws.
+        warmup: transitions of NUTS that adapt step size and mass matrix.
+        draws: of each chain.
+    """
+
+    sampler: str
+    chains: int
+    warmup: int
+    draws: int
+
+    @property
+    def transitions(self) -> int:
+        """Of all chains, warm-up included."""
+        return self.chains * (self.warmup + self.draws)
+
+
+def draw(
+    problem: Problem,
+    key: jax.Array,
+    settings: Settings,
+    *,
+    advanced: Callable[[int], None],
+    checkpoint: Checkpoint,
+) -> tuple[Chains, str]:
+    """Draws of every site, and the sampler that made them: "importance" or "nuts".
+
+    Args:
+        problem: law, priors and runs.
+        key: for starts, proposals and transitions.
+        settings: how much is sampled.
+        advanced: called with the number of transitions done, from any thread.
+        checkpoint: of densities, and of the state of each chain.
+    """
+    mode_key, sample_key = jax.random.split(key)
+
+    def by_nuts(where: Whitening, *notes: Note) -> tuple[Chains, str]:
+        chains = _nuts.sample(
+            problem,
+            where,
+            sample_key,
+            chains=settings.chains,
+            warmup=settings.warmup,
+            draws=settings.draws,
+            advanced=advanced,
+            checkpoint=checkpoint,
+        )
+        return chains._replace(notes=notes), "nuts"
+
+    if settings.sampler == "nuts":
+        return by_nuts(coordinates(problem, mode_key))
+    if settings.sampler == "auto" and (size := free_size(problem)) > _MAX_SIZE:
+        reason = f"the model has {size} unknowns, more than {_MAX_SIZE}"
+        return by_nuts(coordinates(problem, mode_key), _note(reason, {}))
+
+    # 1. Importance sampling; the bar shows the share of the effective points.
+    mode, done = find_mode(problem, mode_key), 0
+
+    def shown(share: float) -> None:
+        nonlocal done
+        step = int(share * settings.transitions) - done
+        if step > 0 and (share == 1.0 or settings.sampler == "importance"):
+            done += step
+            advanced(step)
+
+    sample = _importance.weighted_sample(
+        problem,
+        mode,
+        sample_key,
+        draws=settings.chains * settings.draws,
+        checkpoint=checkpoint,
+        advanced=shown,
+    )
+    if sample.is_good or settings.sampler == "importance":
+        sizes = {"chains": settings.chains, "draws": settings.draws}
+        return _importance.resampled(problem, sample, sample_key, **sizes), "importance"
+
+    # 2. NUTS, in the coordinates that the points have shown.
+    if sample.effective >= _COORDINATES * len(mode.free):
+        mode = _importance.weighted_mode(sample)
+    where = Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
+    reason = (
+        f"{sample.effective:.0f} of {len(sample.free)} weighted points count, Pareto k "
+        f"{sample.pareto_k:.2f}"
+    )
+    evidence = {"pareto_k": sample.pareto_k, "effective_draws": sample.effective}
+    return by_nuts(where, _note(reason, evidence))
+
+
+def _note(reason: str, evidence: dict[str, float]) -> Note:
+    message = f"drawn by NUTS, as importance sampling does not suffice: {reason}"
+    return Note("sampled-by-nuts", "info", message, evidence)

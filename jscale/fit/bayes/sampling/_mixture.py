@@ -1,0 +1,262 @@
+"""Proposals of importance sampling: mixtures of Student-t distributions along bent ridges."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+
+NU = 5.0
+"""Degrees of freedom of the components: wider tails than those of posteriors of few runs."""
+DRIVERS = 4
+"""Widest principal directions along which the others may bend."""
+_REACH = 3.0
+"""Standard deviations beyond which a bend goes on as a constant."""
+_EM_STEPS = 8
+_EM_POINTS = 4000
+"""Points, resampled by their weights, that a mixture of several components is fitted to."""
+_POINTS_PER_COMPONENT = 3
+"""Effective points for each dimension, below which a component is dropped."""
+_INFLATION = 1.1
+"""Of the covariance of components: a proposal must be wider than its target."""
+_SHRUNK_TO = 0.3
+"""Share of the covariance of all points towards which that of a component with few is shrunk."""
+
+
+class Coordinates(Protocol):
+    """A map between coordinates of the proposal and free values, with a constant Jacobian."""
+
+    log_volume: float
+    """Log of the determinant of the Jacobian of :meth:`to_free`."""
+
+    def to_free(self, z: np.ndarray) -> np.ndarray:
+        """Free values (points, size) of coordinates (points, size)."""
+        ...
+
+    def from_free(self, free: np.ndarray) -> np.ndarray:
+        """Coordinates (points, size) of free values (points, size)."""
+        ...
+
+
+class Straight:
+    """Whitened by a mean (size,) and a root (size, size) of a covariance."""
+
+    def __init__(self, mean: np.ndarray, root: np.ndarray) -> None:
+        self._mean, self._root, self._inverse = mean, root, np.linalg.inv(root)
+        self.log_volume = float(np.linalg.slogdet(root)[1])
+
+    def to_free(self, z: np.ndarray) -> np.ndarray:
+        """See :class:`Coordinates`."""
+        return self._mean + z @ self._root.T
+
+    def from_free(self, free: np.ndarray) -> np.ndarray:
+        """See :class:`Coordinates`."""
+        return (free - self._mean) @ self._inverse.T
+
+
+class Bent:
+    """Whitened along principal directions, less a quadratic of the widest ones.
+
+    Along a ridge between a floor, coefficients and exponents, narrow directions bend by many of
+    their own widths. The map is triangular, so that its Jacobian is constant.
+
+    Args:
+        free: (points, size) sample.
+        weights: (points,) that sum to 1.
+    """
+
+    def __init__(self, free: np.ndarray, weights: np.ndarray) -> None:
+        self._mean = weights @ free
+        variances, axes = np.linalg.eigh(covariance(free, weights))
+        order = np.argsort(-variances)
+        self._axes = axes[:, order]
+        self._widths = np.sqrt(np.maximum(variances[order], 1e-300))
+
+        z = (free - self._mean) @ self._axes / self._widths
+        effective = 1 / float(np.sum(weights**2))
+        bounded, size = _bounded(z[:, :DRIVERS]), z.shape[1]
+        self._bends: list[np.ndarray] = []
+        self._scales = np.ones(size)
+        for i in range(size):
+            terms = _quadratic(bounded[:, :i])
+            normal = (terms.T * weights) @ terms + np.eye(terms.shape[1]) / effective
+            bend = np.linalg.solve(normal, (terms.T * weights) @ z[:, i])
+            residual = z[:, i] - terms @ bend
+            self._bends.append(bend)
+            self._scales[i] = max(np.sqrt(weights @ residual**2), 1e-6)
+        self.log_volume = float(np.log(self._scales * self._widths).sum())
+
+    def to_free(self, z: np.ndarray) -> np.ndarray:
+        """See :class:`Coordinates`."""
+        whitened = np.empty_like(z)
+        for i, bend in enumerate(self._bends):
+            terms = _quadratic(_bounded(whitened[:, : min(i, DRIVERS)]))
+            whitened[:, i] = z[:, i] * self._scales[i] + terms @ bend
+        return self._mean + (whitened * self._widths) @ self._axes.T
+
+    def from_free(self, free: np.ndarray) -> np.ndarray:
+        """See :class:`Coordinates`."""
+        whitened = (free - self._mean) @ self._axes / self._widths
+        bounded, z = _bounded(whitened[:, :DRIVERS]), np.empty_like(whitened)
+        terms = _quadratic(bounded)
+        for i, bend in enumerate(self._bends):
+            z[:, i] = (whitened[:, i] - terms[:, : len(bend)] @ bend) / self._scales[i]
+        return z
+
+
+class Mixture(NamedTuple):
+    """A mixture of Student-t distributions.
+
+    Attributes:
+        shares: (components,) that sum to 1.
+        means: (components, size).
+        roots: (components, size, size) lower roots of the scale matrices.
+    """
+
+    shares: np.ndarray
+    means: np.ndarray
+    roots: np.ndarray
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Points (count, size), each component as often as its share within one."""
+        positions = (rng.random() + np.arange(count)) / count
+        last = len(self.shares) - 1
+        component = np.minimum(np.searchsorted(np.cumsum(self.shares), positions), last)
+        size = self.means.shape[1]
+        z = rng.normal(size=(count, size)) / np.sqrt(rng.chisquare(NU, (count, 1)) / NU)
+        points = np.empty_like(z)
+        for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
+            own = component == k
+            points[own] = mean + z[own] @ root.T
+        return points
+
+    def log_parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log density of each component times its share, and squared distances: (points, k)."""
+        size = points.shape[1]
+        constant = gammaln((NU + size) / 2) - gammaln(NU / 2) - 0.5 * size * np.log(NU * np.pi)
+        log_parts = np.empty((len(points), len(self.shares)))
+        distances = np.empty_like(log_parts)
+        for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
+            inverse = np.linalg.inv(root)
+            squared = (((points - mean) @ inverse.T) ** 2).sum(axis=1)
+            height = np.log(self.shares[k]) + constant + np.log(np.diagonal(inverse)).sum()
+            log_parts[:, k] = height - 0.5 * (NU + size) * np.log1p(squared / NU)
+            distances[:, k] = squared
+        return log_parts, distances
+
+
+class Proposal(NamedTuple):
+    """A mixture in coordinates of its own.
+
+    Attributes:
+        coordinates: in which the mixture stands.
+        mixture: the distribution of the coordinates.
+    """
+
+    coordinates: Coordinates
+    mixture: Mixture
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Free values (count, size)."""
+        return self.coordinates.to_free(self.mixture.draw(count, rng))
+
+    def log_density(self, free: np.ndarray) -> np.ndarray:
+        """Log density (points,) at free values (points, size)."""
+        parts, _ = self.mixture.log_parts(self.coordinates.from_free(free))
+        return logsumexp(parts, axis=1) - self.coordinates.log_volume
+
+
+def about(mean: np.ndarray, root: np.ndarray) -> Proposal:
+    """One component about a point (size,), with a root (size, size) of the covariance."""
+    size = len(mean)
+    one = Mixture(np.ones(1), np.zeros((1, size)), np.eye(size)[None])
+    return Proposal(Straight(mean, root), one)
+
+
+def fitted(
+    free: np.ndarray, weights: np.ndarray, components: int, rng: np.random.Generator
+) -> Proposal:
+    """The proposal that is fitted to a weighted sample.
+
+    Args:
+        free: (points, size).
+        weights: (points,) that sum to 1.
+        components: at most.
+        rng: for the components' first centres.
+    """
+    coordinates = Bent(free, weights)
+    if components > 1 and len(free) > _EM_POINTS:
+        free = free[systematic(weights, _EM_POINTS, rng)]
+        effective = min(1 / float(np.sum(weights**2)), _EM_POINTS)
+        weights = np.full(_EM_POINTS, 1 / _EM_POINTS)
+    else:
+        effective = 1 / float(np.sum(weights**2))
+    z = coordinates.from_free(free)
+    return Proposal(coordinates, _mixture(z, weights, components, effective, rng))
+
+
+def _mixture(
+    z: np.ndarray,
+    weights: np.ndarray,
+    components: int,
+    effective: float,
+    rng: np.random.Generator,
+) -> Mixture:
+    """A mixture by expectation maximisation, with fixed degrees of freedom."""
+    size = z.shape[1]
+    whole = covariance(z, weights)
+    first = np.broadcast_to(root_of(whole * components ** (-2 / size)), (components, size, size))
+    centres = z[rng.choice(len(z), components, p=weights)]
+    mixture = Mixture(np.full(components, 1 / components), centres, first)
+    for _ in range(_EM_STEPS):
+        # 1. Share of each component in each point, and the weight of points far from its centre.
+        log_parts, distances = mixture.log_parts(z)
+        own = np.exp(log_parts - logsumexp(log_parts, axis=1)[:, None]) * weights[:, None]
+        near = (NU + size) / (NU + distances)
+        totals = own.sum(axis=0)
+        kept = totals * effective > _POINTS_PER_COMPONENT * size
+        kept[np.argmax(totals)] = True
+
+        # 2. Their means and covariances.
+        means, roots = [], []
+        for k in np.flatnonzero(kept):
+            pull = own[:, k] * near[:, k]
+            mean = pull @ z / pull.sum()
+            deviations = z - mean
+            spread = (deviations.T * pull) @ deviations / totals[k]
+            few = size / (effective * totals[k] + size)
+            means.append(mean)
+            roots.append(root_of(_INFLATION * ((1 - few) * spread + few * _SHRUNK_TO * whole)))
+        mixture = Mixture(totals[kept] / totals[kept].sum(), np.array(means), np.array(roots))
+    return mixture
+
+
+def covariance(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Covariance (size, size) of weighted points."""
+    deviations = points - weights @ points
+    return (deviations.T * weights) @ deviations
+
+
+def root_of(matrix: np.ndarray) -> np.ndarray:
+    """The lower root of a covariance, with variances of at least a share of the largest."""
+    variances, axes = np.linalg.eigh(matrix)
+    raised = np.maximum(variances, 1e-12 * max(variances.max(), 1e-300))
+    return np.linalg.cholesky((axes * raised) @ axes.T)
+
+
+def systematic(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Systematic resampling: indices (count,), each as often as its weight within one."""
+    positions = (rng.random() + np.arange(count)) / count
+    return np.minimum(np.searchsorted(np.cumsum(weights), positions), len(weights) - 1)
+
+
+def _bounded(z: np.ndarray) -> np.ndarray:
+    return _REACH * np.tanh(z / _REACH)
+
+
+def _quadratic(z: np.ndarray) -> np.ndarray:
+    """Terms (points, terms) of a quadratic of coordinates; those of the first ones come first."""
+    columns = [np.ones(len(z))]
+    for i in range(z.shape[1]):
+        columns.append(z[:, i])
+        columns += [z[:, i] * z[:, j] for j in range(i + 1)]
+    return np.stack(columns, axis=1)

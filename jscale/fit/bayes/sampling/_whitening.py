@@ -1,0 +1,130 @@
+"""Coordinates in which the posterior is close to a standard normal: whitened at its mode."""
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from numpyro import handlers
+from numpyro.infer import init_to_uniform
+from numpyro.infer.util import constrain_fn, potential_energy
+
+from jscale._core.programs import program
+from jscale._core.solve import newton
+from jscale.fit.bayes._model import Problem, sites
+from jscale.fit.bayes.sampling._ridge import straightened
+
+_MODE_STARTS = 8
+_MODE_RESOLUTION = 1e-6
+"""Tolerance of the mode in nats: it only centres the coordinates."""
+_MIN_CURVATURE = 1e-6
+"""Smaller curvatures at the mode (nats per squared unit) are raised to this: the tails of the prior
+bound such directions."""
+_NUMPYRO = threading.RLock()
+"""NumPyro keeps the active handlers of all threads in one list."""
+
+
+class Whitening(NamedTuple):
+    """Coordinates in which the mode of a posterior is 0 and its Hessian there the identity.
+
+    Attributes:
+        mode: (size,) unconstrained values of the sites at the mode, in order of their names.
+        axes: (size, size) unconstrained values per coordinate.
+    """
+
+    mode: jax.Array
+    axes: jax.Array
+
+
+def whiten(problem: Problem, key: jax.Array) -> Whitening:
+    """Coordinates in which the posterior of a problem is isotropic at the mode.
+
+    Without them the narrowest direction of a posterior whose widths differ a hundredfold limits the
+    step of the sampler, and its trees become deep.
+
+    Args:
+        problem: law, priors and runs.
+        key: for the starts of the search for the mode.
+    """
+    _, start_key = jax.random.split(key)
+    shape = (_MODE_STARTS, free_size(problem))
+    return _whitening(problem, jax.random.uniform(start_key, shape, minval=-2.0, maxval=2.0))
+
+
+def free_size(problem: Problem) -> int:
+    """Number of unconstrained values of a problem."""
+    return sum(math.prod(shape) for shape in _free_sites(problem).values())
+
+
+@program()
+def _whitening(problem: Problem, starts: jax.Array) -> Whitening:
+    """Coordinates from the deepest of several modes, one for each start (starts, size)."""
+
+    def widths(u: jax.Array, hessian: jax.Array) -> jax.Array:
+        return jnp.sqrt(jnp.maximum(jnp.abs(jnp.diagonal(hessian)), 1e-8))
+
+    def density(u: jax.Array) -> jax.Array:
+        return potential_at(problem, u)
+
+    ends = jax.lax.map(lambda start: newton(density, widths, start, _MODE_RESOLUTION), starts)
+    values = jnp.where(jnp.isfinite(ends.value), ends.value, jnp.inf)
+    mode = ends.free[jnp.argmin(values)]
+    curvature, axes = jnp.linalg.eigh(jax.hessian(density)(mode))
+    return Whitening(mode, axes / jnp.sqrt(jnp.maximum(curvature, _MIN_CURVATURE)))
+
+
+def potential(problem: Problem, whitening: Whitening, z: jax.Array) -> jax.Array:
+    """Negative log density of the posterior at coordinates (size,), up to a constant."""
+    return potential_at(problem, whitening.mode + whitening.axes @ z)
+
+
+def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, jax.Array]:
+    """Site → value at coordinates (size,)."""
+    return sites_at(problem, whitening.mode + whitening.axes @ z)
+
+
+def sites_at(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
+    """Site → value at unconstrained values (size,)."""
+    with isolated():
+        values = _by_site(problem, u)
+        return constrain_fn(sites, (problem,), {}, values, return_deterministic=True)
+
+
+def potential_at(problem: Problem, u: jax.Array) -> jax.Array:
+    """Negative log density at unconstrained values (size,), up to a constant."""
+    with isolated():
+        return jnp.asarray(potential_energy(sites, (problem,), {}, _by_site(problem, u)))
+
+
+def _by_site(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
+    values, first = {}, 0
+    for name, shape in _free_sites(problem).items():
+        end = first + math.prod(shape)
+        values[name] = u[first:end].reshape(shape)
+        first = end
+    return straightened(problem, values)
+
+
+def _free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:
+    """Sites that are sampled and their shapes, in order of their names."""
+    # Values of the start of a search, since an improper prior has no draws.
+    started = handlers.substitute(handlers.seed(sites, 0), substitute_fn=init_to_uniform)
+
+    def run(problem: Problem) -> dict[str, Any]:
+        trace = handlers.trace(started).get_trace(problem)
+        sampled = [site for site in trace.values() if site["type"] == "sample"]
+        return {site["name"]: site["value"] for site in sampled if not site["is_observed"]}
+
+    with isolated():
+        shapes = jax.eval_shape(run, problem)
+    return {name: shapes[name].shape for name in sorted(shapes)}
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """A scope in which the handlers of other threads and of callers do not see the sites."""
+    with _NUMPYRO, handlers.block():
+        yield
