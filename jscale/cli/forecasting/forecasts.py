@@ -180,6 +180,13 @@ def corrected(
         return replace(posterior, notes=(*posterior.notes, note))
 
 
+def of_file(
+    posterior: "Posterior", correct: bool, seed: int, as_json: bool
+) -> "Posterior | CorrectedPosterior":
+    """What forecasts from the posterior in a file."""
+    return corrected(posterior, None, seed, as_json) if correct else posterior
+
+
 def rows_of(
     source: Forecaster,
     law: "LawFunction",
