@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jscale import fit, laws, runs
+from jscale import assess, fit, laws, runs
 from jscale._core.status import Status
 from jscale.cli.support import inputs
 from jscale.cli.support.inputs import objective_of
@@ -211,6 +211,8 @@ def call(sampled, monkeypatch) -> dict[str, Any]:
         return replace(fit.load(sampled.file), status=Status.not_converged)
 
     monkeypatch.setattr(fit, "posterior", posterior)
+    # The draws are of other runs than the table.
+    monkeypatch.setattr(assess, "doubts", lambda *_: ())
     return arguments
 
 
@@ -230,7 +232,9 @@ def test_sampling_options_reach_the_sampler(jscale, table: Path, call: dict[str,
     assert call["table"].kept.sum() == 32
     assert laws.describe(call["law"]).parameter_names == ("E", "A", "B", "alpha")
     assert call["sampler"] == "auto"
-    jscale("sample", table, "--sampler", "importance")
+    lines = jscale("sample", table, "--sampler", "importance").stdout.splitlines()
+    assert [line for line in lines if len(line) > 80 and line[:5] not in ("warni", "info:")] == []
+    assert "parameter  median" in " ".join(lines)
     assert call["sampler"] == "importance"
     jscale("sample", table)
     assert (call["chains"], call["warmup"], call["draws"]) == (4, 1000, 1000)

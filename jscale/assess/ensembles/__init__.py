@@ -9,6 +9,7 @@ from jscale.assess.ensembles._single import (
     band_correction,
     correct_bands,
     corrected_forecaster,
+    runs_of,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "corrected_forecaster",
     "ensemble",
     "ensemble_forecaster",
+    "runs_of",
 ]

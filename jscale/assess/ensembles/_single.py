@@ -147,7 +147,7 @@ def correct_bands(
         message = f"must be one that fit.posterior returns, not {shown(posterior)}"
         raise JscaleError(message, argument="posterior")
     if table is None:
-        table = _runs_of(posterior)
+        table = runs_of(posterior)
     elif table.digest != posterior.table_digest:
         message = f": sampled given other runs than {table.name}; expected one of this table"
         raise JscaleError(message, argument="posterior")
@@ -277,7 +277,7 @@ def _of_law(table: Runs, posterior: Posterior) -> Runs:
     return replace(table, columns=kept)
 
 
-def _runs_of(posterior: Posterior) -> Runs:
+def runs_of(posterior: Posterior) -> Runs:
     """The runs that a posterior holds, as a table."""
     rows = posterior.rows
     if rows is None:
