@@ -13,7 +13,7 @@ from jscale.plan.budget import (
 )
 from jscale.plan.gridsearch import GridResult, grid
 from jscale.plan.optimiser import Choice, Free, Simplex, Solution, solve
-from jscale.plan.risk import Bands, bands
+from jscale.plan.risk import Bands, Regret, RobustPlan, assured, bands, beats, regret, robust
 
 __all__ = [
     "Bands",
@@ -23,9 +23,13 @@ __all__ = [
     "GridResult",
     "Plan",
     "PrecisionPlan",
+    "Regret",
+    "RobustPlan",
     "Simplex",
     "Solution",
+    "assured",
     "bands",
+    "beats",
     "best_value",
     "cheapest",
     "costs",
@@ -34,5 +38,7 @@ __all__ = [
     "optimal",
     "optimal_precision",
     "reductions",
+    "regret",
+    "robust",
     "solve",
 ]

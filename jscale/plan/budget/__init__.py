@@ -1,13 +1,17 @@
 """Plans for one budget: the optimum, its inverse, precision, critical tokens."""
 
 from jscale.plan.budget._critical import CriticalTokens, critical_tokens
-from jscale.plan.budget._inverse import best_value, cheapest
+from jscale.plan.budget._inverse import BUDGET_RANGE, best_value, cheapest
 from jscale.plan.budget._optimal import optimal
 from jscale.plan.budget._precision import PrecisionPlan, optimal_precision
-from jscale.plan.budget._problem import build_problem
-from jscale.plan.budget._search import Plan
+from jscale.plan.budget._problem import POINTS, RANGES, BudgetProblem, build_problem
+from jscale.plan.budget._search import Plan, solve_one
 
 __all__ = [
+    "BUDGET_RANGE",
+    "POINTS",
+    "RANGES",
+    "BudgetProblem",
     "CriticalTokens",
     "Plan",
     "PrecisionPlan",
@@ -17,4 +21,5 @@ __all__ = [
     "critical_tokens",
     "optimal",
     "optimal_precision",
+    "solve_one",
 ]

@@ -37,6 +37,8 @@ Smaller counts are outside the range of every law.
 """
 _MAX_BUDGET = {"float32": 1e35, "float64": 1e60}
 """The largest budget of the search, FLOP."""
+BUDGET_RANGE = {name: (6 * _MIN_COUNT**2, largest) for name, largest in _MAX_BUDGET.items()}
+"""The least and the largest budget of a search for the least cost."""
 _BUDGET_POINTS, _BUDGET_POINTS_ONE_FREE = 48, 1024
 """Points of the scan over budgets.
 

@@ -100,7 +100,7 @@ def bands(
             f"must be probabilities between 0 and 1, not {shown(quantiles)}", argument="quantiles"
         )
     params = check_params(law, draws)
-    count = _count_draws(params)
+    count = count_draws(params)
     batch = {k: v if jnp.ndim(v) else jnp.full(count, v) for k, v in params.items()}
     results = jax.vmap(lambda theta: plan_function(law, theta, *args, **kwargs))(batch)
 
@@ -140,7 +140,12 @@ def _quantiles(values: jax.Array, probabilities: tuple[float, ...]) -> jax.Array
     return quantiles_over_draws(inexact(values), probabilities)
 
 
-def _count_draws(params: Mapping[str, Any]) -> int:
+def count_draws(params: Mapping[str, Any]) -> int:
+    """Number of draws; 1 where all parameters are scalars.
+
+    Raises:
+        JscaleError: none, draws of unequal length or with more than one axis.
+    """
     lengths = {}
     for name, value in params.items():
         if jnp.ndim(value) > 1:

@@ -1,0 +1,307 @@
+"""One plan for all draws: the least expected loss, tail loss or tail regret."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+
+from jscale._core.checks import check_number
+from jscale._core.errors import JscaleError
+from jscale._core.programs import program
+from jscale._core.scope import in_default_settings
+from jscale._core.solve import argmin
+from jscale._core.status import Status, is_optimum
+from jscale._core.text import shown
+from jscale.laws import LawFunction
+from jscale.plan.budget import (
+    BUDGET_RANGE,
+    POINTS,
+    RANGES,
+    BudgetProblem,
+    build_problem,
+    solve_one,
+)
+from jscale.plan.costs import Cost
+from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
+from jscale.plan.risk._bands import count_draws
+
+Risk = Literal["mean", "cvar", "regret"]
+Arrays = Mapping[str, jax.Array]
+_HALVINGS = 60
+"""Of a bracket of budgets of 140 in the logarithm: to 1e-16."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RobustPlan:
+    """One plan for all draws; scalars.
+
+    Attributes:
+        N: parameters.
+        D: training tokens.
+        P: training precision in bits; None where the plan has none.
+        value: what it minimises, nats per token.
+        loss: expected loss.
+        budget: FLOP, or the unit of the cost.
+        lost: number of draws without an optimum of their own; they have no regret.
+        status: :class:`~jscale._core.status.Status` code; the numbers are NaN without an optimum.
+    """
+
+    N: jax.Array
+    D: jax.Array
+    P: jax.Array | None
+    value: jax.Array
+    loss: jax.Array
+    budget: jax.Array
+    lost: jax.Array
+    status: jax.Array
+
+
+@in_default_settings
+def robust(
+    law: LawFunction,
+    draws: Mapping[str, ArrayLike],
+    budget: ArrayLike,
+    *,
+    risk: Risk = "mean",
+    level: float = 0.9,
+    free: Iterable[str] = ("N", "D"),
+    cost: Cost | None = None,
+    throw: bool = False,
+    **fixed: ArrayLike,
+) -> RobustPlan:
+    """The one plan for a budget that is best over all draws of the parameters.
+
+    A run is made once, whatever the parameters turn out to be: the mean of the draws' own optima is
+    not that plan.
+
+    Args:
+        law: a law of N and D, and of bits if P is free or given.
+        draws: parameter → (draws,) or scalar.
+        budget: FLOP, a scalar.
+        risk: ``"mean"`` for the least expected loss, which is also the least expected regret;
+            ``"cvar"`` for the least mean loss of the worst draws; ``"regret"`` for the least mean
+            regret of the worst draws, against each draw's own optimum at the budget.
+        level: the worst ``1 - level`` of the draws count for ``cvar`` and ``regret``.
+        free: as in :func:`~jscale.plan.optimal`.
+        cost: as in :func:`~jscale.plan.optimal`.
+        throw: raise where there is no optimum (outside ``jit`` and ``vmap`` only).
+        **fixed: other inputs, scalars.
+
+    Raises:
+        JscaleError: an unknown risk, a level that is not from 0 to 1, or as
+            :func:`~jscale.plan.optimal`.
+
+    Source: Rockafellar and Uryasev 2000 (conditional value at risk).
+
+    Example:
+        >>> from jscale import laws, plan
+        >>> draws = laws.params(laws.chinchilla) | {"alpha": [0.32, 0.35, 0.38]}
+        >>> best = plan.robust(laws.chinchilla, draws, 1e24)
+        >>> print(f"{best.N:.2e} parameters, expected loss {best.loss:.3f}")
+        4.42e+10 parameters, expected loss 1.891
+    """
+    if risk not in get_args(Risk):
+        raise JscaleError(f"must be mean, cvar or regret, not {shown(risk)}", argument="risk")
+    _check_share("level", level, with_zero=True)
+    problem, cost_values = build_problem(law, free, fixed, cost)
+    budget = check_number("budget", budget, above=0.0)
+    params = check_params(law, draws)
+    count = count_draws(params)
+    share = 1.0 if risk == "mean" else 1.0 - float(level)
+    params, *given = to_arrays(params, check_inputs(law, fixed), cost_values, budget, share)
+    plan = _robust(problem, risk == "regret", count, params, tuple(given))
+    if throw:
+        check_status(plan.status, "robust plan")
+    return plan
+
+
+@in_default_settings
+def assured(
+    law: LawFunction,
+    draws: Mapping[str, ArrayLike],
+    loss: ArrayLike,
+    probability: float,
+    *,
+    free: Iterable[str] = ("N", "D"),
+    cost: Cost | None = None,
+    throw: bool = False,
+    **fixed: ArrayLike,
+) -> RobustPlan:
+    """The cheapest plan that reaches a loss with a given probability over the draws.
+
+    The budget at which the least quantile of the loss, over all plans of that budget, is ``loss``.
+
+    Args:
+        law: a law of N and D, and of bits if P is free or given.
+        draws: parameter → (draws,) or scalar.
+        loss: the target, nats per token.
+        probability: that the plan reaches it, above 0 and below 1.
+        free: as in :func:`~jscale.plan.optimal`.
+        cost: as in :func:`~jscale.plan.optimal`.
+        throw: raise where no budget reaches it (outside ``jit`` and ``vmap`` only).
+        **fixed: other inputs, scalars.
+
+    Returns:
+        The plan; ``Status.infeasible`` where no budget reaches the loss in enough draws, as below
+        their irreducible loss. ``value`` is the quantile of the loss.
+
+    Raises:
+        JscaleError: a probability that is not between 0 and 1, or as
+            :func:`~jscale.plan.cheapest`.
+
+    Example:
+        >>> from jscale import laws, plan
+        >>> draws = laws.params(laws.chinchilla) | {"E": [1.76, 1.78, 1.8, 1.82, 1.84]}
+        >>> likely = plan.assured(laws.chinchilla, draws, loss=2.0, probability=0.75)
+        >>> print(f"{likely.budget:.2e} FLOP")
+        2.43e+24 FLOP
+    """
+    _check_share("probability", probability, with_zero=False)
+    problem, cost_values = build_problem(law, free, fixed, cost)
+    target = check_number("loss", loss, above=0.0)
+    params = check_params(law, draws)
+    count = count_draws(params)
+    numbers = check_inputs(law, fixed), cost_values, target, float(probability)
+    params, *given = to_arrays(params, *numbers)
+    plan = _assured(problem, count, params, tuple(given))
+    if throw:
+        check_status(plan.status, "assured plan")
+    return plan
+
+
+def _check_share(name: str, value: Any, with_zero: bool) -> None:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not (0 <= value < 1 if with_zero else 0 < value < 1):
+        ends = "at least 0 and below 1" if with_zero else "above 0 and below 1"
+        raise JscaleError(f"must be {ends}, not {shown(value)}", argument=name)
+
+
+class _Found(NamedTuple):
+    """A design, what it minimises, its loss in every draw, and the status of the search."""
+
+    values: dict[str, jax.Array]
+    value: jax.Array
+    losses: jax.Array
+    status: jax.Array
+
+
+def _search(
+    problem: BudgetProblem,
+    params: Arrays,
+    given: tuple[Arrays, Sequence[jax.Array]],
+    budget: jax.Array,
+    reduce: Callable[[jax.Array], jax.Array],
+) -> _Found:
+    """The design that minimises ``reduce`` of the losses; ``given`` are inputs and cost."""
+    inputs, cost_values = given
+    cost, names = problem.build_cost(cost_values), problem.coordinates
+
+    def losses(x: jax.Array) -> jax.Array:
+        return problem.bound.loss(problem.design(cost, inputs, budget, x), params)
+
+    if not names:
+        x, status = jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32)
+    else:
+        upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
+        points = [POINTS[name] for name in names]
+        best = argmin(lambda x: reduce(losses(x)), -upper, upper, points)
+        x, status = best.x, best.status
+    each = losses(x)
+    return _Found(problem.design(cost, inputs, budget, x), reduce(each), each, status)
+
+
+def _worst_mean(values: jax.Array, share: jax.Array) -> jax.Array:
+    """The mean of the largest ``share`` of the values."""
+    size = values.shape[0]
+    number = jnp.maximum(share * size, 1.0)
+    ordered = jnp.sort(values)[::-1]
+    weights = jnp.clip(number - jnp.arange(size, dtype=values.dtype), 0.0, 1.0)
+    return jnp.sum(jnp.where(weights > 0, ordered, 0.0) * weights) / number
+
+
+@program("problem", "with_regret", "count")
+def _robust(
+    problem: BudgetProblem,
+    with_regret: bool,
+    count: int,
+    params: Arrays,
+    given: tuple[Arrays, Sequence[jax.Array], jax.Array, jax.Array],
+) -> RobustPlan:
+    inputs, cost_values, budget, share = given
+    params = {name: jnp.broadcast_to(value, (count,)) for name, value in params.items()}
+    lost, reference, known = jnp.asarray(0, jnp.int32), jnp.zeros(()), jnp.ones(count, bool)
+    reference = reference.astype(budget.dtype)
+    if with_regret:
+        solve = functools.partial(solve_one, problem)
+        own = jax.vmap(solve, in_axes=(0, None, None, None))(params, inputs, cost_values, budget)
+        known = is_optimum(own.status)
+        reference = jnp.where(known, own.loss, 0.0)
+        lost = jnp.sum(~known).astype(jnp.int32)
+
+    def reduce(losses: jax.Array) -> jax.Array:
+        # A draw without an optimum has no regret: it counts as the least.
+        excess = jnp.where(known, losses - reference, 0.0)
+        return _worst_mean(excess, share * jnp.mean(known.astype(losses.dtype)))
+
+    found = _search(problem, params, (inputs, cost_values), budget, reduce)
+    return _masked(found, budget, lost)
+
+
+@program("problem", "count")
+def _assured(
+    problem: BudgetProblem,
+    count: int,
+    params: Arrays,
+    given: tuple[Arrays, Sequence[jax.Array], jax.Array, jax.Array],
+) -> RobustPlan:
+    inputs, cost_values, target, probability = given
+    params = {name: jnp.broadcast_to(value, (count,)) for name, value in params.items()}
+
+    def reduce(losses: jax.Array) -> jax.Array:
+        position = probability * (count - 1)
+        ordered = jnp.sort(losses)
+        below = jnp.floor(position).astype(jnp.int32)
+        part = position - below.astype(losses.dtype)
+        low, high = ordered[below], ordered[jnp.minimum(below + 1, count - 1)]
+        return jnp.where(part > 0, low + part * (high - low), low)
+
+    def at(log_budget: jax.Array) -> _Found:
+        return _search(problem, params, (inputs, cost_values), jnp.exp(log_budget), reduce)
+
+    def halve(_: int, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        middle = 0.5 * (ends[0] + ends[1])
+        reached = at(middle).value <= target
+        return jnp.where(reached, ends[0], middle), jnp.where(reached, middle, ends[1])
+
+    ends = jnp.log(jnp.asarray(BUDGET_RANGE[target.dtype.name], target.dtype))
+    _, high = lax.fori_loop(0, _HALVINGS, halve, (ends[0], ends[1]))
+    found = at(high)
+    reached = (found.value <= target * (1 + 1e-4)) & (high < ends[1])
+    status = jnp.where(reached, found.status, int(Status.infeasible)).astype(jnp.int32)
+    return _masked(found._replace(status=status), jnp.exp(high), jnp.asarray(0, jnp.int32))
+
+
+def _masked(found: _Found, budget: jax.Array, lost: jax.Array) -> RobustPlan:
+    """The plan, NaN where it has no optimum."""
+
+    def mask(number: jax.Array) -> jax.Array:
+        return jnp.where(is_optimum(found.status), number, jnp.nan)
+
+    values, loss = found.values, jnp.mean(found.losses)
+    return RobustPlan(
+        N=mask(values["N"]),
+        D=mask(values["D"]),
+        P=mask(values["P"]) if "P" in values else None,
+        value=mask(found.value),
+        loss=mask(loss),
+        budget=mask(budget),
+        lost=lost,
+        status=found.status,
+    )

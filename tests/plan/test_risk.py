@@ -1,0 +1,105 @@
+"""Plans over draws: regret, one plan for all draws, probabilities, bad input."""
+
+import numpy as np
+import pytest
+
+from jscale import laws, plan
+from jscale._core.errors import JscaleError
+from jscale._core.scope import float64
+from jscale._core.status import Status
+from tests.plan.cases import BESIROGLU, draws
+
+BUDGET, DRAWS = 1e24, 24
+SIZES = np.geomspace(1e10, 3e11, 4001)
+
+
+@pytest.fixture
+def float64_mode():
+    with float64():
+        yield
+
+
+@pytest.fixture(scope="module")
+def theta():
+    return draws(BESIROGLU, DRAWS, spread=0.04, seed=5)
+
+
+@pytest.fixture(scope="module")
+def losses(theta):
+    """Of every size at the budget, in every draw: (sizes, draws)."""
+    return laws.chinchilla(SIZES[:, None], BUDGET / (6 * SIZES[:, None]), **theta)
+
+
+def test_regret_is_the_cost_that_the_optimum_would_save(theta, float64_mode):
+    """In compute it is exact for the two-term law; plans of two budgets."""
+    plans = {"N": np.array([2e10, 5e10, 2e11]), "D": 1e24 / (6 * np.array([2e10, 5e10, 1e11]))}
+    found = plan.regret(laws.chinchilla, theta, plans)
+    np.testing.assert_allclose(found.cost, 6 * plans["N"] * plans["D"], rtol=1e-12)
+    np.testing.assert_array_equal(found.lost, 0)
+    for i in range(3):
+        loss = laws.chinchilla(plans["N"][i], plans["D"][i], **theta)
+        own = plan.optimal(laws.chinchilla, theta, float(found.cost[i]))
+        needed = plan.cheapest(laws.chinchilla, theta, loss)
+        np.testing.assert_allclose(found.nats[i], np.mean(loss - own.loss), rtol=1e-9)
+        np.testing.assert_allclose(found.loss[i], np.mean(loss), rtol=1e-12)
+        wasted = float(found.cost[i]) - needed.budget
+        np.testing.assert_allclose(found.flops[i], np.mean(wasted), rtol=1e-7)
+
+
+@pytest.mark.parametrize("risk", ["mean", "cvar", "regret"])
+def test_no_size_beats_the_robust_plan(risk, theta, losses, float64_mode):
+    best = plan.robust(laws.chinchilla, theta, BUDGET, risk=risk, level=0.75, throw=True)
+    values = losses
+    if risk == "regret":
+        values = losses - np.asarray(plan.optimal(laws.chinchilla, theta, BUDGET).loss)
+    worst = DRAWS if risk == "mean" else DRAWS // 4
+    brute = np.sort(values, axis=1)[:, -worst:].mean(axis=1)
+    assert float(best.value) <= brute.min() * (1 + 1e-12)
+    np.testing.assert_allclose(best.value, brute.min(), rtol=1e-4)
+    np.testing.assert_allclose(best.N, SIZES[brute.argmin()], rtol=2e-2)
+    np.testing.assert_allclose(6 * best.N * best.D, BUDGET, rtol=1e-12)
+
+
+def test_probabilities(theta, losses, float64_mode):
+    small, large = {"N": 2e10, "D": BUDGET / 1.2e11}, {"N": 2e11, "D": BUDGET / 1.2e12}
+    share = np.mean(laws.chinchilla(**small, **theta) < laws.chinchilla(**large, **theta))
+    np.testing.assert_allclose(plan.beats(laws.chinchilla, theta, small, large), share)
+    assert float(plan.beats(laws.chinchilla, theta, small, small)) == 0.5
+
+    target = float(np.quantile(losses, 0.8, axis=1).min())
+    likely = plan.assured(laws.chinchilla, theta, target, 0.8, throw=True)
+    np.testing.assert_allclose(likely.budget, BUDGET, rtol=1e-3)
+    below_floor = plan.assured(laws.chinchilla, theta, 1.0, 0.8)
+    assert int(below_floor.status) == Status.infeasible
+    assert np.isnan(below_floor.N)
+
+
+BAD = {
+    "risk": (lambda t: plan.robust(laws.chinchilla, t, 1e24, risk="worst"), "must be mean, cvar"),
+    "level": (lambda t: plan.robust(laws.chinchilla, t, 1e24, level=1.0), "level must be at least"),
+    "probability": (
+        lambda t: plan.assured(laws.chinchilla, t, 2.0, 1.0),
+        "probability must be above 0 and below 1, not 1.0",
+    ),
+    "plans": (lambda t: plan.regret(laws.chinchilla, t, {"N": 1e9}), "plans lack D"),
+    "negative": (
+        lambda t: plan.regret(laws.chinchilla, t, {"N": -1e9, "D": 1e10}),
+        "N must be a finite number above 0",
+    ),
+    "nan draw": (
+        lambda t: plan.robust(laws.chinchilla, t | {"A": np.full(DRAWS, np.nan)}, 1e24),
+        r"parameter A\[0\] must be a finite number, not nan",
+    ),
+    "lengths": (
+        lambda t: plan.robust(laws.chinchilla, t | {"A": np.ones(3)}, 1e24),
+        "draws differ in length",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line(name, theta):
+    call, message = BAD[name]
+    with pytest.raises(JscaleError, match=message) as error:
+        call(theta)
+    assert "\n" not in str(error.value)
