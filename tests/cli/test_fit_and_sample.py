@@ -234,7 +234,7 @@ def test_sampling_options_reach_the_sampler(jscale, table: Path, call: dict[str,
     assert call["sampler"] == "auto"
     lines = jscale("sample", table, "--sampler", "importance").stdout.splitlines()
     assert [line for line in lines if len(line) > 80 and line[:5] not in ("warni", "info:")] == []
-    assert "parameter  median" in " ".join(lines)
+    assert "parameter median 5% 95%" in " ".join(" ".join(lines).split())
     assert call["sampler"] == "importance"
     jscale("sample", table)
     assert (call["chains"], call["warmup"], call["draws"]) == (4, 1000, 1000)
