@@ -76,7 +76,8 @@ def test_files_of_the_first_version_load(posterior, old_file):
 @pytest.mark.smoke
 def test_saved_and_loaded_bit_by_bit(tmp_path):
     path = tmp_path / "posterior.nc"
-    posterior = fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), **QUICK)
+    settings = {**QUICK, "sampler": "nuts"}
+    posterior = fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), **settings)
     posterior.save(path)
     loaded = fit.load(path)
     assert loaded.law is posterior.law
@@ -86,7 +87,16 @@ def test_saved_and_loaded_bit_by_bit(tmp_path):
     assert loaded.summary == posterior.summary
     for name in ("chains", "status", "notes", "loss_min", "table_digest"):
         assert getattr(loaded, name) == getattr(posterior, name)
+    assert posterior.energy is not None
+    assert loaded.energy is not None
+    assert loaded.energy.tobytes() == posterior.energy.tobytes()
+    assert loaded.to_arviz()["sample_stats"]["energy"].shape == (2, 100)
     assert list(tmp_path.iterdir()) == [path]
+    unsealed = tmp_path / "unsealed.nc"
+    unsealed.write_bytes(path.read_bytes())
+    with h5py.File(unsealed, "r+") as file:
+        file["sample_stats/energy"][1, 3] = np.nan
+    assert "'energy' is of shape (2, 100) or has values that are not finite" in message(unsealed)
 
 
 def test_one_key_gives_one_file(tmp_path):

@@ -71,7 +71,7 @@ class Posterior:
         effective: independent draws that are as good as those of importance sampling; None for
             NUTS, where the draws themselves show it.
         energy: (chains * draws,) energy of each transition of NUTS, in nats; None for draws by
-            importance sampling or from a file.
+            importance sampling or from the file of an earlier version.
     """
 
     law: LawFunction
@@ -178,8 +178,10 @@ class Posterior:
         """The groups of a file."""
         from jscale.fit.bayes import files
 
-        flags = self.diverging.reshape(self.chains, -1)
-        draws = {"posterior": files.draws_group(self), "sample_stats": {"diverging": flags}}
+        statistics = {"diverging": self.diverging.reshape(self.chains, -1)}
+        if self.energy is not None:
+            statistics["energy"] = self.energy.reshape(self.chains, -1)
+        draws = {"posterior": files.draws_group(self), "sample_stats": statistics}
         return {**draws, **files.row_groups(self.rows)}
 
     def _attributes(self) -> dict[str, Any]:
@@ -488,4 +490,5 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
         seed=content.seed,
         version=content.version,
         sampler=content.sampler,
+        energy=content.energy,
     )

@@ -15,6 +15,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.files import check_regular
 from jscale._core.notes import Note
 from jscale._core.text import enumerated, quoted_path, shown
+from jscale.fit.bayes.files._hdf5 import ENERGY
 from jscale.fit.bayes.files._runs import InvalidAttributeError, error_model, fitted_rows
 from jscale.fit.errors import (
     DEFAULT_ERRORS,
@@ -58,6 +59,8 @@ class Content:
         version: of jscale that sampled; "" where it is not known.
         sampler: "nuts" or "importance"; "nuts" in older files.
         effective: as that of a posterior; None in older files.
+        energy: (chains * draws,) of each transition; None by importance sampling, and in older
+            files.
     """
 
     law: LawFunction
@@ -75,6 +78,7 @@ class Content:
     version: str
     sampler: str
     effective: float | None
+    energy: np.ndarray | None
 
 
 def check_path(path: Any) -> None:
@@ -116,6 +120,8 @@ def checked(
     """
     sites, diverging, attributes, arrays = contents
     where = quoted_path(path)
+    energy = _energy(where, arrays.get(ENERGY), diverging)
+    arrays = {name: values for name, values in arrays.items() if name != ENERGY}
     law = _law(where, _text(where, attributes, "law"), law)
     record = describe(law)
 
@@ -164,7 +170,20 @@ def checked(
         version=_version(where, attributes),
         sampler=_sampler(where, attributes),
         effective=_effective(where, attributes),
+        energy=energy,
     )
+
+
+def _energy(where: str, values: np.ndarray | None, diverging: np.ndarray) -> np.ndarray | None:
+    """The energy of each transition (chains * draws,)."""
+    if values is None:
+        return None
+    if values.shape != diverging.shape or not np.isfinite(values).all():
+        raise JscaleError(
+            f"{where}: variable 'energy' is of shape {values.shape} or has values that are not "
+            f"finite; expected finite numbers of shape {diverging.shape}, as 'diverging' has"
+        )
+    return values.reshape(-1)
 
 
 def check_draws(

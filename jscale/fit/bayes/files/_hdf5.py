@@ -17,6 +17,8 @@ _MAX_VALUES = 500_000_000
 """Values of all variables together: 4 GB."""
 _MEMORY_BYTES = 16 * 2**30
 """Address space of the process that reads a file without a checksum."""
+ENERGY = "sample_stats/energy"
+"""The energy of the transitions among the variables that a file has besides the draws."""
 _ATTRIBUTES = (
     "law",
     "noise",
@@ -54,7 +56,8 @@ def read(path: str) -> tuple[Draws, np.ndarray, dict[str, Any], Draws]:
     Returns:
         The variables of a posterior (chains, draws) or (chains, draws, values); which transitions
         diverged; attributes, which are texts, numbers or None where they are neither, without
-        missing ones; and the variables of the runs, of one or two dimensions.
+        missing ones; and the variables of the runs, of one or two dimensions, with the energy of
+        the transitions where the file has it.
 
     Raises:
         WrongFileError: a group or variable is missing or has another type or shape than expected.
@@ -66,6 +69,8 @@ def read(path: str) -> tuple[Draws, np.ndarray, dict[str, Any], Draws]:
             sites = {name: _variable(posterior, name, np.float64) for name in names}
             flags = _variable(statistics, "diverging", np.int8)
             rows = _row_variables(file)
+            if "energy" in statistics:
+                rows[ENERGY] = _variable(statistics, "energy", np.float64)
             if sum(each.size for each in (*sites.values(), *rows.values())) > _MAX_VALUES:
                 raise WrongFileError(f"more than {_MAX_VALUES:,} values in all")
             draws = {name: np.asarray(site[()], np.float64) for name, site in sites.items()}
