@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -134,23 +135,19 @@ def backtest(
         "splits": [_fingerprint(split) for split in splits.splits],
         "seed": np.asarray(jax.random.key_data(key)).tolist(),
     }
+    steps = len(forecasters) * len(splits.splits)
+    with Checkpoint(resume, job) as checkpoint, Progress(steps, "backtesting", progress) as bar:
+        forecasts = {
+            each.name: _forecasts(each, table, splits.splits, key, (checkpoint, bar))
+            for each in forecasters
+        }
+
     rows: list[HeldOutRun] = []
     notes = [note for each in forecasters for note in each.notes_on(table)]
-    with (
-        Checkpoint(resume, job) as checkpoint,
-        Progress(len(forecasters) * len(splits.splits), "backtesting", progress) as bar,
-    ):
-        for forecaster in forecasters:
-            forecasts = []
-            for i, split in enumerate(splits.splits):
-                unit = f"{forecaster.name}, split {i}"
-                arrays = checkpoint.unit(
-                    unit, lambda f=forecaster, s=split, i=i: _forecast(f, table, s, key, i)
-                )
-                forecasts.append(_from_arrays(arrays))
-                rows += held_out_runs(forecaster.name, known, split, forecasts[-1])
-                bar.advance(1)
-            notes += _fit_notes(forecaster, forecasts, has_logs=has_logs)
+    for each in forecasters:
+        for split, forecast in zip(splits.splits, forecasts[each.name], strict=True):
+            rows += held_out_runs(each.name, known, split, forecast)
+        notes += _fit_notes(each, forecasts[each.name], has_logs=has_logs)
 
     results = tuple(_law_result(each.name, rows, labels) for each in forecasters)
     for each in results:
@@ -235,6 +232,23 @@ def _splits(
 def _fingerprint(split: Split) -> list[Any]:
     """What identifies a split: its label, and the rows that it forecasts."""
     return [split.label, np.flatnonzero(split.held_out).tolist()]
+
+
+def _forecasts(
+    forecaster: Forecaster,
+    table: Runs,
+    splits: Sequence[Split],
+    key: jax.Array,
+    record: tuple[Checkpoint, Progress],
+) -> list[Forecast]:
+    """The forecasts of one method, those that the checkpoint has not made again."""
+    checkpoint, bar = record
+    forecasts = []
+    for i, split in enumerate(splits):
+        run = partial(_forecast, forecaster, table, split, key, i)
+        forecasts.append(_from_arrays(checkpoint.unit(f"{forecaster.name}, split {i}", run)))
+        bar.advance(1)
+    return forecasts
 
 
 def _forecast(
