@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -28,8 +29,8 @@ NAN = "nan"
 """Key of the number of NaN values of the objective in a tile."""
 
 _AXIS = "tiles"
-_ROWS = 16
-"""Rows that one call of the row program can evaluate."""
+_ROW_NUMBERS = 2**14
+"""Points that one call of the row program evaluates, unless four rows have more."""
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,8 @@ def _structs(shapes: Shapes, dtype: DType, sharding: NamedSharding) -> tuple[Fie
 def row_program(design: Design) -> Any:
     """The program that evaluates rows on one device.
 
-    It takes the fields, the constants, the starts (rows, axes) of up to 16 rows and their number,
-    and returns quantity → (16, points of a row), infinite where infeasible.
+    It takes the fields, the constants and the starts (rows, axes) of :func:`_row_batch` rows, and
+    returns quantity → (rows, points of a row), infinite where infeasible.
     """
     objective = design.quantities[0].name
     row = design.space.row
@@ -207,19 +208,27 @@ def row_program(design: Design) -> Any:
         feasible = masked[objective] < jnp.inf
         return {name: jnp.where(feasible, value, jnp.inf).ravel() for name, value in masked.items()}
 
-    def rows(
-        fields: Fields, constants: Mapping[str, Any], starts: jax.Array, count: jax.Array
-    ) -> Any:
-        shapes = jax.eval_shape(one, fields, constants, starts[0])
-        empty = jax.tree.map(lambda s: jnp.zeros((_ROWS, *s.shape), s.dtype), shapes)
+    return jax.jit(jax.vmap(one, (None, None, 0)), compiler_options=_options())
 
-        def step(number: jax.Array, results: Any) -> Any:
-            values = one(fields, constants, starts[number])
-            return jax.tree.map(lambda all_, row: all_.at[number].set(row), results, values)
 
-        return lax.fori_loop(0, count, step, empty)
+@functools.lru_cache(maxsize=64)
+def values_program(design: Design) -> Any:
+    """The program that evaluates a tile on one device: quantity → its values, as rows give them."""
+    objective = design.quantities[0].name
+    tile = design.space.tile
 
-    return jax.jit(rows, compiler_options=_options())
+    def values(fields: Fields, constants: Mapping[str, Any], start: jax.Array) -> Any:
+        values, holds = evaluate(design, tile, _slice(fields, start, tile), constants)
+        masked = _masked(values, holds, objective, clean=True)
+        feasible = masked[objective] < jnp.inf
+        return {name: jnp.where(feasible, value, jnp.inf) for name, value in masked.items()}
+
+    return jax.jit(values, compiler_options=_options())
+
+
+def _row_batch(space: Space) -> int:
+    """Rows that one call of the row program evaluates."""
+    return max(4, _ROW_NUMBERS // math.prod(space.row))
 
 
 def _options() -> dict[str, str | bool] | None:
@@ -286,15 +295,33 @@ class Compiled:
     def rows(self, starts: np.ndarray) -> dict[str, np.ndarray]:
         """The quantities at rows: name → (rows, points of a row), infinite where infeasible."""
         chunks = []
+        batch = _row_batch(self.design.space)
         with self.design.precision():
             program = row_program(self.design)
-            for begin in range(0, len(starts), _ROWS):
-                some = starts[begin : begin + _ROWS]
-                filled = np.zeros((_ROWS, starts.shape[1]), np.int32)
+            for begin in range(0, len(starts), batch):
+                some = starts[begin : begin + batch]
+                filled = np.zeros((batch, starts.shape[1]), np.int32)
                 filled[: len(some)] = some
-                result = program(*self._local, filled, np.int32(len(some)))
+                result = program(*self._local, filled)
                 chunks.append({name: np.asarray(a)[: len(some)] for name, a in result.items()})
         return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+    def all_rows(self, start: Sequence[int]) -> dict[str, np.ndarray]:
+        """The quantities at all rows of a tile, as :meth:`rows` gives them.
+
+        Terms of one axis are computed once for the tile here, and once for every row there.
+        """
+        space = self.design.space
+        with self.design.precision():
+            result = values_program(self.design)(*self._local, np.asarray(start, np.int32))
+            arrays = {name: np.asarray(array) for name, array in result.items()}
+        split = [n for pair in zip(space.rows, space.row, strict=True) for n in pair]
+        order = (*range(0, len(split), 2), *range(1, len(split), 2))
+        points = math.prod(space.row)
+        return {
+            name: array.reshape(split).transpose(order).reshape(-1, points)
+            for name, array in arrays.items()
+        }
 
     def digest(self) -> str:
         """A hash of everything that the result depends on: the functions and all numbers."""

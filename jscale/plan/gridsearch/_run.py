@@ -6,6 +6,7 @@ their order: the result is the same, bit by bit, wherever it was computed.
 """
 
 import functools
+import math
 import os
 import time
 from collections import deque
@@ -30,8 +31,39 @@ _STATES = 256 * 2**20
 """Bytes of the states of all groups, which are kept until the end."""
 _LEAST_GROUPS = 4
 
+_SHORT, _SHARE = 256, 0.005
+"""Rows with so few points cost some 100 times more a point than a whole tile; those of so large a
+share of a tile are taken from it."""
+
 States = dict[str, State]
 """The state of every reduction by name, and the number of NaN values."""
+
+
+class _Rows:
+    """The values at rows of a tile; of many short ones, from those of the whole tile.
+
+    Args:
+        compiled: programs and numbers.
+        start: first entry of the tile along each axis.
+    """
+
+    def __init__(self, compiled: Compiled, start: tuple[int, ...]) -> None:
+        self._compiled, self._start = compiled, start
+        self._all: dict[str, np.ndarray] | None = None
+
+    def __call__(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The values (rows, points of a row) of every quantity, and the indices of the points."""
+        space = self._compiled.design.space
+        starts = space.row_starts(self._start, numbers)
+        length = math.prod(space.row)
+        share = len(numbers) * length / math.prod(space.tile)
+        if self._all is None and length <= _SHORT and share > _SHARE:
+            self._all = self._compiled.all_rows(self._start)
+        if self._all is None:
+            values = self._compiled.rows(starts)
+        else:
+            values = {name: array[numbers] for name, array in self._all.items()}
+        return values, space.row_indices(starts)
 
 
 @dataclass
@@ -69,11 +101,7 @@ class Work:
         """The states with a tile added."""
         space = self.compiled.design.space
         start = space.tile_start(tile)
-
-        def rows(numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-            starts = space.row_starts(start, numbers)
-            return self.compiled.rows(starts), space.row_indices(starts)
-
+        rows = _Rows(self.compiled, start)
         place = Place(space, start, self.compiled.design.quantities[0].name, rows)
         folded = {
             each.name: each.fold(states[each.name], dict(parts[each.name]), place)

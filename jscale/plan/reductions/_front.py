@@ -26,7 +26,7 @@ from jscale.plan.reductions._reduced import Reduced
 from jscale.plan.reductions._space import Space
 
 _ROW_POINTS = 64
-_BATCH = 256
+_BATCH = 512
 """Rows that are evaluated before the front is updated."""
 _SHIELD = 64
 """Points of the front that every row is compared with first, of three quantities."""

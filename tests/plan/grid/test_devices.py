@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,13 +17,19 @@ ROOT = Path(__file__).parents[3]
 
 
 def start(*words: object, devices: int = 1) -> subprocess.Popen[str]:
-    """The job in a process of its own."""
+    """The job in a process of its own, compiled with this process's settings."""
+    quick = jax.config.read("jax_disable_most_optimizations")
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     command = [sys.executable, "-m", "tests.plan.grid.job", *map(str, words)]
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        env={
+            **os.environ,
+            "XLA_FLAGS": flags,
+            "JAX_PLATFORMS": "cpu",
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": str(int(quick)),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
