@@ -1,5 +1,5 @@
 """Compiled programs with a bound on how many are kept."""
 
-from jscale._core.programs._bounded import MAX_PROGRAMS, clear_programs, count, program
+from jscale._core.programs._bounded import MAX_PROGRAMS, clear_programs, count, kept, program
 
-__all__ = ["MAX_PROGRAMS", "clear_programs", "count", "program"]
+__all__ = ["MAX_PROGRAMS", "clear_programs", "count", "kept", "program"]

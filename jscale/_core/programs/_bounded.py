@@ -81,6 +81,18 @@ def program(*static: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return decorate
 
 
+def kept(key: Hashable, make: Callable[[], Callable[P, T]]) -> Callable[P, T]:
+    """The program of a key, made if there is none, for callers that compile by themselves.
+
+    Threads that ask for the same program wait for one of them to make it.
+
+    Args:
+        key: of the program, unlike that of any other; such as a function with its static arguments.
+        make: makes the program.
+    """
+    return _PROGRAMS.get(key, make)
+
+
 def _compiled(function: Callable[..., T], fixed: dict[str, Any]) -> Callable[..., T]:
     """The function with some arguments fixed, of a dictionary of the others.
 

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jscale._core.programs import kept
 from jscale._core.scope import default_settings, float64
 from jscale.plan.gridsearch._axes import Axis
 from jscale.plan.gridsearch._quantities import Quantity, at_a_point
@@ -153,8 +154,7 @@ def _slice(fields: Fields, start: jax.Array, block: Sequence[int]) -> Fields:
     )
 
 
-@functools.lru_cache(maxsize=64)
-def tile_program(design: Design, mesh: Mesh, clean: bool, shapes: Shapes) -> Any:
+def _tile_program(design: Design, mesh: Mesh, clean: bool, shapes: Shapes) -> Any:
     """The program that reduces one tile on every device of a mesh, compiled.
 
     It takes the fields, the constants and the starts of the tiles (devices, axes), and returns for
@@ -192,8 +192,7 @@ def _structs(shapes: Shapes, dtype: DType, sharding: NamedSharding) -> tuple[Fie
     return fields, {name: struct(()) for name in shapes[1]}
 
 
-@functools.lru_cache(maxsize=64)
-def row_program(design: Design) -> Any:
+def _row_program(design: Design) -> Any:
     """The program that evaluates rows on one device.
 
     It takes the fields, the constants and the starts (rows, axes) of :func:`_row_batch` rows, and
@@ -211,8 +210,7 @@ def row_program(design: Design) -> Any:
     return jax.jit(jax.vmap(one, (None, None, 0)), compiler_options=_options())
 
 
-@functools.lru_cache(maxsize=64)
-def values_program(design: Design) -> Any:
+def _values_program(design: Design) -> Any:
     """The program that evaluates a tile on one device: quantity → its values, as rows give them."""
     objective = design.quantities[0].name
     tile = design.space.tile
@@ -229,6 +227,11 @@ def values_program(design: Design) -> Any:
 def _row_batch(space: Space) -> int:
     """Rows that one call of the row program evaluates."""
     return max(4, _ROW_NUMBERS // math.prod(space.row))
+
+
+def _kept(make: Callable[..., Any], *static: Any) -> Any:
+    """The program that ``make`` makes of static arguments, unless it was made before."""
+    return kept((make, *static), lambda: make(*static))
 
 
 def _options() -> dict[str, str | bool] | None:
@@ -287,7 +290,7 @@ class Compiled:
         with self.design.precision():
             starts = [space.tile_start(number) for number in tiles]
             starts += starts[-1:] * (self.mesh.size - len(tiles))
-            program = tile_program(self.design, self.mesh, clean, self._shapes)
+            program = _kept(_tile_program, self.design, self.mesh, clean, self._shapes)
             result = program(*self._numbers, np.asarray(starts, np.int32))
             arrays = jax.tree.map(np.asarray, result)
         return [jax.tree.map(lambda array, i=i: array[i], arrays) for i in range(len(tiles))]
@@ -297,7 +300,7 @@ class Compiled:
         chunks = []
         batch = _row_batch(self.design.space)
         with self.design.precision():
-            program = row_program(self.design)
+            program = _kept(_row_program, self.design)
             for begin in range(0, len(starts), batch):
                 some = starts[begin : begin + batch]
                 filled = np.zeros((batch, starts.shape[1]), np.int32)
@@ -313,7 +316,8 @@ class Compiled:
         """
         space = self.design.space
         with self.design.precision():
-            result = values_program(self.design)(*self._local, np.asarray(start, np.int32))
+            program = _kept(_values_program, self.design)
+            result = program(*self._local, np.asarray(start, np.int32))
             arrays = {name: np.asarray(array) for name, array in result.items()}
         split = [n for pair in zip(space.rows, space.row, strict=True) for n in pair]
         order = (*range(0, len(split), 2), *range(1, len(split), 2))
