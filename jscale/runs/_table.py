@@ -12,6 +12,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, human, listing, plural, quote, text_of
+from jscale.runs.tables import NATS_PER_TOKEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ class Runs:
     """A validated table of training runs, as :func:`jscale.runs.read` returns it.
 
     Units are fixed: ``N`` parameters, ``D`` tokens, ``C`` FLOP, ``loss`` and ``loss_se`` nats per
-    token, ``P_w P_a P_kv P_post`` bits (16: not quantised).
+    token unless ``loss_unit`` says otherwise, ``P_w P_a P_kv P_post`` bits (16: not quantised).
 
     Attributes:
         columns: canonical name → read-only array of shape (rows,): float64 for numbers, bool for
@@ -38,6 +39,7 @@ class Runs:
         source: where it came from.
         headers: canonical name → the name under which the column was read, where that was another;
             a column is found by either.
+        loss_unit: unit of ``loss`` and ``loss_se``, such as "nats per token" or "bits per byte".
 
     Example:
         >>> from jscale import runs
@@ -54,6 +56,7 @@ class Runs:
     name: str = "table"
     source: str = "memory"
     headers: Mapping[str, str] = field(default_factory=dict)
+    loss_unit: str = NATS_PER_TOKEN
 
     def __post_init__(self) -> None:
         columns = {name: _read_only(values) for name, values in self.columns.items()}
@@ -173,6 +176,8 @@ class Runs:
                     content.update(_utf8(f"{len(text)}:{text}"))
             else:
                 content.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
+        if self.loss_unit != NATS_PER_TOKEN:
+            content.update(_utf8(self.loss_unit))
         return content.hexdigest()
 
     def __repr__(self) -> str:
@@ -185,6 +190,8 @@ class Runs:
             for name in _SUMMARY_COLUMNS
             if name in self.columns
         ]
+        if self.loss_unit != NATS_PER_TOKEN:
+            ranges = [f"{r} {self.loss_unit}" if r.startswith("loss ") else r for r in ranges]
         extras = f"; {plural(len(self.extras), 'extra column')}" if self.extras else ""
         notes = f"; {plural(len(self.notes), 'note')}" if self.notes else ""
         return f"<Runs {quote(self.name)}: {rows}; {', '.join(ranges)}{extras}{notes}>"
@@ -205,5 +212,8 @@ def _utf8(text: str) -> bytes:
 
 def _range_text(name: str, values: np.ndarray) -> str:
     """``N 70M..1B``."""
-    low, high = human(float(values.min())), human(float(values.max()))
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return f"{name} unknown"
+    low, high = human(float(known.min())), human(float(known.max()))
     return f"{name} {low}" if low == high else f"{name} {low}..{high}"

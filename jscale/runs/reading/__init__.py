@@ -1,7 +1,7 @@
 """Tables as people keep them, read into validated columns."""
 
-from jscale.runs.reading._columns import BIT_COLUMNS, KNOWN, OFF_BITS
 from jscale.runs.reading._read import read
+from jscale.runs.tables import BIT_COLUMNS, KNOWN, OFF_BITS
 
 __all__ = [
     "BIT_COLUMNS",

@@ -5,7 +5,8 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote, quoted_names, row_numbers
-from jscale.runs.reading._columns import (
+from jscale.runs.reading._validate import RESOURCES, CheckedTable, Problems
+from jscale.runs.tables import (
     BIT_COLUMNS,
     OFF_BITS,
     TIED_BITS,
@@ -13,7 +14,6 @@ from jscale.runs.reading._columns import (
     accepted,
     fold,
 )
-from jscale.runs.reading._validate import RESOURCES, CheckedTable, Problems
 
 FLOP_PER_PARAMETER_TOKEN = 6.0
 """Two for the forward pass and four for the backward pass (Kaplan et al. 2020, section 2.1)."""
@@ -49,7 +49,10 @@ def fill_resources(table: CheckedTable) -> None:
         header = table.match.headers[next(other for other in others if other in present)]
         problem = f"{name} by C = 6ND is not a number above 0"
         problems.add(
-            np.flatnonzero(empty & ~valid), header, problem, f"{sources} of sensible sizes"
+            np.flatnonzero(empty & ~valid & table.kept),
+            header,
+            problem,
+            f"{sources} of sensible sizes",
         )
 
         message = f"{name} was computed from {sources} by C = 6ND{_in_rows(empty)}"

@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import inline, quote, quoted_names
-from jscale.runs.reading._cells import is_empty, label
+from jscale._core.text import inline, plural, quote, quoted_names
 from jscale.runs.reading._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.reading._text_files import MAX_BYTES
+from jscale.runs.tables import LINES_OF_TITLES, header_row, is_empty, label
 
 _MAX_WORKBOOK_BYTES = 2**27
 """Bytes of a workbook after unpacking: openpyxl reads some 5 MB of XML a second."""
@@ -154,11 +154,15 @@ def _expanded_bytes(column: Any) -> int:
     return total
 
 
-def read_excel(path: Path) -> RawTable:
+def read_excel(path: Path, named: Collection[str] = ()) -> RawTable:
     """Read the first sheet of an Excel workbook with openpyxl.
 
-    The first row that is not blank holds the column names. Formulas give the values that were
-    stored with the workbook.
+    The first row that is not blank holds the column names, or one below a title. Formulas give
+    the values that were stored with the workbook.
+
+    Args:
+        path: of the file.
+        named: headers that the caller gave a meaning.
 
     Raises:
         JscaleError: openpyxl is not installed, the file is damaged or too large, or the sheet has
@@ -171,7 +175,9 @@ def read_excel(path: Path) -> RawTable:
     width = max(len(rows[at]) for at in filled)
     check_size(len(filled), width)
 
-    header, *data = filled
+    first = [[label(cell) for cell in rows[at]] for at in filled[:LINES_OF_TITLES]]
+    titles = header_row(first, named)
+    header, *data = filled[titles:]
     names, unnamed = column_names([label(cell) for cell in _padded(rows[header], width)])
     if not data:
         raise JscaleError(f"a header and no data rows; the columns are {quoted_names(names)}")
@@ -179,7 +185,11 @@ def read_excel(path: Path) -> RawTable:
     columns: dict[str, Cells] = {
         name: list(column) for name, column in zip(names, cells, strict=True)
     }
-    return RawTable(columns, len(data), [at + 1 for at in data], unnamed)
+    table = RawTable(columns, len(data), [at + 1 for at in data], unnamed)
+    if titles:
+        message = f"{plural(titles, 'row')} above the column names left out"
+        table.notes.append(Note("title-rows", "info", message))
+    return table
 
 
 def _padded(row: list[Any], width: int) -> list[Any]:

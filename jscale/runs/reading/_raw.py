@@ -29,6 +29,7 @@ class RawTable:
         lines: line of the file on which each row starts, where the source is a text file.
         unnamed: names that were generated for blank headers.
         notes: what the reader has to say about the source.
+        commas_are_free: whether commas do not separate cells and may be decimal signs.
     """
 
     columns: dict[str, Cells]
@@ -36,6 +37,7 @@ class RawTable:
     lines: Sequence[int] | None = None
     unnamed: frozenset[str] = frozenset()
     notes: list[Note] = field(default_factory=list)
+    commas_are_free: bool = False
 
     def take(self, header: str) -> Cells:
         """Remove and return the cells of a column, so that a large one is not held twice."""

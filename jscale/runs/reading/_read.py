@@ -8,12 +8,13 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale.runs._table import Runs
-from jscale.runs.reading._columns import COLUMNS, TIED_BITS, TRAINING_BITS
+from jscale.runs.findings import TableView, table_notes
 from jscale.runs.reading._fill import fill_bits, fill_resources
-from jscale.runs.reading._notes import table_notes
+from jscale.runs.reading._known import check
 from jscale.runs.reading._raw import RawTable
+from jscale.runs.reading._rows import drop_footers
 from jscale.runs.reading._sources import load
-from jscale.runs.reading._validate import check
+from jscale.runs.tables import COLUMNS, TIED_BITS, TRAINING_BITS
 
 
 def read(
@@ -21,6 +22,9 @@ def read(
     *,
     name: str | None = None,
     losses: bool = True,
+    columns: Mapping[str, str] | None = None,
+    bytes_per_token: float | None = None,
+    strict: bool = False,
 ) -> Runs:
     """A validated table of training runs.
 
@@ -49,6 +53,12 @@ def read(
         name: of the table, for messages; by default the file's name.
         losses: whether the table must have a loss, or another outcome; False for a table of inputs,
             the points of a forecast.
+        columns: column → its name in the source, for names that jscale does not know or a choice
+            among several: ``{"loss": "macro_loss"}``.
+        bytes_per_token: mean number of bytes of a token, which converts losses per byte to losses
+            per token. By default they stay as they are, and ``loss_unit`` says what they are.
+        strict: whether runs that failed, go on or have no loss are an error. By default they are
+            excluded with the reason and a warning.
 
     Returns:
         The table, float64 throughout.
@@ -70,14 +80,36 @@ def read(
     """
     if isinstance(source, Runs):
         return source
-    raw, name, origin = load(source, name)
+    raw, name, origin = load(source, name, tuple((columns or {}).values()))
     try:
-        return build(raw, name, origin, losses=losses)
+        return build(
+            raw,
+            name,
+            origin,
+            losses=losses,
+            columns=columns,
+            bytes_per_token=bytes_per_token,
+            strict=strict,
+        )
     except JscaleError as error:
-        raise JscaleError(f"{name}: {error}") from None
+        raise _named(error, name) from None
 
 
-def build(raw: RawTable, name: str, origin: str, *, losses: bool = True) -> Runs:
+def _named(error: JscaleError, name: str) -> JscaleError:
+    """The error with the name of the table, unless it is about an argument."""
+    return error if error.argument else JscaleError(f"{name}: {error}")
+
+
+def build(
+    raw: RawTable,
+    name: str,
+    origin: str,
+    *,
+    losses: bool = True,
+    columns: Mapping[str, str] | None = None,
+    bytes_per_token: float | None = None,
+    strict: bool = False,
+) -> Runs:
     """The validated table of unvalidated columns.
 
     Args:
@@ -85,24 +117,30 @@ def build(raw: RawTable, name: str, origin: str, *, losses: bool = True) -> Runs
         name: of the table.
         origin: where it came from.
         losses: as in :func:`read`.
+        columns: as in :func:`read`.
+        bytes_per_token: as in :func:`read`.
+        strict: as in :func:`read`.
 
     Raises:
         JscaleError: as :func:`read`, without the name of the table.
     """
-    table = check(raw, losses=losses)
+    drop_footers(raw, columns)
+    table = check(raw, losses=losses, named=columns, bytes_per_token=bytes_per_token, strict=strict)
     fill_resources(table)
     fill_bits(table)
 
     known = [column.name for column in COLUMNS if column.name in table.columns]
-    columns = {name: table.columns[name] for name in known} | table.extras
-    for values in columns.values():
+    arrays = {name: table.columns[name] for name in known} | table.extras
+    for values in arrays.values():
         if values.base is None and values.flags.owndata:
             values.setflags(write=False)
 
     extras = tuple(table.extras)
-    notes = (*table.notes, *table_notes(columns, extras, table.match, losses=losses))
-    headers = _original_headers(table.match.headers, columns)
-    return Runs(columns, extras, notes, name, origin, headers=headers)
+    unfinished = np.zeros(raw.rows, dtype=bool) if table.unfinished is None else table.unfinished
+    view = TableView(arrays, extras, table.match, table.kept, unfinished, table.loss_unit)
+    notes = (*table.notes, *table_notes(view, losses=losses))
+    headers = _original_headers(table.match.headers, arrays)
+    return Runs(arrays, extras, notes, name, origin, headers=headers, loss_unit=table.loss_unit)
 
 
 def _original_headers(

@@ -1,7 +1,7 @@
 """Every source that :func:`jscale.runs.read` accepts, as an unvalidated table."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +14,34 @@ from jscale.runs.reading._raw import RawTable
 from jscale.runs.reading._records import from_list, read_json, read_json_lines
 from jscale.runs.reading._text_files import GZIP
 
-_TEXT_READERS: dict[str, Callable[[Path], RawTable]] = {
-    ".csv": lambda path: read_delimited(path, ","),
-    ".tsv": lambda path: read_delimited(path, "\t"),
-    ".json": read_json,
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
+Reader = Callable[[Path, Collection[str]], RawTable]
+"""From a path, and the headers that the caller gave a meaning."""
+_TEXT_READERS: dict[str, Reader] = {
+    ".csv": lambda path, named: read_delimited(path, ",", named),
+    ".tsv": lambda path, named: read_delimited(path, "\t", named),
+    ".json": lambda path, _: read_json(path),
+    ".jsonl": lambda path, _: read_json_lines(path),
+    ".ndjson": lambda path, _: read_json_lines(path),
+    ".txt": lambda path, named: read_delimited(path, ",", named),
+    ".md": lambda path, named: read_delimited(path, "|", named),
 }
 """Readers of text files, which may be compressed with gzip."""
-_READERS: dict[str, Callable[[Path], RawTable]] = {
+_READERS: dict[str, Reader] = {
     **_TEXT_READERS,
     **{f"{suffix}{GZIP}": reader for suffix, reader in _TEXT_READERS.items()},
     ".xlsx": read_excel,
-    ".parquet": read_parquet,
-    ".pq": read_parquet,
+    ".parquet": lambda path, _: read_parquet(path),
+    ".pq": lambda path, _: read_parquet(path),
 }
 
 
-def load(source: Any, name: str | None) -> tuple[RawTable, str, str]:
+def load(source: Any, name: str | None, named: Collection[str] = ()) -> tuple[RawTable, str, str]:
     """Load an unvalidated table.
 
     Args:
         source: as :func:`jscale.runs.read` accepts it.
         name: of the table; by default that of the file.
+        named: headers that the caller gave a meaning.
 
     Returns:
         The table, its name, and where it came from.
@@ -48,7 +53,7 @@ def load(source: Any, name: str | None) -> tuple[RawTable, str, str]:
         path = Path(source)
         origin = inline(str(path))
         try:
-            return _from_file(path), inline(name or path.name), origin
+            return _from_file(path, named), inline(name or path.name), origin
         except JscaleError as error:
             raise JscaleError(f"{origin}: {error}") from None
         except OSError as error:
@@ -63,7 +68,7 @@ def load(source: Any, name: str | None) -> tuple[RawTable, str, str]:
         raise JscaleError(f"{name}: {error}") from None
 
 
-def _from_file(path: Path) -> RawTable:
+def _from_file(path: Path, named: Collection[str]) -> RawTable:
     """The table in a file.
 
     Raises:
@@ -74,7 +79,7 @@ def _from_file(path: Path) -> RawTable:
     reader = _reader(path)
     before = _version(path)
     try:
-        table = reader(path)
+        table = reader(path, named)
     except Exception:
         if _version(path) != before:
             raise _changed() from None
@@ -94,7 +99,7 @@ def _changed() -> JscaleError:
     return JscaleError("the file changed while it was read; read it again when it is complete")
 
 
-def _reader(path: Path) -> Callable[[Path], RawTable]:
+def _reader(path: Path) -> Reader:
     """The reader for the suffix of a file's name.
 
     Raises:

@@ -31,7 +31,7 @@ FILES = {
     "twice.csv": (b"N,D,loss,D\n1e8,2e9,3,4\n", "the header has 'D' more than once"),
     "two-names.csv": (b"N,params,D,loss\n1e8,1e8,2e9,3\n", "columns 'N', 'params' all mean 'N'"),
     "no-loss.csv": (
-        b"N,D,perplexity\n1e8,2e9,3\n",
+        b"N,D,c4_ce\n1e8,2e9,3\n",
         "no column for 'loss': expected loss (val loss,",
     ),
     "no-size.csv": (b"host,loss\nx1,3\n", "no column for N, D or C"),

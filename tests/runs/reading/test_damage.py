@@ -144,7 +144,8 @@ def valid_table(source) -> runs.Runs | None:
         for name in CHECKED:
             if name in table:
                 largest = 64 if name.startswith("P_") else np.finfo(float).max
-                assert ((table[name] > 0) & (table[name] <= largest)).all()
+                values = table[name][table.kept]
+                assert ((values > 0) & (values <= largest)).all()
         assert all(note.message.isprintable() for note in table.notes)
         assert len(table.digest) == 64
         return table

@@ -78,6 +78,10 @@ def test_parquet_columns_of_any_type(name, tmp_path):
 @pytest.mark.parametrize("column", ["N", "loss"])
 @pytest.mark.parametrize("name", [n for n in COLUMNS if n not in NUMBERS])
 def test_parquet_columns_where_numbers_are_expected(column, name, tmp_path):
+    if column == "loss" and name in ("unsigned", "decimal", "wide"):
+        table = read(parquet(tmp_path, **{column: COLUMNS[name]}))
+        assert table.kept.tolist() == [x is not None for x in COLUMNS[name].to_pylist()]
+        return
     message = failure(parquet(tmp_path, **{column: COLUMNS[name]}))
     assert "runs.parquet: column" in message or "no column for" in message
     assert len(message) < 500
@@ -218,7 +222,8 @@ def test_a_workbook_with_one_cell_far_away(tmp_path):
     assert "16,384 columns; at most 10,000" in failure(tmp_path / "runs.xlsx")
     far = far.replace(b"XFD", b"C").replace(b"1048576", b"9999")
     write(tmp_path, "runs.xlsx", rezipped(BOOK, sheet1=sheet.replace(b"</sheetData>", far)))
-    assert "row 3 (line 9999): the cell is empty" in failure(tmp_path / "runs.xlsx")
+    table = read(tmp_path / "runs.xlsx")
+    assert table.kept.tolist() == [True, True, False], "the row of the far cell has no loss"
 
 
 def test_a_workbook_of_growing_entities(tmp_path):

@@ -114,7 +114,7 @@ def test_another_separator_is_noted(tmp_path):
         n.message for n in table.notes if n.code == "separator"
     )
     assert "is not a number" in failure(
-        write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3,1\n2e8;9e9;2,8\n")
+        write(tmp_path, "r.csv", "N;D;loss\n1e8;2e9;3,1\n2e8;9e9;2.8\n")
     )
 
 
@@ -136,7 +136,7 @@ def test_a_column_that_turns_to_text_late_is_text_throughout(tmp_path):
 
 
 def test_texts_too_long_to_keep_are_left_out_with_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr("jscale.runs.reading._validate._MAX_TEXT_BYTES", 1000)
+    monkeypatch.setattr("jscale.runs.reading._known._MAX_TEXT_BYTES", 1000)
     table = runs.read(
         {"N": [1e8, 2e8], "loss": [3.0, 2.9], "prompt": ["x" * 400, "y"], "host": ["a", "b"]}
     )

@@ -8,12 +8,29 @@ from typing import Any
 import numpy as np
 
 from jscale._core.text import LONGEST_NUMBER, number_with_suffix, plain_number, text_of
-from jscale.runs.reading._columns import Kind
+from jscale.runs.tables._columns import Kind
+from jscale.runs.tables._units import scaled, unit_of
 
 EMPTY = frozenset({"", "nan", "na", "n/a", "<na>", "null", "none", "-"})
 """Texts (in lower case) that stand for an empty cell."""
 
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})++(?:\.[0-9]++)?+")
+_SPACED = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3})++(?:\.[0-9]++)?+")
+_POWER_OF_TEN = re.compile(
+    r"([+-]?[0-9]++(?:\.[0-9]*+)?+)\s*[×x*·⋅]\s*10\s*(?:\^|\*\*)\s*\{?([+-]?[0-9]{1,3})\}?"
+)
+_BARE_POWER = re.compile(r"()10(?:\^|\*\*)\{?([+-]?[0-9]{1,3})\}?")
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
+_RAISED = re.compile(r"10([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]++)")
+_WITH_WORD = re.compile(
+    r"([+-]?[0-9]++(?:\.[0-9]*+)?+)\s*+(thousand|million|billion|trillion)s?", re.IGNORECASE
+)
+_WITH_UNIT = re.compile(
+    r"([+-]?[0-9]++(?:\.[0-9]*+)?+(?:[eE][+-]?[0-9]++)?+)\s*+([a-zA-Z][a-zA-Z/ -]*+)"
+)
+_LETTERS = {"thousand": "k", "million": "M", "billion": "B", "trillion": "T"}
+_ERROR_SIGN = re.compile(r"\s*(?:±|\+/-|\+-|\\pm)\s*")
+_MARKS = ("**", "__", "`")
 _YES = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 _NO = frozenset({"0", "0.0", "false", "f", "no", "n"})
 
@@ -38,6 +55,23 @@ def is_empty(cell: Any) -> bool:
     return type(cell).__name__ in ("NAType", "NaTType")
 
 
+def undecorated(text: str) -> str:
+    """A cell without the marks of Markdown around it: ``**1.4T**`` and ```1.4T``` are ``1.4T``."""
+    text = text.strip()
+    for mark in _MARKS:
+        while len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark):
+            text = text[len(mark) : -len(mark)].strip()
+    return text
+
+
+def with_error(cell: Any) -> tuple[Any, str | None]:
+    """A cell as a value and its standard error: ``6.23 ± 0.04``; None where there is no sign."""
+    if not isinstance(cell, str) or len(cell) > LONGEST_NUMBER:
+        return cell, None
+    value, *error = _ERROR_SIGN.split(undecorated(cell))
+    return (value, error[0]) if len(error) == 1 and value else (cell, None)
+
+
 def number(cell: Any, kind: Kind) -> float:
     """A filled cell as a float.
 
@@ -45,7 +79,8 @@ def number(cell: Any, kind: Kind) -> float:
     suffixes K, M, B, T for 1e3, 1e6, 1e9, 1e12 in either letter case (``70M``, ``1.4 T``) or commas
     between groups of three digits (``1,000,000``). Nowhere else, since a comma may be a decimal
     sign and a suffix a unit: ``3,215`` as a loss, ``70G`` as a size and ``1_000`` are errors, not
-    guesses.
+    guesses. Any number may be written ``2×10²⁰`` or ``2x10^20`` and stand in the marks of Markdown;
+    compute may have a unit such as ``3 EFLOP``.
 
     Raises:
         BadCell: it is not a number.
@@ -77,15 +112,44 @@ def _number_from_object(cell: Any) -> float:
 def _number_from_text(text: str, kind: Kind) -> float:
     if len(text) > LONGEST_NUMBER:
         raise BadCell(f"{len(text):,} characters, too long for a number")
-    if kind is Kind.COUNT and _THOUSANDS.fullmatch(text):
-        value = float(text.replace(",", ""))
-    else:
-        value = number_with_suffix(text) if kind is Kind.COUNT else plain_number(text)
+    value = _plain(text, kind)
+    if value is None:
+        text = _without_powers(undecorated(text))
+        value = _plain(text, kind)
+    if value is None and kind is Kind.COMPUTE:
+        value = _with_unit(text)
     if value is None:
         raise BadCell("not a number")
     if overflows(text, value):
         raise TooLarge
     return value
+
+
+def _plain(text: str, kind: Kind) -> float | None:
+    """A number, in a count also with separators and a suffix; None for any other text."""
+    if kind not in (Kind.COUNT, Kind.COMPUTE):
+        return plain_number(text)
+    if _THOUSANDS.fullmatch(text) or _SPACED.fullmatch(text):
+        return float(re.sub(r"[^0-9.]", "", text))
+    if words := _WITH_WORD.fullmatch(text):
+        text = words[1] + _LETTERS[words[2].lower()]
+    return number_with_suffix(text)
+
+
+def _without_powers(text: str) -> str:
+    """``1.31e20`` for ``1.31×10²⁰``, ``1.31x10^20`` and the like."""
+    text = _RAISED.sub(lambda found: f"10^{found[1].translate(_SUPERSCRIPTS)}", text)
+    found = _POWER_OF_TEN.fullmatch(text) or _BARE_POWER.fullmatch(text)
+    return f"{found[1] or 1}e{found[2]}" if found else text
+
+
+def _with_unit(text: str) -> float | None:
+    """Compute with its unit: ``3 EFLOP``, ``1e21 FLOPs``, ``2 PF-days``."""
+    found = _WITH_UNIT.fullmatch(text)
+    unit = unit_of(found[2], "C", bracketed=False) if found else None
+    if found is None or unit is None:
+        return None
+    return float(scaled([float(found[1])], unit.factor or 1)[0])
 
 
 def overflows(text: str, value: float) -> bool:

@@ -4,7 +4,6 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jscale._core.errors import JscaleError
 from jscale._core.text import quote, quoted_names
 
 
@@ -13,8 +12,10 @@ class Kind(enum.Enum):
 
     COUNT = "count"
     """Finite and above zero; text may say ``1.4T`` or ``1,000``."""
+    COMPUTE = "compute"
+    """As a count; text may also say ``3 EFLOP`` or ``2 PF-days``."""
     POSITIVE = "positive"
-    """Finite and above zero; plain numbers only."""
+    """Finite and above zero; plain numbers only, or ``2.9 ± 0.1``."""
     BITS = "bits"
     """In (0, 64]; an empty cell means 16."""
     LABEL = "label"
@@ -34,12 +35,14 @@ class Column:
         kind: how its cells are read.
         expected: what a cell should hold, for error messages.
         aliases: other names that are recognised, in any letter case, spacing and punctuation.
+        also: names that are taken where there is none of the others, the first of them first.
     """
 
     name: str
     kind: Kind
     expected: str
     aliases: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 OFF_BITS = 16.0
@@ -50,7 +53,10 @@ BIT_COLUMNS = (*TRAINING_BITS, "P_post")
 TIED_BITS = "P"
 """One precision for weights, activations and KV cache alike."""
 
-_BITS_EXPECTED = f"bits, above 0 and at most {MAX_BITS:.0f}, such as 4 or 16"
+_BITS_EXPECTED = (
+    f"bits, above 0 and at most {MAX_BITS:.0f}, such as 4 or 16, or a format such as bf16, fp8, "
+    "e4m3, int8, nvfp4, int4, W4A16, Q4_K_M or IQ2_XS"
+)
 
 COLUMNS: tuple[Column, ...] = (
     Column(
@@ -69,6 +75,27 @@ COLUMNS: tuple[Column, ...] = (
             "model params",
             "model parameters",
         ),
+        (
+            "active params",
+            "active parameters",
+            "n active params",
+            "num active params",
+            "params active",
+            "n active",
+            "non embedding params",
+            "non embedding parameters",
+            "n non embedding params",
+            "num non embedding params",
+            "params non embedding",
+            "n non embedding",
+            "nonemb params",
+            "total params",
+            "total parameters",
+            "params total",
+            "trainable params",
+            "trainable parameters",
+            "parameter",
+        ),
     ),
     Column(
         "D",
@@ -85,10 +112,32 @@ COLUMNS: tuple[Column, ...] = (
             "data size",
             "dataset size",
         ),
+        (
+            "tokens trained",
+            "trained tokens",
+            "trained on tokens",
+            "consumed tokens",
+            "tokens consumed",
+            "consumed train tokens",
+            "num input tokens seen",
+            "input tokens seen",
+            "num tokens seen",
+            "n tokens seen",
+            "processed tokens",
+            "tokens processed",
+            "total train tokens",
+            "total training tokens",
+            "num train tokens",
+            "num training tokens",
+            "n train tokens",
+            "n training tokens",
+            "pretraining tokens",
+            "token count",
+        ),
     ),
     Column(
         "C",
-        Kind.COUNT,
+        Kind.COMPUTE,
         "training compute in FLOP, above 0, such as 6e20",
         (
             "flop",
@@ -102,6 +151,19 @@ COLUMNS: tuple[Column, ...] = (
             "training compute",
             "train compute",
             "compute budget",
+        ),
+        (
+            "flops budget",
+            "flop budget",
+            "budget flops",
+            "compute flops",
+            "compute flop",
+            "flops total",
+            "total flop",
+            "total compute",
+            "total training flops",
+            "total train flops",
+            "pretraining flops",
         ),
     ),
     Column(
@@ -118,6 +180,40 @@ COLUMNS: tuple[Column, ...] = (
             "test loss",
             "cross entropy",
         ),
+        (
+            "ce loss",
+            "cross entropy loss",
+            "val ce loss",
+            "eval ce loss",
+            "val cross entropy",
+            "lm loss",
+            "lm loss value",
+            "val nll",
+            "nll",
+            "validation nll",
+            "nats per token",
+            "nll loss",
+            "verlust",
+            "nats per byte",
+            "val nats per byte",
+            "bits per byte",
+            "bpb",
+            "val bpb",
+            "validation bpb",
+            "eval bpb",
+            "test bpb",
+            "final bpb",
+            "ppl",
+            "perplexity",
+            "val ppl",
+            "val perplexity",
+            "validation perplexity",
+            "eval ppl",
+            "eval perplexity",
+            "test ppl",
+            "test perplexity",
+            "lm loss ppl",
+        ),
     ),
     Column(
         "loss_se",
@@ -131,6 +227,7 @@ COLUMNS: tuple[Column, ...] = (
             "loss standard error",
             "se loss",
         ),
+        ("se", "std err", "std error", "sem", "loss sem", "val loss se", "val loss stderr"),
     ),
     Column("P_w", Kind.BITS, _BITS_EXPECTED, ("w bits", "weight bits", "bits w", "weights bits")),
     Column(
@@ -147,6 +244,7 @@ COLUMNS: tuple[Column, ...] = (
         Kind.BITS,
         _BITS_EXPECTED,
         ("post bits", "ptq bits", "bits post", "post training bits", "P ptq", "inference bits"),
+        ("quantization", "quantisation", "quant", "quant type", "quant format", "ptq format"),
     ),
     Column(
         TIED_BITS,
@@ -167,119 +265,21 @@ COLUMNS: tuple[Column, ...] = (
 KNOWN: dict[str, Column] = {c.name: c for c in COLUMNS}
 
 
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 """Characters of a header; a longer one is not the name of a known column."""
 
 
 def fold(name: str) -> str:
     """A column name without letter case, spaces and punctuation; a very long one as it is."""
-    if len(name) > _LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         return name
     return "".join(ch for ch in name.casefold() if ch.isalnum())
 
 
-_BY_ALIAS = {fold(alias): c.name for c in COLUMNS for alias in (c.name, *c.aliases)}
-
-_SCALES = {
-    **dict.fromkeys(("k", "thousand", "thousands"), 1e3),
-    **dict.fromkeys(("m", "mn", "million", "millions"), 1e6),
-    **dict.fromkeys(("b", "bn", "billion", "billions"), 1e9),
-    **dict.fromkeys(("t", "tn", "trillion", "trillions"), 1e12),
-}
-
-
-@dataclass(frozen=True)
-class Match:
-    """Which header stands for which known column.
-
-    Attributes:
-        headers: known column → header as the table has it.
-        scales: known column → factor that its header names (``params_m``: 1e6), where it names one.
-    """
-
-    headers: dict[str, str]
-    scales: dict[str, float]
-
-    def header(self, column: str) -> str:
-        """The table's own name of a known column."""
-        return self.headers.get(column, column)
-
-
-def match(headers: Sequence[str]) -> Match:
-    """Find the known columns among ``headers``.
-
-    A label (``run_id``, ``group`` …) with two candidates takes the one that jscale lists first and
-    leaves the other among the extras, since exports often carry both an id and a name. For a number
-    two candidates are an error.
-
-    Raises:
-        JscaleError: two headers stand for one known number.
-    """
-    candidates: dict[str, list[str]] = {}
-    for header in headers:
-        if known := _BY_ALIAS.get(fold(header)):
-            candidates.setdefault(known, []).append(header)
-    matched = {known: _choose(KNOWN[known], names) for known, names in candidates.items()}
-
-    # A header with a scale stands for a size only where no plain header does.
-    scales: dict[str, float] = {}
-    for known in ("N", "D"):
-        scaled = {} if known in matched else _scaled_headers(headers, known)
-        if scaled:
-            matched[known] = _choose(KNOWN[known], list(scaled))
-            scales[known] = scaled[matched[known]]
-    return Match(matched, scales)
-
-
-def _choose(column: Column, names: list[str]) -> str:
-    """The header of a column among several candidates."""
-    if len(names) == 1:
-        return names[0]
-    if column.kind is not Kind.LABEL:
-        raise JscaleError(
-            f"columns {quoted_names(names)} all mean {column.name!r}: "
-            "keep one of them, or rename the others"
-        )
-    order = [fold(alias) for alias in (column.name, *column.aliases)]
-    return min(names, key=lambda name: order.index(fold(name)))
-
-
-def _scaled_headers(headers: Sequence[str], known: str) -> dict[str, float]:
-    """Headers that mean a known column in thousands, millions or more → that factor."""
-    scales = {header: _scale_in_header(header, known) for header in headers}
-    return {header: scale for header, scale in scales.items() if scale is not None}
-
-
-def _scale_in_header(header: str, known: str) -> float | None:
-    """The factor in ``params_m`` or ``Tokens (billions)``; None for any other header."""
-    if len(header) > _LONGEST_NAME:
-        return None
-    text = header.casefold().rstrip().removesuffix(")").rstrip()
-    for unit, scale in _SCALES.items():
-        if not text.endswith(unit):
-            continue
-        base, gap = _without_gap(text.removesuffix(unit))
-        # "N_b" or "D_t" may be anything; "N (b)" and "N_billions" may not.
-        single_letters = len(fold(base)) == 1 and len(unit) == 1 and gap != "("
-        if gap and not single_letters and _BY_ALIAS.get(fold(base)) == known:
-            return scale
-    return None
-
-
-def _without_gap(text: str) -> tuple[str, str]:
-    """What stands before a unit, without the gap to it.
-
-    Returns:
-        The text, and ``(`` for a bracket, also as in ``(in``, ``_`` for space and punctuation, or
-        nothing where there is no gap.
-    """
-    bare = text.rstrip()
-    if bare != text and bare.endswith("in"):
-        bare = bare.removesuffix("in").rstrip()
-    if bare.endswith("("):
-        return bare, "("
-    is_separate = text[-1:].isspace() or text[-1:] in ("_", "-", ".", "/")
-    return text, "_" if is_separate else ""
+BY_ALIAS = {fold(alias): c.name for c in COLUMNS for alias in (c.name, *c.aliases)}
+"""Folded name → known column."""
+BY_LATER_ALIAS = {fold(alias): c.name for c in COLUMNS for alias in c.also}
+"""Folded name → known column, where no header has a name of the first kind."""
 
 
 def accepted(column: str) -> str:

@@ -1,0 +1,114 @@
+"""Designs worth knowing: text columns that split a table, checkpoints, quantised models."""
+
+import numpy as np
+
+from jscale._core.notes import Note
+from jscale._core.text import plural, quote, quoted_names
+from jscale.laws import catalogue, describe
+from jscale.runs.findings._view import TableView, row_evidence, row_text
+from jscale.runs.tables import BIT_COLUMNS, OFF_BITS, OUTCOMES, fold
+
+_MAX_GROUPS = 8
+_STEPS = ("step", "steps", "iteration", "iterations", "epoch", "epochs", "iter")
+_LEAST_CHECKPOINTS = 4
+_READ_BY_LAWS = frozenset(
+    fold(name)
+    for law in catalogue
+    for each in describe(law).inputs
+    for name in (each.name, each.role.column)
+    if name
+)
+
+
+def is_input(name: str) -> bool:
+    """Whether some law reads an unknown column of this name."""
+    folded = fold(name)
+    return (
+        folded in _READ_BY_LAWS
+        or name in OUTCOMES
+        or folded.rstrip("0123456789") in ("mix", "pw", "compressed")
+    )
+
+
+def split_by_text(table: TableView) -> list[Note]:
+    """Text columns whose values part the rows into overlapping groups: arms of an experiment.
+
+    A label that follows from N, D and C, such as the width of each model, parts nothing.
+    """
+    inputs = [name for name in ("N", "D", "C") if name in table.columns]
+    notes = []
+    for name in table.extras:
+        values = table.columns[name]
+        if values.dtype.kind != "U" or "loss" not in table.columns:
+            continue
+        labels = [str(label) for label in np.unique(values[table.kept]) if label]
+        rows = [np.flatnonzero(table.kept & (values == label)) for label in labels]
+        several = 2 <= len(labels) <= _MAX_GROUPS and min(map(len, rows), default=0) >= 2
+        if several and inputs and all(_overlap(table.columns[n], rows) for n in inputs):
+            message = (
+                f"column {quote(name)} parts the runs into {quoted_names(labels, 6)} over the same "
+                f"range of {', '.join(inputs)}, and a fit pools them: fit each by itself "
+                f"(where {name} == {labels[0]!r})"
+            )
+            evidence = {"column": name, "values": tuple(labels)}
+            notes.append(Note("text-splits", "warning", message, evidence))
+    return notes
+
+
+def _overlap(values: np.ndarray, groups: list[np.ndarray]) -> bool:
+    """Whether every group varies and overlaps the first in range."""
+    first = values[groups[0]]
+    if not all(np.ptp(values[rows]) > 0 for rows in groups):
+        return False
+    return all(
+        values[rows].min() < first.max() and first.min() < values[rows].max() for rows in groups
+    )
+
+
+def checkpoints(table: TableView) -> list[Note]:
+    """Rows that are checkpoints of one training run, which share its errors.
+
+    Without a name of the run they are recognised by their size: at one N (or without N) the
+    tokens, steps or epochs grow from row to row, and the table has a column of steps or epochs.
+    """
+    if "run_id" in table.columns or "loss" not in table.columns:
+        return []
+    growing = next((n for n in table.extras if fold(n) in map(fold, _STEPS)), None)
+    if growing is None or table.columns[growing].dtype.kind != "f":
+        return []
+    sizes = table.columns.get("N", np.ones(len(table.kept)))
+    largest, runs = 0, 0
+    for size in np.unique(sizes[table.kept]):
+        rows = np.flatnonzero(table.kept & (sizes == size))
+        steps = table.columns[growing][rows]
+        if len(rows) >= _LEAST_CHECKPOINTS and (np.diff(steps) > 0).all():
+            largest, runs = max(largest, len(rows)), runs + 1
+    if not runs:
+        return []
+    whole = "one training run" if runs == 1 else f"{runs} training runs, one a size"
+    message = (
+        f"the rows look like checkpoints of {whole} (column {quote(growing)} grows at one N): they "
+        "share its errors, so that intervals count runs and not rows; a column run_id says which"
+    )
+    return [Note("checkpoints", "warning", message, {"column": growing, "runs": runs})]
+
+
+def better_quantised(table: TableView) -> list[Note]:
+    """Quantised models with a lower loss than their own original of 16 bits."""
+    columns = table.columns
+    bits = [name for name in BIT_COLUMNS if name in columns]
+    if not bits or "loss" not in columns or "N" not in columns:
+        return []
+    low = np.min([columns[name] for name in bits], axis=0)
+    same = np.stack([columns[name] for name in ("N", "D") if name in columns])
+    better = np.zeros(len(table.kept), dtype=bool)
+    for row in np.flatnonzero(table.kept & (low < OFF_BITS)):
+        twin = table.kept & (low >= OFF_BITS) & (same == same[:, [row]]).all(axis=0)
+        better[row] = twin.any() and columns["loss"][row] < columns["loss"][twin].min()
+    if not better.any():
+        return []
+    message = (
+        f"{plural(int(better.sum()), 'quantised run')} with a lower loss than the same model in 16 "
+        f"bits (row {row_text(better)}): check that evaluation set, context and tokenizer are alike"
+    )
+    return [Note("quantised-better", "warning", message, row_evidence(better))]

@@ -1,0 +1,103 @@
+"""Rows that are left out: runs that failed, go on or diverged."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from jscale._core.notes import Note
+from jscale._core.text import plural, row_numbers
+from jscale.runs.reading._raw import RawTable
+from jscale.runs.reading._validate import NUMBERS, CheckedTable
+from jscale.runs.tables import KNOWN, fold, is_footer, meaning
+
+_STATES = ("state", "status", "runstate", "runstatus", "jobstate", "jobstatus")
+"""Folded names of columns with the state of a run."""
+_UNFINISHED = {
+    **dict.fromkeys(("crashed", "crash", "failed", "failure", "error", "errored"), "failed"),
+    **dict.fromkeys(("killed", "cancelled", "canceled", "aborted", "stopped early"), "failed"),
+    **dict.fromkeys(("preempted", "timeout", "timed out", "oom", "out of memory"), "failed"),
+    **dict.fromkeys(("diverged", "nan", "exploded"), "diverged"),
+    **dict.fromkeys(("running", "pending", "queued", "in progress", "started"), "goes on"),
+}
+"""State of a run → what is wrong with it."""
+_MAX_REASONS = 4
+_MAX_FOOTERS = 6
+
+
+def drop_footers(raw: RawTable, named: Mapping[str, str] | None) -> None:
+    """Leave out the last rows of a table where they are totals, means or remarks.
+
+    Args:
+        raw: loses the rows and gets a note.
+        named: known column → header, where the caller says which it is.
+    """
+    numbers = [
+        header
+        for header in raw.columns
+        if ((known := meaning(header)) and KNOWN[known].kind in NUMBERS)
+        or (named and header in named.values())
+    ]
+    count = 0
+    while count < min(_MAX_FOOTERS, raw.rows - 1):
+        row = raw.rows - 1 - count
+        cells = {header: cells[row] for header, cells in raw.columns.items()}
+        if not is_footer(list(cells.values()), [cells[header] for header in numbers]):
+            break
+        count += 1
+    if not count:
+        return
+    first = raw.place(raw.rows - count)
+    raw.rows -= count
+    raw.columns.update({header: cells[: raw.rows] for header, cells in raw.columns.items()})
+    message = f"{plural(count, 'row')} below the table left out, from {first} on"
+    raw.notes.append(Note("footers", "info", message, {"count": count}))
+
+
+def exclude_unfinished(table: CheckedTable) -> None:
+    """Exclude runs that failed or go on by their state, and those without a finite loss.
+
+    The table gets or extends its columns ``exclude`` and ``reason``, and a warning.
+    """
+    rows = table.raw.rows
+    reasons = [""] * rows
+    for name, values in table.extras.items():
+        if fold(name.rpartition(".")[2].rpartition("/")[2]) in _STATES and values.dtype.kind == "U":
+            for row, state in enumerate(values.tolist()):
+                if state.strip().casefold() in _UNFINISHED:
+                    reasons[row] = f"{name} is {state.strip()}"
+    losses = table.columns.get("loss")
+    if losses is not None:
+        for row in np.flatnonzero(~np.isfinite(losses)):
+            problem = "the loss is not finite" if np.isinf(losses[row]) else "no loss"
+            reasons[row] = f"{reasons[row]}, {problem}" if reasons[row] else problem
+
+    given = ~table.kept
+    unfinished = np.array([bool(reason) for reason in reasons]) & ~given
+    if not unfinished.any():
+        return
+    table.unfinished = unfinished
+    table.columns["exclude"] = given | unfinished
+    texts = table.columns.get("reason", np.array([""] * rows)).tolist()
+    table.columns["reason"] = np.array(
+        [
+            reason if left else text
+            for reason, text, left in zip(reasons, texts, unfinished, strict=True)
+        ]
+    )
+    table.notes.append(_note(reasons, unfinished))
+
+
+def _note(reasons: list[str], unfinished: np.ndarray) -> Note:
+    """Which rows are left out and why."""
+    by_reason: dict[str, list[int]] = {}
+    for row in np.flatnonzero(unfinished):
+        by_reason.setdefault(reasons[row], []).append(int(row) + 1)
+    parts = [f"{reason} (row {row_numbers(at)})" for reason, at in by_reason.items()]
+    more = " …" if len(parts) > _MAX_REASONS else ""
+    count = plural(int(unfinished.sum()), "run")
+    message = f"{count} left out: {'; '.join(parts[:_MAX_REASONS])}{more}"
+    evidence = {
+        "rows": tuple(int(row) + 1 for row in np.flatnonzero(unfinished)[:100]),
+        "count": int(unfinished.sum()),
+    }
+    return Note("unfinished-runs", "warning", message, evidence)
