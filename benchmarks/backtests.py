@@ -245,14 +245,20 @@ def by_table(rows: list[dict[str, Any]]) -> str:
     keys = dict.fromkeys((row["table"], row["cut"]) for row in rows)
     for table, cut in keys:
         own = {row["forecaster"]: row for row in rows if (row["table"], row["cut"]) == (table, cut)}
-        law, mixed, band = (own[kind] for kind in ("law alone", "ensemble", "in-sample RMS"))
-        covers = " / ".join(f"{mixed['coverage'][level]:.2f}" for level in ("0.5", "0.8", "0.95"))
-        lines.append(
-            f"| {table} | {cut} | {law['held_out']} | {law['coverage']['0.8']:.2f} / "
-            f"{law['crps']:.4f} | {covers} / {mixed['crps']:.4f} / {mixed['width']:.3f} | "
-            f"{band['coverage']['0.8']:.2f} / {band['crps']:.4f} |"
-        )
+        count = next(iter(own.values()))["held_out"]
+        cells = [_cell(own.get(kind), kind) for kind in ("law alone", "ensemble", "in-sample RMS")]
+        lines.append(f"| {table} | {cut} | {count} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(row: dict[str, Any] | None, kind: str) -> str:
+    """Coverage and scores of a forecaster; a dash where it was not run."""
+    if row is None:
+        return "–"
+    covers = [f"{row['coverage'][level]:.2f}" for level in ("0.5", "0.8", "0.95")]
+    if kind == "ensemble":
+        return f"{' / '.join(covers)} / {row['crps']:.4f} / {row['width']:.3f}"
+    return f"{covers[1]} / {row['crps']:.4f}"
 
 
 def main() -> None:
