@@ -21,6 +21,10 @@ NO_BACKTEST = Annotated[
     bool,
     typer.Option("--no-backtest", help="Do not forecast held-out runs (half a minute)."),
 ]
+NO_CORRECTION = Annotated[
+    bool,
+    typer.Option("--no-correction", help="Do not widen bands by forecasts of held-out runs."),
+]
 
 
 def report(
@@ -32,6 +36,7 @@ def report(
     post_bits: options.POST_BITS = None,
     title: TITLE = None,
     no_backtest: NO_BACKTEST = False,
+    no_correction: NO_CORRECTION = False,
     fix: options.FIX = None,
     tie: options.TIE = None,
     errors: options.ERRORS = None,
@@ -51,6 +56,8 @@ def report(
         flags.refuse(
             "errors", "prior", *flags.SAMPLING, reason="with --posterior, since nothing is sampled"
         )
+    if no_backtest:
+        flags.refuse("no_correction", reason="with --no-backtest, without which nothing is widened")
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
 
@@ -83,7 +90,8 @@ def report(
         doing = "drawing …" if no_backtest else "forecasting held-out runs, and drawing …"
         with working(doing, as_json):
             bits = {"P_post": tuple(post)} if post else {}
-            shown = {"title": title, "backtest": not no_backtest, **bits}
+            shown: dict[str, Any] = {"title": title, "backtest": not no_backtest, **bits}
+            shown["correct"] = not no_correction
             write(path, table, point, sampled, budgets=tuple(budgets), **shown)
 
     payload: dict[str, Any] = {

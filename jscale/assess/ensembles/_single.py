@@ -184,12 +184,15 @@ def correct_bands(
     return CorrectedPosterior(posterior, correction)
 
 
-def band_correction(backtest: Backtest, law: str | None = None) -> BandCorrection:
+def band_correction(
+    backtest: Backtest, law: str | None = None, *, errors: ErrorModel | None = None
+) -> BandCorrection:
     """The correction that the forecasts of a backtest of one law call for.
 
     Args:
-        backtest: of the law, with independent errors.
+        backtest: of the law.
         law: its name; None for the first.
+        errors: its error model; None for independent errors.
     """
     name = backtest.laws[0].law if law is None else backtest.of(law).law
     rows = [row for row in backtest.rows if row.law == name]
@@ -197,7 +200,7 @@ def band_correction(backtest: Backtest, law: str | None = None) -> BandCorrectio
         np.array([row.pit for row in rows]),
         np.array([row.decades for row in rows]),
         backtest.clusters[[row.row - 1 for row in rows]],
-        LAW_ALONE,
+        LAW_ALONE if errors is None else prior_of(errors),
     )
 
 

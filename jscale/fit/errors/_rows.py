@@ -73,6 +73,11 @@ def fitted_rows(
     # 2. Groups and clusters.
     if errors.scale_by is not None:
         groups = _groups(table, data, errors.scale_by, "scale-by")
+        if len(np.unique(labels_of(groups))) == len(groups):
+            raise wrong(
+                f": {table.name}: scale-by({errors.scale_by}): no two runs share a value, so that "
+                "no group shows its own scale; expected a column that some runs share"
+            )
         columns[errors.scale_by] = groups
         notes = _single_run_note(errors.scale_by, labels_of(groups))
     else:

@@ -7,6 +7,7 @@ from jscale.report.analysis._bands import Band
 from jscale.report.analysis._doubts import (
     HeldOutForecasts,
     ResidualDoubts,
+    correction_of,
     held_out_forecasts,
     residual_doubts,
 )
@@ -15,6 +16,7 @@ from jscale.report.analysis._forecast import (
     ResourceCurve,
     compute_forecast,
     resource_curve,
+    widened,
 )
 from jscale.report.analysis._identification import Identification, identification
 from jscale.report.analysis._paired_runs import Degradation, KeptShare, degradations, kept_shares
@@ -81,13 +83,15 @@ class Analysis:
 
 def analyse(study: FittedStudy) -> Analysis:
     """Compute everything that a report shows of a study."""
-    forecast = compute_forecast(study)
+    forecast, held_out = compute_forecast(study), held_out_forecasts(study)
+    if forecast is not None:
+        forecast = widened(forecast, study, correction_of(study, held_out))
     return Analysis(
         study=study,
         columns=column_summaries(study),
         residuals=residual_summary(study),
         doubts=residual_doubts(study),
-        held_out=held_out_forecasts(study),
+        held_out=held_out,
         residual_trends=residual_trends(study),
         identification=identification(study),
         draw_ranges=draw_ranges(study.draws or {}),

@@ -39,6 +39,18 @@ class Band(NamedTuple):
         """One point of the curve, or several."""
         return Band(*(values[index] for values in self))
 
+    def widened(self, factor: np.ndarray, *, in_logs: bool = True) -> "Band":
+        """The band wider by a factor (points,) about its median, in logarithms or as it is."""
+        if in_logs and not (np.stack(self[1:]) > 0).all():
+            return self
+
+        def moved(end: np.ndarray) -> np.ndarray:
+            if in_logs:
+                return self.q50 * (end / self.q50) ** factor
+            return self.q50 + factor * (end - self.q50)
+
+        return Band(self.point, *(moved(end) for end in self[1:]))
+
     def ends(self) -> tuple[float, float]:
         """Smallest and largest finite value of band and line; NaN where there is none."""
         values = np.concatenate([np.ravel(values) for values in (self.q50, self.q05, self.q95)])

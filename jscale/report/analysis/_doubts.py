@@ -9,9 +9,11 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale.assess import (
     Backtest,
+    BandCorrection,
     LackOfFit,
     LargestRuns,
     backtest,
+    band_correction,
     ensemble,
     in_sample_band,
     lack_of_fit,
@@ -101,6 +103,15 @@ def _backtest(study: FittedStudy) -> Backtest:
         return backtest(law, table, errors=errors, key=key, by=by, cuts=BACKTEST_CUTS)
     except JscaleError:
         return backtest(law, table, errors=errors, key=key, by=by, cuts=1)
+
+
+def correction_of(study: FittedStudy, forecasts: HeldOutForecasts | None) -> BandCorrection | None:
+    """The correction of bands that a backtest calls for; None without one or without draws."""
+    if study.posterior is None or forecasts is None or forecasts.result is None:
+        return None
+    if not study.correct:
+        return None
+    return band_correction(forecasts.result, errors=study.posterior.errors)
 
 
 def _law_weights(study: FittedStudy) -> tuple[dict[str, float], int]:

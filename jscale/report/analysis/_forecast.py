@@ -1,10 +1,11 @@
 """The forecast: the compute-optimal path, plans for budgets, the next decade of compute."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jscale.assess import BandCorrection
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._evaluate import law_values, optimal_plans, subsample
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
@@ -54,6 +55,7 @@ class Forecast:
         decade: at the compute of the largest run and at ten times that, from all draws.
         gain: decrease of the loss over that decade, nats per token, shape (1,).
         growth: exponent of N* in compute over that decade, shape (1,).
+        correction: by which the bands of the losses are widened; None where they are not.
         decades_outside: a dict for each budget: "compute", "size", "data", "tokens per parameter"
             → by how many factors of ten the plan lies outside the runs, 0 inside.
     """
@@ -66,6 +68,7 @@ class Forecast:
     gain: Band
     growth: Band
     decades_outside: tuple[dict[str, float], ...]
+    correction: BandCorrection | None = None
 
     @property
     def curve_draws(self) -> int:
@@ -110,6 +113,40 @@ def compute_forecast(study: FittedStudy) -> Forecast | None:
         gain=band(loss[:, :1] - loss[:, 1:2]),
         growth=band(np.log10(N[:, 1:2] / N[:, :1])),
         decades_outside=decades_outside(study, plans),
+    )
+
+
+def widened(forecast: Forecast, study: FittedStudy, correction: BandCorrection | None) -> Forecast:
+    """The forecast with bands of the losses widened as forecasts of held-out runs call for.
+
+    Bands are not narrowed: the correction is that of new runs, of which the law's value is a part.
+
+    Args:
+        forecast: of the study.
+        study: with a posterior.
+        correction: from the backtest of its law; None for none.
+    """
+    if correction is None or not forecast.plans.loss.has_width:
+        return forecast
+    assert study.compute is not None
+    largest = float(study.compute.max())
+
+    def factor(compute: np.ndarray | float) -> np.ndarray:
+        return np.maximum(correction.factor(np.log10(np.asarray(compute) / largest)), 1.0)
+
+    def path(own: OptimalPath) -> OptimalPath:
+        return replace(own, loss=own.loss.widened(factor(own.compute)))
+
+    decade = np.atleast_1d(factor(10 * largest))
+    if not (factor(np.array([largest, 10 * largest])) > 1).any():
+        return forecast
+    return replace(
+        forecast,
+        curve=path(forecast.curve),
+        plans=path(forecast.plans),
+        decade=path(forecast.decade),
+        gain=forecast.gain.widened(decade, in_logs=False),
+        correction=correction,
     )
 
 

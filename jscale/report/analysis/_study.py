@@ -32,6 +32,7 @@ class FittedStudy:
         post_bits: bits after training for which to show the critical tokens.
         title: title of the report.
         backtest: whether the report shows forecasts of held-out runs.
+        correct: whether these widen the bands of the losses.
     """
 
     law: LawFunction
@@ -44,6 +45,7 @@ class FittedStudy:
     post_bits: tuple[float, ...]
     title: str
     backtest: bool = False
+    correct: bool = True
 
     @property
     def law_name(self) -> str:
@@ -139,6 +141,7 @@ def fitted_study(
     post_bits: tuple[float, ...],
     title: str | None = None,
     backtest: bool = False,
+    correct: bool = True,
 ) -> FittedStudy:
     """Check that runs, fit and posterior belong together, and gather them.
 
@@ -169,6 +172,7 @@ def fitted_study(
         post_bits=tuple(sorted({float(bits) for bits in post_bits})),
         title=title or f"The {record.name.partition('[')[0]} law fitted to {table.name}",
         backtest=backtest,
+        correct=correct,
     )
 
 

@@ -25,7 +25,8 @@ _TONES = {"doubt": 0, "plain": 1, "good": 2}
 def findings(analysis: Analysis) -> list[Finding]:
     """All findings: first the doubts, those first that would change a decision the most."""
     study = analysis.study
-    results = backtest_result(analysis.held_out)
+    correction = analysis.forecast.correction if analysis.forecast is not None else None
+    results = backtest_result(analysis.held_out, correction)
     results += [certificate(study.point.certificate), *sampling(study)]
     results += better_law(analysis)
     results += residual_doubts(analysis.doubts)

@@ -13,6 +13,7 @@ from jscale.report.analysis import Analysis, FittedStudy, HeldOutForecasts, Resi
 from jscale.report.notation import human, listing, number, percent, plain, plural
 
 if TYPE_CHECKING:
+    from jscale.assess import BandCorrection
     from jscale.fit import Certificate
 
 Tone = Literal["plain", "good", "doubt"]
@@ -116,8 +117,15 @@ def residual_doubts(tests: ResidualDoubts) -> list[Finding]:
     return [Finding(leads[note.code], _sentence(note.message), "doubt") for note in tests.notes]
 
 
-def backtest_result(forecasts: HeldOutForecasts | None) -> list[Finding]:
-    """Whether the bands held the runs that were not fitted; empty where nothing was forecast."""
+def backtest_result(
+    forecasts: HeldOutForecasts | None, correction: "BandCorrection | None" = None
+) -> list[Finding]:
+    """Whether the bands held the runs that were not fitted; empty where nothing was forecast.
+
+    Args:
+        forecasts: of held-out runs.
+        correction: by which bands of the report are widened; None where they are not.
+    """
     if forecasts is None:
         return []
     if forecasts.result is None:
@@ -126,13 +134,26 @@ def backtest_result(forecasts: HeldOutForecasts | None) -> list[Finding]:
     (law,) = forecasts.result.laws
     bands = law.summary.bands
     text = f"{law.verdict}."
+    change = "" if correction is None else _widening(correction)
     if not law.failed:
+        text += change
         tone = "good" if bands[1].effective >= MIN_EFFECTIVE and not bands[1].verdict else "plain"
         return [Finding("Backtest", text, tone)]
     if bands[2].verdict and not bands[1].verdict:
         text += f" 95% bands held {bands[2].coverage:.0%}: {bands[2].verdict}."
-    text += " Forecasts beyond the runs are less certain than the bands of this report say."
+    text += change or (
+        " Forecasts beyond the runs are less certain than the bands of this report say."
+    )
     return [Finding("Backtest", text, "doubt")]
+
+
+def _widening(correction: "BandCorrection") -> str:
+    """By how much the bands of the losses are wider, in a sentence."""
+    edge, decade = (max(1.0, float(correction.factor(decades))) for decades in (0.0, 1.0))
+    return (
+        f" The bands of losses in this report are widened accordingly: {edge:.2f} times at the "
+        f"edge of the runs, {decade:.2f} times one decade of compute beyond them."
+    )
 
 
 def better_law(analysis: Analysis) -> list[Finding]:

@@ -24,6 +24,7 @@ def write(
     P_post: Sequence[float] = (),
     title: str | None = None,
     backtest: bool = True,
+    correct: bool = True,
 ) -> None:
     """Write a report on a fitted law to one HTML file.
 
@@ -45,6 +46,8 @@ def write(
         backtest: whether to forecast the larger runs from the smaller ones, at 60 and 80% of the
             runs by compute, by the law with the errors of the posterior, and to compare laws by
             such forecasts; about half a minute for 240 runs.
+        correct: whether these forecasts widen the bands of the losses, by a factor by distance that
+            the page states.
 
     Raises:
         JscaleError: the path cannot be written, a number is not positive, or fit and posterior are
@@ -73,6 +76,7 @@ def write(
         post_bits=tuple(P_post),
         title=title,
         backtest=backtest,
+        correct=correct,
     )
     # The path is checked before the work.
     with replacing(path) as temporary:

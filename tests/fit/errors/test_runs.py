@@ -97,6 +97,7 @@ BAD = {
     "normal + effects(group)": ({"group": ["one"] * 40}, "all runs have one value"),
     "student + effects(group)": ({"group": LABELS}, "no two runs share a value"),
     "normal + scale-by(group)": ({"group": ["one"] * 40}, "all runs have one value"),
+    "student + scale-by(group)": ({"group": LABELS}, "no two runs share a value, so that no group"),
     "normal + effects(tag)": ({"tag": ["a", *[""] * 39]}, "row 2: the cell is empty"),
     "normal + known": ({}, "no column 'loss_se'"),
     "student + known": ({"loss_se": [0.01, 0, *[0.01] * 38]}, "row 2: 0 is out of range"),

@@ -10,6 +10,7 @@ from jscale import JscaleError, laws, runs
 from jscale._core.scope import float64
 from jscale.report.analysis import Analysis, FittedStudy, _doubts, fitted_study
 from jscale.report.analysis._doubts import held_out_forecasts
+from jscale.report.analysis._forecast import widened
 from tests.report.stand_ins import backtest_of, dense_table, point_of
 
 
@@ -105,6 +106,34 @@ def test_laws_are_not_weighed_where_the_report_has_another(dense: Analysis, call
     assert forecasts is not None
     assert forecasts.law_weights == {}
     assert [name for name, *_ in calls] == ["backtest"]
+
+
+def test_failed_forecasts_widen_the_bands_of_losses(dense: Analysis):
+    assert dense.forecast is not None
+    study = asked(dense)
+    failed = backtest_of(study.table, 0.0003)
+    forecasts = _doubts.HeldOutForecasts(failed)
+    correction = _doubts.correction_of(study, forecasts)
+    assert correction is not None
+    assert correction.factor(1.0) > 2
+    plain, wide = dense.forecast, widened(dense.forecast, study, correction)
+    assert (plain.correction, wide.correction) == (None, correction)
+    beyond = np.log10(plain.plans.compute / dense.study.compute.max())
+    for end in ("q05", "q95"):
+        was = np.log(getattr(plain.plans.loss, end) / plain.plans.loss.q50)
+        now = np.log(getattr(wide.plans.loss, end) / wide.plans.loss.q50)
+        np.testing.assert_allclose(now, was * correction.factor(beyond))
+    np.testing.assert_array_equal(wide.plans.loss.point, plain.plans.loss.point)
+    np.testing.assert_array_equal(wide.plans.N.q95, plain.plans.N.q95)
+    assert wide.gain.q95 - wide.gain.q05 > plain.gain.q95 - plain.gain.q05
+
+    # Bands that hold are not narrowed, and nothing is changed where it is not asked for.
+    too_wide = _doubts.correction_of(study, _doubts.HeldOutForecasts(backtest_of(study.table, 0.3)))
+    assert too_wide is not None
+    assert widened(dense.forecast, study, too_wide) is dense.forecast
+    assert _doubts.correction_of(dataclasses.replace(study, correct=False), forecasts) is None
+    assert _doubts.correction_of(dataclasses.replace(study, posterior=None), forecasts) is None
+    assert _doubts.correction_of(study, None) is None
 
 
 def test_runs_in_order_of_an_input_without_compute():

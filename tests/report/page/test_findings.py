@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jscale import laws, runs
+from jscale import assess, laws, runs
 from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.report.analysis import (
@@ -239,6 +239,18 @@ def test_a_failed_backtest_stands_first(dense: Analysis):
     assert "held-out runs (" in first.text
     assert "too narrow" in first.text
     assert "less certain than the bands of this report say" in first.text
+
+
+def test_wider_bands_are_stated(dense: Analysis):
+    result = stand_ins.backtest_of(dense.study.table, spread=0.0003)
+    correction = assess.BandCorrection(np.log(1.2), np.log(1.5))
+    forecast = dataclasses.replace(dense.forecast, correction=correction)
+    first = findings(dataclasses.replace(with_held_out(dense, result), forecast=forecast))[0]
+    assert "less certain than" not in first.text
+    assert first.text.endswith(
+        "widened accordingly: 1.20 times at the edge of the runs, 1.80 times one decade of compute "
+        "beyond them."
+    )
 
 
 def test_a_backtest_that_holds(dense: Analysis):
