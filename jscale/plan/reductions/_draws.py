@@ -23,6 +23,8 @@ from jscale.plan.reductions._protocol import (
 from jscale.plan.reductions._reduced import Reduced
 from jscale.plan.reductions._space import Space
 
+_FEW_ENTRIES = 32
+
 
 @dataclass(frozen=True)
 class Quantiles(Reduction):
@@ -81,30 +83,37 @@ class Quantiles(Reduction):
         return {"value": np.full(shape, np.nan)}
 
     def update(self, tile: Tile) -> dict[str, jax.Array]:
-        """The quantiles of the tile."""
-        (axis,) = tile.space.axes_of((self.over,))
+        """The values of the tile: on CPUs, XLA sorts some 20 times slower than NumPy."""
         values = tile.quantity(self.quantity)
-        counted = jnp.broadcast_to(tile.counted, values.shape)
-        ordered = jnp.sort(jnp.where(counted, values, jnp.inf), axis=axis)
-        count = jnp.sum(counted, axis=axis, keepdims=True, dtype=jnp.int32)
-
-        last = jnp.maximum(count - 1, 0)
-        quantiles = []
-        for p in self.probabilities:
-            place = p * last.astype(values.dtype)
-            below = jnp.floor(place).astype(jnp.int32)
-            above = jnp.minimum(below + 1, last)
-            low, high = (jnp.take_along_axis(ordered, at, axis) for at in (below, above))
-            step = (place - below.astype(values.dtype)) * (high - low)
-            quantile = jnp.where(count > 0, low + jnp.where(high > low, step, 0), jnp.nan)
-            quantiles.append(jnp.squeeze(quantile, axis))
-        return {"value": jnp.stack(quantiles)}
+        return {"values": jnp.where(tile.counted, values, jnp.inf)}
 
     def fold(self, state: State, part: State, place: Place) -> State:
         """Write the quantiles of the tile."""
         space = place.space
+        (axis,) = space.axes_of((self.over,))
+        values = part["values"]
+        count = np.sum(values < np.inf, axis=axis)
+        last = np.maximum(count - 1, 0)
+        places = [probability * last for probability in self.probabilities]
+        below = [np.floor(at).astype(np.int64) for at in places]
+        needed = np.unique([below, [np.minimum(i + 1, last) for i in below]])
+        # To place a few entries takes half the time of sorting all.
+        if len(needed) <= _FEW_ENTRIES:
+            values = np.partition(values, needed, axis=axis)
+        else:
+            values = np.sort(values, axis=axis)
+
+        ordered = np.moveaxis(values, axis, 0)
         block = block_of(space, space.axes_of(space.others((self.over,))), place.start)
-        state["value"][:, *block] = part["value"][:, *inside_block(block)]
+        for number, (at, lower) in enumerate(zip(places, below, strict=True)):
+            upper = np.minimum(lower + 1, last)
+            low, high = (
+                np.take_along_axis(ordered, i[None], 0)[0].astype(np.float64)
+                for i in (lower, upper)
+            )
+            step = np.multiply(at - lower, high - low, out=np.zeros_like(low), where=high > low)
+            quantile = np.where(count > 0, low + step, np.nan)
+            state["value"][number][block] = quantile[inside_block(block)]
         return state
 
     def merge(self, first: State, second: State, space: Space) -> State:
