@@ -74,11 +74,11 @@ class LeaveOneOut:
         return ~(self.pareto_k <= MAX_PARETO_K) & ~self.refitted
 
     def __repr__(self) -> str:
-        each = "run" if self.by is None else f"cluster of {self.by}"
-        return (
-            f"<LeaveOneOut {self.name}: elpd {self.elpd:.1f} ± {self.se:.1f} by "
-            f"{plural(len(self.runs), each)}>"
+        count = len(self.runs)
+        units = (
+            plural(count, "run") if self.by is None else f"{plural(count, 'cluster')} of {self.by}"
         )
+        return f"<LeaveOneOut {self.name}: elpd {self.elpd:.1f} ± {self.se:.1f} by {units}>"
 
 
 @in_float64
