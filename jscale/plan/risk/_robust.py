@@ -21,10 +21,10 @@ from jscale._core.text import shown
 from jscale.laws import LawFunction
 from jscale.plan.budget import (
     BUDGET_RANGE,
-    POINTS,
     RANGES,
     BudgetProblem,
     build_problem,
+    grid_points,
     solve_one,
 )
 from jscale.plan.costs import Cost
@@ -210,7 +210,7 @@ def _search(
         x, status = jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32)
     else:
         upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
-        points = [POINTS[name] for name in names]
+        points = grid_points(names)
         best = argmin(lambda x: reduce(losses(x)), -upper, upper, points)
         x, status = best.x, best.status
     each = losses(x)
