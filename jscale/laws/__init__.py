@@ -5,7 +5,7 @@ A law takes Python numbers, numpy and JAX arrays and follows their precision. It
 """
 
 from jscale.laws import roles, schedule
-from jscale.laws._catalogue import catalogue, families, get
+from jscale.laws._catalogue import as_law, catalogue, families, get
 from jscale.laws.bits import (
     CHANNEL_BLOCK,
     QUEST_FORMATS,
@@ -201,6 +201,7 @@ __all__ = [
     "adamw_timescale",
     "additive_precision",
     "algorithmic_progress",
+    "as_law",
     "averaged_parameters",
     "best_additive_mixture",
     "best_format",

@@ -70,6 +70,20 @@ catalogue: tuple[LawFunction, ...] = tuple(law for chapter in _MODULES for law i
 """Every law of the library, by subject; for a factory, the law with its default number of parts."""
 
 
+def as_law(law: LawFunction | str) -> LawFunction:
+    """A law, or the one of the catalogue with this name.
+
+    Raises:
+        JscaleError: there is no law of this name; the message suggests the nearest one.
+
+    Example:
+        >>> from jscale import laws
+        >>> laws.as_law("kaplan") is laws.as_law(laws.kaplan)
+        True
+    """
+    return get(law) if isinstance(law, str) else law
+
+
 def get(name: str) -> LawFunction:
     """The law of the catalogue with this name, such as ``chinchilla`` or ``bnsl(2)``.
 

@@ -3,16 +3,25 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import quote, quoted_path
+from jscale._core.text import quote, quoted_names
 from jscale.laws import Input, LawFunction, describe
 from jscale.laws.declaration import require_compilable, sum_label, sum_of_parts
 from jscale.runs._table import Runs
-from jscale.runs.reading import BIT_COLUMNS, KNOWN, OFF_BITS
+from jscale.runs.reading import read
+from jscale.runs.tables import BIT_COLUMNS, KNOWN, OFF_BITS, fold, like_losses, outcome_names
+
+TableLike = Runs | str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any
+"""A table of runs, or anything that :func:`jscale.runs.read` takes for one."""
+_LARGEST_CHANGE = 0.3
+"""Nats by which 16 bits never change a loss; a larger value there is a loss itself."""
+_LOSS_CHANGE = "loss change"
+"""Role of losses above a reference."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,19 +79,44 @@ class Data:
         )
 
 
-def select(table: Runs, law: LawFunction) -> Data:
+def as_runs(table: TableLike) -> Runs:
+    """A table of runs; anything else that :func:`jscale.runs.read` understands is read.
+
+    Args:
+        table: validated runs, a path, a data frame, a dict of arrays or a list of dicts.
+
+    Raises:
+        JscaleError: it is none of these, or not a valid table.
+
+    Example:
+        >>> from jscale import runs
+        >>> runs.as_runs({"N": [1e8, 1e9], "loss": [3.5, 2.75]})
+        <Runs 'table': 2 runs; N 100M..1B, loss 2.75..3.5>
+    """
+    if isinstance(table, Runs):
+        return table
+    is_frame = hasattr(table, "columns") or hasattr(table, "__dataframe__")
+    if isinstance(table, str | os.PathLike | Mapping | list | tuple) or is_frame:
+        return read(table)
+    kind = type(table).__name__
+    message = f": expected a table of runs, as runs.read returns or takes it, not a {kind}"
+    raise JscaleError(message, argument="table")
+
+
+def select(table: TableLike, law: LawFunction) -> Data:
     """The inputs of a law and the losses, from the rows of a table that are not excluded.
 
     A bit input that the table does not have is 16 everywhere, with a note; any other input takes
     the law's default.
 
     Args:
-        table: validated runs.
+        table: validated runs, or what :func:`as_runs` takes.
         law: a declared law.
 
     Raises:
         JscaleError: a column that the law needs is missing, is text, or has an empty or impossible
-            cell; every row is excluded; or JAX cannot compile the law.
+            cell; every row is excluded; a law of loss changes would be fitted to absolute losses;
+            or JAX cannot compile the law.
 
     Example:
         >>> from jscale import laws, runs
@@ -93,14 +127,7 @@ def select(table: Runs, law: LawFunction) -> Data:
         >>> {name: values.tolist() for name, values in data.inputs.items() if name[0] == "P"}
         {'P_w': [4.0, 8.0], 'P_a': [16.0, 16.0], 'P_kv': [16.0, 16.0], 'P_post': [16.0, 16.0]}
     """
-    if not isinstance(table, Runs):
-        if isinstance(table, str | os.PathLike):
-            call = f"runs.read({quoted_path(table)})"
-            message = f": expected a table of runs, not a path; did you mean {call}?"
-        else:
-            kind = type(table).__name__
-            message = f": expected a table of runs, as runs.read returns it, not a {kind}"
-        raise JscaleError(message, argument="table")
+    table = as_runs(table)
     kept = table.kept
     if not kept.any():
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
@@ -109,11 +136,13 @@ def select(table: Runs, law: LawFunction) -> Data:
     inputs = input_columns(table, law, kept, notes)
     require_compilable(law, inputs)
     notes += _ignored_bits(table, law, kept)
+    outcome = _outcome(table, law, kept)
+    notes += _absolute_losses(law, inputs, outcome)
 
-    has_errors = "loss_se" in table and describe(law).output.column == "loss"
+    has_errors = "loss_se" in table and _outcome_column(table, law) == "loss"
     return Data(
         inputs,
-        loss=_outcome(table, law, kept),
+        loss=outcome,
         loss_se=table["loss_se"][kept] if has_errors else None,
         group=table["group"][kept] if "group" in table else None,
         rows=np.flatnonzero(kept),
@@ -123,22 +152,70 @@ def select(table: Runs, law: LawFunction) -> Data:
 
 def _outcome(table: Runs, law: LawFunction, kept: np.ndarray) -> np.ndarray:
     """The column that the law predicts."""
+    output = describe(law).output
+    column = _outcome_column(table, law)
+    if column == "loss":
+        invalid = np.flatnonzero(kept & ~np.isfinite(table["loss"]))
+        if len(invalid):
+            raise JscaleError(f"{table.name}: row {invalid[0] + 1} has no loss; exclude the row")
+        return table["loss"][kept]
+    return _checked_values(table, column, Input(output.column, output), kept)
+
+
+def _outcome_column(table: Runs, law: LawFunction) -> str:
+    """The name of the column that the law predicts, by its own name or another.
+
+    Raises:
+        JscaleError: the table does not have it.
+    """
     record = describe(law)
     output = record.output
     if not output.column:
         raise JscaleError(
             f"law {record.name!r} returns {output.meaning}, which no column of a table holds"
         )
-    column = _find(table, (output.column,))
-    if column is None:
+    wanted = ("delta", output.column) if output.name == _LOSS_CHANGE else (output.column,)
+    for name in wanted:
+        if (column := _find(table, (name,))) is not None:
+            return column
+        similar = [extra for extra in table.extras if fold(extra) in outcome_names(name)]
+        if len(similar) == 1:
+            return similar[0]
+    candidates = like_losses(list(table.extras)) if output.column == "loss" else []
+    hint = f"; {quoted_names(candidates, 4)}: a loss?" if candidates else ""
+    raise JscaleError(
+        f"law {record.name!r} is fitted to {output.meaning}: it needs column "
+        f"{quote(wanted[-1])}, which the table {quote(table.name)} does not have "
+        f"(it has: {table.listing}){hint}"
+    )
+
+
+def _absolute_losses(
+    law: LawFunction, inputs: Mapping[str, np.ndarray], outcome: np.ndarray
+) -> list[Note]:
+    """A warning where a law of loss changes may be fitted to losses.
+
+    Raises:
+        JscaleError: runs in 16 bits, which change nothing, are far from 0.
+    """
+    record = describe(law)
+    bits = [inputs[each.name] for each in record.inputs if each.role.name == "bits"]
+    if record.output.name != _LOSS_CHANGE or not bits:
+        return []
+    unchanged = outcome[np.min(bits, axis=0) >= OFF_BITS]
+    if len(unchanged) and np.median(unchanged) > _LARGEST_CHANGE:
         raise JscaleError(
-            f"law {record.name!r} is fitted to {output.meaning}: it needs column "
-            f"{quote(output.column)}, which the table {quote(table.name)} does not have "
-            f"(it has: {table.listing})"
+            f"law {record.name!r} is fitted to {record.output.meaning}, but runs in 16 bits have "
+            f"{np.median(unchanged):.3g} where it should be near 0: these look like absolute "
+            "losses; subtract the loss of the same model in 16 bits, in a column 'delta'"
         )
-    if column == "loss":
-        return table["loss"][kept]
-    return _checked_values(table, column, Input(output.column, output), kept)
+    if len(unchanged) or outcome.min() <= 1.0:
+        return []
+    message = (
+        f"law {record.name!r} is fitted to {record.output.meaning}, and all values are above 1: "
+        "are they absolute losses?"
+    )
+    return [Note("absolute-losses", "warning", message, {"smallest": float(outcome.min())})]
 
 
 def _ignored_bits(table: Runs, law: LawFunction, kept: np.ndarray) -> list[Note]:

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 from jscale import laws, runs
@@ -224,3 +225,41 @@ def test_a_table_of_inputs_without_rows_or_columns():
         runs.inputs(runs.read({"N": [1e9]}, losses=False), laws.chinchilla)
     with pytest.raises(JscaleError, match="no column for N, D or C"):
         runs.read({"name": ["a"]}, losses=False)
+
+
+BITS = {"N": [1e9] * 3, "D": [1e11] * 3, "P_post": [16, 4, 3]}
+
+
+def test_a_law_of_loss_changes_takes_its_own_column_and_refuses_losses():
+    both = runs.read({**BITS, "loss": [3.1, 3.15, 3.3], "delta": [1e-4, 0.05, 0.2]})
+    assert runs.select(both, laws.ptq_degradation).loss.tolist() == [1e-4, 0.05, 0.2]
+    assert runs.select(both, laws.chinchilla).loss.tolist() == [3.1, 3.15, 3.3]
+    named = runs.read({**BITS, "degradation": [1e-4, 0.05, 0.2]})
+    assert runs.select(named, laws.ptq_degradation).loss.tolist() == [1e-4, 0.05, 0.2]
+    changes = runs.read({**BITS, "loss": [1e-4, 0.05, 0.2]})
+    assert runs.select(changes, laws.ptq_degradation).loss.tolist() == [1e-4, 0.05, 0.2]
+
+    absolute = runs.read({**BITS, "loss": [3.1, 3.15, 3.3]})
+    with pytest.raises(JscaleError, match=r"runs in 16 bits have 3.1 .* absolute losses"):
+        runs.select(absolute, laws.ptq_degradation)
+    quantised = absolute.where(absolute["P_post"] < 16)
+    notes = runs.select(quantised, laws.ptq_degradation).notes
+    assert "absolute-losses" in {note.code for note in notes}
+
+
+def test_outcomes_by_other_names():
+    table = runs.read({"loss": [3.0, 2.5], "N": [1e8, 2e8], "accuracy": [0.3, 0.4]})
+    assert runs.select(table, laws.score_from_loss).loss.tolist() == [0.3, 0.4]
+    other = runs.read({"N": [1e8], "D": [1e9], "lr": [1e-3], "macro_loss": [3.0]})
+    with pytest.raises(JscaleError, match=r"needs column 'loss', .* 'macro_loss': a loss\?"):
+        runs.select(other, laws.chinchilla)
+
+
+def test_anything_that_is_a_table_is_read(tmp_path):
+    columns = {"N": [1e8, 1e9], "D": [2e9, 2e10], "loss": [3.5, 2.75]}
+    path = tmp_path / "runs.csv"
+    pd.DataFrame(columns).to_csv(path, index=False)
+    for table in (columns, str(path), path, pd.DataFrame(columns)):
+        assert runs.select(table, laws.chinchilla).loss.tolist() == [3.5, 2.75]
+    with pytest.raises(JscaleError, match=r"expected a table of runs, .* not a int"):
+        runs.select(3, laws.chinchilla)

@@ -99,11 +99,6 @@ def usable_rows(table: Runs, names: tuple[str, ...] = COLUMNS) -> np.ndarray:
     Raises:
         JscaleError: a column is missing or has an empty cell, or every row is excluded.
     """
-    if not isinstance(table, Runs):
-        raise JscaleError(
-            "expected a table of runs, as jscale.runs.read returns it, "
-            f"not a {type(table).__name__}"
-        )
     rows = np.flatnonzero(table.kept)
     if not rows.size:
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")

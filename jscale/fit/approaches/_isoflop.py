@@ -28,7 +28,7 @@ from jscale.fit.approaches._powerlaw import (
 from jscale.fit.approaches._valleys import CURVES, ValleyMinimum, valley_fitter, valley_minima
 from jscale.fit.optimum import point
 from jscale.laws import LawFunction, chinchilla, describe
-from jscale.runs import Runs
+from jscale.runs import Runs, TableLike, as_runs
 
 _MIN_SHARE = 0.5
 """Share of the draws in which a budget must have a minimum."""
@@ -99,7 +99,7 @@ class IsoFlop:
 
 @in_float64
 def isoflop(
-    table: Runs,
+    table: TableLike,
     *,
     curve: Literal["parabola", "cubic", "law", "akima"] = "parabola",
     law: LawFunction | None = chinchilla,
@@ -153,6 +153,7 @@ def isoflop(
         >>> print(f"{result.N.exponent:.2f}", result.status)
         0.46 converged
     """
+    table = as_runs(table)
     if curve not in CURVES:
         raise JscaleError(f"no curve {shown(curve)}; expected one of {enumerated(CURVES)}")
     check_draws(resample, draws, key, curve)

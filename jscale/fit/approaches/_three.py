@@ -15,7 +15,7 @@ from jscale.fit.approaches._isoflop import IsoFlop, isoflop
 from jscale.fit.approaches._training import TrainingCurves, training_curves
 from jscale.fit.optimum import Point, delta_method_variance, point
 from jscale.laws import chinchilla
-from jscale.runs import Runs
+from jscale.runs import TableLike, as_runs
 
 _NORMAL = 1.959963984540054
 """Standard errors of a 95% interval."""
@@ -69,7 +69,7 @@ class ThreeApproaches:
 
 @in_float64
 def three_approaches(
-    table: Runs,
+    table: TableLike,
     *,
     curve: Literal["parabola", "cubic", "law"] = "parabola",
     by: str | None = None,
@@ -111,6 +111,7 @@ def three_approaches(
         2 isoflop 0.46 converged
         3 law 0.46 converged
     """
+    table = as_runs(table)
     training, no_training = _attempt(
         lambda k: training_curves(table, by=run, draws=draws, key=k), key, 0
     )

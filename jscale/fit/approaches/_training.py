@@ -15,7 +15,7 @@ from jscale._core.text import enumerated, shown
 from jscale.fit.approaches._budgets import usable_rows
 from jscale.fit.approaches._draws import check_draws
 from jscale.fit.approaches._powerlaw import LEVEL, Lines, PowerLaw, fit_line, fit_power_law
-from jscale.runs import Runs
+from jscale.runs import Runs, TableLike, as_runs
 
 _MIN_CURVES = 3
 """Curves that must reach a compute for the lowest of them to count."""
@@ -108,7 +108,7 @@ class _Curves:
 
 @in_float64
 def training_curves(
-    table: Runs,
+    table: TableLike,
     *,
     by: str | None = None,
     points: int = 400,
@@ -149,6 +149,7 @@ def training_curves(
         >>> print(f"{result.N.exponent:.1f}", result.headline, result.status)
         0.5 bracketed converged
     """
+    table = as_runs(table)
     check_draws("rows", draws, key, "parabola")
     check_whole_number("points", points, at_least=2)
     curves = _read_curves(table, by, points)

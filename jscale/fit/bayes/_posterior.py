@@ -27,8 +27,8 @@ from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
 from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows, noise_ranges
 from jscale.fit.optimum import Point
 from jscale.fit.predictions import Prediction, Ranges, input_ranges
-from jscale.laws import LawFunction, describe, roles
-from jscale.runs import Runs
+from jscale.laws import LawFunction, as_law, describe, roles
+from jscale.runs import TableLike, as_runs
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._model import Posed
@@ -238,8 +238,8 @@ class Posterior:
 
 @in_float64
 def posterior(
-    law: LawFunction,
-    table: Runs,
+    law: LawFunction | str,
+    table: TableLike,
     *,
     key: jax.Array,
     chains: int = 4,
@@ -260,8 +260,9 @@ def posterior(
     coordinates that the points have shown; a note says so.
 
     Args:
-        law: a declared law.
-        table: validated runs; rows marked ``exclude`` are left out.
+        law: a declared law, or the name of one of the catalogue.
+        table: validated runs, or what :func:`jscale.runs.read` takes; rows marked ``exclude`` are
+            left out.
         key: a JAX random key; the same key gives the same draws.
         chains: number of chains.
         warmup: transitions per chain that tune NUTS and are discarded, at least 10.
@@ -306,6 +307,7 @@ def posterior(
     from jscale.fit.bayes.sampling import Settings, draw
 
     # 1. Check the arguments.
+    law, table = as_law(law), as_runs(table)
     check_key(key)
     _check_count("chains", chains, 1)
     _check_count("warmup", warmup, MIN_DRAWS)

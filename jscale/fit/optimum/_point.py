@@ -32,8 +32,8 @@ from jscale.fit.optimum._optimum import find_optimum
 from jscale.fit.optimum._sandwich import mask_unidentified
 from jscale.fit.optimum._state import FitContext, FitState
 from jscale.fit.predictions import Prediction
-from jscale.laws import LawFunction, describe
-from jscale.runs import Data, Runs, select
+from jscale.laws import LawFunction, as_law, describe
+from jscale.runs import Data, Runs, TableLike, as_runs, select
 
 DEFAULT_OBJECTIVE, DEFAULT_STARTS = "huber", 64
 _TO_STANDARD_DEVIATION = 1.4826
@@ -159,8 +159,8 @@ class Point:
 
 @in_float64
 def point(
-    law: LawFunction,
-    table: Runs,
+    law: LawFunction | str,
+    table: TableLike,
     *,
     objective: str | Objective = DEFAULT_OBJECTIVE,
     weights: Weights = None,
@@ -174,8 +174,9 @@ def point(
     reach the same minimum.
 
     Args:
-        law: a declared law.
-        table: validated runs; rows marked ``exclude`` are left out.
+        law: a declared law, or the name of one of the catalogue.
+        table: validated runs, or what :func:`jscale.runs.read` takes; rows marked ``exclude`` are
+            left out.
         objective: "huber" (summed Huber loss of the log residuals, delta 1e-3), "huber-likelihood"
             (the same with a free scale, as a likelihood), "student-likelihood" (Student-t with 4
             degrees of freedom and a free scale), "asymmetric-huber" (runs above the law, which may
@@ -212,15 +213,20 @@ def point(
     """
     result = fit_point(law, table, resolve(objective), starts, weights)
     if throw:
-        subject = f"fit of {describe(law).name} to {table.name}"
+        subject = f"fit of {describe(result.law).name} to {as_runs(table).name}"
         status.check(result.certificate.status, subject)
     return result
 
 
 def fit_point(
-    law: LawFunction, table: Runs, objective: Objective, starts: int, weights: Weights = None
+    law: LawFunction | str,
+    table: TableLike,
+    objective: Objective,
+    starts: int,
+    weights: Weights = None,
 ) -> Point:
     """What :func:`point` returns, for a resolved objective; in a float64 scope."""
+    law, table = as_law(law), as_runs(table)
     record = describe(law)
     check_whole_number("starts", starts, at_least=1)
     data = apply_weights(table, select(table, law), weights, objective.on)
@@ -274,8 +280,8 @@ def _notes(law: LawFunction, data: Data, certificate: Certificate) -> tuple[Note
 
 
 def resolve_point(
-    law: LawFunction | Point,
-    table: Runs | None,
+    law: LawFunction | str | Point,
+    table: TableLike | None,
     *,
     objective: str | Objective | None = None,
     weights: Weights = None,

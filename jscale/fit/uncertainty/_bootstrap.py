@@ -39,7 +39,7 @@ from jscale.fit.uncertainty._resampling import (
     resampling_labels,
 )
 from jscale.laws import LawFunction, describe
-from jscale.runs import Data, Runs
+from jscale.runs import Data, Runs, TableLike
 
 _TOLERATED_FAILURES = 0.01
 """Share of failed refits above which their note is a warning."""
@@ -180,8 +180,8 @@ def bootstrap(
 
 @overload
 def bootstrap(
-    law: LawFunction,
-    table: Runs,
+    law: LawFunction | str,
+    table: TableLike,
     *,
     draws: int,
     key: jax.Array,
@@ -197,8 +197,8 @@ def bootstrap(
 
 @in_float64
 def bootstrap(
-    law: LawFunction | Point,
-    table: Runs | None = None,
+    law: LawFunction | str | Point,
+    table: TableLike | None = None,
     *,
     draws: int,
     key: jax.Array,

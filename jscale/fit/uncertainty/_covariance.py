@@ -20,7 +20,7 @@ from jscale.fit.objective import (
 from jscale.fit.optimum import Point, mask_unidentified, resolve_point
 from jscale.fit.uncertainty._identified import unidentified
 from jscale.laws import LawFunction, describe
-from jscale.runs import Runs
+from jscale.runs import TableLike
 
 CovarianceKind = Literal["fisher", "sandwich", "cluster-sandwich"]
 COVARIANCE_KINDS = ("fisher", "sandwich", "cluster-sandwich")
@@ -65,8 +65,8 @@ def covariance(
 
 @overload
 def covariance(
-    law: LawFunction,
-    table: Runs,
+    law: LawFunction | str,
+    table: TableLike,
     kind: CovarianceKind = "sandwich",
     *,
     by: str | None = None,
@@ -78,8 +78,8 @@ def covariance(
 
 @in_float64
 def covariance(
-    law: LawFunction | Point,
-    table: Runs | None = None,
+    law: LawFunction | str | Point,
+    table: TableLike | None = None,
     kind: CovarianceKind = "sandwich",
     *,
     by: str | None = None,

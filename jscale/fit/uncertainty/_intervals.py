@@ -43,8 +43,8 @@ from jscale.fit.uncertainty._targets import (
     target_transform,
     targets_by_name,
 )
-from jscale.laws import LawFunction, describe
-from jscale.runs import Runs
+from jscale.laws import LawFunction, as_law, describe
+from jscale.runs import TableLike
 
 Targets = str | Sequence[str | TargetFunction] | Mapping[str, TargetFunction]
 
@@ -139,8 +139,8 @@ def intervals(
 
 @overload
 def intervals(
-    law: LawFunction,
-    table: Runs,
+    law: LawFunction | str,
+    table: TableLike,
     *,
     key: jax.Array | None = None,
     targets: Targets | None = None,
@@ -157,8 +157,8 @@ def intervals(
 
 @in_float64
 def intervals(
-    law: LawFunction | Point,
-    table: Runs | None = None,
+    law: LawFunction | str | Point,
+    table: TableLike | None = None,
     *,
     key: jax.Array | None = None,
     targets: Targets | None = None,
@@ -239,7 +239,7 @@ def intervals(
     # Every table allows a bootstrap of the rows, so that all kinds need a key.
     _check_key_for(INTERVAL_KINDS if kinds is None else check_kinds(kinds), key)
     # A law that is not one gets its own message from describe.
-    requested = targets_by_name(law.law if isinstance(law, Point) else law, targets)
+    requested = targets_by_name(law.law if isinstance(law, Point) else as_law(law), targets)
     best, context = resolve_point(
         law, table, objective=objective, weights=weights, starts=starts, caller="intervals"
     )

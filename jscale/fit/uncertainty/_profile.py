@@ -37,8 +37,8 @@ from jscale.fit.uncertainty._targets import (
     target_transform,
     targets_by_name,
 )
-from jscale.laws import LawFunction
-from jscale.runs import Runs
+from jscale.laws import LawFunction, as_law
+from jscale.runs import Runs, TableLike
 
 SCALINGS = ("likelihood", "fisher", "sandwich", "cluster-sandwich")
 Scaling = Literal["likelihood", "fisher", "sandwich", "cluster-sandwich"]
@@ -71,8 +71,8 @@ def profile(
 
 @overload
 def profile(
-    law: LawFunction,
-    table: Runs,
+    law: LawFunction | str,
+    table: TableLike,
     target: ProfileTarget,
     *,
     level: float = 0.9,
@@ -86,8 +86,8 @@ def profile(
 
 @in_float64
 def profile(
-    law: LawFunction | Point,
-    table: Runs | ProfileTarget | None = None,
+    law: LawFunction | str | Point,
+    table: TableLike | ProfileTarget | None = None,
     target: ProfileTarget | None = None,
     *,
     level: float = 0.9,
@@ -175,7 +175,7 @@ def profile(
 
 
 def _single_target(
-    law: LawFunction | Point, table: Any, target: Any
+    law: LawFunction | str | Point, table: Any, target: Any
 ) -> tuple[str, str | TargetFunction, Runs | None]:
     """Name and function of the target, and the table, from the arguments of :func:`profile`.
 
@@ -199,7 +199,7 @@ def _single_target(
         raise JscaleError(message, argument="target")
 
     named = isinstance(target, Mapping | str)
-    declared = law.law if isinstance(law, Point) else law
+    declared = law.law if isinstance(law, Point) else as_law(law)
     by_name = targets_by_name(declared, target if named else [target], "target")
     ((name, function),) = by_name.items()
     return name, function, table
