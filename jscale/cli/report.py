@@ -25,6 +25,12 @@ NO_CORRECTION = Annotated[
     bool,
     typer.Option("--no-correction", help="Do not widen bands by forecasts of held-out runs."),
 ]
+ENSEMBLE = Annotated[
+    bool,
+    typer.Option(
+        "--ensemble", help="Also forecast the largest runs, in 16 bits, by several laws (a minute)."
+    ),
+]
 
 
 def report(
@@ -37,6 +43,7 @@ def report(
     title: TITLE = None,
     no_backtest: NO_BACKTEST = False,
     no_correction: NO_CORRECTION = False,
+    ensemble: ENSEMBLE = False,
     fix: options.FIX = None,
     tie: options.TIE = None,
     errors: options.ERRORS = None,
@@ -58,6 +65,7 @@ def report(
         )
     if no_backtest:
         flags.refuse("no_correction", reason="with --no-backtest, without which nothing is widened")
+        flags.refuse("ensemble", reason="with --no-backtest, as it forecasts held-out runs")
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
 
@@ -92,6 +100,7 @@ def report(
             bits = {"P_post": tuple(post)} if post else {}
             shown: dict[str, Any] = {"title": title, "backtest": not no_backtest, **bits}
             shown["correct"] = not no_correction
+            shown["ensemble"] = ensemble
             write(path, table, point, sampled, budgets=tuple(budgets), **shown)
 
     payload: dict[str, Any] = {

@@ -15,16 +15,20 @@ from jscale.assess import (
     backtest,
     band_correction,
     ensemble,
+    ensemble_forecaster,
     in_sample_band,
     lack_of_fit,
     largest_runs,
 )
 from jscale.assess.ensembles import candidates_of
 from jscale.laws import describe
-from jscale.report.analysis._study import FittedStudy
+from jscale.report.analysis._study import FULL_BITS, FittedStudy
+from jscale.runs import Runs
 
 BACKTEST_CUTS = (0.6, 0.8)
 """Shares of the runs, by compute, below which the law is fitted to forecast the others."""
+ENSEMBLE_CUT = 0.8
+"""The share for the ensemble, which itself holds out runs of those below."""
 _SEED = 0
 
 
@@ -64,12 +68,17 @@ class HeldOutForecasts:
         law_weights: law of the same inputs → its weight in the ensemble of them with the errors of
             the report, the largest first; empty where there is only one, or no run to hold out.
         held_out: forecasts of held-out runs that these weights come from.
+        ensemble: how an ensemble of laws forecasts the runs with the most compute, all of them in
+            full precision where the law has bits; None where it is not asked for.
+        ensemble_table: the runs of that forecast.
     """
 
     result: Backtest | None
     reason: str = ""
     law_weights: Mapping[str, float] = field(default_factory=dict)
     held_out: int = 0
+    ensemble: Backtest | None = None
+    ensemble_table: Runs | None = None
 
 
 def held_out_forecasts(study: FittedStudy) -> HeldOutForecasts | None:
@@ -85,7 +94,12 @@ def held_out_forecasts(study: FittedStudy) -> HeldOutForecasts | None:
     except JscaleError as error:
         result, reason = None, str(error)
     weights, held_out = _law_weights(study) if result is not None else ({}, 0)
-    return HeldOutForecasts(result, reason, weights, held_out)
+    if not study.ensemble:
+        return HeldOutForecasts(result, reason, weights, held_out)
+    table = _in_full_precision(study)
+    return HeldOutForecasts(
+        result, reason, weights, held_out, _ensemble_backtest(table), ensemble_table=table
+    )
 
 
 def _backtest(study: FittedStudy) -> Backtest:
@@ -112,6 +126,30 @@ def correction_of(study: FittedStudy, forecasts: HeldOutForecasts | None) -> Ban
     if not study.correct:
         return None
     return band_correction(forecasts.result, errors=study.posterior.errors)
+
+
+def _in_full_precision(study: FittedStudy) -> Runs:
+    """The runs that a law without bits can forecast."""
+    table = study.table
+    chosen = table.kept.copy()
+    for name in study.record.bit_inputs:
+        chosen &= (table[name] == FULL_BITS) if name in table else True
+    return table.where(chosen)
+
+
+def _ensemble_backtest(table: Runs) -> Backtest | None:
+    """The backtest of the laws that suit the columns; None where none does or runs are too few.
+
+    They have the error model with a discrepancy where runs allow it: independent errors get little
+    weight and would double the time.
+    """
+    try:
+        models = dict.fromkeys(each.errors for each in candidates_of(None, table, None))
+        smooth = [each for each in models if each.discrepancy is not None]
+        several = ensemble_forecaster(None, table, errors=smooth or None)
+        return backtest(several, table, key=jax.random.key(_SEED), cuts=(ENSEMBLE_CUT,))
+    except JscaleError:
+        return None
 
 
 def _law_weights(study: FittedStudy) -> tuple[dict[str, float], int]:

@@ -33,6 +33,7 @@ class FittedStudy:
         title: title of the report.
         backtest: whether the report shows forecasts of held-out runs.
         correct: whether these widen the bands of the losses.
+        ensemble: whether an ensemble of laws forecasts the largest runs too.
     """
 
     law: LawFunction
@@ -46,6 +47,7 @@ class FittedStudy:
     title: str
     backtest: bool = False
     correct: bool = True
+    ensemble: bool = False
 
     @property
     def law_name(self) -> str:
@@ -142,6 +144,7 @@ def fitted_study(
     title: str | None = None,
     backtest: bool = False,
     correct: bool = True,
+    ensemble: bool = False,
 ) -> FittedStudy:
     """Check that runs, fit and posterior belong together, and gather them.
 
@@ -173,6 +176,7 @@ def fitted_study(
         title=title or f"The {record.name.partition('[')[0]} law fitted to {table.name}",
         backtest=backtest,
         correct=correct,
+        ensemble=ensemble,
     )
 
 

@@ -37,6 +37,8 @@ def page(analysis: Analysis) -> str:
         noise=tables.noise_rows(analysis),
         backtest=tables.backtest_rows(analysis),
         backtest_caption=tables.backtest_caption(analysis),
+        ensemble=tables.ensemble_rows(analysis),
+        ensemble_caption=tables.ensemble_caption(analysis),
         badges=tables.badges(study),
         provenance=tables.provenance(analysis),
         figures={section: rendered(figures) for section, figures in sections},

@@ -9,7 +9,7 @@ import numpy as np
 import jscale
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.assess import ForecastScores
+from jscale.assess import ForecastScores, HeldOutRun
 from jscale.fit.bayes import ESS_WARNING, RHAT_WARNING
 from jscale.fit.optimum import AGREEING_STARTS, COLLINEAR, GRADIENT
 from jscale.report.analysis import Analysis, FittedStudy
@@ -26,6 +26,8 @@ from jscale.report.page._values import Value, decimal
 
 _MAX_EXCLUDED = 40
 """Excluded runs that are listed one by one."""
+_MAX_FORECAST = 12
+"""Runs forecast by an ensemble that are listed one by one."""
 _SEVERITIES = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -164,6 +166,52 @@ def backtest_caption(analysis: Analysis) -> str:
         priors = " and its own priors" if study.posterior.priors else ""
         how = f"the law with the errors {study.posterior.errors}{priors}, by importance sampling"
     return f"Runs that were not fitted, forecast by {how}"
+
+
+def ensemble_rows(analysis: Analysis) -> list[tuple[str, ...]]:
+    """The runs with the most compute that an ensemble forecast; empty without an ensemble.
+
+    Size, tokens, observed loss, forecast, 80% band, 95% band, the narrower band that holds it.
+    """
+    forecasts = analysis.held_out
+    if forecasts is None or forecasts.ensemble is None or forecasts.ensemble_table is None:
+        return []
+    result, table = forecasts.ensemble, forecasts.ensemble_table
+    rows = sorted(result.rows, key=lambda row: -row.C)[:_MAX_FORECAST]
+    return [
+        (
+            *(human(float(table[name][row.row - 1])) for name in ("N", "D")),
+            f"{row.loss:.3f}",
+            f"{row.predicted:.3f}",
+            f"{row.q10:.3f} to {row.q90:.3f}",
+            f"{row.q025:.3f} to {row.q975:.3f}",
+            _held_by(row),
+        )
+        for row in rows
+    ]
+
+
+def _held_by(row: HeldOutRun) -> str:
+    bands = (("80%", row.q10, row.q90), ("95%", row.q025, row.q975))
+    return next((name for name, low, high in bands if low <= row.loss <= high), "none")
+
+
+def ensemble_caption(analysis: Analysis) -> str:
+    """Which runs were forecast from which, by which laws, and how their bands were made."""
+    result = None if analysis.held_out is None else analysis.held_out.ensemble
+    if result is None:
+        return ""
+    (law,), (cut,) = result.laws, result.cuts
+    bits = " in 16 bits" if analysis.study.record.bit_inputs else ""
+    correction = [note.message for note in result.notes if note.code == "corrected-bands"]
+    how = correction[0].partition(": ")[2] if correction else "bands are not corrected"
+    _, inner, outer = law.summary.bands
+    smaller = plural(cut.fitted, "smaller run")
+    return (
+        f"Runs{bits} with the most compute, forecast from the {smaller} by the {law.law}: "
+        f"{inner.held} of {inner.count} are in their 80% bands, {outer.held} in their 95% bands; "
+        f"{how.partition(': ')[2] or how}"
+    )
 
 
 def badges(study: FittedStudy) -> list[tuple[str, str, str, str]]:

@@ -25,6 +25,7 @@ def write(
     title: str | None = None,
     backtest: bool = True,
     correct: bool = True,
+    ensemble: bool = False,
 ) -> None:
     """Write a report on a fitted law to one HTML file.
 
@@ -46,6 +47,8 @@ def write(
         backtest: whether to forecast the larger runs from the smaller ones, at 60 and 80% of the
             runs by compute, by the law with the errors of the posterior, and to compare laws by
             such forecasts; about half a minute for 240 runs.
+        ensemble: whether to forecast the largest fifth of the runs by an ensemble of laws too, as
+            ``assess.ensemble`` does; of a law with bits, the runs in 16 bits.
         correct: whether these forecasts widen the bands of the losses, by a factor by distance that
             the page states.
 
@@ -77,6 +80,7 @@ def write(
         title=title,
         backtest=backtest,
         correct=correct,
+        ensemble=ensemble,
     )
     # The path is checked before the work.
     with replacing(path) as temporary:

@@ -151,3 +151,42 @@ def test_runs_in_order_of_an_input_without_compute():
     assert forecasts.result is not None
     assert forecasts.result.how == "by N"
     assert [cut.fitted for cut in forecasts.result.cuts] == [12, 16]
+
+
+def test_an_ensemble_forecasts_the_runs_in_16_bits(bits: Analysis, monkeypatch):
+    asked_for = []
+
+    def forecaster(given, table, **settings):
+        asked_for.append((given, len(table), settings["errors"]))
+        return "several laws"
+
+    def backtest(law, table, **settings):
+        if law != "several laws":
+            raise JscaleError("not asked for here")
+        asked_for.append((law, settings["cuts"]))
+        return backtest_of(table, 0.005, cuts=(0.5,))
+
+    monkeypatch.setattr(_doubts, "ensemble_forecaster", forecaster)
+    monkeypatch.setattr(_doubts, "backtest", backtest)
+    forecasts = held_out_forecasts(asked(bits, ensemble=True))
+    assert forecasts is not None
+    assert forecasts.ensemble is not None
+    assert forecasts.ensemble_table is not None
+    names = ("P_w", "P_a", "P_kv", "P_post")
+    assert all((forecasts.ensemble_table[name] == 16).all() for name in names)
+    in_16_bits = len(forecasts.ensemble_table)
+    assert 0 < in_16_bits < len(bits.study.table)
+    (given, count, errors), (_, cuts) = asked_for
+    assert (given, count, cuts) == (None, in_16_bits, (0.8,))
+    assert errors is None or all(each.discrepancy is not None for each in errors)
+
+
+def test_no_ensemble_unless_asked(bits: Analysis, monkeypatch):
+    def backtest(law, table, **settings):
+        raise JscaleError("too few runs")
+
+    monkeypatch.setattr(_doubts, "backtest", backtest)
+    for study in (asked(bits), asked(bits, ensemble=True)):
+        forecasts = held_out_forecasts(study)
+        assert forecasts is not None
+        assert forecasts.ensemble is None

@@ -34,8 +34,8 @@ LIMIT = 3 * 2**20
 
 
 def written(path: Path, study: FittedStudy, **options: Any) -> Page:
-    settings = dict(budgets=study.budgets, P_post=study.post_bits, title=None)
-    settings |= {"backtest": study.backtest} | options
+    settings: dict[str, Any] = {"budgets": study.budgets, "P_post": study.post_bits}
+    settings |= {"title": None, "backtest": study.backtest} | options
     report.write(path, study.table, study.point, study.posterior, **settings)
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
@@ -351,6 +351,25 @@ def test_the_backtest_has_a_section(text_only, tmp_path: Path, dense: Analysis, 
         assert f" {scores.bands[1].coverage:.0%} " in page.text
     assert f"all {result.summary.count} " in page.text
     assert any("held-out runs" in image["alt"] for image in page.all("img"))
+
+
+def test_the_forecasts_of_an_ensemble_are_listed(
+    text_only, tmp_path: Path, dense: Analysis, monkeypatch
+):
+    table = dense.study.table
+    result = backtest_of(table, spread=0.005, cuts=(0.8,))
+    held_out = HeldOutForecasts(result, ensemble=result, ensemble_table=table)
+    analysis = dataclasses.replace(dense, held_out=held_out)
+    monkeypatch.setattr("jscale.report.page._write.analyse", lambda study: analysis)
+    page = written(tmp_path / "ensemble.html", dense.study)
+    (law,), (cut,) = result.laws, result.cuts
+    _, inner, outer = law.summary.bands
+    assert f"forecast from the {cut.fitted} smaller runs by the chinchilla" in page.text
+    assert f"{inner.held} of {inner.count} are in their 80% bands, {outer.held} in" in page.text
+    assert "bands are not corrected" in page.text
+    for row in sorted(result.rows, key=lambda row: -row.C)[:12]:
+        band = f"{row.loss:.3f} {row.predicted:.3f} {row.q10:.3f} to {row.q90:.3f}"
+        assert band in page.text
 
 
 @pytest.mark.data
