@@ -186,3 +186,14 @@ def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeyp
 def test_default_budgets_exceed_the_compute_of_the_runs():
     assert default_budgets(np.array([1e18, 1.3e22])) == [1e23, 1e24, 1e25]
     assert default_budgets(np.array([9e22])) == [1e24, 1e25, 1e26]
+
+
+def test_bits_of_weights_alone_are_charged_6nd(answer):
+    """The plan is in full precision, and a note says why."""
+    printed = answer("plan", "--law", "qat", "--params", "kumar2024", "--budget", "1e21")
+    (planned,) = printed["plans"]
+    assert "P_opt" not in planned
+    spent = 6 * planned["N_opt"]["q50"] * planned["D_opt"]["q50"]
+    assert spent == pytest.approx(1e21, rel=1e-5)
+    assert planned["lost"] == 0
+    assert [note["code"] for note in printed["notes"]] == ["compute-of-bits"]
