@@ -7,9 +7,11 @@ from typing import Any
 import arviz
 import jax
 import numpy as np
-import numpyro.distributions as dist
 import pytest
 import scipy.stats
+
+# Behind arviz 1, 'import numpyro.distributions' leaves numpyro without its submodules.
+from numpyro import distributions as dist
 
 from jscale import assess, fit, laws, runs
 from jscale._core.errors import JscaleError
@@ -133,7 +135,8 @@ def test_every_run_on_its_own_as_in_arviz(independent):
     np.testing.assert_allclose(result.log_scores, np.asarray(values), atol=5e-3)
     total = float(expected.elpd if hasattr(expected, "elpd") else expected.elpd_loo)
     assert result.elpd == pytest.approx(total, abs=0.01)
-    assert result.se == pytest.approx(float(expected.se), abs=0.05)
+    # ArviZ 0.23 divides by the number of runs, 1.x by one less.
+    assert result.se == pytest.approx(float(expected.se), rel=0.06)
     effective = float(expected.p if hasattr(expected, "elpd") else expected.p_loo)
     assert result.parameters == pytest.approx(effective, abs=0.02)
 
@@ -199,7 +202,7 @@ def test_stacking_maximises_the_log_score_of_the_mixture():
     second = result.models[1]
     difference = scores[0] - scores[1]
     assert second.difference == pytest.approx(difference.sum())
-    assert second.difference_se == pytest.approx(np.sqrt(30) * difference.std())
+    assert second.difference_se == pytest.approx(np.sqrt(30) * difference.std(ddof=1))
 
 
 def test_stacking_of_a_backtest_counts_each_cluster_once():

@@ -10,8 +10,10 @@ import arviz
 import jax
 import matplotlib
 import numpy as np
-import numpyro.distributions as dist
 import pytest
+
+# Behind arviz 1, 'import numpyro.distributions' leaves numpyro without its submodules.
+from numpyro import distributions as dist
 from scipy import stats
 
 from jscale import fit, laws, runs

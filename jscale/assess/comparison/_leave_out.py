@@ -66,7 +66,7 @@ class LeaveOneOut:
     @property
     def se(self) -> float:
         """Standard error of :attr:`elpd`, from the scatter between clusters."""
-        return float(np.sqrt(len(self.log_scores) * np.var(self.log_scores)))
+        return float(np.sqrt(len(self.log_scores) * np.var(self.log_scores, ddof=1)))
 
     @property
     def unreliable(self) -> np.ndarray:

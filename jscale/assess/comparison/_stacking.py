@@ -124,7 +124,7 @@ def stacking(evidence: Sequence[LeaveOneOut] | Backtest) -> Stacking:
     models = []
     for name, weight, own in zip(scores.names, weights, by_piece, strict=True):
         difference = own - by_piece[best]
-        error = float(np.sqrt(pieces * np.var(difference)))
+        error = float(np.sqrt(pieces * np.var(difference, ddof=min(1, pieces - 1))))
         models.append(
             StackedModel(name, float(weight), float(own.sum()), float(difference.sum()), error)
         )
