@@ -202,6 +202,41 @@ def test_minimum_without_closed_form_has_the_derivatives_of_finite_differences(w
     np.testing.assert_allclose(second, (above - 2 * middle + below) / h**2, rtol=1e-5)
 
 
+# Each: function of x (d,) and a (2,) with its minimum at a kink, and the closed form.
+KINKS = {
+    "two draws": (
+        lambda x, a: jnp.maximum(jnp.exp(a[0] * x[0]), jnp.exp(a[1] - x[0])),
+        lambda a: a[1:] / (1 + a[0]),
+    ),
+    "single": (
+        lambda x, a: (x[0] - 3 * x[1]) ** 2 + 0.01 * x[0] + jnp.abs(x[0] + x[1] - a[0] * a[1]),
+        lambda a: (lambda t: jnp.stack([0.75 * a[0] * a[1] - t, 0.25 * a[0] * a[1] + t]))(
+            0.01 / 32
+        ),
+    ),
+    "crossed": (
+        lambda x, a: jnp.abs(x[0] - a[0]) + jnp.abs(x[1] + x[0] - a[1]) + 0.1 * x[1],
+        lambda a: jnp.stack([a[0], a[1] - a[0]]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_a_kink_moves_with_its_pieces(name, wide):
+    function, exact = KINKS[name]
+    a = jnp.asarray([1.1, 0.7])
+
+    def place(a):
+        corner = jnp.full(exact(a).shape, 4.0)
+        found = argmin(lambda x: function(x, a), -corner, corner, 24)
+        return found.x, found
+
+    slopes, found = jax.jit(jax.jacfwd(place, has_aux=True))(a)
+    assert int(found.status) == Status.kink
+    np.testing.assert_allclose(found.x, exact(a), rtol=1e-7)
+    np.testing.assert_allclose(slopes, jax.jacfwd(exact)(a), rtol=1e-4, atol=1e-4)
+
+
 def test_minimum_under_vmap_is_the_loop(wide):
     a = jnp.stack([jnp.linspace(0.2, 1.8, 9), jnp.linspace(2.0, 0.3, 9)], axis=1)
     minima = jax.jit(jax.vmap(functools.partial(minimum, "valley")))(a)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from jscale._core.solve._pieces import KINK_STEP, optimality
 from jscale._core.status import Status
 
 _NEWTON_STEPS = 100
@@ -27,9 +28,6 @@ minimum to count as smooth."""
 _PATTERN = {1: 9, 2: 5, 3: 3}
 """Points along each dimension of the search for a kink."""
 _PATTERN_STEPS = 150
-_KINK_STEP = 1e-5
-"""Distance, in grid spacings, over which a kink shows: a parabola rises 1e-10 of its depth there,
-four times as much at twice the distance; a kink twice as much."""
 _PLATEAU = {"float32": 0.01, "float64": 0.002}
 """Distance, in grid spacings, over which a plateau is constant."""
 _SECANT_ERROR = 0.2
@@ -71,30 +69,42 @@ def argmin(
         of the box, ``Status.kink`` where a slope jumps at the minimum, ``Status.flat`` where it
         is one point of a plateau, and ``Status.not_converged`` where there is no minimum near the
         best point of the scan, or where the derivatives of ``function`` disagree with each other
-        (underflow in float32). A jump of the second derivative alone is ``converged``. At a kink
-        and on a plateau ``x`` is held: its derivatives are 0, which is exact where the place of
-        the kink is given.
+        (underflow in float32). A jump of the second derivative alone is ``converged``. A kink
+        moves with the pieces that meet there; at a jump of the function and on a plateau ``x`` is
+        held: its derivatives are 0, which is exact where the place of the jump is given.
     """
     lower, upper = jnp.asarray(lower), jnp.asarray(upper)
     counts = (points,) * lower.shape[0] if isinstance(points, int) else tuple(points)
     spacing = (upper - lower) / (jnp.asarray(counts, lower.dtype) - 1)
 
-    def solve(gradient: Callable, _: jax.Array) -> tuple[jax.Array, jax.Array]:
+    size = lower.shape[0]
+
+    def solve(conditions: Callable, _: jax.Array) -> jax.Array:
         value, start = _scan(function, lower, upper, counts)
         box = lower, upper
         end = _newton(function, start, value, spacing, box)
-        return _at_kink(function, start, end, spacing, box)
+        x, status = _at_kink(function, start, end, spacing, box)
+        return jnp.concatenate([x, status[None]])
+
+    def conditions(x_and_status: jax.Array) -> jax.Array:
+        x, status = x_and_status[:size], x_and_status[size:]
+        known = lax.stop_gradient(status)
+        kinked = known[0] == int(Status.kink)
+        return jnp.concatenate([optimality(function, x, kinked, spacing), status - known])
 
     def tangent_solve(linear: Callable, y: jax.Array) -> jax.Array:
-        hessian = jax.vmap(linear, out_axes=1)(jnp.eye(y.shape[0], dtype=y.dtype))
+        unit = jnp.eye(size, size + 1, dtype=y.dtype)
+        hessian = jax.vmap(lambda e: linear(e)[:size], out_axes=1)(unit)
         usable = jnp.all(jnp.isfinite(hessian)) & (jnp.linalg.det(hessian) != 0)
-        hessian = jnp.where(usable, hessian, jnp.eye(y.shape[0], dtype=y.dtype))
-        return y / hessian[0] if y.shape[0] == 1 else jnp.linalg.solve(hessian, y)
+        hessian = jnp.where(usable, hessian, jnp.eye(size, dtype=y.dtype))
+        x = y[:size] / hessian[0] if size == 1 else jnp.linalg.solve(hessian, y[:size])
+        return jnp.concatenate([x, y[size:]])
 
-    x, status = lax.custom_root(jax.jacfwd(function), lower, solve, tangent_solve, has_aux=True)
-    status = status.astype(jnp.int32)
-    held = (status == int(Status.kink)) | (status == int(Status.flat))
-    return Minimum(jnp.where(held, lax.stop_gradient(x), x), status)
+    # The status travels with x, because the conditions depend on it.
+    initial = jnp.concatenate([lower, jnp.zeros_like(lower[:1])])
+    solved = lax.custom_root(conditions, initial, solve, tangent_solve)
+    x, status = solved[:size], lax.stop_gradient(solved[size]).astype(jnp.int32)
+    return Minimum(jnp.where(status == int(Status.flat), lax.stop_gradient(x), x), status)
 
 
 def _scan(
@@ -279,7 +289,7 @@ def _at_kink(
     found, value, _, _ = lax.while_loop(unfinished, advance, first)
 
     # A kink: the value rises in proportion to the distance on both sides of some axis.
-    steps = _KINK_STEP * jnp.diag(spacing)
+    steps = KINK_STEP * jnp.diag(spacing)
     near = values_at(jnp.concatenate([found + steps, found - steps])) - value
     far = values_at(jnp.concatenate([found + 2 * steps, found - 2 * steps])) - value
     linear = (near > 0) & (near > 0.4 * far) & jnp.isfinite(far)
