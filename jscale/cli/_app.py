@@ -23,6 +23,7 @@ from jscale.cli import (
 )
 from jscale.cli.support.flags import Verb
 from jscale.cli.support.group import Verbs
+from jscale.cli.support.tables import with_table_options
 
 app = typer.Typer(
     cls=Verbs,
@@ -77,4 +78,4 @@ for _verb in (
     reproduce.reproduce,
     report.report,
 ):
-    app.command(cls=Verb)(_verb)
+    app.command(cls=Verb)(with_table_options(_verb))

@@ -21,8 +21,6 @@ _UNITS = {
     "N": "parameters",
     "D": "tokens",
     "C": "FLOP",
-    "loss": "nats/token",
-    "loss_se": "nats/token",
 } | dict.fromkeys(("P_w", "P_a", "P_kv", "P_post"), "bits")
 
 
@@ -98,6 +96,7 @@ def summary(table: "Runs") -> dict[str, Any]:
         "source": table.source,
         "rows": len(table),
         "kept": int(table.kept.sum()),
+        "loss_unit": table.loss_unit,
         "columns": {name: _column(table[name]) for name in table},
         "extras": table.extras,
         "digest": table.digest,
@@ -110,7 +109,7 @@ def _column(values: "np.ndarray") -> dict[str, Any]:
     import numpy as np
 
     if values.dtype.kind == "f":
-        present = values[~np.isnan(values)]
+        present = values[np.isfinite(values)]
         low, high = (present.min(), present.max()) if present.size else (None, None)
         return {"kind": "number", "distinct": len(np.unique(present)), "min": low, "max": high}
     return {"kind": "flag" if values.dtype == bool else "label", "distinct": len(np.unique(values))}
@@ -124,12 +123,15 @@ def _show(table: "Runs", payload: dict[str, Any]) -> None:
     suffix = f", {excluded:,} of them excluded" if excluded else ""
     output.show(f"{table.name}: {payload['rows']:,} runs{suffix}")
 
+    loss_unit = table.loss_unit.replace(" per ", "/")
+    units = _UNITS | dict.fromkeys(("loss", "loss_se"), loss_unit)
     rows = []
     for name, column in payload["columns"].items():
         write = human if name in ("N", "D", "C") else number
         ends = [column.get("min"), column.get("max")]
         cells = ["" if end is None else write(float(end)) for end in ends]
-        rows.append((name, _UNITS.get(name, ""), *cells, f"{column['distinct']:,}"))
+        unit = units.get(name, "")
+        rows.append((name, unit, *cells, f"{column['distinct']:,}"))
     headers = ("column", "unit", "smallest", "largest", "distinct")
     output.show(output.table(headers, rows, right="llrrr"))
     output.show_notes(payload["notes"])
@@ -145,13 +147,19 @@ def write_csv(table: "Runs", path: "Path") -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(list(table))
+            writer.writerow([_header(table, name) for name in table])
             writer.writerows(zip(*columns, strict=True))
     except UnicodeEncodeError as error:
         characters = error.object[error.start : error.end]
         raise JscaleError(
             f"{table.name}: a label holds {characters!r}, which UTF-8 cannot encode"
         ) from None
+
+
+def _header(table: "Runs", name: str) -> str:
+    """The name of a column; losses in another unit than nats per token have it in brackets."""
+    plain = name != "loss" or table.loss_unit == "nats per token"
+    return name if plain else f"{name} [{table.loss_unit}]"
 
 
 def _cells(values: "np.ndarray") -> list[str]:

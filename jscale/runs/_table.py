@@ -12,6 +12,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, human, listing, plural, quote, text_of
+from jscale.runs._conditions import rows_where
 from jscale.runs.tables import NATS_PER_TOKEN
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _SUMMARY_COLUMNS = ("N", "D", "C", "loss", "P_w", "P_a", "P_kv", "P_post")
 """Columns whose range a table's ``repr`` shows."""
+_NEEDED = ("N", "D", "C", "loss", "loss_se")
+"""Columns that a row must have to be used."""
+_OF_THE_PARTS = ("text-splits", "checkpoints")
+"""Codes of notes that other rows may make void."""
 _LISTED_COLUMNS = 12
 
 
@@ -126,16 +131,20 @@ class Runs:
             return np.ones(len(self), dtype=bool)
         return ~self.columns["exclude"]
 
-    def where(self, mask: np.ndarray) -> "Runs":
-        """The rows where ``mask`` (booleans, shape (rows,)) is true, in order.
+    def where(self, mask: np.ndarray | str) -> "Runs":
+        """Some of the rows, in order.
 
-        Notes about row numbers are dropped, since the rows are numbered anew.
+        Notes about row numbers and about the parts of the table are dropped.
+
+        Args:
+            mask: booleans, shape (rows,), or a condition such as ``"variant == '2x'"`` or
+                ``"N >= 1e8 and D < 1T"``.
 
         Raises:
-            JscaleError: the mask is not a boolean array with one entry a row, or is false
-                everywhere.
+            JscaleError: the mask is not a boolean array with one entry a row, is false everywhere,
+                or is no condition on the columns of the table.
         """
-        mask = np.asarray(mask)
+        mask = rows_where(self, mask) if isinstance(mask, str) else np.asarray(mask)
         if mask.dtype != bool or mask.shape != (len(self),):
             raise JscaleError(
                 f"where: expected a mask of {len(self)} booleans, "
@@ -146,8 +155,24 @@ class Runs:
         return replace(
             self,
             columns={name: values[mask] for name, values in self.columns.items()},
-            notes=tuple(note for note in self.notes if "rows" not in note.evidence),
+            notes=tuple(
+                note
+                for note in self.notes
+                if "rows" not in note.evidence and note.code not in _OF_THE_PARTS
+            ),
         )
+
+    def including_excluded(self) -> "Runs":
+        """The table with its excluded rows, but for those without a number that a fit needs."""
+        if "exclude" not in self.columns:
+            return self
+        needed = [name for name in _NEEDED if name in self.columns]
+        complete = np.all([np.isfinite(self.columns[name]) for name in needed], axis=0)
+        columns = {name: values for name, values in self.columns.items() if name != "exclude"}
+        if not complete.all():
+            columns["exclude"] = ~complete
+        notes = tuple(note for note in self.notes if note.code != "rows-excluded")
+        return replace(self, columns=columns, notes=notes)
 
     def to_pandas(self) -> "pd.DataFrame":
         """The table as a pandas data frame, one column each, in order."""

@@ -121,6 +121,31 @@ def test_data_summarises_a_table(answer, jscale, table: Path):
     assert "30M" in screen
 
 
+def test_options_say_how_a_table_is_read(answer, jscale, tmp_path: Path):
+    source = tmp_path / "runs.csv"
+    source.write_text(
+        "variant,params,macro_bpb,status\nbase,7e7,1.07,done\n2x,1e8,1.01,done\n2x,4e8,,crashed\n"
+    )
+    loss = ("--column", "loss=macro_bpb")
+    assert answer("data", source, *loss)["loss_unit"] == "bits per byte"
+    assert answer("data", source, *loss, "--where", "variant=2x")["rows"] == 2
+    converted = answer("data", source, "--loss", "macro_bpb", "--bytes-per-token", "4")
+    assert converted["columns"]["loss"]["max"] == pytest.approx(4 * math.log(2) * 1.07)
+    assert "no loss" in jscale("data", source, *loss).stdout
+    for words, message in (
+        ((*loss, "--strict"), "the cell is empty"),
+        (("--column", "loss"), "--column: expected text like loss=macro_loss, not 'loss'"),
+        ((*loss, "--where", "variant=3x"), "no row of runs.csv has '3x'"),
+        ((*loss, "--loss", "x"), "--loss: --column names the loss already"),
+    ):
+        refused = jscale("data", source, *words)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+    kept = tmp_path / "kept.csv"
+    jscale("data", source, *loss, "--out", kept)
+    assert runs.read(kept).loss_unit == "bits per byte"
+
+
 def test_data_writes_a_table_that_reads_back_the_same(jscale, tmp_path: Path):
     source = tmp_path / "odd.csv"
     source.write_text(

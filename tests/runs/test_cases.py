@@ -1,6 +1,8 @@
 """Small tables as people keep them: each is read rightly, or what is wrong with it is named."""
 
+import io
 import math
+import zipfile
 
 import numpy as np
 import pytest
@@ -429,3 +431,107 @@ def test_formats_that_name_weights_and_activations():
     assert "a format such as bf16" in failure({**base, "w_bits": ["gptq", "4", "16"]})
     method = runs.read({**base, "quantization": ["gptq", "awq", "none"]})
     assert method.extras == ("quantization",)
+
+
+# --- files ---
+
+LOG = (
+    '{"epoch": 0.3, "loss": 4.41, "step": 1000, "num_input_tokens_seen": 524288000}',
+    '{"epoch": 0.3, "eval_loss": 4.32, "step": 1000, "num_input_tokens_seen": 524288000}',
+    '{"epoch": 0.6, "loss": 3.72, "step": 2000, "num_input_tokens_seen": 1048576000}',
+    '{"epoch": 0.6, "eval_loss": 3.71, "step": 2000, "num_input_tokens_seen": 1048576000}',
+    '{"epoch": 0.9, "train_loss": 3.9, "train_runtime": 1000, "step": 3000}',
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("trainer_state.json", f'{{"global_step": 3000, "log_history": [{",".join(LOG)}]}}'),
+        ("log_history.jsonl", "\n".join(LOG)),
+        ("log.json", f"[{','.join(LOG)}]"),
+    ],
+)
+def test_the_log_of_a_trainer(name, text, tmp_path):
+    table = read(tmp_path, text, name)
+    assert table["loss"].tolist() == [4.32, 3.71]
+    assert table["D"].tolist() == [524288000, 1048576000]
+    assert "2 evaluations" in codes(table)["evaluations"]
+
+
+def test_a_zip_of_one_file(tmp_path):
+    path = tmp_path / "runs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("sweep/runs.csv", "params,loss\n7e7,3.4\n1e8,3.3\n")
+        archive.writestr("__MACOSX/._runs.csv", "x")
+    assert runs.read(path)["N"].tolist() == [7e7, 1e8]
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other.csv", "params,loss\n")
+    assert "the archive holds 2 files ('sweep/runs.csv', 'other.csv'); expected one" in failure(
+        path
+    )
+    path.write_bytes(b"PK\x03\x04")
+    assert "not a zip archive that can be read" in failure(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["N,loss\n1e8,3\n2e8,2.9\n", '[{"N": 1e8, "loss": 3}, {"N": 2e8, "loss": 2.9}]', LOG[0]]
+)
+def test_the_standard_input(text, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    table = runs.read("-")
+    assert table.name == "stdin"
+    assert len(table) in (1, 2)
+
+
+# --- conditions ---
+
+
+@pytest.mark.parametrize(
+    ("condition", "rows"),
+    [
+        ("variant == '2x'", [1, 3]),
+        ("variant=2x", [1, 3]),
+        ("variant != 2x and N > 100M", [2]),
+        ("N >= 1e8", [1, 2, 3]),
+        ("params < 1e8", [0]),
+        ("seed == 2", [1]),
+        ("Variant=base & loss <= 3.0", [2]),
+    ],
+)
+def test_rows_by_a_condition(condition, rows):
+    table = runs.read(
+        {
+            "variant": ["base", "2x", "base", "2x"],
+            "params": [7e7, 1e8, 2e8, 4e8],
+            "seed": [1, 2, 3, 4],
+            "loss": [3.2, 3.1, 3.0, 2.9],
+        }
+    )
+    assert table.where(condition)["loss"].tolist() == table["loss"][rows].tolist()
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("variant == bse", "has 'bse' in column 'variant'; did you mean 'base'"),
+        ("wariant == 2x", "did you mean 'variant'"),
+        ("N > many", "'many' is not a number, and column 'N' holds numbers"),
+        ("variant > 2x", "holds text, which has no order"),
+        ("N > 1e12", "no row of table has N > 1e12"),
+        ("variant", "is no condition; expected one such as"),
+        ("N >", "is no condition"),
+    ],
+)
+def test_conditions_that_cannot_hold(condition, message):
+    table = runs.read({"variant": ["base", "2x"], "N": [1e8, 2e8], "loss": [3.0, 2.9]})
+    with pytest.raises(JscaleError, match=message):
+        table.where(condition)
+
+
+def test_excluded_rows_come_back_but_for_those_without_a_loss():
+    table = runs.read(
+        {"N": [1e8, 2e8, 3e8], "loss": [3.0, 2.9, None], "state": ["running", "ok", "ok"]}
+    )
+    assert table.kept.tolist() == [False, True, False]
+    assert table.including_excluded().kept.tolist() == [True, True, False]

@@ -4,14 +4,14 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from jscale._core.errors import JscaleError
 from jscale._core.files import read_settings
 from jscale._core.text import did_you_mean, enumerated, quoted_path, shown
-from jscale.cli.support import flags, parsing
+from jscale.cli.support import flags, parsing, tables
 from jscale.cli.support.session import shows_progress
 
 if TYPE_CHECKING:
@@ -36,17 +36,14 @@ def table_of(source: str, include_excluded: bool = False) -> "Runs":
     path = Path(source)
     if source in names:
         table = runs.dataset(source)
-    elif not path.suffix and not _exists(path):
+    elif source != tables.STDIN and not path.suffix and not _exists(path):
         hint = did_you_mean(source, names, f" (data sets: {enumerated(names)})")
         raise JscaleError(f"no data set and no file named {shown(source)}{hint}")
     else:
-        table = runs.read(path)
-
-    if include_excluded and "exclude" in table:
-        columns = {name: values for name, values in table.columns.items() if name != "exclude"}
-        notes = tuple(note for note in table.notes if note.code != "rows-excluded")
-        table = replace(table, columns=columns, notes=notes)
-    return table
+        table = tables.read(path)
+    if include_excluded:
+        table = table.including_excluded()
+    return tables.rows_of(table)
 
 
 def _exists(path: Path) -> bool:

@@ -15,6 +15,9 @@ from jscale.runs.tables import overflows
 
 _MAX_ARRAY_BYTES = 2**26
 """Bytes of a JSON array: parsed at once, it takes up to thirty times its size in memory."""
+_LOG = "log_history"
+"""Key of the log in ``trainer_state.json``."""
+_LEAST_EVALUATIONS = 2
 _EXAMPLE = '{"N": 7e7, ...}'
 
 
@@ -30,13 +33,34 @@ def from_records(
         lines: of the file on which each starts.
         notes: about the source.
     """
+    notes = list(notes)
+    if evaluations := _evaluations(records):
+        kept = [record for _, record in evaluations]
+        message = (
+            f"the log has {len(kept)} evaluations (eval_loss) among {len(records)} entries: "
+            "the others are left out"
+        )
+        notes.append(Note("evaluations", "info", message, {"count": len(kept)}))
+        lines = None if lines is None else [lines[at] for at, _ in evaluations]
+        records = kept
     keys = dict.fromkeys(key for record in records for key in record)
     check_size(len(records), len(keys))
     names, unnamed = column_names([str(key) for key in keys])
     columns: dict[str, Cells] = {
         name: [record.get(key) for record in records] for name, key in zip(names, keys, strict=True)
     }
-    return RawTable(columns, len(records), lines, unnamed, list(notes))
+    return RawTable(columns, len(records), lines, unnamed, notes)
+
+
+def _evaluations(records: Sequence[Mapping]) -> list[tuple[int, Mapping]]:
+    """The evaluations in the log of a trainer, whose other entries have losses of training.
+
+    Empty where the records are no such log: none has both, and both kinds are there.
+    """
+    found = [(at, record) for at, record in enumerate(records) if "eval_loss" in record]
+    training = any("loss" in record and "eval_loss" not in record for record in records)
+    mixed = any("loss" in record for _, record in found)
+    return found if len(found) >= _LEAST_EVALUATIONS and training and not mixed else []
 
 
 def from_list(source: Sequence[Any]) -> RawTable:
@@ -99,6 +123,9 @@ def read_json(path: Path) -> RawTable:
         hint = "; a file with one object a line is named .jsonl" if "Extra" in error.msg else ""
         raise JscaleError(f"line {error.lineno}: not JSON: {error.msg}{hint}") from None
 
+    if isinstance(rows, dict) and isinstance(rows.get(_LOG), list):
+        rows = rows[_LOG]
+        notes.append(Note("training-log", "info", f"read from {_LOG!r} of a trainer's state"))
     if not isinstance(rows, list):
         raise JscaleError(f"{_kind(rows)} where an array such as [{_EXAMPLE}] was expected")
     if not rows:

@@ -1,19 +1,25 @@
 """Every source that :func:`jscale.runs.read` accepts, as an unvalidated table."""
 
 import os
+import sys
+import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from jscale._core.errors import JscaleError
 from jscale._core.files import check_regular
-from jscale._core.text import inline, quote
+from jscale._core.text import inline, quote, quoted_names
 from jscale.runs.reading._delimited import read_delimited
 from jscale.runs.reading._frames import from_frame, from_mapping, read_excel, read_parquet
 from jscale.runs.reading._raw import RawTable
 from jscale.runs.reading._records import from_list, read_json, read_json_lines
-from jscale.runs.reading._text_files import GZIP
+from jscale.runs.reading._text_files import GZIP, MAX_BYTES
 
+STDIN = "-"
+"""A path that stands for the standard input."""
 Reader = Callable[[Path, Collection[str]], RawTable]
 """From a path, and the headers that the caller gave a meaning."""
 _TEXT_READERS: dict[str, Reader] = {
@@ -30,6 +36,7 @@ _READERS: dict[str, Reader] = {
     **_TEXT_READERS,
     **{f"{suffix}{GZIP}": reader for suffix, reader in _TEXT_READERS.items()},
     ".xlsx": read_excel,
+    ".zip": lambda path, named: _from_zip(path, named),
     ".parquet": lambda path, _: read_parquet(path),
     ".pq": lambda path, _: read_parquet(path),
 }
@@ -50,6 +57,8 @@ def load(source: Any, name: str | None, named: Collection[str] = ()) -> tuple[Ra
         JscaleError: the source cannot be read as a table.
     """
     if isinstance(source, str | os.PathLike):
+        if str(source) == STDIN:
+            return from_stdin(named), inline(name or "stdin"), "stdin"
         path = Path(source)
         origin = inline(str(path))
         try:
@@ -115,6 +124,59 @@ def _reader(path: Path) -> Reader:
             f"text files may be compressed ({GZIP})"
         )
     return _READERS[suffix]
+
+
+def from_stdin(named: Collection[str]) -> RawTable:
+    """The table that the standard input holds: JSON, JSON lines or separated values.
+
+    Raises:
+        JscaleError: there is none, or it is not a table.
+    """
+    try:
+        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    except (OSError, AttributeError) as error:
+        raise JscaleError(f"stdin: cannot be read: {error}") from None
+    start = content.lstrip()[:1]
+    first_line = content.strip().partition(b"\n")[0].rstrip()
+    suffix = ".json" if start == b"[" else ".csv"
+    if start == b"{":
+        suffix = ".jsonl" if first_line.endswith(b"}") else ".json"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"stdin{suffix}"
+        path.write_bytes(content)
+        try:
+            return _from_file(path, named)
+        except JscaleError as error:
+            raise JscaleError(f"stdin: {error}") from None
+
+
+def _from_zip(path: Path, named: Collection[str]) -> RawTable:
+    """The table in the only file of a zip archive.
+
+    Raises:
+        JscaleError: it is damaged, too large, or holds another number of files.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = [part for part in archive.infolist() if not part.is_dir()]
+            files = [part for part in files if not part.filename.startswith("__MACOSX")]
+            if len(files) != 1:
+                names = quoted_names([part.filename for part in files], 6)
+                raise JscaleError(f"the archive holds {len(files)} files ({names}); expected one")
+            if files[0].file_size > MAX_BYTES:
+                raise JscaleError(f"too large a file: {files[0].file_size:,} bytes")
+            with archive.open(files[0]) as file:
+                content = file.read(MAX_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        raise JscaleError(f"not a zip archive that can be read: {inline(str(error))}") from None
+    if len(content) > MAX_BYTES:
+        raise JscaleError(f"too large a file: more than {MAX_BYTES:,} bytes")
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder) / Path(files[0].filename).name
+        if inner.suffix.lower() == ".zip":
+            raise JscaleError("the archive holds another archive; expected a table")
+        inner.write_bytes(content)
+        return _reader(inner)(inner, named)
 
 
 def _from_memory(source: Any, kind: str) -> RawTable:
