@@ -13,13 +13,8 @@ from jscale._core.notes import Note
 from jscale._core.text import enumerated, human, plural, shown
 from jscale.laws import LawFunction
 from jscale.plan.gridsearch._axes import Axis, read_axes
-from jscale.plan.gridsearch._program import (
-    NAN,
-    Compiled,
-    Design,
-    DType,
-    numbers_at_a_point,
-)
+from jscale.plan.gridsearch._design import Design, DType, numbers_at_a_point
+from jscale.plan.gridsearch._program import NAN, Compiled
 from jscale.plan.gridsearch._quantities import Quantity, read_constraints, read_objective
 from jscale.plan.gridsearch._result import GridResult, View
 from jscale.plan.gridsearch._run import Work, run, seconds_per_tile

@@ -121,8 +121,8 @@ def test_float32_and_the_callers_settings():
 
 def test_memory_follows_the_function():
     """A function with large intermediate results gets small tiles."""
+    from jscale.plan.gridsearch._design import Design
     from jscale.plan.gridsearch._grid import _divided, numbers_at_a_point
-    from jscale.plan.gridsearch._program import Design
     from jscale.plan.gridsearch._quantities import read_objective
     from jscale.plan.reductions import divide
 
