@@ -139,7 +139,7 @@ def test_options_say_how_a_table_is_read(answer, jscale, tmp_path: Path):
         ((*loss, "--loss", "x"), "--loss: --column names the loss already"),
     ):
         refused = jscale("data", source, *words)
-        assert refused.returncode == 2
+        assert refused.exit_code == 2
         assert message in refused.stderr
     kept = tmp_path / "kept.csv"
     jscale("data", source, *loss, "--out", kept)

@@ -535,3 +535,32 @@ def test_excluded_rows_come_back_but_for_those_without_a_loss():
     )
     assert table.kept.tolist() == [False, True, False]
     assert table.including_excluded().kept.tolist() == [True, True, False]
+
+
+# --- wide tables ---
+
+CHART = (
+    "Step,small - val/loss,small - val/loss__MIN,mid - val/loss,mid - val/loss__MIN\n"
+    "1000,4.2,4.2,4.0,4.0\n2000,3.9,3.9,,\n"
+)
+MATRIX = "dim,1e+18,3e+18\nd512,1.074,1.0375\nd640,,1.0202\n"
+
+
+def test_a_chart_of_a_tracker_is_named_and_turned_into_rows(tmp_path):
+    path = write(tmp_path, "chart.csv", CHART)
+    assert "this is a wide chart with one column a run" in failure(path)
+    table = runs.read(path, long=True)
+    assert table["run_id"].tolist() == ["small", "mid", "small"]
+    assert table["Step"].tolist() == [1000, 1000, 2000]
+    assert table["loss"].tolist() == [4.2, 4.0, 3.9]
+
+
+def test_a_matrix_of_sizes_and_budgets_is_named_and_turned_into_rows(tmp_path):
+    path = write(tmp_path, "matrix.csv", MATRIX)
+    assert "this is a matrix with one column a budget ('1e+18' …)" in failure(path)
+    table = runs.read(path, long=True)
+    assert table["C"].tolist() == [1e18, 3e18, 3e18]
+    assert table["dim"].tolist() == ["d512", "d512", "d640"]
+    assert table["loss"].tolist() == [1.074, 1.0375, 1.0202]
+    with pytest.raises(JscaleError, match="long: expected a chart"):
+        runs.read({"N": [1e8], "loss": [3.0]}, long=True)

@@ -51,12 +51,17 @@ _BYTES_PER_TOKEN = Annotated[
         metavar="NUMBER",
     ),
 ]
+_LONG = Annotated[
+    bool,
+    typer.Option("--long", help="Turn a wide chart or a matrix of size by budget into rows."),
+]
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "column": (_COLUMN, None),
     "loss": (_LOSS, None),
     "where": (_WHERE, None),
     "strict": (_STRICT, False),
     "bytes_per_token": (_BYTES_PER_TOKEN, None),
+    "long": (_LONG, False),
 }
 
 
@@ -69,12 +74,14 @@ class Request:
         where: conditions on the rows.
         strict: whether runs that failed or go on are an error.
         bytes_per_token: converts losses per byte; None leaves them.
+        long: whether a wide table is turned into rows.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
     where: tuple[str, ...] = ()
     strict: bool = False
     bytes_per_token: float | None = None
+    long: bool = False
 
 
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
@@ -119,6 +126,8 @@ def _requested(
     where: list[str] | None = None,
     strict: bool = False,
     bytes_per_token: float | None = None,
+    *,
+    long: bool = False,
 ) -> Request:
     """What the options say.
 
@@ -135,7 +144,7 @@ def _requested(
         if "loss" in columns:
             raise JscaleError("--loss: --column names the loss already; leave one of them out")
         columns["loss"] = loss
-    return Request(columns, tuple(where or ()), strict, bytes_per_token)
+    return Request(columns, tuple(where or ()), strict, bytes_per_token, long)
 
 
 def read(path: Path) -> "Runs":
@@ -148,6 +157,7 @@ def read(path: Path) -> "Runs":
         columns=request.columns,
         strict=request.strict,
         bytes_per_token=request.bytes_per_token,
+        long=request.long,
     )
 
 

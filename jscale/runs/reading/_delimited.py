@@ -19,13 +19,16 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import inline, plural, quote, quoted_names, row_numbers
-from jscale.runs.reading._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.reading._text_files import detect_encoding, short_lines, text_lines
 from jscale.runs.tables import (
     EMPTY,
     KNOWN,
     LINES_OF_TITLES,
+    Cells,
     Kind,
+    RawTable,
+    check_size,
+    column_names,
     header_row,
     is_comment_row,
     is_footer,

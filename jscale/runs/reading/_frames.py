@@ -13,9 +13,17 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import inline, plural, quote, quoted_names
-from jscale.runs.reading._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.reading._text_files import MAX_BYTES
-from jscale.runs.tables import LINES_OF_TITLES, header_row, is_empty, label
+from jscale.runs.tables import (
+    LINES_OF_TITLES,
+    Cells,
+    RawTable,
+    check_size,
+    column_names,
+    header_row,
+    is_empty,
+    label,
+)
 
 _MAX_WORKBOOK_BYTES = 2**27
 """Bytes of a workbook after unpacking: openpyxl reads some 5 MB of XML a second."""

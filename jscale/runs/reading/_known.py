@@ -8,7 +8,6 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.text import quote
 from jscale.runs.reading._quantities import bits_by_name, losses_in_unit, numbers
-from jscale.runs.reading._raw import Cells, RawTable
 from jscale.runs.reading._rows import exclude_unfinished
 from jscale.runs.reading._validate import (
     LARGEST,
@@ -25,9 +24,11 @@ from jscale.runs.tables import (
     COLUMNS,
     KNOWN,
     BadCell,
+    Cells,
     Column,
     Kind,
     Match,
+    RawTable,
     TooLarge,
     bits_of,
     flag,

@@ -7,7 +7,6 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import general, human, quote, row_numbers
-from jscale.runs.reading._raw import Cells
 from jscale.runs.reading._validate import PLACEHOLDER, CheckedTable, Problems
 from jscale.runs.tables import (
     NATS_PER_TOKEN,
@@ -16,6 +15,7 @@ from jscale.runs.tables import (
     TIED_BITS,
     TRAINING_BITS,
     BadCell,
+    Cells,
     Column,
     Format,
     Kind,

@@ -11,10 +11,9 @@ from jscale.runs._table import Runs
 from jscale.runs.findings import TableView, table_notes
 from jscale.runs.reading._fill import fill_bits, fill_resources
 from jscale.runs.reading._known import check
-from jscale.runs.reading._raw import RawTable
 from jscale.runs.reading._rows import drop_footers
 from jscale.runs.reading._sources import load
-from jscale.runs.tables import COLUMNS, TIED_BITS, TRAINING_BITS
+from jscale.runs.tables import COLUMNS, TIED_BITS, TRAINING_BITS, RawTable, to_long, wide_hint
 
 
 def read(
@@ -25,6 +24,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     bytes_per_token: float | None = None,
     strict: bool = False,
+    long: bool = False,
 ) -> Runs:
     """A validated table of training runs.
 
@@ -59,6 +59,8 @@ def read(
             per token. By default they stay as they are, and ``loss_unit`` says what they are.
         strict: whether runs that failed, go on or have no loss are an error. By default they are
             excluded with the reason and a warning.
+        long: turn a wide table into rows: a tracker's chart with one column a run, or a matrix of
+            losses with one column a budget.
 
     Returns:
         The table, float64 throughout.
@@ -82,6 +84,8 @@ def read(
         return source
     raw, name, origin = load(source, name, tuple((columns or {}).values()))
     try:
+        hint = "" if long else wide_hint(raw)
+        raw = to_long(raw) if long else raw
         return build(
             raw,
             name,
@@ -92,12 +96,12 @@ def read(
             strict=strict,
         )
     except JscaleError as error:
-        raise _named(error, name) from None
+        raise _named(error, name, hint if "no column for 'loss'" in str(error) else "") from None
 
 
-def _named(error: JscaleError, name: str) -> JscaleError:
-    """The error with the name of the table, unless it is about an argument."""
-    return error if error.argument else JscaleError(f"{name}: {error}")
+def _named(error: JscaleError, name: str, hint: str) -> JscaleError:
+    """The error with the name of the table and a hint, unless it is about an argument."""
+    return error if error.argument else JscaleError(f"{name}: {error}{hint}")
 
 
 def build(

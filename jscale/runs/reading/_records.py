@@ -9,9 +9,8 @@ from typing import Any
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import quote
-from jscale.runs.reading._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.reading._text_files import detect_encoding, text_lines
-from jscale.runs.tables import overflows
+from jscale.runs.tables import Cells, RawTable, check_size, column_names, overflows
 
 _MAX_ARRAY_BYTES = 2**26
 """Bytes of a JSON array: parsed at once, it takes up to thirty times its size in memory."""

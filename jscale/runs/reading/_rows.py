@@ -6,9 +6,8 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale._core.text import plural, row_numbers
-from jscale.runs.reading._raw import RawTable
 from jscale.runs.reading._validate import NUMBERS, CheckedTable
-from jscale.runs.tables import KNOWN, fold, is_footer, meaning
+from jscale.runs.tables import KNOWN, RawTable, fold, is_footer, meaning
 
 _STATES = ("state", "status", "runstate", "runstatus", "jobstate", "jobstatus")
 """Folded names of columns with the state of a run."""

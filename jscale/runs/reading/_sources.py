@@ -14,9 +14,9 @@ from jscale._core.files import check_regular
 from jscale._core.text import inline, quote, quoted_names
 from jscale.runs.reading._delimited import read_delimited
 from jscale.runs.reading._frames import from_frame, from_mapping, read_excel, read_parquet
-from jscale.runs.reading._raw import RawTable
 from jscale.runs.reading._records import from_list, read_json, read_json_lines
 from jscale.runs.reading._text_files import GZIP, MAX_BYTES
+from jscale.runs.tables import RawTable
 
 STDIN = "-"
 """A path that stands for the standard input."""

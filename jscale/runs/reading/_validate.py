@@ -8,7 +8,6 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote, quoted_names
-from jscale.runs.reading._raw import RawTable
 from jscale.runs.tables import (
     BIT_COLUMNS,
     KNOWN,
@@ -20,6 +19,7 @@ from jscale.runs.tables import (
     Format,
     Kind,
     Match,
+    RawTable,
     accepted,
     fold,
     like_losses,

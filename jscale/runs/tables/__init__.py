@@ -41,7 +41,9 @@ from jscale.runs.tables._layout import (
 )
 from jscale.runs.tables._measures import NATS_PER_TOKEN, PERPLEXITY, in_unit, like_losses
 from jscale.runs.tables._outcomes import OUTCOMES, outcome_names
+from jscale.runs.tables._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.tables._units import Unit, scaled
+from jscale.runs.tables._wide import to_long, wide_hint
 
 __all__ = [
     "BIT_COLUMNS",
@@ -57,14 +59,18 @@ __all__ = [
     "TIED_BITS",
     "TRAINING_BITS",
     "BadCell",
+    "Cells",
     "Column",
     "Format",
     "Kind",
     "Match",
+    "RawTable",
     "TooLarge",
     "Unit",
     "accepted",
     "bits_of",
+    "check_size",
+    "column_names",
     "flag",
     "fold",
     "header_row",
@@ -85,7 +91,9 @@ __all__ = [
     "overflows",
     "scaled",
     "separator_line",
+    "to_long",
     "undecorated",
+    "wide_hint",
     "with_decimal_points",
     "with_error",
 ]

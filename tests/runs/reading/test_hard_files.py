@@ -109,7 +109,7 @@ def test_a_small_parquet_file_of_many_rows(tmp_path):
 
 
 def test_a_parquet_file_of_many_values_or_columns(tmp_path, monkeypatch):
-    monkeypatch.setattr("jscale.runs.reading._raw.MAX_CELLS", 1000)
+    monkeypatch.setattr("jscale.runs.tables._raw.MAX_CELLS", 1000)
     one = pa.table({"N": [1e8], "loss": [3.0], "x": [[0.0] * 2000]})
     pq.write_table(one, tmp_path / "a.parquet")
     assert "2,002 cells; at most 1,000" in failure(tmp_path / "a.parquet")
@@ -164,7 +164,7 @@ def test_json_arrays_have_a_limit_of_their_own(tmp_path):
 
 
 def test_too_many_rows_of_text(tmp_path, monkeypatch):
-    monkeypatch.setattr("jscale.runs.reading._raw.MAX_ROWS", 1000)
+    monkeypatch.setattr("jscale.runs.tables._raw.MAX_ROWS", 1000)
     write(tmp_path, "runs.csv", "N,loss\n" + "1e8,3\n" * 2000)
     assert "rows; at most 1,000 are read" in failure(tmp_path / "runs.csv")
     write(tmp_path, "runs.jsonl", '{"N": 1e8, "loss": 3}\n' * 2000)

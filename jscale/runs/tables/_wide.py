@@ -1,0 +1,112 @@
+"""Wide tables, with several runs in a row: charts of a tracker, matrices of size by budget."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
+from jscale._core.text import plural, quote
+from jscale.runs.tables._cells import BadCell, is_empty, number
+from jscale.runs.tables._columns import Kind
+from jscale.runs.tables._headers import meaning
+from jscale.runs.tables._measures import like_losses
+from jscale.runs.tables._raw import Cells, RawTable
+
+_SERIES = re.compile(r"(.+) - ([^-]*\S)")
+_BANDS = ("__MIN", "__MAX")
+_LEAST_COLUMNS = 2
+_LEAST_BUDGET = 1e15
+"""FLOP; smaller numbers may be tokens or parameters."""
+
+
+class _Wide(NamedTuple):
+    """A wide table.
+
+    Attributes:
+        kind: what it is, for messages.
+        cells: header → run or budget whose losses it holds.
+        kept: headers of the columns that describe the row.
+        column: name of the new column of ``cells``' values.
+    """
+
+    kind: str
+    cells: dict[str, str]
+    kept: list[str]
+    column: str
+
+
+def wide_hint(raw: RawTable) -> str:
+    """The end of a message about a missing loss, where the table is a wide one; else empty."""
+    wide = _recognised(raw)
+    if wide is None:
+        return ""
+    return f"; this is {wide.kind}: turn it into rows with long=True in Python or --long"
+
+
+def to_long(raw: RawTable) -> RawTable:
+    """A wide table with one row a run and step, or a size and budget; empty cells are left out.
+
+    Raises:
+        JscaleError: the table is no wide one that jscale knows.
+    """
+    wide = _recognised(raw)
+    if wide is None:
+        raise JscaleError(
+            ": expected a chart with columns 'RUN - METRIC', or a matrix whose column names are "
+            "budgets in FLOP; the table is neither",
+            argument="long",
+        )
+    places = [
+        (row, header)
+        for row in range(raw.rows)
+        for header in wide.cells
+        if not is_empty(raw.columns[header][row])
+    ]
+    if not places:
+        raise JscaleError(f"{wide.kind} without a value")
+    columns: dict[str, Cells] = {
+        header: [raw.columns[header][row] for row, _ in places] for header in wide.kept
+    }
+    columns[wide.column] = [wide.cells[header] for _, header in places]
+    columns["loss"] = [raw.columns[header][row] for row, header in places]
+    message = f"{wide.kind} was turned into {plural(len(places), 'row')}"
+    note = Note("turned-long", "info", message, {"rows": len(places)})
+    lines = None if raw.lines is None else [raw.lines[row] for row, _ in places]
+    return RawTable(columns, len(places), lines, notes=[*raw.notes, note])
+
+
+def _recognised(raw: RawTable) -> _Wide | None:
+    """What kind of wide table it is; None for any other."""
+    return _chart(list(raw.columns)) or _matrix(list(raw.columns))
+
+
+def _chart(headers: list[str]) -> _Wide | None:
+    """A chart of a tracker: a column of steps, and one a run, called ``RUN - METRIC``."""
+    series = {header: found for header in headers if (found := _SERIES.fullmatch(header))}
+    lines = {header: found[1] for header, found in series.items() if not header.endswith(_BANDS)}
+    metrics = {series[header][2] for header in lines}
+    if not lines or len(metrics) != 1 or not like_losses(list(metrics)):
+        return None
+    kept = [header for header in headers if header not in series]
+    kind = f"a wide chart with one column a run ({quote(next(iter(lines)))} …)"
+    return _Wide(kind, lines, kept, "run_id")
+
+
+def _matrix(headers: list[str]) -> _Wide | None:
+    """A matrix of losses: sizes down, budgets across."""
+    budgets = {}
+    for header in headers:
+        try:
+            budgets[header] = number(header, Kind.COMPUTE)
+        except BadCell:
+            continue
+    kept = [header for header in headers if header not in budgets]
+    values = np.array(list(budgets.values()))
+    if len(budgets) < _LEAST_COLUMNS or not kept or meaning(kept[0]) == "loss":
+        return None
+    if not (np.isfinite(values) & (values >= _LEAST_BUDGET)).all():
+        return None
+    kind = f"a matrix with one column a budget ({quote(headers[len(kept)])} …)"
+    return _Wide(kind, {header: header for header in budgets}, kept, "C")
