@@ -6,6 +6,7 @@ multiple importance sampling; Owen and Zhou 2000, deterministic mixture weights)
 weights are Pareto-smoothed (Vehtari et al. 2024).
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,14 +34,21 @@ _LEAST = 4 * ESS_WARNING
 """Effective points, at least."""
 _MAX_POINTS = 60_000
 """Points of all rounds, or six for each draw that is returned where that is more."""
-_HOPELESS = (16_000, 100.0)
-"""Points after which sampling ends where fewer count: a ridge in too many dimensions."""
+_GOOD = 0.75
+"""Share of the points of a round that count from which its proposal needs no adaptation."""
+_MARGIN = 1.05
+"""Of the points that such a proposal is expected to need."""
 _COMPONENTS = 16
 _POINTS_PER_COMPONENT = 10
 """Effective points for each dimension and component of a mixture."""
 _TEMPERED = (5.0, 0.02)
 """Effective points for each dimension, and share of all points, from which a proposal is adapted:
 weights that concentrate on fewer are raised to a power below 1."""
+_SETTLED = 0.05
+"""Standard deviations by which a round may change means and standard deviations to be the last:
+rounds that move along a ridge find new parts of it each time."""
+_SURE_PARETO_K = 0.5
+"""Shape of the tail of the weights up to which they have a variance: no more rounds are needed."""
 MAX_PARETO_K = 0.7
 """Beyond it, weights have no useful mean (Vehtari et al. 2024)."""
 
@@ -104,41 +112,102 @@ def weighted_sample(
         advanced: called after each round with the share of the effective points that are there.
     """
     rng, size = _generator(key), len(mode.free)
-    wanted = max(_WANTED * draws, _LEAST)
-    most = max(_MAX_POINTS, 6 * draws)
+    wanted, most = max(_WANTED * draws, _LEAST), max(_MAX_POINTS, 6 * draws)
     proposal, count = about(mode.free, mode.axes), _FIRST_ROUND
-    rounds: list[tuple[Proposal, int]] = []
-    free, log_target, log_mixture = np.zeros((0, size)), np.zeros(0), np.zeros(0)
-    while True:
-        # 1. New points; all points are weighed by the sum of all proposals.
+    sample = _Rounds(np.zeros((0, size)), np.zeros(0), np.zeros(0), {})
+    moments = (np.zeros(size), np.zeros(size))
+    for i in itertools.count():
         new = proposal.draw(count, rng)
         values = checkpoint.unit(
-            f"round {len(rounds)}", lambda new=new: {"values": log_densities(problem, new)}
+            f"round {i}", lambda new=new: {"values": log_densities(problem, new)}
         )
-        log_target = np.concatenate([log_target, values["values"]])
-        of_old = np.log(count) + proposal.log_density(free)
-        rounds.append((proposal, count))
-        of_new = [np.log(n) + each.log_density(new) for each, n in rounds]
-        log_mixture = np.concatenate(
-            [np.logaddexp(log_mixture, of_old), np.logaddexp.reduce(of_new)]
-        )
-        free = np.concatenate([free, new])
-        log_weights = log_target - log_mixture
-
-        # 2. Enough, or no use?
-        effective = _effective(log_weights)
+        sample, share = sample.extended(proposal, new, values["values"])
+        effective = _effective(sample.log_weights)
         advanced(min(1.0, effective / wanted))
-        points, useful = _HOPELESS
-        if effective >= wanted or len(free) >= most or (len(free) >= points and effective < useful):
+        before, moments = moments, sample.moments()
+        if len(sample.free) >= most or (
+            effective >= wanted
+            and _has_settled(before, moments)
+            and smoothed(sample.log_weights)[1] <= _SURE_PARETO_K
+        ):
             break
 
-        # 3. The next proposal.
-        weights = _tempered(log_weights, max(_TEMPERED[0] * size, _TEMPERED[1] * len(free)))
-        enough = 1 / float(np.sum(weights**2)) / (_POINTS_PER_COMPONENT * size)
-        proposal = fitted(free, weights, int(np.clip(enough, 1, _COMPONENTS)), rng)
-        count = int(np.clip(len(free) // 2, _FIRST_ROUND, _MAX_ROUND))
-    weights, pareto_k = smoothed(log_weights)
-    return Weighted(free, weights, pareto_k, 1 / float(np.sum(weights**2)))
+        if share >= _GOOD and effective < wanted:
+            missing = _MARGIN * (wanted - effective) / share
+            count = int(np.clip(missing, _FIRST_ROUND, most))
+        else:
+            proposal = _adapted(sample, rng)
+            count = int(np.clip(len(sample.free) // 2, _FIRST_ROUND, _MAX_ROUND))
+
+    weights, pareto_k = smoothed(sample.log_weights)
+    # Smoothing limits the largest weights, which may be the sign of a region without proposals.
+    counted = min(effective, 1 / float(np.sum(weights**2)))
+    return Weighted(sample.free, weights, pareto_k, counted)
+
+
+class _Rounds(NamedTuple):
+    """The points of all rounds.
+
+    Attributes:
+        free: (points, size).
+        log_target: (points,) log densities of the posterior.
+        log_mixture: (points,) log of the sum of the proposals' densities times their points.
+        used: proposal → its points.
+    """
+
+    free: np.ndarray
+    log_target: np.ndarray
+    log_mixture: np.ndarray
+    used: dict[Proposal, int]
+
+    @property
+    def log_weights(self) -> np.ndarray:
+        """(points,)."""
+        return self.log_target - self.log_mixture
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (size,) under the weights."""
+        log_weights = self.log_weights
+        weights = np.exp(log_weights - logsumexp(log_weights))
+        mean = weights @ self.free
+        return mean, np.sqrt(weights @ (self.free - mean) ** 2)
+
+    def extended(
+        self, proposal: Proposal, new: np.ndarray, log_target: np.ndarray
+    ) -> tuple["_Rounds", float]:
+        """With new points of a proposal, and the share of these that count by themselves."""
+        own, count = proposal.log_density(new), len(new)
+        used = {**self.used, proposal: self.used.get(proposal, 0) + count}
+        of_old = np.log(count) + proposal.log_density(self.free)
+        of_new = [
+            np.log(n) + (own if each is proposal else each.log_density(new))
+            for each, n in used.items()
+        ]
+        log_mixture = [np.logaddexp(self.log_mixture, of_old), np.logaddexp.reduce(of_new)]
+        rounds = _Rounds(
+            free=np.concatenate([self.free, new]),
+            log_target=np.concatenate([self.log_target, log_target]),
+            log_mixture=np.concatenate(log_mixture),
+            used=used,
+        )
+        return rounds, _effective(log_target - own) / count
+
+
+def _has_settled(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]
+) -> bool:
+    """Whether a round has changed no mean and no standard deviation by much."""
+    changes = np.abs(np.subtract(after, before)) / after[1]
+    return bool(np.all(changes < _SETTLED))
+
+
+def _adapted(sample: _Rounds, rng: np.random.Generator) -> Proposal:
+    """The proposal that is fitted to the points so far."""
+    points, size = sample.free.shape
+    least = max(_TEMPERED[0] * size, _TEMPERED[1] * points)
+    weights = _tempered(sample.log_weights, least)
+    enough = 1 / float(np.sum(weights**2)) / (_POINTS_PER_COMPONENT * size)
+    return fitted(sample.free, weights, int(np.clip(enough, 1, _COMPONENTS)), rng)
 
 
 def resampled(
@@ -191,7 +260,9 @@ def _generator(key: jax.Array) -> np.random.Generator:
 
 
 def _effective(log_weights: np.ndarray) -> float:
-    """Kish's effective number of points."""
+    """Kish's effective number of points; 0 where none has a density."""
+    if not np.isfinite(log_weights).any():
+        return 0.0
     return float(np.exp(2 * logsumexp(log_weights) - logsumexp(2 * log_weights)))
 
 

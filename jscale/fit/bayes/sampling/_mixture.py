@@ -1,9 +1,10 @@
 """Proposals of importance sampling: mixtures of Student-t distributions along bent ridges."""
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 NU = 5.0
 """Degrees of freedom of the components: wider tails than those of posteriors of few runs."""
@@ -18,6 +19,9 @@ _POINTS_PER_COMPONENT = 3
 """Effective points for each dimension, below which a component is dropped."""
 _INFLATION = 1.1
 """Of the covariance of components: a proposal must be wider than its target."""
+_WIDE_SHARE, _WIDE = 0.15, 2.0
+"""Share of a component that is so much wider along the widest directions: a proposal that covers a
+part of a ridge meets large weights there, and does not pass for one that covers the whole."""
 _SHRUNK_TO = 0.3
 """Share of the covariance of all points towards which that of a component with few is shrunk."""
 
@@ -144,7 +148,8 @@ class Mixture(NamedTuple):
         return log_parts, distances
 
 
-class Proposal(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Proposal:
     """A mixture in coordinates of its own.
 
     Attributes:
@@ -162,14 +167,19 @@ class Proposal(NamedTuple):
     def log_density(self, free: np.ndarray) -> np.ndarray:
         """Log density (points,) at free values (points, size)."""
         parts, _ = self.mixture.log_parts(self.coordinates.from_free(free))
-        return logsumexp(parts, axis=1) - self.coordinates.log_volume
+        return _log_sum(parts) - self.coordinates.log_volume
 
 
 def about(mean: np.ndarray, root: np.ndarray) -> Proposal:
-    """One component about a point (size,), with a root (size, size) of the covariance."""
+    """A component about a point, and a wider one.
+
+    Args:
+        mean: (size,) the point.
+        root: (size, size) of the covariance; the last columns are the widest directions.
+    """
     size = len(mean)
     one = Mixture(np.ones(1), np.zeros((1, size)), np.eye(size)[None])
-    return Proposal(Straight(mean, root), one)
+    return Proposal(Straight(mean, root[:, ::-1]), _widened(one))
 
 
 def fitted(
@@ -191,7 +201,18 @@ def fitted(
     else:
         effective = 1 / float(np.sum(weights**2))
     z = coordinates.from_free(free)
-    return Proposal(coordinates, _mixture(z, weights, components, effective, rng))
+    return Proposal(coordinates, _widened(_mixture(z, weights, components, effective, rng)))
+
+
+def _widened(mixture: Mixture) -> Mixture:
+    """With a component that is wide in the first coordinates, which have unit variance."""
+    size = mixture.means.shape[1]
+    widths = np.where(np.arange(size) < DRIVERS, _WIDE, 1.0)
+    return Mixture(
+        np.append((1 - _WIDE_SHARE) * mixture.shares, _WIDE_SHARE),
+        np.concatenate([mixture.means, np.zeros((1, size))]),
+        np.concatenate([mixture.roots, np.diag(widths)[None]]),
+    )
 
 
 def _mixture(
@@ -210,7 +231,7 @@ def _mixture(
     for _ in range(_EM_STEPS):
         # 1. Share of each component in each point, and the weight of points far from its centre.
         log_parts, distances = mixture.log_parts(z)
-        own = np.exp(log_parts - logsumexp(log_parts, axis=1)[:, None]) * weights[:, None]
+        own = np.exp(log_parts - _log_sum(log_parts)[:, None]) * weights[:, None]
         near = (NU + size) / (NU + distances)
         totals = own.sum(axis=0)
         kept = totals * effective > _POINTS_PER_COMPONENT * size
@@ -247,6 +268,14 @@ def systematic(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.
     """Systematic resampling: indices (count,), each as often as its weight within one."""
     positions = (rng.random() + np.arange(count)) / count
     return np.minimum(np.searchsorted(np.cumsum(weights), positions), len(weights) - 1)
+
+
+def _log_sum(log_parts: np.ndarray) -> np.ndarray:
+    """Log of the sum of densities (points, components) over the components."""
+    if log_parts.shape[1] == 1:
+        return log_parts[:, 0]
+    top = log_parts.max(axis=1)
+    return top + np.log(np.exp(log_parts - top[:, None]).sum(axis=1))
 
 
 def _bounded(z: np.ndarray) -> np.ndarray:
