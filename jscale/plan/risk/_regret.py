@@ -39,7 +39,8 @@ class Regret:
             least cost of its loss. Times the dollars per FLOP it is the regret in dollars.
         loss: expected loss.
         cost: of each plan.
-        lost: number of draws without an optimum, which have no regret and are left out of it.
+        lost: number of draws that are left out of every mean: those without an optimum, which have
+            no regret, and those whose optimal loss does not fall with the budget.
     """
 
     nats: jax.Array
@@ -165,18 +166,23 @@ def _regret(
         values, cost, index = plan
         loss = bound.loss({**inputs, **values}, params)
         level, first, second, has_optimum = (each[index] for each in optima)
-        count = jnp.maximum(jnp.sum(has_optimum.astype(loss.dtype)), 1.0)
+        # Where more budget gains nothing, no cost is the least one of a loss.
+        known = has_optimum & (first < 0) & jnp.isfinite(second)
+        count = jnp.maximum(jnp.sum(known.astype(loss.dtype)), 1.0)
 
         def mean(each: jax.Array) -> jax.Array:
-            return jnp.sum(jnp.where(has_optimum, each, 0.0)) / count
+            return jnp.sum(jnp.where(known, each, 0.0)) / count
 
-        # The optimal loss as a + b C**-g: g from its two derivatives by ln C, b C**-g from the
-        # first.
+        # The optimal loss as a + b C**-g: g, of either sign, from its two derivatives by ln C, and
+        # b C**-g from the first. Where the optimal loss is never so high, all is wasted.
         power = -second / first
-        above = jnp.maximum((loss - level) * power / -first, 0.0)
-        wasted = -jnp.expm1(-jnp.log1p(above) / power)
-        lost = jnp.sum(~has_optimum, dtype=jnp.int32)
-        return Regret(mean(loss - level), mean(cost * wasted), jnp.mean(loss), cost, lost)
+        above = jnp.maximum((loss - level) / -first, 0.0)
+        curved = jnp.maximum(above * power, -1.0)
+        straight = jnp.abs(curved) < jnp.finfo(loss.dtype).eps
+        bend = jnp.log1p(curved) / jnp.where(straight, 1.0, curved)
+        wasted = -jnp.expm1(-above * jnp.where(straight, 1.0, bend))
+        lost = jnp.sum(~known, dtype=jnp.int32)
+        return Regret(mean(loss - level), mean(cost * wasted), mean(loss), cost, lost)
 
     return jax.lax.map(one, plans, batch_size=_CHUNK)
 
