@@ -1,5 +1,7 @@
 """Plans over draws: regret, one plan for all draws, probabilities, bad input."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from jscale.laws import law
+from jscale.laws.roles import Count, Exponent, Irreducible, Loss, SizeCoefficient
 from tests.plan.cases import BESIROGLU, draws
 
 BUDGET, DRAWS = 1e24, 24
@@ -66,12 +70,60 @@ def test_probabilities(theta, losses, float64_mode):
     np.testing.assert_allclose(plan.beats(laws.chinchilla, theta, small, large), share)
     assert float(plan.beats(laws.chinchilla, theta, small, small)) == 0.5
 
-    target = float(np.quantile(losses, 0.8, axis=1).min())
+    target = float(np.quantile(losses, 0.8, axis=1, method="inverted_cdf").min())
     likely = plan.assured(laws.chinchilla, theta, target, 0.8, throw=True)
     np.testing.assert_allclose(likely.budget, BUDGET, rtol=1e-3)
     below_floor = plan.assured(laws.chinchilla, theta, 1.0, 0.8)
     assert int(below_floor.status) == Status.infeasible
     assert np.isnan(below_floor.N)
+
+
+def test_an_assured_plan_reaches_the_loss_in_enough_draws(theta, float64_mode):
+    """As does its derivative: the cheapest plan of the draw that decides."""
+    wanted = 0.9  # of 24 draws: 22
+    likely = plan.assured(laws.chinchilla, theta, 2.0, wanted)
+    reached = laws.chinchilla(likely.N, likely.D, **theta) <= 2.0 * (1 + 1e-12)
+    assert np.sum(reached) == 22
+
+    def budget(shift):
+        shifted = theta | {"alpha": theta["alpha"] + shift}
+        return jnp.log(plan.assured(laws.chinchilla, shifted, 2.0, wanted).budget)
+
+    difference = (budget(1e-5) - budget(-1e-5)) / 2e-5
+    assert abs(difference) > 1
+    np.testing.assert_allclose(jax.grad(budget)(0.0), difference, rtol=1e-5)
+
+
+@pytest.mark.parametrize("risk", ["cvar", "regret"])
+def test_robust_plans_have_derivatives(risk, theta, float64_mode):
+    """By finite differences, also where the least regret lies at a kink."""
+
+    def size(shift):
+        shifted = theta | {"alpha": theta["alpha"] + shift}
+        best = plan.robust(laws.chinchilla, shifted, BUDGET, risk=risk, level=0.75)
+        return jnp.log(best.N)
+
+    difference = (size(1e-6) - size(-1e-6)) / 2e-6
+    np.testing.assert_allclose(jax.grad(size)(0.0), difference, rtol=1e-4)
+
+
+@law(formula="E + log(A * N / D)**2 - alpha * log(N * D / 1e20)**2 / 2", source="test")
+def bent(N: Count, D: Count, *, E: Irreducible, A: SizeCoefficient, alpha: Exponent) -> Loss:
+    """The best loss is concave in the logarithm of the budget, and flat if alpha is 0."""
+    return E + jnp.log(A * N / D) ** 2 - alpha * jnp.log(N * D / 1e20) ** 2 / 2
+
+
+def test_regret_where_the_optimal_loss_is_concave_or_flat_in_the_budget(float64_mode):
+    """The first is an ordinary draw; a flat one is left out of all numbers."""
+    theta = {"E": 9.0, "A": 1.0, "alpha": np.array([0.01, 0.0])}
+    N, D = 1.1e11, 1e11
+    found = plan.regret(bent, theta, {"N": [N], "D": [D]})
+    assert int(found.lost[0]) == 1
+    above, log_size = np.log(1.1) ** 2, np.log(N * D / 1e20)
+    np.testing.assert_allclose(found.nats, above, rtol=1e-9)
+    np.testing.assert_allclose(found.loss, 9 + above - 0.005 * log_size**2, rtol=1e-9)
+    needed = np.exp(np.sqrt(log_size**2 - 200 * above) - log_size)
+    np.testing.assert_allclose(found.flops / found.cost, 1 - needed, rtol=1e-2)
 
 
 BAD = {

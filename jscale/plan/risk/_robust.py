@@ -1,6 +1,7 @@
 """One plan for all draws: the least expected loss, tail loss or tail regret."""
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
@@ -15,7 +16,7 @@ from jscale._core.checks import check_number
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
-from jscale._core.solve import argmin
+from jscale._core.solve import argmin, root
 from jscale._core.status import Status, is_optimum
 from jscale._core.text import shown
 from jscale.laws import LawFunction
@@ -33,8 +34,8 @@ from jscale.plan.risk._bands import count_draws
 
 Risk = Literal["mean", "cvar", "regret"]
 Arrays = Mapping[str, jax.Array]
-_HALVINGS = 60
-"""Of a bracket of budgets of 140 in the logarithm: to 1e-16."""
+_HALVINGS = 6
+"""Of the range of budgets, 126 in the logarithm, before Newton's method."""
 
 
 @jax.tree_util.register_dataclass
@@ -49,7 +50,8 @@ class RobustPlan:
         value: what it minimises, nats per token.
         loss: expected loss.
         budget: FLOP, or the unit of the cost.
-        lost: number of draws without an optimum of their own; they have no regret.
+        lost: number of draws that are left out: with ``risk="regret"`` those without an optimum of
+            their own, which have no regret; otherwise none.
         status: :class:`~jscale._core.status.Status` code; the numbers are NaN without an optimum.
     """
 
@@ -136,7 +138,8 @@ def assured(
 ) -> RobustPlan:
     """The cheapest plan that reaches a loss with a given probability over the draws.
 
-    The budget at which the least quantile of the loss, over all plans of that budget, is ``loss``.
+    The budget at which the least quantile of the loss, over all plans of that budget, is ``loss``:
+    of ``n`` draws at least ``ceil(probability n)`` reach it. Differentiable to any order.
 
     Args:
         law: a law of N and D, and of bits if P is free or given.
@@ -168,7 +171,9 @@ def assured(
     target = check_number("loss", loss, above=0.0)
     params = check_params(law, draws)
     count = count_draws(params)
-    numbers = check_inputs(law, fixed), cost_values, target, float(probability)
+    # The least share of the draws that is at least the probability, apart from rounding.
+    needed = math.ceil(round(probability * count, 9))
+    numbers = check_inputs(law, fixed), cost_values, target, float(needed - 1)
     params, *given = to_arrays(params, *numbers)
     plan = _assured(problem, count, params, tuple(given))
     if throw:
@@ -251,7 +256,7 @@ def _robust(
         return _worst_mean(excess, share * jnp.mean(known.astype(losses.dtype)))
 
     found = _search(problem, params, (inputs, cost_values), budget, reduce)
-    return _masked(found, budget, lost)
+    return _masked(found, budget, lost, known)
 
 
 @program("problem", "count")
@@ -261,40 +266,51 @@ def _assured(
     params: Arrays,
     given: tuple[Arrays, Sequence[jax.Array], jax.Array, jax.Array],
 ) -> RobustPlan:
-    inputs, cost_values, target, probability = given
+    inputs, cost_values, target, last = given
     params = {name: jnp.broadcast_to(value, (count,)) for name, value in params.items()}
 
     def reduce(losses: jax.Array) -> jax.Array:
-        position = probability * (count - 1)
-        ordered = jnp.sort(losses)
-        below = jnp.floor(position).astype(jnp.int32)
-        part = position - below.astype(losses.dtype)
-        low, high = ordered[below], ordered[jnp.minimum(below + 1, count - 1)]
-        return jnp.where(part > 0, low + part * (high - low), low)
+        return jnp.sort(losses)[last.astype(jnp.int32)]
 
-    def at(log_budget: jax.Array) -> _Found:
-        return _search(problem, params, (inputs, cost_values), jnp.exp(log_budget), reduce)
+    def at(budget: jax.Array) -> _Found:
+        return _search(problem, params, (inputs, cost_values), budget, reduce)
+
+    # Under ``jit``, so that the search is traced once for all its uses below.
+    excess = jax.jit(lambda budget: at(budget).value - target)
+
+    def excess_loss(log_budget: jax.Array, start: jax.Array) -> jax.Array:
+        over = excess(start * jnp.exp(log_budget))
+        return jnp.where(jnp.isnan(over), jnp.inf, over)
 
     def halve(_: int, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         middle = 0.5 * (ends[0] + ends[1])
-        reached = at(middle).value <= target
+        reached = lax.stop_gradient(excess_loss(middle, least)) <= 0
         return jnp.where(reached, ends[0], middle), jnp.where(reached, middle, ends[1])
 
-    ends = jnp.log(jnp.asarray(BUDGET_RANGE[target.dtype.name], target.dtype))
-    _, high = lax.fori_loop(0, _HALVINGS, halve, (ends[0], ends[1]))
-    found = at(high)
-    reached = (found.value <= target * (1 + 1e-4)) & (high < ends[1])
-    status = jnp.where(reached, found.status, int(Status.infeasible)).astype(jnp.int32)
-    return _masked(found._replace(status=status), jnp.exp(high), jnp.asarray(0, jnp.int32))
+    least, largest = jnp.asarray(BUDGET_RANGE[target.dtype.name], target.dtype)
+    width = jnp.log(largest) - jnp.log(least)
+    low, high = lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros_like(width), width))
+
+    # Relative to the start of the bracket, so that float32 resolves a small number.
+    start = least * jnp.exp(low)
+    log_budget, status = root(lambda y: excess_loss(y, start), jnp.zeros_like(low), high - low)
+    converged = status == int(Status.converged)
+    budget = start * jnp.exp(jnp.where(converged, log_budget, 0.0))
+    found = at(budget)
+    status = jnp.where(converged, found.status, int(Status.infeasible)).astype(jnp.int32)
+    return _masked(
+        found._replace(status=status), budget, jnp.asarray(0, jnp.int32), jnp.ones(count, bool)
+    )
 
 
-def _masked(found: _Found, budget: jax.Array, lost: jax.Array) -> RobustPlan:
-    """The plan, NaN where it has no optimum."""
+def _masked(found: _Found, budget: jax.Array, lost: jax.Array, known: jax.Array) -> RobustPlan:
+    """The plan, NaN where it has no optimum; its loss is the mean over the ``known`` draws."""
 
     def mask(number: jax.Array) -> jax.Array:
         return jnp.where(is_optimum(found.status), number, jnp.nan)
 
-    values, loss = found.values, jnp.mean(found.losses)
+    values, count = found.values, jnp.sum(known.astype(found.losses.dtype))
+    loss = jnp.sum(jnp.where(known, found.losses, 0.0)) / count
     return RobustPlan(
         N=mask(values["N"]),
         D=mask(values["D"]),
