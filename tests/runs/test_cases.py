@@ -362,6 +362,15 @@ def test_excluded_rows_may_be_incomplete():
     assert "unfinished-runs" not in codes(table)
 
 
+def test_a_row_at_zero_tokens_can_be_left_out():
+    columns = {"tokens": ["0", "3.08B", "6.17B"], "score": [0.578, 0.6214, 0.6444]}
+    message = failure(columns)
+    assert "row 1: 0 is out of range" in message
+    assert "a column 'exclude' with 1 in the row leaves it out" in message
+    table = runs.read({**columns, "exclude": [1, 0, 0]})
+    assert table["D"][table.kept].tolist() == [3.08e9, 6.17e9]
+
+
 def test_checkpoints_of_one_run_are_told():
     step = [1000, 2000, 3000, 4000, 5000]
     losses = [4.0, 3.6, 3.4, 3.3, 3.2]

@@ -11,6 +11,9 @@ from jscale.runs.tables import BIT_COLUMNS, OFF_BITS, OUTCOMES, fold
 _MAX_GROUPS = 8
 _STEPS = ("step", "steps", "iteration", "iterations", "epoch", "epochs", "iter")
 _LEAST_CHECKPOINTS = 4
+_MOST_ROWS = 100_000
+"""Of a table whose labels and checkpoints are looked at: sorting millions of texts takes long."""
+_MOST_SIZES = 1000
 _READ_BY_LAWS = frozenset(
     fold(name)
     for law in catalogue
@@ -36,7 +39,9 @@ def split_by_text(table: TableView) -> list[Note]:
     A label that follows from N, D and C, such as the width of each model, parts nothing.
     """
     inputs = [name for name in ("N", "D", "C") if name in table.columns]
-    notes = []
+    notes: list[Note] = []
+    if len(table.kept) > _MOST_ROWS:
+        return notes
     for name in table.extras:
         values = table.columns[name]
         if values.dtype.kind != "U" or "loss" not in table.columns:
@@ -71,18 +76,20 @@ def checkpoints(table: TableView) -> list[Note]:
     Without a name of the run they are recognised by their size: at one N (or without N) the
     tokens, steps or epochs grow from row to row, and the table has a column of steps or epochs.
     """
-    if "run_id" in table.columns or "loss" not in table.columns:
+    is_large = len(table.kept) > _MOST_ROWS
+    if is_large or "run_id" in table.columns or "loss" not in table.columns:
         return []
     growing = next((n for n in table.extras if fold(n) in map(fold, _STEPS)), None)
     if growing is None or table.columns[growing].dtype.kind != "f":
         return []
     sizes = table.columns.get("N", np.ones(len(table.kept)))
-    largest, runs = 0, 0
-    for size in np.unique(sizes[table.kept]):
+    levels = np.unique(sizes[table.kept])
+    runs = 0
+    for size in levels if len(levels) <= _MOST_SIZES else ():
         rows = np.flatnonzero(table.kept & (sizes == size))
         steps = table.columns[growing][rows]
         if len(rows) >= _LEAST_CHECKPOINTS and (np.diff(steps) > 0).all():
-            largest, runs = max(largest, len(rows)), runs + 1
+            runs += 1
     if not runs:
         return []
     whole = "one training run" if runs == 1 else f"{runs} training runs, one a size"
@@ -100,11 +107,13 @@ def better_quantised(table: TableView) -> list[Note]:
     if not bits or "loss" not in columns or "N" not in columns:
         return []
     low = np.min([columns[name] for name in bits], axis=0)
-    same = np.stack([columns[name] for name in ("N", "D") if name in columns])
-    better = np.zeros(len(table.kept), dtype=bool)
-    for row in np.flatnonzero(table.kept & (low < OFF_BITS)):
-        twin = table.kept & (low >= OFF_BITS) & (same == same[:, [row]]).all(axis=0)
-        better[row] = twin.any() and columns["loss"][row] < columns["loss"][twin].min()
+    models = np.stack([columns[name] for name in ("N", "D") if name in columns])
+    model = np.unique(models, axis=1, return_inverse=True)[1].reshape(-1)
+    best = np.full(model.max() + 1, -np.inf)
+    original = table.kept & (low >= OFF_BITS)
+    best[model[original]] = np.inf
+    np.minimum.at(best, model[original], columns["loss"][original])
+    better = table.kept & (low < OFF_BITS) & (columns["loss"] < best[model])
     if not better.any():
         return []
     message = (

@@ -88,7 +88,7 @@ def check(
     check_required(table, losses)
     bits_by_name(table, problems)
     for name, values in table.columns.items():
-        check_range(matched.headers.get(name, name), KNOWN[name], values, problems)
+        check_range(matched.headers.get(name, name), KNOWN[name], values, table.kept, problems)
     losses_in_unit(table, bytes_per_token)
     if losses and not strict:
         exclude_unfinished(table)

@@ -11,14 +11,14 @@ from jscale.runs.tables import KNOWN, RawTable, fold, is_footer, meaning
 
 _STATES = ("state", "status", "runstate", "runstatus", "jobstate", "jobstatus")
 """Folded names of columns with the state of a run."""
-_UNFINISHED = {
-    **dict.fromkeys(("crashed", "crash", "failed", "failure", "error", "errored"), "failed"),
-    **dict.fromkeys(("killed", "cancelled", "canceled", "aborted", "stopped early"), "failed"),
-    **dict.fromkeys(("preempted", "timeout", "timed out", "oom", "out of memory"), "failed"),
-    **dict.fromkeys(("diverged", "nan", "exploded"), "diverged"),
-    **dict.fromkeys(("running", "pending", "queued", "in progress", "started"), "goes on"),
-}
-"""State of a run → what is wrong with it."""
+_UNFINISHED = frozenset(
+    (
+        *("crashed", "crash", "failed", "failure", "error", "errored", "killed", "cancelled"),
+        *("canceled", "aborted", "preempted", "timeout", "timed out", "oom", "out of memory"),
+        *("diverged", "nan", "exploded", "running", "pending", "queued", "in progress", "started"),
+    )
+)
+"""States of runs that failed, diverged or go on."""
 _MAX_REASONS = 4
 _MAX_FOOTERS = 6
 
@@ -58,13 +58,15 @@ def exclude_unfinished(table: CheckedTable) -> None:
     The table gets or extends its columns ``exclude`` and ``reason``, and a warning.
     """
     rows = table.raw.rows
-    reasons = [""] * rows
-    for name, values in table.extras.items():
-        if fold(name.rpartition(".")[2].rpartition("/")[2]) in _STATES and values.dtype.kind == "U":
-            for row, state in enumerate(values.tolist()):
-                if state.strip().casefold() in _UNFINISHED:
-                    reasons[row] = f"{name} is {state.strip()}"
+    states = {name: values for name, values in table.extras.items() if _is_state(name, values)}
     losses = table.columns.get("loss")
+    if not states and (losses is None or np.isfinite(losses).all()):
+        return
+    reasons = [""] * rows
+    for name, values in states.items():
+        for row, state in enumerate(values.tolist()):
+            if state.strip().casefold() in _UNFINISHED:
+                reasons[row] = f"{name} is {state.strip()}"
     if losses is not None:
         for row in np.flatnonzero(~np.isfinite(losses)):
             problem = "the loss is not finite" if np.isinf(losses[row]) else "no loss"
@@ -84,6 +86,11 @@ def exclude_unfinished(table: CheckedTable) -> None:
         ]
     )
     table.notes.append(_note(reasons, unfinished))
+
+
+def _is_state(name: str, values: np.ndarray) -> bool:
+    last = name.rpartition(".")[2].rpartition("/")[2]
+    return values.dtype.kind == "U" and fold(last) in _STATES
 
 
 def _note(reasons: list[str], unfinished: np.ndarray) -> Note:

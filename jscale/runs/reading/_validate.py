@@ -162,7 +162,9 @@ def _check_outcome(table: CheckedTable, headers: list[str]) -> None:
     table.notes.append(Note("no-loss", "info" if intended else "warning", message, evidence))
 
 
-def check_range(header: str, column: Column, values: np.ndarray, problems: Problems) -> None:
+def check_range(
+    header: str, column: Column, values: np.ndarray, kept: np.ndarray, problems: Problems
+) -> None:
     """Filled cells of a number must be finite, above zero and, for bits, at most 64."""
     if column.kind not in NUMBERS:
         return
@@ -170,9 +172,12 @@ def check_range(header: str, column: Column, values: np.ndarray, problems: Probl
     valid = np.isnan(values) | ((values > 0) & (values <= largest))
     if column.name == "loss":
         valid |= np.isposinf(values)  # such a run diverged: it is left out
-    rows = np.flatnonzero(~valid)
+    rows = np.flatnonzero(~valid & kept)
     if len(rows):
-        problems.add(rows, header, f"{values[rows[0]]:g} is out of range", column.expected)
+        expected = column.expected
+        if values[rows[0]] == 0:
+            expected += "; a column 'exclude' with 1 in the row leaves it out"
+        problems.add(rows, header, f"{values[rows[0]]:g} is out of range", expected)
 
 
 def check_empty(table: CheckedTable, problems: Problems, losses: bool) -> None:
