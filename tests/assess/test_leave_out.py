@@ -15,9 +15,11 @@ from numpyro import distributions as dist
 
 from jscale import assess, fit, laws, runs
 from jscale._core.errors import JscaleError
+from jscale._core.notes import Note
 from jscale._core.scope import float64
 from jscale.fit.bayes import export
 from jscale.fit.bayes.export._by_cluster import cluster_log_likelihood
+from jscale.fit.bayes.export._left_out import _with_own_priors
 from jscale.laws import law
 from jscale.laws.roles import Count, Loss, SignedExponent
 
@@ -122,6 +124,26 @@ def test_a_refit_has_not_seen_the_cluster(correlated):
     assert refit.notes == ()
 
 
+def test_a_rough_refit_stays_unreliable(correlated, monkeypatch):
+    note = Note("rough-importance-sampling", "warning", "rough")
+    monkeypatch.setattr(
+        export, "refit_without", lambda *given: export.Refitted(1.0, (note,) if given[2] else ())
+    )
+    narrow = replace(correlated, draws={"p": 20 * correlated.draws["p"]})
+    result = assess.loo(narrow, TABLE, by="group", refit=True, key=KEY)
+    assert result.refitted.sum() > 1
+    np.testing.assert_array_equal(result.unreliable, result.refitted & (np.arange(4) > 0))
+    assert [note.code for note in result.notes] == ["rough-refits"]
+
+
+def test_priors_of_numpyro_reach_the_refits(correlated):
+    """Where the record has all of their numbers."""
+    posterior = replace(correlated, priors={"sigma": "Exponential(rate=2)"})
+    prior: Any = _with_own_priors(posterior).distributions["sigma"]
+    assert isinstance(prior, dist.Exponential)
+    assert prior.rate == 2
+
+
 def test_every_run_on_its_own_as_in_arviz(independent):
     D = {"D": TABLE["D"], "loss": TABLE["loss"]}
     alone = runs.read(D)
@@ -179,7 +201,8 @@ def result_of(log_scores: list[float], errors: str) -> assess.LeaveOneOut:
     return assess.LeaveOneOut(
         law="power", errors=errors, by=None, clusters=tuple(map(str, range(count))),
         runs=np.ones(count, int), log_scores=np.array(log_scores), pareto_k=np.zeros(count),
-        refitted=np.zeros(count, bool), parameters=1.0, on_log=True, notes=(), table_digest="",
+        refitted=np.zeros(count, bool), rough=np.zeros(count, bool), parameters=1.0, on_log=True,
+        notes=(), table_digest="",
     )  # fmt: skip
 
 

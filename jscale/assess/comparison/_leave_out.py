@@ -33,6 +33,7 @@ class LeaveOneOut:
         pareto_k: (clusters,) shape of the tail of the importance ratios: above 0.7 the log score is
             unreliable unless the posterior was refitted.
         refitted: (clusters,) whether the log score comes from a posterior of the other runs.
+        rough: (clusters,) whether importance sampling is rough in that posterior.
         parameters: effective number of parameters: what the runs' own part in the posterior adds to
             their log density.
         on_log: whether the densities are those of log losses.
@@ -48,6 +49,7 @@ class LeaveOneOut:
     log_scores: np.ndarray
     pareto_k: np.ndarray
     refitted: np.ndarray
+    rough: np.ndarray
     parameters: float
     on_log: bool
     notes: tuple[Note, ...]
@@ -70,8 +72,13 @@ class LeaveOneOut:
 
     @property
     def unreliable(self) -> np.ndarray:
-        """Which clusters (clusters,) have a Pareto k above 0.7 and were not refitted."""
-        return ~(self.pareto_k <= MAX_PARETO_K) & ~self.refitted
+        """Which clusters (clusters,) have a Pareto k above 0.7 and no refit, or a rough one."""
+        return (self._is_heavy & ~self.refitted) | self.rough
+
+    @property
+    def _is_heavy(self) -> np.ndarray:
+        """Whether importance ratios have too heavy a tail (clusters,)."""
+        return ~(self.pareto_k <= MAX_PARETO_K)
 
     def __repr__(self) -> str:
         count = len(self.runs)
@@ -152,6 +159,7 @@ def loo(
         log_scores=log_scores,
         pareto_k=left_out.pareto_k,
         refitted=refitted,
+        rough=np.zeros(found.count, bool),
         parameters=0.0,
         on_log=on_log,
         notes=(),
@@ -209,24 +217,25 @@ def _refit(
     """Replace the unreliable log scores by those of posteriors of the other runs."""
     from jscale.fit.bayes.export import refit_without
 
-    rough = []
     for cluster in np.flatnonzero(result.unreliable).tolist():
         own = refit_without(posterior, labels, cluster, jax.random.fold_in(key, cluster))
         result.log_scores[cluster] = own.elpd
         result.refitted[cluster] = True
-        rough += [result.clusters[cluster]] if own.notes else []
+        result.rough[cluster] = bool(own.notes)
+    rough = [result.clusters[i] for i in np.flatnonzero(result.rough).tolist()]
     if not rough:
         return []
     message = (
         f"{result.name}: importance sampling is rough in {len(rough)} of "
-        f"{int(result.refitted.sum())} refits ({quoted_names(rough, 4)})"
+        f"{int(result.refitted.sum())} refits ({quoted_names(rough, 4)}): their log scores are "
+        "unreliable"
     )
     return [Note("rough-refits", "warning", message, {"clusters": tuple(rough)})]
 
 
 def _reliability(result: LeaveOneOut) -> list[Note]:
-    """A warning about log scores that depend on few draws."""
-    bad = np.flatnonzero(result.unreliable)
+    """A warning about log scores that depend on few draws of the whole posterior."""
+    bad = np.flatnonzero(result.unreliable & ~result.refitted)
     if not bad.size:
         return []
     unit = "runs" if result.by is None else f"clusters of {result.by}"

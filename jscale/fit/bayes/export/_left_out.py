@@ -12,7 +12,7 @@ from jscale._core.notes import Note
 from jscale.fit.bayes import _arviz
 from jscale.fit.bayes._model import Problem, problem_of, with_priors
 from jscale.fit.bayes.export._by_cluster import cluster_log_likelihood, log_likelihood_at
-from jscale.fit.bayes.priors import parsed_prior
+from jscale.fit.bayes.priors import recorded
 from jscale.fit.bayes.sampling import importance_sample
 from jscale.laws import describe
 
@@ -107,11 +107,13 @@ def refit_without(
 def _with_own_priors(posterior: "Posterior") -> Problem:
     assert posterior.rows is not None
     problem = problem_of(posterior.law, posterior.rows, posterior.errors)
-    try:
-        priors = {name: parsed_prior(text, name) for name, text in posterior.priors.items()}
-    except JscaleError:
-        raise JscaleError(
-            f"the posterior of {posterior.law_name} has priors that its record names only "
-            f"({', '.join(posterior.priors.values())}); expected priors such as 'lognormal(0.2, 1)'"
-        ) from None
+    priors = {}
+    for name, text in posterior.priors.items():
+        prior = recorded(text, name)
+        if prior is None:
+            raise JscaleError(
+                f"the posterior of {posterior.law_name} has priors that its record names only "
+                f"({text}); expected priors such as 'lognormal(0.2, 1)'"
+            )
+        priors[name] = prior
     return with_priors(problem, priors)
