@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         block_log_likelihoods,
         conditional,
         left_out,
-        log_likelihoods,
     )
     from jscale.fit.errors._families import Scale, family_distribution
     from jscale.fit.errors._likelihood import error_sites, row_scale, shared_errors, weight_sites
@@ -59,7 +58,6 @@ __all__ = [
     "group_labels",
     "group_sites",
     "left_out",
-    "log_likelihoods",
     "noise_priors",
     "noise_ranges",
     "padded_placement",
@@ -78,7 +76,6 @@ _MODULES = {
         "block_log_likelihoods",
         "conditional",
         "left_out",
-        "log_likelihoods",
     ),
     "_families": ("Scale", "family_distribution"),
     "_likelihood": ("error_sites", "row_scale", "shared_errors", "weight_sites"),

@@ -126,23 +126,6 @@ def _given_weights(
     return mean, smooth.rest, effect_mean, effect_variance, zeros
 
 
-def log_likelihoods(
-    errors: ErrorModel, arrays: ErrorArrays, noise: Mapping[str, Any], residual: Any
-) -> jax.Array:
-    """Log density (rows,) of each jointly normal run, given all others and one draw of parameters.
-
-    With it leave-one-out estimates are those of runs that share errors (Bürkner et al. 2021).
-
-    Args:
-        errors: the error model, whose losses are jointly normal.
-        arrays: of the fitted runs.
-        noise: parameters of the error model by site.
-        residual: (rows,) of the fitted runs about the law.
-    """
-    deviation, scale = left_out(errors, arrays, noise, residual)
-    return -0.5 * (deviation / scale) ** 2 - jnp.log(scale) - 0.5 * jnp.log(2 * jnp.pi)
-
-
 def left_out(
     errors: ErrorModel, arrays: ErrorArrays, noise: Mapping[str, Any], residual: Any
 ) -> tuple[jax.Array, jax.Array]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from jscale._core.programs import program
 from jscale.fit.bayes._model import Problem, problem_of
-from jscale.fit.bayes.export._pointwise import predicted_and_observed, values_of
+from jscale.fit.bayes.export._pointwise import map_draws, predicted_and_observed, values_of
 from jscale.fit.errors import (
     ErrorModel,
     FittedRows,
@@ -25,8 +25,6 @@ from jscale.fit.errors import (
 if TYPE_CHECKING:
     from jscale.fit.bayes._posterior import Posterior
 
-_BATCH = 16
-"""Draws that are computed together."""
 _NODES = 97
 """Nodes of the integral over an effect, dense at its mode: the error is below 1e-6 nats."""
 _REACH = 8.0
@@ -125,7 +123,7 @@ def _at_draws(
     def one(draw: tuple[Any, Any]) -> jax.Array:
         return _of_clusters(problem, clustered, *draw)
 
-    return jax.lax.map(one, (params, noise), batch_size=_BATCH)
+    return map_draws(one, (params, noise))
 
 
 def _of_clusters(problem: Problem, clustered: Clustered, params: Any, noise: Any) -> jax.Array:
