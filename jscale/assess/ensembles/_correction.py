@@ -1,5 +1,6 @@
 """Bands corrected by how forecasts of held-out runs turned out, by distance from the runs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,7 +11,10 @@ from scipy.special import ndtri
 
 from jscale._core.notes import Note
 from jscale.fit import Prediction
+from jscale.laws import LawFunction, describe
 
+_QUANTITIES = ("C", "N", "D")
+"""What distances from the runs are measured in: the first of them that the law knows."""
 DRIFT = 0.007
 """Error of the form of the law per decade of compute beyond the runs, as a share of the loss.
 
@@ -195,10 +199,31 @@ def corrected(prediction: Prediction, correction: BandCorrection, key: jax.Array
     )
 
 
-def _distance(prediction: Prediction) -> np.ndarray:
-    """Decades of compute beyond the runs (points,); of size or data where compute is not known."""
-    for name in ("C", "N", "D"):
+def distance_quantity(laws: Iterable[LawFunction]) -> str | None:
+    """What the distance of a forecast is measured in: C, else N, else D; None where laws take none.
+
+    Both the forecasts of held-out runs, to which a slope is fitted, and those of new runs, to which
+    it is applied, are that many decades away.
+    """
+    known: set[str] = set()
+    for law in laws:
+        names = set(describe(law).input_names)
+        known |= names | ({"C"} if {"N", "D"} <= names else set())
+    return next((name for name in _QUANTITIES if name in known), None)
+
+
+def known_distance(prediction: Prediction) -> int:
+    """How far down the list of quantities is the first in which a forecast knows its distance."""
+    for i, name in enumerate(_QUANTITIES):
         decades = prediction.decades.get(name)
         if decades is not None and not np.isnan(decades).any():
-            return decades
-    return np.zeros(len(prediction))
+            return i
+    return len(_QUANTITIES)
+
+
+def _distance(prediction: Prediction) -> np.ndarray:
+    """Decades beyond the runs (points,), of the quantity of :func:`distance_quantity`."""
+    i = known_distance(prediction)
+    if i == len(_QUANTITIES):
+        return np.zeros(len(prediction))
+    return prediction.decades[_QUANTITIES[i]]

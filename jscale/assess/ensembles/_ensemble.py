@@ -17,7 +17,7 @@ from jscale.assess.backtesting import (
     Split,
 )
 from jscale.assess.ensembles._candidates import Candidate, candidates_of
-from jscale.assess.ensembles._correction import BandCorrection, corrected
+from jscale.assess.ensembles._correction import BandCorrection, corrected, known_distance
 from jscale.assess.ensembles._evidence import (
     correction_from,
     evidence_of,
@@ -119,7 +119,8 @@ class Ensemble:
         for i, (member, count) in enumerate(zip(self.members, counts, strict=True)):
             own, own_key = self._inputs_of(member, inputs), jax.random.fold_in(key, i)
             predictions += _predictions(member.posterior, count, own_key, own, columns)
-        predictions.sort(key=lambda each: -len(each.at))  # the first has the distance from the runs
+        # The first has the distance from the runs.
+        predictions.sort(key=lambda each: (known_distance(each), -len(each.at)))
         correction_key = jax.random.fold_in(key, len(self.members))
         return corrected(mixture(predictions, self.notes), self.correction, correction_key)
 
@@ -227,7 +228,7 @@ def ensemble(
     weights = weights_of(evidence, len(candidates))
     correction = BandCorrection()
     if correct:
-        correction = correction_from(fits, evidence, candidates[0], table, windows, last_only=True)
+        correction = correction_from(fits, evidence, candidates, table, windows, last_only=True)
     return Ensemble(
         members=_members(candidates, posteriors, weights, evidence),
         correction=correction,

@@ -23,6 +23,7 @@ from jscale.assess.ensembles._correction import (
     ENSEMBLE,
     BandCorrection,
     Prior,
+    distance_quantity,
     fit_correction,
     without_evidence,
 )
@@ -119,7 +120,7 @@ def evidence_of(
 def correction_from(
     fits: Sequence[Sequence[Arrays]],
     evidence: Sequence[Window],
-    candidate: Candidate,
+    candidates: Sequence[Candidate],
     table: Runs,
     windows: Sequence[Split],
     *,
@@ -133,7 +134,7 @@ def correction_from(
     Args:
         fits: as for :func:`evidence_of`.
         evidence: its result.
-        candidate: any of them, for what is observed.
+        candidates: in the order of the fits.
         table: all runs.
         windows: of the table.
         prior: of the correction.
@@ -141,8 +142,8 @@ def correction_from(
     """
     if not windows:
         return without_evidence(prior)
-    observed = _observed(candidate, table)
-    column = next(name for name in ("C", "N", "D") if name in table)
+    observed = _observed(candidates[0], table)
+    quantity = distance_quantity(each.law for each in candidates)
     pit, decades = [], []
     judged = list(enumerate(windows))[-1 if last_only else 0 :]
     for j, window in judged:
@@ -153,10 +154,17 @@ def correction_from(
             [each[j]["draws"][:count] for each, count in zip(fits, counts, strict=True)]
         )
         pit.append(score(draws, observed[window.held_out]).pit)
-        largest = np.nanmax(table[column][window.training])
-        decades.append(np.log10(table[column][window.held_out] / largest))
+        decades.append(_decades(table, window, quantity))
     labels = np.concatenate([evidence[j].clusters for j, _ in judged])
     return fit_correction(np.concatenate(pit), np.concatenate(decades), labels, prior)
+
+
+def _decades(table: Runs, window: Split, quantity: str | None) -> np.ndarray:
+    """Decades of the held-out runs (rows,) beyond the largest that is fitted; 0 without any."""
+    if quantity is None or quantity not in table:
+        return np.zeros(int(window.held_out.sum()))
+    largest = np.nanmax(table[quantity][window.training])
+    return np.log10(table[quantity][window.held_out] / largest)
 
 
 def _observed(candidate: Candidate, table: Runs) -> np.ndarray:

@@ -180,7 +180,7 @@ def correct_bands(
 
     # 3. The correction that they call for.
     evidence = evidence_of([forecasts], candidate, table, windows)
-    correction = correction_from([forecasts], evidence, candidate, table, windows, prior=prior)
+    correction = correction_from([forecasts], evidence, [candidate], table, windows, prior=prior)
     return CorrectedPosterior(posterior, correction)
 
 
@@ -270,9 +270,9 @@ def _candidate(posterior: Posterior) -> Candidate:
 
 
 def _of_law(table: Runs, posterior: Posterior) -> Runs:
-    """The table without resources that the law does not take.
+    """The table without resources that the law does not take, as the posterior holds it.
 
-    Forecasts have no distance in them, by which a correction could be applied.
+    Runs are then held out by a quantity of the law, and alike with the table and without.
     """
     known = {RATIO, *input_ranges(posterior.law, select(table, posterior.law).inputs)}
     known |= set(columns_needed(posterior.errors, set(table)))

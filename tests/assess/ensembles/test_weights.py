@@ -1,5 +1,7 @@
 """Weights of candidates and the correction of bands, against closed forms and planted factors."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -7,17 +9,23 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import softmax
 
+from jscale import laws, runs
+from jscale.assess.backtesting import Split
 from jscale.assess.ensembles import BandCorrection
+from jscale.assess.ensembles._candidates import Candidate
 from jscale.assess.ensembles._correction import (
     DRIFT,
     ENSEMBLE,
     LAW_ALONE,
     MAX_DECADES,
     corrected,
+    distance_quantity,
     fit_correction,
+    known_distance,
 )
+from jscale.assess.ensembles._evidence import correction_from, evidence_of
 from jscale.assess.ensembles._weights import SHRINKAGE, Window, weights_of
-from jscale.fit import Prediction
+from jscale.fit import ErrorModel, Prediction
 
 RNG, KEY = np.random.default_rng(0), jax.random.key(0)
 
@@ -200,3 +208,40 @@ def test_the_added_error_grows_with_distance_and_has_one_sign(signed):
     np.testing.assert_allclose(error[:, 3], 2 * error[:, 2], rtol=1e-6, atol=1e-12)
     again = corrected(prediction(draws, decades), correction, KEY).draws
     np.testing.assert_array_equal(again, moved)
+
+
+@pytest.mark.parametrize(
+    ("names", "quantity"),
+    [
+        (["chinchilla"], "C"),
+        (["power_size"], "N"),
+        (["power_data"], "D"),
+        (["power_data", "power_size"], "N"),
+        (["power_size", "power_compute"], "C"),
+        (["ptq_degradation"], "C"),
+    ],
+)
+def test_one_quantity_measures_distances(names, quantity):
+    chosen = [getattr(laws, name) for name in names]
+    assert distance_quantity(chosen) == quantity
+    decades = {name: np.full(1, np.nan) for name in "CND"} | {quantity: np.ones(1)}
+    known = replace(prediction(np.ones((2, 1)), np.ones(1)), decades=decades)
+    assert known_distance(known) == "CND".index(quantity)
+
+
+def test_held_out_runs_are_as_far_as_the_law_can_tell():
+    """Two decades of compute are one of size for a law of sizes."""
+    N = np.geomspace(1e7, 1e9, 20)
+    table = runs.read({"N": N, "D": 20 * N, "loss": N**-0.1})
+    is_small = N < 2e8
+    window = Split("N", is_small, ~is_small)
+    draws = np.exp(RNG.normal(size=(200, int((~is_small).sum()))))
+    furthest = {}
+    for law in (laws.power_size, laws.chinchilla):
+        candidate = Candidate(law, ErrorModel("student"))
+        evidence = evidence_of([[{"draws": draws}]], candidate, table, [window])
+        found = correction_from([[{"draws": draws}]], evidence, [candidate], table, [window])
+        furthest[law] = found.furthest
+    ends = N[-1] / N[is_small].max()
+    assert furthest[laws.power_size] == pytest.approx(np.log10(ends), rel=1e-9)
+    assert furthest[laws.chinchilla] == pytest.approx(2 * np.log10(ends), rel=1e-9)
