@@ -158,11 +158,15 @@ def _fold(state: State, minima: np.ndarray, place: Place, k: int) -> State:
     threshold = state["value"][k - 1] if len(state["value"]) == k else np.inf
     # No row beyond the k best can hold a point among the k best.
     rows = np.flatnonzero((minima <= threshold) & (minima < np.inf))
-    rows = rows[np.argsort(minima[rows], kind="stable")][:k]
-    if not len(rows):
+    # Rows that fill the last tile up repeat others and would take their places among the k.
+    starts = place.space.row_starts(place.start, rows)
+    inside = np.all(starts < np.asarray(place.space.sizes), axis=1)
+    rows, starts = rows[inside], starts[inside]
+    best = np.argsort(minima[rows], kind="stable")[:k]
+    if not len(best):
         return state
 
-    first = _first_index(place.space, place.space.row_starts(place.start, rows))
+    rows, first = rows[best], _first_index(place.space, starts[best])
     for begin in range(0, len(rows), _BATCH):
         batch = rows[begin : begin + _BATCH]
         last = (np.inf, _LAST)

@@ -1,5 +1,6 @@
 """Grid searches against brute force, on small random problems with ties, NaN and infinities."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -155,3 +156,18 @@ def test_values_that_are_reduced_without_being_stored():
         np.testing.assert_array_equal(problems.index(result["top"]), expected)
         # Only tiles with NaN are looked at again.
         assert result.nan == np.isnan(table[:, 0]).sum()
+
+
+def long_rows(x, y):
+    """Falls along x, so that the entries that fill the last tile up repeat the best one."""
+    return jnp.where(y == 100, 0, 1e4) + 9 - x
+
+
+def test_the_best_points_beside_rows_that_fill_the_last_tile_up():
+    """Tiles of four rows on ten: the last one has the last row three times."""
+    axes = {"x": np.arange(10.0), "y": np.arange(3000.0)}
+    reduce = (reductions.Best(), reductions.Top(3), reductions.Top(9, "nine"))
+    result = plan.grid(long_rows, axes, reduce=reduce, tile=4 * 3000)
+    assert result["top"]["value"].tolist() == [0, 1, 2]
+    assert result["nine"]["x"].tolist() == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+    assert (result["best"]["x"], result["best"].attrs["tied"]) == (9, 0)
