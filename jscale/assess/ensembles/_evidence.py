@@ -129,7 +129,11 @@ def correction_from(
 ) -> BandCorrection:
     """The correction that the weighted forecasts of held-out runs call for.
 
-    The weights at each window come from the other windows.
+    The weights at each window come from the other windows. As windows are nested, earlier ones
+    hold out all runs of the last one too: the judged runs also chose the weights by which they are
+    judged, and the weighted forecast looks better than one of new runs. The prior :data:`ENSEMBLE`
+    and the figures of docs/forecasts.md allow for that: they come from forecasts, made and
+    corrected in this way, of runs that no fit, weight or correction had seen.
 
     Args:
         fits: as for :func:`evidence_of`.
@@ -144,7 +148,7 @@ def correction_from(
         return without_evidence(prior)
     observed = _observed(candidates[0], table)
     quantity = distance_quantity(each.law for each in candidates)
-    pit, decades = [], []
+    pit, decades, runs = [], [], []
     judged = list(enumerate(windows))[-1 if last_only else 0 :]
     for j, window in judged:
         others = [each for i, each in enumerate(evidence) if i != j]
@@ -154,9 +158,11 @@ def correction_from(
             [each[j]["draws"][:count] for each, count in zip(fits, counts, strict=True)]
         )
         pit.append(score(draws, observed[window.held_out]).pit)
+        runs.append(np.flatnonzero(window.held_out))
         decades.append(_decades(table, window, quantity))
     labels = np.concatenate([evidence[j].clusters for j, _ in judged])
-    return fit_correction(np.concatenate(pit), np.concatenate(decades), labels, prior)
+    pit, decades, runs = (np.concatenate(each) for each in (pit, decades, runs))
+    return fit_correction(pit, decades, labels, prior, runs=runs)
 
 
 def _decades(table: Runs, window: Split, quantity: str | None) -> np.ndarray:

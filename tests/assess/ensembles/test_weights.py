@@ -109,7 +109,7 @@ def test_a_planted_factor_of_two_is_recovered():
     np.testing.assert_allclose(correction.factor(np.array([0.0, 0.5, 1.0])), 2.0, rtol=0.1)
     assert (correction.count, correction.clusters) == (2000, 2000)
     assert correction.furthest == decades.max()
-    assert "2000 held-out runs" in correction.notes[0].message
+    assert "2,000 held-out runs;" in correction.notes[0].message
 
 
 def test_a_planted_growth_with_distance_is_recovered():
@@ -142,6 +142,15 @@ def test_few_runs_hardly_move_the_prior():
     single = fit_correction(np.full(1, 0.999), np.zeros(1), np.zeros(1))
     assert same.log_factor == pytest.approx(single.log_factor, abs=1e-5)
     assert (same.count, same.clusters) == (100, 1)
+    assert "by forecasts of 100 held-out runs in 1 cluster;" in same.notes[0].message
+
+
+def test_a_run_that_several_cuts_hold_out_counts_once():
+    correction = fit_correction(
+        pit_of(2.0, 60), np.zeros(60), np.repeat(np.arange(10), 6), runs=np.repeat(np.arange(20), 3)
+    )
+    assert (correction.count, correction.clusters) == (20, 10)
+    assert "by forecasts of 20 held-out runs in 10 clusters;" in correction.notes[0].message
 
 
 @pytest.mark.parametrize(
@@ -157,6 +166,16 @@ def test_without_forecasts_bands_are_widened_as_on_public_tables_but_not_narrowe
     assert "no runs are held out" in correction.notes[0].message
     widened = fit_correction(*evidence, LAW_ALONE)
     assert widened == BandCorrection(LAW_ALONE.log_factor[0], LAW_ALONE.slope[0], DRIFT)
+
+
+@pytest.mark.parametrize(("far", "excess"), [(1.0, 1.04), (2.0, 1.17)])
+def test_the_added_error_counts_twice_where_held_out_runs_are_far(far, excess):
+    """The factor is fitted without it: right bands become wider by what DRIFT says."""
+    pit = (np.random.default_rng(2).permutation(4000) + 0.5) / 4000
+    correction = fit_correction(pit, np.full(4000, far), np.arange(4000))
+    level = 0.03 / stats.norm.ppf(0.9) * RNG.normal(size=(20_000, 1))
+    moved = corrected(prediction(np.exp(level), np.array([far])), correction, KEY).draws
+    assert np.log(moved).std() / level.std() == pytest.approx(excess, abs=0.01)
 
 
 def test_draws_that_all_miss_give_a_finite_factor():
