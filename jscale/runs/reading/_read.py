@@ -40,15 +40,19 @@ def read(
     Two of N, D and C give the third by C = 6ND. An empty bit cell counts as 16 bits, which means
     not quantised, and so does a missing bit column where there is another one. Counts may be
     written ``70M``, ``1.4T`` or ``1,000,000`` (K, M, B, T for 1e3, 1e6, 1e9, 1e12); losses and bits
-    are plain numbers, since a comma may be a decimal sign.
+    are plain numbers, since a comma may be a decimal sign. A unit in a header (``params_b``,
+    ``Params [M]``, ``FLOPs (P)``, ``PF-days``) is applied and noted; a loss may state its standard
+    error (``6.23 ± 0.04``), and bits may be a format's name (``bf16``, ``W4A16``, ``Q4_K_M``).
+    Perplexity is read as its logarithm; losses per byte keep their unit.
 
     Well-formed but suspicious data become notes of the table: runs listed twice, sizes that look
     like millions, C that differs from 6ND, all runs at one D/N, excluded rows, a single row.
 
     Args:
-        source: a path to a .csv, .tsv, .csv.gz, .tsv.gz, .json (an array of records), .jsonl,
-            .ndjson, .xlsx (its first sheet; needs ``jscale[excel]``) or .parquet file (needs
-            ``jscale[parquet]``); a pandas or polars data frame, or any other that narwhals knows; a
+        source: a path to a .csv, .tsv, .txt, .md (a Markdown table), .json (an array of records, or
+            ``trainer_state.json``), .jsonl, .ndjson, .xlsx (its first sheet; needs
+            ``jscale[excel]``) or .parquet file (needs ``jscale[parquet]``), text files also with
+            .gz, or a .zip of one file; "-" for the standard input; a pandas or polars data frame, or any other that narwhals knows; a
             dict of arrays of shape (rows,); or a list of dicts, one a run.
         name: of the table, for messages; by default the file's name.
         losses: whether the table must have a loss, or another outcome; False for a table of inputs,
