@@ -59,6 +59,7 @@ EFFECTIVE = (
     "simulations figure target kinds level variant vary column turns_at require_agreement resume",
     "train_below leave_out folds cluster cuts baseline require_coverage sampler",
     "from_file no_backtest",
+    "column loss where strict bytes_per_token long",
     "axis models quantity minimise where top front keep dtype yes hosts",
 )
 """Options of a verb that change its result in every combination, apart from those in ``CASES``;

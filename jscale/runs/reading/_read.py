@@ -52,8 +52,9 @@ def read(
         source: a path to a .csv, .tsv, .txt, .md (a Markdown table), .json (an array of records, or
             ``trainer_state.json``), .jsonl, .ndjson, .xlsx (its first sheet; needs
             ``jscale[excel]``) or .parquet file (needs ``jscale[parquet]``), text files also with
-            .gz, or a .zip of one file; "-" for the standard input; a pandas or polars data frame, or any other that narwhals knows; a
-            dict of arrays of shape (rows,); or a list of dicts, one a run.
+            .gz, or a .zip of one file; "-" for the standard input; a pandas or polars data frame,
+            or any other that narwhals knows; a dict of arrays of shape (rows,); or a list of dicts,
+            one a run.
         name: of the table, for messages; by default the file's name.
         losses: whether the table must have a loss, or another outcome; False for a table of inputs,
             the points of a forecast.
