@@ -9,6 +9,8 @@ from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
+from jscale.laws import law
+from jscale.laws.roles import Count, DataCoefficient, Exponent, Irreducible, Loss, SizeCoefficient
 from jscale.plan import costs
 from tests.plan.cases import BESIROGLU, JOINT, KUMAR, RTOL, assert_derivatives, draws
 
@@ -190,6 +192,32 @@ def test_a_given_size_reaches_a_loss_before_more_data_hurts(float64_mode):
         laws.precision(1e9, best.D_opt[1], P_post=4.0, **KUMAR), 1.01 * least, rtol=1e-13
     )
     np.testing.assert_allclose(best.budget[1], 6e9 * best.D_opt[1], rtol=1e-13)
+
+
+@law(
+    formula="E + A * N**-alpha + B * D**-beta + 0.05 * maximum(log(N / 1e10), -log(N / 1e10))",
+    source="test",
+)
+def kinked(
+    N: Count,
+    D: Count,
+    *,
+    E: Irreducible,
+    A: SizeCoefficient,
+    B: DataCoefficient,
+    alpha: Exponent,
+    beta: Exponent,
+) -> Loss:
+    """The two-term law with a kink at 1e10 parameters, the best size of many budgets."""
+    return E + A * N**-alpha + B * D**-beta + 0.05 * jnp.abs(jnp.log(N / 1e10))
+
+
+def test_a_law_with_a_preferred_size_is_inverted_too(float64_mode):
+    """Although the largest budgets of the search have no size in their range that reaches it."""
+    best = plan.cheapest(kinked, ROUNDED, 2.0)
+    assert int(best.status) == Status.kink
+    np.testing.assert_allclose([best.N_opt, best.loss], [1e10, 2.0], rtol=1e-9)
+    np.testing.assert_allclose(kinked(1e10, best.budget / 6e10, **ROUNDED), 2.0, rtol=1e-9)
 
 
 def test_losses_out_of_reach_have_a_status(float64_mode):

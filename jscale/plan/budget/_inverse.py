@@ -173,7 +173,8 @@ Reached = Callable[[jax.Array], jax.Array]
 def _bisect(reached: Reached, end: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The bracket of the least budget where the best loss falls with the budget: start and width.
 
-    And whether there is one: the least budget does not reach the loss, the largest does.
+    And whether there is one: the least budget does not reach the loss, and one of the others does.
+    The largest may not, where a size beyond the range of its search would be best.
     """
     ends = lax.stop_gradient(jnp.stack([jnp.zeros_like(end), end]))
     at_ends = lax.stop_gradient(jax.vmap(reached)(ends))
@@ -185,7 +186,7 @@ def _bisect(reached: Reached, end: jax.Array) -> tuple[jax.Array, jax.Array, jax
         return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
 
     low, high = lax.fori_loop(0, _HALVINGS, halve, (ends[0], ends[1]))
-    return low, high - low, ~at_ends[0] & at_ends[1]
+    return low, high - low, ~at_ends[0] & (at_ends[1] | (high < ends[1]))
 
 
 def _scan(reached: Reached, end: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
