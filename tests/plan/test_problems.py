@@ -163,6 +163,9 @@ def test_an_optimum_at_a_kink_of_the_cost_has_a_value(float64_mode):
     np.testing.assert_allclose(best.P_opt, 6.0, rtol=1e-9)
     np.testing.assert_allclose(best.N_opt, at_6.N_opt, rtol=1e-6)
     np.testing.assert_allclose(best.loss, at_6.loss, rtol=1e-12)
+    alone = plan.optimal_precision(powers(1), POWERS, cost=FloorPrice(), throw=True)
+    assert int(alone.status) == Status.kink
+    np.testing.assert_allclose(alone.P_opt, 6.0, rtol=1e-9)
 
 
 REUSE = laws.params(laws.data_constrained)

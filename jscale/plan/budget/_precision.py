@@ -15,7 +15,7 @@ from jscale._core.errors import Argument, JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.solve import argmin
-from jscale._core.status import Status
+from jscale._core.status import Status, is_optimum
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._optimal import optimal
 from jscale.plan.budget._problem import (
@@ -32,6 +32,8 @@ from jscale.plan.problem import check_inputs, check_params, check_status, to_arr
 
 _DESIGNS = ((1e9, 2e10), (1e8, 1e12))
 """Two designs (N, D); an optimal precision that differs between them depends on the budget."""
+_BESIDE = 1e-3
+"""Relative distance to either side of an optimum at a kink or on a plateau."""
 
 
 @jax.tree_util.register_dataclass
@@ -45,8 +47,8 @@ class PrecisionPlan:
         D_opt: training tokens; None where no budget was given.
         loss: nats per token; None where no budget was given.
         budget: FLOP; None where none was given.
-        status: :class:`~jscale._core.status.Status` codes; the numbers are NaN where it is not
-            ``converged``.
+        status: :class:`~jscale._core.status.Status` codes; the numbers are NaN unless it is
+            ``converged``, ``kink`` or ``flat``.
     """
 
     P_opt: jax.Array
@@ -203,15 +205,21 @@ def _solve_one(
     # condition.
     upper = jnp.asarray([RANGES["P"]], dtype)
     best = argmin(lambda x: loss(log_size(x[0]), x[0], 0), -upper, upper, POINTS["P"])
-    converged = best.status == int(Status.converged)
+    has_optimum = is_optimum(best.status)
 
-    # The condition must hold at the other design as well, unless the optimum depends on N and D.
-    log_P = jnp.where(converged, best.x[0], 0.0)
+    # The condition must hold at the other design as well, unless the optimum depends on N and D. At
+    # a kink and on a plateau there is no condition: no value beside it is lower.
+    log_P = jnp.where(has_optimum, best.x[0], 0.0)
     by_size, by_bits = elasticities(log_P, 1)
     by_size = -jax.grad(log_size)(log_P) * by_size
     tolerance = jnp.finfo(dtype).eps ** 0.5
-    depends = converged & ~(jnp.abs(by_bits - by_size) <= tolerance * jnp.abs(by_size))
+    equal = jnp.abs(by_bits - by_size) <= tolerance * jnp.abs(by_size)
+    beside = log_P + _BESIDE * jnp.asarray([-1.0, 0.0, 1.0], dtype)
+    below, level, above = jax.vmap(lambda y: loss(log_size(y), y, 1))(beside)
+    least = jnp.minimum(below, above) >= level - 8 * jnp.finfo(dtype).eps * jnp.abs(level)
+    smooth = best.status == int(Status.converged)
+    depends = has_optimum & ~jnp.where(smooth, equal, least)
 
     status = jnp.where(depends, int(Status.not_converged), best.status)
-    P_opt = jnp.where(status == int(Status.converged), MIDDLE_BITS * jnp.exp(best.x[0]), jnp.nan)
+    P_opt = jnp.where(is_optimum(status), MIDDLE_BITS * jnp.exp(best.x[0]), jnp.nan)
     return P_opt, status, depends
