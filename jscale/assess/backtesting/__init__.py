@@ -1,6 +1,6 @@
 """Backtests: laws fitted to some runs and judged by their forecasts of the others."""
 
-from jscale.assess.backtesting._backtest import backtest
+from jscale.assess.backtesting._backtest import LEAST_DRAWS, backtest
 from jscale.assess.backtesting._bands import BandCoverage
 from jscale.assess.backtesting._clusters import clusters
 from jscale.assess.backtesting._forecasters import (
@@ -24,6 +24,7 @@ from jscale.assess.backtesting._summary import ForecastScores, summarise
 from jscale.assess.backtesting._windows import expanding_windows
 
 __all__ = [
+    "LEAST_DRAWS",
     "MIN_EFFECTIVE",
     "SPARE_RUNS",
     "Backtest",

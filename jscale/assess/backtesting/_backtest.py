@@ -34,7 +34,8 @@ from jscale.assess.backtesting._windows import COMPUTE, expanding_windows, windo
 from jscale.laws import LawFunction
 from jscale.runs import Runs
 
-_LEAST_DRAWS = 100
+LEAST_DRAWS = 100
+"""Quantiles of fewer draws are too rough to judge or correct bands by."""
 _FOLDS_KEY = 2**31 - 1
 """Number of the key for folds; those of the cuts count from 0."""
 
@@ -113,7 +114,7 @@ def backtest(
     """
     start = time.perf_counter()
     check_key(key)
-    check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
+    check_whole_number("draws", draws, at_least=LEAST_DRAWS)
     if sampler not in SAMPLERS:
         raise JscaleError(
             f"must be one of {enumerated(SAMPLERS)}, not {shown(sampler)}", argument="sampler"

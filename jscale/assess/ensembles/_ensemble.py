@@ -13,9 +13,7 @@ from jscale._core.checks import check_key, check_whole_number
 from jscale._core.jobs import Arrays, Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.assess.backtesting import (
-    Split,
-)
+from jscale.assess.backtesting import LEAST_DRAWS, Split
 from jscale.assess.ensembles._candidates import Candidate, candidates_of
 from jscale.assess.ensembles._correction import BandCorrection, corrected, known_distance
 from jscale.assess.ensembles._evidence import (
@@ -31,8 +29,6 @@ from jscale.fit import Posterior, Prediction
 from jscale.fit.predictions import mixture, without_repeats
 from jscale.laws import describe
 from jscale.runs import Runs
-
-_LEAST_DRAWS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +109,7 @@ class Ensemble:
             JscaleError: an input is unknown, missing or outside the domain of a law.
         """
         check_key(key)
-        check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
+        check_whole_number("draws", draws, at_least=LEAST_DRAWS)
         counts = shares_of(np.array([each.weight for each in self.members]), draws)
         predictions = []
         for i, (member, count) in enumerate(zip(self.members, counts, strict=True)):
@@ -196,7 +192,7 @@ def ensemble(
     """
     # 1. Check the arguments.
     check_key(key)
-    check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
+    check_whole_number("draws", draws, at_least=LEAST_DRAWS)
     candidates = candidates_of(laws, table, errors)
     windows = windows_of(candidates, table)
 

@@ -17,6 +17,7 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import shown
 from jscale.assess.backtesting import (
+    LEAST_DRAWS,
     Backtest,
     Forecast,
     Forecaster,
@@ -45,13 +46,11 @@ from jscale.assess.ensembles._evidence import (
     windows_of,
 )
 from jscale.fit import ErrorModel, Posterior, Prediction
-from jscale.fit.errors import columns_needed
+from jscale.fit.errors import as_error_model, columns_needed
 from jscale.fit.objective import padded_at_least
 from jscale.fit.predictions import RATIO, RESOURCES, input_ranges, without_repeats
 from jscale.laws import LawFunction
 from jscale.runs import Runs, read, select
-
-_LEAST_DRAWS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +141,7 @@ def correct_bands(
     """
     # 1. Check the arguments.
     check_key(key)
-    check_whole_number("draws", draws, at_least=_LEAST_DRAWS)
+    check_whole_number("draws", draws, at_least=LEAST_DRAWS)
     if not isinstance(posterior, Posterior):
         message = f"must be one that fit.posterior returns, not {shown(posterior)}"
         raise JscaleError(message, argument="posterior")
@@ -189,18 +188,29 @@ def band_correction(
 ) -> BandCorrection:
     """The correction that the forecasts of a backtest of one law call for.
 
+    Distances are of compute, as in the backtest. Runs below those that were fitted tell nothing of
+    runs above, and are left out.
+
     Args:
         backtest: of the law.
         law: its name; None for the first.
-        errors: its error model; None for independent errors.
+        errors: its error model; None for that of the backtest.
     """
     name = backtest.laws[0].law if law is None else backtest.of(law).law
-    rows = [row for row in backtest.rows if row.law == name]
+    largest = {cut.label: cut.compute for cut in backtest.cuts}
+    rows = [
+        row
+        for row in backtest.rows
+        if row.law == name and not (row.decades > 0 and largest[row.cut] > row.C)
+    ]
+    if errors is None and backtest.errors is not None:
+        errors = as_error_model(backtest.errors)
     return fit_correction(
         np.array([row.pit for row in rows]),
         np.array([row.decades for row in rows]),
         backtest.clusters[[row.row - 1 for row in rows]],
         LAW_ALONE if errors is None else prior_of(errors),
+        runs=np.array([row.row for row in rows]),
     )
 
 

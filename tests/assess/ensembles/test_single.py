@@ -93,7 +93,17 @@ def test_a_backtest_judges_corrected_bands():
     (note,) = [note for note in corrected.notes if note.code == "corrected-bands"]
     assert note.message.startswith("power_size, 1 of 1 fits: bands are multiplied by ")
     assert assess.band_correction(plain).factor(0.5) > 1.2
-    assert assess.band_correction(plain, "power_size") == assess.band_correction(plain)
+    needed = assess.band_correction(plain)
+    assert assess.band_correction(plain, "power_size") == needed
+    # The prior is that of the backtest's error model.
+    smooth = replace(plain, errors="normal + discrepancy(N)")
+    assert assess.band_correction(smooth) == assess.band_correction(
+        plain, errors=fit.ErrorModel("normal", discrepancy=("N",))
+    )
+    assert assess.band_correction(smooth) != needed
+    # Runs below those that were fitted do not count.
+    below = tuple(replace(row, C=row.C / 1e6, pit=0.5) for row in plain.rows)
+    assert assess.band_correction(replace(plain, rows=plain.rows + below)) == needed
 
 
 def test_priors_reach_the_fits_of_held_out_runs():
