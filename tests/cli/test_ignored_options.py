@@ -52,13 +52,19 @@ CASES = (
     (("calibrate", "runs.csv"), (("--shared", 0.5),), "--shared 0.5 belongs to --noise"),
     (("compare", "runs.csv"), (("--refit",), ("--cluster", "N")), "without --posterior"),
     (("data",), (("--out", "x.csv"),), "say which table to write"),
+    (("plan", *PARAMS), (("--where", "N > 1e8"), ("--strict",)), "without a table of runs"),
+    (
+        ("data", "precision-runs"),
+        (("--column", "loss=x"), ("--loss", "x"), ("--strict",), ("--long",)),
+        "on a data set by name",
+    ),
 )
 EFFECTIVE = (
     "law fix tie weights starts include_excluded out as_json params posterior budget",
     "bootstrap intervals require_converged curve by size post_bits title holdout nested noise",
     "simulations figure target kinds level variant vary column turns_at require_agreement resume",
     "train_below leave_out folds cluster cuts baseline require_coverage sampler",
-    "from_file no_backtest",
+    "from_file no_backtest ensemble",
     "column loss where strict bytes_per_token long",
     "axis models quantity minimise where top front keep dtype yes hosts",
 )

@@ -35,6 +35,7 @@ def table_of(source: str, include_excluded: bool = False) -> "Runs":
     names = [entry.name for entry in runs.datasets()]
     path = Path(source)
     if source in names:
+        tables.refuse(reason="on a data set by name, whose columns are known", rows=False)
         table = runs.dataset(source)
     elif source != tables.STDIN and not path.suffix and not _exists(path):
         hint = did_you_mean(source, names, f" (data sets: {enumerated(names)})")

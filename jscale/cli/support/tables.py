@@ -12,7 +12,7 @@ import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
-from jscale.cli.support import options
+from jscale.cli.support import flags, options
 
 if TYPE_CHECKING:
     from jscale.runs import Runs
@@ -103,6 +103,8 @@ def with_table_options(verb: Callable[..., None]) -> Callable[..., None]:
         given = {name: values.pop(name, default) for name, (_, default) in added.items()}
         token = _request.set(_requested(**given))
         try:
+            if values.get("source") is None:
+                refuse(reason="without a table of runs")
             verb(*args, **values)
         finally:
             _request.reset(token)
@@ -145,6 +147,28 @@ def _requested(
             raise JscaleError("--loss: --column names the loss already; leave one of them out")
         columns["loss"] = loss
     return Request(columns, tuple(where or ()), strict, bytes_per_token, long)
+
+
+def refuse(*, reason: str, rows: bool = True) -> None:
+    """Refuse options on the reading of a table where none is read.
+
+    Args:
+        reason: why they have no effect.
+        rows: whether ``--where`` has none either.
+
+    Raises:
+        JscaleError: one of them is on the command line.
+    """
+    request = _request.get() or Request()
+    given = {
+        "column": request.columns,
+        "loss": "loss" in request.columns,
+        "strict": request.strict,
+        "bytes_per_token": request.bytes_per_token is not None,
+        "long": request.long,
+        "where": rows and request.where,
+    }
+    flags.refuse(*(name for name, is_given in given.items() if is_given), reason=reason)
 
 
 def read(path: Path) -> "Runs":
