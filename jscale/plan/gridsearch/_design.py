@@ -41,7 +41,7 @@ class Design:
 
     @property
     def takes_nan(self) -> bool:
-        """Whether a tile may be reduced before its NaN values are made infinite."""
+        """Whether a tile may be reduced before its NaN and −inf values are infeasible."""
         return all(reduction.takes_nan for reduction in self.reductions)
 
     def precision(self) -> AbstractContextManager[None]:
@@ -92,12 +92,19 @@ def evaluate(
 def masked(
     values: dict[str, jax.Array], holds: jax.Array, objective: str, clean: bool
 ) -> dict[str, jax.Array]:
-    """The values with an infinite objective at infeasible points; NaN stays unless ``clean``."""
+    """The values with an infinite objective at infeasible points.
+
+    Unless ``clean``, an objective that is NaN or −inf is −inf: XLA's minimum on CPUs, unlike
+    NumPy's, loses NaN and then sometimes the numbers beside it, too.
+    """
     feasible = holds
+    value = values[objective]
     if clean:
-        for value in values.values():
-            feasible = feasible & (value < jnp.inf)
-    return {**values, objective: jnp.where(feasible, values[objective], jnp.inf)}
+        for each in values.values():
+            feasible = feasible & jnp.isfinite(each)
+    else:
+        value = jnp.where(value > -jnp.inf, value, -jnp.inf)
+    return {**values, objective: jnp.where(feasible, value, jnp.inf)}
 
 
 def block_of_fields(fields: Fields, start: jax.Array, block: Sequence[int]) -> Fields:

@@ -186,9 +186,9 @@ class Compiled:
         parts = self._reduce(tiles, clean=not self.design.takes_nan)
         if not self.design.takes_nan:
             return parts
-        # A tile with NaN values is computed again without them.
+        # A tile with NaN values or −inf, which are both −inf here, is computed again without them.
         dirty = [
-            any(np.isnan(a).any() for arrays in part.values() for a in arrays.values())
+            any((a == -np.inf).any() for arrays in part.values() for a in arrays.values())
             for part in parts
         ]
         if any(dirty):

@@ -28,9 +28,9 @@ class Tile:
     Attributes:
         space: the grid.
         objective: name of the quantity that is minimised.
-        values: quantity → its values. The objective is infinite at infeasible points; it may be NaN
-            for reductions that take that.
-        feasible: points where the constraints hold and every quantity is a number below infinity.
+        values: quantity → its values. The objective is infinite at infeasible points; for reductions
+            that take NaN, it is −inf where it is NaN or −inf.
+        feasible: points where the constraints hold and every quantity is finite.
         inside: points of the grid; False for those that fill the last tile up.
     """
 
@@ -119,7 +119,8 @@ class Reduction(ABC):
     row_points: int | None = None
     """The most points of a row, for a reduction that works by rows."""
     takes_nan: bool = False
-    """Whether ``update`` returns NaN if a value is NaN, so that values need no cleaning first."""
+    """Whether ``update`` returns −inf if a value is, so that those that are NaN or −inf, which are
+    −inf then, need no cleaning first."""
 
     def whole(self, space_names: Sequence[str]) -> tuple[str, ...]:
         """Axes that no tile may divide."""

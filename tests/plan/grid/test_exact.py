@@ -158,6 +158,20 @@ def test_values_that_are_reduced_without_being_stored():
         assert result.nan == np.isnan(table[:, 0]).sum()
 
 
+@pytest.mark.parametrize("more", [(), (reductions.Count(), reductions.Moments())])
+def test_nan_and_minus_infinity_in_long_rows(more):
+    """XLA's minimum of many numbers loses NaN on CPUs, and with it the numbers beside it."""
+    reduce = (reductions.Best(), reductions.Top(3), *more)
+    result = plan.grid(lambda x: jnp.log(2000 - x), {"x": np.arange(4096.0)}, reduce=reduce)
+    assert result["best"]["value"] == 0
+    assert result["top"]["x"].tolist() == [1999, 1998, 1997]
+    assert result.nan == 4096 - 2001
+    if more:
+        assert result["feasible"]["count"] == 2000
+        mean = np.log(np.arange(1, 2001)).mean()
+        np.testing.assert_allclose(result["moments"]["mean"], mean, rtol=1e-13)
+
+
 def long_rows(x, y):
     """Falls along x, so that the entries that fill the last tile up repeat the best one."""
     return jnp.where(y == 100, 0, 1e4) + 9 - x
