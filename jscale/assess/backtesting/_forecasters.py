@@ -1,5 +1,7 @@
 """What a backtest asks for forecasts: laws by their posterior, a fixed band, or a caller's."""
 
+import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -132,12 +134,28 @@ def forecaster_of(law: Any, *, errors: Any, priors: Any, sampler: str, draws: in
         least_runs=len(record.parameters) + SPARE_RUNS,
         law=law,
         settings={
+            "law": law_digest(law),
             "sampler": sampler,
             "draws": draws,
             "errors": str(errors),
             **({} if priors is None else {"priors": priors_text(priors)}),
         },
     )
+
+
+def law_digest(law: LawFunction) -> str:
+    """What tells laws of one name apart in a job: a hash of the formula, of held values and source.
+
+    The source is left out where there is none, as for a law that was typed at a prompt.
+    """
+    record = describe(law)
+    try:
+        source = inspect.getsource(inspect.unwrap(law))
+    except (OSError, TypeError):
+        source = ""
+    held = [(parameter.name, float(value)) for parameter, value in record.held]
+    text = repr((record.formula, record.definitions, held, source))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def fit_settings(sampler: str, draws: int, **model: Any) -> dict[str, Any]:
@@ -220,7 +238,7 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
         column=outcome_column(law),
         least_runs=len(record.parameters) + SPARE_RUNS,
         law=law,
-        settings={"method": "in-sample RMS", "draws": draws},
+        settings={"method": "in-sample RMS", "law": law_digest(law), "draws": draws},
     )
 
 

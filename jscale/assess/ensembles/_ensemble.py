@@ -13,7 +13,7 @@ from jscale._core.checks import check_key, check_whole_number
 from jscale._core.jobs import Arrays, Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
-from jscale.assess.backtesting import LEAST_DRAWS, Split
+from jscale.assess.backtesting import LEAST_DRAWS, Split, law_digest
 from jscale.assess.ensembles._candidates import Candidate, candidates_of
 from jscale.assess.ensembles._correction import BandCorrection, corrected, known_distance
 from jscale.assess.ensembles._evidence import (
@@ -200,7 +200,7 @@ def ensemble(
     job = {
         "command": "ensemble",
         "table": table.digest,
-        "candidates": [each.name for each in candidates],
+        "candidates": [[each.name, law_digest(each.law)] for each in candidates],
         "windows": [np.flatnonzero(window.held_out).tolist() for window in windows],
         "draws": draws,
         "seed": np.asarray(jax.random.key_data(key)).tolist(),

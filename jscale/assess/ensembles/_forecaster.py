@@ -5,7 +5,7 @@ from typing import Any
 import jax
 
 from jscale._core.text import enumerated
-from jscale.assess.backtesting import SPARE_RUNS, Forecast, Forecaster, inputs_at
+from jscale.assess.backtesting import SPARE_RUNS, Forecast, Forecaster, inputs_at, law_digest
 from jscale.assess.ensembles._candidates import Candidate, candidates_of
 from jscale.assess.ensembles._ensemble import ensemble
 from jscale.assess.ensembles._evidence import columns_at
@@ -60,7 +60,7 @@ def ensemble_forecaster(
         least_runs=parameters + SPARE_RUNS,
         law=candidates[0].law,
         settings={
-            "candidates": [each.name for each in candidates],
+            "candidates": [[each.name, law_digest(each.law)] for each in candidates],
             "correct": correct,
             "draws": draws,
         },

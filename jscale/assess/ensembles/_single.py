@@ -25,6 +25,7 @@ from jscale.assess.backtesting import (
     fit_settings,
     forecaster_of,
     inputs_at,
+    law_digest,
     outcome_column,
     priors_text,
 )
@@ -161,7 +162,7 @@ def correct_bands(
     job = {
         "command": "correct",
         "table": table.digest,
-        "candidate": [candidate.name, priors_text(candidate.priors)],
+        "candidate": [candidate.name, law_digest(candidate.law), priors_text(candidate.priors)],
         "windows": [np.flatnonzero(window.held_out).tolist() for window in windows],
         "draws": draws,
         "seed": np.asarray(jax.random.key_data(key)).tolist(),

@@ -8,7 +8,9 @@ import pytest
 
 from jscale import assess, laws
 from jscale._core.errors import JscaleError
+from jscale.assess.backtesting import law_digest
 from jscale.assess.ensembles import BandCorrection
+from jscale.laws.roles import Count, Exponent, Loss
 from tests.fit.tables import HOFFMANN, isoflop
 
 TABLE = isoflop(sizes=6, noise=0.005)  # 30 runs
@@ -96,6 +98,24 @@ def test_a_resumed_ensemble_is_the_same(ensemble, tmp_path):
     assert path.stat().st_size == size
     with pytest.raises(JscaleError, match="another job, whose draws"):
         assess.ensemble(LAWS, TABLE, **{**SETTINGS, "draws": 300}, resume=path)
+
+
+def test_a_law_of_the_same_name_is_another_job():
+    """A file with the forecasts of one is refused for the other."""
+
+    def declared(power: float, formula: str):
+        def chinchilla(N: Count, *, alpha: Exponent) -> Loss:
+            """A law."""
+            return N ** (-power * alpha)
+
+        return laws.law(formula=formula, source="test")(chinchilla)
+
+    one, same = declared(1.0, "N**(-alpha)"), declared(1.0, "N**(-alpha)")
+    other = declared(2.0, "N**(-2*alpha)")
+    held = [laws.fix(laws.power_size, L_inf=value) for value in (1.8, 1.9)]
+    digests = [law_digest(each) for each in (one, same, other, *held)]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 4
 
 
 def test_the_correction_is_off_by_request():
