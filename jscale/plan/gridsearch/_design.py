@@ -95,15 +95,18 @@ def masked(
     """The values with an infinite objective at infeasible points.
 
     Unless ``clean``, an objective that is NaN or −inf is −inf: XLA's minimum on CPUs, unlike
-    NumPy's, loses NaN and then sometimes the numbers beside it, too.
+    NumPy's, loses NaN and then sometimes the numbers beside it, too. It stays so whatever the other
+    quantities are, as its NaN values are counted.
     """
     feasible = holds
     value = values[objective]
-    if clean:
-        for each in values.values():
-            feasible = feasible & jnp.isfinite(each)
-    else:
+    if not clean:
         value = jnp.where(value > -jnp.inf, value, -jnp.inf)
+    for name, each in values.items():
+        if clean:
+            feasible = feasible & jnp.isfinite(each)
+        elif name != objective:
+            feasible = feasible & (jnp.isfinite(each) | (value == -jnp.inf))
     return {**values, objective: jnp.where(feasible, value, jnp.inf)}
 
 

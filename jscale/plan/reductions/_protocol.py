@@ -28,8 +28,8 @@ class Tile:
     Attributes:
         space: the grid.
         objective: name of the quantity that is minimised.
-        values: quantity → its values. The objective is infinite at infeasible points; for reductions
-            that take NaN, it is −inf where it is NaN or −inf.
+        values: quantity → its values. The objective is infinite at infeasible points; where it is
+            NaN or −inf it is −inf, for reductions that take NaN.
         feasible: points where the constraints hold and every quantity is finite.
         inside: points of the grid; False for those that fill the last tile up.
     """
