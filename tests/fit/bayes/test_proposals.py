@@ -1,5 +1,11 @@
 """Proposals and weights of adaptive importance sampling, on densities with known moments."""
 
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -70,6 +76,38 @@ def test_equal_keys_give_equal_points(monkeypatch):
     assert first.free.tobytes() == same.free.tobytes()
     assert first.weights.tobytes() == same.weights.tobytes()
     assert first.free[:10].tobytes() != other.free[:10].tobytes()
+
+
+def fitted_bytes() -> str:
+    """A digest of a proposal and of densities under it."""
+    rng = np.random.default_rng(RNG_SEED)
+    points = rng.normal(size=(20_000, 6))
+    proposal = fitted(points, rng.dirichlet(np.ones(20_000)), 2, rng)
+    values = (*proposal.mixture, proposal.log_density(points), proposal.draw(1000, rng))
+    return hashlib.sha256(b"".join(each.tobytes() for each in values)).hexdigest()
+
+
+def test_the_threads_of_blas_do_not_change_the_bytes():
+    variables = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    script = "from tests.fit.bayes import test_proposals as t; print(t.fitted_bytes())"
+    alone = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | dict.fromkeys(variables, "1"),
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert alone.stdout.strip() == fitted_bytes()
+
+
+def test_points_without_a_density_have_no_weight():
+    log_weights = np.full(2000, -np.inf)
+    log_weights[:10] = 0.0
+    weights = _importance._tempered(log_weights, least=40.0)
+    np.testing.assert_allclose(weights[:10], 0.1, rtol=1e-12)
+    assert not weights[10:].any()
+    np.testing.assert_allclose(_importance._tempered(log_weights[10:], least=40.0), 1 / 1990)
 
 
 def test_the_density_of_a_mixture_is_that_of_scipy():

@@ -21,7 +21,15 @@ from jscale._core.programs import program
 from jscale.fit.bayes._diagnostics import ESS_WARNING, ROUGH_SAMPLING
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._density import log_densities
-from jscale.fit.bayes.sampling._mixture import Proposal, about, fitted, root_of, systematic
+from jscale.fit.bayes.sampling._mixture import (
+    Proposal,
+    about,
+    covariance,
+    fitted,
+    mean_of,
+    root_of,
+    systematic,
+)
 from jscale.fit.bayes.sampling._mode import Mode, find_mode
 from jscale.fit.bayes.sampling._nuts import Chains
 from jscale.fit.bayes.sampling._whitening import sites_at
@@ -169,8 +177,8 @@ class _Rounds(NamedTuple):
         """Mean and standard deviation (size,) under the weights."""
         log_weights = self.log_weights
         weights = np.exp(log_weights - logsumexp(log_weights))
-        mean = weights @ self.free
-        return mean, np.sqrt(weights @ (self.free - mean) ** 2)
+        mean = mean_of(self.free, weights)
+        return mean, np.sqrt(mean_of((self.free - mean) ** 2, weights))
 
     def extended(
         self, proposal: Proposal, new: np.ndarray, log_target: np.ndarray
@@ -239,9 +247,8 @@ def rough_notes(pareto_k: float, effective: float) -> tuple[Note, ...]:
 
 def weighted_mode(sample: Weighted) -> Mode:
     """The mean and a root of the covariance of a weighted sample: coordinates for NUTS."""
-    mean = sample.weights @ sample.free
-    deviations = sample.free - mean
-    return Mode(mean, root_of((deviations.T * sample.weights) @ deviations))
+    mean = mean_of(sample.free, sample.weights)
+    return Mode(mean, root_of(covariance(sample.free, sample.weights)))
 
 
 def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -267,8 +274,13 @@ def _effective(log_weights: np.ndarray) -> float:
 
 
 def _tempered(log_weights: np.ndarray, least: float) -> np.ndarray:
-    """Weights (count,) that sum to 1, raised to the power at which as many points count."""
-    finite = np.maximum(log_weights - log_weights.max(), -1e290)
+    """Weights (count,) that sum to 1, raised to the power at which as many points count.
+
+    Points without a density count at no power; where no others are left, all count alike.
+    """
+    if not (inside := np.isfinite(log_weights)).any():
+        return np.full(len(log_weights), 1 / len(log_weights))
+    finite = log_weights[inside] - log_weights.max()
     low, high = 0.0, 1.0
     if _effective(finite) >= least:
         low = 1.0
@@ -278,7 +290,9 @@ def _tempered(log_weights: np.ndarray, least: float) -> np.ndarray:
             low = power
         else:
             high = power
-    return np.exp(low * finite - logsumexp(low * finite))
+    weights = np.zeros(len(log_weights))
+    weights[inside] = np.exp(low * finite - float(logsumexp(low * finite)))
+    return weights
 
 
 @program()

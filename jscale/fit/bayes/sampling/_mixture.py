@@ -1,4 +1,8 @@
-"""Proposals of importance sampling: mixtures of Student-t distributions along bent ridges."""
+"""Proposals of importance sampling: mixtures of Student-t distributions along bent ridges.
+
+Sums over points are by ``einsum``: those of BLAS are rounded as the number of cores has it, and
+equal keys must give equal points everywhere.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -50,11 +54,11 @@ class Straight:
 
     def to_free(self, z: np.ndarray) -> np.ndarray:
         """See :class:`Coordinates`."""
-        return self._mean + z @ self._root.T
+        return self._mean + _applied(self._root, z)
 
     def from_free(self, free: np.ndarray) -> np.ndarray:
         """See :class:`Coordinates`."""
-        return (free - self._mean) @ self._inverse.T
+        return _applied(self._inverse, free - self._mean)
 
 
 class Bent:
@@ -69,24 +73,24 @@ class Bent:
     """
 
     def __init__(self, free: np.ndarray, weights: np.ndarray) -> None:
-        self._mean = weights @ free
+        self._mean = mean_of(free, weights)
         variances, axes = np.linalg.eigh(covariance(free, weights))
         order = np.argsort(-variances)
         self._axes = axes[:, order]
         self._widths = np.sqrt(np.maximum(variances[order], 1e-300))
 
-        z = (free - self._mean) @ self._axes / self._widths
+        z = _applied(self._axes.T, free - self._mean) / self._widths
         effective = 1 / float(np.sum(weights**2))
         bounded, size = _bounded(z[:, :DRIVERS]), z.shape[1]
         self._bends: list[np.ndarray] = []
         self._scales = np.ones(size)
         for i in range(size):
             terms = _quadratic(bounded[:, :i])
-            normal = (terms.T * weights) @ terms + np.eye(terms.shape[1]) / effective
-            bend = np.linalg.solve(normal, (terms.T * weights) @ z[:, i])
-            residual = z[:, i] - terms @ bend
+            normal = _moments(terms, weights) + np.eye(terms.shape[1]) / effective
+            bend = np.linalg.solve(normal, mean_of(terms * z[:, i : i + 1], weights))
+            residual = z[:, i] - np.einsum("pi,i->p", terms, bend)
             self._bends.append(bend)
-            self._scales[i] = max(np.sqrt(weights @ residual**2), 1e-6)
+            self._scales[i] = max(np.sqrt(np.sum(weights * residual**2)), 1e-6)
         self.log_volume = float(np.log(self._scales * self._widths).sum())
 
     def to_free(self, z: np.ndarray) -> np.ndarray:
@@ -94,16 +98,17 @@ class Bent:
         whitened = np.empty_like(z)
         for i, bend in enumerate(self._bends):
             terms = _quadratic(_bounded(whitened[:, : min(i, DRIVERS)]))
-            whitened[:, i] = z[:, i] * self._scales[i] + terms @ bend
-        return self._mean + (whitened * self._widths) @ self._axes.T
+            whitened[:, i] = z[:, i] * self._scales[i] + np.einsum("pi,i->p", terms, bend)
+        return self._mean + _applied(self._axes, whitened * self._widths)
 
     def from_free(self, free: np.ndarray) -> np.ndarray:
         """See :class:`Coordinates`."""
-        whitened = (free - self._mean) @ self._axes / self._widths
+        whitened = _applied(self._axes.T, free - self._mean) / self._widths
         bounded, z = _bounded(whitened[:, :DRIVERS]), np.empty_like(whitened)
         terms = _quadratic(bounded)
         for i, bend in enumerate(self._bends):
-            z[:, i] = (whitened[:, i] - terms[:, : len(bend)] @ bend) / self._scales[i]
+            bent = np.einsum("pi,i->p", terms[:, : len(bend)], bend)
+            z[:, i] = (whitened[:, i] - bent) / self._scales[i]
         return z
 
 
@@ -130,7 +135,7 @@ class Mixture(NamedTuple):
         points = np.empty_like(z)
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             own = component == k
-            points[own] = mean + z[own] @ root.T
+            points[own] = mean + _applied(root, z[own])
         return points
 
     def log_parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +146,7 @@ class Mixture(NamedTuple):
         distances = np.empty_like(log_parts)
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             inverse = np.linalg.inv(root)
-            squared = (((points - mean) @ inverse.T) ** 2).sum(axis=1)
+            squared = (_applied(inverse, points - mean) ** 2).sum(axis=1)
             height = np.log(self.shares[k]) + constant + np.log(np.diagonal(inverse)).sum()
             log_parts[:, k] = height - 0.5 * (NU + size) * np.log1p(squared / NU)
             distances[:, k] = squared
@@ -241,9 +246,8 @@ def _mixture(
         means, roots = [], []
         for k in np.flatnonzero(kept):
             pull = own[:, k] * near[:, k]
-            mean = pull @ z / pull.sum()
-            deviations = z - mean
-            spread = (deviations.T * pull) @ deviations / totals[k]
+            mean = mean_of(z, pull / pull.sum())
+            spread = _moments(z - mean, pull) / totals[k]
             few = size / (effective * totals[k] + size)
             means.append(mean)
             roots.append(root_of(_INFLATION * ((1 - few) * spread + few * _SHRUNK_TO * whole)))
@@ -251,10 +255,14 @@ def _mixture(
     return mixture
 
 
+def mean_of(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean (size,) of weighted points."""
+    return np.einsum("p,pi->i", weights, points)
+
+
 def covariance(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Covariance (size, size) of weighted points."""
-    deviations = points - weights @ points
-    return (deviations.T * weights) @ deviations
+    return _moments(points - mean_of(points, weights), weights)
 
 
 def root_of(matrix: np.ndarray) -> np.ndarray:
@@ -268,6 +276,16 @@ def systematic(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.
     """Systematic resampling: indices (count,), each as often as its weight within one."""
     positions = (rng.random() + np.arange(count)) / count
     return np.minimum(np.searchsorted(np.cumsum(weights), positions), len(weights) - 1)
+
+
+def _moments(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sum (size, size) of the products of the coordinates of points."""
+    return np.einsum("pi,pj->ij", weights[:, None] * points, points)
+
+
+def _applied(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """A matrix (size, size) times each point (points, size)."""
+    return np.einsum("pi,ji->pj", points, matrix)
 
 
 def _log_sum(log_parts: np.ndarray) -> np.ndarray:
