@@ -101,7 +101,7 @@ def masked(
     feasible = holds
     value = values[objective]
     if not clean:
-        value = jnp.where(value > -jnp.inf, value, -jnp.inf)
+        value = jnp.where(jnp.isnan(value), -jnp.inf, value)
     for name, each in values.items():
         if clean:
             feasible = feasible & jnp.isfinite(each)

@@ -175,13 +175,12 @@ def test_nan_and_minus_infinity_in_long_rows(more):
 @pytest.mark.parametrize("limit", [np.inf, np.nan])
 def test_a_second_quantity_makes_points_infeasible(limit):
     """The same points, whether collected alone or beside a reduction that needs the mask."""
-    quantities = {"value": lambda x: jnp.log(x - 1), "cost": lambda x: jnp.where(x < 2e4, limit, x)}
+    quantities = {"value": lambda x: x, "cost": lambda x: jnp.where(x < 2e4, limit, x)}
     for more in ((), (reductions.Count(),)):
         reduce = (reductions.Best(), reductions.Top(2), *more)
         result = plan.grid(quantities, {"x": np.arange(25000.0)}, reduce=reduce)
         assert result["best"]["x"] == 20000
         assert result["top"]["x"].tolist() == [20000, 20001]
-        assert result.nan == 1
     assert result["feasible"]["count"] == 5000
 
 
