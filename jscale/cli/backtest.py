@@ -164,11 +164,11 @@ def backtest(
                 progress=shows_progress(as_json),
                 resume=progress_file,
             )
-        payload = summary(result, table, seed)
+        payload = summary(result, table, seed, stacked=_stacked(result, named=bool(law)))
         output.deliver(payload, as_json, out)
 
     if not as_json:
-        show(result, table, _in_detail(result, laws, bool(law)))
+        show(result, table, _in_detail(result, laws, bool(law)), payload["stacking"])
         output.show_notes(payload["notes"])
     judged = result.laws[: len(laws) if law else 1]
     if require_coverage and any(each.failed for each in judged):
@@ -236,8 +236,17 @@ def _cuts(text: str | None) -> int | list[float] | None:
     return int(numbers[0]) if is_count else numbers
 
 
-def summary(result: "Backtest", table: "Runs", seed: int) -> dict[str, Any]:
-    """A backtest as a JSON object; ``summary`` is that of the first law."""
+def summary(
+    result: "Backtest", table: "Runs", seed: int, stacked: list[dict[str, Any]] | None
+) -> dict[str, Any]:
+    """A backtest as a JSON object; ``summary`` is that of the first law.
+
+    Args:
+        result: the backtest.
+        table: the runs.
+        seed: of the forecasts.
+        stacked: weights of the laws, or None.
+    """
     from dataclasses import asdict
 
     laws = [
@@ -262,7 +271,7 @@ def summary(result: "Backtest", table: "Runs", seed: int) -> dict[str, Any]:
         "laws": laws,
         "cuts": cuts,
         "how": result.how,
-        "stacking": _stacked(result),
+        "stacking": stacked,
         "errors": result.errors,
         "cluster": result.cluster,
         "n_runs": result.n_runs,
@@ -273,16 +282,20 @@ def summary(result: "Backtest", table: "Runs", seed: int) -> dict[str, Any]:
     }
 
 
-def _stacked(result: "Backtest") -> list[dict[str, Any]] | None:
-    """Weights by leave-future-out stacking; None for one law, or without log scores."""
-    from dataclasses import asdict
+def _stacked(result: "Backtest", *, named: bool) -> list[dict[str, Any]] | None:
+    """Weights by leave-future-out stacking; None for one law, or without log scores.
+
+    Without the ensemble that comes first where no law is named: it is made of the others.
+    """
+    from dataclasses import asdict, replace
 
     from jscale import assess
 
-    if len(result.laws) < 2:
+    laws = result.laws if named else result.laws[1:]
+    if len(laws) < 2:
         return None
     try:
-        return [asdict(model) for model in assess.stacking(result).models]
+        return [asdict(model) for model in assess.stacking(replace(result, laws=laws)).models]
     except JscaleError:  # log scores that are not finite: losses of 0 or below
         return None
 
@@ -304,13 +317,19 @@ def _scores(scores: "ForecastScores") -> dict[str, Any]:
     return values
 
 
-def show(result: "Backtest", table: "Runs", in_detail: "Sequence[BacktestedLaw]") -> None:
+def show(
+    result: "Backtest",
+    table: "Runs",
+    in_detail: "Sequence[BacktestedLaw]",
+    stacked: list[dict[str, Any]] | None,
+) -> None:
     """Print a backtest: verdicts, all laws in a table, then scores by cut and by distance.
 
     Args:
         result: the backtest.
         table: the runs.
         in_detail: laws with a verdict and with scores by cut and by distance.
+        stacked: weights of the laws, or None.
     """
     from jscale.report.notation import plural
 
@@ -324,7 +343,7 @@ def show(result: "Backtest", table: "Runs", in_detail: "Sequence[BacktestedLaw]"
         rows = [_cells(each.law, each.summary) for each in result.laws]
         rows = [(law, *cells) for law, _, *cells in rows]
         output.show(output.table(("law", *_HEADERS[1:]), rows, right="lrrrrrrr"))
-        if stacked := _stacked(result):
+        if stacked:
             weights = (f"{model['name']} {model['weight']:.0%}" for model in stacked)
             output.show(f"stacking weights by these forecasts: {', '.join(weights)}")
     for each in in_detail:

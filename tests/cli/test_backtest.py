@@ -49,8 +49,9 @@ def test_backtest_by_the_posterior(answer, jscale, sizes: Path, tmp_path: Path):
     assert sum(model["weight"] for model in printed["stacking"]) == pytest.approx(1.0)
     assert json.loads((tmp_path / "backtest.json").read_text()) == without_times(printed)
 
-    assert [each["law"] for each in printed["laws"]] == ["power_size", "power_size, in-sample RMS"]
-    assert printed["law"] == "power_size"
+    names = ["power_size, corrected", "power_size, in-sample RMS"]
+    assert [each["law"] for each in printed["laws"]] == names
+    assert printed["law"] == names[0]
     assert (printed["n_runs"], printed["how"]) == (39, "by compute")
     assert set(printed["rows"][0]) >= ROW
     assert set(printed["summary"]) >= SUMMARY
@@ -58,7 +59,7 @@ def test_backtest_by_the_posterior(answer, jscale, sizes: Path, tmp_path: Path):
     assert [cut["fitted"] for cut in printed["cuts"]] == [16, 31]
     assert [cut["held_out"] for cut in printed["cuts"]] == [23, 8]
 
-    rows = [row for row in printed["rows"] if row["law"] == "power_size"]
+    rows = [row for row in printed["rows"] if row["law"] == names[0]]
     held = [row["q10"] <= row["loss"] <= row["q90"] for row in rows]
     summary = printed["summary"]
     assert summary["held80"] == sum(held)
@@ -134,12 +135,12 @@ def test_a_failed_check(jscale, monkeypatch, sizes: Path):
 
 BAD = (
     (("--law", "chinchila"), "did you mean 'chinchilla'"),
-    (("--law", "power_size", "--law", "power_size"), "'power_size' is given twice"),
+    (("--law", "power_size", "--law", "power_size"), "'power_size, corrected' is given twice"),
     (("--train-below", "N"), "--train-below: expected NAME=VALUE such as N=2.1e8"),
     (("--train-below", "corpus=3"), "--train-below: sizes.csv: column 'corpus' holds no numbers"),
     (("--train-below", "size=3"), "--train-below: sizes.csv has no column 'size'"),
     (("--train-below", "N=1e99"), "holds out no run: all 39 would be fitted"),
-    (("--train-below", "N=1.1e7"), "leaves 1 run to fit; power_size with its 3 parameters needs"),
+    (("--train-below", "N=1.1e7"), "leaves 1 run to fit; power_size, corrected with its 3 parameters needs"),
     (("--by", "corpus"), "holds no numbers to order the runs by; expected a column of numbers, or"),
     (("--by", "depth"), "--by: sizes.csv has no column 'depth'"),
     (("--leave-out", "one"), "--leave-out: sizes.csv: column 'one' has one value in all runs"),
@@ -211,6 +212,8 @@ def test_without_a_law_the_ensemble_comes_first(answer, jscale, cheap_ensemble, 
     assert [each["law"] for each in printed["laws"]] == names
     assert printed["law"] == names[0]
     assert printed["summary"] == printed["laws"][0]["summary"]
+    # The ensemble is not stacked with its own members.
+    assert {model["name"] for model in printed["stacking"]} == set(names[1:])
     lines = jscale(*command).stdout.splitlines()
     assert [line.partition(":")[0] for line in lines[:3]] == names
     assert lines[3].startswith("only-sizes.csv: 40 runs, 1 cut by N")

@@ -1,7 +1,7 @@
 """Ensembles: forecasts that average over laws and error models."""
 
 from jscale.assess.ensembles._candidates import candidates_of
-from jscale.assess.ensembles._correction import BandCorrection
+from jscale.assess.ensembles._correction import BandCorrection, UncorrectableError
 from jscale.assess.ensembles._ensemble import Ensemble, Member, ensemble
 from jscale.assess.ensembles._forecaster import ensemble_forecaster
 from jscale.assess.ensembles._single import (
@@ -17,6 +17,7 @@ __all__ = [
     "CorrectedPosterior",
     "Ensemble",
     "Member",
+    "UncorrectableError",
     "band_correction",
     "candidates_of",
     "correct_bands",

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import ndtri
 
+from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural
 from jscale.fit import Prediction
@@ -31,6 +32,10 @@ _MAX_SURPRISE = 4.0
 MAX_DECADES = 2.0
 """Beyond this distance the factor stays the same, as backtests hardly reach further; the drift goes
 on."""
+
+
+class UncorrectableError(JscaleError):
+    """A posterior whose law cannot be fitted again to hold out runs."""
 
 
 class Prior(NamedTuple):

@@ -35,6 +35,7 @@ from jscale.assess.ensembles._correction import (
     LAW_WITH_DISCREPANCY,
     BandCorrection,
     Prior,
+    UncorrectableError,
     corrected,
     fit_correction,
     without_evidence,
@@ -128,8 +129,9 @@ def correct_bands(
         resume: file with the forecasts of held-out runs that are done; see :func:`backtest`.
 
     Raises:
-        JscaleError: other runs, a posterior without its runs where no table is given, or one with
-            priors that its record names only.
+        JscaleError: other runs.
+        UncorrectableError: a posterior without its runs where no table is given, or one with priors
+            that its record names only.
 
     Example:
         >>> import jax
@@ -196,6 +198,21 @@ def band_correction(
         backtest: of the law.
         law: its name; None for the first.
         errors: its error model; None for that of the backtest.
+
+    Example:
+        A forecaster that knows nothing of size is wrong by more than its bands allow:
+
+        >>> import jax
+        >>> from jscale import assess, runs
+        >>> def forecast(training, new, key):
+        ...     return jax.random.choice(key, training["loss"], (200, len(new)))
+        >>> past = assess.Forecaster("the past", forecast)
+        >>> columns = {"N": [1e8, 2e8, 4e8, 8e8], "D": [1e10] * 4, "loss": [3.1, 2.9, 2.7, 2.5]}
+        >>> table = runs.read(columns)
+        >>> result = assess.backtest(past, table, key=jax.random.key(0), cuts=[0.5])
+        >>> correction = assess.band_correction(result)
+        >>> correction.count, bool(correction.factor(0.0) > 1)
+        (2, True)
     """
     name = backtest.laws[0].law if law is None else backtest.of(law).law
     largest = {cut.label: cut.compute for cut in backtest.cuts}
@@ -241,7 +258,7 @@ def corrected_forecaster(
         >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
         >>> table = runs.read({"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D, "loss": [3.0] * 16})
         >>> assess.corrected_forecaster(laws.chinchilla, table).name
-        'chinchilla'
+        'chinchilla, corrected'
     """
     plain = forecaster_of(law, errors=errors, priors=priors, sampler=sampler, draws=draws)
     options = fit_settings(sampler, draws, errors=errors, priors=priors)
@@ -256,7 +273,7 @@ def corrected_forecaster(
         return Forecast(prediction.draws, notes)
 
     settings = {**plain.settings, "corrected": True}
-    return replace(plain, forecast=forecast, settings=settings)
+    return replace(plain, name=f"{plain.name}, corrected", forecast=forecast, settings=settings)
 
 
 def prior_of(errors: ErrorModel) -> Prior:
@@ -272,7 +289,7 @@ def _candidate(posterior: Posterior) -> Candidate:
 
     priors = {name: recorded(text, name) for name, text in posterior.priors.items()}
     if unknown := [posterior.priors[name] for name, prior in priors.items() if prior is None]:
-        raise JscaleError(
+        raise UncorrectableError(
             f"the posterior of {posterior.law_name} has priors that its record names only "
             f"({', '.join(unknown)}), so that its law cannot be fitted again to hold out runs; "
             "expected priors such as 'lognormal(0.2, 1)'"
@@ -295,7 +312,7 @@ def runs_of(posterior: Posterior) -> Runs:
     """The runs that a posterior holds, as a table."""
     rows = posterior.rows
     if rows is None:
-        raise JscaleError(
+        raise UncorrectableError(
             f"the posterior of {posterior.law_name} holds no runs, by which its bands could be "
             "corrected; expected one that fit.posterior or 'jscale sample' of this version has made"
         )

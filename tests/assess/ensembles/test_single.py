@@ -91,7 +91,7 @@ def test_a_backtest_judges_corrected_bands():
     assert corrected.summary.bands[1].width > 1.2 * plain.summary.bands[1].width
     assert corrected.summary.coverage95 > plain.summary.coverage95
     (note,) = [note for note in corrected.notes if note.code == "corrected-bands"]
-    assert note.message.startswith("power_size, 1 of 1 fits: bands are multiplied by ")
+    assert note.message.startswith("power_size, corrected, 1 of 1 fits: bands are multiplied by ")
     assert assess.band_correction(plain).factor(0.5) > 1.2
     needed = assess.band_correction(plain)
     assert assess.band_correction(plain, "power_size") == needed
