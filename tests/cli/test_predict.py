@@ -13,6 +13,7 @@ import pytest
 from jscale import JscaleError, assess, fit, laws
 from jscale._core.notes import Note
 from jscale._core.scope import float64
+from jscale.assess.ensembles import UncorrectableError
 from jscale.cli.forecasting import ensembles
 from jscale.cli.forecasting.forecasts import quantile_key
 from jscale.cli.forecasting.points import at_example
@@ -85,15 +86,37 @@ def test_a_correction_of_one_law_for_real(answer, jscale, sampled):
     assert "Bands are not corrected by held-out runs (--no-correction)." in plain_text
 
 
-def test_bands_that_cannot_be_corrected_say_so(answer, sampled, monkeypatch):
+def test_bands_that_cannot_be_corrected_say_so(answer, jscale, sampled, monkeypatch):
     def refuse(posterior, table=None, **settings):
-        raise JscaleError("it holds no runs")
+        raise errors.pop()
 
+    errors = [JscaleError("another mistake"), UncorrectableError("it holds no runs")]
     monkeypatch.setattr(assess, "correct_bands", refuse)
     printed = answer("predict", "--posterior", sampled.file, "--at", INSIDE)
     (note,) = [note for note in printed["notes"] if note["code"] == "not-corrected"]
     assert note["message"] == "bands are not corrected: it holds no runs"
     assert "correction" not in printed
+    # Other mistakes are not taken for it.
+    rejected(jscale("predict", "--posterior", sampled.file, "--at", INSIDE), "another mistake")
+
+
+def test_forecasts_of_held_out_runs_are_resumed(
+    answer, table: Path, monkeypatch, sampled, tmp_path
+):
+    """From a file beside that of the chains, which goes when they are done."""
+    files = []
+
+    def correct_bands(posterior, table=None, *, resume, **settings):
+        files.append(resume)
+        resume.write_text("forecasts")
+        return assess.CorrectedPosterior(posterior, assess.BandCorrection())
+
+    monkeypatch.setattr(assess, "correct_bands", correct_bands)
+    monkeypatch.setattr(fit, "posterior", lambda *given, **settings: fit.load(sampled.file))
+    progress = tmp_path / "progress.jscale"
+    answer("predict", table, "--law", "chinchilla", "--at", FAR, "--resume", progress)
+    assert files == [tmp_path / "progress.jscale.bands"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_seed_determines_the_noise(answer, sampled):

@@ -29,6 +29,8 @@ _CHUNK_LOSSES = 4_000_000
 _FIRST_PART = 100
 _CORRECTION = 2**31 - 1
 """Number of the key of forecasts of held-out runs; those of points count from 0."""
+_CORRECTION_FILE = ".bands"
+"""What is added to the name of a file of progress for that of the forecasts of held-out runs."""
 _DISTANCE_CODES = ("beyond-runs", "far-forecast", "ranges-unknown")
 """Codes of notes that are made for all points together."""
 
@@ -137,7 +139,14 @@ def forecaster(
             errors=model.errors,
             priors=model.priors,
         )
-        return corrected(posterior, table, settings.seed, as_json) if model.correct else posterior
+        if not model.correct:
+            return posterior
+        # Chains and forecasts of held-out runs are two jobs, each with a file.
+        own_file = None if resume is None else resume.with_name(resume.name + _CORRECTION_FILE)
+        result = corrected(posterior, table, settings.seed, as_json, own_file)
+        if own_file is not None:
+            own_file.unlink(missing_ok=True)
+        return result
 
     from jscale import assess
 
@@ -154,7 +163,11 @@ def forecaster(
 
 
 def corrected(
-    posterior: "Posterior", table: "Runs | None", seed: int, as_json: bool
+    posterior: "Posterior",
+    table: "Runs | None",
+    seed: int,
+    as_json: bool,
+    resume: Path | None = None,
 ) -> "Posterior | CorrectedPosterior":
     """The posterior with its bands corrected by forecasts of held-out runs.
 
@@ -166,16 +179,20 @@ def corrected(
         table: its runs, or None for those that it holds.
         seed: of the forecasts.
         as_json: whether progress is left out.
+        resume: file with the forecasts that are done, or None.
     """
     import jax
 
     from jscale import assess
     from jscale._core.notes import Note
+    from jscale.assess.ensembles import UncorrectableError
 
     key = jax.random.fold_in(inputs.key_of(seed), _CORRECTION)
     try:
-        return assess.correct_bands(posterior, table, key=key, progress=shows_progress(as_json))
-    except JscaleError as error:
+        return assess.correct_bands(
+            posterior, table, key=key, progress=shows_progress(as_json), resume=resume
+        )
+    except UncorrectableError as error:
         note = Note("not-corrected", "warning", f"bands are not corrected: {error}")
         return replace(posterior, notes=(*posterior.notes, note))
 
