@@ -154,7 +154,9 @@ def test_runs_that_share_errors_are_left_out_one_by_one():
         assert values[draw, i] == pytest.approx(expected, abs=2e-3)
 
 
-@pytest.mark.parametrize("errors", ["student + effects(group)", "outliers + additive + scale(D)"])
+@pytest.mark.parametrize(
+    "errors", ["student + effects(group)", "outliers + additive + scale(D)", "normal + additive"]
+)
 def test_every_kind_of_errors_is_exported(errors):
     posterior = fit.posterior(
         laws.chinchilla,
