@@ -291,7 +291,8 @@ def _tempered(log_weights: np.ndarray, least: float) -> np.ndarray:
         else:
             high = power
     weights = np.zeros(len(log_weights))
-    weights[inside] = np.exp(low * finite - float(logsumexp(low * finite)))
+    powered = np.exp(low * finite)
+    weights[inside] = powered / powered.sum()
     return weights
 
 
