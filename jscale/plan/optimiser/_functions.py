@@ -11,8 +11,7 @@ import jax.numpy as jnp
 from jscale._core.errors import JscaleError
 from jscale._core.text import enumerated, shown
 from jscale.laws import describe
-from jscale.plan.costs import FULL_BITS
-from jscale.plan.problem import POST
+from jscale.plan.problem import POST, charged_bits
 
 SENSES = ("<=", ">=", "==")
 
@@ -88,15 +87,6 @@ class Named:
             scope |= _expanded(record, values)
         names = self.arguments(frozenset(scope))
         return jnp.asarray(self.function(**{name: scope[name] for name in names}))
-
-
-def charged_bits(values: Mapping[str, Any]) -> Any:
-    """Bits of a cost: P, else the wider of P_w and P_a, else 16."""
-    if "P" in values:
-        return values["P"]
-    weights, activations = values.get("P_w", FULL_BITS), values.get("P_a", FULL_BITS)
-    widest = jnp.maximum(jnp.asarray(weights), jnp.asarray(activations))
-    return jnp.where(jnp.isinf(widest), FULL_BITS, widest)
 
 
 def _record(function: Any) -> Any:

@@ -73,6 +73,19 @@ def _check_parameter_names(record: Record, params: Mapping[str, Any]) -> None:
         )
 
 
+def charged_bits(values: Mapping[str, Any], names: Iterable[str] = ("P_w", "P_a")) -> Any:
+    """Bits that training is charged by: P, else the widest of the ``names``.
+
+    Infinite bits stand for "not quantised" and are charged as 16, as those that are not given.
+    """
+    if "P" in values:
+        return values["P"]
+    given = [values.get(name, FULL_BITS) for name in names]
+    return functools.reduce(
+        jnp.maximum, [jnp.where(jnp.isinf(bits), FULL_BITS, bits) for bits in given]
+    )
+
+
 @dataclass(frozen=True)
 class BoundLaw:
     """A law whose inputs a plan can set; hashable, so that compiled code is reused.
@@ -88,20 +101,10 @@ class BoundLaw:
     charged: tuple[str, ...] = ()
 
     def bits(self, values: Mapping[str, jax.Array]) -> jax.Array | None:
-        """Bits that training is charged by: P, or the wider of the charged inputs.
-
-        Infinite bits, those of an input that is not given, stand for "not quantised" and are
-        charged as 16. None where there are neither.
-        """
-        if "P" in values:
-            return values["P"]
-        if not self.charged:
+        """Bits that training is charged by: those of :func:`charged_bits`; None without any."""
+        if "P" not in values and not self.charged:
             return None
-        given = [values[name] for name in self.charged if name in values]
-        finite = [jnp.where(jnp.isinf(bits), FULL_BITS, bits) for bits in given]
-        if len(given) < len(self.charged):
-            finite.append(jnp.full_like(finite[0], FULL_BITS))
-        return functools.reduce(jnp.maximum, finite)
+        return charged_bits(values, self.charged)
 
     def loss(self, values: Mapping[str, jax.Array], params: Mapping[str, jax.Array]) -> jax.Array:
         """The law at ``values``: inputs by name, where ``P`` stands for every tied bit input."""
