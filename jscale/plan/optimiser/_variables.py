@@ -16,8 +16,9 @@ MAX_COMBINATIONS = 4096
 """Combinations of listed values, each of which is a solve of its own."""
 _SHARE_RANGE = 12.0
 """Half the range of the logarithm of a ratio of shares: a share of 6e-6 counts as its bound, 0."""
-DEFAULT_RANGES = {"P": (1e-12, 256.0)}
-"""The search where no bound was declared, by the first letter of the name: bits."""
+_BITS = ("P", "P_w", "P_a", "P_kv", "P_post")
+_BIT_RANGE = (1e-12, 256.0)
+"""The search of bits where no bound was declared."""
 _DEFAULT_RANGE = (1e-6, 1e30)
 
 
@@ -174,7 +175,7 @@ def read_variables(variables: Mapping[str, Any]) -> tuple[Layout, Numbers]:
 
 
 def _bounds(name: str, variable: Free) -> tuple[Any, Any]:
-    low, high = DEFAULT_RANGES.get(name[:1], _DEFAULT_RANGE)
+    low, high = _BIT_RANGE if name in _BITS else _DEFAULT_RANGE
     if variable.lower is not None:
         low = check_number(f"the lower bound of {name}", variable.lower, above=0.0)
     if variable.upper is not None:
