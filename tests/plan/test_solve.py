@@ -10,6 +10,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
 from jscale.plan import costs
+from jscale.plan.problem import charged_bits
 from tests.plan import facts
 from tests.plan.cases import BESIROGLU, KUMAR, RTOL, draws
 
@@ -181,6 +182,92 @@ def test_shares_on_the_simplex(float64_mode):
 
     best = plan.solve(total, {"mix": plan.Simplex(3)})
     np.testing.assert_allclose(best.values["mix"], np.array([1, 2, 3]) / 6, rtol=1e-9)
+
+
+def rare(mix):
+    return 100 * mix[0] + mix[1] ** 2 + mix[2] ** 2
+
+
+def test_a_share_at_its_bound_is_named(float64_mode):
+    best = plan.solve(rare, {"mix": plan.Simplex(3)})
+    assert int(best.status) == Status.at_bound
+    np.testing.assert_array_equal(best.side["mix"], [-1, 0, 0])
+    assert best.at_bounds() == ["mix[0] at its lower bound"]
+    np.testing.assert_allclose(best.bound_multipliers["mix"], [99, 0, 0], rtol=1e-3)
+
+
+def bent(N, k):
+    """For k = 8 with a kink at 1e9, otherwise a parabola above it."""
+    distance = jnp.log(N / 1e9)
+    return jnp.where(k == 8, jnp.abs(distance) + 1.0, distance**2 + 2.0)
+
+
+def uneven(N, k):
+    """For k = 4 a parabola, otherwise it falls with N."""
+    return jnp.where(k == 4, jnp.log(N / 1e9) ** 2, -jnp.log(N))
+
+
+def test_a_kink_is_found_and_no_combination_is_dropped(float64_mode):
+    best = plan.solve(bent, {"N": plan.Free(1e3, 1e15), "k": plan.Choice([4, 8, 16])})
+    assert int(best.status) == Status.kink
+    assert float(best.values["k"]) == 8
+    np.testing.assert_allclose([best.values["N"], best.objective], [1e9, 1.0], rtol=1e-9)
+    assert int(best.unsolved) == 0
+
+    open_ended = plan.solve(uneven, {"N": plan.Free(), "k": plan.Choice([4, 8, 16])})
+    assert int(open_ended.status) == Status.unbounded_below
+    assert int(open_ended.unsolved) == 2
+
+
+def kinked(N, D, E, A, B, alpha, beta):
+    """The two-term law with a kink at 1e10 parameters."""
+    return E + A * N**-alpha + B * D**-beta + 0.05 * jnp.abs(jnp.log(N / 1e10))
+
+
+def test_a_kink_on_a_constraint(float64_mode):
+    """Its derivatives are not known, which is not the same as 0."""
+
+    def loss(budget):
+        limit = [(costs.training_flops, "<=", budget)]
+        best = plan.solve(kinked, SIZE, params=BESIROGLU, constraints=limit)
+        return best.objective, best
+
+    slope, best = jax.jacfwd(loss, has_aux=True)(1e22)
+    assert int(best.status) == Status.kink
+    np.testing.assert_allclose(best.values["N"], 1e10, rtol=1e-8)
+    np.testing.assert_allclose(best.values["D"], 1e22 / 6e10, rtol=1e-7)
+    assert np.isnan(slope)
+    assert np.isnan(best.multipliers[0])
+
+
+def doubled(N, D):
+    return 12 * N * D
+
+
+def test_derivatives_where_two_constraints_are_one(float64_mode):
+    def loss(budget):
+        limits = [(costs.training_flops, "<=", budget), (doubled, "<=", 2 * budget)]
+        return dense(BESIROGLU, limits).objective
+
+    expected = jax.grad(lambda budget: plan.optimal(laws.chinchilla, BESIROGLU, budget).loss)
+    np.testing.assert_allclose(jax.grad(loss)(1e24), expected(1e24), rtol=1e-9)
+
+
+def prompted(Prompt):
+    return jnp.log(Prompt / 1e6) ** 2
+
+
+def test_a_name_that_begins_with_p_is_no_number_of_bits(float64_mode):
+    best = plan.solve(prompted, {"Prompt": plan.Free()})
+    np.testing.assert_allclose(best.values["Prompt"], 1e6, rtol=1e-7)
+
+
+def test_bits_are_charged_by_one_rule():
+    """Unquantised weights count as 16 bits, also beside activations of 32."""
+    for values in ({"P_w": np.inf, "P_a": 32.0}, {"P_a": 32.0, "P_w": 4.0}, {"P": 32.0}):
+        assert float(charged_bits(values)) == 32.0
+    assert float(charged_bits({"P_w": np.inf, "P_a": 4.0})) == 16.0
+    assert float(charged_bits({"P_a": 4.0})) == 16.0
 
 
 def lone(N):

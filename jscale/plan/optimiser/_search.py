@@ -10,17 +10,12 @@ from jax import lax
 from jscale._core.status import Status, is_optimum
 from jscale.plan.optimiser._lagrangian import augmented_lagrangian
 from jscale.plan.optimiser._newton import Active, State, active_set, derivatives, newton
-from jscale.plan.optimiser._problem import Data, Problem, Scaled, lattice
+from jscale.plan.optimiser._points import pattern_search, scan
+from jscale.plan.optimiser._problem import Data, Problem, Scaled
 
-SCAN_POINTS = 64
-"""Points of the scan for every variable."""
-_SWEEPS = 3
-"""Projections of a point of the scan onto each constraint in turn."""
 _TOLERANCE = {"float32": 3e-4, "float64": 1e-8}
 """Largest first-order condition of an optimum, in units of the objective for a change of a variable
 by its own size."""
-_NEAR = 1e-3
-"""Relative violation of a constraint that a start may have."""
 _EDGE = 1e-6
 
 
@@ -35,6 +30,7 @@ class Optimum(NamedTuple):
         residual: largest first-order condition.
         scale: unit of the objective.
         status: :class:`~jscale._core.status.Status` code.
+        value: the objective in its unit.
     """
 
     x: jax.Array
@@ -44,55 +40,17 @@ class Optimum(NamedTuple):
     residual: jax.Array
     scale: jax.Array
     status: jax.Array
+    value: jax.Array
 
 
-def minimise(problem: Problem, data: Data, dtype: jnp.dtype) -> tuple[Optimum, Scaled]:
-    """The least objective, differentiable by the optimality conditions, and its problem."""
-    fixed_data = lax.stop_gradient(data)
-    unscaled = Scaled(problem, fixed_data, jnp.ones((), dtype))
-    start, value = _scan(unscaled)
-    size = jnp.abs(value)
+def search(problem: Problem, data: Data, dtype: jnp.dtype) -> Optimum:
+    """The least objective, without derivatives."""
+    data = lax.stop_gradient(data)
+    start = scan(Scaled(problem, data, jnp.ones((), dtype)))
+    size = jnp.abs(start.value)
     usable = jnp.isfinite(size) & (size > 0)
     scale = jnp.where(usable, size, 1.0).astype(dtype)
-    solved = _solve(Scaled(problem, fixed_data, scale), start)
-    scaled = Scaled(problem, data, scale)
-    return _differentiable(scaled, solved), scaled
-
-
-def _scan(scaled: Scaled) -> tuple[jax.Array, jax.Array]:
-    """The best point of a lattice, each point projected onto the constraints; and its value."""
-    lower, upper = scaled.box()
-    n, equalities = lower.shape[0], scaled.problem.equalities
-    count = SCAN_POINTS * max(n - sum(equalities), 1)
-
-    def constraint(x: jax.Array, j: int) -> jax.Array:
-        return scaled.residuals(x)[1 + j]
-
-    def project(x: jax.Array) -> jax.Array:
-        for j, equality in enumerate(equalities):
-            c, slope = jax.value_and_grad(constraint)(x, j)
-            needed = jnp.isfinite(c) & jnp.all(jnp.isfinite(slope)) & (equality | (c > 0))
-            move = c * slope / jnp.maximum(slope @ slope, 1e-12)
-            x = jnp.clip(x - jnp.where(needed, move, 0.0), lower, upper)
-        return x
-
-    def at(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        if equalities:
-            x = lax.fori_loop(0, _SWEEPS, lambda _, y: project(y), x)
-        rows = scaled.residuals(x)
-        c = rows[1:]
-        excess = jnp.where(jnp.asarray(equalities, bool), jnp.abs(c), jnp.maximum(c, 0.0))
-        violation = jnp.max(excess, initial=0.0)
-        bad = ~(jnp.isfinite(rows[0]) & jnp.isfinite(violation))
-        return x, jnp.where(bad, jnp.inf, rows[0]), jnp.where(bad, jnp.inf, violation)
-
-    points = lower + lattice(count, n, lower.dtype) * (upper - lower)
-    points, values, violations = jax.vmap(at)(points)
-    feasible = violations < _NEAR
-    rank = jnp.where(feasible, values, jnp.inf)
-    rank = jnp.where(jnp.any(feasible), rank, violations)
-    best = jnp.argmin(rank)
-    return points[best], values[best]
+    return _solve(Scaled(problem, data, scale), start.x)
 
 
 def _solve(scaled: Scaled, start: jax.Array) -> Optimum:
@@ -128,8 +86,58 @@ def _solve(scaled: Scaled, start: jax.Array) -> Optimum:
         jnp.asarray(jnp.inf, start.dtype),
         scaled.scale,
         jnp.asarray(int(Status.not_converged), jnp.int32),
+        jnp.asarray(jnp.inf, start.dtype),
     )
-    return lax.while_loop(unsolved, attempt, (jnp.asarray(0, jnp.int32), nowhere))[1]
+    found = lax.while_loop(unsolved, attempt, (jnp.asarray(0, jnp.int32), nowhere))[1]
+    return _or_kink(scaled, start, found)
+
+
+def _or_kink(scaled: Scaled, start: jax.Array, found: Optimum) -> Optimum:
+    """The optimum, or where Newton's method failed that of a search without derivatives.
+
+    It is accepted at a kink, where the first-order conditions do not hold and multipliers are not
+    known. Without a point that satisfies the constraints the problem is infeasible.
+    """
+    dtype = start.dtype
+    tolerance = _TOLERANCE[dtype.name]
+    failed = (found.status == int(Status.not_converged)) | (found.status == int(Status.infeasible))
+    point, kinked = pattern_search(scaled, start, failed, tolerance)
+    kinked = kinked & ~jnp.any(_near_open_ends(scaled, point.x))
+    feasible = (point.violation <= tolerance) & jnp.isfinite(point.value)
+    status = jnp.where(feasible, int(Status.not_converged), int(Status.infeasible))
+    status = jnp.where(kinked, int(Status.kink), status)
+
+    lower, upper = scaled.box()
+    side = jnp.where(point.x >= upper, 1, jnp.where(point.x <= lower, -1, 0))
+    unknown = jnp.asarray(jnp.nan, dtype)
+    at_kink = Optimum(
+        point.x,
+        jnp.full_like(found.multipliers, unknown),
+        jnp.full_like(found.push, unknown),
+        side.astype(jnp.int32),
+        unknown,
+        found.scale,
+        status.astype(jnp.int32),
+        point.value * found.scale,
+    )
+    use = failed & kinked
+    best = jax.tree.map(lambda a, b: jnp.where(use, a, b), at_kink, found)
+    return best._replace(status=jnp.where(failed, at_kink.status, found.status))
+
+
+def _near_open_ends(scaled: Scaled, x: jax.Array) -> jax.Array:
+    """Which coordinates are at an end of the search that was not declared as a bound, (n,)."""
+    (lower, upper), declared = scaled.box(), _declared(scaled)
+    width = upper - lower
+    low = (x - lower < _EDGE * width) & ~declared[:, 0]
+    return low | ((upper - x < _EDGE * width) & ~declared[:, 1])
+
+
+def _declared(scaled: Scaled) -> jax.Array:
+    """Whether the lower and the upper end of each coordinate is a bound, (n, 2)."""
+    layout = scaled.problem.layout
+    given = [*layout.declared, *[(True, True)] * (layout.size - len(layout.free))]
+    return jnp.asarray(given, bool).reshape(-1, 2)
 
 
 def _judged(scaled: Scaled, state: State) -> Optimum:
@@ -137,7 +145,7 @@ def _judged(scaled: Scaled, state: State) -> Optimum:
     x, multipliers, convex = state.x, state.multipliers, state.convex
     tolerance = _TOLERANCE[x.dtype.name]
     equalities = jnp.asarray(scaled.problem.equalities, bool)
-    box, layout = scaled.box(), scaled.problem.layout
+    box = scaled.box()
     at = derivatives(scaled, x)
     active = active_set(x, multipliers, box, at, equalities)
     push = at.gradient + multipliers @ at.jacobian
@@ -150,14 +158,10 @@ def _judged(scaled: Scaled, state: State) -> Optimum:
 
     # A bound that was not declared is the end of the search: there the objective falls on, steeply
     # (without a least value) or ever less.
-    given = [*layout.declared, *[(True, True)] * (layout.size - len(layout.free))]
-    declared = jnp.asarray(given, bool).reshape(-1, 2)
+    declared = _declared(scaled)
     open_ = ((active.side == -1) & ~declared[:, 0]) | ((active.side == 1) & ~declared[:, 1])
-    width = box[1] - box[0]
-    near = (x - box[0] < _EDGE * width) & ~declared[:, 0]
-    near |= (box[1] - x < _EDGE * width) & ~declared[:, 1]
     steep = jnp.any(open_ & (jnp.abs(push) > _EDGE))
-    flat = jnp.any(near)
+    flat = jnp.any(_near_open_ends(scaled, x))
 
     finite = jnp.isfinite(at.value) & jnp.isfinite(violation)
     status = jnp.where(residual <= tolerance, int(Status.converged), int(Status.not_converged))
@@ -168,11 +172,16 @@ def _judged(scaled: Scaled, state: State) -> Optimum:
     status = jnp.where(steep, int(Status.unbounded_below), status)
     status = jnp.where(violation > tolerance, int(Status.infeasible), status)
     status = jnp.where(finite, status, int(Status.infeasible)).astype(jnp.int32)
-    return Optimum(x, multipliers, push, active.side, residual, scaled.scale, status)
+    value = at.value * scaled.scale
+    return Optimum(x, multipliers, push, active.side, residual, scaled.scale, status, value)
 
 
-def _differentiable(scaled: Scaled, solved: Optimum) -> Optimum:
-    """The same optimum, with the derivatives of its optimality conditions, of any order."""
+def differentiable(scaled: Scaled, solved: Optimum) -> Optimum:
+    """The same optimum, with the derivatives of its optimality conditions, of any order.
+
+    Where constraints coincide their multipliers are not unique, and a bound that one of them alone
+    has gets the mean of its one-sided derivatives. At a kink the derivatives are NaN.
+    """
     solved = lax.stop_gradient(solved)
     n, m = solved.x.shape[0], solved.multipliers.shape[0]
     if not n + m:
@@ -197,10 +206,25 @@ def _differentiable(scaled: Scaled, solved: Optimum) -> Optimum:
 
     def tangent_solve(linear: Callable, y: jax.Array) -> jax.Array:
         matrix = jax.vmap(linear, out_axes=1)(jnp.eye(n + m, dtype=y.dtype))
-        usable = jnp.all(jnp.isfinite(matrix)) & (jnp.linalg.det(matrix) != 0)
+        usable = jnp.all(jnp.isfinite(matrix))
         matrix = jnp.where(usable, matrix, jnp.eye(n + m, dtype=y.dtype))
-        return jnp.linalg.solve(matrix, y)
+        return jnp.linalg.pinv(matrix) @ y
 
-    z = jnp.concatenate([solved.x, solved.multipliers])
-    z = lax.custom_root(conditions, z, lambda _, start: start, tangent_solve)
+    given = jnp.concatenate([solved.x, solved.multipliers])
+    kinked = solved.status == int(Status.kink)
+    z = lax.custom_root(conditions, given, lambda _, start: start, tangent_solve)
+    z = _unknown_derivative(z, kinked)
     return solved._replace(x=z[:n], multipliers=z[n:])
+
+
+@jax.custom_jvp
+def _unknown_derivative(z: jax.Array, unknown: jax.Array) -> jax.Array:
+    """``z``, whose derivatives are NaN where they are ``unknown``."""
+    del unknown
+    return z
+
+
+@_unknown_derivative.defjvp
+def _(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    z, unknown = primals
+    return z, tangents[0] * jnp.where(unknown, jnp.nan, 1.0)

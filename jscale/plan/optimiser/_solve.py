@@ -14,13 +14,13 @@ from jscale._core.checks import check_number
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
-from jscale._core.status import is_optimum
+from jscale._core.status import Status, is_optimum
 from jscale._core.text import enumerated, shown
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.optimiser._functions import SENSES, Constraint, Named, named
-from jscale.plan.optimiser._problem import Data, Problem
-from jscale.plan.optimiser._search import minimise
-from jscale.plan.optimiser._variables import read_variables
+from jscale.plan.optimiser._problem import Data, Problem, Scaled
+from jscale.plan.optimiser._search import Optimum, differentiable, search
+from jscale.plan.optimiser._variables import Layout, read_variables
 from jscale.plan.problem import check_status, to_arrays
 
 
@@ -34,6 +34,7 @@ from jscale.plan.problem import check_status, to_arrays
         "bound_multipliers",
         "side",
         "residual",
+        "unsolved",
         "status",
     ],
     meta_fields=[],
@@ -49,13 +50,17 @@ class Solution:
         multipliers: one a constraint: by how much the objective falls for one more unit of its
             bound (nats per FLOP, dollar, byte or second); 0 where it does not bind. For ``>=`` by
             how much it falls for one unit less.
-        bound_multipliers: free variable → how much the objective falls for one more unit of the
-            bound that holds it (a lower bound: one unit less); 0 inside.
-        side: free variable → -1 at its lower bound, 1 at its upper one, 0 inside.
+        bound_multipliers: free variable or shares → how much the objective falls for one more unit
+            of the bound that holds it (a lower bound: one unit less); 0 inside.
+        side: free variable or shares → -1 at its lower bound, 1 at its upper one, 0 inside. The
+            lower bound of a share is 0: one of less than 6e-6 of another counts as such.
         residual: largest first-order condition, relative to the objective: the derivative of the
             Lagrangian by the logarithm of a variable, a violated or a slack constraint.
+        unsolved: number of combinations of listed values that are feasible but have no optimum.
+            Any of them might be the best: the status is then that of one of them.
         status: :class:`~jscale._core.status.Status` codes; the numbers are NaN unless it is
-            ``converged``, ``at_bound`` (named by ``side``) or ``kink``.
+            ``converged``, ``at_bound`` (named by ``side``) or ``kink``. At a kink multipliers,
+            residual and derivatives are NaN.
     """
 
     values: dict[str, jax.Array]
@@ -65,13 +70,17 @@ class Solution:
     bound_multipliers: dict[str, jax.Array]
     side: dict[str, jax.Array]
     residual: jax.Array
+    unsolved: jax.Array
     status: jax.Array
 
     def at_bounds(self) -> list[str]:
         """The variables that a bound holds, of a single plan: ``["N at its upper bound"]``."""
-        words = {-1: "lower", 1: "upper"}
-        sides = {name: int(np.asarray(side)) for name, side in self.side.items()}
-        return [f"{name} at its {words[side]} bound" for name, side in sides.items() if side]
+        words, held = {-1: "lower", 1: "upper"}, []
+        for name, sides in self.side.items():
+            for place, side in np.ndenumerate(np.asarray(sides)):
+                label = f"{name}[{place[0]}]" if place else name
+                held += [f"{label} at its {words[int(side)]} bound"] if side else []
+        return held
 
 
 @in_default_settings
@@ -89,7 +98,8 @@ def solve(
     or functions whose arguments are names of variables and parameters: loss at a budget, cost at a
     target, ``loss + price * cost``. In logarithms of the variables a lattice finds the basin and
     Newton's method with an active set the optimum, to first-order conditions of 1e-8 (float32:
-    3e-4); where it fails, an augmented Lagrangian with optax's L-BFGS leads to another start.
+    3e-4); where it fails, an augmented Lagrangian with optax's L-BFGS leads to another start, and a
+    search without derivatives to a kink.
     Derivatives of any order come from the optimality conditions, by every parameter, fixed value,
     bound and price, under ``jit``, ``grad`` and ``vmap``. Problems of one structure share a
     program: pass the same function objects, not a new lambda each time.
@@ -105,9 +115,10 @@ def solve(
         throw: raise where there is no optimum (outside ``jit`` and ``vmap`` only).
 
     Returns:
-        The plan with its multipliers. ``Status.infeasible`` where no point satisfies the
-        constraints, ``unbounded_below`` where the objective falls steeply towards a bound that was
-        not declared, ``no_interior_optimum`` where it falls ever less.
+        The plan with its multipliers. ``Status.infeasible`` where no point was found that satisfies
+        the constraints, ``not_converged`` where one was but no optimum, ``unbounded_below`` where
+        the objective falls steeply towards a bound that was not declared, ``no_interior_optimum``
+        where it falls ever less.
 
     Raises:
         JscaleError: an unknown name, contradictory bounds, a bound that is not a number, or, with
@@ -200,24 +211,34 @@ def _solve(problem: Problem, data: Data, combinations: dict[str, jax.Array]) -> 
 
 def _solve_one(problem: Problem, combinations: dict[str, jax.Array], data: Data) -> Solution:
     """The best over all combinations of listed values."""
-    if not combinations:
-        return _masked(_solve_free(problem, data))
-
-    def at(listed: dict[str, jax.Array]) -> Solution:
-        return _solve_free(problem, data._replace(fixed={**data.fixed, **listed}))
-
-    every = jax.vmap(at)(combinations)
-    usable = is_optimum(every.status) & jnp.isfinite(every.objective)
-    best = jnp.argmin(jnp.where(usable, every.objective, jnp.inf))
-    return _masked(jax.tree.map(lambda leaf: leaf[best], every))
-
-
-def _solve_free(problem: Problem, data: Data) -> Solution:
     dtype = jnp.result_type(*(jax.tree.leaves(data) or [float]))
-    optimum, scaled = minimise(problem, data, dtype)
+
+    def with_listed(listed: dict[str, jax.Array]) -> Data:
+        return data._replace(fixed={**data.fixed, **listed})
+
+    if not combinations:
+        return _solution(problem, data, search(problem, data, dtype), jnp.asarray(0, jnp.int32))
+
+    every = jax.vmap(lambda listed: search(problem, with_listed(listed), dtype))(combinations)
+    usable = is_optimum(every.status) & jnp.isfinite(every.value)
+    unsolved = ~usable & (every.status != int(Status.infeasible))
+    best = jnp.argmin(jnp.where(usable, every.value, jnp.inf))
+
+    # A combination without an answer might be better than the best of the others.
+    endless = every.status == int(Status.unbounded_below)
+    worst = jnp.where(jnp.any(endless), jnp.argmax(endless), jnp.argmax(unsolved))
+    chosen = jnp.where(jnp.any(unsolved), worst, best)
+    optimum, listed = jax.tree.map(lambda leaf: leaf[chosen], (every, combinations))
+    count = jnp.sum(unsolved, dtype=jnp.int32)
+    return _solution(problem, with_listed(listed), optimum, count)
+
+
+def _solution(problem: Problem, data: Data, optimum: Optimum, unsolved: jax.Array) -> Solution:
+    """What a solve reports of an optimum."""
+    scaled = Scaled(problem, data, optimum.scale)
+    optimum = differentiable(scaled, optimum)
     values = scaled.values(optimum.x)
     objective, functions = scaled.raw(optimum.x)
-    layout = problem.layout
 
     # One more unit of a bound moves the logarithm of the constraint by -1 / bound.
     signs = [-1.0 if sense == ">=" else 1.0 for sense in problem.senses]
@@ -227,21 +248,40 @@ def _solve_free(problem: Problem, data: Data) -> Solution:
         sense = jnp.abs if problem.senses[i] != "==" else (lambda value: value)
         multipliers.append(sense(signs[i] * optimum.multipliers[i] * optimum.scale / size))
 
-    free = {name: i for i, name in enumerate(layout.free)}
-    push = optimum.push * optimum.scale
-    return Solution(
+    side, forces = _at_bounds(problem.layout, optimum)
+    solution = Solution(
         values=values,
         objective=objective,
         constraints=tuple(functions),
         multipliers=tuple(multipliers),
-        bound_multipliers={
-            name: jnp.where(optimum.side[i] != 0, jnp.abs(push[i]) / values[name], 0.0)
-            for name, i in free.items()
-        },
-        side={name: optimum.side[i] for name, i in free.items()},
+        bound_multipliers={name: force / values[name] for name, force in forces.items()},
+        side=side,
         residual=optimum.residual,
+        unsolved=unsolved,
         status=optimum.status,
     )
+    return _masked(solution)
+
+
+def _at_bounds(
+    layout: Layout, optimum: Optimum
+) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Of every free variable and share: the bound that holds it, and with what force.
+
+    The force is the derivative of the objective by the logarithm of the variable. A share is held
+    at the least one where its ratio to the last is least, the last where a ratio is largest.
+    """
+    held = jnp.where(optimum.side != 0, jnp.abs(optimum.push * optimum.scale), 0.0)
+    side = {name: optimum.side[i] for i, name in enumerate(layout.free)}
+    forces = {name: held[i] for i, name in enumerate(layout.free)}
+    start = len(layout.free)
+    for name, size in layout.simplexes:
+        sides, force = (each[start : start + size - 1] for each in (optimum.side, held))
+        last = jnp.where(sides > 0, force, 0.0)
+        side[name] = -jnp.append(sides < 0, jnp.any(sides > 0)).astype(jnp.int32)
+        forces[name] = jnp.append(jnp.where(sides < 0, force, 0.0), jnp.sum(last))
+        start += size - 1
+    return side, forces
 
 
 def _masked(solution: Solution) -> Solution:
