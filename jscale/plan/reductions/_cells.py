@@ -1,6 +1,5 @@
 """Reductions to cells along kept axes: minima, counts, moments."""
 
-import math
 from dataclasses import dataclass
 
 import jax
@@ -214,14 +213,14 @@ class Moments(Reduction):
         reduced = space.axes_of(space.others(self._keep(space)))
         values = tile.quantity(self.quantity)
         counted = tile.counted
-        # Deviations from about the mean sum with smaller errors, which float32 needs. Divisions by
-        # the number of feasible points stay outside: with them, XLA takes five times as long.
-        size = math.prod(space.tile[a] for a in reduced)
+        count = along(jnp.sum, counted, reduced, dtype=jnp.int32)
+        # Deviations from about the mean sum with smaller errors, which float32 needs. A mean over
+        # all points would lie far from those of a cell with few feasible ones.
         total = along(jnp.sum, jnp.where(counted, values, 0), reduced)
-        centre = lax.optimization_barrier(total / size)
+        centre = lax.optimization_barrier(total / jnp.maximum(count, 1).astype(total.dtype))
         deviation = jnp.where(counted, values - centre, 0)
         parts = {
-            "count": along(jnp.sum, counted, reduced, dtype=jnp.int32),
+            "count": count,
             "centre": centre,
             "sum": along(jnp.sum, deviation, reduced),
             "squares": along(jnp.sum, deviation * deviation, reduced),
@@ -237,7 +236,9 @@ class Moments(Reduction):
             part[name][inside].astype(np.float64) for name in ("count", "centre", "sum", "squares")
         )
         shift = total / np.maximum(count, 1)
-        tile = {"count": count, "mean": centre + shift, "squares": squares - total * shift}
+        # Of equal points the difference can fall below 0 by rounding.
+        rest = np.maximum(squares - total * shift, 0)
+        tile = {"count": count, "mean": centre + shift, "squares": rest}
         added = _pooled({name: array[block] for name, array in state.items()}, tile)
         for name, array in added.items():
             state[name][block] = array

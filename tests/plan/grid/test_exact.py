@@ -184,6 +184,24 @@ def test_a_second_quantity_makes_points_infeasible(limit):
     assert result["feasible"]["count"] == 5000
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_deviations_where_few_points_are_feasible(dtype):
+    """One point in a hundred is: cells of equal values, and of close ones in float32."""
+    axes = {"x": np.linspace(0, 1, 50), "draw": np.linspace(0, 1, 1000)}
+    for slope in (0, 1e-3):
+        result = plan.grid(
+            lambda x, draw, slope=slope: 2.1 + 1e-4 * x + slope * draw,
+            axes,
+            where="draw < 0.01",
+            reduce=[reductions.Moments(("draw",))],
+            dtype=dtype,
+        )
+        expected = slope * np.std(axes["draw"][:10])
+        # Two rounding errors of a number from 2 to 4.
+        error = 2 * float(np.finfo(dtype).eps)
+        np.testing.assert_allclose(result["moments"]["sd"], expected, rtol=0, atol=error)
+
+
 def long_rows(x, y):
     """Falls along x, so that the entries that fill the last tile up repeat the best one."""
     return jnp.where(y == 100, 0, 1e4) + 9 - x
