@@ -8,7 +8,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, shown
-from jscale.plan.gridsearch._axes import Axis
+from jscale.plan.gridsearch._axes import DRAW, Axis
 from jscale.plan.reductions import GridView, Reduced, Space
 
 
@@ -58,7 +58,7 @@ class View(GridView):
         values = {}
         for axis, entries in zip(chosen, places, strict=True):
             columns = axis.columns or {axis.name: np.arange(axis.size)}
-            if axis.name == "draw":  # the parameters of a draw are not what is looked for
+            if axis.name == DRAW:  # the parameters of a draw are not what is looked for
                 columns = {axis.name: columns.get(axis.name, np.arange(axis.size))}
             values |= {name: column[entries] for name, column in columns.items()}
         return values
