@@ -1,5 +1,9 @@
 """A user's own reduction."""
 
+import functools
+import hashlib
+import re
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +21,8 @@ class Custom(Reduction):
     """A reduction of three functions on states, which are dicts of arrays.
 
     Tiles are added in the order of the grid: ``state = merge(state, update(init(), …))``. The
-    result has the arrays of the last state.
+    result has the arrays of the last state. A checkpoint resumes only with the same code of
+    ``init`` and ``merge``, including the functions and values of their module that they use.
 
     Args:
         init: without arguments → the state of no points, name → array.
@@ -53,7 +58,9 @@ class Custom(Reduction):
         self.name = name
 
     def __repr__(self) -> str:
-        return f"Custom(name={self.name!r})"
+        # It stands in the job of a checkpoint, which must not go on with other functions; there,
+        # ``update`` is part of the compiled program.
+        return f"Custom(name={self.name!r}, code={_digest(self._init, self._merge)!r})"
 
     def init(self, space: Space) -> State:
         """The user's first state."""
@@ -82,3 +89,50 @@ class Custom(Reduction):
 
 def _arrays(state: Arrays) -> State:
     return {name: np.asarray(array) for name, array in state.items()}
+
+
+def _digest(*functions: Any) -> str:
+    """A short hash of what functions compute, as far as their code and what they refer to show."""
+    content = hashlib.sha256()
+    seen: set[int] = set()
+
+    def add(thing: Any) -> None:
+        if isinstance(thing, types.FunctionType):  # it may call itself
+            if id(thing) in seen:
+                return
+            seen.add(id(thing))
+        for part in _parts(thing):
+            if isinstance(part, bytes):
+                content.update(part)
+            else:
+                add(part)
+
+    for function in functions:
+        add(function)
+    return content.hexdigest()[:16]
+
+
+def _parts(thing: Any) -> tuple[Any, ...]:
+    """What a function, its code or a value consists of, down to bytes."""
+    if isinstance(thing, types.MethodType):
+        return thing.__func__, thing.__self__
+    if isinstance(thing, functools.partial):
+        return thing.func, thing.args, thing.keywords
+    if isinstance(thing, types.FunctionType):
+        code, cells = thing.__code__, thing.__closure__ or ()
+        used = [thing.__globals__[n] for n in code.co_names if n in thing.__globals__]
+        values = [cell.cell_contents for cell in cells]
+        return code, thing.__defaults__, thing.__kwdefaults__, *used, *values
+    if isinstance(thing, types.CodeType):
+        return thing.co_code, *thing.co_names, *thing.co_varnames, *thing.co_consts
+    if isinstance(thing, np.ndarray | np.generic | jax.Array):
+        array = np.asarray(thing)
+        return f"{array.dtype}{array.shape}".encode(), array.tobytes()
+    if isinstance(thing, tuple | list):
+        return f"{len(thing)} of".encode(), *thing
+    if isinstance(thing, dict):
+        return f"{len(thing)} of".encode(), *thing, *thing.values()
+    if isinstance(thing, set | frozenset):
+        return tuple(sorted(repr(each).encode() for each in thing))
+    # An address or a file is no part of the meaning.
+    return (re.sub(r" at 0x[0-9a-f]+| from '.*'", "", repr(thing)).encode(),)

@@ -203,6 +203,25 @@ def test_a_file_of_another_job(tmp_path):
         plan.grid(square, SQUARE, reduce=top, resume=tmp_path / "progress")
 
 
+def test_a_file_of_another_reduction_of_ones_own(tmp_path):
+    """The code of ``init`` and ``merge`` and the values they refer to are part of the job."""
+
+    def custom(scale, merge=np.maximum):
+        return reductions.Custom(
+            init=lambda: {"value": -np.inf},
+            update=lambda state, values, feasible: {"value": jnp.max(values["value"])},
+            merge=lambda a, b: {"value": merge(a["value"], scale * b["value"])},
+        )
+
+    file = tmp_path / "progress"
+    first = plan.grid(square, SQUARE, reduce=[custom(1.0)], resume=file)
+    again = plan.grid(square, SQUARE, reduce=[custom(1.0)], resume=file)
+    assert first["custom"]["value"] == again["custom"]["value"] == 17
+    for other in (custom(2.0), custom(1.0, np.minimum)):
+        with pytest.raises(JscaleError, match="holds the progress of another job, whose reductio"):
+            plan.grid(square, SQUARE, reduce=[other], resume=file)
+
+
 def test_a_full_disk(tmp_path, monkeypatch):
     def add(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
