@@ -44,6 +44,7 @@ def report(
     no_backtest: NO_BACKTEST = False,
     no_correction: NO_CORRECTION = False,
     ensemble: ENSEMBLE = False,
+    starts: options.STARTS = 64,
     fix: options.FIX = None,
     tie: options.TIE = None,
     errors: options.ERRORS = None,
@@ -79,7 +80,7 @@ def report(
         from jscale.report import write
 
         with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
-            point = fit.point(chosen, table)
+            point = fit.point(chosen, table, starts=starts)
         if posterior is None:
             settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
             sampled = inputs.posterior_of(
