@@ -270,7 +270,8 @@ def _effective(log_weights: np.ndarray) -> float:
     """Kish's effective number of points; 0 where none has a density."""
     if not np.isfinite(log_weights).any():
         return 0.0
-    return float(np.exp(2 * logsumexp(log_weights) - logsumexp(2 * log_weights)))
+    total, of_squares = np.asarray(logsumexp(log_weights)), np.asarray(logsumexp(2 * log_weights))
+    return float(np.exp(2 * total - of_squares))
 
 
 def _tempered(log_weights: np.ndarray, least: float) -> np.ndarray:
