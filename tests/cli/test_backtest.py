@@ -140,7 +140,10 @@ BAD = (
     (("--train-below", "corpus=3"), "--train-below: sizes.csv: column 'corpus' holds no numbers"),
     (("--train-below", "size=3"), "--train-below: sizes.csv has no column 'size'"),
     (("--train-below", "N=1e99"), "holds out no run: all 39 would be fitted"),
-    (("--train-below", "N=1.1e7"), "leaves 1 run to fit; power_size, corrected with its 3 parameters needs"),
+    (
+        ("--train-below", "N=1.1e7"),
+        "leaves 1 run to fit; power_size, corrected with its 3 parameters needs",
+    ),
     (("--by", "corpus"), "holds no numbers to order the runs by; expected a column of numbers, or"),
     (("--by", "depth"), "--by: sizes.csv has no column 'depth'"),
     (("--leave-out", "one"), "--leave-out: sizes.csv: column 'one' has one value in all runs"),

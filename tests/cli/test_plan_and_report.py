@@ -177,7 +177,7 @@ def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeyp
     result = jscale("report", table, *options)
     assert (result.exit_code, result.stderr) == (0, "")
     jscale("report", table, *options, "--no-backtest")
-    common = {"budgets": (5.76e23,), "title": None, "correct": True}
+    common = {"budgets": (5.76e23,), "title": None, "correct": True, "ensemble": False}
     assert calls == [{**common, "backtest": True}, {**common, "backtest": False}]
     assert "5.76×10²³" in result.stdout
     assert f"report: {page} (0.0 MB)" in result.stdout

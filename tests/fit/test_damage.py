@@ -91,8 +91,9 @@ def test_damaged_tables_give_an_error_or_a_correct_result():
 
 def objective(columns: dict[str, list[str]], params: dict[str, float]) -> float:
     """The summed Huber loss at the reported parameters, in plain numpy."""
-    included = np.array([cell != "1" for cell in columns.get("exclude", ["0"] * ROWS)])
     table = runs.read(columns)
+    included = np.array([cell != "1" for cell in columns.get("exclude", ["0"] * ROWS)])
+    included &= np.isfinite(table["loss"])  # runs without a loss are left out with a note
     residual = np.abs(np.log(table["loss"]) - np.log(laws.power_size(table["N"], **params)))[
         included
     ]

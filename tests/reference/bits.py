@@ -43,7 +43,8 @@ def _share(law: laws.LawFunction, theta: Mapping[str, Any], P: Any) -> Any:
 def pstar_k(e: Entry) -> dict:
     law = powers(e["inputs"]["k"])
     theta = {"E": 1.0, "A": 400.0, "B": 2000.0, "alpha": 0.35, "beta": 0.37, "gamma": 2.0}
-    return {"x_star": plan.optimal_precision(law, theta, throw=True).P_opt / theta["gamma"]}
+    best = plan.optimal_precision(law, theta, cost=costs.precision_scaled_flops, throw=True)
+    return {"x_star": best.P_opt / theta["gamma"]}
 
 
 def pstar(e: Entry) -> dict:

@@ -22,6 +22,8 @@ _FOOTERS = frozenset(
 )
 """First words of rows below a table."""
 _LEAST_KNOWN = 2
+_MOST_CELLS = 1_000
+"""Cells at the start of a row that are looked at: a line of a million commas is no header."""
 
 
 def separator_line(line: str) -> str | None:
@@ -71,6 +73,7 @@ def known_names(row: Sequence[str]) -> int:
 
 
 def _known(row: Sequence[str], named: Collection[str]) -> int:
+    row = row[:_MOST_CELLS]
     found = {meaning(cell) for cell in row if cell.strip()}
     numbers = [n for n in found if n and KNOWN[n].kind not in (Kind.LABEL, Kind.FLAG)]
     folded = {fold(cell) for cell in row}
