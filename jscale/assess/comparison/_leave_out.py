@@ -11,11 +11,9 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import plural, quoted_names, shown
 from jscale.fit import Posterior
+from jscale.fit.bayes import MAX_PARETO_K
 from jscale.fit.objective import clusters
 from jscale.runs import Runs, select
-
-MAX_PARETO_K = 0.7
-"""Beyond it, an estimate by importance ratios is unreliable (Vehtari et al. 2024)."""
 
 
 @dataclass(frozen=True, eq=False)
