@@ -216,10 +216,11 @@ LONGEST_NUMBER = 400
 """Characters of a number; a longer text is not read as one. The exact digits of most numbers that
 people write fit, and no pattern meets a longer text."""
 
-# Possessive quantifiers (++, *+) never give back what they matched: the time is linear.
-_DIGITS = r"(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)"
+# Possessive quantifiers (++, *+) never give back what they matched: the time is linear. Only of
+# single characters: Python 3.11.2 takes a possessive group that fails half-way as matched.
+_DIGITS = r"(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)"
 _PLAIN = re.compile(
-    rf"[+-]?{_DIGITS}(?:[eE][+-]?[0-9]++)?+|[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
+    rf"[+-]?{_DIGITS}(?:[eE][+-]?[0-9]++)?|[+-]?[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
 )
 _SUFFIXED = re.compile(rf"([+-]?{_DIGITS})\s*+([kmbtKMBT])")
 _EXPONENTS = {"k": 3, "m": 6, "b": 9, "t": 12}

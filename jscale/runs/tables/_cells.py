@@ -14,19 +14,19 @@ from jscale.runs.tables._units import scaled, unit_of
 EMPTY = frozenset({"", "nan", "na", "n/a", "<na>", "null", "none", "-"})
 """Texts (in lower case) that stand for an empty cell."""
 
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})++(?:\.[0-9]++)?+")
-_SPACED = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3})++(?:\.[0-9]++)?+")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]++)?")
+_SPACED = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3})+(?:\.[0-9]++)?")
 _POWER_OF_TEN = re.compile(
-    r"([+-]?[0-9]++(?:\.[0-9]*+)?+)\s*[×x*·⋅]\s*10\s*(?:\^|\*\*)\s*\{?([+-]?[0-9]{1,3})\}?"
+    r"([+-]?[0-9]++(?:\.[0-9]*+)?)\s*[×x*·⋅]\s*10\s*(?:\^|\*\*)\s*\{?([+-]?[0-9]{1,3})\}?"
 )
 _BARE_POWER = re.compile(r"()10(?:\^|\*\*)\{?([+-]?[0-9]{1,3})\}?")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
 _RAISED = re.compile(r"10([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]++)")
 _WITH_WORD = re.compile(
-    r"([+-]?[0-9]++(?:\.[0-9]*+)?+)\s*+(thousand|million|billion|trillion)s?", re.IGNORECASE
+    r"([+-]?[0-9]++(?:\.[0-9]*+)?)\s*+(thousand|million|billion|trillion)s?", re.IGNORECASE
 )
 _WITH_UNIT = re.compile(
-    r"([+-]?[0-9]++(?:\.[0-9]*+)?+(?:[eE][+-]?[0-9]++)?+)\s*+([a-zA-Z][a-zA-Z/ -]*+)"
+    r"([+-]?[0-9]++(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?)\s*+([a-zA-Z][a-zA-Z/ -]*+)"
 )
 _LETTERS = {"thousand": "k", "million": "M", "billion": "B", "trillion": "T"}
 _ERROR_SIGN = re.compile(r"\s*(?:±|\+/-|\+-|\\pm)\s*")
