@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING
 
 from jscale._core.lazy import lazy_names
-from jscale.fit.bayes._diagnostics import ESS_WARNING, RHAT_WARNING
+from jscale.fit.bayes._diagnostics import ESS_WARNING, MAX_PARETO_K, RHAT_WARNING
 from jscale.fit.bayes._posterior import Posterior, load, posterior
 from jscale.fit.bayes._predict import predict
 from jscale.fit.bayes.priors import parsed_priors
-from jscale.fit.bayes.sampling import MAX_PARETO_K
 
 if TYPE_CHECKING:
     from jscale.fit.bayes._model import model

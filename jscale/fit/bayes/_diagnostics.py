@@ -14,6 +14,9 @@ ESS_WARNING, ESS_ERROR = 400.0, 100.0
 quantiles that can be quoted. Beyond the second limits the chains do not sample one distribution."""
 DIVERGENT_WARNING, DIVERGENT_ERROR = 0.001, 0.05
 """Share of transitions that diverged."""
+MAX_PARETO_K = 0.7
+"""Shape of the tail of importance weights beyond which they have no useful mean (Vehtari et al.
+2024)."""
 ROUGH_SAMPLING = "rough-importance-sampling"
 """Code of the note that the weights of importance sampling have no useful mean."""
 PRIOR_DOMINATED = 0.5

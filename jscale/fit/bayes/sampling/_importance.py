@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
 from jscale._core.programs import program
-from jscale.fit.bayes._diagnostics import ESS_WARNING, ROUGH_SAMPLING
+from jscale.fit.bayes._diagnostics import ESS_WARNING, MAX_PARETO_K, ROUGH_SAMPLING
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._density import log_densities
 from jscale.fit.bayes.sampling._mixture import (
@@ -57,8 +57,6 @@ _SETTLED = 0.05
 rounds that move along a ridge find new parts of it each time."""
 _SURE_PARETO_K = 0.5
 """Shape of the tail of the weights up to which they have a variance: no more rounds are needed."""
-MAX_PARETO_K = 0.7
-"""Beyond it, weights have no useful mean (Vehtari et al. 2024)."""
 
 
 class Weighted(NamedTuple):
