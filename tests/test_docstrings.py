@@ -18,6 +18,7 @@ ROOMS = (
     "jscale.plan.costs",
     "jscale.assess",
     "jscale.report",
+    "jscale.report.plots",
     "jscale.report.tables",
 )
 """Modules whose public names people use."""

@@ -11,7 +11,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     Args:
         package: the package's ``__name__``.
         homes: public name → module that defines it, or ``module:attribute`` where the attribute has
-            another name.
+            another name; for a subpackage, the subpackage.
 
     Returns:
         A function that imports the module of a name and returns the attribute.
@@ -27,6 +27,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, attribute = homes[name].partition(":")
-        return getattr(importlib.import_module(module), attribute or name)
+        home = importlib.import_module(module)
+        return home if module == f"{package}.{name}" else getattr(home, attribute or name)
 
     return __getattr__

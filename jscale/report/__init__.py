@@ -6,6 +6,7 @@ from jscale._core.lazy import lazy_names
 from jscale.report.notation import numbers as tables
 
 if TYPE_CHECKING:
+    from jscale.report import plots
     from jscale.report.figures import coverage as coverage_figure
     from jscale.report.figures import profile as profile_figure
     from jscale.report.figures import sensitivity as sensitivity_figure
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "coverage_figure",
+    "plots",
     "profile_figure",
     "sensitivity_figure",
     "tables",
@@ -28,6 +30,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "coverage_figure": "jscale.report.figures:coverage",
+        "plots": "jscale.report.plots",
         "profile_figure": "jscale.report.figures:profile",
         "sensitivity_figure": "jscale.report.figures:sensitivity",
         "write": "jscale.report.page",

@@ -11,6 +11,7 @@ from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._evaluate import values_of
 from jscale.report.analysis._forecast import Forecast
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
+from jscale.runs import Data, Runs
 
 if TYPE_CHECKING:
     import jax
@@ -169,24 +170,29 @@ def _training_bits(study: FittedStudy) -> np.ndarray:
 def _pairs(
     study: FittedStudy, matched: np.ndarray, changed: np.ndarray, reference: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    return matched_pairs(study.table, study.data, matched, changed, reference)
+
+
+def matched_pairs(
+    table: Runs, data: Data, matched: np.ndarray, changed: np.ndarray, reference: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows of ``changed`` that have a reference run, and the loss of that run.
 
     A reference run has the same N, D, seed and ``matched`` columns; several count as their mean.
 
     Args:
-        study: the study.
+        table: the runs.
+        data: those that are used, which have N and D.
         matched: further columns in which the two must agree, shape (rows, columns).
         changed: booleans, shape (rows,).
         reference: booleans, shape (rows,).
     """
-    seed = np.zeros(len(study.loss))
-    if "seed" in study.table:
-        seed = study.table["seed"][study.data.rows]
-    N, D = study.data.inputs["N"], study.data.inputs["D"]
+    seed = np.asarray(table["seed"])[data.rows] if "seed" in table else np.zeros(len(data))
+    N, D = data.inputs["N"], data.inputs["D"]
     keys = list(zip(N, D, seed.tolist(), map(tuple, matched), strict=True))
 
     losses: dict[tuple[object, ...], list[float]] = {}
     for i in np.flatnonzero(reference):
-        losses.setdefault(keys[i], []).append(float(study.loss[i]))
+        losses.setdefault(keys[i], []).append(float(data.loss[i]))
     rows = [i for i in np.flatnonzero(changed) if keys[i] in losses]
     return np.array(rows, dtype=int), np.array([np.mean(losses[keys[i]]) for i in rows])

@@ -4,12 +4,14 @@ To add a figure to the report: write a function here that draws it from arrays o
 ``report.analysis``, then list it in ``report/page/_figures.py``.
 """
 
+from jscale.report.figures import _style as style
 from jscale.report.figures._fit import held_out, observed_predicted, residuals
 from jscale.report.figures._forecast import loss_by_compute, optimal_path, size_profiles
 from jscale.report.figures._paired_runs import degradations, kept_shares
 from jscale.report.figures._posterior import pairs
 from jscale.report.figures._precision import critical_tokens, loss_by_bits, optimal_bits
 from jscale.report.figures._runs import design, loss_by_resource
+from jscale.report.figures._save import write_figure
 from jscale.report.figures._sensitivity import sensitivity, write_sensitivity
 from jscale.report.figures._style import NARROW, count_ticks, number_ticks, power_ticks, svg
 from jscale.report.figures._uncertainty import coverage, profile, write_coverage, write_profile
@@ -36,8 +38,10 @@ __all__ = [
     "residuals",
     "sensitivity",
     "size_profiles",
+    "style",
     "svg",
     "write_coverage",
+    "write_figure",
     "write_profile",
     "write_sensitivity",
 ]

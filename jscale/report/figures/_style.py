@@ -84,17 +84,32 @@ _STYLE = {
     "text.color": INK,
     "figure.facecolor": "white",
     "axes.facecolor": "white",
-    "savefig.facecolor": "white",
+    "savefig.facecolor": "auto",
     "svg.fonttype": "path",
     "svg.hashsalt": "jscale",
     "savefig.dpi": 150,
 }
 
 
+_DARK_STYLE = {
+    "axes.labelcolor": "#e6e9ed",
+    "axes.edgecolor": "#98a2ad",
+    "grid.color": "#262d35",
+    "xtick.color": "#98a2ad",
+    "ytick.color": "#98a2ad",
+    "xtick.labelcolor": "#e6e9ed",
+    "ytick.labelcolor": "#e6e9ed",
+    "text.color": "#e6e9ed",
+    "figure.facecolor": "#14181d",
+    "axes.facecolor": "#14181d",
+}
+"""What a dark figure has instead."""
+
+
 @contextmanager
-def styled() -> Iterator[None]:
+def styled(dark: bool = False) -> Iterator[None]:
     """The style of the report's figures; the caller's settings are restored afterwards."""
-    with matplotlib.style.context(["default", _STYLE]):
+    with matplotlib.style.context(["default", _STYLE, _DARK_STYLE if dark else {}]):
         yield
 
 

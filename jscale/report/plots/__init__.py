@@ -1,0 +1,37 @@
+"""Figures of fits, posteriors, plans and backtests, each drawn on the axes that it is given.
+
+Every function takes what it draws and ``ax=``, and returns the axes; without ``ax`` it makes new
+ones. :func:`axes` makes light or dark ones, :func:`save` writes PNG, SVG or PDF.
+"""
+
+from jscale.report.plots._axes import axes, save
+from jscale.report.plots._bits import isoloss, loss_by_bits, optimal_bits
+from jscale.report.plots._compute import allocation, approaches, loss_contours, valleys
+from jscale.report.plots._fit import predicted, residuals
+from jscale.report.plots._posterior import forest, prior_posterior
+from jscale.report.plots._quantised import critical_tokens, degradation, train_post
+from jscale.report.plots._shares import joint_shares, kept_share
+from jscale.report.plots._trust import backtest, coverage_by_distance
+
+__all__ = [
+    "allocation",
+    "approaches",
+    "axes",
+    "backtest",
+    "coverage_by_distance",
+    "critical_tokens",
+    "degradation",
+    "forest",
+    "isoloss",
+    "joint_shares",
+    "kept_share",
+    "loss_by_bits",
+    "loss_contours",
+    "optimal_bits",
+    "predicted",
+    "prior_posterior",
+    "residuals",
+    "save",
+    "train_post",
+    "valleys",
+]
