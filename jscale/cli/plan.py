@@ -1,13 +1,14 @@
 """``jscale plan``: the model to train on a budget, with bands."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import quote
+from jscale.cli.decisions import answers, hardware, question, text
+from jscale.cli.decisions import options as plan_options
 from jscale.cli.support import flags, inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LEAST_FLOP = 6.0
 """Compute of one parameter and one token, by C = 6 N D."""
+_SCREEN = 80
+"""Columns of a table; a plan with more is shown with a quantity a row."""
 
 RUNS = Annotated[
     str | None,
@@ -26,14 +29,14 @@ RUNS = Annotated[
     ),
 ]
 BITS = Annotated[
-    str,
+    list[str] | None,
     options.option(
         "--bits",
         "--precision",
         "--P",
-        help="Training precision: 'free' to optimise it (where the law has bits), or a number.",
+        help="Training precision: 'free' to optimise it (where the law has bits), a number, or "
+        "formats to choose from: 4,8,16.  [default: free]",
         metavar="free|BITS",
-        show_default=True,
     ),
 ]
 SIZE = Annotated[
@@ -51,13 +54,29 @@ def plan(
     *,
     law: options.LAW = "chinchilla",
     budget: options.BUDGET = None,
+    target_loss: plan_options.TARGET_LOSS = None,
+    cost: plan_options.COST = "flop",
+    price_per_hour: plan_options.PRICE = None,
+    devices: plan_options.DEVICES = None,
+    mfu: plan_options.MFU = None,
+    peak: plan_options.PEAK = None,
+    serve_tokens: plan_options.SERVE_TOKENS = None,
+    latency: plan_options.LATENCY = None,
+    bandwidth: plan_options.BANDWIDTH = None,
+    memory: plan_options.MEMORY = None,
+    unique_tokens: plan_options.UNIQUE_TOKENS = None,
     params: options.PARAMS = None,
     posterior: options.POSTERIOR = None,
     errors: options.ERRORS = None,
     prior: options.PRIOR = None,
-    bits: BITS = "free",
+    bits: BITS = None,
     size: SIZE = None,
     post_bits: options.POST_BITS = None,
+    free: plan_options.FREE = None,
+    bound: plan_options.BOUND = None,
+    risk: plan_options.RISK = None,
+    level: plan_options.LEVEL = None,
+    substitute: plan_options.SUBSTITUTE = False,
     fix: options.FIX = None,
     tie: options.TIE = None,
     include_excluded: options.INCLUDE_EXCLUDED = False,
@@ -69,10 +88,34 @@ def plan(
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
 ) -> None:
-    """Plan training: parameters, tokens and bits for each budget, with 90% bands."""
+    """Plan training: parameters, tokens and bits for each budget or target, with 90% bands."""
     if out is not None:
         output.target(out, inputs=[source, params, posterior])
-    budgets, post, width, count = _numbers(budget, post_bits, bits, size)
+    devices_of = hardware.hardware_of(price_per_hour, devices, mfu, peak)
+    hardware.check_unit(cost, devices_of)
+    formats = question.formats_of(bits)
+    budgets, post, count = _numbers(budget, post_bits, size, cost)
+    asked = question.Question(
+        budgets=budgets,
+        targets=[
+            parsing.above_zero(word, "--target-loss", "2.1") for word in parsing.many(target_loss)
+        ],
+        cost=cost,
+        hardware=devices_of,
+        formats=formats if len(formats) > 1 else (),
+        served=question.optional(serve_tokens, "--serve-tokens", "1e13"),
+        latency=question.optional(latency, "--latency", "0.02"),
+        bandwidth=question.optional(bandwidth, "--bandwidth", "3.35T"),
+        memory=question.optional(memory, "--memory", "80B"),
+        weight_bits=post[0] if len(post) == 1 else 16.0,
+        free=parsing.many(free),
+        bounds=question.bounds_of(bound),
+        risk=risk,
+        level=level,
+        substitute=substitute,
+    )
+    _check_goals(asked, post, count)
+    unique = question.optional(unique_tokens, "--unique-tokens", "1e12")
     inputs.check_one_source("a plan", source, params, posterior)
     if source is None:
         reason = "with --params or --posterior, since nothing is sampled"
@@ -80,58 +123,114 @@ def plan(
     settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
 
     with session():
-        from jscale import fit
-        from jscale.assess import doubts
-
         chosen = inputs.law_of(law, fix, tie)
-        planning.check(chosen, width, post)
+        width = formats[0] if len(formats) == 1 else None
+        others = _others(chosen, unique)
+        chosen_inputs = (*others, *asked.free, *asked.bounds)
+        planning.check(chosen, formats[0] if formats else None, post, chosen_inputs)
+        question.check(asked, chosen, 1 if params is not None else None)
         if not planning.has_bits(chosen):
             flags.refuse("bits", reason=f"on {_name(chosen)}, which has no training precision")
-        if params is not None:
-            values: dict[str, Any] = inputs.params_of(chosen, params)
-            payload: dict[str, Any] = {"draws": 1, "params": values, "notes": []}
-            ranges: Any = {}
-        else:
-            if posterior is not None:
-                sampled, table_notes = fit.load(posterior, chosen), ()
-            else:
-                assert source is not None
-                table = inputs.table_of(source, include_excluded)
-                sampled = inputs.posterior_of(
-                    chosen, table, settings, as_json, errors=errors, priors=prior
-                )
-                table_notes = (*table.notes, *doubts(sampled, table))
-            values, ranges = dict(sampled.draws), sampled.ranges
-            payload = _summary(sampled, (*table_notes, *sampled.notes))
-
+        given = _Source(source, params, posterior, include_excluded, errors, prior)
+        values, ranges, payload = _parameters(chosen, given, settings, as_json)
         payload = {"law": _name(chosen), **payload}
-        request = planning.PlanRequest(chosen, values, width, count, post, ranges)
+        request = planning.PlanRequest(chosen, values, width, count, post, ranges, inputs=others)
         with working("planning …", as_json):
-            payload["plans"] = [planning.at_budget(request, flop) for flop in budgets]
+            payload["plans"] = answers.answers(request, asked)
             payload["notes"] += output.notes(planning.notes(request, payload["plans"]))
-            if not budgets:
+            if not budgets and post and count:
                 payload["critical"] = [planning.at_size(request)]
 
+    for each in payload["plans"]:
+        each["decision"]["sentence"] = text.sentence(each)
     output.deliver(payload, as_json, out)
     if not as_json:
         _show(payload)
 
 
+class _Source(NamedTuple):
+    """Where the parameters come from: one of the first three is given."""
+
+    table: str | None
+    params: str | None
+    posterior: str | None
+    include_excluded: bool
+    errors: str | None
+    priors: list[str] | None
+
+
+def _parameters(
+    law: "LawFunction", source: _Source, settings: inputs.Sampling, as_json: bool
+) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """Parameters or draws, the ranges of the runs, and what the result says of both."""
+    from jscale import fit
+    from jscale.assess import doubts
+
+    if source.params is not None:
+        values: dict[str, Any] = inputs.params_of(law, source.params)
+        return values, {}, {"draws": 1, "params": values, "notes": []}
+    table_notes: Iterable[Note] = ()
+    if source.posterior is not None:
+        sampled = fit.load(source.posterior, law)
+    else:
+        assert source.table is not None
+        table = inputs.table_of(source.table, source.include_excluded)
+        sampled = inputs.posterior_of(
+            law, table, settings, as_json, errors=source.errors, priors=source.priors
+        )
+        table_notes = (*table.notes, *doubts(sampled, table))
+    values, lost_notes = answers.finite_draws(sampled.draws)
+    notes = (*table_notes, *sampled.notes, *lost_notes)
+    return values, sampled.ranges, _summary(sampled, notes)
+
+
 def _numbers(
-    budget: list[str] | None, post_bits: list[str] | None, bits: str, size: str | None
-) -> tuple[list[float], list[float], float | None, float | None]:
-    """Budgets, bits after training, bits of training and the size, from the texts of the options.
+    budget: list[str] | None, post_bits: list[str] | None, size: str | None, cost: str
+) -> tuple[list[float], list[float], float | None]:
+    """Budgets, bits after training and the size, from the texts of the options.
 
     Raises:
-        JscaleError: one is not a number, or there is nothing to plan.
+        JscaleError: one is not a number.
     """
-    budgets = budgets_of(budget)
+    if cost == "flop":
+        budgets = budgets_of(budget)
+    else:
+        budgets = [parsing.above_zero(text, "--budget", "1e6") for text in parsing.many(budget)]
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
-    width = None if bits == "free" else parsing.above_zero(bits, "--bits", "8, or 'free'")
     count = None if size is None else parsing.above_zero(size, "--N", "7e9")
-    if not budgets and not (post and count):
+    return budgets, post, count
+
+
+def _check_goals(asked: question.Question, post: Sequence[float], count: float | None) -> None:
+    """Check that there is something to plan, and that costs are used.
+
+    Raises:
+        JscaleError: there is no goal, or an option has no effect.
+    """
+    if not (asked.budgets or asked.targets) and not (post and count):
         raise JscaleError("nothing to plan: give --budget FLOP, or --N with --post-bits")
-    return budgets, post, width, count
+    if not asked.budgets:
+        flags.refuse("cost", reason="without --budget")
+    if asked.latency is None:
+        flags.refuse("bandwidth", reason="without --latency")
+
+
+def _others(law: "LawFunction", unique: float | None) -> dict[str, float]:
+    """Other inputs of the law at given values.
+
+    Raises:
+        JscaleError: the law has no unique tokens.
+    """
+    from jscale.laws import describe
+
+    if unique is None:
+        return {}
+    if "U" not in describe(law).input_names:
+        raise JscaleError(
+            f"--unique-tokens: law {_name(law)!r} has no unique tokens U; a law of repeated data "
+            "such as data_constrained has"
+        )
+    return {"U": unique}
 
 
 def budgets_of(texts: list[str] | None) -> list[float]:
@@ -141,12 +240,12 @@ def budgets_of(texts: list[str] | None) -> list[float]:
         JscaleError: one is not a number, or less than one parameter and one token cost.
     """
     budgets = []
-    for text in parsing.many(texts):
-        budget = parsing.above_zero(text, "--budget", "1e21")
+    for word in parsing.many(texts):
+        budget = parsing.above_zero(word, "--budget", "1e21")
         if budget < LEAST_FLOP:
             raise JscaleError(
                 f"--budget: expected at least {LEAST_FLOP:g} FLOP, which one parameter and one "
-                f"token cost, not {quote(text)}"
+                f"token cost, not {quote(word)}"
             )
         budgets.append(budget)
     return budgets
@@ -174,46 +273,52 @@ def _show(payload: dict[str, Any]) -> None:
         source = "one set of parameters"
     else:
         source = f"{plural(payload['draws'], 'draw')}, 90% bands"
+    for each in payload["plans"]:
+        output.show(each["decision"]["sentence"])
     output.show(f"{payload['law']}: {source}")
     show_plans(payload["plans"], payload.get("critical", ()))
+    text.show_details(payload["plans"])
     output.show_notes(payload["notes"], least="warning")
 
 
 def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] = ()) -> None:
     """Print a table of plans, and one of critical tokens if there are any."""
-    from jscale.report.notation import fixed, human, power_of_ten, significant
+    from jscale.report.notation import human, power_of_ten, significant
 
-    titles = {
-        "N_opt": "parameters N",
-        "D_opt": "tokens D",
-        "P_opt": "bits P",
-        "D_over_N": "D/N",
-        "loss": "loss",
-    }
-    formats = {
-        "N_opt": human,
-        "D_opt": human,
-        "P_opt": partial(fixed, places=2),
-        "loss": partial(fixed, places=4),
-    }
-    columns = [name for name in titles if plans and name in plans[0]]
+    formats = text.formats_of()
+    columns = [name for name in text.TITLES if plans and name in plans[0] and name != "cost"]
     known = any(d is not None for plan in plans for d in plan["decades"].values())
     rows = []
     for plan in plans:
         cells = [_cell(plan[name], formats.get(name, significant)) for name in columns]
         rows.append((power_of_ten(plan["C"]), *cells, _distance(plan), _verdict(plan)))
     if rows:
-        headers = ("budget (FLOP)", *(titles[name] for name in columns), "decades beyond", "")
+        headers = ("budget (FLOP)", *(text.TITLES[name] for name in columns), "decades beyond", "")
         # Without runs there is no distance, and mostly no verdict.
         kept = [i for i, header in enumerate(headers) if header != "decades beyond" or known]
         cells_kept = [[row[i] for i in kept] for row in rows]
         shown = [headers[i] for i in kept]
-        output.show(output.table(shown, cells_kept, right="r" * (1 + len(columns))))
+        widths = (max(map(len, column)) for column in zip(shown, *cells_kept, strict=True))
+        if sum(width + 3 for width in widths) > _SCREEN:
+            _show_upright(plans)
+        else:
+            output.show(output.table(shown, cells_kept, right="r" * (1 + len(columns))))
 
     _show_critical_tokens(
         [(power_of_ten(plan["C"]) + " FLOP", plan["D_crit"]) for plan in plans if "D_crit" in plan]
         + [(human(size["N"]) + " parameters", size["D_crit"]) for size in sizes]
     )
+
+
+def _show_upright(plans: Sequence[Mapping[str, Any]]) -> None:
+    """Print plans with a quantity a row, for those too wide for the screen."""
+    from jscale.report.notation import power_of_ten
+
+    for plan in plans:
+        remarks = [power_of_ten(plan["C"]) + " FLOP", _distance(plan), _verdict(plan)]
+        distance = f"decades beyond the runs: {remarks[1]}" if remarks[1] else ""
+        title = "; ".join(filter(None, (remarks[0], distance, remarks[2])))
+        text.show_upright(plan, title)
 
 
 def _show_critical_tokens(models: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -237,7 +342,7 @@ def _cell(band: dict[str, Any], write: Callable[[float], str]) -> str:
     return middle if low == high else f"{middle} [{low}, {high}]"
 
 
-def _distance(plan: dict[str, Any]) -> str:
+def _distance(plan: Mapping[str, Any]) -> str:
     """``N 0.4 D 0.6 C 1.0``, or ``inside``: decades beyond the runs."""
     decades = plan["decades"]
     if all(value is None for value in decades.values()):
@@ -246,7 +351,7 @@ def _distance(plan: dict[str, Any]) -> str:
     return " ".join(beyond) or "inside"
 
 
-def _verdict(result: dict[str, Any], no_optimum: str = "no interior optimum") -> str:
+def _verdict(result: Mapping[str, Any], no_optimum: str = "no interior optimum") -> str:
     """Why a result is missing in some or all draws; empty where it is in none."""
     if result["converged"] == 1:
         return ""

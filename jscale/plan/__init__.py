@@ -11,9 +11,20 @@ from jscale.plan.budget import (
     optimal,
     optimal_precision,
 )
+from jscale.plan.design import NextRuns, next_runs, run_grid
 from jscale.plan.gridsearch import GridResult, grid
 from jscale.plan.optimiser import Choice, Free, Simplex, Solution, solve
-from jscale.plan.risk import Bands, Regret, RobustPlan, assured, bands, beats, regret, robust
+from jscale.plan.risk import (
+    Bands,
+    Regret,
+    RobustPlan,
+    assured,
+    bands,
+    beats,
+    on_surface,
+    regret,
+    robust,
+)
 
 __all__ = [
     "Bands",
@@ -21,6 +32,7 @@ __all__ = [
     "CriticalTokens",
     "Free",
     "GridResult",
+    "NextRuns",
     "Plan",
     "PrecisionPlan",
     "Regret",
@@ -35,10 +47,13 @@ __all__ = [
     "costs",
     "critical_tokens",
     "grid",
+    "next_runs",
+    "on_surface",
     "optimal",
     "optimal_precision",
     "reductions",
     "regret",
     "robust",
+    "run_grid",
     "solve",
 ]

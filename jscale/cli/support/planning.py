@@ -1,8 +1,9 @@
 """Plans with bands as JSON objects: the output of ``jscale plan`` and ``jscale report``."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
@@ -29,6 +30,8 @@ class PlanRequest:
         size: number of parameters; None to optimise it.
         post_bits: bits after training at which to compute the critical tokens.
         ranges: quantity → smallest and largest value over the runs; empty where not known.
+        cost: of :mod:`jscale.plan.costs`; None for that of training.
+        inputs: other inputs of the law at given values, such as unique tokens U.
     """
 
     law: "LawFunction"
@@ -37,18 +40,22 @@ class PlanRequest:
     size: float | None = None
     post_bits: Sequence[float] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    cost: Any = None
+    inputs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def free(self) -> tuple[str, ...]:
         """Inputs that the plan optimises."""
         free = ("D",) if self.size is not None else ("N", "D")
-        return (*free, "P") if charges_bits(self.law) and self.bits is None else free
+        by_bits = charges_bits(self.law) and (self.cost is None or self.cost.needs_bits)
+        return (*free, "P") if by_bits and self.bits is None else free
 
     @property
     def fixed(self) -> dict[str, Any]:
         """Inputs at given values."""
         inputs = {"N": self.size, "P": self.bits}
-        return {name: value for name, value in inputs.items() if value is not None}
+        given = {name: value for name, value in inputs.items() if value is not None}
+        return given | dict(self.inputs)
 
 
 def has_bits(law: "LawFunction") -> bool:
@@ -88,8 +95,19 @@ def _cost_note(request: PlanRequest) -> "list[Note]":
     return [Note("compute-of-bits", "warning", message, evidence)]
 
 
-def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[float] = ()) -> None:
+def check(
+    law: "LawFunction",
+    bits: float | None = None,
+    post_bits: Sequence[float] = (),
+    given: Sequence[str] = (),
+) -> None:
     """Validate a request before anything is sampled for it.
+
+    Args:
+        law: that the plan is of.
+        bits: of training.
+        post_bits: after training.
+        given: other inputs that have a value, or a range to choose it from.
 
     Raises:
         JscaleError: the law does not divide a budget between size and data, or has no such bits.
@@ -102,7 +120,8 @@ def check(law: "LawFunction", bits: float | None = None, post_bits: Sequence[flo
         raise JscaleError(
             f"law {record.name!r} has no input {names}: a plan divides a budget between N and D"
         )
-    if others := [i.name for i in record.inputs if i.default is None and i.name not in ("N", "D")]:
+    known = ("N", "D", *given)
+    if others := [i.name for i in record.inputs if i.default is None and i.name not in known]:
         raise JscaleError(
             f"law {record.name!r} also needs {enumerated(others)}, which a plan does not choose"
         )
@@ -119,26 +138,46 @@ def at_budget(request: PlanRequest, budget: float) -> dict[str, Any]:
     """
     from jscale import plan
 
-    def optimise(law: Any, params: Any, budget: Any) -> dict[str, Any]:
-        best = plan.optimal(law, params, budget, free=request.free, **request.fixed)
-        values = {"N_opt": best.N_opt, "D_opt": best.D_opt, "P_opt": best.P_opt, "loss": best.loss}
-        values["D_over_N"] = best.D_opt / best.N_opt
-        present = {name: value for name, value in values.items() if value is not None}
-        return {"values": present, "status": best.status}
-
-    bands = plan.bands(optimise, request.law, request.params, budget)
-    values = bands.values["values"]
-
-    result: dict[str, Any] = {"C": budget}
-    result.update({name: _quantiles(values[name]) for name in _REPORTED if name in values})
-    result.update(_status(bands.values["status"], bands))
-    result["decades"] = _decades(request, result)
+    settings = {"free": request.free, "cost": request.cost, **request.fixed}
+    result = _with_bands(request, partial(plan.optimal, **settings), budget)
+    result = {"C": budget, **{name: band for name, band in result.items() if name != "cost"}}
+    result["decades"] = decades_of(request, result)
     if request.post_bits:
         result["D_crit"] = _critical(request, budget)
     return result
 
 
-def _decades(request: PlanRequest, plan: Mapping[str, Any]) -> dict[str, float | None]:
+def at_target(request: PlanRequest, loss: float) -> dict[str, Any]:
+    """The cheapest plan that reaches a loss, as :func:`at_budget`; ``C`` is its median cost."""
+    from jscale import plan
+
+    settings = {"free": request.free, "cost": request.cost, **request.fixed}
+    result = _with_bands(request, partial(plan.cheapest, **settings), loss)
+    result = {"target_loss": loss, "C": result["cost"]["q50"], **result}
+    result["decades"] = decades_of(request, result)
+    return result
+
+
+def _with_bands(request: PlanRequest, solve: Callable[..., Any], number: float) -> dict[str, Any]:
+    """Bands of ``solve(law, params, number)``, and its status."""
+    from jscale import plan
+
+    def optimise(law: Any, params: Any, number: Any) -> dict[str, Any]:
+        best = solve(law, params, number)
+        values = {"N_opt": best.N_opt, "D_opt": best.D_opt, "P_opt": best.P_opt, "loss": best.loss}
+        values["D_over_N"] = best.D_opt / best.N_opt
+        values["cost"] = best.budget
+        present = {name: value for name, value in values.items() if value is not None}
+        return {"values": present, "status": best.status}
+
+    bands = plan.bands(optimise, request.law, request.params, number)
+    values = bands.values["values"]
+    named = (*_REPORTED, "cost")
+    result = {name: quantiles(values[name]) for name in named if name in values}
+    return result | status(bands.values["status"], bands)
+
+
+def decades_of(request: PlanRequest, plan: Mapping[str, Any]) -> dict[str, float | None]:
     """By how many factors of ten a plan lies beyond the runs, by its medians.
 
     Positive above the largest run, negative below the smallest, 0 inside; None where the runs are
@@ -213,22 +252,23 @@ def _critical(request: PlanRequest, budget: float | None) -> dict[str, Any]:
     for bits in request.post_bits:
         bands = plan.bands(tokens, request.law, request.params, bits)
         critical[f"{bits:g}"] = {
-            **_quantiles(bands.values.D_crit),
-            **_status(bands.values.status, bands),
+            **quantiles(bands.values.D_crit),
+            **status(bands.values.status, bands),
         }
     return critical
 
 
-def _quantiles(values: Any) -> dict[str, float]:
+def quantiles(values: Any) -> dict[str, float]:
+    """The 5%, 50% and 95% quantiles by name."""
     return dict(zip(_QUANTILES, values.tolist(), strict=True))
 
 
-def _status(status: Any, bands: Any) -> dict[str, Any]:
+def status(code: Any, bands: Any) -> dict[str, Any]:
     """The outcome, the share of draws with an optimum, and how many have none and are left out."""
     from jscale._core.status import Status
 
     return {
-        "status": str(Status(int(status))),
+        "status": str(Status(int(code))),
         "converged": float(bands.converged),
         "lost": int(bands.lost),
     }

@@ -3,15 +3,19 @@
 from jscale.plan.risk._bands import Bands, bands
 from jscale.plan.risk._quantiles import quantiles_over_draws
 from jscale.plan.risk._regret import Regret, beats, regret
-from jscale.plan.risk._robust import RobustPlan, assured, robust
+from jscale.plan.risk._robust import Risk, RobustPlan, assured, robust
+from jscale.plan.risk._surface import KnownSurface, on_surface
 
 __all__ = [
     "Bands",
+    "KnownSurface",
     "Regret",
+    "Risk",
     "RobustPlan",
     "assured",
     "bands",
     "beats",
+    "on_surface",
     "quantiles_over_draws",
     "regret",
     "robust",

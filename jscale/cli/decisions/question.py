@@ -1,0 +1,158 @@
+"""What a plan is asked for: goals, limits and variables, from the texts of the options."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
+
+from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated, quote
+from jscale.cli.decisions.hardware import Hardware
+from jscale.cli.support import parsing, planning
+
+if TYPE_CHECKING:
+    from jscale.laws import LawFunction
+
+MOST_FORMATS = 64
+"""Numbers of bits in one list: each is a plan of its own."""
+Range = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to plan.
+
+    Attributes:
+        budgets: in the unit of ``cost``.
+        targets: losses to reach at the least cost.
+        cost: flop, dollars or days.
+        hardware: devices and prices.
+        formats: bits of training to choose from; empty to optimise them.
+        served: tokens over the life of the model; None for the cost of training alone.
+        latency: most seconds between two tokens; None for no limit.
+        bandwidth: bytes per second.
+        memory: most bytes of weights; None for no limit.
+        weight_bits: of the weights in use.
+        free: variables to choose besides the usual ones.
+        bounds: variable → least and largest value, either may be None.
+        risk: mean, cvar or regret; None for the median of the draws' own plans.
+        level: of the risk or of reaching a target.
+        substitute: whether to list other sizes of the same loss.
+    """
+
+    budgets: Sequence[float] = ()
+    targets: Sequence[float] = ()
+    cost: str = "flop"
+    hardware: Hardware = field(default_factory=Hardware)
+    formats: Sequence[float] = ()
+    served: float | None = None
+    latency: float | None = None
+    bandwidth: float | None = None
+    memory: float | None = None
+    weight_bits: float = 16.0
+    free: Sequence[str] = ()
+    bounds: Mapping[str, Range] = field(default_factory=dict)
+    risk: str | None = None
+    level: float | None = None
+    substitute: bool = False
+
+    @property
+    def is_general(self) -> bool:
+        """Whether it needs the general optimiser: limits, ranges or other variables."""
+        return bool(self.free or self.bounds) or self.latency is not None or self.memory is not None
+
+
+def formats_of(texts: list[str] | None) -> list[float]:
+    """The bits of ``--bits``; empty for ``free``.
+
+    Raises:
+        JscaleError: one is not a number above 0, is given twice, or there are too many.
+    """
+    words = parsing.many(texts)
+    if words in ([], ["free"]):
+        return []
+    if len(words) > MOST_FORMATS:
+        raise JscaleError(
+            f"--bits: {len(words):,} numbers of bits; expected at most {MOST_FORMATS}: give a "
+            "range with --bound P=LOW..HIGH"
+        )
+    found = [parsing.above_zero(word, "--bits", "8, 4,8,16 or 'free'") for word in words]
+    if len(set(found)) < len(found):
+        raise JscaleError("--bits: a number of bits is given twice")
+    return found
+
+
+def bounds_of(texts: list[str] | None) -> dict[str, Range]:
+    """The ranges of ``--bound``.
+
+    Raises:
+        JscaleError: no range, an end that is not a number above 0, or ends that contradict.
+    """
+    bounds: dict[str, Range] = {}
+    for name, text in parsing.pairs(texts, "--bound", "N=1B..20B").items():
+        low, dots, high = text.partition("..")
+        if not dots or not (low or high):
+            raise JscaleError(f"--bound: expected {name}=LOW..HIGH, not {quote(text)}")
+        ends = [
+            parsing.above_zero(end, f"--bound {name}", "1B") if end.strip() else None
+            for end in (low, high)
+        ]
+        if ends[0] is not None and ends[1] is not None and ends[0] >= ends[1]:
+            raise JscaleError(f"--bound {name}: {low.strip()} is not below {high.strip()}")
+        bounds[name] = (ends[0], ends[1])
+    return bounds
+
+
+def optional(text: str | None, flag: str, example: str) -> float | None:
+    """A number above 0, or None where the option was not given."""
+    return None if text is None else parsing.above_zero(text, flag, example)
+
+
+def check(question: Question, law: "LawFunction", draws: int | None) -> None:
+    """Check a question against its law.
+
+    Args:
+        question: what is planned.
+        law: whose variables.
+        draws: number of draws of the parameters; None where it is not known yet, but more than 1.
+
+    Raises:
+        JscaleError: a variable that the law lacks, or options that do not go together.
+    """
+    from jscale.laws import describe
+    from jscale.plan.risk import Risk
+
+    record = describe(law)
+    known = [*record.input_names, *(["P"] if planning.has_bits(law) else [])]
+    for flag, names in (("--free", question.free), ("--bound", question.bounds)):
+        if unknown := [name for name in names if name not in known]:
+            raise JscaleError(
+                f"{flag}: law {record.name!r} has no {enumerated(unknown)} (it has: "
+                f"{enumerated(known)})"
+            )
+    if question.latency is not None and question.bandwidth is None:
+        raise JscaleError("--latency: the time of a token also needs --bandwidth")
+    if question.hardware.formats and not planning.has_bits(law):
+        raise JscaleError(
+            f"--peak: law {record.name!r} has no training precision; give one number for all bits"
+        )
+    _check_risk(question, get_args(Risk), draws)
+
+
+def _check_risk(question: Question, kinds: Sequence[str], draws: int | None) -> None:
+    risk, level = question.risk, question.level
+    if level is not None and not 0 < level < 1:
+        raise JscaleError(f"--level: expected a number above 0 and below 1, not {level:g}")
+    if risk is not None:
+        if risk not in kinds:
+            raise JscaleError(f"--risk: expected {enumerated(kinds)}, not {quote(risk)}")
+        if draws == 1:
+            raise JscaleError("--risk: no effect with one set of parameters; give RUNS or draws")
+        if question.is_general:
+            raise JscaleError(
+                "--risk: not available with --bound, --free, --latency or --memory; leave it out"
+            )
+    elif level is not None and not question.targets:
+        raise JscaleError("--level: no effect without --risk or --target-loss; leave it out")
+    if level is not None and question.targets and (draws == 1 or question.is_general):
+        reason = "with one set of parameters" if draws == 1 else "with limits or ranges"
+        raise JscaleError(f"--level: no effect {reason}; leave it out")

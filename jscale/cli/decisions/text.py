@@ -1,0 +1,129 @@
+"""Plans as text: one sentence a decision, and tables of at most 80 columns."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from jscale.cli.support import output
+
+TITLES = {
+    "N_opt": "parameters N",
+    "D_opt": "tokens D",
+    "P_opt": "bits P",
+    "D_over_N": "D/N",
+    "loss": "loss",
+    "cost": "cost (FLOP)",
+    "dollars": "dollars",
+    "days": "days",
+}
+"""Quantity of a plan → heading."""
+_LARGER = {
+    "byte": "GB",
+    "unit of N": "billion parameters",
+    "unit of D": "billion tokens",
+    "unit of U": "billion unique tokens",
+}
+"""Units of limits → those in which they are written, 1e9 times as large."""
+
+
+def formats_of() -> dict[str, Any]:
+    """Quantity → how it is written."""
+    from jscale.report.notation import fixed, human, power_of_ten
+
+    return {
+        "N_opt": human,
+        "D_opt": human,
+        "P_opt": partial(fixed, places=2),
+        "loss": partial(fixed, places=4),
+        "cost": power_of_ten,
+        "dollars": human,
+    }
+
+
+def sentence(plan: Mapping[str, Any], cost: str = "flop") -> str:
+    """What to train: ``10²⁴ FLOP: train 29B on 570B tokens; ±25% in size costs 0.0004 nats``."""
+    from jscale.report.notation import human, power_of_ten, significant
+
+    if "target_loss" in plan:
+        goal = f"loss {significant(plan['target_loss'], 4)}"
+    else:
+        goal = f"{power_of_ten(plan['C'])} FLOP"
+    chosen = plan["decision"]
+    if chosen["N"] is None:
+        status = chosen.get("status", plan["status"]).replace("_", " ")
+        return f"{goal}: no plan ({status})"
+    parts = [f"train {human(chosen['N'])} on {human(chosen['D'])} tokens"]
+    if chosen.get("P") is not None:
+        parts[0] += f" in {significant(chosen['P'])} bits"
+    if "target_loss" in plan:
+        parts.append(f"{power_of_ten(chosen.get('C', plan['C']))} FLOP")
+    if "dollars" in plan:
+        parts.append(f"{human(plan['dollars']['q50'])} dollars")
+    if "days" in plan:
+        parts.append(f"{significant(plan['days']['q50'])} days")
+    if (quarter := chosen["quarter"]) is not None:
+        parts.append(f"±25% in size costs {significant(max(quarter, 0.0), 2)} nats")
+    if (wasted := chosen.get("regret")) is not None:
+        parts.append(f"expected regret {significant(max(wasted['nats'], 0.0), 2)} nats")
+    parts += [_held(each) for each in plan.get("binding", ())]
+    return f"{goal}: " + "; ".join(parts)
+
+
+def _held(binding: Mapping[str, Any]) -> str:
+    from jscale.report.notation import number
+
+    unit, saved = binding["unit"], binding["saves"]["q50"]
+    for end, larger in _LARGER.items():
+        if unit.endswith(end):
+            unit, saved = unit.removesuffix(end) + larger, 1e9 * saved
+    return f"held by {binding['limit']} (saves {number(saved, 2)} {unit} more)"
+
+
+def show_details(plans: Sequence[Mapping[str, Any]]) -> None:
+    """Print dollars and days, formats and substitutes, a table each."""
+    from jscale.report.notation import human, power_of_ten, significant
+
+    for plan in plans:
+        rows = [
+            (f"{each['bits']:g}", *(_middle(each, name) for name in ("N_opt", "D_opt", "loss")))
+            for each in plan.get("formats", ())
+        ]
+        if rows:
+            title = f"by bits of training, {power_of_ten(plan['C'])} FLOP"
+            headers = ("bits", "parameters N", "tokens D", "loss")
+            output.show(output.table(headers, rows, title=title, right="rrrr", narrow=True))
+        rows = [
+            (
+                human(each["N"]),
+                "never" if each["D"] is None else human(each["D"]),
+                "" if each["D"] is None else significant(each["compute_ratio"]),
+            )
+            for each in plan.get("substitutes", ())
+        ]
+        if rows:
+            title = "other sizes with the same loss"
+            headers = ("parameters N", "tokens D", "training compute, relative")
+            output.show(output.table(headers, rows, title=title, right="rrr", narrow=True))
+
+
+def _middle(plan: Mapping[str, Any], name: str) -> str:
+    value = plan[name]["q50"]
+    return formats_of()[name](value)
+
+
+def show_upright(plan: Mapping[str, Any], title: str) -> None:
+    """Print a plan, one quantity a row: 5%, median and 95%, or one number where they are equal."""
+    from jscale.report.notation import significant
+
+    write = formats_of()
+    rows = []
+    for name, heading in TITLES.items():
+        if name in plan:
+            cells = (write.get(name, significant)(plan[name][q]) for q in ("q05", "q50", "q95"))
+            rows.append((heading, *cells))
+    if all(low == high for _, low, _, high in rows):
+        short = [(heading, middle) for heading, _, middle, _ in rows]
+        output.show(output.table(("", "plan"), short, title=title, right="lr"))
+    else:
+        headers = ("", "5%", "median", "95%")
+        output.show(output.table(headers, rows, title=title, right="lrrr"))
