@@ -6,9 +6,12 @@ here.
 """
 
 from jscale.assess.auditing import (
+    Audit,
     LackOfFit,
     LargestRuns,
     Trend,
+    advice,
+    audit,
     doubts,
     lack_of_fit,
     largest_runs,
@@ -53,6 +56,7 @@ from jscale.assess.targets import Quantity, quantity
 
 __all__ = [
     "OBJECTIVES",
+    "Audit",
     "Backtest",
     "BacktestedLaw",
     "BandCorrection",
@@ -79,6 +83,8 @@ __all__ = [
     "StackedModel",
     "Stacking",
     "Trend",
+    "advice",
+    "audit",
     "backtest",
     "band_correction",
     "calibrate",

@@ -6,6 +6,7 @@ import typer
 
 from jscale import __version__
 from jscale.cli import (
+    audit,
     backtest,
     calibrate,
     compare,
@@ -21,6 +22,7 @@ from jscale.cli import (
     sample,
     sensitivity,
 )
+from jscale.cli.next import next_runs
 from jscale.cli.support.flags import Verb
 from jscale.cli.support.group import Verbs
 from jscale.cli.support.tables import with_table_options
@@ -65,6 +67,7 @@ def _jscale(
 for _verb in (
     laws.laws,
     data.data,
+    audit.audit,
     fit.fit,
     isoflop.isoflop,
     sample.sample,
@@ -79,3 +82,4 @@ for _verb in (
     report.report,
 ):
     app.command(cls=Verb)(with_table_options(_verb))
+app.command(name="next", cls=Verb)(with_table_options(next_runs))

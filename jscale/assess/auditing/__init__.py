@@ -1,7 +1,20 @@
-"""Whether a law fits the runs: trends of residuals, and the runs with the largest compute."""
+"""Whether runs and a law's fit to them can be trusted: checks with codes, and a checklist."""
 
+from jscale.assess.auditing._advice import advice, all_advice
+from jscale.assess.auditing._audit import Audit, audit
 from jscale.assess.auditing._doubts import doubts
 from jscale.assess.auditing._largest import LargestRuns, largest_runs
 from jscale.assess.auditing._trends import LackOfFit, Trend, lack_of_fit
 
-__all__ = ["LackOfFit", "LargestRuns", "Trend", "doubts", "lack_of_fit", "largest_runs"]
+__all__ = [
+    "Audit",
+    "LackOfFit",
+    "LargestRuns",
+    "Trend",
+    "advice",
+    "all_advice",
+    "audit",
+    "doubts",
+    "lack_of_fit",
+    "largest_runs",
+]

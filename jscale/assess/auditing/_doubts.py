@@ -1,16 +1,19 @@
-"""``doubts``: what the residuals of a fit give reason to doubt, as notes."""
+"""``doubts``: what a table and the residuals of a fit give reason to doubt, as notes."""
 
 from jscale._core.notes import Note
-from jscale.assess.auditing._largest import largest_runs
-from jscale.assess.auditing._trends import lack_of_fit
+from jscale.assess.auditing.checks import CHECKS, Subject
 from jscale.fit import Point, Posterior
 from jscale.runs import Runs
 
+_FIRST = ("largest", "trends")
+"""Checks whose notes come first."""
+
 
 def doubts(fitted: Point | Posterior, table: Runs, *, by: str | None = None) -> tuple[Note, ...]:
-    """The notes of :func:`largest_runs` and :func:`lack_of_fit`, in this order.
+    """The warnings of every check of :func:`audit` that is about fits.
 
-    Runs with the largest compute that lie off the law change a forecast the most.
+    First :func:`largest_runs` and :func:`lack_of_fit`, then the others. Runs with the largest
+    compute that lie off the law change a forecast the most.
 
     Args:
         fitted: a fit, or posterior draws, of the runs.
@@ -34,4 +37,7 @@ def doubts(fitted: Point | Posterior, table: Runs, *, by: str | None = None) -> 
         >>> assess.doubts(point, table)
         ()
     """
-    return (*largest_runs(fitted, table, by=by).notes, *lack_of_fit(fitted, table, by=by).notes)
+    subject = Subject(table, getattr(fitted, "law", None), fitted, by=by)
+    order = sorted(CHECKS, key=lambda each: _FIRST.index(each.name) if each.name in _FIRST else 9)
+    notes = [note for each in order if each.of_fits for note in each.run(subject)]
+    return tuple(note for note in notes if note.severity != "info")

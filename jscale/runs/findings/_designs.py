@@ -11,6 +11,8 @@ from jscale.runs.tables import BIT_COLUMNS, OFF_BITS, OUTCOMES, fold
 _MAX_GROUPS = 8
 _STEPS = ("step", "steps", "iteration", "iterations", "epoch", "epochs", "iter")
 _LEAST_CHECKPOINTS = 4
+_EVEN = 0.01
+"""Difference of the steps between checkpoints, as a share of them, up to which they are even."""
 _MOST_ROWS = 100_000
 """Of a table whose labels and checkpoints are looked at: sorting millions of texts takes long."""
 _MOST_SIZES = 1000
@@ -73,8 +75,8 @@ def _overlap(values: np.ndarray, groups: list[np.ndarray]) -> bool:
 def checkpoints(table: TableView) -> list[Note]:
     """Rows that are checkpoints of one training run, which share its errors.
 
-    Without a name of the run they are recognised by their size: at one N (or without N) the
-    tokens, steps or epochs grow from row to row, and the table has a column of steps or epochs.
+    Without a name of the run they are recognised by their size and texts: at one N (or without N)
+    the tokens, steps or epochs grow from row to row, and the table has a column of steps or epochs.
     """
     is_large = len(table.kept) > _MOST_ROWS
     if is_large or "run_id" in table.columns or "loss" not in table.columns:
@@ -82,22 +84,35 @@ def checkpoints(table: TableView) -> list[Note]:
     growing = next((n for n in table.extras if fold(n) in map(fold, _STEPS)), None)
     if growing is None or table.columns[growing].dtype.kind != "f":
         return []
-    sizes = table.columns.get("N", np.ones(len(table.kept)))
-    levels = np.unique(sizes[table.kept])
-    runs = 0
-    for size in levels if len(levels) <= _MOST_SIZES else ():
-        rows = np.flatnonzero(table.kept & (sizes == size))
+    models = _models(table)
+    runs, is_even = 0, True
+    for model in range(models.max() + 1 if models.max() < _MOST_SIZES else 0):
+        rows = np.flatnonzero(table.kept & (models == model))
         steps = table.columns[growing][rows]
         if len(rows) >= _LEAST_CHECKPOINTS and (np.diff(steps) > 0).all():
             runs += 1
+            is_even &= bool(np.ptp(np.diff(steps)) <= _EVEN * np.diff(steps).max())
     if not runs:
         return []
-    whole = "one training run" if runs == 1 else f"{runs} training runs, one a size"
+    whole = "one training run" if runs == 1 else f"{runs} training runs"
     message = (
         f"the rows look like checkpoints of {whole} (column {quote(growing)} grows at one N): they "
         "share its errors, so that intervals count runs and not rows; a column run_id says which"
     )
-    return [Note("checkpoints", "warning", message, {"column": growing, "runs": runs})]
+    # A log writes at even steps; runs of their own lengths are rather spaced by a factor.
+    severity = "error" if runs > 1 and is_even else "warning"
+    return [Note("checkpoints", severity, message, {"column": growing, "runs": runs})]
+
+
+def _models(table: TableView) -> np.ndarray:
+    """A label (rows,) of the rows that have one N and the same texts."""
+    texts = [name for name in table.extras if table.columns[name].dtype.kind == "U"]
+    names = [name for name in ("N", *texts) if name in table.columns]
+    label = np.zeros(len(table.kept), dtype=int)
+    for name in names:
+        values = np.unique(table.columns[name], return_inverse=True)[1].reshape(-1)
+        label = np.unique(label * (values.max() + 1) + values, return_inverse=True)[1].reshape(-1)
+    return label
 
 
 def better_quantised(table: TableView) -> list[Note]:

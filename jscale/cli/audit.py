@@ -1,0 +1,153 @@
+"""``jscale audit``: what makes fits and forecasts of a table go wrong, with codes and remedies."""
+
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jscale._core.text import plural
+from jscale.cli.forecasting import points
+from jscale.cli.process.failures import CHECK_FAILED
+from jscale.cli.support import inputs, options, output
+from jscale.cli.support.session import session, working
+
+if TYPE_CHECKING:
+    from jscale.assess import Audit
+    from jscale.laws import LawFunction
+    from jscale.runs import Runs
+
+NO_LAW = "none"
+_DEFAULT_LAW, _LEAST_RUNS = "chinchilla", 8
+_WIDTH = 80
+_WORDS = {"error": "error", "warning": "warning", "info": "remark"}
+
+LAW = Annotated[
+    str | None,
+    options.option(
+        "--law",
+        help="Law whose residuals are checked too; 'none' for the table alone (default: "
+        "chinchilla where the table has N, D and losses).",
+        metavar="NAME",
+    ),
+]
+AT = Annotated[
+    list[str] | None,
+    options.option(
+        "--at",
+        help="A forecast that you want: N=70B,D=1.4T; can be repeated.",
+        metavar="NAME=VALUE",
+    ),
+]
+STRICT = Annotated[bool, typer.Option("--strict", help="Exit 1 where there is an error.")]
+REMARKS = Annotated[bool, typer.Option("--remarks", help="Show remarks too.")]
+
+
+def audit(
+    source: options.RUNS,
+    *,
+    law: LAW = None,
+    at: AT = None,
+    by: options.BY = None,
+    starts: options.STARTS = 16,
+    fix: options.FIX = None,
+    tie: options.TIE = None,
+    include_excluded: options.INCLUDE_EXCLUDED = False,
+    strict: STRICT = False,
+    remarks: REMARKS = False,
+    as_json: options.AS_JSON = False,
+    seed: options.NO_SEED = 0,
+    out: options.OUT_JSON = None,
+) -> None:
+    """Check a table for what makes fits and forecasts go wrong, and say what to do about it."""
+    if out is not None:
+        output.target(out, inputs=[source])
+
+    with session():
+        table = inputs.table_of(source, include_excluded)
+        name = default_law(table) if law is None else law
+        chosen = None if name == NO_LAW else inputs.law_of(name, fix, tie)
+        wanted = _points(chosen, at)
+
+        from jscale import assess
+
+        with working(f"checking {table.kept.sum():,} runs …", as_json):
+            found = assess.audit(table, chosen, at=wanted, by=by, starts=starts)
+        payload = summary(found, table)
+
+    output.deliver(payload, as_json, out)
+    if not as_json:
+        show(payload, remarks=remarks)
+    if strict and found.errors:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def default_law(table: "Runs") -> str:
+    """Chinchilla's law for a table that it can be fitted to, else none."""
+    has_columns = all(name in table.columns for name in ("N", "D", "loss"))
+    return _DEFAULT_LAW if has_columns and int(table.kept.sum()) >= _LEAST_RUNS else NO_LAW
+
+
+def _points(law: "LawFunction | None", at: list[str] | None) -> dict[str, Any]:
+    """The requested forecasts, input → (points,)."""
+    if not at:
+        return {}
+    from jscale import laws
+
+    return dict(points.points_of(laws.chinchilla if law is None else law, at, None).columns)
+
+
+def summary(found: "Audit", table: "Runs") -> dict[str, Any]:
+    """An audit as a JSON object."""
+    from jscale.assess import advice
+
+    return {
+        "law": found.law,
+        "n_runs": int(table.kept.sum()),
+        "checks": found.checks,
+        "table": {"name": table.name, "digest": table.digest},
+        "notes": [
+            {
+                "code": note.code,
+                "severity": note.severity,
+                "message": note.message,
+                "advice": advice(note.code),
+                "evidence": dict(note.evidence),
+            }
+            for note in found.notes
+        ],
+    }
+
+
+def show(payload: dict[str, Any], *, remarks: bool) -> None:
+    """Print an audit: each finding with its code, what was found and what to do."""
+    notes = payload["notes"]
+    counts = [
+        plural(sum(note["severity"] == severity for note in notes), word)
+        for severity, word in _WORDS.items()
+    ]
+    law = "the table alone" if payload["law"] is None else f"the table and {payload['law']}"
+    output.show(
+        _wrapped(
+            f"{payload['table']['name']}: {', '.join(counts)} in {payload['n_runs']:,} runs, by "
+            f"{len(payload['checks'])} checks of {law}"
+        )
+    )
+    for note in notes:
+        if remarks or note["severity"] != "info":
+            output.show("", f"{_WORDS[note['severity']]} {note['code']}")
+            output.show(_wrapped(note["message"], "  "))
+            if note["advice"]:
+                output.show(_wrapped(f"→ {note['advice']}", "  ", "    "))
+    if not remarks and any(note["severity"] == "info" for note in notes):
+        output.show("", "Remarks are shown with --remarks, all numbers with --json.")
+
+
+def _wrapped(text: str, first: str = "", later: str | None = None) -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=first if later is None else later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,46 @@
+"""``jscale audit``."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.tables import write_table
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve runs at 20 tokens a parameter."""
+    n = np.geomspace(1e8, 1e10, 12)
+    columns = {"N": n, "D": 20 * n, "loss": 1.8 + 400 * n**-0.35}
+    return write_table(tmp_path_factory.mktemp("audit") / "ladder.csv", columns)
+
+
+def test_findings_have_codes_numbers_and_remedies(answer, ladder: Path):
+    found = answer("audit", ladder, "--law", "none", "--at", "N=1e12,D=2e13")
+    codes = {note["code"]: note for note in found["notes"]}
+    assert found["notes"][0]["severity"] == "error"
+    assert codes["ridge"]["evidence"]["tokens_per_parameter"] == pytest.approx(20)
+    assert "the same N with 4 times" in codes["ridge"]["advice"]
+    assert codes["far-forecast"]["evidence"]["N"] == pytest.approx([2.0])
+    assert "one-ratio" not in codes
+    assert found["law"] is None
+
+
+def test_strict_exits_1_on_errors(jscale, answer, ladder: Path, table: Path):
+    assert answer("audit", ladder, "--law", "none", "--strict", code=1)["n_runs"] == 12
+    assert jscale("audit", table, "--law", "none", "--strict").exit_code == 0
+
+
+def test_the_text_fits_80_columns(jscale, ladder: Path):
+    result = jscale("audit", ladder, "--law", "none", "--remarks")
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "error ridge" in lines
+    assert any(line.startswith("  → add runs off the line") for line in lines)
+
+
+def test_a_law_that_does_not_fit_the_columns_is_a_finding(answer, ladder: Path):
+    found = answer("audit", ladder, "--law", "vocabulary")
+    assert found["notes"][0]["code"] == "not-fitted"
+    assert "needs column" in found["notes"][0]["message"]
