@@ -38,7 +38,7 @@ from jscale.fit.uncertainty import (
 )
 
 if TYPE_CHECKING:
-    from jscale.fit.bayes import model
+    from jscale.fit.bayes import PooledPosterior, load_pooled, model, pooled_posterior
 
 __all__ = [
     "INTERVAL_KINDS",
@@ -54,6 +54,7 @@ __all__ = [
     "IsoFlop",
     "Objective",
     "Point",
+    "PooledPosterior",
     "Posterior",
     "PowerLaw",
     "Prediction",
@@ -67,8 +68,10 @@ __all__ = [
     "intervals",
     "isoflop",
     "load",
+    "load_pooled",
     "model",
     "point",
+    "pooled_posterior",
     "posterior",
     "predict",
     "profile",
@@ -77,4 +80,9 @@ __all__ = [
 ]
 
 # NumPyro takes a second to import, and a point fit does not need it.
-__getattr__ = lazy_names(__name__, {"model": "jscale.fit.bayes"})
+__getattr__ = lazy_names(
+    __name__,
+    dict.fromkeys(
+        ("PooledPosterior", "load_pooled", "model", "pooled_posterior"), "jscale.fit.bayes"
+    ),
+)

@@ -16,6 +16,7 @@ def container(
     groups: Mapping[str, Mapping[str, np.ndarray]],
     attributes: Mapping[str, Any],
     dimensions: Mapping[str, list[str]] | None = None,
+    coordinates: Mapping[str, list[str]] | None = None,
 ) -> Any:
     """An InferenceData or a DataTree of arrays (chain, draw), with attributes on the posterior.
 
@@ -25,11 +26,12 @@ def container(
         groups: group → variable → values.
         attributes: of the posterior.
         dimensions: variable → names of its dimensions besides chain and draw, where they have any.
+        coordinates: dimension → labels of its values.
     """
     groups = {name: dict(variables) for name, variables in groups.items()}
     from_dict: Any = arviz.from_dict  # its signature changed between the generations
-    dims = dict(dimensions or {})
-    tree = from_dict(groups, dims=dims) if _HAS_TREES else from_dict(**groups, dims=dims)
+    named = {"dims": dict(dimensions or {}), "coords": dict(coordinates or {})}
+    tree = from_dict(groups, **named) if _HAS_TREES else from_dict(**groups, **named)
     for name in groups:
         tree[name].attrs.pop("created_at", None)  # the same draws give the same bytes
     tree["posterior"].attrs.update(attributes)

@@ -19,6 +19,8 @@ MAX_PARETO_K = 0.7
 2024)."""
 ROUGH_SAMPLING = "rough-importance-sampling"
 """Code of the note that the weights of importance sampling have no useful mean."""
+DRAWS_CODES = frozenset({"high-rhat", "low-ess", "divergences"})
+"""Codes of notes that follow from the draws: they are made again, not read or handed on."""
 PRIOR_DOMINATED = 0.5
 """Overlap of prior and posterior from which the prior decides: the posterior is then at least a
 third as wide as the prior."""

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpyro
+import numpy as np
 import numpyro.distributions as dist
 
-from jscale._core import expressions
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import shown
-from jscale.fit.bayes.priors import CENTRED, Priors, as_distribution, resolved_priors, support_of
+from jscale.fit.bayes._params import sample_params
+from jscale.fit.bayes._pooled_params import Pooling, between_priors, sample_pooled
+from jscale.fit.bayes.pooling import PARTIAL, Pool, check_errors, group_column
+from jscale.fit.bayes.priors import Priors, as_distribution, resolved_priors, support_of
 from jscale.fit.errors import (
     ErrorArrays,
     ErrorModel,
@@ -23,6 +25,7 @@ from jscale.fit.errors import (
     error_arrays,
     error_sites,
     fitted_rows,
+    labels_of,
     noise_priors,
     weight_sites,
 )
@@ -34,7 +37,7 @@ from jscale.fit.objective import (
     require_enough_runs,
     require_positive_losses,
 )
-from jscale.laws import LawFunction, Parameter, describe, roles
+from jscale.laws import LawFunction, describe, roles
 from jscale.laws.declaration import held_form
 from jscale.runs import Data, Runs, select
 
@@ -101,7 +104,7 @@ def model(
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["inputs", "loss", "centre", "distributions", "arrays"],
+    data_fields=["inputs", "loss", "centre", "distributions", "arrays", "pooling"],
     meta_fields=["law", "priors", "errors"],
 )
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Problem:
         centre: as that of :class:`jscale.fit.objective.Coordinates`.
         errors: the error model, with its columns filled in.
         arrays: what the error model needs of the runs.
+        pooling: which parameters differ between groups of runs; None where all are shared.
     """
 
     law: LawFunction
@@ -127,6 +131,7 @@ class Problem:
     centre: dict[str, Any]
     errors: ErrorModel
     arrays: ErrorArrays
+    pooling: Pooling | None = None
 
     @property
     def replaced_priors(self) -> dict[str, roles.Prior | dist.Distribution]:
@@ -156,6 +161,7 @@ def pose(
     priors: Priors | None,
     errors: ErrorModel | str | None = None,
     *,
+    pool: Pool | None = None,
     padded: bool = True,
 ) -> Posed:
     """The problem of a law, a table and an error model, once all have been checked.
@@ -165,6 +171,7 @@ def pose(
         table: validated runs.
         priors: of parameters of the law and of the error model.
         errors: the error model, its text, or None for the default.
+        pool: groups of runs that have parameters of their own; None where all are shared.
         padded: whether the arrays have one of few sizes; else they have a row for each run.
 
     Raises:
@@ -181,9 +188,15 @@ def pose(
         require_positive_losses(law, table, data, hint)
 
     resolved, rows, notes = fitted_rows(law, table, data, errors)
-    problem = problem_of(law, rows, resolved, padded=padded)
+    if pool is not None:
+        labels, remarks = group_column(law, table, data, pool)
+        check_errors(resolved, rows, labels)
+        rows = replace(rows, columns={pool.by: labels, **rows.columns})
+        notes = (*notes, *remarks)
+    problem = problem_of(law, rows, resolved, pool=pool, padded=padded)
     _check_names(law, resolved, problem)
-    replaced = resolved_priors(record, priors, noise_priors(resolved, 1.0), problem.centre)
+    others = {**noise_priors(resolved, 1.0), **between_priors(problem.pooling)}
+    replaced = resolved_priors(record, priors, others, problem.centre)
     return Posed(with_priors(problem, replaced), rows, data, (*data.notes, *notes))
 
 
@@ -198,7 +211,12 @@ def with_priors(problem: Problem, priors: Mapping[str, roles.Prior | dist.Distri
 
 
 def problem_of(
-    law: LawFunction, rows: FittedRows, errors: ErrorModel, *, padded: bool = True
+    law: LawFunction,
+    rows: FittedRows,
+    errors: ErrorModel,
+    *,
+    pool: Pool | None = None,
+    padded: bool = True,
 ) -> Problem:
     """The problem of runs under the priors of the law's roles and of the error model.
 
@@ -206,6 +224,7 @@ def problem_of(
         law: the law.
         rows: the runs.
         errors: the error model, with its columns filled in.
+        pool: as for :func:`pose`; its column is one of the runs.
         padded: see :func:`pose`.
     """
     held, record = held_form(law), describe(law)
@@ -220,12 +239,45 @@ def problem_of(
         centre={**centre, **held.values},
         errors=errors,
         arrays=error_arrays(errors, rows, padded=padded),
+        pooling=None if pool is None else _pooling(law, rows, pool, size),
+    )
+
+
+def _pooling(law: LawFunction, rows: FittedRows, pool: Pool, size: int) -> Pooling | None:
+    """The groups of the runs, and the centre of the coordinates of each; None if all is shared."""
+    if not pool.modes:
+        return None
+    record, held = describe(law), held_form(law)
+    labels, codes = np.unique(labels_of(rows.columns[pool.by]), return_inverse=True)
+    centres = []
+    for group in range(len(labels)):
+        inputs = {name: column[codes == group] for name, column in rows.inputs.items()}
+        centres.append(centred_coordinates(record, inputs, rows.loss[codes == group]).centre)
+    own = {name: np.array([centre[name] for centre in centres]) for name in centres[0]}
+    partial = len(pool.names(PARTIAL))
+    lowest = {name: own[name] for name in ("loss_min", "floor_max")}
+    return Pooling(
+        modes=pool.modes,
+        codes=pad(codes, size),
+        slots=np.zeros(len(labels)),
+        own={**own, **held.values},
+        information=np.zeros((len(labels), partial, partial)),
+        weighted=np.zeros((len(labels), partial)),
+        typical={
+            name: np.exp(np.log(x).mean()) if (x > 0).all() else x.mean()
+            for name, x in lowest.items()
+        },
     )
 
 
 def sites(problem: Problem, *, observed: bool = True) -> None:
     """The model of a problem, for NumPyro's handlers."""
-    predicted = law_values(problem, _sample_params(problem))
+    coordinates = Coordinates(describe(problem.law), problem.centre)
+    if problem.pooling is None:
+        params = sample_params(coordinates, problem.replaced_priors)
+    else:
+        params = sample_pooled(coordinates, problem.replaced_priors, problem.pooling)
+    predicted = law_values(problem, params)
     loss = problem.loss if observed else None
 
     def prior_of(name: str, default: dist.Distribution) -> dist.Distribution:
@@ -237,6 +289,8 @@ def sites(problem: Problem, *, observed: bool = True) -> None:
 
 def law_values(problem: Problem, params: Mapping[str, Any]) -> jax.Array:
     """The law's loss at every row (rows,)."""
+    if problem.pooling is not None:
+        params = problem.pooling.at_rows(params)
     inputs = {name: jnp.asarray(column) for name, column in problem.inputs.items()}
     return jnp.broadcast_to(problem.law(**inputs, **params), problem.loss.shape)
 
@@ -262,39 +316,3 @@ def _require_scale_of_floor(law: LawFunction, table: Runs, data: Data) -> None:
     if floors:
         hint = f", since {floors[0]} of law {describe(law).name!r} is in units of the losses"
         require_positive_losses(law, table, data, hint)
-
-
-def _sample_params(problem: Problem) -> dict[str, Any]:
-    """Sites for all parameters, each after those that its anchor contains."""
-    coordinates = Coordinates(describe(problem.law), problem.centre)
-    priors = problem.replaced_priors
-    params: dict[str, Any] = {}
-    for p in coordinates.record.in_order_of_anchors:
-        prior = priors.get(p.name)
-        if prior is not None:
-            params[p.name] = numpyro.sample(p.name, as_distribution(prior, p.support))
-        elif p.role.anchor is None:
-            assert p.role.prior is not None
-            distribution = as_distribution(p.role.prior, p.role.support)
-            params[p.name] = numpyro.sample(p.name, distribution)
-        else:
-            site = f"{p.name}{CENTRED}"
-            prior = priors.get(site, p.role.prior)
-            params[p.name] = _sample_anchored(coordinates, p, params, site, prior)
-    return {name: params[name] for name in coordinates.record.parameter_names}
-
-
-def _sample_anchored(
-    coordinates: Coordinates,
-    parameter: Parameter,
-    params: Mapping[str, Any],
-    site: str,
-    prior: roles.Prior | dist.Distribution | None,
-) -> Any:
-    """An anchored parameter, whose coordinate is sampled at the site."""
-    role, scope = parameter.role, {**coordinates.centre, **params}
-    assert role.anchor is not None
-    assert prior is not None
-    shift = expressions.evaluate(role.anchor.plus, scope)
-    coordinate = numpyro.sample(site, as_distribution(prior, role.support, shift))
-    return numpyro.deterministic(parameter.name, coordinates.value(parameter, coordinate, scope))

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,28 +12,22 @@ import numpy as np
 
 import jscale
 from jscale._core import status
-from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
-from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.status import Status
-from jscale._core.text import enumerated, shown
+from jscale._core.text import quoted_path, shown
 from jscale.fit.bayes._diagnostics import diagnose, point_notes, prior_notes, summarise
 from jscale.fit.bayes._predict import forecast
-from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
 from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows, noise_ranges
 from jscale.fit.optimum import Point
 from jscale.fit.predictions import Prediction, Ranges, input_ranges
-from jscale.laws import LawFunction, as_law, describe, roles
+from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import TableLike, as_runs
 
 if TYPE_CHECKING:
-    from jscale.fit.bayes._model import Posed
     from jscale.fit.bayes.priors import Priors
-
-SAMPLERS = ("auto", "nuts", "importance")
 
 
 @dataclass(frozen=True)
@@ -301,110 +294,50 @@ def posterior(
         >>> round(posterior.summary["alpha"]["q50"], 1)
         0.3
     """
-    from jscale.fit.bayes._model import pose
-    from jscale.fit.bayes.export import overlaps
-    from jscale.fit.bayes.priors import written
-    from jscale.fit.bayes.sampling import Settings, draw
+    from jscale.fit.bayes._run import run
 
-    # 1. Check the arguments.
     law, table = as_law(law), as_runs(table)
-    check_key(key)
-    _check_count("chains", chains, 1)
-    _check_count("warmup", warmup, MIN_DRAWS)
-    _check_count("draws", draws, MIN_DRAWS)
-    if sampler not in SAMPLERS or not isinstance(sampler, str):
-        raise JscaleError(
-            f"must be {enumerated(SAMPLERS, last=' or ')}, not {shown(sampler)}", argument="sampler"
-        )
-    if chains * draws > MAX_DRAWS:
-        raise JscaleError(
-            f"must be at most {MAX_DRAWS // chains:,} in {chains:,} chains, not {draws:,}",
-            argument="draws",
-        )
-
-    # 2. Build the model, whiten its posterior and sample. NumPyro mixes integer widths, which
-    #    strict promotion does not allow.
-    start = time.perf_counter()
-    posed = pose(law, table, priors, errors)
-    problem, data = posed.problem, posed.data
-    settings = Settings(sampler, chains, warmup, draws)
-    title = f"sampling {describe(law).name}"
-    job = {
-        "command": "sample",
-        "law": describe(law).name,
-        "table": table.digest,
-        "errors": str(problem.errors),
-        "priors": {name: _fingerprint(prior) for name, prior in problem.replaced_priors.items()},
-        "sampler": sampler,
-        "chains": chains,
-        "warmup": warmup,
-        "draws": draws,
-        "seed": np.asarray(jax.random.key_data(key)).tolist(),
-    }
-    with (
-        jax.numpy_dtype_promotion("standard"),
-        Progress(settings.transitions, title, progress) as bar,
-        Checkpoint(resume, job) as checkpoint,
-    ):
-        result, used = draw(problem, key, settings, advanced=bar.advance, checkpoint=checkpoint)
-        shared = overlaps(problem, result.sites, result.sites)
-
-    # 3. Summarise and diagnose.
-    parameters = describe(law).parameter_names
-    doubts = prior_notes({name: shared[name] for name in parameters if name in shared})
+    sampled = run(
+        law,
+        table,
+        key,
+        sampler=sampler,
+        chains=chains,
+        warmup=warmup,
+        draws=draws,
+        errors=errors,
+        priors=priors,
+        progress=progress,
+        resume=resume,
+    )
+    doubts = prior_notes({n: x for n, x in sampled.overlaps.items() if n in sampled.names})
+    result, posed = sampled.result, sampled.posed
     posterior = replace(
-        _from_chains(
+        from_chains(
             law,
-            _named(result.sites, posed),
+            sampled.sites,
             result.diverging,
             (*posed.notes, *result.notes, *doubts),
-            shared,
+            sampled.overlaps,
             effective=result.effective,
         ),
-        seconds=time.perf_counter() - start,
-        loss_min=float(data.loss.min()),
+        seconds=sampled.seconds,
+        loss_min=float(posed.data.loss.min()),
         table_digest=table.digest,
-        ranges=input_ranges(law, data.inputs),
-        errors=problem.errors,
+        ranges=input_ranges(law, posed.data.inputs),
+        errors=posed.problem.errors,
         rows=posed.rows,
-        sampler=used,
+        sampler=sampled.sampler,
         energy=None if result.energy is None else result.energy.reshape(-1),
-        priors={name: written(prior) for name, prior in problem.replaced_priors.items()},
-        seed=tuple(np.ravel(jax.random.key_data(key)).tolist()),
+        priors=sampled.priors,
+        seed=sampled.seed,
     )
     if throw:
         status.check(posterior.status, f"posterior of {posterior.law_name} given {table.name}")
     return posterior
 
 
-def _named(sites: Mapping[str, np.ndarray], posed: "Posed") -> dict[str, np.ndarray]:
-    """The sites, with the scale of each group in place of the ratios to the typical scale."""
-    by, named = posed.problem.errors.scale_by, dict(sites)
-    if by is None:
-        return named
-    from jscale.fit.errors import SIGMA_SITE, group_labels, group_sites, ratio_site
-
-    ratios = named.pop(ratio_site(by))
-    labels = group_labels(posed.problem.errors, posed.rows)
-    for i, name in enumerate(group_sites(labels)):
-        named[name] = named[SIGMA_SITE] * np.exp(ratios[..., i])
-    return named
-
-
-def _fingerprint(prior: Any) -> list[Any]:
-    """What identifies a prior: its kind, and its parameters."""
-    if isinstance(prior, roles.Prior):
-        return [prior.family, *prior.args]
-    return [type(prior).__name__, *(np.asarray(x).tolist() for x in jax.tree.leaves(prior))]
-
-
-def _check_count(name: str, value: Any, at_least: int) -> None:
-    check_whole_number(name, value, at_least)
-    if value > MAX_DRAWS:
-        raise JscaleError(f"must be at most {MAX_DRAWS:,}, not {shown(value)}", argument=name)
-
-
-def _from_chains(
+def from_chains(
     law: LawFunction,
     sites: Mapping[str, np.ndarray],
     diverging: np.ndarray,
@@ -474,8 +407,13 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
     from jscale.fit.bayes import files
 
     content = files.checked(path, law, files.read(path))
+    if content.pool is not None:
+        raise JscaleError(
+            f"{quoted_path(path)} holds a pooled posterior, by {content.pool.by}; expected one of "
+            "a single group: fit.load_pooled(path).group(label), or 'jscale sample --group LABEL'"
+        )
     return replace(
-        _from_chains(
+        from_chains(
             content.law,
             content.sites,
             content.diverging,

@@ -21,7 +21,13 @@ from jscale.fit.errors._names import (
     ratio_site,
     weight_counts,
 )
-from jscale.fit.errors._rows import FittedRows, columns_needed, fitted_rows, group_labels
+from jscale.fit.errors._rows import (
+    FittedRows,
+    columns_needed,
+    fitted_rows,
+    group_labels,
+    labels_of,
+)
 from jscale.fit.errors._text import FREE
 
 if TYPE_CHECKING:
@@ -33,11 +39,12 @@ if TYPE_CHECKING:
     )
     from jscale.fit.errors._families import Scale, family_distribution
     from jscale.fit.errors._likelihood import error_sites, row_scale, shared_errors, weight_sites
-    from jscale.fit.errors._priors import noise_priors
+    from jscale.fit.errors._priors import GROUP_WIDTH, noise_priors
 
 __all__ = [
     "DEFAULT_ERRORS",
     "FREE",
+    "GROUP_WIDTH",
     "SIGMA_SITE",
     "Conditional",
     "ErrorArrays",
@@ -57,6 +64,7 @@ __all__ = [
     "fitted_rows",
     "group_labels",
     "group_sites",
+    "labels_of",
     "left_out",
     "noise_priors",
     "noise_ranges",
@@ -79,7 +87,7 @@ _MODULES = {
     ),
     "_families": ("Scale", "family_distribution"),
     "_likelihood": ("error_sites", "row_scale", "shared_errors", "weight_sites"),
-    "_priors": ("noise_priors",),
+    "_priors": ("GROUP_WIDTH", "noise_priors"),
 }
 
 # NumPyro takes a second to import, and a point fit does not need it.

@@ -15,12 +15,15 @@ from jscale._core.errors import JscaleError
 from jscale._core.files import check_regular
 from jscale._core.notes import Note
 from jscale._core.text import enumerated, quoted_path, shown
+from jscale.fit.bayes._diagnostics import DRAWS_CODES
 from jscale.fit.bayes.files._hdf5 import ENERGY
 from jscale.fit.bayes.files._runs import InvalidAttributeError, error_model, fitted_rows
+from jscale.fit.bayes.pooling import BETWEEN, BY_GROUP, PARTIAL, SEPARATE, Pool
 from jscale.fit.errors import (
     DEFAULT_ERRORS,
     ErrorModel,
     FittedRows,
+    labels_of,
     noise_ranges,
     weight_counts,
 )
@@ -33,8 +36,6 @@ MIN_DRAWS = 10
 """Draws or warm-up transitions of a chain: fewer can be neither summarised nor tuned by."""
 MAX_DRAWS = 10_000_000
 """Draws of one parameter in all chains together."""
-_DRAWS_CODES = frozenset({"high-rhat", "low-ess", "divergences"})
-"""Codes of notes that follow from the draws: they are made again, not read."""
 _CENTRED = "_centred"
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -61,6 +62,7 @@ class Content:
         effective: as that of a posterior; None in older files.
         energy: (chains * draws,) of each transition; None by importance sampling, and in older
             files.
+        pool: the groups of a pooled posterior and the modes of its parameters; None for another.
     """
 
     law: LawFunction
@@ -79,6 +81,7 @@ class Content:
     sampler: str
     effective: float | None
     energy: np.ndarray | None
+    pool: Pool | None
 
 
 def check_path(path: Any) -> None:
@@ -150,13 +153,16 @@ def checked(
     notes = _notes(where, attributes)
 
     # 3. The draws.
+    pool = _pool(where, attributes, record, rows)
     weights = {} if rows is None else weight_counts(errors, rows)
-    _check_names(where, record, sites, [*noise, *weights])
-    _check_shapes(where, sites, diverging, weights)
+    parameters, vectors = parameter_sites(record, pool, rows)
+    expected = (*parameters, *vectors)
+    _check_names(where, record, sites, expected, [*noise, *weights])
+    _check_shapes(where, sites, diverging, {**weights, **vectors})
     check_draws(where, record, sites, noise)
     return Content(
         law=law,
-        sites={name: sites[name] for name in (*record.parameter_names, *names, *weights)},
+        sites={name: sites[name] for name in (*expected, *names, *weights)},
         diverging=diverging.astype(bool),
         notes=notes,
         loss_min=loss_min,
@@ -171,7 +177,42 @@ def checked(
         sampler=_sampler(where, attributes),
         effective=_effective(where, attributes),
         energy=energy,
+        pool=pool,
     )
+
+
+def parameter_sites(
+    record: Record, pool: Pool | None, rows: FittedRows | None
+) -> tuple[list[str], dict[str, int]]:
+    """Names of the variables of parameters, and the lengths of those that have groups.
+
+    Args:
+        record: of the law.
+        pool: of a pooled posterior, else None.
+        rows: the runs; those of a pooled posterior have the column of the groups.
+    """
+    if pool is None or rows is None:
+        return list(record.parameter_names), {}
+    groups, partial = len(np.unique(labels_of(rows.columns[pool.by]))), pool.names(PARTIAL)
+    separate = pool.names(SEPARATE)
+    names = [name for name in record.parameter_names if name not in separate]
+    names += [f"{name}{BETWEEN}" for name in partial]
+    return names, {f"{name}{BY_GROUP}": groups for name, _ in pool.modes}
+
+
+def _pool(
+    where: str, attributes: Mapping[str, Any], record: Record, rows: FittedRows | None
+) -> Pool | None:
+    """The groups of a pooled posterior; None for an ordinary one."""
+    if "pool" not in attributes:
+        return None
+    entry = _json(where, attributes, "pool")
+    match entry:
+        case {"by": str(by), "modes": dict(modes)} if rows is not None and by in rows.columns:
+            is_known = set(modes) <= set(record.parameter_names)
+            if is_known and set(map(str, modes.values())) <= {PARTIAL, SEPARATE}:
+                return Pool(by, tuple(modes.items()))
+    raise _invalid(where, "pool", "expected a column of the runs and the modes of parameters")
 
 
 def _energy(where: str, values: np.ndarray | None, diverging: np.ndarray) -> np.ndarray | None:
@@ -204,6 +245,8 @@ def check_draws(
         JscaleError: a value that no posterior of the law has; the message names its place.
     """
     ranges = {p.name: (p.support.lower, p.support.upper) for p in record.parameters}
+    ranges |= {f"{name}{BY_GROUP}": ends for name, ends in ranges.items()}
+    ranges |= {f"{p.name}{BETWEEN}": (0.0, math.inf) for p in record.parameters}
     ranges |= noise
     for name, values in sites.items():
         lower, upper = ranges.get(name, (-math.inf, math.inf))
@@ -232,15 +275,21 @@ def _law(where: str, name: str, law: LawFunction | None) -> LawFunction:
     return law
 
 
-def _check_names(where: str, record: Record, sites: Iterable[str], noise: Sequence[str]) -> None:
+def _check_names(
+    where: str,
+    record: Record,
+    sites: Iterable[str],
+    parameters: Sequence[str],
+    noise: Sequence[str],
+) -> None:
     """Check that the variables are those of the law and of the error model."""
-    expected = (*record.parameter_names, *noise)
+    expected = (*parameters, *noise)
     if missing := [name for name in expected if name not in sites]:
         raise JscaleError(
             f"{where}: no variable {enumerated(missing)}; "
             f"draws of law {shown(record.name)} have {enumerated(expected)}"
         )
-    allowed = {*expected, *(f"{name}{_CENTRED}" for name in record.parameter_names)}
+    allowed = {*expected, *(f"{name}{_CENTRED}" for name in parameters)}
     if unknown := [name for name in sites if name not in allowed]:
         raise JscaleError(
             f"{where}: variable {enumerated(unknown)} is unknown; "
@@ -289,7 +338,7 @@ def _notes(where: str, attributes: Mapping[str, Any]) -> tuple[Note, ...]:
                 raise _invalid(
                     where, "notes", "expected a list of [code, info or warning or error, message]"
                 )
-    return tuple(note for note in notes if note.code not in _DRAWS_CODES)
+    return tuple(note for note in notes if note.code not in DRAWS_CODES)
 
 
 def _ranges(where: str, attributes: Mapping[str, Any]) -> dict[str, tuple[float, float]]:

@@ -33,6 +33,7 @@ _ATTRIBUTES = (
     "seed",
     "sampler",
     "effective_draws",
+    "pool",
     "jscale",
 )
 _ROW_GROUPS = ("observed_data", "constant_data")

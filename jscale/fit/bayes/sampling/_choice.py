@@ -10,7 +10,7 @@ from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling import _importance, _nuts
-from jscale.fit.bayes.sampling._mode import coordinates, find_mode
+from jscale.fit.bayes.sampling._mode import coordinates, find_mode, with_information
 from jscale.fit.bayes.sampling._nuts import Chains
 from jscale.fit.bayes.sampling._whitening import Whitening, free_size
 
@@ -61,6 +61,7 @@ def draw(
         checkpoint: of densities, and of the state of each chain.
     """
     mode_key, sample_key = jax.random.split(key)
+    problem = with_information(problem, mode_key)
 
     def by_nuts(where: Whitening, *notes: Note) -> tuple[Chains, str]:
         chains = _nuts.sample(

@@ -10,7 +10,15 @@ from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.solve import bfgs
 from jscale.fit.bayes._model import Problem
-from jscale.fit.bayes.sampling._whitening import Whitening, free_size, potential_at, whiten
+from jscale.fit.bayes.sampling._deviations import informed, pooled_names
+from jscale.fit.bayes.sampling._whitening import (
+    Whitening,
+    by_site,
+    free_size,
+    potential_at,
+    sites_at,
+    whiten,
+)
 from jscale.laws import describe
 
 _STARTS = 4
@@ -53,17 +61,37 @@ def find_mode(problem: Problem, key: jax.Array) -> Mode:
 def coordinates(problem: Problem, key: jax.Array) -> Whitening:
     """Coordinates in which a posterior is nearly a standard normal, for NUTS.
 
-    Errors that runs share have Hessians that take 20 seconds to compile: there the mode comes from
-    gradients alone, and elsewhere from Newton's method, which finds it to more digits.
+    Errors that runs share have Hessians that take 20 seconds to compile, and those of groups are
+    large: there the mode comes from gradients alone, and elsewhere from Newton's method, which
+    finds it to more digits.
 
     Args:
         problem: law, priors and runs.
         key: for the starts of the search for the mode.
     """
-    if not problem.errors.has_shared_errors:
+    if not problem.errors.has_shared_errors and problem.pooling is None:
         return whiten(problem, key)
     mode = find_mode(problem, key)
     return Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
+
+
+def with_information(problem: Problem, key: jax.Array) -> Problem:
+    """A problem with what the runs of each group say about its deviations, at the mode.
+
+    Args:
+        problem: law, priors and runs; without partial pooling it is returned as it is.
+        key: for the starts of the search for the mode.
+    """
+    if not pooled_names(problem):
+        return problem
+    free = jnp.asarray(find_mode(problem, key).free)
+    return _informed(problem, free)
+
+
+@program()
+def _informed(problem: Problem, free: jax.Array) -> Problem:
+    values, _ = by_site(problem, free)
+    return informed(problem, values, sites_at(problem, free))
 
 
 @program()

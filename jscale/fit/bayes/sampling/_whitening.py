@@ -15,6 +15,7 @@ from numpyro.infer.util import constrain_fn, potential_energy
 from jscale._core.programs import program
 from jscale._core.solve import newton
 from jscale.fit.bayes._model import Problem, sites
+from jscale.fit.bayes.sampling._deviations import spread
 from jscale.fit.bayes.sampling._ridge import straightened
 
 _MODE_STARTS = 8
@@ -89,23 +90,27 @@ def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, 
 def sites_at(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
     """Site → value at unconstrained values (size,)."""
     with isolated():
-        values = _by_site(problem, u)
+        values, _ = by_site(problem, u)
         return constrain_fn(sites, (problem,), {}, values, return_deterministic=True)
 
 
 def potential_at(problem: Problem, u: jax.Array) -> jax.Array:
     """Negative log density at unconstrained values (size,), up to a constant."""
     with isolated():
-        return jnp.asarray(potential_energy(sites, (problem,), {}, _by_site(problem, u)))
+        values, log_jacobian = by_site(problem, u)
+        return jnp.asarray(potential_energy(sites, (problem,), {}, values)) - log_jacobian
 
 
-def _by_site(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
+def by_site(problem: Problem, u: jax.Array) -> tuple[dict[str, jax.Array], Any]:
+    """Unconstrained values of the sites, and the log Jacobian of the coordinates."""
     values, first = {}, 0
     for name, shape in _free_sites(problem).items():
         end = first + math.prod(shape)
         values[name] = u[first:end].reshape(shape)
         first = end
-    return straightened(problem, values)
+    if problem.pooling is not None:
+        return spread(problem, values)
+    return straightened(problem, values), 0.0
 
 
 def _free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,45 @@
+"""Pooled posteriors: parameters of groups of runs that are shared, partial or separate."""
+
+from typing import TYPE_CHECKING
+
+from jscale._core.lazy import lazy_names
+from jscale.fit.bayes.pooling._modes import (
+    BETWEEN,
+    BY_GROUP,
+    PARTIAL,
+    SEPARATE,
+    SHARED,
+    Pool,
+    check_errors,
+    checked_pool,
+    group_column,
+    parsed_pool,
+)
+
+if TYPE_CHECKING:
+    from jscale.fit.bayes.pooling._pooled import PooledPosterior, load_pooled, pooled_posterior
+
+__all__ = [
+    "BETWEEN",
+    "BY_GROUP",
+    "PARTIAL",
+    "SEPARATE",
+    "SHARED",
+    "Pool",
+    "PooledPosterior",
+    "check_errors",
+    "checked_pool",
+    "group_column",
+    "load_pooled",
+    "parsed_pool",
+    "pooled_posterior",
+]
+
+# They need the model, which needs the modes.
+__getattr__ = lazy_names(
+    __name__,
+    dict.fromkeys(
+        ("PooledPosterior", "load_pooled", "pooled_posterior"),
+        "jscale.fit.bayes.pooling._pooled",
+    ),
+)
