@@ -25,7 +25,7 @@ from jscale.cli import (
 from jscale.cli.next import next_runs
 from jscale.cli.support.flags import Verb
 from jscale.cli.support.group import Verbs
-from jscale.cli.support.tables import with_table_options
+from jscale.cli.support.table_options import with_table_options
 
 app = typer.Typer(
     cls=Verbs,

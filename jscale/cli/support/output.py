@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from jscale._core.notes import Note
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+_collector: ContextVar[list[Any] | None] = ContextVar("collector", default=None)
+"""Where results go instead of a file and stdout."""
 _TIMES = "seconds"
 """Member of a result with wall times."""
 _PIPE_WIDTH = 160
@@ -47,11 +50,24 @@ def to_json(payload: Mapping[str, Any]) -> str:
     return json.dumps(plain(payload), allow_nan=False)
 
 
+@contextmanager
+def collected(results: list[Any]) -> Iterator[None]:
+    """Collect the results that :func:`deliver` gets inside of the block, and write none."""
+    token = _collector.set(results)
+    try:
+        yield
+    finally:
+        _collector.reset(token)
+
+
 def deliver(payload: Mapping[str, Any], as_json: bool, out: str | None) -> None:
     """Write the result to the file of ``--out``, and to stdout with ``--json``.
 
     The file has no wall times: the same command with the same seed writes the same bytes.
     """
+    if (results := _collector.get()) is not None:
+        results.append(payload)
+        return
     if out is not None:
         with writing(out) as temporary:
             temporary.write_text(to_json(_without_times(payload)) + "\n", encoding="utf-8")

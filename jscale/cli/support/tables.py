@@ -1,68 +1,21 @@
-"""Options on how a table is read and which rows are used, on every verb that takes one."""
+"""How the table of a verb is read, and which of its rows are used."""
 
-import functools
-import inspect
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import shown
-from jscale.cli.support import flags, options
+from jscale._core.text import human, shown
+from jscale.cli.support import flags
 
 if TYPE_CHECKING:
     from jscale.runs import Runs
 
 STDIN = "-"
 """A source that stands for the standard input."""
-
-_COLUMN = Annotated[
-    list[str] | None,
-    options.option(
-        "--column",
-        help="The name of a column in the table: loss=macro_loss; can be repeated.",
-        metavar="COLUMN=NAME",
-    ),
-]
-_LOSS = Annotated[
-    str | None,
-    options.option("--loss", help="Which column is the loss, of several.", metavar="NAME"),
-]
-_WHERE = Annotated[
-    list[str] | None,
-    options.option(
-        "--where",
-        help="Use some of the rows: variant=2x, or 'N >= 1e8 and D < 1T'; can be repeated.",
-        metavar="CONDITION",
-    ),
-]
-_STRICT = Annotated[
-    bool, typer.Option("--strict", help="Refuse runs that failed, go on or have no loss.")
-]
-_BYTES_PER_TOKEN = Annotated[
-    float | None,
-    options.option(
-        "--bytes-per-token",
-        help="Convert losses per byte to nats per token with this many bytes a token.",
-        metavar="NUMBER",
-    ),
-]
-_LONG = Annotated[
-    bool,
-    typer.Option("--long", help="Turn a wide chart or a matrix of size by budget into rows."),
-]
-_OPTIONS: dict[str, tuple[Any, Any]] = {
-    "column": (_COLUMN, None),
-    "loss": (_LOSS, None),
-    "where": (_WHERE, None),
-    "strict": (_STRICT, False),
-    "bytes_per_token": (_BYTES_PER_TOKEN, None),
-    "long": (_LONG, False),
-}
 
 
 @dataclass(frozen=True)
@@ -75,6 +28,8 @@ class Request:
         strict: whether runs that failed or go on are an error.
         bytes_per_token: converts losses per byte; None leaves them.
         long: whether a wide table is turned into rows.
+        part: column and value of the rows that are used, or None for all.
+        cache: tables that were read, for the parts of one.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
@@ -82,47 +37,14 @@ class Request:
     strict: bool = False
     bytes_per_token: float | None = None
     long: bool = False
+    part: tuple[str, Any] | None = None
+    cache: "dict[Any, Runs]" = field(default_factory=dict)
 
 
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
-def with_table_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """The verb with the options of tables, if it reads one; those that it has itself are kept.
-
-    Args:
-        verb: a function of the command line.
-    """
-    signature = inspect.signature(verb)
-    if "source" not in signature.parameters:
-        return verb
-    added = {name: entry for name, entry in _OPTIONS.items() if name not in signature.parameters}
-
-    @functools.wraps(verb)
-    def run(*args: Any, **values: Any) -> None:
-        given = {name: values.pop(name, default) for name, (_, default) in added.items()}
-        token = _request.set(_requested(**given))
-        try:
-            if values.get("source") is None:
-                refuse(reason="without a table of runs")
-            verb(*args, **values)
-        finally:
-            _request.reset(token)
-
-    extra = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in added.items()
-    ]
-    changed: Any = run  # Typer reads both from the function object.
-    changed.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *extra])
-    changed.__annotations__ = {
-        **verb.__annotations__,
-        **{name: kind for name, (kind, _) in added.items()},
-    }
-    return run
-
-
-def _requested(
+def as_request(
     column: list[str] | None = None,
     loss: str | None = None,
     where: list[str] | None = None,
@@ -147,6 +69,21 @@ def _requested(
             raise JscaleError("--loss: --column names the loss already; leave one of them out")
         columns["loss"] = loss
     return Request(columns, tuple(where or ()), strict, bytes_per_token, long)
+
+
+@contextmanager
+def requested(request: Request) -> Iterator[None]:
+    """Read tables as a request says inside of the block."""
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+def request() -> Request:
+    """What the options of the running verb say about its table."""
+    return _request.get() or Request()
 
 
 def refuse(*, reason: str, rows: bool = True) -> None:
@@ -175,18 +112,25 @@ def read(path: Path) -> "Runs":
     """The table in a file, or of the standard input, as the options say."""
     from jscale import runs
 
-    request = _request.get() or Request()
-    return runs.read(
-        path,
-        columns=request.columns,
-        strict=request.strict,
-        bytes_per_token=request.bytes_per_token,
-        long=request.long,
-    )
+    asked = request()
+    key = (path, tuple(sorted(asked.columns.items())))
+    if key not in asked.cache:
+        asked.cache[key] = runs.read(
+            path,
+            columns=asked.columns,
+            strict=asked.strict,
+            bytes_per_token=asked.bytes_per_token,
+            long=asked.long,
+        )
+    return asked.cache[key]
 
 
 def rows_of(table: "Runs") -> "Runs":
-    """The rows of a table that meet the conditions of ``--where``."""
-    for condition in (_request.get() or Request()).where:
+    """The rows that meet the conditions of ``--where``, of one part of ``--group-by``."""
+    for condition in request().where:
         table = table.where(condition)
+    if (part := request().part) is not None:
+        column, value = part
+        label = human(value) if isinstance(value, float) else value
+        table = replace(table.where(table[column] == value), name=f"{table.name}, {label}")
     return table

@@ -36,6 +36,7 @@ from jscale.runs.tables import (
     known_names,
     markdown_row,
     match,
+    meaning,
     overflows,
     separator_line,
 )
@@ -323,8 +324,14 @@ def _uncommented(header: list[str]) -> list[str]:
 
 def _label_columns(names: list[str], named: Collection[str]) -> set[int]:
     """Positions of the columns that hold labels, which may look like numbers."""
-    headers = match([name for name in names if name not in named]).headers
+    labels = [name for name in names if name not in named and _means_label(name)]
+    headers = match(labels).headers
     return {names.index(headers[known]) for known in headers if KNOWN[known].kind is Kind.LABEL}
+
+
+def _means_label(header: str) -> bool:
+    known = meaning(header)
+    return known is not None and KNOWN[known].kind is Kind.LABEL
 
 
 def _starting_lines(block: list[list[str]], before: int, after: int) -> Sequence[int]:

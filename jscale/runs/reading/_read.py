@@ -13,7 +13,16 @@ from jscale.runs.reading._fill import fill_bits, fill_resources
 from jscale.runs.reading._known import check
 from jscale.runs.reading._rows import drop_footers
 from jscale.runs.reading._sources import load
-from jscale.runs.tables import COLUMNS, TIED_BITS, TRAINING_BITS, RawTable, to_long, wide_hint
+from jscale.runs.tables import (
+    COLUMNS,
+    TIED_BITS,
+    TRAINING_BITS,
+    RawTable,
+    like_losses,
+    meaning,
+    to_long,
+    wide_hint,
+)
 
 
 def read(
@@ -102,6 +111,21 @@ def read(
         )
     except JscaleError as error:
         raise _named(error, name, hint if "no column for 'loss'" in str(error) else "") from None
+
+
+def loss_columns(source: str | os.PathLike) -> list[str]:
+    """The headers of a file that mean a loss, or look like one, in its order.
+
+    Args:
+        source: a path, as :func:`read` takes it.
+
+    Raises:
+        JscaleError: the file cannot be read.
+    """
+    raw, _, _ = load(source, None)
+    headers = list(raw.columns)
+    similar = set(like_losses(headers)) | {each for each in headers if meaning(each) == "loss"}
+    return [header for header in headers if header in similar and meaning(header) != "loss_se"]
 
 
 def _named(error: JscaleError, name: str, hint: str) -> JscaleError:

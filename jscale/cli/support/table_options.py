@@ -1,0 +1,252 @@
+"""Options of every verb that reads a table, and a verb on each part of it or each of its losses."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jscale._core.errors import JscaleError
+from jscale._core.text import human, plural, quote, quoted_names, shown
+from jscale.cli.process.failures import OK
+from jscale.cli.support import flags, inputs, options, output, tables
+
+if TYPE_CHECKING:
+    from jscale.runs import Runs
+
+_MOST_PARTS = 50
+_FILES = ("out", "figure", "resume")
+"""Options with a file that each part writes for itself."""
+
+
+_COLUMN = Annotated[
+    list[str] | None,
+    options.option(
+        "--column",
+        help="The name of a column in the table: loss=macro_loss; can be repeated.",
+        metavar="COLUMN=NAME",
+    ),
+]
+_LOSS = Annotated[
+    str | None,
+    options.option("--loss", help="Which column is the loss, of several.", metavar="NAME"),
+]
+_WHERE = Annotated[
+    list[str] | None,
+    options.option(
+        "--where",
+        help="Use some of the rows: variant=2x, or 'N >= 1e8 and D < 1T'; can be repeated.",
+        metavar="CONDITION",
+    ),
+]
+_STRICT = Annotated[
+    bool, typer.Option("--strict", help="Refuse runs that failed, go on or have no loss.")
+]
+_BYTES_PER_TOKEN = Annotated[
+    float | None,
+    options.option(
+        "--bytes-per-token",
+        help="Convert losses per byte to nats per token with this many bytes a token.",
+        metavar="NUMBER",
+    ),
+]
+_LONG = Annotated[
+    bool,
+    typer.Option("--long", help="Turn a wide chart or a matrix of size by budget into rows."),
+]
+_GROUP_BY = Annotated[
+    str | None,
+    options.option(
+        "--group-by",
+        help="Do this for every value of a column by itself; files get the value in their name.",
+        metavar="COLUMN",
+    ),
+]
+_EACH = Annotated[
+    bool, typer.Option("--each", help="Do this for every column of losses by itself.")
+]
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "column": (_COLUMN, None),
+    "loss": (_LOSS, None),
+    "where": (_WHERE, None),
+    "strict": (_STRICT, False),
+    "bytes_per_token": (_BYTES_PER_TOKEN, None),
+    "long": (_LONG, False),
+    "group_by": (_GROUP_BY, None),
+    "each": (_EACH, False),
+}
+
+
+def with_table_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """The verb with the options of tables, if it reads one; those that it has itself are kept.
+
+    Args:
+        verb: a function of the command line.
+    """
+    signature = inspect.signature(verb)
+    if "source" not in signature.parameters:
+        return verb
+    added = {name: entry for name, entry in _OPTIONS.items() if name not in signature.parameters}
+
+    @functools.wraps(verb)
+    def run(*args: Any, **values: Any) -> None:
+        given = {name: values.pop(name, default) for name, (_, default) in added.items()}
+        group_by, each = given.pop("group_by", None), given.pop("each", False)
+        with tables.requested(tables.as_request(**given)):
+            if values.get("source") is None:
+                tables.refuse(reason="without a table of runs")
+                flags.refuse("group_by", "each", reason="without a table of runs")
+            if group_by is None and not each:
+                verb(*args, **values)
+                return
+
+            run_each(verb, values, group_by=group_by, each=each)
+
+    extra = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in added.items()
+    ]
+    changed: Any = run  # Typer reads both from the function object.
+    changed.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *extra])
+    changed.__annotations__ = {
+        **verb.__annotations__,
+        **{name: kind for name, (kind, _) in added.items()},
+    }
+    return run
+
+
+def run_each(
+    verb: Callable[..., None],
+    values: dict[str, Any],
+    *,
+    group_by: str | None,
+    each: bool,
+) -> None:
+    """Run a verb on every part of its table, and write one JSON object with all results.
+
+    Args:
+        verb: the function of the verb.
+        values: its arguments.
+        group_by: column whose values make the parts, or None.
+        each: whether every column of losses is a part.
+
+    Raises:
+        JscaleError: there is no such column or no loss, there are too many parts, or the verb
+            fails on all of them.
+    """
+    source, as_json = values["source"], values.get("as_json", False)
+    # A file of JSON is shared by all parts; any other is written by each for itself.
+    one_json = verb.__annotations__.get("out") is options.OUT_JSON
+    collected: dict[str, Any] = {}
+    failed: list[tuple[str, JscaleError]] = []
+    code = OK
+    for label, request in _parts(source, group_by, each):
+        changed = _with_own_files(values, label, shared_out=one_json)
+        if not as_json:
+            output.show(*([""] if collected or failed else []), f"== {label} ==", "")
+        results: list[Any] = []
+        try:
+            with tables.requested(request), output.collected(results):
+                verb(**changed)
+        except typer.Exit as end:
+            code = max(code, end.exit_code)
+        except JscaleError as error:
+            failed.append((label, error))
+            results = [{"error": str(error)}]
+            if not as_json:
+                output.show(f"warning: {error}")
+        collected[label] = results[-1] if results else {}
+
+    if len(failed) == len(collected):
+        label, error = failed[0]
+        raise JscaleError(f"{label}: {error}", argument=error.argument)
+    payload = {"group_by": group_by or "loss", "groups": collected, "notes": _notes(failed)}
+    output.deliver(payload, as_json, values.get("out") if one_json else None)
+    if code != OK:
+        raise typer.Exit(code)
+
+
+def _notes(failed: list[tuple[str, JscaleError]]) -> list[dict[str, str]]:
+    return [
+        {"code": "group-failed", "severity": "warning", "message": f"{label}: {error}"}
+        for label, error in failed
+    ]
+
+
+def _parts(source: str, group_by: str | None, each: bool) -> Iterator[tuple[str, tables.Request]]:
+    """The label of each part and how its table is read."""
+    request = tables.request()
+    losses: list[str | None] = [None]
+    if each:
+        losses = list(_losses(source, request))
+    for loss in losses:
+        chosen = request
+        if loss is not None:
+            chosen = replace(request, columns={**request.columns, "loss": loss})
+        if group_by is None:
+            yield str(loss), chosen
+            continue
+        with tables.requested(chosen):
+            groups = _groups(inputs.table_of(source), group_by)
+        for text, value in groups:
+            label = text if loss is None else f"{loss}, {text}"
+            yield label, replace(chosen, part=(group_by, value))
+
+
+def _losses(source: str, request: tables.Request) -> list[str]:
+    """The columns of losses of a file.
+
+    Raises:
+        JscaleError: the loss is named, or there is none.
+    """
+    from jscale import runs
+    from jscale.runs.reading import loss_columns
+
+    if "loss" in request.columns:
+        raise JscaleError("--each: every loss is used, and --loss names one; leave one of them out")
+    if source == tables.STDIN or source in {entry.name for entry in runs.datasets()}:
+        raise JscaleError(f"--each: expected a file, not {shown(source)}")
+    found = loss_columns(Path(source))
+    if not found:
+        raise JscaleError(f"--each: no column of {source} looks like a loss")
+    return found
+
+
+def _groups(table: "Runs", column: str) -> list[tuple[str, Any]]:
+    """The values of a column over the kept rows, as text and as they are.
+
+    Raises:
+        JscaleError: there is no such column, or it has too many values.
+    """
+    import numpy as np
+
+    if column not in table:
+        raise JscaleError(f": {table.no_column(column)}", argument="group_by")
+    present = np.unique(table[column][table.kept]).tolist()
+    values = [value for value in present if value != "" and value == value]
+    if len(values) > _MOST_PARTS:
+        raise JscaleError(
+            f": column {quote(column)} has {plural(len(values), 'value')}; expected at most "
+            f"{_MOST_PARTS} ({quoted_names(values, 4)})",
+            argument="group_by",
+        )
+    return [(human(value) if isinstance(value, float) else str(value), value) for value in values]
+
+
+def _with_own_files(values: dict[str, Any], label: str, *, shared_out: bool) -> dict[str, Any]:
+    """The arguments of a verb with files of their own for one part: ``draws-2x.nc``."""
+    changed = dict(values)
+    for name in _FILES:
+        path = values.get(name)
+        if path is None:
+            continue
+        if name == "out" and shared_out:
+            changed[name] = None
+            continue
+        file = Path(path)
+        safe = "".join(char if char.isalnum() or char in "._+" else "-" for char in label)
+        changed[name] = str(file.with_name(f"{file.stem}-{safe}{file.suffix}"))
+    return changed
