@@ -14,7 +14,7 @@ from jscale.fit.bayes._model import pose
 from jscale.fit.bayes.priors._resolved import written
 from jscale.fit.bayes.priors._text import FAMILIES, parsed_prior, parsed_priors, prior_text
 from jscale.fit.bayes.sampling._ridge import straightened
-from jscale.fit.bayes.sampling._whitening import _by_site, free_size
+from jscale.fit.bayes.sampling._whitening import by_site, free_size
 from jscale.laws.roles import Prior, lognormal
 from tests.fit.tables import HOFFMANN, isoflop
 
@@ -190,7 +190,7 @@ def test_straightened_coordinates_have_the_same_volume(law):
         point = jax.random.normal(jax.random.key(0), (size,))
 
         def flat(u):
-            return jnp.concatenate([jnp.ravel(x) for x in _by_site(problem, u).values()])
+            return jnp.concatenate([jnp.ravel(x) for x in by_site(problem, u)[0].values()])
 
         jacobian = jax.jacfwd(flat)(point)
     assert not np.allclose(jacobian, np.eye(size))
