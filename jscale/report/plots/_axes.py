@@ -55,7 +55,7 @@ DARK = Palette(
     edge="#14181d",
     sequence=("#56b4e9", "#ff8a4c", "#2fc79a", "#d98fd6", "#e69f00", "#f0e442"),
     red="#ff8a4c",
-    map=ListedColormap(_VIRIDIS.resampled(128)(np.linspace(0.18, 1.0, 128))),
+    map=ListedColormap(_VIRIDIS.resampled(128)(np.linspace(0.34, 1.0, 128))),
 )
 
 
@@ -168,7 +168,9 @@ def draw_dots(ax: Axes, x: np.ndarray, y: np.ndarray, **marks: Any) -> None:
 def legend(ax: Axes, **options: Any) -> None:
     """The legend where it hides the fewest data, if anything has a label."""
     if ax.get_legend_handles_labels()[1]:
-        ax.legend(**{"loc": "best", "borderaxespad": 0.4} | options)
+        plain = {"loc": "best", "borderaxespad": 0.4, "frameon": True, "framealpha": 0.85}
+        frame = {"facecolor": ax.get_facecolor(), "edgecolor": "none"}
+        ax.legend(**plain | frame | options)
 
 
 def finite_ends(*values: np.ndarray) -> tuple[float, float]:

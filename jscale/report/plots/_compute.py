@@ -148,7 +148,7 @@ def valleys(result: IsoFlop, table: TableLike, *, ax: Axes | None = None) -> Axe
         >>> table = runs.read({"N": N, "D": C / (6 * N), "loss": loss})
         >>> ax = plots.valleys(fit.isoflop(table, law=None), table)
         >>> ax.get_legend_handles_labels()[1]
-        ['10¹⁹ FLOP', '10²⁰ FLOP']
+        ['10¹⁹ FLOP', '10²⁰ FLOP', 'minimum']
     """
     ax = target(ax)
     runs = as_runs(table)
@@ -159,7 +159,7 @@ def valleys(result: IsoFlop, table: TableLike, *, ax: Axes | None = None) -> Axe
         )
     colours = palette(ax).map(np.linspace(0.0, 0.95, len(budgets)))
     sizes, losses = [], []
-    for budget, colour in zip(budgets, colours, strict=True):
+    for i, (budget, colour) in enumerate(zip(budgets, colours, strict=True)):
         N, loss = (np.asarray(runs[name])[budget.rows] for name in ("N", "loss"))
         draw_dots(ax, N, loss, color=colour, label="_runs")
         line = np.geomspace(N.min(), N.max(), 61)
@@ -177,7 +177,7 @@ def valleys(result: IsoFlop, table: TableLike, *, ax: Axes | None = None) -> Axe
             color=palette(ax).red,
             mfc=palette(ax).red if inside else "none",
             elinewidth=1.0,
-            label="_minimum",
+            label="minimum" if i == len(budgets) - 1 else "_minimum",
             zorder=5,
         )
         sizes += [N.min(), N.max(), budget.N_opt]

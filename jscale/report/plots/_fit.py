@@ -13,7 +13,9 @@ from jscale.report.plots._axes import draw_dots, in_style, legend, palette, targ
 from jscale.report.plots._source import Fitted, source
 from jscale.runs import TableLike, as_runs, select
 
-_COUNTS = ("N", "D", "C", "U", "N_active")
+_COUNTS = {"N": "Parameters N", "D": "Training tokens D", "C": "Training compute C (FLOP)"}
+_LEAST_RUNS = 8
+"""Runs of a group below which its median shows chance rather than a trend."""
 
 
 @in_style
@@ -87,8 +89,8 @@ def residuals(
 ) -> Axes:
     """Residuals in percent along the predicted loss or a column of the table.
 
-    From 24 runs on, medians of up to eight groups show a trend; the number below each is that of
-    its runs.
+    From 24 runs on, medians of up to eight groups of at least eight runs show a trend; the number
+    below each is that of its runs.
 
     Args:
         point: a fit.
@@ -133,7 +135,7 @@ def residuals(
         FuncFormatter(lambda value, _: ("+" if value > 0 else "") + significant(value) + "%")
     )
     ax.set(
-        xlabel="Predicted loss (nats per token)" if along == "predicted" else along,
+        xlabel=_COUNTS.get(along, along if along != "predicted" else "Predicted loss"),
         ylabel="Observed / predicted − 1",
         title=f"{len(x):,} runs",
     )
@@ -158,17 +160,12 @@ def _draw_medians(
     """Medians of groups with the number of runs that are nearest to each."""
     if not len(centres):
         return
-    colours = palette(ax)
-    ax.plot(
-        centres, medians, color=colours.red, lw=1.4, marker="o", ms=4, label="medians", zorder=5
-    )
     nearest = np.argmin(np.abs(x[:, None] - centres[None]), axis=1)
-    for i, centre in enumerate(centres):
-        ax.annotate(
-            f"{(nearest == i).sum():,}",
-            (centre, -depth),
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color=colours.grey,
-        )
+    counts = np.bincount(nearest, minlength=len(centres))
+    drawn = np.flatnonzero(counts >= _LEAST_RUNS)
+    red, grey = palette(ax).red, palette(ax).grey
+    style_of_line = {"color": red, "lw": 1.4, "marker": "o", "ms": 4, "zorder": 5}
+    ax.plot(centres[drawn], medians[drawn], label="medians", **style_of_line)
+    for i in drawn:
+        at = (float(centres[i]), -depth)
+        ax.annotate(f"{counts[i]:,}", at, ha="center", va="center", fontsize=7.5, color=grey)

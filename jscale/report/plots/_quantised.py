@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from jscale.report.analysis import FULL_BITS, matched_pairs
@@ -25,6 +26,8 @@ _POINTS = 61
 _DECADES = 4.0
 """Length of the axis of added loss: less is noise compared with the most."""
 _REFERENCE_RATIO = 20.0
+_GAMMA = 0.3
+"""Power of the loss above the least, by which colours are shared out."""
 
 
 @in_style
@@ -242,14 +245,14 @@ def train_post(
 
     half = 0.5 * float(grid[1] - grid[0])
     extent = (grid[0] - half, grid[-1] + half)
-    # The loss rises without bound towards few bits: the colours end where most of it lies.
-    top = np.nanmin(cells) + 4 * (np.nanmedian(cells) - np.nanmin(cells)) + 1e-12
+    # The loss rises steeply towards few bits: equal steps of its root share the colours out.
+    shades = PowerNorm(_GAMMA, vmin=float(np.nanmin(cells)), vmax=float(np.nanmax(cells)))
     image = ax.imshow(
         cells,
         origin="lower",
         extent=(*extent, *extent),
         cmap=palette(ax).map,
-        vmax=min(top, np.nanmax(cells)),
+        norm=shades,
         aspect="auto",
     )
     solved = np.isfinite(cells).any(axis=1)
