@@ -9,13 +9,10 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 from jscale.fit import ErrorModel
-from jscale.fit.errors import as_error_model, fitted_rows
+from jscale.fit.errors import MIN_SPARE_RUNS, as_error_model, fitted_rows, smooth_errors
 from jscale.laws import LawFunction, catalogue, describe
 from jscale.runs import Runs, select
 
-_SCALE_TERMS = ("C", "D/N")
-"""What the scale of errors is a power of: small models scatter more, and so do models trained on
-few tokens for their size (Chinchilla's runs below five tokens a parameter three times as much)."""
 _BY_INPUTS = (
     (("N", "D", "U"), ("data_constrained",)),
     (("N", "D", "P_post"), ("precision",)),
@@ -27,8 +24,6 @@ _BY_INPUTS = (
     (("D",), ("power_data",)),
 )
 """Laws for tables in which these quantities vary; the first that applies."""
-_MIN_SPARE_RUNS = 4
-"""Runs beyond the law's parameters that a discrepancy needs."""
 
 
 @dataclass(frozen=True)
@@ -120,18 +115,14 @@ def _laws_for(table: Runs) -> list[LawFunction]:
 
 def _errors_for(law: LawFunction, table: Runs) -> tuple[ErrorModel, ...]:
     """Independent Student-t errors, and the error model with a discrepancy where runs allow it."""
-    record = describe(law)
-    if record.output.column != "loss":
-        return (ErrorModel("student"),)
-    scale = tuple(term for term in _SCALE_TERMS if _term_varies(table, term))
-    smooth = Candidate(law, ErrorModel("normal", scale=scale, discrepancy=()))
-    return (ErrorModel("student"), *([smooth.errors] if is_enough(smooth, table) else []))
+    smooth = smooth_errors(law, table, select(table, law))
+    return (ErrorModel("student"), *([] if smooth is None else [smooth]))
 
 
 def is_enough(candidate: Candidate, table: Runs) -> bool:
     """Whether there are runs enough for the law and for what the error model estimates."""
     data = select(table, candidate.law)
-    least = len(describe(candidate.law).parameters) + _MIN_SPARE_RUNS
+    least = len(describe(candidate.law).parameters) + MIN_SPARE_RUNS
     if candidate.errors.discrepancy is not None and len(data) < least:
         return False
     try:
@@ -139,15 +130,6 @@ def is_enough(candidate: Candidate, table: Runs) -> bool:
     except JscaleError:  # too few clusters, groups or different inputs
         return False
     return True
-
-
-def _term_varies(table: Runs, term: str) -> bool:
-    parts = term.split("/")
-    if not all(part in table for part in parts):
-        return False
-    values = np.prod([table[part] ** (1 - 2 * i) for i, part in enumerate(parts)], axis=0)
-    values = values[table.kept]
-    return bool(np.all(values > 0)) and len(np.unique(np.round(np.log(values), 6))) > 1
 
 
 def _varies(table: Runs, name: str) -> bool:

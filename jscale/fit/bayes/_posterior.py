@@ -27,6 +27,7 @@ from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import TableLike, as_runs
 
 if TYPE_CHECKING:
+    from jscale.fit.bayes._surface import Surface
     from jscale.fit.bayes.priors import Priors
 
 
@@ -115,6 +116,37 @@ class Posterior:
             JscaleError: an input is unknown, missing or outside the domain of the law.
         """
         return forecast(self, inputs, key=key, columns=columns)
+
+    def surface(self, key: jax.Array) -> "Surface":
+        """The law times its discrepancy, a function of the law's inputs inside the range of runs.
+
+        Plans take the law's parameters, whose uncertainty the discrepancy widens. Inside the runs
+        :func:`jscale.plan.on_surface` can plan by what they show instead, whatever its form. Call
+        the surface with inputs, as :func:`jscale.fit.predict`, for losses (draws, points).
+
+        Args:
+            key: a JAX random key.
+
+        Raises:
+            JscaleError: a posterior without a discrepancy; when it is called, a point outside the
+                range of the runs.
+
+        Example:
+            >>> import jax
+            >>> from jscale import fit, laws, runs
+            >>> D = [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+            >>> design = {"N": [1e8, 3e8, 1e9, 3e9] * 4, "D": D}
+            >>> theta, key = laws.params(laws.chinchilla), jax.random.key(0)
+            >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
+            >>> settings = {"chains": 2, "warmup": 100, "draws": 100, "errors": "student"}
+            >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
+            >>> posterior.surface(key)  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            jscale._core.errors.JscaleError: surface: errors 'student' have no discrepancy; ...
+        """
+        from jscale.fit.bayes._surface import surface
+
+        return surface(self, key)
 
     def to_arviz(self) -> Any:
         """The posterior as ArviZ's InferenceData (0.23) or DataTree (1.x), by (chain, draw).

@@ -10,6 +10,7 @@ from jscale.fit.errors._arrays import (
     padded_placement,
     place,
 )
+from jscale.fit.errors._default import MIN_SPARE_RUNS, default_errors, smooth_errors
 from jscale.fit.errors._error_model import DEFAULT_ERRORS, ErrorModel, as_error_model
 from jscale.fit.errors._names import (
     SIGMA_SITE,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         block_log_likelihoods,
         conditional,
         left_out,
+        misfit_path,
     )
     from jscale.fit.errors._families import Scale, family_distribution
     from jscale.fit.errors._likelihood import error_sites, row_scale, shared_errors, weight_sites
@@ -45,6 +47,7 @@ __all__ = [
     "DEFAULT_ERRORS",
     "FREE",
     "GROUP_WIDTH",
+    "MIN_SPARE_RUNS",
     "SIGMA_SITE",
     "Conditional",
     "ErrorArrays",
@@ -56,6 +59,7 @@ __all__ = [
     "block_log_likelihoods",
     "columns_needed",
     "conditional",
+    "default_errors",
     "effect_scale_site",
     "effect_site",
     "error_arrays",
@@ -66,6 +70,7 @@ __all__ = [
     "group_sites",
     "labels_of",
     "left_out",
+    "misfit_path",
     "noise_priors",
     "noise_ranges",
     "padded_placement",
@@ -74,6 +79,7 @@ __all__ = [
     "ratio_site",
     "row_scale",
     "shared_errors",
+    "smooth_errors",
     "weight_counts",
     "weight_sites",
 ]
@@ -84,6 +90,7 @@ _MODULES = {
         "block_log_likelihoods",
         "conditional",
         "left_out",
+        "misfit_path",
     ),
     "_families": ("Scale", "family_distribution"),
     "_likelihood": ("error_sites", "row_scale", "shared_errors", "weight_sites"),

@@ -126,6 +126,37 @@ def _given_weights(
     return mean, smooth.rest, effect_mean, effect_variance, zeros
 
 
+def misfit_path(
+    errors: ErrorModel,
+    arrays: ErrorArrays,
+    at: Placement,
+    noise: Mapping[str, Any],
+    *,
+    residual: Any,
+    key: jax.Array,
+) -> jax.Array:
+    """One discrepancy given the fitted runs, a smooth function, at new rows (points,).
+
+    What inducing points leave out of it differs from run to run, and is no part of the function.
+
+    Args:
+        errors: the error model, which has a discrepancy.
+        arrays: of the fitted runs.
+        at: place of the new rows.
+        noise: parameters of the error model and sampled weights, by site.
+        residual: (rows,) of the fitted runs about the law.
+        key: a JAX random key; the same key gives the same function.
+    """
+    factor = misfit(errors, arrays, at, noise).factor
+    if not errors.is_joint:
+        return factor @ noise[MISFIT]
+    own = row_scale(errors, arrays.at, noise, arrays.known)
+    solved = solve(covariance(errors, arrays, own, noise), residual)
+    z = jax.random.normal(key, solved.weights.shape)
+    weights = solved.weights + solved.root.T @ z
+    return factor @ weights[: factor.shape[1]]
+
+
 def left_out(
     errors: ErrorModel, arrays: ErrorArrays, noise: Mapping[str, Any], residual: Any
 ) -> tuple[jax.Array, jax.Array]:

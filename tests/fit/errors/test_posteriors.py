@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from jscale import fit, laws, runs
+from jscale import fit, laws, plan, runs
 from jscale._core.errors import JscaleError
 from jscale.fit.bayes.files import _read
 from tests.fit.tables import HOFFMANN, isoflop
@@ -182,25 +182,78 @@ def test_a_new_run_of_a_known_group_has_its_effect(fitted):
     assert np.log(known).std() < 1.05 * np.log(new).std()
 
 
+def bumped(N, D):
+    """A law with a smooth deviation of 3% about 30 tokens a parameter."""
+    bump = 0.03 * np.exp(-0.5 * (np.log(D / N / 30) / 0.8) ** 2)
+    return np.asarray(laws.chinchilla(N, D, **HOFFMANN)) * np.exp(bump)
+
+
+@functools.cache
+def given_a_bump(errors: str) -> fit.Posterior:
+    simulated = isoflop(noise=0.004)
+    N, D = simulated["N"], simulated["D"]
+    error = simulated["loss"] / np.asarray(laws.chinchilla(N, D, **HOFFMANN))
+    bumpy = runs.read({"N": N, "D": D, "loss": bumped(N, D) * error})
+    return fit.posterior(laws.chinchilla, bumpy, key=jax.random.key(0), errors=errors, **MORE)
+
+
 def test_a_planted_misfit_is_learnt():
     """A smooth deviation of 3%: the truth lies in the 90% bands, which are no wider than half."""
-    simulated = isoflop(noise=0.004)
-    ratio = simulated["D"] / simulated["N"]
-    bump = 0.03 * np.exp(-0.5 * (np.log(ratio / 30) / 0.8) ** 2)
-    columns = {"N": simulated["N"], "D": simulated["D"], "loss": simulated["loss"] * np.exp(bump)}
-    at = {"N": [2e8, 5e8], "D": [30 * 2e8, 30 * 5e8]}
-    truth = laws.chinchilla(np.array(at["N"]), np.array(at["D"]), **HOFFMANN) * np.exp(0.03)
-    own, plain = (
-        fit.posterior(
-            laws.chinchilla, runs.read(columns), key=jax.random.key(0), errors=errors, **MORE
-        )
-        for errors in ("normal + discrepancy", "normal")
-    )
+    at = {"N": np.array([2e8, 5e8]), "D": 30 * np.array([2e8, 5e8])}
+    own, plain = given_a_bump("normal + discrepancy"), given_a_bump("normal")
     assert own.summary["misfit_scale"]["q50"] > 0.005
     assert own.summary["sigma"]["q50"] < 0.6 * plain.summary["sigma"]["q50"]
     band = own.predict(at, key=jax.random.key(1))
-    assert (band.quantile(0.05) < truth).all()
-    assert (truth < band.quantile(0.95)).all()
+    assert (band.quantile(0.05) < bumped(**at)).all()
+    assert (bumped(**at) < band.quantile(0.95)).all()
+
+
+def test_the_surface_is_the_law_and_its_discrepancy_inside_the_runs():
+    """About the truth it is closer than the law, and so is a plan by it; outside it is refused."""
+    own = given_a_bump("normal + discrepancy")
+    surface = own.surface(jax.random.key(0))
+    low, high = surface.ranges["C"]
+    N = np.geomspace(*surface.ranges["N"], 400)
+    budget = (low * high) ** 0.5
+    D = budget / 6 / N
+    lowest, highest = surface.ranges["D/N"]
+    ratio = D / N
+    inside = (ratio > lowest) & (ratio < highest)
+    N, D = N[inside], D[inside]
+
+    losses, truth = surface({"N": N, "D": D}), bumped(N, D)
+    assert losses.shape == (len(own.diverging), len(N))
+    by_law = fit.predict(own, {"N": N, "D": D})
+    by_surface, by_law = (np.abs(each.mean(axis=0) / truth - 1).max() for each in (losses, by_law))
+    assert by_surface < 0.5 * by_law, (by_surface, by_law)
+    again = own.surface(jax.random.key(0))({"N": N[:3], "D": D[:3]})
+    np.testing.assert_allclose(again, losses[:, :3], rtol=1e-12)  # one function for every draw
+
+    best = plan.on_surface(surface, budget)
+    assert best.values["N_opt"][0] < N[truth.argmin()] < best.values["N_opt"][2]
+    assert best.values["loss"][0] < truth.min() < best.values["loss"][2]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"N": 1e12, "D": 1e10}, "surface: N = 1e.12 lies outside the runs, .* expected points"),
+        ({"N": 1e9, "D": 1e15}, "surface: D = 1e.15 lies outside the runs"),
+        ({"N": 1e9}, "D"),
+    ],
+)
+def test_a_surface_ends_where_the_runs_do(inputs, message):
+    surface = given_a_bump("normal + discrepancy").surface(jax.random.key(0))
+    with pytest.raises(JscaleError, match=message):
+        surface(inputs)
+
+
+def test_a_plan_on_a_surface_stays_inside_the_runs():
+    surface = given_a_bump("normal + discrepancy").surface(jax.random.key(0))
+    with pytest.raises(JscaleError, match="budget must lie within the compute of the runs"):
+        plan.on_surface(surface, 1e30)
+    with pytest.raises(JscaleError, match="errors 'normal' have no discrepancy; expected"):
+        given_a_bump("normal").surface(jax.random.key(0))
 
 
 def test_the_scale_of_a_law_with_large_scatter_is_found():
