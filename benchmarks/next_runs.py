@@ -208,7 +208,7 @@ def simulate(tables: int) -> dict[str, Any]:
 
 
 def show(rows: Mapping[str, Any]) -> None:
-    print(f"plan for {rows['plan_budget']:.3g} FLOP, in 1e-5 nats")
+    print(f"plan for {rows['plan_budget']:.3g} FLOP, in 1e-5 nats (predicted before)")
     for name, every in rows["designs"].items():
         fall = np.mean([each["predicted"][0] - each["predicted"][1] for each in every])
         seen = np.mean([each["reduction"][0] for each in every])
@@ -216,15 +216,17 @@ def show(rows: Mapping[str, Any]) -> None:
         before = every[0]["realised"][0][0]
         error = every[0]["reduction"][1]
         cost = np.mean([each["cost"] for each in every])
+        low = every[0]["predicted"][0]
         print(
-            f"  {name:12} {cost:.2e} FLOP, regret {1e5 * before:.2f} to {1e5 * after:.2f}, "
+            f"  {name:12} {cost:.2e} FLOP, regret {1e5 * before:.2f} ({1e5 * low:.2f}) to "
+            f"{1e5 * after:.2f}, "
             f"reduction predicted {1e5 * fall:.2f}, realised {1e5 * seen:.2f} ± {1e5 * error:.2f}"
         )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--tables", type=int, default=500)
+    parser.add_argument("--tables", type=int, default=2000)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     outcome = simulate(arguments.tables)

@@ -64,6 +64,17 @@ def test_no_size_beats_the_robust_plan(risk, theta, losses, float64_mode):
     np.testing.assert_allclose(6 * best.N * best.D, BUDGET, rtol=1e-12)
 
 
+def test_the_least_tail_regret_of_many_draws(float64_mode):
+    """Its kinks are too dense for derivatives: no size of a fine grid is better."""
+    many = draws(BESIROGLU, 400, spread=0.02, seed=6)
+    best = plan.robust(laws.chinchilla, many, BUDGET, risk="regret", throw=True)
+    sizes = np.geomspace(0.9, 1.1, 401)[:, None] * float(best.N)
+    own = np.asarray(plan.optimal(laws.chinchilla, many, BUDGET).loss)
+    excess = laws.chinchilla(sizes, BUDGET / (6 * sizes), **many) - own
+    brute = np.sort(excess, axis=1)[:, -40:].mean(axis=1)
+    assert float(best.value) <= brute.min() * (1 + 1e-12)
+
+
 def test_probabilities(theta, losses, float64_mode):
     small, large = {"N": 2e10, "D": BUDGET / 1.2e11}, {"N": 2e11, "D": BUDGET / 1.2e12}
     share = np.mean(laws.chinchilla(**small, **theta) < laws.chinchilla(**large, **theta))

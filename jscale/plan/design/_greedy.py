@@ -7,6 +7,11 @@ import numpy as np
 SHORTLIST = 128
 """Runs whose successors are considered, by reduction and by reduction a cost."""
 
+_PASSES = 20
+"""Passes of exchanges over a batch."""
+_GAIN = 1e-9
+"""Relative gain below which a run is not replaced."""
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -126,6 +131,34 @@ def greedy(
         batch.chosen.append(index)
         batch.covariances.append(covariance)
     return batch
+
+
+def exchanged(batch: Batch, runs: Runs, criterion: Criterion, *, budget: float) -> Batch:
+    """The batch with each run replaced by a better one until none is (Fedorov's exchange)."""
+    chosen, start = list(batch.chosen), batch.covariances[0]
+    price = runs.cost / criterion.worth if criterion.worth else 0.0 * runs.cost
+    for _ in range(_PASSES):
+        swapped = False
+        for place, current in enumerate(chosen):
+            others = chosen[:place] + chosen[place + 1 :]
+            falls = reductions(_after(start, runs, others)[-1], runs, criterion) - price
+            left = budget - float(runs.cost[others].sum())
+            falls[others] = -np.inf
+            falls[runs.cost > left * (1 + 1e-12)] = -np.inf
+            better = int(np.argmax(falls))
+            if falls[better] > falls[current] + _GAIN * abs(falls[current]):
+                chosen[place], swapped = better, True
+        if not swapped:
+            break
+    return Batch(chosen, _after(start, runs, chosen), batch.stop)
+
+
+def _after(covariance: np.ndarray, runs: Runs, chosen: list[int]) -> list[np.ndarray]:
+    """The covariance before the runs, and after each."""
+    covariances = [covariance]
+    for i in chosen:
+        covariances.append(updated(covariances[-1], runs.slopes[i], runs.variance[i]))
+    return covariances
 
 
 def _part(runs: Runs, places: np.ndarray) -> Runs:

@@ -14,7 +14,7 @@ from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
 from jscale.laws import LawFunction, describe
 from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
-from jscale.plan.design._greedy import Batch, Criterion, Runs, greedy
+from jscale.plan.design._greedy import Batch, Criterion, Runs, exchanged, greedy
 from jscale.plan.design._linear import (
     Knowledge,
     PlanRegret,
@@ -82,8 +82,8 @@ def next_runs(
     What is known of the parameters is taken as Gaussian and every quantity as linear in them (by
     regression over the draws), so that a run is a rank-one update of the covariance. The regret of
     a plan is quadratic in the error of its size and bits. Runs are added one after another, each
-    scored together with the best run after it, once by reduction and once by reduction a cost; the
-    better batch is returned.
+    scored together with the best run after it, once by reduction and once by reduction a cost; then
+    single runs are exchanged for better ones, and the better batch is returned.
 
     Args:
         law: a declared law.
@@ -152,10 +152,10 @@ def next_runs(
         raise JscaleError("the law has no loss, or none above 0, at some of the candidates")
     runs = Runs(slopes, spread**2, costs)
     limits = {"budget": budget, "most": most}
-    batches = [
-        greedy(known.covariance, runs, criterion, per_cost=per_cost, **limits)
-        for per_cost in (True, False)
-    ]
+    batches = []
+    for per_cost in (True, False):
+        batch = greedy(known.covariance, runs, criterion, per_cost=per_cost, **limits)
+        batches.append(exchanged(batch, runs, criterion, budget=budget))
     best = min(batches, key=lambda batch: _loss_of(batch, criterion, costs))
     return _result(best, inputs, costs, regret, forecasting)
 

@@ -1,0 +1,183 @@
+"""``jscale plan`` with targets, prices, limits and risk, and ``jscale next``."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jscale import fit, laws, plan
+from tests.cli.tables import write_table
+from tests.cli.test_bad_input import rejected
+
+CHINCHILLA = ("--params", "besiroglu2024")
+KUMAR = ("--law", "precision", "--params", "kumar2024")
+HARDWARE = ("--price-per-hour", 2, "--devices", 4096, "--mfu", 0.4)
+THETA = laws.params(laws.chinchilla, "besiroglu2024")
+
+
+def test_the_decision_comes_first(jscale, answer):
+    arguments = ("plan", *CHINCHILLA, "--budget", "1e24", *HARDWARE, "--peak", "989T")
+    screen = jscale(*arguments, "--substitute").stdout
+    first, *others = screen.splitlines()
+    assert first.startswith("10²⁴ FLOP: train 95.9B on 1.74T tokens; 1.4M dollars; 7.14 days; ±25%")
+    assert all(len(line) <= 80 for line in others)
+    (printed,) = answer(*arguments, "--substitute")["plans"]
+    decision = printed["decision"]
+    assert decision["sentence"] == first
+    seconds = plan.costs.compute_seconds(1e24, devices=4096, peak=989e12, mfu=0.4)
+    assert printed["days"]["q50"] == pytest.approx(seconds / 86400, rel=1e-9)
+    price = plan.costs.dollars(seconds, devices=4096, price=2)
+    assert printed["dollars"]["q50"] == pytest.approx(price, rel=1e-9)
+
+    def loss(size: float) -> float:
+        return float(laws.chinchilla(size, 1e24 / (6 * size), **THETA))
+
+    worst = max(loss(factor * decision["N"]) for factor in (0.75, 1.25))
+    assert decision["quarter"] == pytest.approx(worst - decision["loss"], rel=1e-2)
+    for other in printed["substitutes"]:
+        same = float(laws.chinchilla(other["N"], other["D"], **THETA))
+        assert same == pytest.approx(decision["loss"], rel=1e-6)
+
+
+def test_a_budget_in_dollars_is_one_in_flop(answer):
+    dollars = ("--cost", "dollars", "--budget", "1e6", *HARDWARE, "--peak", "989T")
+    (printed,) = answer("plan", *CHINCHILLA, *dollars)["plans"]
+    assert printed["C"] == pytest.approx(1e6 * 3600 * 989e12 * 0.4 / 2, rel=1e-9)
+    assert printed["dollars"]["q50"] == pytest.approx(1e6, rel=1e-9)
+
+
+def test_the_best_of_hardware_formats(answer, jscale):
+    """Twice the peak pays for twice the FLOP."""
+    arguments = ("plan", *KUMAR, "--cost", "dollars", "--budget", "1e6", *HARDWARE)
+    (printed,) = answer(*arguments, "--peak", "16=989T,8=1978T")["plans"]
+    eight, sixteen = printed["formats"]
+    assert (eight["bits"], sixteen["bits"]) == (8, 16)
+    assert eight["C"] == pytest.approx(2 * sixteen["C"], rel=1e-9)
+    assert eight["loss"]["q50"] < sixteen["loss"]["q50"]
+    assert printed["decision"]["P"] == 8
+
+
+def test_targets_and_serving(answer):
+    options = ("--target-loss", "2.0", "--serve-tokens", "10T")
+    (printed,) = answer("plan", *CHINCHILLA, *options)["plans"]
+    best = plan.cheapest(laws.chinchilla, THETA, 2.0, cost=plan.costs.LifetimeCost(1e13))
+    # The library plans in the caller's float32 here, the command in float64.
+    assert printed["C"] == pytest.approx(float(best.budget), rel=1e-4)
+    assert printed["N_opt"]["q50"] == pytest.approx(float(best.N_opt), rel=1e-3)
+    assert printed["decision"]["loss"] == pytest.approx(2.0, rel=1e-6)
+
+
+def test_limits_bind_and_have_multipliers(answer):
+    limits = ("--memory", "80B", "--latency", "1", "--bandwidth", "3.35T")
+    (printed,) = answer("plan", *CHINCHILLA, "--budget", "1e24", *limits)["plans"]
+    assert printed["N_opt"]["q50"] == pytest.approx(4e10, rel=1e-6)
+    (held,) = printed["binding"]
+    assert (held["limit"], held["unit"]) == ("--memory", "nats per byte")
+
+    def loss(memory: float) -> float:
+        return float(laws.chinchilla(memory / 2, 1e24 / (3 * memory), **THETA))
+
+    with_step = (loss(8e10 * 0.9) - loss(8e10 * 1.1)) / (0.2 * 8e10)
+    assert held["saves"]["q50"] == pytest.approx(with_step, rel=0.1)
+
+
+def test_one_plan_for_all_draws(answer, sampled):
+    options = ("--posterior", sampled.file, "--budget", "1e22", "--risk", "mean")
+    (printed,) = answer("plan", *options)["plans"]
+    draws = fit.load(sampled.file).draws
+    best = plan.robust(laws.chinchilla, draws, 1e22)
+    decision = printed["decision"]
+    assert (decision["by"], decision["lost"]) == ("mean", 0)
+    assert decision["N"] == pytest.approx(float(best.N), rel=1e-3)
+    assert decision["regret"]["nats"] >= 0
+
+
+def test_next_runs(answer, jscale, sampled, tmp_path: Path):
+    options = ("next", "--posterior", sampled.file, "--plan-budget", "1e23", "--runs", 3)
+    printed = answer(*options, "--spend-all", "--out", tmp_path / "next.json")
+    assert json.loads((tmp_path / "next.json").read_text()) == printed
+    runs = printed["runs"]
+    assert len(runs) == 3
+    assert printed["stop"] == "runs"
+    for run in runs:
+        assert run["cost"] == pytest.approx(6 * run["N"] * run["D"], rel=1e-9)
+        assert run["regret_after"] < run["regret_before"]
+    assert sum(run["cost"] for run in runs) <= printed["budget"] * (1 + 1e-9)
+    designs = printed["designs"]
+    assert designs["parameters"]["information"] >= designs["plan"]["information"] - 1e-9
+    assert designs["plan"]["regret_after"] <= designs["parameters"]["regret_after"] + 1e-12
+    screen = jscale(*options, "--spend-all").stdout
+    assert screen.startswith("do 3 runs for")
+    assert all(len(line) <= 80 for line in screen.splitlines()[2:])
+
+    N, D = np.array([1e8, 1e9]), np.array([1e10, 1e10])
+    file = write_table(tmp_path / "own.csv", {"N": N, "D": D, "cost": np.array([1e30, 1e18])})
+    own = answer(*options, "--budget", "1e19", "--candidates", file, "--spend-all")
+    assert [(run["N"], run["cost"]) for run in own["runs"]] == [(1e9, 1e18)]
+    assert own["stop"] == "budget"
+
+
+PLANS = {
+    "contradictory": (("--bound", "N=2B..1B"), "--bound N: 2B is not below 1B"),
+    "no range": (("--bound", "N=2B"), "--bound: expected N=LOW..HIGH, not '2B'"),
+    "zero bound": (("--bound", "N=0..1B"), "--bound N: expected a number above 0"),
+    "lacking": (("--bound", "U=1B..2B"), "--bound: law 'chinchilla' has no U"),
+    "free": (("--free", "P_post"), "--free: law 'chinchilla' has no P_post"),
+    "unique": (("--unique-tokens", "1T"), "--unique-tokens: law 'chinchilla' has no unique tokens"),
+    "price": (("--price-per-hour", "0"), "--price-per-hour: expected a number above 0"),
+    "negative": (("--price-per-hour", "-1"), "--price-per-hour: expected a number above 0"),
+    "no price": (("--cost", "dollars", "--mfu", "0.4"), "also needs --price-per-hour and --peak"),
+    "no peak": (("--price-per-hour", "2", "--mfu", ".4"), "the time of a FLOP also needs --peak"),
+    "mfu": (("--mfu", "1.5", "--peak", "1T"), "--mfu: expected a number above 0 and at most 1"),
+    "unit": (("--cost", "euros"), "--cost: expected flop, dollars or days, not 'euros'"),
+    "latency": (("--latency", "0.02"), "--latency: the time of a token also needs --bandwidth"),
+    "bandwidth": (("--bandwidth", "3T"), "--bandwidth: no effect without --latency"),
+    "formats": (("--bits", ","), "--bits: expected a number above 0"),
+    "many formats": (("--bits", ",".join(map(str, range(1, 99)))), "expected at most 64"),
+    "peaks": (("--mfu", "0.4", "--peak", "16=1T,8=2T"), "--peak: law 'chinchilla' has no training"),
+    "risk": (("--risk", "mean"), "--risk: no effect with one set of parameters"),
+    "level": (("--level", "0.9"), "--level: no effect without --risk or --target-loss"),
+    "floor": (("--target-loss", "1.5"), "--target-loss 1.5: below 1.8172, the least loss"),
+}
+
+
+@pytest.mark.parametrize("case", PLANS)
+def test_bad_plans_are_one_line(jscale, case: str):
+    options, words = PLANS[case]
+    rejected(jscale("plan", *CHINCHILLA, "--budget", "1e22", *options), words)
+
+
+NEXT = {
+    "none": ((), "the choice of runs needs one of RUNS"),
+    "target": (("runs.csv", "--target", "loss"), "--target: expected plan, forecast or"),
+    "at": (("runs.csv", "--target", "forecast"), "--target forecast: also needs --at"),
+    "budget": (("runs.csv", "--budget", "0"), "--budget: expected a number above 0"),
+    "count": (("runs.csv", "--runs", "1000"), "--runs: expected at most 64, not 1000"),
+    "law": (("runs.csv", "--law", "power_data"), "has no input N"),
+}
+
+
+@pytest.mark.parametrize("case", NEXT)
+def test_bad_choices_of_runs_are_one_line(jscale, case: str):
+    options, words = NEXT[case]
+    rejected(jscale("next", *options), words)
+
+
+def test_draws_that_are_not_finite_are_counted(answer, sampled, monkeypatch):
+    loaded = fit.load(sampled.file)
+    draws = {name: values.copy() for name, values in loaded.draws.items()}
+    draws["A"][:3] = np.nan
+
+    class Some:
+        def __init__(self):
+            self.draws = draws
+
+        def __getattr__(self, name):
+            return getattr(loaded, name)
+
+    monkeypatch.setattr(fit, "load", lambda *_: Some())
+    printed = answer("plan", "--posterior", sampled.file, "--budget", "1e23")
+    (note,) = [note for note in printed["notes"] if note["code"] == "lost-draws"]
+    assert note["message"].startswith("3 of 200 draws are not finite")
+    assert printed["plans"][0]["decision"]["N"] > 1e9
