@@ -18,6 +18,9 @@ SIGNIFICANT = 0.001
 """Probability of an outlier by chance, after correction for the number of runs."""
 _MOST_OUTLIERS = 0.1
 """Share of the runs that is looked at as outliers."""
+_MASKED = 5
+"""Runs that are left out one after the other, none of them significant, before the search ends:
+outliers can hide one another."""
 _SPARE_OF_SURFACE = 5
 _TO_STANDARD_DEVIATION = 1.4826
 
@@ -58,8 +61,8 @@ class Residuals:
         """The runs that do not follow the model fitted to the others, the farthest first.
 
         Runs are left out one by one, each time the one with the largest deleted residual, and all
-        down to the last significant one are outliers (the generalised extreme Studentised deviate
-        of Rosner 1983, with deleted residuals).
+        down to the last significant one are outliers (after the generalised extreme Studentised
+        deviate of Rosner 1983, with deleted residuals).
         """
         n, k = self.directions.shape
         left = np.ones(n, dtype=bool)
@@ -85,6 +88,8 @@ class Residuals:
             )
             if abs(t[worst]) > _student_limit(SIGNIFICANT / int(left.sum() + 1), freedom):
                 last = len(candidates)
+            elif len(candidates) - last >= _MASKED:
+                break
         return sorted(candidates[:last], key=lambda each: -abs(each.gap))
 
 
@@ -148,11 +153,10 @@ def of_surface(subject: "Subject") -> Residuals | None:
     inputs = [x for name in _INPUTS if (x := _coordinate(subject.numbers(name))) is not None]
     if not inputs and (compute := _coordinate(subject.numbers("C"))) is not None:
         inputs = [compute]
-    for columns in (_quadratic(inputs), _plane(inputs)):
-        basis = orthonormal(columns)
-        if inputs and len(losses) >= basis.shape[1] + _SPARE_OF_SURFACE:
-            values = np.log(losses)
-            values = _robust_remainder(values, basis)
+    for shape in (_quadratic, _plane) if inputs else ():
+        basis = orthonormal(shape(inputs))
+        if len(losses) >= basis.shape[1] + _SPARE_OF_SURFACE:
+            values = _robust_remainder(np.log(losses), basis)
             return Residuals(subject.rows, values, basis, "a smooth surface", False, True)
     return None
 
@@ -168,12 +172,16 @@ def _coordinate(values: np.ndarray | None) -> np.ndarray | None:
 
 
 def _plane(inputs: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack([np.ones(len(inputs[0])) if inputs else np.ones(0), *inputs], axis=-1)
+    """A constant and the inputs, (n, 1 + inputs)."""
+    return np.column_stack([np.ones(len(inputs[0])), *inputs])
 
 
 def _quadratic(inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """The plane and all products of two inputs; of one input, its powers up to the fourth."""
+    if len(inputs) == 1:
+        return inputs[0][:, None] ** np.arange(5)
     products = [x * y for i, x in enumerate(inputs) for y in inputs[i:]]
-    return np.column_stack([_plane(inputs), *products]) if inputs else _plane(inputs)
+    return np.column_stack([_plane(inputs), *products])
 
 
 def _robust_remainder(values: np.ndarray, basis: np.ndarray) -> np.ndarray:

@@ -8,13 +8,16 @@ from jscale._core.notes import Note
 from jscale._core.text import general, plural, quote
 from jscale.assess.auditing.checks._registry import check
 from jscale.assess.auditing.checks._subject import MOST_ROWS, Subject, rows_evidence
-from jscale.runs.tables import fold
+from jscale.runs.findings import is_input
+from jscale.runs.tables import BIT_COLUMNS, fold
 
 _MOST_EPOCHS = 4.0
 """Passes over the data up to which repeated tokens count like new ones (Muennighoff et al.
 2023)."""
 _UNIQUE = ("uniquetokens", "dunique", "tokensunique", "uniquetraintokens")
 _LEAST_SEEDS = 3
+_SETUP = ("N", "D", "C", *BIT_COLUMNS, "group", "family")
+"""Columns that make a run, besides those of a law and texts."""
 
 
 @check(
@@ -61,23 +64,15 @@ _EPOCHS = ("epochs", "epoch", "nepochs", "numepochs", "passes")
 def seed_noise(subject: Subject) -> Iterator[Note]:
     """The spread of runs that differ in their seed alone, beside the scatter of the model."""
     loss = subject.positive("loss")
-    names = [
-        n for n in ("N", "D", "C", "P_w", "P_a", "P_kv", "P_post") if subject.numbers(n) is not None
-    ]
-    if loss is None or "seed" not in subject.table.columns or len(subject) > MOST_ROWS or not names:
+    if loss is None or "seed" not in subject.table.columns or len(subject) > MOST_ROWS:
         return
-    keys = [
-        np.unique(subject.table.columns[name][subject.rows], return_inverse=True)[1].reshape(-1)
-        for name in (*names, "group", *subject.table.extras)
-        if name in subject.table.columns
-    ]
-    _, label, counts = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
-    repeated = counts[label.reshape(-1)] > 1
-    freedom = int(counts[counts > 1].sum() - (counts > 1).sum())
+    label = _same_but_for_the_seed(subject)
+    logs, counts = np.log(loss[0]), np.bincount(label)
+    repeated = counts[label] > 1
+    freedom = int(repeated.sum() - (counts > 1).sum())
     if freedom < _LEAST_SEEDS:
         return
-    logs, label = np.log(loss[0]), label.reshape(-1)
-    means = np.bincount(label, logs) / np.maximum(np.bincount(label), 1)
+    means = np.bincount(label, logs) / counts
     spread = float(np.sqrt(np.square((logs - means[label])[repeated]).sum() / freedom))
     found = subject.residuals
     scatter = found.scale if found is not None and found.on_log else np.nan
@@ -88,6 +83,20 @@ def seed_noise(subject: Subject) -> Iterator[Note]:
         yield Note("seed-noise", "warning", message, evidence)
         return
     yield Note("seed-noise", "info", message, evidence)
+
+
+def _same_but_for_the_seed(subject: Subject) -> np.ndarray:
+    """A label (n,) of the runs that agree in all that a law reads and in every text."""
+    columns = subject.table.columns
+    read = [
+        name for name in subject.table.extras if columns[name].dtype.kind == "U" or is_input(name)
+    ]
+    names = [name for name in (*_SETUP, *read) if name in columns]
+    label = np.zeros(len(subject), dtype=int)
+    for name in names:
+        values = np.unique(columns[name][subject.rows], return_inverse=True)[1].reshape(-1)
+        label = np.unique(label * (values.max() + 1) + values, return_inverse=True)[1].reshape(-1)
+    return label
 
 
 @check(
