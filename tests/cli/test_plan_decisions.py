@@ -109,7 +109,8 @@ def test_next_runs(answer, jscale, sampled, tmp_path: Path):
     assert designs["plan"]["regret_after"] <= designs["parameters"]["regret_after"] + 1e-12
     screen = jscale(*options, "--spend-all").stdout
     assert screen.startswith("do 3 runs for")
-    assert all(len(line) <= 80 for line in screen.splitlines()[2:])
+    lines = [line for line in screen.splitlines()[1:] if not line.startswith("warning:")]
+    assert max(map(len, lines)) <= 80
 
     N, D = np.array([1e8, 1e9]), np.array([1e10, 1e10])
     file = write_table(tmp_path / "own.csv", {"N": N, "D": D, "cost": np.array([1e30, 1e18])})
