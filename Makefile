@@ -1,4 +1,4 @@
-# Commands for developers: make demo, test, fuzz, soak, lint, bench, notebooks. Each target sets up the environment that it needs, once.
+# Commands for developers: make demo, test, fuzz, soak, lint, bench, notebooks, docs, package. Each target sets up the environment that it needs, once.
 
 # The demo: a table (the name of a data set, or a file of runs), a law, and options. These runs are too small to identify an
 # irreducible loss, which fits put at zero; 16 starts end at one optimum; 2,000 draws are enough for 90% bands. NUTS does not
@@ -33,7 +33,7 @@ PYTHON ?= $(shell for p in $(PYTHONS); do if $$p -c '$(NEW_ENOUGH)' 2>/dev/null;
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz soak lint format bench notebooks docs smoke clean
+.PHONY: help demo test fuzz soak lint format bench notebooks laws gallery docs package smoke clean
 
 help:
 	@echo "make demo       fit, sample and plan from the $(DEMO_TABLE) runs: demo/report.html"
@@ -44,7 +44,9 @@ help:
 	@echo "make format     format with ruff, apply its fixes, strip the outputs of notebooks"
 	@echo "make bench      the benchmarks (start-up, memory, speed)"
 	@echo "make notebooks  run every notebook from a clean kernel"
-	@echo "make docs       write the catalogue of laws, docs/laws.md, from their declarations"
+	@echo "make laws       write the catalogue of laws, docs/laws.md, from their declarations"
+	@echo "make docs       the documentation site: site/index.html"
+	@echo "make package    build the distributions in dist/ and check them"
 	@echo "make smoke      the short tests on the newest other Python, if one is installed"
 	@echo "make clean      remove environments, caches and the output of the demo"
 
@@ -84,9 +86,23 @@ notebooks: $(VENV)/.dev
 	  $(BIN)/python -m pytest --nbmake --nbmake-timeout=600 $(PUBLIC_NOTEBOOKS); \
 	else echo "Not run, since they need the public data: $(PUBLIC_NOTEBOOKS)"; fi
 
-docs: $(VENV)/.runtime
+laws: $(VENV)/.runtime
 	@mkdir -p docs
 	$(BIN)/python -m jscale.report.notation.cards docs/laws.md
+
+# The figures of the gallery; they are not committed.
+gallery: $(VENV)/.runtime
+	$(BIN)/python docs/gallery.py docs/gallery
+
+# Warnings are errors (strict in mkdocs.yml). EXECUTED names a folder of executed notebooks, whose outputs are then shown.
+docs: $(VENV)/.docs laws gallery
+	NO_MKDOCS_2_WARNING=1 JSCALE_EXECUTED="$(EXECUTED)" $(BIN)/mkdocs build --quiet --site-dir site
+	@echo "The site: $(abspath site/index.html)"
+
+package: $(VENV)/.docs
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
 
 # A second environment, on the newest supported Python other than that of $(VENV).
 smoke: $(VENV)/.dev
@@ -97,7 +113,7 @@ smoke: $(VENV)/.dev
 	.venv-smoke/bin/python -m pytest -m smoke $(PYTEST_PARALLEL) -p no:cacheprovider $(PYTEST_FLAGS)
 
 clean:
-	rm -rf .venv .venv-smoke demo build dist .pytest_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis
+	rm -rf .venv .venv-smoke demo build dist site docs/gallery .pytest_cache .ruff_cache .import_linter_cache .benchmarks .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. The stamps record what is installed; a change of pyproject.toml or of the version reinstalls.
@@ -107,6 +123,10 @@ $(VENV)/.runtime: pyproject.toml jscale/__init__.py
 
 $(VENV)/.dev: pyproject.toml jscale/__init__.py
 	$(call install,.[dev])
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.docs: pyproject.toml jscale/__init__.py
+	$(call install,.[docs])
 	@touch $@ $(VENV)/.runtime
 
 define install

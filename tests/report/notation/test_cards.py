@@ -34,4 +34,4 @@ def test_a_card_has_everything_in_the_record():
 
 
 def test_the_document_in_the_repository_is_current():
-    assert DOCS.read_text(encoding="utf-8") == cards.document(), "run: make docs"
+    assert DOCS.read_text(encoding="utf-8") == cards.document(), "run: make laws"

@@ -1,0 +1,119 @@
+"""Draw the figures of the gallery, light and dark: ``python docs/gallery.py FOLDER``.
+
+From published constants and simulated runs: nothing is downloaded and little is fitted.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.axes import Axes
+
+from jscale import assess, fit, laws, runs
+from jscale.report import plots
+
+KUMAR = (laws.precision, laws.params(laws.precision, "kumar2024"))
+# The constants C_w, C_a and C_kv are not published: 1 is an assumption.
+ROBUST = (laws.precision_robust, KUMAR[1] | {"C_w": 1.0, "C_a": 1.0, "C_kv": 1.0})
+DENSE = (laws.chinchilla, laws.params(laws.chinchilla, "besiroglu2024"))
+BUDGETS = np.geomspace(1e18, 1e26, 33)
+
+
+def isoflop_runs() -> runs.Runs:
+    """Five budgets with seven sizes each, with 0.4% noise."""
+    C = np.repeat(np.geomspace(1e18, 1e21, 5), 7)
+    N = 0.09 * np.sqrt(C) * np.tile(np.geomspace(1 / 5, 5, 7), 5)
+    design = {"N": N, "D": C / (6 * N)}
+    return runs.simulate(*DENSE, design, noise=0.004, key=jax.random.key(1))
+
+
+def forecasts(table: runs.Runs) -> assess.Backtest:
+    """Forecasts by the law that made the runs, with bands that are somewhat too narrow."""
+
+    def forecast(training: runs.Runs, new: runs.Runs, key: jax.Array) -> np.ndarray:
+        loss = np.asarray(laws.chinchilla(new["N"], new["D"], **DENSE[1]))
+        return loss * np.exp(0.003 * np.asarray(jax.random.normal(key, (400, len(new)))))
+
+    known = assess.Forecaster("chinchilla, known", forecast)
+    return assess.backtest(known, table, key=jax.random.key(0), cuts=[0.2, 0.4, 0.6])
+
+
+def figures() -> dict[str, Callable[[Axes], Any]]:
+    """Name of a function of ``report.plots`` → how it is drawn here."""
+    table, own = isoflop_runs(), runs.dataset("precision-runs")
+    three = fit.three_approaches(table)
+    point = three.law
+    assert point is not None
+    assert three.isoflop is not None
+    valleys, backtest = three.isoflop, forecasts(table)
+    boot = fit.bootstrap(point, draws=400, key=jax.random.key(2))
+    random = np.random.default_rng(0)
+    groups = {
+        "prior": {"alpha": random.lognormal(np.log(0.35), 0.35, 4000)},
+        "posterior": {"alpha": boot.draws["alpha"]},
+    }
+    ours = (laws.low_precision, {**_PRECISION_RUNS})
+    return {
+        "degradation": lambda ax: plots.degradation(KUMAR, N=1e9, ax=ax),
+        "critical_tokens": lambda ax: plots.critical_tokens(KUMAR, (1e8, 1e12), ax=ax),
+        "loss_by_bits": lambda ax: plots.loss_by_bits(KUMAR, [1e19, 1e20, 1e21], ax=ax),
+        "optimal_bits": lambda ax: plots.optimal_bits(KUMAR, BUDGETS, sizes=[1e9, 7e10], ax=ax),
+        "isoloss": lambda ax: plots.isoloss(KUMAR, D=2e10, sizes=(3e7, 3e9), ax=ax),
+        "train_post": lambda ax: plots.train_post(ROBUST, N=1e9, D=1e12, ax=ax),
+        "kept_share": lambda ax: plots.kept_share(ours, _trained(own), part="P_a", ax=ax),
+        "joint_shares": lambda ax: plots.joint_shares(ours, _trained(own), ax=ax),
+        "loss_contours": lambda ax: plots.loss_contours(
+            DENSE, sizes=(2e7, 1e11), tokens=(1e9, 1e13), table=table, ax=ax
+        ),
+        "valleys": lambda ax: plots.valleys(valleys, table, ax=ax),
+        "approaches": lambda ax: plots.approaches(three, (1e17, 1e24), ax=ax),
+        "allocation": lambda ax: plots.allocation(boot, BUDGETS, of="D/N", table=table, ax=ax),
+        "predicted": lambda ax: plots.predicted(point, ax=ax),
+        "residuals": lambda ax: plots.residuals(point, along="N", table=table, ax=ax),
+        "backtest": lambda ax: plots.backtest(backtest, ax=ax),
+        "coverage_by_distance": lambda ax: plots.coverage_by_distance(backtest, ax=ax),
+        "prior_posterior": lambda ax: plots.prior_posterior(groups, "alpha", ax=ax),
+        "forest": lambda ax: plots.forest(
+            {"fit": point, "bootstrap": boot}, "alpha", reference=0.3478, ax=ax
+        ),
+    }
+
+
+_PRECISION_RUNS = dict(
+    E=0.0,
+    A=3.429,
+    B=18.26,
+    alpha=0.07055,
+    beta=0.2477,
+    gamma_w=1.279,
+    n_w=1.397,
+    gamma_a=1.471,
+    n_a=1.797,
+    gamma_kv=1.306,
+    n_kv=1.478,
+)
+"""Constants of the fit in docs/precision-runs.md, section 1."""
+
+
+def _trained(table: runs.Runs) -> runs.Runs:
+    """The runs before quantisation after training."""
+    chosen = table.kept & (table["P_post"] == 16)
+    names = ("N", "D", "P_w", "P_a", "P_kv", "loss", "seed")
+    return runs.read({name: table[name][chosen] for name in names}, name="precision runs")
+
+
+def main(folder: Path) -> None:
+    """Write a light and a dark PNG of every figure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in figures().items():
+        for suffix, dark in (("", False), ("-dark", True)):
+            ax = plots.axes(dark=dark)
+            draw(ax)
+            plots.save(ax, folder / f"{name}{suffix}.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

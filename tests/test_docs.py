@@ -1,0 +1,43 @@
+"""The documentation's pages: their code runs, and the site leaves none of them out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jscale.report import plots
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def test_what_extends_jscale_runs_as_printed():
+    text = (DOCS / "extending.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 4
+    scope: dict = {}
+    for block in blocks:
+        exec(compile(block, "extending.md", "exec"), scope)
+    assert float(scope["our_law"](1e9, 2e10, E=1.7, A=400.0, B=400.0, alpha=0.3, beta=0.3)) > 1.7
+
+
+def test_the_gallery_has_every_figure():
+    text = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    drawn = set(plots.__all__) - {"axes", "save"}
+    assert set(re.findall(r"gallery/(\w+)\.png#only-light", text)) == drawn
+    assert set(re.findall(r"gallery/(\w+)-dark\.png#only-dark", text)) == drawn
+
+
+def test_the_site_has_every_page_and_notebook():
+    listed = set(re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    pages = {path.name for path in DOCS.glob("*.md")}
+    notebooks = {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert pages | notebooks <= listed
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_to_files_exist(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", text)
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (ROOT / target).exists()] == []
