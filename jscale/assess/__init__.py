@@ -6,12 +6,15 @@ here.
 """
 
 from jscale.assess.auditing import (
+    Answer,
     Audit,
+    Checklist,
     LackOfFit,
     LargestRuns,
     Trend,
     advice,
     audit,
+    checklist,
     doubts,
     lack_of_fit,
     largest_runs,
@@ -40,7 +43,14 @@ from jscale.assess.comparison import (
     loo,
     stacking,
 )
-from jscale.assess.coverage import Calibration, Coverage, calibrate
+from jscale.assess.coverage import (
+    Calibration,
+    Coverage,
+    PosteriorCalibration,
+    RankCheck,
+    calibrate,
+    calibrate_posterior,
+)
 from jscale.assess.ensembles import (
     BandCorrection,
     CorrectedPosterior,
@@ -58,12 +68,14 @@ from jscale.assess.targets import Quantity, quantity
 
 __all__ = [
     "OBJECTIVES",
+    "Answer",
     "Audit",
     "Backtest",
     "BacktestedLaw",
     "BandCorrection",
     "BandCoverage",
     "Calibration",
+    "Checklist",
     "Comparison",
     "Contender",
     "CorrectedPosterior",
@@ -79,7 +91,9 @@ __all__ = [
     "LeaveOneOut",
     "Member",
     "NestedTest",
+    "PosteriorCalibration",
     "Quantity",
+    "RankCheck",
     "Reproduction",
     "Sensitivity",
     "Specification",
@@ -91,6 +105,8 @@ __all__ = [
     "backtest",
     "band_correction",
     "calibrate",
+    "calibrate_posterior",
+    "checklist",
     "compare",
     "correct_bands",
     "corrected_forecaster",

@@ -1,5 +1,6 @@
 """``jscale audit``: what makes fits and forecasts of a table go wrong, with codes and remedies."""
 
+import dataclasses
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +9,7 @@ import typer
 from jscale._core.text import plural
 from jscale.cli.forecasting import points
 from jscale.cli.process.failures import CHECK_FAILED
-from jscale.cli.support import inputs, options, output
+from jscale.cli.support import flags, inputs, options, output
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 NO_LAW = "none"
 _DEFAULT_LAW, _LEAST_RUNS = "chinchilla", 8
 _WIDTH = 80
+_MISSING = "MISSING"
 _WORDS = {"error": "error", "warning": "warning", "info": "remark"}
 
 LAW = Annotated[
@@ -39,6 +41,18 @@ AT = Annotated[
     ),
 ]
 STRICT = Annotated[bool, typer.Option("--strict", help="Exit 1 where there is an error.")]
+CHECKLIST = Annotated[
+    bool,
+    typer.Option("--checklist", help="Also fill in the checklist of a scaling study."),
+]
+SETUP = Annotated[
+    str | None,
+    options.option(
+        "--setup",
+        help="Answers for the checklist (default: setup.toml beside the table, if it is there).",
+        metavar="FILE.toml",
+    ),
+]
 REMARKS = Annotated[bool, typer.Option("--remarks", help="Show remarks too.")]
 
 
@@ -54,13 +68,17 @@ def audit(
     include_excluded: options.INCLUDE_EXCLUDED = False,
     strict: STRICT = False,
     remarks: REMARKS = False,
+    checklist: CHECKLIST = False,
+    setup: SETUP = None,
     as_json: options.AS_JSON = False,
     seed: options.NO_SEED = 0,
     out: options.OUT_JSON = None,
 ) -> None:
     """Check a table for what makes fits and forecasts go wrong, and say what to do about it."""
     if out is not None:
-        output.target(out, inputs=[source])
+        output.target(out, inputs=[source, setup])
+    if not checklist:
+        flags.refuse("setup", reason="without --checklist")
 
     with session():
         table = inputs.table_of(source, include_excluded)
@@ -73,6 +91,10 @@ def audit(
         with working(f"checking {table.kept.sum():,} runs …", as_json):
             found = assess.audit(table, chosen, at=wanted, by=by, starts=starts)
         payload = summary(found, table)
+        if checklist:
+            point = {name: float(values[0]) for name, values in wanted.items()}
+            filled = assess.checklist(table, found.fitted, setup=setup, at=point)
+            payload["checklist"] = [dataclasses.asdict(each) for each in filled.answers]
 
     output.deliver(payload, as_json, out)
     if not as_json:
@@ -138,8 +160,23 @@ def show(payload: dict[str, Any], *, remarks: bool) -> None:
             output.show(_wrapped(note["message"], "  "))
             if note["advice"]:
                 output.show(_wrapped(f"→ {note['advice']}", "  ", "    "))
+    if "checklist" in payload:
+        _show_checklist(payload["checklist"])
     if not remarks and any(note["severity"] == "info" for note in notes):
         output.show("", "Remarks are shown with --remarks, all numbers with --json.")
+
+
+def _show_checklist(answers: list[dict[str, str]]) -> None:
+    """Print the questions of the checklist with their answers, by topic."""
+    topic = ""
+    for each in answers:
+        if each["topic"] != topic:
+            topic = each["topic"]
+            output.show("", f"== checklist: {topic} ==")
+        output.show(_wrapped(each["question"]), _wrapped(each["answer"], "  "))
+    if missing := [each["key"] for each in answers if each["answer"] == _MISSING]:
+        hint = "answer in setup.toml beside the table what nobody else knows"
+        output.show("", _wrapped(f"{len(missing)} MISSING ({', '.join(missing)}): {hint}"))
 
 
 def _wrapped(text: str, first: str = "", later: str | None = None) -> str:

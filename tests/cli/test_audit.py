@@ -44,3 +44,15 @@ def test_a_law_that_does_not_fit_the_columns_is_a_finding(answer, ladder: Path):
     found = answer("audit", ladder, "--law", "vocabulary")
     assert found["notes"][0]["code"] == "not-fitted"
     assert "needs column" in found["notes"][0]["message"]
+
+
+def test_the_checklist_says_what_is_missing(answer, jscale, ladder: Path):
+    (ladder.parent / "setup.toml").write_text('tokenizer = "GPT-2"\n')
+    found = answer("audit", ladder, "--law", "none", "--checklist")
+    given = {each["key"]: each["answer"] for each in found["checklist"]}
+    assert given["tokenizer"] == "GPT-2"
+    assert given["optimizer"] == "MISSING"
+    text = jscale("audit", ladder, "--law", "none", "--checklist").stdout
+    assert "== checklist: training ==" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert jscale("audit", ladder, "--setup", "x.toml").exit_code == 2

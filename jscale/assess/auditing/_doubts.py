@@ -37,7 +37,23 @@ def doubts(fitted: Point | Posterior, table: Runs, *, by: str | None = None) -> 
         >>> assess.doubts(point, table)
         ()
     """
+    first = [each for name in _FIRST for each in CHECKS if each.name == name]
     subject = Subject(table, getattr(fitted, "law", None), fitted, by=by)
-    order = sorted(CHECKS, key=lambda each: _FIRST.index(each.name) if each.name in _FIRST else 9)
-    notes = [note for each in order if each.of_fits for note in each.run(subject)]
+    notes = [note for each in first for note in each.run(subject)]
+    return (*notes, *further_doubts(fitted, table, by=by))
+
+
+def further_doubts(
+    fitted: Point | Posterior, table: Runs, *, by: str | None = None
+) -> tuple[Note, ...]:
+    """The notes of :func:`doubts` without those of the two functions that it begins with.
+
+    Args:
+        fitted: a fit, or posterior draws, of the runs.
+        table: the runs.
+        by: column whose equal values make a cluster.
+    """
+    subject = Subject(table, fitted.law, fitted, by=by)
+    checks = [each for each in CHECKS if each.of_fits and each.name not in _FIRST]
+    notes = [note for each in checks for note in each.run(subject)]
     return tuple(note for note in notes if note.severity != "info")

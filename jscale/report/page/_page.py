@@ -41,6 +41,7 @@ def page(analysis: Analysis) -> str:
         ensemble_caption=tables.ensemble_caption(analysis),
         badges=tables.badges(study),
         provenance=tables.provenance(analysis),
+        checklist=tables.checklist_rows(study),
         figures={section: rendered(figures) for section, figures in sections},
     )
 

@@ -9,7 +9,8 @@ import numpy as np
 import jscale
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.assess import ForecastScores, HeldOutRun
+from jscale.assess import ForecastScores, HeldOutRun, checklist
+from jscale.assess.auditing import Answer, further_doubts
 from jscale.fit.bayes import ESS_WARNING, RHAT_WARNING
 from jscale.fit.optimum import AGREEING_STARTS, COLLINEAR, GRADIENT
 from jscale.report.analysis import Analysis, FittedStudy
@@ -260,12 +261,18 @@ def notes(study: FittedStudy) -> list[tuple[str, str, str]]:
     ]
     if study.posterior is not None:
         sources.append(("posterior", study.posterior.notes))
+    sources.append(("audit", further_doubts(study.point, study.table)))
 
     unique: dict[tuple[str, str], tuple[str, str, str]] = {}
     for source, group in sources:
         for note in group:
             unique.setdefault((note.code, note.message), (note.severity, source, note.message))
     return sorted(unique.values(), key=lambda entry: _SEVERITIES.get(entry[0], 3))
+
+
+def checklist_rows(study: FittedStudy) -> tuple[Answer, ...]:
+    """The questions of a scaling study with the answers that are known."""
+    return checklist(study.table, study.point).answers
 
 
 def provenance(analysis: Analysis) -> list[tuple[str, str]]:
