@@ -119,7 +119,7 @@ def _hypothesis(table: Runs, fitted: Point | Posterior | None) -> list[Answer]:
     questions = {
         "form": "Which form does the law have?",
         "variables": "Which variables does it relate, in which units?",
-        "parameters": "Which parameters are fitted?",
+        "fitted": "Which parameters are fitted?",
         "reason": "Where does the form come from?",
     }
     if fitted is None:
@@ -132,7 +132,7 @@ def _hypothesis(table: Runs, fitted: Point | Posterior | None) -> list[Answer]:
         answers = {
             "form": f"{record.name}: {record.formula}",
             "variables": f"{', '.join(inputs)} → {record.output.meaning} ({unit})",
-            "parameters": enumerated(record.parameter_names),
+            "fitted": enumerated(record.parameter_names),
             "reason": record.source or MISSING,
         }
     return [Answer("hypothesis", key, q, answers[key]) for key, q in questions.items()]

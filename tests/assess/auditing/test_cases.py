@@ -1,9 +1,12 @@
 """Small tables as people keep them, under audit, and the numbers that are known of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jscale import assess, fit, laws, runs
+from jscale.assess.auditing import all_advice
 
 DIMENSIONS, BUDGETS = ["d512", "d768", "d1024", "d1280"], [2.19e17, 1.70e18, 9.00e18, 2.83e19]
 
@@ -86,3 +89,10 @@ def test_the_floor_of_quest_is_not_identified():
     table = runs.dataset("quest")
     found = codes(table, law="chinchilla", starts=2)
     assert found["floor-unidentified"] == "error"
+
+
+def test_every_code_has_a_line_in_the_documentation():
+    text = (Path(__file__).parents[3] / "docs" / "audit.md").read_text(encoding="utf-8")
+    for code, advice in all_advice().items():
+        assert f"| `{code}` |" in text, code
+        assert advice.replace("|", "\\|") in text, code
