@@ -8,6 +8,7 @@ import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
+from jscale.cli import pooling
 from jscale.cli.support import flags, inputs, options, output, parsing
 from jscale.cli.support.session import session, working
 
@@ -75,6 +76,12 @@ def compare(
     posterior: POSTERIORS = None,
     cluster: CLUSTER = None,
     refit: REFIT = False,
+    effective_compute: pooling.EFFECTIVE_COMPUTE = None,
+    reference: pooling.REFERENCE = None,
+    floor: pooling.FLOOR = "shared",
+    along: pooling.ALONG = "frontier",
+    budget: options.BUDGET = None,
+    errors: options.ERRORS = None,
     include_excluded: options.INCLUDE_EXCLUDED = False,
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
@@ -82,10 +89,17 @@ def compare(
 ) -> None:
     """Compare laws on the same runs: held-out error, AICc, BIC and tests of special cases.
 
-    Or posteriors: runs left out by cluster (PSIS-LOO), and weights by stacking.
+    Or posteriors: runs left out by cluster (PSIS-LOO), and weights by stacking. Or training recipes
+    under one law: the compute that each saves.
     """
     if out is not None:
         output.target(out, inputs=[source, *(posterior or ())])
+    if effective_compute is not None:
+        chosen = pooling.RecipeOptions(effective_compute, reference, floor, along, budget, errors)
+        _compare_recipes(source, law, chosen, seed, include_excluded, as_json=as_json, out=out)
+        return
+    recipes = ("reference", "floor", "along", "budget", "errors")
+    flags.refuse(*recipes, reason="without --effective-compute")
     if posterior:
         points = ("law", "holdout", "objective", "nested", "starts")
         flags.refuse(*points, reason="with --posterior, which holds law and error model")
@@ -126,6 +140,36 @@ def compare(
     if not as_json:
         _show(result, table)
         output.show_notes(payload["notes"])
+
+
+def _compare_recipes(
+    source: str,
+    laws: Sequence[str] | None,
+    chosen: pooling.RecipeOptions,
+    seed: int,
+    include_excluded: bool,
+    *,
+    as_json: bool,
+    out: str | None,
+) -> None:
+    """Print how much compute recipes save."""
+    others = ("holdout", "objective", "nested", "starts", "posterior", "cluster", "refit")
+    flags.refuse(*others, reason="with --effective-compute")
+    with session():
+        law = law_from(_one_law(laws))
+        table = inputs.table_of(source, include_excluded)
+        payload = pooling.compare_recipes(law, table, chosen, seed, as_json=as_json)
+    output.deliver(payload, as_json, out)
+    if not as_json:
+        pooling.show_recipes(payload)
+        output.show_notes(payload["notes"])
+
+
+def _one_law(texts: Sequence[str] | None) -> str:
+    """The one law of a comparison of recipes; Chinchilla's where none is named."""
+    if texts and len(texts) > 1:
+        raise JscaleError("--effective-compute takes one --law for all recipes")
+    return texts[0] if texts else "chinchilla"
 
 
 def law_from(text: str) -> "LawFunction":

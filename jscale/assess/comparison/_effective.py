@@ -273,7 +273,7 @@ def _text(label: Any) -> str:
 
 def _unknown_reference(chosen: str, groups: Sequence[str], by: str) -> JscaleError:
     return JscaleError(
-        f"no recipe {shown(chosen)} in column {shown(by)} (there are: {enumerated(groups)})"
+        f": no recipe {shown(chosen)} in column {shown(by)} (there are: {enumerated(groups)})"
         f"{did_you_mean(chosen, groups)}",
         argument="reference",
     )

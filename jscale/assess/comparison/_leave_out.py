@@ -126,7 +126,7 @@ def loo(
         >>> theta = laws.params(laws.chinchilla)
         >>> key = jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
-        >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+        >>> settings = {"chains": 2, "warmup": 100, "draws": 100, "errors": "student"}
         >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
         >>> result = assess.loo(posterior, table)
         >>> print(result.by, len(result.clusters), result.elpd > 40)

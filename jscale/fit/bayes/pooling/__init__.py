@@ -18,7 +18,8 @@ from jscale.fit.bayes.pooling._modes import (
 )
 
 if TYPE_CHECKING:
-    from jscale.fit.bayes.pooling._pooled import PooledPosterior, load_pooled, pooled_posterior
+    from jscale.fit.bayes.pooling._pooled import PooledPosterior
+    from jscale.fit.bayes.pooling._sample import load_pooled, pooled_posterior
 
 __all__ = [
     "BETWEEN",
@@ -40,8 +41,8 @@ __all__ = [
 # They need the model, which needs the modes.
 __getattr__ = lazy_names(
     __name__,
-    dict.fromkeys(
-        ("PooledPosterior", "load_pooled", "pooled_posterior"),
-        "jscale.fit.bayes.pooling._pooled",
-    ),
+    {
+        "PooledPosterior": "jscale.fit.bayes.pooling._pooled",
+        **dict.fromkeys(("load_pooled", "pooled_posterior"), "jscale.fit.bayes.pooling._sample"),
+    },
 )

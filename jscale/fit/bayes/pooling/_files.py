@@ -1,29 +1,27 @@
 """Pooled posteriors as ArviZ trees and netCDF files."""
 
 import json
-import math
 import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jscale._core.errors import JscaleError
 from jscale._core.files import replacing
-from jscale._core.text import quoted_path
 from jscale.fit.bayes import _arviz, files
 from jscale.fit.bayes.pooling._modes import BY_GROUP
-from jscale.fit.bayes.pooling._pooled import PooledPosterior, from_sites
 from jscale.fit.errors import noise_ranges
-from jscale.laws import LawFunction, describe
+from jscale.laws import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from jscale.fit.bayes.pooling._pooled import PooledPosterior
 
 _GROUP = "group"
 """Dimension of the groups in ArviZ's trees."""
 
 
-def pooled_tree(pooled: PooledPosterior) -> Any:
+def pooled_tree(pooled: "PooledPosterior") -> Any:
     """What :meth:`PooledPosterior.to_arviz` returns."""
     groups = _draws(pooled)
     dimensions = {name: [_GROUP] for name in groups["posterior"] if name.endswith(BY_GROUP)}
@@ -38,7 +36,7 @@ def pooled_tree(pooled: PooledPosterior) -> Any:
     return _arviz.container(groups, _attributes(pooled), dimensions, labels)
 
 
-def save_pooled(pooled: PooledPosterior, path: str | os.PathLike[str]) -> None:
+def save_pooled(pooled: "PooledPosterior", path: str | os.PathLike[str]) -> None:
     """What :meth:`PooledPosterior.save` does."""
     groups, record = _draws(pooled), describe(pooled.law)
     where = f"posterior of {pooled.law_name}"
@@ -51,36 +49,7 @@ def save_pooled(pooled: PooledPosterior, path: str | os.PathLike[str]) -> None:
         files.seal(temporary)
 
 
-def read_pooled(path: str | os.PathLike[str], law: LawFunction | None) -> PooledPosterior:
-    """What :func:`load_pooled` returns."""
-    content = files.checked(path, law, files.read(path))
-    if content.pool is None or content.rows is None:
-        raise JscaleError(
-            f"{quoted_path(path)} holds the posterior of one group of runs; expected a pooled one, "
-            "or fit.load(path)"
-        )
-    return from_sites(
-        content.law,
-        content.pool,
-        content.sites,
-        content.diverging,
-        content.notes,
-        rows=content.rows,
-        effective=content.effective,
-        seconds=math.nan,
-        loss_min=content.loss_min,
-        table_digest=content.table_digest,
-        ranges=content.ranges,
-        errors=content.errors,
-        priors=content.priors,
-        seed=content.seed,
-        version=content.version,
-        sampler=content.sampler,
-        energy=content.energy,
-    )
-
-
-def _draws(pooled: PooledPosterior) -> "dict[str, Mapping[str, np.ndarray]]":
+def _draws(pooled: "PooledPosterior") -> "dict[str, Mapping[str, np.ndarray]]":
     """The groups ``posterior`` and ``sample_stats``, by (chain, draw)."""
     errors = {**pooled.noise, **pooled.weights}
     shaped = {n: x.reshape(pooled.chains, -1, *x.shape[1:]) for n, x in errors.items()}
@@ -90,7 +59,7 @@ def _draws(pooled: PooledPosterior) -> "dict[str, Mapping[str, np.ndarray]]":
     return {"posterior": {**pooled.sites(), **shaped}, "sample_stats": statistics}
 
 
-def _attributes(pooled: PooledPosterior) -> dict[str, Any]:
+def _attributes(pooled: "PooledPosterior") -> dict[str, Any]:
     """Attributes of the group ``posterior``."""
     return {
         "law": pooled.law_name,

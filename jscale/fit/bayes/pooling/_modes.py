@@ -65,7 +65,7 @@ def checked_pool(law: LawFunction, by: Any, pool: Any) -> Pool:
     for name, mode in pool.items():
         if name not in record.parameter_names:
             raise JscaleError(
-                f"law {record.name!r} has no parameter {shown(name)} "
+                f": law {record.name!r} has no parameter {shown(name)} "
                 f"(it has: {enumerated(record.parameter_names)})"
                 f"{did_you_mean(str(name), record.parameter_names)}",
                 argument="pool",
