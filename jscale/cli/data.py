@@ -90,7 +90,9 @@ def _list(as_json: bool) -> None:
 
 
 def summary(table: "Runs") -> dict[str, Any]:
-    """A table of runs as a JSON object: its size, the range of every column, its notes."""
+    """A table of runs as a JSON object: its size, the range of every column, and its audit."""
+    from jscale.assess import audit
+
     return {
         "name": table.name,
         "source": table.source,
@@ -100,7 +102,7 @@ def summary(table: "Runs") -> dict[str, Any]:
         "columns": {name: _column(table[name]) for name in table},
         "extras": table.extras,
         "digest": table.digest,
-        "notes": output.notes(table.notes),
+        "notes": output.notes(audit(table).notes),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jscale._core.scope import in_float64
-from jscale.assess.auditing._refit import SPARE_RUNS, orthonormal, robust_fit, study_of
+from jscale.assess.auditing._refit import SPARE_RUNS, TUNING, orthonormal, robust_fit, study_of
 from jscale.fit import Point, Posterior
 from jscale.runs import Runs
 
@@ -22,6 +22,7 @@ _MASKED = 5
 """Runs that are left out one after the other, none of them significant, before the search ends:
 outliers can hide one another."""
 _SPARE_OF_SURFACE = 5
+_STEPS, _SMALLEST_WEIGHT = 15, 1e-6
 _TO_STANDARD_DEVIATION = 1.4826
 
 
@@ -185,14 +186,13 @@ def _quadratic(inputs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _robust_remainder(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """What a Huber regression on a basis leaves (n,)."""
+    """What a Huber regression on an orthonormal basis leaves (n,)."""
     rest = values - basis @ (basis.T @ values)
-    for _ in range(20):
+    for _ in range(_STEPS):
         scale = _TO_STANDARD_DEVIATION * float(np.median(np.abs(rest)))
-        weights = np.minimum(1.0, 1.345 * scale / np.maximum(np.abs(rest), 1e-300))
-        root = np.sqrt(np.maximum(weights, 1e-6))
-        coefficients = np.linalg.lstsq(root[:, None] * basis, root * values, rcond=None)[0]
-        rest = values - basis @ coefficients
+        weights = np.minimum(1.0, TUNING * scale / np.maximum(np.abs(rest), 1e-300))
+        weighted = np.maximum(weights, _SMALLEST_WEIGHT)[:, None] * basis
+        rest = values - basis @ np.linalg.solve(basis.T @ weighted, weighted.T @ values)
     return rest
 
 
