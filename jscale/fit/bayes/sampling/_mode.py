@@ -17,6 +17,7 @@ from jscale.fit.bayes.sampling._whitening import (
     free_size,
     potential_at,
     sites_at,
+    start_points,
     whiten,
 )
 from jscale.laws import describe
@@ -46,7 +47,7 @@ def find_mode(problem: Problem, key: jax.Array) -> Mode:
         problem: law, priors and runs.
         key: for the starts.
     """
-    starts = jax.random.normal(key, (_STARTS, free_size(problem)))
+    starts = start_points(problem, jax.random.normal(key, (_STARTS, free_size(problem))))
     values, points, inverses = map(np.asarray, _descents(problem, starts))
     if not np.isfinite(values).any():
         raise JscaleError(

@@ -15,6 +15,8 @@ from numpyro.infer.util import constrain_fn, potential_energy
 from jscale._core.programs import program
 from jscale._core.solve import newton
 from jscale.fit.bayes._model import Problem, sites
+from jscale.fit.bayes._pooled_params import DEVIATION
+from jscale.fit.bayes.pooling import BETWEEN
 from jscale.fit.bayes.sampling._deviations import spread
 from jscale.fit.bayes.sampling._ridge import straightened
 
@@ -24,6 +26,8 @@ _MODE_RESOLUTION = 1e-6
 _MIN_CURVATURE = 1e-6
 """Smaller curvatures at the mode (nats per squared unit) are raised to this: the tails of the prior
 bound such directions."""
+_START_BETWEEN, _START_SPREAD = -2.0, 0.2
+"""Of pooled problems: the log sd between groups at a start, and the spread of starts about it."""
 _NUMPYRO = threading.RLock()
 """NumPyro keeps the active handlers of all threads in one list."""
 
@@ -111,6 +115,22 @@ def by_site(problem: Problem, u: jax.Array) -> tuple[dict[str, jax.Array], Any]:
     if problem.pooling is not None:
         return spread(problem, values)
     return straightened(problem, values), 0.0
+
+
+def start_points(problem: Problem, normals: jax.Array) -> jax.Array:
+    """Points (starts, size) from which a mode is sought, of standard normals of that shape.
+
+    Groups start near each other: deviations of several units on logarithmic scales overflow.
+    """
+    if problem.pooling is None:
+        return normals
+    shift, scale = [], []
+    for name, shape in _free_sites(problem).items():
+        length = math.prod(shape)
+        is_between, is_deviation = name.endswith(BETWEEN), name.endswith(DEVIATION)
+        shift += [_START_BETWEEN if is_between else 0.0] * length
+        scale += [_START_SPREAD if is_between or is_deviation else 1.0] * length
+    return jnp.array(shift) + jnp.array(scale) * normals
 
 
 def _free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:
