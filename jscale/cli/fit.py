@@ -240,7 +240,7 @@ def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) ->
     columns = {"stderr": point.stderr}
     if resampled:
         columns[f"by {resampled.kind}"] = resampled.stderr
-    units = {p.name: p.unit for p in record.parameters}
+    units = {p.name: output.in_loss_unit(p.unit, table.loss_unit) for p in record.parameters}
     rows = []
     for name, value in point.params.items():
         errors = [output.error(column[name], value) for column in columns.values()]
@@ -248,14 +248,14 @@ def show(point: "Point", table: "Runs", resampled: "Bootstrap | None" = None) ->
     headers = ("parameter", "value", *columns, "unit")
     output.show(output.table(headers, rows, right="lr" + "r" * len(columns)))
 
-    output.show(*_certificate_lines(point), "")
+    output.show(*_certificate_lines(point, table), "")
     if resampled:
         count = len(resampled.settled)
         rate = count / resampled.seconds
         output.show(f"bootstrap    by {resampled.kind}: {count:,} refits, {rate:,.0f} a second", "")
 
 
-def _certificate_lines(point: "Point") -> tuple[str, str]:
+def _certificate_lines(point: "Point", table: "Runs") -> tuple[str, str]:
     """The value of the objective, and the certificate."""
     from jscale.report.notation import number
 
@@ -264,7 +264,7 @@ def _certificate_lines(point: "Point") -> tuple[str, str]:
     condition, raw = (number(float(f"{value:.2g}"), 2) for value in conditions)
     objective = f"{point.objective_name} = {output.figures(point.objective, 8)}"
     return (
-        f"objective    {objective}; {_scatter(point)}",
+        f"objective    {objective}; {_scatter(point, table)}",
         f"certificate  {certificate.status}: {_agreement(certificate)}; first-order optimality "
         f"{certificate.gradient_norm:.0e}, condition number {condition} (raw {raw})",
     )
@@ -279,7 +279,7 @@ def _agreement(certificate: "Certificate") -> str:
     return f"{share} starts reach the same minimum, a second optimiser does not"
 
 
-def _scatter(point: "Point") -> str:
+def _scatter(point: "Point", table: "Runs") -> str:
     """Robust scale and root mean square of the residuals, with their unit."""
     import numpy as np
 
@@ -289,4 +289,5 @@ def _scatter(point: "Point") -> str:
     if point.residuals_of == "log":
         return f"log residuals scatter by {point.scale:.2%} (root mean square {rms:.2%})"
     sizes = f"{output.figures(point.scale)} (root mean square {output.figures(rms)})"
-    return f"residuals scatter by {sizes} {describe(point.law).output.unit}"
+    unit = output.in_loss_unit(describe(point.law).output.unit, table.loss_unit)
+    return f"residuals scatter by {sizes} {unit}"

@@ -118,13 +118,19 @@ def predict(
                 forecaster = forecasts.forecaster(choice, table, model, as_json, progress_file)
                 with working("predicting …", as_json):
                     payload = _forecast(chosen, forecaster, wanted, level, seed)
+                    payload |= {"loss_unit": table.loss_unit}
                 known = (*table.notes, *_doubts(forecaster, table))
             payload["notes"] = [*output.notes(known), *payload["notes"]]
         output.deliver(payload, as_json, out)
 
     if not as_json:
         origin = source if posterior is None else quoted_path(posterior)
-        text.show(payload, origin, level, text.Words(_unit(chosen), not no_correction))
+        text.show(
+            payload,
+            origin,
+            level,
+            text.Words(_unit(chosen, payload.get("loss_unit")), not no_correction),
+        )
 
 
 def _refuse(
@@ -227,9 +233,14 @@ def _name(law: "LawFunction") -> str:
     return describe(law).name
 
 
-def _unit(law: "LawFunction") -> str:
-    """The unit of a forecast behind a number; empty for shares."""
+def _unit(law: "LawFunction", loss_unit: str | None) -> str:
+    """The unit of a forecast behind a number; empty for shares.
+
+    Args:
+        law: of the forecast.
+        loss_unit: of the losses of the table, if there is one.
+    """
     from jscale.laws import describe
 
-    unit = describe(law).output.unit
+    unit = output.in_loss_unit(describe(law).output.unit, loss_unit)
     return "" if unit == "1" else f" {unit}"

@@ -22,6 +22,7 @@ _collector: ContextVar[list[Any] | None] = ContextVar("collector", default=None)
 """Where results go instead of a file and stdout."""
 _TIMES = "seconds"
 """Member of a result with wall times."""
+_DECLARED_LOSS_UNIT = "nats/token"
 _PIPE_WIDTH = 160
 """Columns of a table that goes into a pipe."""
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "info": "dim"}
@@ -174,6 +175,18 @@ def writing(out: str) -> Iterator[Path]:
     """
     with replacing(target(out)) as temporary:
         yield temporary
+
+
+def in_loss_unit(unit: str, loss_unit: str | None) -> str:
+    """The unit of a law's value or parameter where losses have the unit of a table.
+
+    Args:
+        unit: as the law declares it.
+        loss_unit: of the table, such as "bits per byte"; None where it is not known.
+    """
+    if loss_unit is None:
+        return unit
+    return unit.replace(_DECLARED_LOSS_UNIT, loss_unit.replace(" per ", "/"))
 
 
 def figures(value: float | None, digits: int = 6) -> str:

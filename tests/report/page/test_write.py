@@ -13,12 +13,14 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from jscale import fit, laws, report, runs
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.report.analysis import Analysis, FittedStudy, Forecast, HeldOutForecasts
+from jscale.report.page import _page
 from jscale.runs import Runs
 from tests.report.page.parsed_page import Page
 from tests.report.stand_ins import (
@@ -383,3 +385,20 @@ def test_chinchilla_runs(tmp_path: Path):
     assert "240 of the 245 runs" in text
     assert "use 1,000 of the 4,000 draws" in text
     assert path.stat().st_size < LIMIT
+
+
+def test_losses_in_another_unit_are_named_in_every_text(dense: Analysis, monkeypatch):
+    table = dataclasses.replace(dense.study.table, loss_unit="bits per byte")
+    point = dataclasses.replace(dense.study.point, table_digest=table.digest)
+    study = dataclasses.replace(dense.study, table=table, point=point)
+    sections = ("runs", "fit", "posterior", "backtest", "forecast", "precision")
+    nothing = {section: [] for section in sections}
+    monkeypatch.setattr("jscale.report.page._page.page_figures", lambda analysis: nothing)
+    html = _page.page(dataclasses.replace(dense, study=study))
+    assert "nats per token" not in html
+    assert "bits per byte" in html
+
+    figure = Figure()
+    figure.subplots().set(ylabel="Loss (nats per token)")
+    _page.name_unit(figure, "bits per byte")
+    assert figure.axes[0].get_ylabel() == "Loss (bits per byte)"
