@@ -77,11 +77,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def _display(match: re.Match[str]) -> str:
     # Without a line break: Markdown would make paragraphs of the parts.
-    return convert(" ".join(match[1].split()), display="block")
+    formula = convert(" ".join(match[1].split()), display="block")
+    return f"<div style='overflow-x: auto'>{formula}</div>"
 
 
 def _inline(match: re.Match[str]) -> str:
-    return convert(" ".join(match[1].split()))
+    # A line that begins with <math> would be a paragraph of its own.
+    return f"<span>{convert(' '.join(match[1].split()))}</span>"
 
 
 def _linked(text: str) -> str:
