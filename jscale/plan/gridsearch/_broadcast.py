@@ -6,6 +6,7 @@ For every draw at every point of a curve, in NumPy and in bounded memory, see
 :func:`~jscale.plan.gridsearch.in_chunks`.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jscale._core.errors import JscaleError
 
 
-def over_draws(function: Callable[..., Any], *trees: Any) -> Any:
+def over_draws(function: Callable[..., Any], *trees: Any, found: Any = ()) -> Any:
     """``function`` at every entry of the trees' leaves broadcast together.
 
     Scalars are not copied to every draw: they stay scalars under ``vmap``.
@@ -23,6 +24,8 @@ def over_draws(function: Callable[..., Any], *trees: Any) -> Any:
     Args:
         function: of trees of scalars.
         *trees: of arrays whose shapes broadcast.
+        found: what another function gave for the same trees; the function takes it by this name
+            where it is given.
 
     Raises:
         JscaleError: shapes that do not broadcast.
@@ -36,13 +39,17 @@ def over_draws(function: Callable[..., Any], *trees: Any) -> Any:
             f"shapes {' and '.join(map(str, shapes))} do not broadcast: "
             "for several budgets and draws at once, write budget[:, None]"
         ) from None
+    given = {"found": found} if jax.tree.leaves(found) else {}
     if shape == ():
-        return function(*trees)
+        return function(*trees, **given)
 
     def flatten(leaf: jax.Array) -> jax.Array:
         return jnp.broadcast_to(leaf, shape).ravel() if leaf.shape else leaf
 
+    def rows(leaf: jax.Array) -> jax.Array:
+        return leaf.reshape(math.prod(shape), *leaf.shape[len(shape) :])
+
     flat = jax.tree.map(flatten, trees)
     axes = jax.tree.map(lambda leaf: 0 if leaf.shape else None, trees)
-    result = jax.vmap(function, in_axes=axes)(*flat)
+    result = jax.vmap(function, in_axes=axes)(*flat, **jax.tree.map(rows, given))
     return jax.tree.map(lambda leaf: leaf.reshape(shape + leaf.shape[1:]), result)

@@ -99,12 +99,16 @@ def newton(scaled: Scaled, x: jax.Array, multipliers: jax.Array) -> State:
     def advance(state: State) -> State:
         at = derivatives(scaled, state.x)
         active = active_set(state.x, state.multipliers, box, at, equalities)
-        move, _, _ = _step(state, at, active)
 
-        # A variable at its bound that the step would push outside is held there.
-        outside = ((state.x <= lower) & (move < 0)) | ((state.x >= upper) & (move > 0))
-        held = jnp.where(outside, jnp.sign(move).astype(jnp.int32), active.side)
-        move, multipliers, pivot = _step(state, at, active._replace(side=held))
+        # A variable at its bound that the step would push outside is held there in the second step.
+        def step(_: int, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            move, multipliers, pivot = _step(state, at, active._replace(side=carry[0]))
+            outside = ((state.x <= lower) & (move < 0)) | ((state.x >= upper) & (move > 0))
+            held = jnp.where(outside, jnp.sign(move).astype(jnp.int32), active.side)
+            return held, move, multipliers, pivot
+
+        first = active.side, state.x, state.multipliers, state.convex
+        _, move, multipliers, pivot = lax.fori_loop(0, 2, step, first)
 
         # Cut to the trust radius and to the box.
         length = jnp.max(jnp.abs(move))

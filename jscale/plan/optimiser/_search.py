@@ -16,6 +16,8 @@ from jscale.plan.optimiser._problem import Data, Problem, Scaled
 _TOLERANCE = {"float32": 3e-4, "float64": 1e-8}
 """Largest first-order condition of an optimum, in units of the objective for a change of a variable
 by its own size."""
+UNSOLVED = (int(Status.not_converged), int(Status.infeasible))
+"""Of Newton's method: where a thorough search may find more."""
 _EDGE = 1e-6
 
 
@@ -43,19 +45,39 @@ class Optimum(NamedTuple):
     value: jax.Array
 
 
-def search(problem: Problem, data: Data, dtype: jnp.dtype) -> Optimum:
-    """The least objective, without derivatives."""
+def search(problem: Problem, data: Data, dtype: jnp.dtype, thorough: bool) -> Optimum:
+    """The least objective, without derivatives.
+
+    Args:
+        problem: names and functions.
+        data: numbers.
+        dtype: of the coordinates.
+        thorough: whether to go on where Newton's method fails from the best point of the scan; to
+            compile what that takes is more than half of the work.
+    """
     data = lax.stop_gradient(data)
     start = scan(Scaled(problem, data, jnp.ones((), dtype)))
     size = jnp.abs(start.value)
     usable = jnp.isfinite(size) & (size > 0)
     scale = jnp.where(usable, size, 1.0).astype(dtype)
-    return _solve(Scaled(problem, data, scale), start.x)
+    scaled = Scaled(problem, data, scale)
+    if not thorough:
+        return _judged(scaled, newton(scaled, start.x, _no_multipliers(scaled)))
+    return _solve(scaled, start.x)
+
+
+def _is_unsolved(found: Optimum) -> jax.Array:
+    failed, infeasible = UNSOLVED
+    return (found.status == failed) | (found.status == infeasible)
+
+
+def _no_multipliers(scaled: Scaled) -> jax.Array:
+    return jnp.zeros(len(scaled.problem.senses), scaled.scale.dtype)
 
 
 def _solve(scaled: Scaled, start: jax.Array) -> Optimum:
     """Newton's method from the best point of the scan, and from the augmented Lagrangian's."""
-    zeros = jnp.zeros(len(scaled.problem.senses), start.dtype)
+    zeros = _no_multipliers(scaled)
 
     def attempt(carry: tuple[jax.Array, Optimum]) -> tuple[jax.Array, Optimum]:
         count, before = carry
@@ -72,10 +94,7 @@ def _solve(scaled: Scaled, start: jax.Array) -> Optimum:
 
     def unsolved(carry: tuple[jax.Array, Optimum]) -> jax.Array:
         count, found = carry
-        retry = (found.status == int(Status.not_converged)) | (
-            found.status == int(Status.infeasible)
-        )
-        return (count == 0) | ((count < 2) & retry)
+        return (count == 0) | ((count < 2) & _is_unsolved(found))
 
     n = start.shape[0]
     nowhere = Optimum(
@@ -100,7 +119,7 @@ def _or_kink(scaled: Scaled, start: jax.Array, found: Optimum) -> Optimum:
     """
     dtype = start.dtype
     tolerance = _TOLERANCE[dtype.name]
-    failed = (found.status == int(Status.not_converged)) | (found.status == int(Status.infeasible))
+    failed = _is_unsolved(found)
     point, kinked = pattern_search(scaled, start, failed, tolerance)
     kinked = kinked & ~jnp.any(_near_open_ends(scaled, point.x))
     feasible = (point.violation <= tolerance) & jnp.isfinite(point.value)

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
-from jscale._core.checks import check_number
+from jscale._core.checks import check_number, is_traced
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
@@ -19,7 +20,7 @@ from jscale._core.text import enumerated, shown
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.optimiser._functions import SENSES, Constraint, Named, named
 from jscale.plan.optimiser._problem import Data, Problem, Scaled
-from jscale.plan.optimiser._search import Optimum, differentiable, search
+from jscale.plan.optimiser._search import UNSOLVED, Optimum, differentiable, search
 from jscale.plan.optimiser._variables import Layout, read_variables
 from jscale.plan.problem import check_status, to_arrays
 
@@ -204,22 +205,57 @@ def _check_used(
         )
 
 
-@program("problem")
 def _solve(problem: Problem, data: Data, combinations: dict[str, jax.Array]) -> Solution:
-    return over_draws(functools.partial(_solve_one, problem, combinations), data)
+    """The search apart from what it reports: derivatives need the second alone.
+
+    JAX then compiles the search once, not again for every derivative; and where the numbers are
+    known, what a hard problem takes for hard problems only.
+    """
+    fixed = lax.stop_gradient((data, combinations))
+    thorough = is_traced(fixed)
+    found = _find(problem, *fixed, thorough=thorough)
+    if not thorough and np.any(np.isin(found.status, UNSOLVED)):
+        found = _find(problem, *fixed, thorough=True)
+    return _report(problem, data, combinations, found)
 
 
-def _solve_one(problem: Problem, combinations: dict[str, jax.Array], data: Data) -> Solution:
-    """The best over all combinations of listed values."""
+@program("problem", "thorough")
+def _find(
+    problem: Problem, data: Data, combinations: dict[str, jax.Array], thorough: bool
+) -> Optimum:
+    return over_draws(functools.partial(_find_one, problem, combinations, thorough), data)
+
+
+def _find_one(
+    problem: Problem, combinations: dict[str, jax.Array], thorough: bool, data: Data
+) -> Optimum:
+    """The optimum of every combination of listed values."""
     dtype = jnp.result_type(*(jax.tree.leaves(data) or [float]))
 
-    def with_listed(listed: dict[str, jax.Array]) -> Data:
-        return data._replace(fixed={**data.fixed, **listed})
+    def at(listed: dict[str, jax.Array]) -> Optimum:
+        return search(problem, _with_listed(data, listed), dtype, thorough)
 
+    return jax.vmap(at)(combinations) if combinations else at({})
+
+
+def _with_listed(data: Data, listed: dict[str, jax.Array]) -> Data:
+    return data._replace(fixed={**data.fixed, **listed})
+
+
+@program("problem")
+def _report(
+    problem: Problem, data: Data, combinations: dict[str, jax.Array], found: Optimum
+) -> Solution:
+    return over_draws(functools.partial(_best_one, problem, combinations), data, found=found)
+
+
+def _best_one(
+    problem: Problem, combinations: dict[str, jax.Array], data: Data, *, found: Optimum
+) -> Solution:
+    """The best over all combinations of listed values."""
+    every = found
     if not combinations:
-        return _solution(problem, data, search(problem, data, dtype), jnp.asarray(0, jnp.int32))
-
-    every = jax.vmap(lambda listed: search(problem, with_listed(listed), dtype))(combinations)
+        return _solution(problem, data, every, jnp.asarray(0, jnp.int32))
     usable = is_optimum(every.status) & jnp.isfinite(every.value)
     unsolved = ~usable & (every.status != int(Status.infeasible))
     best = jnp.argmin(jnp.where(usable, every.value, jnp.inf))
@@ -230,7 +266,7 @@ def _solve_one(problem: Problem, combinations: dict[str, jax.Array], data: Data)
     chosen = jnp.where(jnp.any(unsolved), worst, best)
     optimum, listed = jax.tree.map(lambda leaf: leaf[chosen], (every, combinations))
     count = jnp.sum(unsolved, dtype=jnp.int32)
-    return _solution(problem, with_listed(listed), optimum, count)
+    return _solution(problem, _with_listed(data, listed), optimum, count)
 
 
 def _solution(problem: Problem, data: Data, optimum: Optimum, unsolved: jax.Array) -> Solution:
