@@ -86,13 +86,12 @@ def assert_derivatives(
 ) -> None:
     """Check derivatives against finite differences.
 
+    Not under ``jit``: plans then compile their search once for the values and their derivatives.
     ``function`` maps a dict of scalars or of rows to (m,) or (m, rows).
     """
-    values = jax.jit(function)({k: jnp.asarray(v) for k, v in perturbed(point).items()})
+    values = function({k: jnp.asarray(v) for k, v in perturbed(point).items()})
     expected = differences(np.asarray(values).T, point)  # (n, m)
-    derivatives = jax.jit(mode(function))(
-        {name: jnp.asarray(value) for name, value in point.items()}
-    )
+    derivatives = mode(function)({name: jnp.asarray(value) for name, value in point.items()})
     by_log = np.abs(expected * np.array(list(point.values()))[:, None]).max(axis=0)
     for row, name in zip(expected, point, strict=True):
         assert np.all(np.abs(derivatives[name] - row) <= rtol * by_log / abs(point[name])), (

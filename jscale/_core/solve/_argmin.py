@@ -10,7 +10,9 @@ that the floating-point precision allows, in float32 as well. The other two (:mo
 and are not differentiable.
 """
 
+import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -35,11 +37,22 @@ _SECANT_ERROR = 0.2
 underflow 100%."""
 
 
-class Minimum(NamedTuple):
-    """``x`` (d,) is the best point of the box; ``status`` says whether it is inside and smooth."""
+@functools.partial(
+    jax.tree_util.register_dataclass, data_fields=["x", "status"], meta_fields=["smooth"]
+)
+@dataclass(frozen=True)
+class Minimum:
+    """A minimum in a box.
+
+    Attributes:
+        x: (d,) the best point of the box.
+        status: whether it is inside and smooth.
+        smooth: whether it is known, when code is compiled, that the minimum is not at a kink.
+    """
 
     x: jax.Array
     status: jax.Array
+    smooth: bool = False
 
 
 def argmin(
@@ -47,6 +60,7 @@ def argmin(
     lower: ArrayLike,
     upper: ArrayLike,
     points: int | Sequence[int] = 64,
+    known: Minimum | None = None,
 ) -> Minimum:
     """The minimum of ``function`` over a box of one to three dimensions.
 
@@ -63,6 +77,8 @@ def argmin(
         points: grid points of the scan, at least 2, per dimension or the same for all. The first
             dimension is evaluated as one array, the others one point after another: give the first
             the most points.
+        known: the minimum, where an earlier call with the same numbers found it: only its
+            derivatives are computed.
 
     Returns:
         The minimum, and ``Status.no_interior_optimum`` where the function decreases up to the edge
@@ -78,19 +94,27 @@ def argmin(
     spacing = (upper - lower) / (jnp.asarray(counts, lower.dtype) - 1)
 
     size = lower.shape[0]
+    # The status travels with x, because the conditions depend on it.
+    start = Minimum(lower, jnp.asarray(0)) if known is None else lax.stop_gradient(known)
+    initial = jnp.append(start.x, start.status.astype(lower.dtype))
 
-    def solve(conditions: Callable, _: jax.Array) -> jax.Array:
-        value, start = _scan(function, lower, upper, counts)
+    def solve(conditions: Callable, initial: jax.Array) -> jax.Array:
+        if known is not None:
+            return initial
+        best = _scan(function, lower, upper, counts)
         box = lower, upper
-        end = _newton(function, start, value, spacing, box)
-        x, status = _at_kink(function, start, end, spacing, box)
+        end = _newton(function, best, spacing, box)
+        x, status = _at_kink(function, best, end, spacing, box)
         return jnp.concatenate([x, status[None]])
 
     def conditions(x_and_status: jax.Array) -> jax.Array:
         x, status = x_and_status[:size], x_and_status[size:]
-        known = lax.stop_gradient(status)
-        kinked = known[0] == int(Status.kink)
-        return jnp.concatenate([optimality(function, x, kinked, spacing), status - known])
+        held = lax.stop_gradient(status)
+        if start.smooth:
+            slopes = jax.jacfwd(function)(x)
+        else:
+            slopes = optimality(function, x, held[0] == int(Status.kink), spacing)
+        return jnp.concatenate([slopes, status - held])
 
     def tangent_solve(linear: Callable, y: jax.Array) -> jax.Array:
         unit = jnp.eye(size, size + 1, dtype=y.dtype)
@@ -100,8 +124,6 @@ def argmin(
         x = y[:size] / hessian[0] if size == 1 else jnp.linalg.solve(hessian, y[:size])
         return jnp.concatenate([x, y[size:]])
 
-    # The status travels with x, because the conditions depend on it.
-    initial = jnp.concatenate([lower, jnp.zeros_like(lower[:1])])
     solved = lax.custom_root(conditions, initial, solve, tangent_solve)
     x, status = solved[:size], lax.stop_gradient(solved[size]).astype(jnp.int32)
     return Minimum(jnp.where(status == int(Status.flat), lax.stop_gradient(x), x), status)
@@ -151,12 +173,11 @@ class _Step(NamedTuple):
 
 def _newton(
     function: Callable,
-    start: jax.Array,
-    value: jax.Array,
+    best: tuple[jax.Array, jax.Array],
     spacing: jax.Array,
     box: tuple[jax.Array, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-    lower, upper = box
+    (value, start), (lower, upper) = best, box
     eps = float(jnp.finfo(start.dtype).eps)
     small = eps**0.45  # quadratic convergence: the error after a step of this size is rounding
 
@@ -250,7 +271,7 @@ def _is_smooth_minimum(
 
 def _at_kink(
     function: Callable,
-    start: jax.Array,
+    best: tuple[jax.Array, jax.Array],
     end: tuple[jax.Array, jax.Array],
     spacing: jax.Array,
     box: tuple[jax.Array, jax.Array],
@@ -262,7 +283,7 @@ def _at_kink(
     A pattern of points about the best one so far, which shrinks whenever none of them is better;
     entries that converged take no step.
     """
-    (x, status), (lower, upper) = end, box
+    (level, start), (x, status), (lower, upper) = best, end, box
     dtype, size = x.dtype, x.shape[0]
     eps = float(jnp.finfo(dtype).eps)
     failed = status == int(Status.not_converged)
@@ -280,33 +301,35 @@ def _at_kink(
         point, value, width, count = state
         points = jnp.clip(point + width * pattern, lower, upper)
         values = values_at(points)
-        best = jnp.argmin(values)
-        better = values[best] < value
-        point = jnp.where(better, points[best], point)
-        return point, jnp.where(better, values[best], value), width * 0.6, count + 1
+        least = jnp.argmin(values)
+        better = values[least] < value
+        point = jnp.where(better, points[least], point)
+        return point, jnp.where(better, values[least], value), width * 0.6, count + 1
 
-    first = start, function(start), jnp.ones((), dtype), jnp.asarray(0, jnp.int32)
+    first = start, level, jnp.ones((), dtype), jnp.asarray(0, jnp.int32)
     found, value, _, _ = lax.while_loop(unfinished, advance, first)
 
+    # As one array: XLA compiles every copy of the function.
+    steps, part = KINK_STEP * jnp.diag(spacing), _PLATEAU[dtype.name] * jnp.diag(spacing)
+    whole = jnp.eye(size, dtype=bool)
+    moves = jnp.concatenate([steps, -steps, 2 * steps, -2 * steps])
+    sides = jnp.clip(jnp.concatenate([found + part, found - part]), lower, upper)
+    ends = jnp.concatenate([jnp.where(whole, upper, found), jnp.where(whole, lower, found)])
+    rises = values_at(jnp.concatenate([found + moves, sides, ends])) - value
+    near, far, beside, at_ends = jnp.split(rises, 4)
+
     # A kink: the value rises in proportion to the distance on both sides of some axis.
-    steps = KINK_STEP * jnp.diag(spacing)
-    near = values_at(jnp.concatenate([found + steps, found - steps])) - value
-    far = values_at(jnp.concatenate([found + 2 * steps, found - 2 * steps])) - value
     linear = (near > 0) & (near > 0.4 * far) & jnp.isfinite(far)
     kinked = jnp.any(linear[:size] & linear[size:]) & jnp.all(near > -8 * eps * jnp.abs(value))
 
     # A plateau: constant to rounding over a part of a grid spacing, with higher values at both ends
     # of the box.
     tolerance = 8 * eps * jnp.abs(value)
-    part, whole = _PLATEAU[dtype.name] * jnp.diag(spacing), jnp.eye(size, dtype=bool)
-    sides = jnp.clip(jnp.concatenate([found + part, found - part]), lower, upper)
-    ends = jnp.concatenate([jnp.where(whole, upper, found), jnp.where(whole, lower, found)])
-    level = jnp.any(values_at(sides) - value <= tolerance)
-    rises = jnp.all(values_at(ends) - value > tolerance)
+    is_level, is_enclosed = jnp.any(beside <= tolerance), jnp.all(at_ends > tolerance)
 
     inside = jnp.all((found > lower + 1e-3 * spacing) & (found < upper - 1e-3 * spacing))
-    usable = failed & inside & jnp.isfinite(value) & (kinked | level)
-    without_kink = jnp.where(rises, int(Status.flat), int(Status.no_interior_optimum))
+    usable = failed & inside & jnp.isfinite(value) & (kinked | is_level)
+    without_kink = jnp.where(is_enclosed, int(Status.flat), int(Status.no_interior_optimum))
     outcome = jnp.where(kinked, int(Status.kink), without_kink).astype(status.dtype)
     return jnp.where(usable, found, x), jnp.where(usable, outcome, status)
 

@@ -61,13 +61,26 @@ def root(function: Callable[[jax.Array], jax.Array], lower: ArrayLike, upper: Ar
     def solve(f: Callable[[jax.Array], jax.Array], _: jax.Array) -> tuple[jax.Array, jax.Array]:
         return _safeguarded_newton(f, lower, upper, increasing | ~bracketed, largest)
 
-    def tangent_solve(linear: Callable[[jax.Array], jax.Array], y: jax.Array) -> jax.Array:
-        return y / linear(jnp.ones_like(y))
-
-    x, solver_status = lax.custom_root(safe, middle, solve, tangent_solve, has_aux=True)
+    x, solver_status = lax.custom_root(safe, middle, solve, _tangent_solve, has_aux=True)
     no_root = int(Status.no_interior_optimum)
     status = jnp.where(bracketed, solver_status.astype(jnp.int32), no_root)
     return Root(jnp.where(status == int(Status.converged), x, jnp.nan), status)
+
+
+def held_root(
+    function: Callable[[jax.Array], jax.Array], x: jax.Array, solved: jax.Array
+) -> jax.Array:
+    """A root ``x`` that was found before, with its derivatives where it is ``solved``."""
+
+    def safe(y: jax.Array) -> jax.Array:
+        return jnp.where(solved, function(jnp.where(solved, y, x)), y - x)
+
+    x = lax.stop_gradient(x)
+    return lax.custom_root(safe, x, lambda _, found: found, _tangent_solve)
+
+
+def _tangent_solve(linear: Callable[[jax.Array], jax.Array], y: jax.Array) -> jax.Array:
+    return y / linear(jnp.ones_like(y))
 
 
 class _Bracket(NamedTuple):

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from jscale._core.arrays import ratio
 from jscale._core.checks import check_number
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
-from jscale._core.solve import argmin, root
+from jscale._core.solve import Bracket, Minimum, argmin, crossing, held_root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._problem import (
@@ -25,7 +26,14 @@ from jscale.plan.budget._problem import (
     build_problem,
     grid_points,
 )
-from jscale.plan.budget._search import Plan, best_point, mask_unconverged, with_post_bits
+from jscale.plan.budget._search import (
+    Found,
+    Plan,
+    best_point,
+    mark_smooth,
+    mask_unconverged,
+    with_post_bits,
+)
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
@@ -115,16 +123,28 @@ def cheapest(
     return plan
 
 
+def _cheapest(problem: BudgetProblem, *numbers: Any) -> Plan:
+    found = _find_cheapest(problem, lax.stop_gradient(numbers))
+    found = found._replace(minima=mark_smooth(found.minima))
+    return _report_cheapest(problem, numbers, found)
+
+
+class _Least(NamedTuple):
+    """The least budget, the minima of the loss there, and whether it is one."""
+
+    budget: jax.Array
+    minima: Found
+    status: jax.Array
+
+
 @program("problem")
-def _cheapest(
-    problem: BudgetProblem,
-    params: Arrays,
-    inputs: Arrays,
-    cost_values: Sequence[jax.Array],
-    target: jax.Array,
-) -> Plan:
-    solve = functools.partial(_cheapest_one, problem)
-    return over_draws(solve, params, inputs, cost_values, target)
+def _find_cheapest(problem: BudgetProblem, numbers: tuple[Any, ...]) -> _Least:
+    return over_draws(functools.partial(_cheapest_one, problem), *numbers)
+
+
+@program("problem")
+def _report_cheapest(problem: BudgetProblem, numbers: tuple[Any, ...], found: _Least) -> Plan:
+    return over_draws(functools.partial(_cheapest_plan, problem), *numbers, found=found)
 
 
 def _cheapest_one(
@@ -133,68 +153,76 @@ def _cheapest_one(
     inputs: Arrays,
     cost_values: Sequence[jax.Array],
     target: jax.Array,
-) -> Plan:
+) -> _Least:
     bits = problem.bound.bits(inputs) if "P" not in problem.free else None
     min_budget = problem.build_cost(cost_values).flops(
         inputs.get("N", _MIN_COUNT),
         inputs.get("D", _MIN_COUNT),
         MIDDLE_BITS if bits is None else bits,
     )
-    # The root does not depend on where the search starts.
-    min_budget = lax.stop_gradient(jnp.asarray(min_budget, target.dtype))
+    min_budget = jnp.asarray(min_budget, target.dtype)
 
-    # Under ``jit``, so that the search is traced once for all its uses below.
-    search = jax.jit(functools.partial(best_point, problem))
+    def excess(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, Found]:
+        """What the best loss exceeds the target by, its derivative, and the minima.
 
-    def excess_loss(log_budget: jax.Array, start: jax.Array) -> jax.Array:
-        budget = start * jnp.exp(log_budget)
-        loss = search(params, inputs, cost_values, budget).loss
-        return jnp.where(jnp.isnan(loss), jnp.inf, loss - target)
+        To first order the least loss changes as if the minimum stayed in its place.
+        """
+        best, found = best_point(problem, params, inputs, cost_values, budget_at(base, offset))
 
-    log_range = np.log(_MAX_BUDGET[target.dtype.name]) - jnp.log(min_budget)
-    place = _bisect if {"N", "D"} <= problem.free else _scan
-    low, width, bracketed = place(lambda y: excess_loss(y, min_budget) <= 0, log_range)
-    start = min_budget * jnp.exp(low)
+        def at_same_place(y: jax.Array) -> jax.Array:
+            budget = budget_at(base, y)
+            return best_point(problem, params, inputs, cost_values, budget, found=found, held=True)[
+                0
+            ].loss
 
-    # Relative to the start of the bracket, so that float32 resolves a small number.
-    log_budget, status = root(lambda y: excess_loss(y, start), jnp.zeros_like(target), width)
-    status = jnp.where(bracketed, status, int(Status.no_interior_optimum))
-    converged = status == int(Status.converged)
+        slope = jax.jvp(at_same_place, (offset,), (jnp.ones_like(offset),))[1]
+        return best.loss - target, slope, found
 
-    budget = start * jnp.exp(jnp.where(converged, log_budget, 0.0))
-    plan = replace(search(params, inputs, cost_values, budget), budget=budget)
-    return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, status)))
+    def budget_at(base: jax.Array, offset: jax.Array) -> jax.Array:
+        return min_budget * jnp.exp(base) * jnp.exp(offset)
 
-
-Reached = Callable[[jax.Array], jax.Array]
-"""A logarithm of the budget, from that of the least one → whether its best loss is low enough."""
-
-
-def _bisect(reached: Reached, end: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The bracket of the least budget where the best loss falls with the budget: start and width.
-
-    And whether there is one: the least budget does not reach the loss, and one of the others does.
-    The largest may not, where a size beyond the range of its search would be best.
-    """
-    ends = lax.stop_gradient(jnp.stack([jnp.zeros_like(end), end]))
-    at_ends = lax.stop_gradient(jax.vmap(reached)(ends))
-
-    def halve(_: int, bracket: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        low, high = bracket
-        middle = 0.5 * (low + high)
-        enough = lax.stop_gradient(reached(middle))
-        return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
-
-    low, high = lax.fori_loop(0, _HALVINGS, halve, (ends[0], ends[1]))
-    return low, high - low, ~at_ends[0] & (at_ends[1] | (high < ends[1]))
+    end = np.log(_MAX_BUDGET[target.dtype.name]) - jnp.log(min_budget)
+    if {"N", "D"} <= problem.free:
+        least = crossing(excess, end, _HALVINGS)
+    else:
+        least = crossing(excess, _scan(lambda y: excess(jnp.zeros_like(y), y)[0], end))
+    return _Least(budget_at(least.base, least.offset), least.found, least.status)
 
 
-def _scan(reached: Reached, end: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _scan(excess: Callable[[jax.Array], jax.Array], end: jax.Array) -> Bracket:
     """The bracket where the loss may increase again: the first budget of a scan that reaches it."""
-    grid = jnp.linspace(0, 1, _BUDGET_POINTS_ONE_FREE, dtype=end.dtype) * lax.stop_gradient(end)
-    enough = lax.stop_gradient(jax.vmap(reached)(grid))
-    after = jnp.argmax(enough)
-    return grid[jnp.maximum(after - 1, 0)], grid[1] - grid[0], enough[after] & (after > 0)
+    grid = jnp.linspace(0, 1, _BUDGET_POINTS_ONE_FREE, dtype=end.dtype) * end
+    values = jax.vmap(excess)(grid)
+    after = jnp.argmax(values <= 0)
+    before = jnp.maximum(after - 1, 0)
+    ends = jnp.stack([values[before], values[after]])
+    usable = (values[after] <= 0) & (after > 0)
+    return Bracket(
+        grid[before], grid[1] - grid[0], jnp.where(jnp.isnan(ends), jnp.inf, ends), usable
+    )
+
+
+def _cheapest_plan(
+    problem: BudgetProblem,
+    params: Arrays,
+    inputs: Arrays,
+    cost_values: Sequence[jax.Array],
+    target: jax.Array,
+    *,
+    found: _Least,
+) -> Plan:
+    """The plan of the least budget, with its derivatives: those of the root of the excess loss."""
+    found = lax.stop_gradient(found)
+
+    def at(log_budget: jax.Array) -> Plan:
+        budget = found.budget * jnp.exp(log_budget)
+        plan, _ = best_point(problem, params, inputs, cost_values, budget, found=found.minima)
+        return replace(plan, budget=budget)
+
+    converged = found.status == int(Status.converged)
+    log_budget = held_root(lambda y: at(y).loss - target, jnp.zeros_like(target), converged)
+    plan = at(log_budget)
+    return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, found.status)))
 
 
 @in_default_settings
@@ -255,16 +283,22 @@ def best_value(
     return plan
 
 
+def _best_value(problem: BudgetProblem, *numbers: Any) -> Plan:
+    found = mark_smooth(_find_best_value(problem, lax.stop_gradient(numbers)))
+    return _report_best_value(problem, numbers, found)
+
+
 @program("problem")
-def _best_value(
-    problem: BudgetProblem,
-    params: Arrays,
-    inputs: Arrays,
-    cost_values: Sequence[jax.Array],
-    price: jax.Array,
-) -> Plan:
-    solve = functools.partial(_best_value_one, problem)
-    return over_draws(solve, params, inputs, cost_values, price)
+def _find_best_value(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Found:
+    return over_draws(lambda *each: _best_value_one(problem, *each)[1], *numbers)
+
+
+@program("problem")
+def _report_best_value(problem: BudgetProblem, numbers: tuple[Any, ...], found: Found) -> Plan:
+    def report(*each: Any, found: Found) -> Plan:
+        return mask_unconverged(_best_value_one(problem, *each, found=found)[0])
+
+    return over_draws(report, *numbers, found=found)
 
 
 def _best_value_one(
@@ -273,8 +307,12 @@ def _best_value_one(
     inputs: Arrays,
     cost_values: Sequence[jax.Array],
     price: jax.Array,
-) -> Plan:
-    def solve(problem: BudgetProblem, inputs: Arrays) -> tuple[Plan, jax.Array]:
+    *,
+    found: Found = (),
+) -> tuple[Plan, Found]:
+    def solve(
+        problem: BudgetProblem, inputs: Arrays, known: Minimum | None
+    ) -> tuple[Plan, jax.Array, Minimum]:
         cost = problem.build_cost(cost_values)
 
         def design(x: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
@@ -290,11 +328,11 @@ def _best_value_one(
         lower = jnp.asarray([*(-r for r in half_ranges), _LOG_COST_RANGE[0]], price.dtype)
         upper = jnp.asarray([*half_ranges, _LOG_COST_RANGE[1]], price.dtype)
         points = [*grid_points(problem.coordinates), _BUDGET_POINTS]
-        best = argmin(objective, lower, upper, points)
+        best = argmin(objective, lower, upper, points, known)
 
         values, budget = design(best.x)
         loss = problem.bound.loss(values, params)
         plan = Plan(values["N"], values["D"], values.get("P"), loss, budget, best.status)
-        return plan, objective(best.x)
+        return plan, objective(best.x), best
 
-    return mask_unconverged(with_post_bits(problem, inputs, solve))
+    return with_post_bits(problem, inputs, solve, found)

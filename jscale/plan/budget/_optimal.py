@@ -1,17 +1,18 @@
 """The compute-optimal model: how large, on how many tokens, in how many bits."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import jax
+from jax import lax
 from jax.typing import ArrayLike
 
 from jscale._core.checks import check_number
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale.laws import LawFunction, describe
-from jscale.plan.budget._problem import Arrays, BudgetProblem, build_problem
-from jscale.plan.budget._search import Plan, solve_one
+from jscale.plan.budget._problem import BudgetProblem, build_problem
+from jscale.plan.budget._search import Found, Plan, best_point, mark_smooth, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
@@ -98,13 +99,20 @@ def optimal(
     return plan
 
 
+def _solve(problem: BudgetProblem, *numbers: Any) -> Plan:
+    """The search apart from its plan: derivatives need the second alone.
+
+    JAX then compiles the search once, not again for every derivative.
+    """
+    found = mark_smooth(_find(problem, lax.stop_gradient(numbers)))
+    return _report(problem, numbers, found)
+
+
 @program("problem")
-def _solve(
-    problem: BudgetProblem,
-    params: Arrays,
-    inputs: Arrays,
-    cost_values: Sequence[jax.Array],
-    budget: jax.Array,
-) -> Plan:
-    solve = functools.partial(solve_one, problem)
-    return over_draws(solve, params, inputs, cost_values, budget)
+def _find(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Found:
+    return over_draws(lambda *each: best_point(problem, *each)[1], *numbers)
+
+
+@program("problem")
+def _report(problem: BudgetProblem, numbers: tuple[Any, ...], found: Found) -> Plan:
+    return over_draws(functools.partial(solve_one, problem), *numbers, found=found)

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jscale._core.solve import argmin
+from jscale._core.checks import is_traced
+from jscale._core.solve import Minimum, argmin
 from jscale._core.status import Status, is_optimum
 from jscale.plan.budget._problem import MIDDLE_BITS, RANGES, Arrays, BudgetProblem, grid_points
 from jscale.plan.problem import POST
@@ -37,8 +39,23 @@ class Plan:
     status: jax.Array
 
 
-Solver = Callable[[BudgetProblem, Arrays], tuple[Plan, jax.Array]]
-"""A problem and the inputs of the law → a plan and the value that it minimises."""
+Found = tuple[Minimum, ...]
+"""Where the minima are: of the search, and of that with ``P = P_post`` where there is one."""
+Solver = Callable[[BudgetProblem, Arrays, Minimum | None], tuple[Plan, jax.Array, Minimum]]
+"""A problem, inputs of the law and a minimum found before → a plan, what it minimises, and where.
+"""
+
+
+def mark_smooth(found: Found) -> Found:
+    """The minima, marked where it is known that none is at a kink: smooth ones need less code."""
+
+    def marked(minimum: Minimum) -> Minimum:
+        smooth = not is_traced(minimum) and not np.any(
+            np.asarray(minimum.status) == int(Status.kink)
+        )
+        return replace(minimum, smooth=smooth)
+
+    return tuple(map(marked, found))
 
 
 def solve_one(
@@ -47,9 +64,11 @@ def solve_one(
     inputs: Arrays,
     cost_values: Sequence[jax.Array],
     budget: jax.Array,
+    *,
+    found: Found = (),
 ) -> Plan:
     """The plan for scalar parameters, inputs and budget; NaN where there is no optimum."""
-    best = best_point(problem, params, inputs, cost_values, budget)
+    best, _ = best_point(problem, params, inputs, cost_values, budget, found=found)
     return replace(mask_unconverged(best), budget=budget)
 
 
@@ -59,34 +78,55 @@ def best_point(
     inputs: Arrays,
     cost_values: Sequence[jax.Array],
     budget: jax.Array,
-) -> Plan:
-    """The best point in the range of the search, whether or not it is an optimum."""
+    *,
+    found: Found = (),
+    held: bool = False,
+) -> tuple[Plan, Found]:
+    """The best point in the range of the search, whether or not it is an optimum, and the minima.
 
-    def solve(problem: BudgetProblem, inputs: Arrays) -> tuple[Plan, jax.Array]:
-        plan = _search(problem, params, inputs, cost_values, budget)
-        return plan, plan.loss
+    Args:
+        problem: the law, the cost and the free variables.
+        params: of the law.
+        inputs: of the law.
+        cost_values: numbers of the cost.
+        budget: to spend.
+        found: the minima, where an earlier call with the same numbers found them.
+        held: whether they stay where they are, whatever the budget is.
+    """
 
-    return with_post_bits(problem, inputs, solve)
+    def solve(
+        problem: BudgetProblem, inputs: Arrays, known: Minimum | None
+    ) -> tuple[Plan, jax.Array, Minimum]:
+        plan, minimum = _search(
+            problem, (params, inputs, cost_values), budget, known=known, held=held
+        )
+        return plan, plan.loss, minimum
+
+    return with_post_bits(problem, inputs, solve, found)
 
 
-def with_post_bits(problem: BudgetProblem, inputs: Arrays, solve: Solver) -> Plan:
+def with_post_bits(
+    problem: BudgetProblem, inputs: Arrays, solve: Solver, found: Found
+) -> tuple[Plan, Found]:
     """The better of two plans: with P free, and with ``P = P_post``.
 
     At ``P = P_post`` the degradation drops to zero discontinuously, so neither derivatives nor a
     grid reveal that minimum.
     """
-    inside, inside_value = solve(problem, inputs)
+    known = found or (None, None)
+    inside, inside_value, least = solve(problem, inputs, known[0])
     if "P" not in problem.free or POST not in inputs:
-        return inside
+        return inside, (least,)
 
     finite = jnp.isfinite(inputs[POST])
     at_post = {**inputs, "P": jnp.where(finite, inputs[POST], MIDDLE_BITS)}
-    edge, edge_value = solve(replace(problem, free=problem.free - {"P"}), at_post)
+    fewer = replace(problem, free=problem.free - {"P"})
+    edge, edge_value, at_edge = solve(fewer, at_post, known[1])
 
     # The search inside may end a rounding away from the jump: P_post itself is preferred.
     tolerance = 8 * jnp.finfo(edge_value.dtype).eps * jnp.abs(edge_value)
     use_edge = finite & is_optimum(edge.status) & (edge_value <= inside_value + tolerance)
-    return jax.tree.map(lambda e, i: jnp.where(use_edge, e, i), edge, inside)
+    return jax.tree.map(lambda e, i: jnp.where(use_edge, e, i), edge, inside), (least, at_edge)
 
 
 def mask_unconverged(plan: Plan) -> Plan:
@@ -99,29 +139,30 @@ def mask_unconverged(plan: Plan) -> Plan:
 
 def _search(
     problem: BudgetProblem,
-    params: Arrays,
-    inputs: Arrays,
-    cost_values: Sequence[jax.Array],
+    given: tuple[Arrays, Arrays, Sequence[jax.Array]],
     budget: jax.Array,
-) -> Plan:
+    *,
+    known: Minimum | None,
+    held: bool,
+) -> tuple[Plan, Minimum]:
+    params, inputs, cost_values = given
     cost, bound = problem.build_cost(cost_values), problem.bound
-    names = problem.coordinates
+    names, dtype = problem.coordinates, budget.dtype
 
     def design(x: jax.Array) -> dict[str, jax.Array]:
         return problem.design(cost, inputs, budget, x)
 
-    if names:
-        upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
+    if names and not (known and held):
+        upper = jnp.asarray([RANGES[name] for name in names], dtype)
         points = grid_points(names)
-        best = argmin(lambda x: bound.loss(design(x), params), -upper, upper, points)
-        values, status = design(best.x), best.status
-        loss = bound.loss(values, params)
-    else:
+        known = argmin(lambda x: bound.loss(design(x), params), -upper, upper, points, known)
+    minimum = known or Minimum(jnp.zeros(0, dtype), jnp.asarray(int(Status.converged), jnp.int32))
+    values, status = design(minimum.x), minimum.status
+    loss = bound.loss(values, params)
+    if not names:
         # The budget determines the design, which is a plan wherever the law has a loss.
-        values = design(jnp.zeros(0, budget.dtype))
-        loss = bound.loss(values, params)
         failed = jnp.where(
             jnp.isnan(loss), int(Status.not_converged), int(Status.no_interior_optimum)
         )
         status = jnp.where(jnp.isfinite(loss), int(Status.converged), failed).astype(jnp.int32)
-    return Plan(values["N"], values["D"], values.get("P"), loss, budget, status)
+    return Plan(values["N"], values["D"], values.get("P"), loss, budget, status), minimum

@@ -1,0 +1,154 @@
+"""The first crossing of zero of a falling function whose every value is a search of its own."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jscale._core.status import Status
+
+_STEPS = 200
+
+
+class Bracket(NamedTuple):
+    """Where the function falls through zero: at a distance of 0 to ``width`` from ``base``.
+
+    Attributes:
+        base: scalar.
+        width: scalar.
+        values: (2,) the function at both ends.
+        usable: whether it is above zero at the first end and not at the second.
+    """
+
+    base: jax.Array
+    width: jax.Array
+    values: jax.Array
+    usable: jax.Array
+
+
+class Crossing(NamedTuple):
+    """The last point that was looked at, ``base + offset``, what was found there, and a status."""
+
+    base: jax.Array
+    offset: jax.Array
+    found: Any
+    status: jax.Array
+
+
+class _State(NamedTuple):
+    base: jax.Array
+    x: jax.Array
+    """The next offset to look at."""
+    last: jax.Array
+    """The offset looked at before."""
+    value: jax.Array
+    ends: jax.Array
+    """(2,) offsets of the bracket."""
+    values: jax.Array
+    """(2,) at them."""
+    largest: jax.Array
+    step: jax.Array
+    usable: jax.Array
+    count: jax.Array
+    found: Any
+
+
+Evaluate = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array, Any]]
+"""A base and an offset from it → the value there, its derivative, and what else was found."""
+
+
+def crossing(evaluate: Evaluate, bracket: Bracket | jax.Array, halvings: int = 0) -> Crossing:
+    """Where a falling function reaches zero, without derivatives.
+
+    One loop with one copy of the function, however large it is: XLA compiles every copy. Its first
+    steps look at both ends and halve the bracket; the others are Newton's, with bisection whenever
+    one leaves the bracket or converges too slowly. Points are a base and an offset, so that float32
+    resolves a small difference from the start of the last bracket.
+
+    Args:
+        evaluate: the function; NaN counts as infinite.
+        bracket: a known one, or the end of the search, which begins at 0.
+        halvings: of the search, before Newton's method.
+
+    Returns:
+        ``Status.no_interior_optimum`` where the function does not reach zero or does so at 0;
+        ``not_converged`` where it jumps across.
+    """
+    known = isinstance(bracket, Bracket)
+    first_newton = 0 if known else halvings + 2
+    end = bracket.width if known else bracket
+    dtype, zero = end.dtype, jnp.zeros_like(end)
+    eps = jnp.finfo(dtype).eps
+    infinite = jnp.full((2,), jnp.inf, dtype)
+
+    def unfinished(state: _State) -> jax.Array:
+        moving = jnp.abs(state.step) > 2 * eps * jnp.maximum(jnp.abs(state.last), 1.0)
+        newton = state.count >= first_newton
+        return jnp.where(newton, state.usable & moving & (state.count < _STEPS), True) | (
+            state.count == 0
+        )
+
+    def advance(state: _State) -> _State:
+        x, (left, right), count = state.x, state.ends, state.count
+        value, slope, found = evaluate(state.base, x)
+        value = jnp.where(jnp.isnan(value), jnp.inf, value)
+
+        # 1. Shrink the bracket. The far end stays one although the function may be infinite there.
+        reached, at_far_end = value <= 0, (count == 0) & (not known)
+        low = jnp.where(reached | at_far_end, left, x)
+        high = jnp.where(reached, x, right)
+        low_value = jnp.where(reached | at_far_end, state.values[0], value)
+        high_value = jnp.where(reached, value, state.values[1])
+        usable = (state.usable | reached) & (high > 0)
+
+        # 2. The next point: the near end, the middle, or that of a Newton step which stays inside
+        #    and at least halves the last one (otherwise it may creep along one end).
+        newton, middle = x - value / slope, 0.5 * (low + high)
+        inside = (newton >= low) & (newton <= high)
+        halves = jnp.abs(newton - x) < 0.5 * jnp.abs(state.step)
+        searching = count < first_newton
+        new = jnp.where(inside & halves & ~searching, newton, middle)
+        new = jnp.where(value == 0, x, new)
+        new = jnp.where(at_far_end, 0.0, jnp.where(searching, middle, new))
+
+        # 3. After the last halving, offsets are those from the start of the bracket.
+        rebased = count == first_newton - 1
+        shift = jnp.where(rebased, low, 0.0)
+        values = jnp.stack([low_value, high_value])
+        return _State(
+            base=state.base + shift,
+            x=new - shift,
+            last=x - shift,
+            value=value,
+            ends=jnp.stack([low, high]) - shift,
+            values=values,
+            largest=jnp.where(rebased, jnp.max(jnp.abs(values)), state.largest),
+            step=jnp.where(searching, high - low, new - x),
+            usable=usable,
+            count=count + 1,
+            found=found,
+        )
+
+    shapes = jax.eval_shape(evaluate, zero, end)[2]
+    start = _State(
+        base=bracket.base if known else zero,
+        x=0.5 * end if known else end,
+        last=zero,
+        value=infinite[0],
+        ends=jnp.stack([zero, end]),
+        values=bracket.values if known else infinite,
+        largest=jnp.max(jnp.abs(bracket.values)) if known else infinite[0],
+        step=end,
+        usable=bracket.usable if known else jnp.asarray(False),
+        count=jnp.asarray(0, jnp.int32),
+        found=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
+    )
+    last = lax.while_loop(unfinished, advance, start)
+
+    # At a jump the sign changes without a root, and the value does not vanish.
+    solved = (last.count < _STEPS) & (jnp.abs(last.value) <= eps**0.5 * last.largest)
+    status = jnp.where(solved, int(Status.converged), int(Status.not_converged))
+    status = jnp.where(last.usable, status, int(Status.no_interior_optimum)).astype(jnp.int32)
+    return Crossing(last.base, last.last, last.found, status)
