@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 
 from jscale._core.jobs import Checkpoint
-from jscale.fit.bayes.sampling import _importance, _mixture
+from jscale.fit.bayes.sampling import _importance, _mixture, _rounds
 from jscale.fit.bayes.sampling._mixture import Bent, Mixture, Proposal, Straight, fitted
 from jscale.fit.bayes.sampling._mode import Mode
 
@@ -82,7 +82,8 @@ def fitted_bytes() -> str:
     """A digest of a proposal and of densities under it."""
     rng = np.random.default_rng(RNG_SEED)
     points = rng.normal(size=(20_000, 6))
-    proposal = fitted(points, rng.dirichlet(np.ones(20_000)), 2, rng)
+    weights = rng.dirichlet(np.ones(20_000))
+    proposal = fitted(points, weights, weights, 2, rng)
     values = (*proposal.mixture, proposal.log_density(points), proposal.draw(1000, rng))
     return hashlib.sha256(b"".join(each.tobytes() for each in values)).hexdigest()
 
@@ -104,10 +105,10 @@ def test_the_threads_of_blas_do_not_change_the_bytes():
 def test_points_without_a_density_have_no_weight():
     log_weights = np.full(2000, -np.inf)
     log_weights[:10] = 0.0
-    weights = _importance._tempered(log_weights, least=40.0)
+    weights = _rounds.tempered(log_weights, least=40.0)
     np.testing.assert_allclose(weights[:10], 0.1, rtol=1e-12)
     assert not weights[10:].any()
-    np.testing.assert_allclose(_importance._tempered(log_weights[10:], least=40.0), 1 / 1990)
+    np.testing.assert_allclose(_rounds.tempered(log_weights[10:], least=40.0), 1 / 1990)
 
 
 def test_the_density_of_a_mixture_is_that_of_scipy():
@@ -140,7 +141,8 @@ def test_bent_coordinates_go_back_and_have_their_volume():
 def test_components_find_two_clusters():
     rng = np.random.default_rng(RNG_SEED)
     points = rng.normal(size=(2000, 2)) + np.where(np.arange(2000)[:, None] < 600, 8.0, -8.0)
-    proposal = fitted(points, np.full(2000, 1 / 2000), 4, rng)
+    weights = np.full(2000, 1 / 2000)
+    proposal = fitted(points, weights, weights, 4, rng)
     draws = proposal.draw(4000, rng)
     assert np.mean(draws.sum(axis=1) > 0) == pytest.approx(0.3, abs=0.03)
     assert np.mean(np.abs(draws.sum(axis=1)) < 8) < 0.05

@@ -1,9 +1,10 @@
 """Draws by adaptive multiple importance sampling.
 
 Mixtures of Student-t distributions are adapted to the posterior in rounds, from its mode on. The
-points of all rounds count, weighed by the mixture of all proposals (Cornuet et al. 2012, adaptive
-multiple importance sampling; Owen and Zhou 2000, deterministic mixture weights), and the largest
-weights are Pareto-smoothed (Vehtari et al. 2024).
+points of all rounds are weighed by the mixture of all proposals (Cornuet et al. 2012, adaptive
+multiple importance sampling; Owen and Zhou 2000, deterministic mixture weights). The draws come
+from a sample of its own, under the last proposal, since points have too little weight where a
+proposal was adapted to them. Its largest weights are Pareto-smoothed (Vehtari et al. 2024).
 """
 
 import itertools
@@ -13,7 +14,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import logsumexp
 
 from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
@@ -32,6 +32,14 @@ from jscale.fit.bayes.sampling._mixture import (
 )
 from jscale.fit.bayes.sampling._mode import Mode, find_mode
 from jscale.fit.bayes.sampling._nuts import Chains
+from jscale.fit.bayes.sampling._rounds import (
+    Rounds,
+    agree,
+    has_settled,
+    nothing,
+    smoothed,
+    tempered,
+)
 from jscale.fit.bayes.sampling._whitening import sites_at
 
 _FIRST_ROUND, _MAX_ROUND = 1000, 10_000
@@ -41,20 +49,23 @@ _WANTED = 2.0
 _LEAST = 4 * ESS_WARNING
 """Effective points, at least."""
 _MAX_POINTS = 60_000
-"""Points of all rounds, or six for each draw that is returned where that is more."""
+"""Points of the last sample, or six for each draw that is returned where that is more; rounds that
+adapt take half as many before it."""
 _GOOD = 0.75
 """Share of the points of a round that count from which its proposal needs no adaptation."""
+_LEARNT = 0.2
+"""Share of the effective points that are wanted, from which rounds may be done with adapting."""
+_PILOT = 4000
+"""First points of a sample that a proposal has not been adapted to."""
 _MARGIN = 1.05
 """Of the points that such a proposal is expected to need."""
 _COMPONENTS = 16
-_POINTS_PER_COMPONENT = 10
-"""Effective points for each dimension and component of a mixture."""
+"""Of a mixture, at most."""
+_FLAT = 0.5
+"""Power of the density that bends and components of the tails are fitted to."""
 _TEMPERED = (5.0, 0.02)
 """Effective points for each dimension, and share of all points, from which a proposal is adapted:
 weights that concentrate on fewer are raised to a power below 1."""
-_SETTLED = 0.05
-"""Standard deviations by which a round may change means and standard deviations to be the last:
-rounds that move along a ridge find new parts of it each time."""
 _SURE_PARETO_K = 0.5
 """Shape of the tail of the weights up to which they have a variance: no more rounds are needed."""
 
@@ -67,17 +78,19 @@ class Weighted(NamedTuple):
         weights: (points,) smoothed, sum 1.
         pareto_k: shape of the tail of the weights.
         effective: number of points that count.
+        agreed: whether the rounds before have the same means and variances.
     """
 
     free: np.ndarray
     weights: np.ndarray
     pareto_k: float
     effective: float
+    agreed: bool
 
     @property
     def is_good(self) -> bool:
         """Whether means under the weights can be relied on."""
-        return self.pareto_k <= MAX_PARETO_K and self.effective >= _LEAST
+        return self.agreed and self.pareto_k <= MAX_PARETO_K and self.effective >= _LEAST
 
 
 def importance_sample(problem: Problem, key: jax.Array, *, chains: int, draws: int) -> Chains:
@@ -119,101 +132,59 @@ def weighted_sample(
     """
     rng, size = _generator(key), len(mode.free)
     wanted, most = max(_WANTED * draws, _LEAST), max(_MAX_POINTS, 6 * draws)
-    proposal, count = about(mode.free, mode.axes), _FIRST_ROUND
-    sample = _Rounds(np.zeros((0, size)), np.zeros(0), np.zeros(0), {})
-    moments = (np.zeros(size), np.zeros(size))
-    for i in itertools.count():
+    numbers = itertools.count()
+
+    def extended(sample: Rounds, proposal: Proposal, count: int) -> tuple[Rounds, float]:
         new = proposal.draw(count, rng)
-        values = checkpoint.unit(
-            f"round {i}", lambda new=new: {"values": log_densities(problem, new)}
-        )
-        sample, share = sample.extended(proposal, new, values["values"])
-        effective = _effective(sample.log_weights)
-        advanced(min(1.0, effective / wanted))
-        before, moments = moments, sample.moments()
-        if len(sample.free) >= most or (
-            effective >= wanted
-            and _has_settled(before, moments)
-            and smoothed(sample.log_weights)[1] <= _SURE_PARETO_K
-        ):
+        name = f"round {next(numbers)}"
+        values = checkpoint.unit(name, lambda: {"values": log_densities(problem, new)})
+        return sample.extended(proposal, new, values["values"])
+
+    proposal = about(mode.free, mode.axes)
+    learnt, share = extended(nothing(size), proposal, _FIRST_ROUND)
+    while True:
+        # 1. Rounds that adapt the proposal.
+        settled, may_learn = False, True
+        while share < _GOOD and not settled and may_learn:
+            proposal, before = _adapted(learnt, rng), learnt.moments()
+            count = int(np.clip(len(learnt.free) // 2, _FIRST_ROUND, _MAX_ROUND))
+            learnt, share = extended(learnt, proposal, count)
+            settled = learnt.effective >= _LEARNT * wanted and has_settled(before, learnt.moments())
+            may_learn = len(learnt.free) < most // 2
+        if share < _GOOD:
+            proposal = _adapted(learnt, rng)
+
+        # 2. A sample of its own from that proposal: points that a proposal was adapted to lie where
+        # it is high and have too little weight there, which makes the tails too light.
+        sample, share = extended(nothing(size), proposal, _PILOT)
+        while (missing := wanted - sample.effective) > 0 and len(sample.free) < most:
+            expected = _MARGIN * missing / max(sample.effective, 1.0) * len(sample.free)
+            if may_learn and expected > most // 2:
+                break
+            count = int(np.clip(expected, 1, most - len(sample.free)))
+            sample, _ = extended(sample, proposal, count)
+            advanced(min(1.0, sample.effective / wanted))
+
+        # 3. It is the result where the rounds before agree.
+        weights, pareto_k = smoothed(sample.log_weights)
+        is_whole = sample.effective >= wanted and pareto_k <= _SURE_PARETO_K
+        agreed = agree(learnt, sample)
+        if (is_whole and agreed) or not may_learn:
             break
+        learnt, share = learnt.joined(sample), 0.0
 
-        if share >= _GOOD and effective < wanted:
-            missing = _MARGIN * (wanted - effective) / share
-            count = int(np.clip(missing, _FIRST_ROUND, most))
-        else:
-            proposal = _adapted(sample, rng)
-            count = int(np.clip(len(sample.free) // 2, _FIRST_ROUND, _MAX_ROUND))
-
-    weights, pareto_k = smoothed(sample.log_weights)
     # Smoothing limits the largest weights, which may be the sign of a region without proposals.
-    counted = min(effective, 1 / float(np.sum(weights**2)))
-    return Weighted(sample.free, weights, pareto_k, counted)
+    counted = min(sample.effective, 1 / float(np.sum(weights**2)))
+    return Weighted(sample.free, weights, pareto_k, counted, agreed)
 
 
-class _Rounds(NamedTuple):
-    """The points of all rounds.
-
-    Attributes:
-        free: (points, size).
-        log_target: (points,) log densities of the posterior.
-        log_mixture: (points,) log of the sum of the proposals' densities times their points.
-        used: proposal → its points.
-    """
-
-    free: np.ndarray
-    log_target: np.ndarray
-    log_mixture: np.ndarray
-    used: dict[Proposal, int]
-
-    @property
-    def log_weights(self) -> np.ndarray:
-        """(points,)."""
-        return self.log_target - self.log_mixture
-
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (size,) under the weights."""
-        log_weights = self.log_weights
-        weights = np.exp(log_weights - logsumexp(log_weights))
-        mean = mean_of(self.free, weights)
-        return mean, np.sqrt(mean_of((self.free - mean) ** 2, weights))
-
-    def extended(
-        self, proposal: Proposal, new: np.ndarray, log_target: np.ndarray
-    ) -> tuple["_Rounds", float]:
-        """With new points of a proposal, and the share of these that count by themselves."""
-        own, count = proposal.log_density(new), len(new)
-        used = {**self.used, proposal: self.used.get(proposal, 0) + count}
-        of_old = np.log(count) + proposal.log_density(self.free)
-        of_new = [
-            np.log(n) + (own if each is proposal else each.log_density(new))
-            for each, n in used.items()
-        ]
-        log_mixture = [np.logaddexp(self.log_mixture, of_old), np.logaddexp.reduce(of_new)]
-        rounds = _Rounds(
-            free=np.concatenate([self.free, new]),
-            log_target=np.concatenate([self.log_target, log_target]),
-            log_mixture=np.concatenate(log_mixture),
-            used=used,
-        )
-        return rounds, _effective(log_target - own) / count
-
-
-def _has_settled(
-    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]
-) -> bool:
-    """Whether a round has changed no mean and no standard deviation by much."""
-    changes = np.abs(np.subtract(after, before)) / after[1]
-    return bool(np.all(changes < _SETTLED))
-
-
-def _adapted(sample: _Rounds, rng: np.random.Generator) -> Proposal:
+def _adapted(sample: Rounds, rng: np.random.Generator) -> Proposal:
     """The proposal that is fitted to the points so far."""
     points, size = sample.free.shape
     least = max(_TEMPERED[0] * size, _TEMPERED[1] * points)
-    weights = _tempered(sample.log_weights, least)
-    enough = 1 / float(np.sum(weights**2)) / (_POINTS_PER_COMPONENT * size)
-    return fitted(sample.free, weights, int(np.clip(enough, 1, _COMPONENTS)), rng)
+    weights = tempered(sample.log_weights, least)
+    flat = tempered(_FLAT * sample.log_target - sample.log_mixture, least)
+    return fitted(sample.free, weights, flat, _COMPONENTS, rng)
 
 
 def resampled(
@@ -249,50 +220,8 @@ def weighted_mode(sample: Weighted) -> Mode:
     return Mode(mean, root_of(covariance(sample.free, sample.weights)))
 
 
-def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
-    """Pareto-smoothed weights (count,) that sum to 1, and the shape of their tail."""
-    from jscale.fit.bayes import _arviz
-
-    log_weights = log_weights - logsumexp(log_weights)
-    with np.errstate(over="ignore"):  # weights of shapes that are out of the question: 1 / inf
-        values, pareto_k = _arviz.smoothed_weights(np.maximum(log_weights, -700.0))
-    weights = np.exp(values - logsumexp(values))
-    return weights / weights.sum(), pareto_k
-
-
 def _generator(key: jax.Array) -> np.random.Generator:
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
-
-
-def _effective(log_weights: np.ndarray) -> float:
-    """Kish's effective number of points; 0 where none has a density."""
-    if not np.isfinite(log_weights).any():
-        return 0.0
-    total, of_squares = np.asarray(logsumexp(log_weights)), np.asarray(logsumexp(2 * log_weights))
-    return float(np.exp(2 * total - of_squares))
-
-
-def _tempered(log_weights: np.ndarray, least: float) -> np.ndarray:
-    """Weights (count,) that sum to 1, raised to the power at which as many points count.
-
-    Points without a density count at no power; where no others are left, all count alike.
-    """
-    if not (inside := np.isfinite(log_weights)).any():
-        return np.full(len(log_weights), 1 / len(log_weights))
-    finite = log_weights[inside] - log_weights.max()
-    low, high = 0.0, 1.0
-    if _effective(finite) >= least:
-        low = 1.0
-    for _ in range(0 if low == 1.0 else 30):
-        power = (low + high) / 2
-        if _effective(power * finite) > least:
-            low = power
-        else:
-            high = power
-    weights = np.zeros(len(log_weights))
-    powered = np.exp(low * finite)
-    weights[inside] = powered / powered.sum()
-    return weights
 
 
 @program()

@@ -13,17 +13,21 @@ from scipy.special import gammaln
 NU = 5.0
 """Degrees of freedom of the components: wider tails than those of posteriors of few runs."""
 DRIVERS = 4
-"""Widest principal directions along which the others may bend."""
-_REACH = 3.0
+"""Of the widest principal directions, along which the others may bend."""
+_REACH = 6.0
 """Standard deviations beyond which a bend goes on as a constant."""
 _EM_STEPS = 8
 _EM_POINTS = 4000
 """Points, resampled by their weights, that a mixture of several components is fitted to."""
+_POINTS_FOR_COMPONENT = 10
+"""Effective points for each dimension, for each component at first."""
+_TAIL_SHARE, _TAIL_COMPONENTS = 0.2, 6
+"""Share of the components of the tails, and their number at most."""
 _POINTS_PER_COMPONENT = 3
 """Effective points for each dimension, below which a component is dropped."""
-_INFLATION = 1.1
+_INFLATION = 1.2
 """Of the covariance of components: a proposal must be wider than its target."""
-_WIDE_SHARE, _WIDE = 0.15, 2.0
+_WIDE_SHARE, _WIDE = 0.1, 2.0
 """Share of a component that is so much wider along the widest directions: a proposal that covers a
 part of a ridge meets large weights there, and does not pass for one that covers the whole."""
 _SHRUNK_TO = 0.3
@@ -76,11 +80,13 @@ class Bent:
         self._mean = mean_of(free, weights)
         variances, axes = np.linalg.eigh(covariance(free, weights))
         order = np.argsort(-variances)
+        z = _applied(axes[:, order].T, free - self._mean)
+        z /= np.sqrt(np.maximum(variances[order], 1e-300))
+        effective = 1 / float(np.sum(weights**2))
+        bent_last = _by_bend(z, weights, effective)
+        z, order = z[:, bent_last], order[bent_last]
         self._axes = axes[:, order]
         self._widths = np.sqrt(np.maximum(variances[order], 1e-300))
-
-        z = _applied(self._axes.T, free - self._mean) / self._widths
-        effective = 1 / float(np.sum(weights**2))
         bounded, size = _bounded(z[:, :DRIVERS]), z.shape[1]
         self._bends: list[np.ndarray] = []
         self._scales = np.ones(size)
@@ -110,6 +116,37 @@ class Bent:
             bent = np.einsum("pi,i->p", terms[:, : len(bend)], bend)
             z[:, i] = (whitened[:, i] - bent) / self._scales[i]
         return z
+
+
+def _by_bend(z: np.ndarray, weights: np.ndarray, effective: float) -> np.ndarray:
+    """Order of whitened coordinates: widest first, and those that bend most last of the widest.
+
+    Args:
+        z: (points, size) coordinates, widest first.
+        weights: (points,) that sum to 1.
+        effective: number of points that count.
+    """
+    size = z.shape[1]
+    count = min(size, DRIVERS + 2)
+    terms = _quadratic(_bounded(z[:, :count]))
+    moments = _moments(terms, weights) + np.eye(terms.shape[1]) / effective
+    with_z = np.einsum("pi,pj->ij", weights[:, None] * terms, z[:, :count])
+    explained = np.zeros(size)
+    for i in range(count):
+        own = _contains(count, i)
+        normal, target = moments[np.ix_(~own, ~own)], with_z[~own, i]
+        explained[i] = target @ np.linalg.solve(normal, target)
+    explained[count:] = np.inf
+    return np.argsort(np.round(explained, 1), kind="stable")
+
+
+def _contains(count: int, i: int) -> np.ndarray:
+    """Which terms of a quadratic of so many coordinates contain one of them."""
+    columns = [False]
+    for j in range(count):
+        columns.append(j == i)
+        columns += [i in (j, k) for k in range(j + 1)]
+    return np.array(columns)
 
 
 class Mixture(NamedTuple):
@@ -188,25 +225,49 @@ def about(mean: np.ndarray, root: np.ndarray) -> Proposal:
 
 
 def fitted(
-    free: np.ndarray, weights: np.ndarray, components: int, rng: np.random.Generator
+    free: np.ndarray,
+    weights: np.ndarray,
+    flat: np.ndarray,
+    components: int,
+    rng: np.random.Generator,
 ) -> Proposal:
     """The proposal that is fitted to a weighted sample.
 
     Args:
         free: (points, size).
         weights: (points,) that sum to 1.
+        flat: (points,) weights of a flatter density: bends and some components are fitted to them,
+            which reach into the tails.
         components: at most.
         rng: for the components' first centres.
     """
-    coordinates = Bent(free, weights)
-    if components > 1 and len(free) > _EM_POINTS:
+    coordinates = Bent(free, flat)
+    centre = _components(coordinates, free, weights, components, rng)
+    tails = _components(coordinates, free, flat, min(components, _TAIL_COMPONENTS), rng)
+    shares = [(1 - _TAIL_SHARE) * centre.shares, _TAIL_SHARE * tails.shares]
+    mixture = Mixture(
+        np.concatenate(shares),
+        np.concatenate([centre.means, tails.means]),
+        np.concatenate([centre.roots, tails.roots]),
+    )
+    return Proposal(coordinates, _widened(mixture))
+
+
+def _components(
+    coordinates: Coordinates,
+    free: np.ndarray,
+    weights: np.ndarray,
+    most: int,
+    rng: np.random.Generator,
+) -> Mixture:
+    """A mixture in coordinates, of as many components as the points that count allow."""
+    effective = 1 / float(np.sum(weights**2))
+    count = int(np.clip(effective / (_POINTS_FOR_COMPONENT * free.shape[1]), 1, most))
+    if count > 1 and len(free) > _EM_POINTS:
         free = free[systematic(weights, _EM_POINTS, rng)]
-        effective = min(1 / float(np.sum(weights**2)), _EM_POINTS)
+        effective = min(effective, _EM_POINTS)
         weights = np.full(_EM_POINTS, 1 / _EM_POINTS)
-    else:
-        effective = 1 / float(np.sum(weights**2))
-    z = coordinates.from_free(free)
-    return Proposal(coordinates, _widened(_mixture(z, weights, components, effective, rng)))
+    return _mixture(coordinates.from_free(free), weights, count, effective, rng)
 
 
 def _widened(mixture: Mixture) -> Mixture:

@@ -21,52 +21,98 @@ from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.priors import CENTRED
 from jscale.laws import Parameter, Record, describe
 
+_SOFTENED = 0.1
+"""Share of the floor below which a bent ridge ends softly: a floor stays positive."""
+_HIGHEST_LOGIT = 3.0
+"""Logit of the floor from which the ridge is bent by a constant."""
 _LEAST_EXCESS = 1.05
 """Typical loss over the highest floor, at least: the excess stays positive."""
 
 
-def straightened(problem: Problem, values: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-    """Unconstrained values of the sites from straightened ones.
+def straightened(
+    problem: Problem, values: Mapping[str, jax.Array]
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """Unconstrained values of the sites from straightened ones, and the log of the Jacobian.
 
     The log of a term is one value more than the log of the excess of the typical loss over the
-    floor, and that of an exponent one less: a shear, whose Jacobian is 1, so that densities stay
-    the same.
+    floor, and that of an exponent one less: a shear, whose Jacobian is 1. The floor itself is lower
+    where the exponents of two terms differ, see :func:`_lowered`.
 
     Args:
         problem: law, priors and runs.
         values: site → straightened value.
     """
     shifted = dict(values)
-    _separate(problem, shifted)
+    curvature = _separate(problem, shifted)
     floor = _floor(problem)
     if floor is None:
-        return shifted
+        return shifted, jnp.zeros(())
 
     top = jnp.asarray(problem.centre["floor_max"])
     is_run = jnp.asarray(problem.arrays.is_run)
     typical = jnp.exp(jnp.mean(jnp.log(jnp.asarray(problem.loss)), where=is_run))
-    share = jax.nn.sigmoid(values[f"{floor}{CENTRED}"])
-    excess = jnp.log(jnp.maximum(typical / top, _LEAST_EXCESS) - share)
+    highest = jnp.maximum(typical / top, _LEAST_EXCESS)
+    site = f"{floor}{CENTRED}"
+    shifted[site], log_volume = _lowered(values[site], jnp.expm1(curvature), highest)
+    excess = jnp.log(highest - jax.nn.sigmoid(shifted[site]))
     for site, sign in _sheared(problem):
         if site in shifted:
             shifted[site] = shifted[site] + sign * excess
-    return shifted
+    return shifted, log_volume
 
 
-def _separate(problem: Problem, values: dict[str, jax.Array]) -> None:
-    """Logs of two terms and of their exponents, from those of sum and ratio: the Jacobian is 1."""
+def _lowered(
+    logit: jax.Array, curvature: jax.Array, highest: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Logit of the floor, and the log of its derivative to its straightened value.
+
+    Runs on a ray identify the curvature of the loss along it: that of the sum of the terms, times
+    the excess over the floor. The more the terms' exponents differ, the higher is the excess.
+
+    Args:
+        logit: of the floor whose excess a single power law would have.
+        curvature: of the sum of the terms over that of one power law, less 1.
+        highest: typical loss over the highest floor.
+    """
+    share, odds = jax.nn.sigmoid(logit), jnp.exp(jnp.minimum(logit, 50.0))
+    lost = curvature * (highest / share - 1)
+    left = (1 - lost) / _SOFTENED
+    bounded = odds / (1 + odds * jnp.exp(-_HIGHEST_LOGIT))
+    gained = curvature * (highest + (highest - 1) * bounded)
+    # Of softplus the logarithm, which is linear far below 0, and its derivative.
+    near = jnp.maximum(left, -20.0)
+    log_left = jnp.where(left < -20.0, left, jnp.log(jax.nn.softplus(near)))
+    steeper = jnp.where(left < -20.0, 1.0, jax.nn.sigmoid(near) / jax.nn.softplus(near)) / _SOFTENED
+    lowered = logit + log_left - jnp.log(jax.nn.softplus(1 / _SOFTENED)) - jnp.log1p(gained)
+    derivative = (
+        1
+        + steeper * curvature * highest * (1 - share) / share
+        - curvature * (highest - 1) * bounded / (1 + odds * jnp.exp(-_HIGHEST_LOGIT)) / (1 + gained)
+    )
+    return lowered, jnp.log(derivative)
+
+
+def _separate(problem: Problem, values: dict[str, jax.Array]) -> jax.Array:
+    """Logs of two terms and of their exponents, from those of sum and ratio: the Jacobian is 1.
+
+    Returns:
+        Log of the curvature of the sum along the ray, in units of that of one power law of its
+        slope; 0 without two such terms.
+    """
     pairs = _own_exponents(problem)
     names = {name for pair in pairs for name in pair}
     if len(pairs) != 2 or len(names) != 4 or not names <= set(values):
-        return
+        return jnp.zeros(())
     (first, alpha), (second, beta) = pairs
     total, ratio, slope, ratio_of_exponents = (
         values[name] for name in (first, second, alpha, beta)
     )
     share, other = jax.nn.log_sigmoid(ratio), jax.nn.log_sigmoid(-ratio)
+    mean = jnp.logaddexp(share + ratio_of_exponents, other)
     values[first], values[second] = total + share, total + other
-    values[beta] = slope - jnp.logaddexp(share + ratio_of_exponents, other)
+    values[beta] = slope - mean
     values[alpha] = values[beta] + ratio_of_exponents
+    return jnp.logaddexp(share + 2 * ratio_of_exponents, other) - 2 * mean
 
 
 def _own_exponents(problem: Problem) -> list[tuple[str, str]]:

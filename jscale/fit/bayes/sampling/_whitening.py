@@ -114,7 +114,7 @@ def by_site(problem: Problem, u: jax.Array) -> tuple[dict[str, jax.Array], Any]:
         first = end
     if problem.pooling is not None:
         return spread(problem, values)
-    return straightened(problem, values), 0.0
+    return straightened(problem, values)
 
 
 def start_points(problem: Problem, normals: jax.Array) -> jax.Array:
