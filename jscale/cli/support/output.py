@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
 from jscale._core.files import is_stream, output_path, refuse_input, replacing
 from jscale._core.text import quote
+from jscale.cli.screen import PIPE_WIDTH, Grid, pipe_width
 
 if TYPE_CHECKING:
     from jscale._core.notes import Note
@@ -23,8 +24,6 @@ _collector: ContextVar[list[Any] | None] = ContextVar("collector", default=None)
 _TIMES = "seconds"
 """Member of a result with wall times."""
 _DECLARED_LOSS_UNIT = "nats/token"
-_PIPE_WIDTH = 160
-"""Columns of a table that goes into a pipe."""
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 """Severity of a note → style, the most severe first."""
 
@@ -209,12 +208,13 @@ def error(stderr: float, value: float) -> str:
 
 
 def show(*blocks: Any) -> None:
-    """Print text and rich tables on stdout; into a pipe without colours and without truncation."""
+    """Print text and tables on stdout; into a pipe without colours, wrapped if COLUMNS says so."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() else pipe_width()
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty() and width is None)
     if not console.is_terminal:
-        console.width = _PIPE_WIDTH
+        console.width = width or PIPE_WIDTH
     for block in blocks:
         console.print(block, markup=False)
 
@@ -227,8 +227,8 @@ def table(
     right: str = "",
     unbroken: Sequence[str] = (),
     narrow: bool = False,
-) -> Any:
-    """A rich table of plain text.
+) -> Grid:
+    """A table of plain text that fits the screen.
 
     Args:
         headers: of the columns.
@@ -239,27 +239,7 @@ def table(
         unbroken: headers of the columns whose cells are never wrapped.
         narrow: two spaces between columns instead of three.
     """
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    # Text, not str: a name such as "[bold]" in a table of runs is not markup.
-    heading = Text(title, style="bold") if title else None
-    padding = (0, 1, 0, 0) if narrow else (0, 1)
-    grid = Table(
-        title=heading,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=padding,
-    )
-
-    for i, header in enumerate(headers):
-        justify: Literal["left", "right"] = "right" if right[i : i + 1] == "r" else "left"
-        grid.add_column(Text(header), justify=justify, overflow="fold", no_wrap=header in unbroken)
-    for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    return grid
+    return Grid([*headers], [list(row) for row in rows], title, right, tuple(unbroken), narrow)
 
 
 def show_notes(items: Iterable[Mapping[str, str]], *, least: str = "info") -> None:
