@@ -52,7 +52,7 @@ def bfgs(
     start: jax.Array,
     *,
     max_turns: int,
-    tolerance: float,
+    tolerance: jax.Array | float,
 ) -> QuasiNewton:
     """A local minimum from ``start``.
 

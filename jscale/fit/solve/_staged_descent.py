@@ -79,7 +79,7 @@ class _Barrier(NamedTuple):
         return self.height * jnp.sum(self.excess(free) ** 2)
 
 
-def _barrier(problem: Problem) -> _Barrier:
+def barrier_of(problem: Problem) -> _Barrier:
     objective, fit_data = problem.objective, problem.fit_data
     log_scale = jnp.zeros(())
 
@@ -114,7 +114,7 @@ def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], Descent]:
         current, lowest, previous_delta = carry
         staged = Problem(law, objective, problem.fit_data._replace(delta=stage.delta))
-        barrier = _barrier(staged)
+        barrier = barrier_of(staged)
 
         def value(free: jax.Array) -> jax.Array:
             return staged.value(free) + jnp.where(stage.inside_walls, barrier.cost(free), 0.0)
@@ -204,6 +204,12 @@ def _descend(
         end = one(starts[i], first[i])
         return jax.tree.map(lambda all_ends, leaf: all_ends.at[i].set(leaf), ends, end)
 
-    shapes = jax.eval_shape(one, starts[0], first[0])
-    blank = jax.tree.map(lambda leaf: jnp.zeros((len(starts), *leaf.shape), leaf.dtype), shapes)
+    # Written out: to ask JAX for the shapes would trace the descent a second time.
+    room, k = len(starts), starts.shape[1] + objective.has_scale
+    blank = Descent(
+        free=jnp.zeros((room, k)),
+        value=jnp.zeros(room),
+        steps=jnp.zeros(room, int),
+        converged=jnp.zeros(room, bool),
+    )
     return jax.lax.fori_loop(0, count, run, blank)
