@@ -27,11 +27,19 @@ from jscale.cli.support.flags import Verb
 from jscale.cli.support.group import Verbs
 from jscale.cli.support.table_options import with_table_options
 
+_FIRST_COMMANDS = """\
+jscale: neural scaling laws. Three commands to begin with, on a table of runs:
+
+  jscale audit runs.csv                     what may go wrong, and what to do
+  jscale fit runs.csv --law chinchilla      a law, with a certificate
+  jscale report runs.csv --out report.html  fit, forecasts and plans on one page
+
+'jscale --help' lists all verbs, 'jscale VERB --help' the options of one."""
+
 app = typer.Typer(
     cls=Verbs,
     name="jscale",
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -61,7 +69,7 @@ def _jscale(
     not enough memory, 141 a closed pipe, 130, 143 and 129 after Ctrl-C, SIGTERM and SIGHUP.
     """
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        typer.echo(_FIRST_COMMANDS)
 
 
 for _verb in (

@@ -261,7 +261,8 @@ def test_usage(jscale):
     rejected(jscale("lwas"), "did you mean 'laws'?".capitalize())
     rejected(jscale("data", "--out", "runs.csv"), "say which table to write")
     assert jscale().exit_code == 0
-    assert "Usage" in jscale().stdout
+    assert jscale().stdout.count("\n  jscale ") == 3, "three commands to begin with"
+    assert "Usage" in jscale("--help").stdout
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,10 @@ def test_an_interrupt_in_python(jscale, monkeypatch):
     monkeypatch.setattr("jscale.cli.data._list", interrupt)
     result = jscale("data")
     assert (result.exit_code, result.stderr) == (130, "jscale: interrupted\n")
+
+
+def test_shells_complete_verbs_and_options(command: Process):
+    settings = {"_JSCALE_COMPLETE": "complete_bash", "COMP_CWORD": "1", "COMP_WORDS": "jscale pl"}
+    assert command(**settings).stdout.split() == ["plan"]
+    settings |= {"COMP_CWORD": "2", "COMP_WORDS": "jscale plan --bud"}
+    assert command(**settings).stdout.split() == ["--budget"]

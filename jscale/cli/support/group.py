@@ -26,6 +26,10 @@ class Verbs(TyperGroup):
     def main(self, args: Any = None, prog_name: str | None = None, **extra: Any) -> NoReturn:
         """Run the command."""
         del prog_name, extra
+        if args is None:
+            # A shell that completes a command line asks by an environment variable, which Click's
+            # own ``main`` would answer.
+            self._main_shell_completion({}, "jscale")
         words = sys.argv[1:] if args is None else list(args)
         sys.exit(exit_code(partial(self._run, words)))
 
