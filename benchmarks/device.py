@@ -3,7 +3,7 @@
 Each part is timed apart: first call (with compilation) and the best of some warm calls. Parts that
 would begin after the time limit are left out and named. No claim about a device without its file.
 
-Run: ``python -m benchmarks.device [--out FILE.json] [--seconds 230] [--small]``.
+Run: ``python -m benchmarks.device [--out FILE.json] [--seconds 180] [--small]``.
 """
 
 import argparse
@@ -193,7 +193,7 @@ def measure_all(seconds: float, small: bool, show: Callable[[str], None]) -> dic
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("device.json"))
-    parser.add_argument("--seconds", type=float, default=230.0)
+    parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--small", action="store_true", help="small sizes, to try it on a CPU")
     arguments = parser.parse_args()
     measured = measure_all(arguments.seconds, arguments.small, print)

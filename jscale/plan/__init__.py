@@ -11,7 +11,13 @@ from jscale.plan.budget import (
     optimal,
     optimal_precision,
 )
-from jscale.plan.design import NextRuns, next_runs, run_grid
+from jscale.plan.design import (
+    NextRuns,
+    PerfectInformation,
+    next_runs,
+    perfect_information,
+    run_grid,
+)
 from jscale.plan.gridsearch import GridResult, grid
 from jscale.plan.optimiser import Choice, Free, Simplex, Solution, solve
 from jscale.plan.risk import (
@@ -44,6 +50,7 @@ __all__ = [
     "GridResult",
     "MarginalReturns",
     "NextRuns",
+    "PerfectInformation",
     "Plan",
     "PrecisionPlan",
     "Regret",
@@ -66,6 +73,7 @@ __all__ = [
     "on_surface",
     "optimal",
     "optimal_precision",
+    "perfect_information",
     "reductions",
     "regret",
     "repeated_data",

@@ -202,7 +202,22 @@ def test_draws_and_a_point_choose_the_same_runs(base, settings):
     np.testing.assert_allclose(sampled.regret[-1], point.regret[-1], rtol=0.1)
 
 
-def test_a_million_candidates(settings):
+def test_perfect_information_is_a_run_that_shows_a_parameter(base, settings):
+    """Removing a parameter's doubt conditions the others on it."""
+    worth = plan.perfect_information(laws.chinchilla, BESIROGLU, BUDGET, covariance=base[2])
+    found = plan.next_runs(laws.chinchilla, BESIROGLU, GRID, budget=1e22, most=1, **settings)
+    np.testing.assert_allclose(worth.regret, found.regret[0], rtol=1e-9)
+    assert all(-1e-12 <= value <= worth.regret * (1 + 1e-9) for value in worth.nats.values())
+    certain = base[2].copy()  # alpha known: the covariance of the others given it
+    place = NAMES.index("alpha")
+    certain -= np.outer(certain[place], certain[place]) / certain[place, place]
+    kept = settings | {"covariance": certain}
+    left = plan.next_runs(laws.chinchilla, BESIROGLU, GRID, budget=1e22, most=1, **kept)
+    saved = worth.regret - worth.nats["alpha"]
+    np.testing.assert_allclose(left.regret[0], saved, rtol=0.05)
+
+
+def test_two_hundred_thousand_candidates(settings):
     many = plan.run_grid(np.geomspace(1e8, 1e10, 500), np.geomspace(1e9, 1e12, 400), most=1e24)
     assert len(many["N"]) == 200_000
     alone = settings | {"target": "parameters", "plan_budget": None, "forecast": None}

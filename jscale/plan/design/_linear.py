@@ -126,14 +126,14 @@ def _log_losses(bound: BoundLaw, params: Any, inputs: Any) -> jax.Array:
     return jnp.log(jax.vmap(one)(params))
 
 
-def log_losses(bound: BoundLaw, known: Knowledge, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Logarithms of the losses of runs by the draws: (draws, runs)."""
+def log_slopes(bound: BoundLaw, known: Knowledge, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Of the logarithms of the losses of runs by the parameters: (runs, k)."""
     count = len(next(iter(inputs.values())))
     parts = []
     for start in range(0, count, _CHUNK):
         piece = {name: value[start : start + _CHUNK] for name, value in inputs.items()}
-        parts.append(np.asarray(_log_losses(bound, known.params, piece)))
-    return np.concatenate(parts, axis=1)
+        parts.append(known.slopes(np.asarray(_log_losses(bound, known.params, piece))))
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from jscale.plan.design._linear import (
     Knowledge,
     PlanRegret,
     knowledge_of,
-    log_losses,
+    log_slopes,
     plan_regret,
 )
 from jscale.plan.problem import bind, check_params
@@ -147,7 +147,7 @@ def next_runs(
         forecasting = _forecast_slopes(law, known, forecast)
     criterion = _criterion(target, regret, forecasting, stop_at_saving)
 
-    slopes = known.slopes(log_losses(bound, known, inputs))
+    slopes = log_slopes(bound, known, inputs)
     if not np.isfinite(slopes).all():
         raise JscaleError("the law has no loss, or none above 0, at some of the candidates")
     runs = Runs(slopes, spread**2, costs)
@@ -214,7 +214,7 @@ def _forecast_slopes(
         name: np.atleast_1d(np.asarray(check_number(name, value, above=0.0, infinite=True), float))
         for name, value in forecast.items()
     }
-    return known.slopes(log_losses(bound, known, point))[0]
+    return log_slopes(bound, known, point)[0]
 
 
 def _criterion(
