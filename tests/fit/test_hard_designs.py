@@ -1,6 +1,7 @@
 """Tables that do not determine a law: a status and a note, never a converged fit.
 
-Tables have 40 runs and fits 64 starts wherever possible, so that they share compiled programs.
+Tables have 40 runs and fits 64 starts or fewer wherever possible, so that they share compiled
+programs.
 """
 
 from dataclasses import replace
@@ -72,7 +73,7 @@ def test_unidentified_parameters_are_named_with_the_cause(N, D, unidentified, ca
     ids=["constant", "rising", "random"],
 )
 def test_losses_that_the_law_cannot_describe_do_not_converge(loss):
-    point = fit.point(laws.chinchilla, with_loss(loss))
+    point = fit.point(laws.chinchilla, with_loss(loss), starts=16)
     assert not point.certificate.converged
     assert {n.code for n in point.notes} & {"collinear-design", "at-bound", "not-converged"}
     assert all(np.isfinite(value) for value in point.params.values())
@@ -96,7 +97,7 @@ def test_too_few_runs_are_rejected_or_do_not_converge(rows, error):
         ):
             fit.point(laws.chinchilla, table)
     else:
-        assert not fit.point(laws.chinchilla, table).certificate.converged
+        assert not fit.point(laws.chinchilla, table, starts=16).certificate.converged
 
 
 def test_as_many_runs_as_parameters_have_infinite_errors():
@@ -229,16 +230,13 @@ def test_an_unidentified_parameter_has_an_infinite_error_everywhere():
     N = np.geomspace(3e7, 3e9, ROWS)
     design = {"N": N, "D": 20 * N * np.exp(0.01 * np.resize([-1, 0, 1], ROWS))}
     table = runs.simulate(laws.chinchilla, HOFFMANN, design, noise=0.002, key=jax.random.key(0))
-    settings = {"objective": "log-squares"}
-    point = fit.point(laws.chinchilla, table, **settings)
+    point = fit.point(laws.chinchilla, table, objective="log-squares")
     names = set(point.certificate.unidentified)
     assert point.certificate.condition < 1e10
     assert {"A", "B"} <= names
 
-    resampled = fit.bootstrap(laws.chinchilla, table, draws=8, key=jax.random.key(0), **settings)
-    fisher, sandwich = (
-        fit.covariance(laws.chinchilla, table, kind, **settings) for kind in ("fisher", "sandwich")
-    )
+    resampled = fit.bootstrap(point, draws=8, key=jax.random.key(0))
+    fisher, sandwich = (fit.covariance(point, kind=kind) for kind in ("fisher", "sandwich"))
     for stderr in (point.stderr, resampled.stderr, fisher.stderr, sandwich.stderr):
         assert {name for name, error in stderr.items() if np.isinf(error)} == names
     for matrix in (point.covariance, resampled.covariance, fisher.matrix, sandwich.matrix):
@@ -246,4 +244,4 @@ def test_an_unidentified_parameter_has_an_infinite_error_everywhere():
         assert {
             name for name, is_inf in zip(point.params, infinite, strict=True) if is_inf
         } == names
-    assert np.isinf(fit.profile(laws.chinchilla, table, min(names), **settings).stderr)
+    assert np.isinf(fit.profile(point, min(names)).stderr)
