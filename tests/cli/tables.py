@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-SHORT = ("--chains", 2, "--warmup", 100, "--draws", 100)
+SHORT = ("--chains", 2, "--warmup", 100, "--draws", 100, "--errors", "student")
 """Settings of a short run of the sampler; most of its time is compilation."""
 
 

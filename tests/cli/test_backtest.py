@@ -43,7 +43,8 @@ def cheap(monkeypatch):
 
 
 def test_backtest_by_the_posterior(answer, jscale, sizes: Path, tmp_path: Path):
-    command = ("backtest", sizes, *LAW, "--baseline", "--cuts", 2, "--draws", 200)
+    options = ("--baseline", "--cuts", 2, "--draws", 200, "--errors", "student")
+    command = ("backtest", sizes, *LAW, *options)
     printed = answer(*command, "--out", tmp_path / "backtest.json")
     assert [note["code"] for note in printed["notes"]].count("corrected-bands") == 1
     assert sum(model["weight"] for model in printed["stacking"]) == pytest.approx(1.0)
@@ -71,7 +72,8 @@ def test_backtest_by_the_posterior(answer, jscale, sizes: Path, tmp_path: Path):
 
 
 def test_without_correction(answer, sizes: Path):
-    command = ("backtest", sizes, *LAW, "--cuts", 1, "--draws", 200, "--no-correction")
+    options = ("--cuts", 1, "--draws", 200, "--no-correction", "--errors", "student")
+    command = ("backtest", sizes, *LAW, *options)
     printed = answer(*command)
     assert "corrected-bands" not in {note["code"] for note in printed["notes"]}
     assert printed["stacking"] is None

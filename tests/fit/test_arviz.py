@@ -24,7 +24,7 @@ GROUPS = {
     *("posterior", "prior", "log_likelihood", "posterior_predictive"),
     *("observed_data", "constant_data", "sample_stats"),
 }
-SETTINGS = {"chains": 2, "warmup": 400, "draws": 300, "sampler": "nuts"}
+SETTINGS = {"chains": 2, "warmup": 400, "draws": 300, "sampler": "nuts", "errors": "student"}
 matplotlib.use("Agg")
 
 
@@ -112,7 +112,7 @@ def _numbers(result) -> np.ndarray:
 def test_prior_draws_under_priors_of_numpyro():
     """By name where the record has all of their numbers; else without what depends on them."""
     priors = {"alpha": dist.Exponential(3.0), "sigma": dist.TruncatedNormal(0.0, 0.1, low=0.0)}
-    settings = {"sampler": "importance", "chains": 1, "draws": 50}
+    settings = {"sampler": "importance", "chains": 1, "draws": 50, "errors": "student"}
     posterior = fit.posterior(
         laws.chinchilla, isoflop(), key=jax.random.key(0), priors=priors, **settings
     )

@@ -88,7 +88,8 @@ def test_a_constant_input_leaves_the_prior():
     key = jax.random.key(0)
     design = {"N": np.full(40, 1e9), "D": D}
     table = runs.simulate(laws.chinchilla, theta, design, noise=0.01, key=key)
-    posterior = fit.posterior(laws.chinchilla, table, key=key, chains=2, warmup=400, draws=300)
+    settings = {"chains": 2, "warmup": 400, "draws": 300, "errors": "student"}
+    posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
     (note,) = [n for n in posterior.notes if n.code == "prior_dominated"]
     assert posterior.summary["alpha"]["prior_overlap"] > 0.8
     assert "alpha (" in note.message
@@ -116,7 +117,7 @@ def test_a_point_outside_the_interval_is_noted_with_a_reason():
 
 
 def test_a_posterior_is_compared_with_a_point_of_its_law():
-    settings = {"chains": 2, "warmup": 400, "draws": 100}
+    settings = {"chains": 2, "warmup": 400, "draws": 100, "errors": "student"}
     posterior = fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), **settings)
     point = fit.point(laws.chinchilla, isoflop(), objective="log-squares")
     assert posterior.disagreement(point) == ()

@@ -20,8 +20,9 @@ from jscale.fit.bayes._arviz import diagnostics
 from jscale.laws.roles import lognormal
 from tests.fit.tables import HOFFMANN, frontier, isoflop
 
-SETTINGS = {"chains": 2, "warmup": 400, "draws": 600, "sampler": "nuts"}
-QUICK = {"chains": 2, "warmup": 400, "draws": 100, "sampler": "nuts"}
+STUDENT = {"errors": "student", "sampler": "nuts"}
+SETTINGS = {"chains": 2, "warmup": 400, "draws": 600, **STUDENT}
+QUICK = {"chains": 2, "warmup": 400, "draws": 100, **STUDENT}
 """As long a warm-up, so that the compiled sampler is the same."""
 
 
@@ -29,7 +30,7 @@ QUICK = {"chains": 2, "warmup": 400, "draws": 100, "sampler": "nuts"}
 def posterior() -> fit.Posterior:
     # The default numbers of chains and draws: with half of them one key in three stays below 400
     # effective draws in the tails.
-    return fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), sampler="nuts")
+    return fit.posterior(laws.chinchilla, isoflop(), key=jax.random.key(0), **STUDENT)
 
 
 @pytest.mark.smoke
@@ -123,7 +124,7 @@ def test_numpyro_gives_the_same_posterior(posterior):
     """NumPyro's own driver, without whitening, gives the same means within Monte-Carlo error."""
     with float64(), jax.numpy_dtype_promotion("standard"):
         mcmc = MCMC(
-            NUTS(fit.model(laws.chinchilla, isoflop())),
+            NUTS(fit.model(laws.chinchilla, isoflop(), errors="student")),
             num_warmup=600,
             num_samples=1500,
             progress_bar=False,
@@ -164,7 +165,7 @@ def test_without_information_the_posterior_is_the_prior():
         "chains": 2,
         "warmup": 600,
         "draws": 1500,
-        "sampler": "nuts",
+        **STUDENT,
         "priors": {"gamma_w": lognormal(2.0, 0.2)},
     }
     qat = fit.posterior(laws.qat, isoflop(), key=jax.random.key(6), **settings)
@@ -272,7 +273,7 @@ def test_an_error_in_one_chain_ends_all_chains(error):
             raise error("stop")
 
     with float64(), jax.numpy_dtype_promotion("standard"):
-        problem = pose(laws.chinchilla, isoflop(), None).problem
+        problem = pose(laws.chinchilla, isoflop(), None, "student").problem
         whitening = whiten(problem, jax.random.key(0))
         settings = {"chains": 2, "warmup": 400, "draws": 100_000}
         with pytest.raises(error, match="stop"):

@@ -22,7 +22,7 @@ from tests.fit.tables import isoflop
 
 OLD_FILE = Path(__file__).parent / "files" / "posterior-0.1.0.nc.gz"
 """Two chains of ten draws, saved by jscale 0.1.0 on 40 rows of :func:`isoflop`."""
-QUICK = {"chains": 2, "warmup": 400, "draws": 100}
+QUICK = {"chains": 2, "warmup": 400, "draws": 100, "errors": "student"}
 
 
 @pytest.fixture(scope="module")

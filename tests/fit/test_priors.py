@@ -21,6 +21,7 @@ from tests.fit.tables import HOFFMANN, isoflop
 
 def sites(priors, **options):
     """The sites of the model with these priors: name → its distribution."""
+    options = {"errors": "student", **options}
     model = fit.model(laws.chinchilla, isoflop(sizes=3), priors=priors, **options)
     with float64(), jax.numpy_dtype_promotion("standard"):
         trace = numpyro.handlers.trace(numpyro.handlers.seed(model, 0)).get_trace()

@@ -24,7 +24,20 @@ COMMANDS = (
     ("data", "runs.csv", "--out", "out"),
     ("laws", "--json", "--out", "out"),
     ("fit", "runs.csv", "--starts", "4", "--out", "out"),
-    ("sample", "runs.csv", "--chains", "1", "--warmup", "50", "--draws", "50", "--out", "out"),
+    (
+        "sample",
+        "runs.csv",
+        "--errors",
+        "student",
+        "--chains",
+        "1",
+        "--warmup",
+        "50",
+        "--draws",
+        "50",
+        "--out",
+        "out",
+    ),
 )
 _SECONDS = 20.0
 """A process that takes longer to end hangs."""

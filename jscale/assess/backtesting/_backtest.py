@@ -31,8 +31,9 @@ from jscale.assess.backtesting._result import Backtest, BacktestedLaw, Cut, fail
 from jscale.assess.backtesting._split import Needs, Split, Splits
 from jscale.assess.backtesting._summary import by_cut, by_distance, summarise
 from jscale.assess.backtesting._windows import COMPUTE, expanding_windows, window_below
+from jscale.fit.errors import default_errors
 from jscale.laws import LawFunction
-from jscale.runs import Runs
+from jscale.runs import Runs, select
 
 LEAST_DRAWS = 100
 """Quantiles of fewer draws are too rough to judge or correct bands by."""
@@ -69,7 +70,8 @@ def backtest(
     Args:
         laws: a declared law or several, each fitted separately; or :class:`Forecaster` objects.
         table: validated runs.
-        errors: error model of the laws, as for :func:`jscale.fit.posterior`; None for the default.
+        errors: error model of the laws, as for :func:`jscale.fit.posterior`; None for the default
+            of the runs that each fit is given.
         priors: of parameters of the laws and of the error model, likewise.
         key: a JAX random key; the same key gives the same bytes.
         by: column of numbers that orders the runs, "compute" for ``C``.
@@ -159,7 +161,7 @@ def backtest(
         cuts=tuple(_cut(table, split) for split in splits.splits),
         how=splits.how,
         cluster=cluster,
-        errors=None if errors is None else str(errors),
+        errors=_errors_of(laws, table) if errors is None else str(errors),
         n_runs=int(table.kept.sum()),
         seconds=time.perf_counter() - start,
         notes=tuple({(n.code, n.message): n for n in notes}.values()),
@@ -187,6 +189,15 @@ def _forecasters(laws: Any, **settings: Any) -> list[Forecaster]:
                 argument="laws",
             )
     return forecasters
+
+
+def _errors_of(laws: Any, table: Runs) -> str | None:
+    """The default error model of the laws, where all have one for the whole table."""
+    several = isinstance(laws, Sequence) and not isinstance(laws, str)
+    listed: list[Any] = list(laws) if several else [laws]
+    given = [each for each in listed if not isinstance(each, Forecaster)]
+    models = {str(default_errors(law, table, select(table, law)).errors) for law in given}
+    return models.pop() if len(models) == 1 else None
 
 
 def _outcome(forecasters: Sequence[Forecaster], table: Runs) -> np.ndarray:

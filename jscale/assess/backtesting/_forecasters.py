@@ -12,7 +12,7 @@ import numpy as np
 from jscale import fit
 from jscale._core.notes import Note
 from jscale._core.status import Status
-from jscale.fit.objective import pad, padded_size
+from jscale.fit.objective import pad, padded_at_least, padded_size
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs, select
 
@@ -119,12 +119,13 @@ def forecaster_of(law: Any, *, errors: Any, priors: Any, sampler: str, draws: in
 
     def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:
         fit_key, new_key = jax.random.split(key)
-        posterior = fit.posterior(law, training, key=fit_key, **settings)
-        # One number of rows for all windows of a table, so that they share a program.
-        size = padded_size(len(training) + len(new))
-        inputs = {name: pad(column, size) for name, column in inputs_at(law, new).items()}
-        columns = {name: pad(new[name], size) for name in new}
-        losses = fit.predict(posterior, inputs, key=new_key, columns=columns)
+        # One number of rows for all windows of a table, so that they share their programs.
+        with padded_at_least(len(training) + len(new)):
+            posterior = fit.posterior(law, training, key=fit_key, **settings)
+            size = padded_size(len(new))
+            inputs = {name: pad(column, size) for name, column in inputs_at(law, new).items()}
+            columns = {name: pad(new[name], size) for name in new}
+            losses = fit.predict(posterior, inputs, key=new_key, columns=columns)
         return Forecast(losses[:, : len(new)], fit_notes(law, training, posterior))
 
     return Forecaster(

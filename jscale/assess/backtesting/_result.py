@@ -82,7 +82,7 @@ class Backtest:
         cuts: the splits.
         how: the splits in words, such as "by compute".
         cluster: column whose equal values form a cluster, or None where every run is its own.
-        errors: the error model of the laws, or None for the default.
+        errors: the error model of the laws; None without laws, or where their defaults differ.
         n_runs: runs of the table that were used.
         seconds: wall time, compilation included.
         notes: warnings and remarks.

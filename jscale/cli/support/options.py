@@ -130,7 +130,8 @@ ERRORS = Annotated[
     option(
         "--errors",
         help="Error model: a family (normal, student, student(free), outliers, one-sided) and "
-        "terms, such as 'normal + scale(C) + effects(group) + discrepancy'.",
+        "terms, such as 'normal + scale(C) + effects(group) + discrepancy'; by default 'normal + "
+        "scale(C, D/N) + discrepancy' where the runs allow it, else student.",
         metavar="MODEL",
     ),
 ]

@@ -17,9 +17,9 @@ from jscale.fit.errors import (
     Placement,
     Scale,
     conditional,
-    family_distribution,
     group_labels,
     group_sites,
+    independent_errors,
     padded_placement,
     place,
     ratio_site,
@@ -57,7 +57,7 @@ def deviations(
     result, noise = _conditionals(posterior, inputs, columns or {})
     noise_key, misfit_key, effect_key = jax.random.split(key, 3)
     loc = jnp.zeros_like(result.scale.total)
-    parts = {"noise": family_distribution(errors, loc, result.scale, noise).sample(noise_key)}
+    parts = {"noise": independent_errors(errors, result.scale, noise, noise_key)}
 
     # Effects given the discrepancy.
     misfit_scale = jnp.sqrt(result.misfit_variance)

@@ -22,6 +22,7 @@ from jscale.fit.errors import (
     ErrorModel,
     FittedRows,
     as_error_model,
+    default_errors,
     error_arrays,
     error_sites,
     fitted_rows,
@@ -66,7 +67,7 @@ def model(
         law: a declared law.
         table: validated runs; rows marked ``exclude`` are left out.
         errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
-            text.
+            text; None for the default of :func:`posterior`.
         priors: parameter of the law or of the error model → prior of the parameter itself: a
             NumPyro distribution, a :class:`jscale.laws.roles.Prior`, a text such as
             "lognormal(0.2, 1)" or a tuple such as ("lognormal", 0.2, 1), a lognormal by its median;
@@ -90,7 +91,7 @@ def model(
         >>> theta = laws.params(laws.chinchilla)
         >>> key = jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
-        >>> model = fit.model(laws.chinchilla, table)
+        >>> model = fit.model(laws.chinchilla, table, errors="student")
         >>> with jax.enable_x64(True):
         ...     trace = numpyro.handlers.trace(numpyro.handlers.seed(model, 0)).get_trace()
         >>> print(*trace)
@@ -170,7 +171,8 @@ def pose(
         law: a declared law.
         table: validated runs.
         priors: of parameters of the law and of the error model.
-        errors: the error model, its text, or None for the default.
+        errors: the error model, its text, or None for that of
+            :func:`jscale.fit.errors.default_errors`.
         pool: groups of runs that have parameters of their own; None where all are shared.
         padded: whether the arrays have one of few sizes; else they have a row for each run.
 
@@ -178,16 +180,20 @@ def pose(
         JscaleError: see :func:`model`.
     """
     record = describe(law)
-    errors = as_error_model(errors)
+    chosen = None if errors is None else as_error_model(errors)
     data = select(table, law)
     require_enough_runs(law, table, data)
-    if errors.additive:
+    reasons: tuple[Note, ...] = ()
+    if chosen is None:
+        chosen, reasons = default_errors(law, table, data, is_pooled=pool is not None)
+    if chosen.additive:
         _require_scale_of_floor(law, table, data)
     else:
         hint = ", since these are errors of log losses; or errors of the loss: 'normal + additive'"
         require_positive_losses(law, table, data, hint)
 
-    resolved, rows, notes = fitted_rows(law, table, data, errors)
+    resolved, rows, notes = fitted_rows(law, table, data, chosen)
+    notes = (*reasons, *notes)
     if pool is not None:
         labels, remarks = group_column(law, table, data, pool)
         check_errors(resolved, rows, labels)

@@ -168,7 +168,7 @@ class Posterior:
             >>> theta = laws.params(laws.chinchilla)
             >>> key = jax.random.key(0)
             >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
-            >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+            >>> settings = {"chains": 2, "warmup": 100, "draws": 100, "errors": "student"}
             >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
             >>> tree = posterior.to_arviz()
             >>> tree["log_likelihood"]["log_loss"].shape
@@ -293,7 +293,10 @@ def posterior(
         warmup: transitions per chain that tune NUTS and are discarded, at least 10.
         draws: draws per chain that are returned, at least 10.
         errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
-            text, such as "normal + effects(group) + discrepancy".
+            text, such as "normal + effects(group) + discrepancy". None for normal errors about the
+            law and a discrepancy, with a scale that is a power of C and of D/N, where the runs have
+            12 different inputs or more, the law predicts a loss and bits do not vary. Else None
+            stands for "student", and a note ``independent-errors`` says why.
         priors: parameter of the law or of the error model → prior of the parameter itself, in place
             of its default: a NumPyro distribution, a :class:`jscale.laws.roles.Prior`, a text such
             as "lognormal(0.2, 1)" or a tuple such as ("lognormal", 0.2, 1), a lognormal by its
@@ -319,7 +322,7 @@ def posterior(
         >>> theta = laws.params(laws.chinchilla)
         >>> key = jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
-        >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+        >>> settings = {"chains": 2, "warmup": 100, "draws": 100, "errors": "student"}
         >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
         >>> posterior.draws["alpha"].shape
         (200,)
@@ -429,7 +432,7 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
         >>> theta = laws.params(laws.chinchilla)
         >>> key = jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
-        >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+        >>> settings = {"chains": 2, "warmup": 100, "draws": 100, "errors": "student"}
         >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
         >>> posterior.save("posterior.nc")
         >>> loaded = fit.load("posterior.nc")

@@ -59,7 +59,7 @@ def predict(
         >>> theta = laws.params(laws.chinchilla)
         >>> key = jax.random.key(0)
         >>> table = runs.simulate(laws.chinchilla, theta, design, noise=0.005, key=key)
-        >>> settings = {"chains": 2, "warmup": 100, "draws": 100}
+        >>> settings = {"chains": 2, "warmup": 100, "draws": 100, "errors": "student"}
         >>> posterior = fit.posterior(laws.chinchilla, table, key=key, **settings)
         >>> loss = fit.predict(posterior, {"N": [1e10, 7e10], "D": [2e11, 1.4e12]})
         >>> loss.shape

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         left_out,
         misfit_path,
     )
-    from jscale.fit.errors._families import Scale, family_distribution
+    from jscale.fit.errors._families import Scale, family_distribution, independent_errors
     from jscale.fit.errors._likelihood import error_sites, row_scale, shared_errors, weight_sites
     from jscale.fit.errors._priors import GROUP_WIDTH, noise_priors
 
@@ -68,6 +68,7 @@ __all__ = [
     "fitted_rows",
     "group_labels",
     "group_sites",
+    "independent_errors",
     "labels_of",
     "left_out",
     "misfit_path",
@@ -92,7 +93,7 @@ _MODULES = {
         "left_out",
         "misfit_path",
     ),
-    "_families": ("Scale", "family_distribution"),
+    "_families": ("Scale", "family_distribution", "independent_errors"),
     "_likelihood": ("error_sites", "row_scale", "shared_errors", "weight_sites"),
     "_priors": ("GROUP_WIDTH", "noise_priors"),
 }

@@ -20,7 +20,7 @@ from tests.assess.tables import simulated
 KEY = jax.random.key(0)
 LAW = laws.power_size
 NEW = {"N": [1e9, 1e12]}
-FAST = {"sampler": "importance", "chains": 1, "draws": 200}
+FAST = {"sampler": "importance", "chains": 1, "draws": 200, "errors": "student"}
 
 
 def bent() -> runs.Runs:
@@ -111,8 +111,9 @@ def test_priors_reach_the_fits_of_held_out_runs():
     given = {"alpha": ("lognormal", 0.3, 0.5)}
     posterior = fit.posterior(LAW, table, key=KEY, priors=given, **FAST)
     assert assess.correct_bands(posterior, table, key=KEY, draws=200).correction.count > 0
-    result = assess.backtest(LAW, table, key=KEY, cuts=[0.7], draws=200, priors=given)
-    free = assess.backtest(LAW, table, key=KEY, cuts=[0.7], draws=200)
+    settings = {"key": KEY, "cuts": [0.7], "draws": 200, "errors": "student"}
+    result = assess.backtest(LAW, table, priors=given, **settings)
+    free = assess.backtest(LAW, table, **settings)
     assert [row.predicted for row in result.rows] != [row.predicted for row in free.rows]
 
 

@@ -18,6 +18,7 @@ from jscale.fit.errors import (
     Scale,
     conditional,
     family_distribution,
+    independent_errors,
     noise_priors,
     noise_ranges,
     place,
@@ -319,3 +320,13 @@ def test_the_log_density_of_the_model_has_its_priors():
             if site["type"] == "sample"
         )
     assert float(total) == pytest.approx(parts, rel=1e-12)
+
+
+@pytest.mark.parametrize("nu", [4.0, 10.0, 3.0])
+def test_drawn_errors_have_the_distribution_of_the_family(nu):
+    """Even degrees of freedom are drawn from exponential variables, others by NumPyro."""
+    errors = fit.ErrorModel("student", nu=nu)
+    scale = np.full(20_000, 0.5)
+    draws = independent_errors(errors, Scale(scale, scale), {}, jax.random.key(0))
+    result = scipy.stats.kstest(np.asarray(draws) / 0.5, scipy.stats.t(nu).cdf)
+    assert result.pvalue > 0.01

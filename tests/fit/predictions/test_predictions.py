@@ -24,7 +24,7 @@ from tests.fit.tables import HOFFMANN, isoflop
 KEY = jax.random.key(3)
 INSIDE = {"N": 1e9, "D": 2e10}
 POINTS = {"N": [1e9, 7e10], "D": [2e10, 1.4e12]}
-SETTINGS = {"chains": 2, "warmup": 400, "draws": 100}
+SETTINGS = {"chains": 2, "warmup": 400, "draws": 100, "errors": "student"}
 NOISE = 0.01
 """Of the simulated table."""
 
