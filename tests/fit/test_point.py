@@ -117,7 +117,7 @@ def test_intervals_cover():
 
 
 def test_one_ratio_does_not_identify_the_terms():
-    certificate = fit.point(laws.chinchilla, frontier()).certificate
+    certificate = fit.point(laws.chinchilla, frontier(), starts=16).certificate
     assert certificate.status == Status.collinear_design
     assert not certificate.converged
     assert {"A", "B", "alpha", "beta"} <= set(certificate.unidentified)
@@ -296,7 +296,7 @@ def test_bad_objective(objective):
 
 def test_throw_turns_a_status_into_an_error():
     with pytest.raises(JscaleError, match="collinear_design"):
-        fit.point(laws.chinchilla, frontier(), throw=True)
+        fit.point(laws.chinchilla, frontier(), starts=16, throw=True)
 
 
 def test_a_failed_fit_is_not_called_converged():
@@ -345,13 +345,11 @@ def test_bits_that_the_law_ignores_are_noted():
 )
 def test_starts_that_long_steps_take_to_a_bound_converge(chinchilla_runs, objective, indices):
     """Starts of 1,000 that unlimited steps take to an exponent of 0 or to a floor at a loss."""
-    point = fit.point(laws.chinchilla, chinchilla_runs, objective=objective)
+    point = fit.point(laws.chinchilla, chinchilla_runs, objective=objective, starts=16)
     goal = resolve(objective)
     with float64():
         fit_data, stages = tabulate(laws.chinchilla, select(chinchilla_runs, laws.chinchilla), goal)
         points = spread_starts(laws.describe(laws.chinchilla), 1000)
-        # As many starts as those of the point fit share its compiled program.
-        starts = points[np.resize(indices, 64)]
-        ends = descend(laws.chinchilla, goal, fit_data, stages, starts)
+        ends = descend(laws.chinchilla, goal, fit_data, stages, points[np.asarray(indices)])
     assert np.asarray(ends.converged).all()
     np.testing.assert_allclose(ends.value, point.objective, rtol=1e-9)
