@@ -23,6 +23,14 @@ AT = Annotated[
         "--at", help="Print value and gradient at these inputs: N=70B,D=1.4T.", metavar="NAME=VALUE"
     ),
 ]
+FOR = Annotated[
+    str | None,
+    options.option(
+        "--for",
+        help="List the laws that the columns and the number of runs of this table allow.",
+        metavar="RUNS",
+    ),
+]
 LATEX = Annotated[bool, typer.Option("--latex", help="Print the formula as LaTeX.")]
 
 
@@ -32,18 +40,20 @@ def laws(
     params: options.PARAMS = None,
     at: AT = None,
     latex: LATEX = False,
+    table: FOR = None,
     as_json: options.AS_JSON = False,
     seed: options.NO_SEED = 0,
     out: options.OUT_JSON = None,
 ) -> None:
     """List the laws, show one, or evaluate one with its gradient."""
     if out is not None:
-        output.target(out, inputs=[params])
+        output.target(out, inputs=[params, table])
     with session():
         if name is None:
             flags.refuse("at", "params", "latex", reason="without the NAME of a law")
-            _list(as_json, out)
+            _list(table, as_json, out)
             return
+        flags.refuse("table", reason="with the NAME of a law")
         law = inputs.law_of(name)
         if at is not None:
             flags.refuse("latex", reason="with --at, which evaluates the law")
@@ -53,30 +63,56 @@ def laws(
             _card(law, latex, as_json, out)
 
 
-def _list(as_json: bool, out: str | None) -> None:
-    """Print the catalogue, one table a subject, or as JSON."""
+def _list(table: str | None, as_json: bool, out: str | None) -> None:
+    """Print the catalogue, or the laws for a table, one table a subject, or as JSON."""
     from jscale.laws import catalogue, describe
 
+    unfit = {} if table is None else _unfit(table)
     records = [describe(law) for law in catalogue]
-    output.deliver({"laws": [summary(record) for record in records]}, as_json, out)
+    listed = [record for record in records if record.name not in unfit]
+    payload: dict[str, Any] = {"laws": [summary(record) for record in listed]}
+    if table is not None:
+        payload["others"] = unfit
+    output.deliver(payload, as_json, out)
     if as_json:
         return
 
     by_subject: dict[str, list[Record]] = {}
-    for record in records:
+    for record in listed:
         by_subject.setdefault(record.subject, []).append(record)
-    headers = ("law", "inputs", "parameters", "published constants")
+    headers = ("law", "inputs", "what it is for")
     for subject, group in by_subject.items():
-        rows = [
-            (
-                record.name,
-                ", ".join(record.input_names),
-                ", ".join(record.parameter_names),
-                ", ".join(record.published) or "–",
-            )
-            for record in group
-        ]
-        output.show(output.table(headers, rows, title=subject))
+        rows = [(r.name, ", ".join(r.input_names), _purpose(r)) for r in group]
+        output.show(output.table(headers, rows, title=subject, unbroken=("law",)))
+    if table is not None:
+        output.show(f"{len(unfit)} other laws need other columns, or more runs than these")
+
+
+def _purpose(record: "Record") -> str:
+    """What a law is for, without the unit that most laws share."""
+    return record.summary.rstrip(".").removesuffix(", nats per token")
+
+
+def _unfit(source: str) -> dict[str, str]:
+    """Law → why a table cannot be fitted with it."""
+    from jscale import runs
+    from jscale.laws import catalogue, describe
+
+    table = inputs.table_of(source)
+    reasons = {}
+    for law in catalogue:
+        record = describe(law)
+        try:
+            data = runs.select(table, law)
+        except JscaleError as error:
+            reasons[record.name] = str(error)
+            continue
+        assumed = [i.name for i in record.inputs if i.default is not None or i.role.name == "bits"]
+        if len(data) < len(record.parameters):
+            reasons[record.name] = f"{len(data)} runs for {len(record.parameters)} parameters"
+        elif assumed and all(len(set(data.inputs[name].tolist())) == 1 for name in assumed):
+            reasons[record.name] = f"{', '.join(assumed)} do not vary"
+    return reasons
 
 
 def summary(record: "Record") -> dict[str, Any]:

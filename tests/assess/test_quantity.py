@@ -185,3 +185,11 @@ def test_invalid_targets(text, message):
     with pytest.raises(JscaleError, match=message) as caught:
         assess.quantity(laws.chinchilla, text)
     assert "\n" not in str(caught.value)
+
+
+def test_compute_is_an_input_of_a_law_of_compute():
+    law = laws.power_compute
+    theta = {"L_inf": 1.69, "A": 1064.0, "alpha": 0.154}
+    expected = float(law(1e21, **theta))
+    for text in ("loss@C=1e21", "loss@1e21"):
+        assert float(assess.quantity(law, text)(theta)) == pytest.approx(expected, rel=1e-6)

@@ -58,6 +58,9 @@ CASES = (
         (("--column", "loss=x"), ("--loss", "x"), ("--strict",), ("--long",)),
         "on a data set by name",
     ),
+    (("plan", *PARAMS), (("--group-by", "seed"), ("--each",)), "without a table of runs"),
+    (("audit", "runs.csv"), (("--setup", "x.toml"),), "without --checklist"),
+    (("laws", "chinchilla"), (("--for", "runs.csv"),), "with the NAME of a law"),
 )
 EFFECTIVE = (
     "law fix tie weights starts include_excluded out as_json params posterior budget",
@@ -65,7 +68,7 @@ EFFECTIVE = (
     "simulations figure target kinds level variant vary column turns_at require_agreement resume",
     "train_below leave_out folds cluster cuts baseline require_coverage sampler",
     "from_file no_backtest ensemble",
-    "column loss where strict bytes_per_token long",
+    "column loss where strict bytes_per_token long group_by each table remarks checklist",
     "axis models quantity minimise where top front keep dtype yes hosts",
 )
 """Options of a verb that change its result in every combination, apart from those in ``CASES``;

@@ -164,3 +164,18 @@ def test_markup_in_a_table_is_printed_literally(jscale, tmp_path: Path):
     source = tmp_path / "m.csv"
     source.write_text("N,D,loss,[bold]x[/bold]\n1e7,1e9,3,1\n2e7,1e9,2.9,2\n")
     assert "[bold]x[/bold]" in jscale("data", source).stdout
+
+
+def test_laws_for_a_table(answer, jscale, tmp_path: Path):
+    lines = ["N,D,loss", *(f"{n:.6g},2e10,{4 - 0.1 * i}" for i, n in enumerate((1e8, 2e8, 4e8)))]
+    (tmp_path / "runs.csv").write_text("\n".join(lines) + "\n")
+    found = answer("laws", "--for", tmp_path / "runs.csv")
+    names = [law["name"] for law in found["laws"]]
+    assert {"power_size", "power_compute"} <= set(names)
+    assert found["others"]["chinchilla"] == "3 runs for 5 parameters"
+    assert "needs column" in found["others"]["vocabulary"]
+    assert len(names) + len(found["others"]) == len(laws.catalogue)
+    text = jscale("laws", "--for", tmp_path / "runs.csv").stdout
+    assert "power_size" in text
+    assert "chinchilla" not in text
+    assert jscale("laws", "chinchilla", "--for", tmp_path / "runs.csv").exit_code == 2

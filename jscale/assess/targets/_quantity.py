@@ -21,6 +21,7 @@ from jscale.assess.targets._names import (
     support_of,
     target_names,
 )
+from jscale.fit.predictions import example
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget import build_problem
 from jscale.plan.problem import POST, bind, check_inputs
@@ -29,7 +30,6 @@ _AT_BUDGET = ("N_opt", "D_opt", "P_opt")
 _DERIVED = (*_AT_BUDGET, "loss", "D_crit")
 _MIN_BUDGET = 6.0
 """FLOP of one parameter and one token; plans for less are meaningless, and NaN."""
-_EXAMPLE_INPUTS = {"N": "7e10", "D": "1.4e12"}
 _LONGEST_TARGET = 5000
 """Characters of a target; one with an input for each of 100 sources has 1,500."""
 _EXPECTED_NUMBER = "expected a number such as 1e24 or N=8e9"
@@ -137,7 +137,7 @@ def quantity(law: LawFunction, text: str) -> Quantity:
     kind, mark, rest = (piece.strip() for piece in text.partition("@"))
     text = f"{kind}{mark}{rest}"
 
-    budget, at = _budget_and_inputs(text, rest) if mark else (None, {})
+    budget, at = _budget_and_inputs(law, text, rest) if mark else (None, {})
     if has_parameter(law, kind) or (kind == EXPONENT and has_exponent(law)):
         if mark:
             raise JscaleError(f"target {shown(text)}: {kind} takes neither a budget nor inputs")
@@ -170,19 +170,24 @@ def _names(law: LawFunction) -> list[str]:
 def _example(law: LawFunction, kind: str) -> str:
     """How a target of this law is written."""
     record = describe(law)
+    inputs = example(record).split(",")
+    at_budget = ",".join(["1e24", *(each for each in inputs if each[:2] not in ("N=", "D="))])
     if kind in _AT_BUDGET:
-        return f"{kind}@1e24"
+        return f"{kind}@{at_budget}"
     if kind == "D_crit":
-        return "D_crit@N=8e9" + (f",{POST}=4" if POST in record.input_names else "")
-    required = [i.name for i in record.inputs if i.default is None]
-    inputs = ",".join(f"{name}={_EXAMPLE_INPUTS.get(name, '…')}" for name in required)
+        others = [each for each in inputs if each[:2] not in ("N=", "D=") and POST not in each]
+        post = [f"{POST}=4"] if POST in record.input_names else []
+        return f"D_crit@{','.join(['N=8e9', *post, *others])}"
     if {"N", "D"} <= set(record.input_names):
-        return f"loss@1e24 or loss@{inputs}"
-    return f"loss@{inputs}"
+        return f"loss@{at_budget} or loss@{','.join(inputs)}"
+    return f"loss@{','.join(inputs)}"
 
 
-def _budget_and_inputs(text: str, rest: str) -> tuple[float | None, dict[str, float]]:
-    """The budget and the inputs after the ``@``."""
+def _budget_and_inputs(
+    law: LawFunction, text: str, rest: str
+) -> tuple[float | None, dict[str, float]]:
+    """The budget and the inputs after the ``@``; C is an input where the law has it as one."""
+    takes_compute = "C" in describe(law).input_names
     budget, at = None, {}
     for part in rest.split(","):
         name, equals, value = part.partition("=")
@@ -196,7 +201,9 @@ def _budget_and_inputs(text: str, rest: str) -> tuple[float | None, dict[str, fl
         if number is None:
             raise JscaleError(f"target {shown(text)}: {_EXPECTED_NUMBER}, not {shown(part)}")
 
-        is_budget = name in ("", "C")
+        if takes_compute and not name:
+            name = "C"
+        is_budget = not takes_compute and name in ("", "C")
         if name in at or (is_budget and budget is not None):
             raise JscaleError(
                 f"target {shown(text)}: {shortened(name) or 'the budget'} is given twice"
@@ -248,8 +255,9 @@ def _check_budget(budget: float | None) -> None:
 
 
 def _check_critical(law: LawFunction, budget: float | None, at: Mapping[str, float]) -> None:
-    if "D" not in describe(law).input_names:
-        raise JscaleError("the law has no input D")
+    for name in ("D", "N"):
+        if name not in describe(law).input_names:
+            raise JscaleError(f"the law has no input {name}")
     if budget is not None:
         raise _IncompleteError("takes no budget")
     if "N" not in at:
