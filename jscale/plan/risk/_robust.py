@@ -16,7 +16,7 @@ from jscale._core.checks import check_number
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
-from jscale._core.solve import argmin, root
+from jscale._core.solve import argmin, crossing, held_root
 from jscale._core.status import Status, is_optimum
 from jscale._core.text import shown
 from jscale.laws import LawFunction
@@ -194,12 +194,29 @@ def _check_share(name: str, value: Any, with_zero: bool) -> None:
 
 
 class _Found(NamedTuple):
-    """A design, what it minimises, its loss in every draw, and the status of the search."""
+    """Coordinates, design, what it minimises, its loss in every draw, and the search's status."""
 
+    x: jax.Array
     values: dict[str, jax.Array]
     value: jax.Array
     losses: jax.Array
     status: jax.Array
+
+
+def _losses(
+    problem: BudgetProblem,
+    params: Arrays,
+    given: tuple[Arrays, Sequence[jax.Array]],
+    budget: jax.Array,
+) -> Callable[[jax.Array], jax.Array]:
+    """The losses of all draws as a function of the coordinates of the search."""
+    inputs, cost_values = given
+    cost = problem.build_cost(cost_values)
+
+    def losses(x: jax.Array) -> jax.Array:
+        return problem.bound.loss(problem.design(cost, inputs, budget, x), params)
+
+    return losses
 
 
 def _search(
@@ -212,10 +229,7 @@ def _search(
     """The design that minimises ``reduce`` of the losses; ``given`` are inputs and cost."""
     inputs, cost_values = given
     cost, names = problem.build_cost(cost_values), problem.coordinates
-
-    def losses(x: jax.Array) -> jax.Array:
-        return problem.bound.loss(problem.design(cost, inputs, budget, x), params)
-
+    losses = _losses(problem, params, given, budget)
     if not names:
         x, status = jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32)
     else:
@@ -226,7 +240,7 @@ def _search(
         if len(names) == 1:
             x, status = _at_dense_kinks(lambda x: reduce(losses(x)), x, status, upper[0], points[0])
     each = losses(x)
-    return _Found(problem.design(cost, inputs, budget, x), reduce(each), each, status)
+    return _Found(x, problem.design(cost, inputs, budget, x), reduce(each), each, status)
 
 
 def _at_dense_kinks(
@@ -339,27 +353,28 @@ def _assured(
     def at(budget: jax.Array) -> _Found:
         return _search(problem, params, (inputs, cost_values), budget, reduce)
 
-    # Under ``jit``, so that the search is traced once for all its uses below.
-    excess = jax.jit(lambda budget: at(budget).value - target)
-
-    def excess_loss(log_budget: jax.Array, start: jax.Array) -> jax.Array:
-        over = excess(start * jnp.exp(log_budget))
-        return jnp.where(jnp.isnan(over), jnp.inf, over)
-
-    def halve(_: int, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        middle = 0.5 * (ends[0] + ends[1])
-        reached = lax.stop_gradient(excess_loss(middle, least)) <= 0
-        return jnp.where(reached, ends[0], middle), jnp.where(reached, middle, ends[1])
-
     least, largest = jnp.asarray(BUDGET_RANGE[target.dtype.name], target.dtype)
-    width = jnp.log(largest) - jnp.log(least)
-    low, high = lax.fori_loop(0, _HALVINGS, halve, (jnp.zeros_like(width), width))
+    fixed = lax.stop_gradient((params, (inputs, cost_values), target))
 
-    # Relative to the start of the bracket, so that float32 resolves a small number.
-    start = least * jnp.exp(low)
-    log_budget, status = root(lambda y: excess_loss(y, start), jnp.zeros_like(low), high - low)
-    converged = status == int(Status.converged)
-    budget = start * jnp.exp(jnp.where(converged, log_budget, 0.0))
+    def evaluate(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, None]:
+        """What the least quantile exceeds the target by, and its derivative: of the design's."""
+        params, given, target = fixed
+        best = _search(problem, params, given, least * jnp.exp(base) * jnp.exp(offset), reduce)
+
+        def at_same_place(offset: jax.Array) -> jax.Array:
+            budget = least * jnp.exp(base) * jnp.exp(offset)
+            return reduce(_losses(problem, params, given, budget)(best.x))
+
+        slope = jax.jvp(at_same_place, (offset,), (jnp.ones_like(offset),))[1]
+        return best.value - target, slope, None
+
+    least_budget = crossing(evaluate, jnp.log(largest) - jnp.log(least), _HALVINGS)
+    converged = least_budget.status == int(Status.converged)
+    start = least * jnp.exp(least_budget.base) * jnp.exp(least_budget.offset)
+    log_budget = held_root(
+        lambda y: at(start * jnp.exp(y)).value - target, jnp.zeros_like(target), converged
+    )
+    budget = start * jnp.exp(log_budget)
     found = at(budget)
     status = jnp.where(converged, found.status, int(Status.infeasible)).astype(jnp.int32)
     return _masked(
