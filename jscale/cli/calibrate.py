@@ -1,6 +1,6 @@
-"""``jscale calibrate``: the measured coverage of each kind of interval."""
+"""``jscale calibrate``: the measured coverage of each kind of interval, or of posteriors."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -8,7 +8,7 @@ from jscale.cli.support import flags, inputs, interval_tables, options, output
 from jscale.cli.support.session import session, shows_progress
 
 if TYPE_CHECKING:
-    from jscale.assess import Calibration
+    from jscale.assess import Calibration, PosteriorCalibration
     from jscale.runs import Runs
 
 LEVEL = Annotated[
@@ -37,9 +37,22 @@ DRAWS = Annotated[int, typer.Option("--draws", help="Refits of each bootstrap.",
 FIGURE = Annotated[
     str | None,
     options.option(
-        "--figure", help="Also draw the coverage to FILE: .png, .pdf or .svg.", metavar="FILE"
+        "--figure",
+        help="Also draw the coverage, or the ranks, to FILE: .png, .pdf or .svg.",
+        metavar="FILE",
     ),
 ]
+POSTERIOR = Annotated[
+    bool,
+    typer.Option(
+        "--posterior", help="Rank the truth in posteriors of tables simulated from the priors."
+    ),
+]
+_OF_INTERVALS = (
+    *("target", "kinds", "level", "by", "noise", "shared"),
+    *("draws", "objective", "weights", "starts"),
+)
+_OF_POSTERIORS = ("errors", "prior", "sampler")
 
 
 def calibrate(
@@ -59,51 +72,82 @@ def calibrate(
     starts: options.STARTS = 64,
     fix: options.FIX = None,
     tie: options.TIE = None,
+    posterior: POSTERIOR = False,
+    errors: options.ERRORS = None,
+    prior: options.PRIOR = None,
+    sampler: options.SAMPLER = "auto",
     as_json: options.AS_JSON = False,
     seed: options.SEED = 0,
     out: options.OUT_JSON = None,
     figure: FIGURE = None,
     resume: options.RESUME = None,
 ) -> None:
-    """Simulate tables like yours: which intervals reach their nominal coverage."""
+    """Simulate tables like yours: do intervals, or posteriors, reach their nominal coverage?"""
     output.targets(out, figure, [source])
+    if posterior:
+        flags.refuse(*_OF_INTERVALS, reason="with --posterior")
+    else:
+        flags.refuse(*_OF_POSTERIORS, reason="without --posterior")
     with output.resuming(resume, inputs=[source], outputs=[out, figure]) as progress_file:
         with session():
             table = inputs.table_of(source)
             chosen = inputs.law_of(law, fix, tie)
-            settings = interval_tables.settings(chosen, target, kinds, level, by)
-            settings |= {"noise": noise, "shared": shared}
-            if not interval_tables.may_refit(kinds):
-                flags.refuse("draws", reason="with --kinds that are no bootstrap")
-
+            common: dict[str, Any] = {
+                "key": inputs.key_of(seed),
+                "simulations": simulations,
+                "progress": shows_progress(as_json),
+                "resume": progress_file,
+            }
             from jscale import assess
 
-            result = assess.calibrate(
-                chosen,
-                table,
-                key=inputs.key_of(seed),
-                objective=inputs.objective_of(objective),
-                weights=weights,
-                simulations=simulations,
-                draws=draws,
-                starts=starts,
-                progress=shows_progress(as_json),
-                resume=progress_file,
-                **settings,
-            )
+            if posterior:
+                result = assess.calibrate_posterior(
+                    chosen,
+                    table,
+                    errors=errors,
+                    priors=inputs.priors_of(prior),
+                    sampler=cast(Any, sampler),
+                    **common,
+                )
+            else:
+                settings = interval_tables.settings(chosen, target, kinds, level, by)
+                if not interval_tables.may_refit(kinds):
+                    flags.refuse("draws", reason="with --kinds that are no bootstrap")
+                result = assess.calibrate(
+                    chosen,
+                    table,
+                    objective=inputs.objective_of(objective),
+                    weights=weights,
+                    draws=draws,
+                    starts=starts,
+                    **settings,
+                    noise=noise, shared=shared,
+                    **common,
+                )
             if figure is not None:
-                from jscale.report import write_coverage
+                _draw(figure, result)
 
-                write_coverage(output.target(figure), result)
-
-        payload = summary(result, table, seed)
+        is_ranks = isinstance(result, assess.PosteriorCalibration)
+        payload = (ranks_summary if is_ranks else summary)(cast(Any, result), table, seed)
         output.deliver(payload, as_json, out)
 
     if not as_json:
-        interval_tables.show_coverage(result)
+        if isinstance(result, assess.PosteriorCalibration):
+            show_ranks(result)
+        else:
+            interval_tables.show_coverage(result)
         output.show_notes(payload["notes"])
         if figure is not None:
             output.show(f"figure: {figure}")
+
+
+def _draw(figure: str, result: "Calibration | PosteriorCalibration") -> None:
+    from jscale import assess, report
+
+    if isinstance(result, assess.PosteriorCalibration):
+        report.write_ranks(output.target(figure), result)
+    else:
+        report.write_coverage(output.target(figure), result)
 
 
 def summary(result: "Calibration", table: "Runs", seed: int) -> dict[str, Any]:
@@ -127,3 +171,57 @@ def summary(result: "Calibration", table: "Runs", seed: int) -> dict[str, Any]:
         "table": {"name": table.name, "digest": result.table_digest},
         "notes": output.notes((*table.notes, *result.notes)),
     }
+
+
+def ranks_summary(result: "PosteriorCalibration", table: "Runs", seed: int) -> dict[str, Any]:
+    """Ranks of the truth in posteriors as a JSON object."""
+    rows = [
+        {
+            "target": row.target,
+            "p_value": row.p_value,
+            "counts": row.counts.tolist(),
+            "coverage": [
+                {"level": level, "share": share, "low": low, "high": high}
+                for level, share in row.coverage.items()
+                for low, high in [row.limits(level)]
+            ],
+        }
+        for row in result.rows
+    ]
+    return {
+        "law": result.law,
+        "errors": result.errors,
+        "priors": dict(result.priors),
+        "simulations": result.simulations,
+        "unusable": result.unusable,
+        "not_converged": result.not_converged,
+        "samplers": dict(result.samplers),
+        "draws": result.draws,
+        "uniform": result.is_uniform,
+        "p_value": result.p_value,
+        "seed": seed,
+        "rows": rows,
+        "seconds": result.seconds,
+        "table": {"name": table.name, "digest": result.table_digest},
+        "notes": output.notes((*table.notes, *result.notes)),
+    }
+
+
+def show_ranks(result: "PosteriorCalibration") -> None:
+    """Print the test of uniform ranks and the coverage of central intervals, by parameter."""
+    counted = result.simulations - result.unusable
+    verdict = "are uniform" if result.is_uniform else "are not shown to be uniform"
+    output.show(
+        f"ranks of the truth in {counted:,} posteriors of {result.law} {verdict} "
+        f"(p = {result.p_value:.2g} over all parameters); coverage of central intervals, with * "
+        "outside the binomial limits of 99%"
+    )
+    rows = []
+    for row in result.rows:
+        cells = []
+        for level, share in row.coverage.items():
+            low, high = row.limits(level)
+            cells.append(f"{share:.0%}" + ("" if low <= share <= high else "*"))
+        rows.append((row.target, f"{row.p_value:.2g}", *cells))
+    headers = ("parameter", "p", *(f"{level:.0%}" for level in result.rows[0].coverage))
+    output.show(output.table(headers, rows, right="lrrrr", unbroken=headers[1:]))

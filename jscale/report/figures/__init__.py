@@ -10,6 +10,7 @@ from jscale.report.figures._forecast import loss_by_compute, optimal_path, size_
 from jscale.report.figures._paired_runs import degradations, kept_shares
 from jscale.report.figures._posterior import pairs
 from jscale.report.figures._precision import critical_tokens, loss_by_bits, optimal_bits
+from jscale.report.figures._ranks import ranks, write_ranks
 from jscale.report.figures._runs import design, loss_by_resource
 from jscale.report.figures._save import write_figure
 from jscale.report.figures._sensitivity import sensitivity, write_sensitivity
@@ -35,6 +36,7 @@ __all__ = [
     "pairs",
     "power_ticks",
     "profile",
+    "ranks",
     "residuals",
     "sensitivity",
     "size_profiles",
@@ -43,5 +45,6 @@ __all__ = [
     "write_coverage",
     "write_figure",
     "write_profile",
+    "write_ranks",
     "write_sensitivity",
 ]
