@@ -66,7 +66,7 @@ def degradation(
         >>> theta = laws.params(laws.precision)
         >>> ax = plots.degradation((laws.precision, theta), N=1e9, post_bits=[4])
         >>> ax.get_legend_handles_labels()[1]
-        ['4 bits, critical at 294B tokens']
+        ['4 bits, critical at 294.6B tokens']
     """
     ax = target(ax)
     given = source(fitted)
