@@ -305,7 +305,12 @@ def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] 
             output.show(output.table(shown, cells_kept, right="r" * (1 + len(columns))))
 
     _show_critical_tokens(
-        [(power_of_ten(plan["C"]) + " FLOP", plan["D_crit"]) for plan in plans if "D_crit" in plan]
+        [
+            (power_of_ten(plan["C"]) + " FLOP", plan[name])
+            for plan in plans
+            for name in ("D_crit", "D_crit_at_P_opt")
+            if name in plan
+        ]
         + [(human(size["N"]) + " parameters", size["D_crit"]) for size in sizes]
     )
 
@@ -329,11 +334,13 @@ def _show_critical_tokens(models: Sequence[tuple[str, dict[str, Any]]]) -> None:
     for model, by_bits in models:
         for bits, band in by_bits.items():
             verdict = _verdict(band, "more tokens never hurt")
-            rows.append((model, bits, _cell(band, human), verdict))
+            trained = band["P_train"]
+            precision = "full" if trained is None else f"{output.figures(trained, 3)} bits"
+            rows.append((model, precision, bits, _cell(band, human), verdict))
     if rows:
-        headers = ("model", "bits after training", "tokens", "")
+        headers = ("model", "training precision", "bits after training", "tokens", "")
         title = "more tokens than these make the quantised model worse"
-        output.show(output.table(headers, rows, title=title, right="lrr"))
+        output.show(output.table(headers, rows, title=title, right="lrrr"))
 
 
 def _cell(band: dict[str, Any], write: Callable[[float], str]) -> str:

@@ -72,15 +72,25 @@ def test_critical_tokens(answer):
     (planned,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "4")["plans"]
     N, P = point(planned["N_opt"]), point(planned["P_opt"])
     kept = math.prod(1 - math.exp(p[f"n_{x}"] - P / p[f"gamma_{x}"]) for x in ("w", "a", "kv"))
-    assert point(planned["D_crit"]["4"]) == pytest.approx(closed(N * kept, 4), rel=1e-8)
+    assert point(planned["D_crit"]["4"]) == pytest.approx(closed(N, 4), rel=1e-8)
+    assert planned["D_crit"]["4"]["P_train"] is None
+    best = planned["D_crit_at_P_opt"]["4"]
+    assert point(best) == pytest.approx(closed(N * kept, 4), rel=1e-8)
+    assert best["P_train"] == P
+    (fixed,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "4", "--bits", "8")[
+        "plans"
+    ]
+    assert fixed["D_crit"]["4"]["P_train"] == 8
+    assert "D_crit_at_P_opt" not in fixed
 
 
 def test_without_critical_tokens_the_value_is_null_with_a_status(answer, jscale):
     (printed,) = answer("plan", *KUMAR, "--budget", "1e21", "--post-bits", "16")["plans"]
-    assert printed["D_crit"]["16"] == dict.fromkeys(QUANTILES) | {
+    assert printed["D_crit_at_P_opt"]["16"] == dict.fromkeys(QUANTILES) | {
         "status": "no_interior_optimum",
         "converged": 0.0,
         "lost": 1,
+        "P_train": point(printed["P_opt"]),
     }
     assert (
         "more tokens never hurt"

@@ -143,7 +143,7 @@ def at_budget(request: PlanRequest, budget: float) -> dict[str, Any]:
     result = {"C": budget, **{name: band for name, band in result.items() if name != "cost"}}
     result["decades"] = decades_of(request, result)
     if request.post_bits:
-        result["D_crit"] = _critical(request, budget)
+        result |= _critical_of_plan(request, result)
     return result
 
 
@@ -234,27 +234,45 @@ def distance_notes(
 
 def at_size(request: PlanRequest) -> dict[str, Any]:
     """The critical tokens of a model of a given size, without a budget."""
-    return {"N": request.size, "D_crit": _critical(request, None)}
+    return {"N": request.size, "D_crit": _critical(request, request.size, request.bits)}
 
 
-def _critical(request: PlanRequest, budget: float | None) -> dict[str, Any]:
-    """Bits after training → quantiles of the tokens past which more data raises the loss."""
+def _critical_of_plan(request: PlanRequest, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The critical tokens of one model of the plan's median size.
+
+    ``D_crit`` is of training in the bits that were given, else in full precision, as
+    :func:`jscale.plan.critical_tokens` and the report have it; ``D_crit_at_P_opt`` of training in
+    the median of the planned bits.
+    """
+    size = plan["N_opt"]["q50"]
+    result = {"D_crit": _critical(request, size, request.bits)}
+    if "P_opt" in plan and "P" in request.free:
+        result["D_crit_at_P_opt"] = _critical(request, size, plan["P_opt"]["q50"])
+    return result
+
+
+def _critical(request: PlanRequest, size: float | None, bits: float | None) -> dict[str, Any]:
+    """Bits after training → quantiles of the tokens past which more data raises the loss.
+
+    ``P_train`` is the training precision; None for full precision, or a law without one.
+    """
     from jscale import plan
 
+    given = {} if bits is None else {"P": bits}
+    inputs: dict[str, Any] = {**request.fixed, **given, "N": size}
+
     def tokens(law: Any, params: Any, post_bits: float) -> Any:
-        inputs: dict[str, Any] = dict(request.fixed)
-        if budget is not None:
-            best = plan.optimal(law, params, budget, free=request.free, **request.fixed)
-            inputs = {"N": best.N_opt} if best.P_opt is None else {"N": best.N_opt, "P": best.P_opt}
         return plan.critical_tokens(law, params, P_post=post_bits, **inputs)
 
     critical = {}
-    for bits in request.post_bits:
-        bands = plan.bands(tokens, request.law, request.params, bits)
-        critical[f"{bits:g}"] = {
-            **quantiles(bands.values.D_crit),
-            **status(bands.values.status, bands),
-        }
+    for post_bits in request.post_bits:
+        if size is None or not all(map(math.isfinite, (size, *given.values()))):
+            found: dict[str, Any] = dict.fromkeys(_QUANTILES, math.nan)
+            found |= {"status": "no_interior_optimum", "converged": 0.0, "lost": 1}
+        else:
+            bands = plan.bands(tokens, request.law, request.params, post_bits)
+            found = quantiles(bands.values.D_crit) | status(bands.values.status, bands)
+        critical[f"{post_bits:g}"] = {**found, "P_train": bits}
     return critical
 
 

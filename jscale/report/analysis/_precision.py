@@ -49,15 +49,20 @@ class BitCurves:
 class CriticalCurves:
     """Tokens past which more training makes the quantised model worse.
 
+    All are of training in full precision, as :func:`jscale.plan.critical_tokens` has it, but for
+    ``at_best``.
+
     Attributes:
         N: parameters, shape (points,).
         curves: bits after training → tokens.
-        at_plans: bits after training → tokens at the sizes N* of the plans, shape (budgets,).
+        at_plans: bits after training → tokens at the median sizes N* of the plans, (budgets,).
+        at_best: the same for training in the median precision P* of the plans; empty without one.
     """
 
     N: np.ndarray
     curves: dict[float, Band]
     at_plans: dict[float, Band]
+    at_best: dict[float, Band]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +176,13 @@ def _critical_curves(study: FittedStudy, forecast: Forecast) -> CriticalCurves:
         place: dict[str, Any] = dict(point)
         return plan.critical_tokens(study.law, theta, **place).D_crit
 
-    curves, at_plans = {}, {}
+    best_bits = None if forecast.plans.P is None else forecast.plans.P.q50
+    curves, at_plans, at_best = {}, {}, {}
     for bits in study.post_bits or DEFAULT_POST_BITS:
         points = {"N": every_size, "P_post": np.full(len(every_size), bits)}
-        if study.training_bits:
-            points["P"] = np.full(len(every_size), FULL_BITS)
         D = values_of(tokens, forecast.curve_samples, points)
         curves[bits], at_plans[bits] = band(D[:, :_SIZE_POINTS]), band(D[:, _SIZE_POINTS:])
-    return CriticalCurves(sizes, curves, at_plans)
+        if best_bits is not None and len(planned) and np.isfinite(best_bits).all():
+            points = {"N": planned, "P_post": np.full(len(planned), bits), "P": best_bits}
+            at_best[bits] = band(values_of(tokens, forecast.curve_samples, points))
+    return CriticalCurves(sizes, curves, at_plans, at_best)

@@ -51,8 +51,8 @@ def critical_tokens(analysis: Analysis) -> Iterator[PageFigure]:
         figures.critical_tokens(critical.N, critical.curves, (inputs["N"], inputs["D"])),
         title="Critical tokens",
         alt=f"Critical tokens against parameters for {bits} bits.",
-        caption=f"Above a line, more data increases the loss of a model that is trained in "
-        f"{FULL_BITS:g} bits and then quantised.",
+        caption="Above a line, more data increases the loss of a model that is trained in full "
+        "precision and then quantised.",
     )
 
 

@@ -152,11 +152,19 @@ def _critical_tokens(study: FittedStudy, forecast: Forecast, critical: CriticalC
     limits = sorted(critical.at_plans.items())
     tokens = [f"{count(band, -1).inline} tokens at {bits:g} bits" for bits, band in limits]
     text = (
-        f"A model of {count(plans.N, -1).middle} parameters that is trained in {FULL_BITS:g} bits "
-        f"and then quantised gets worse past {listing(tokens)}."
+        f"A model of {count(plans.N, -1).middle} parameters that is trained in full precision and "
+        f"then quantised gets worse past {listing(tokens)}"
     )
+    best = [
+        f"{count(band, -1).inline} tokens at {bits:g} bits"
+        for bits, band in sorted(critical.at_best.items())
+    ]
+    if best and plans.P is not None:
+        text += f"; trained in {decimal(plans.P, -1, 1).middle} bits, past {listing(best)}"
+    text += "."
 
-    exceeded = [f"{bits:g}" for bits, band in limits if band.q50[-1] < plans.D.q50[-1]]
+    of_plan = sorted((critical.at_best or critical.at_plans).items())
+    exceeded = [f"{bits:g}" for bits, band in of_plan if band.q50[-1] < plans.D.q50[-1]]
     if not exceeded:
         return Finding("Too much data", text)
     text += (

@@ -38,7 +38,7 @@ class PlanRow:
         ratio: tokens per parameter.
         P: bits; None where they were not chosen.
         loss: nats per token.
-        critical: bits after training and the critical tokens.
+        critical: heading, such as the bits after training, and the critical tokens.
         point: the same plan by the point estimate.
         outside: decades outside the runs.
         tone: "good", "plain", "doubt" or "bad", by the decades.
@@ -69,9 +69,15 @@ def _plan_row(analysis: Analysis, i: int) -> PlanRow:
     forecast, precision = analysis.forecast, analysis.precision
     assert forecast is not None
     plans = forecast.plans
-    limits = {}
+    limits: list[tuple[str, Value]] = []
     if precision is not None and precision.critical is not None:
-        limits = precision.critical.at_plans
+        critical = precision.critical
+        for bits, tokens in critical.at_plans.items():
+            trained = ", trained in full precision" if critical.at_best else ""
+            limits.append((f"{bits:g} bits{trained}", count(tokens, i)))
+            if bits in critical.at_best:
+                label = f"{bits:g} bits, trained in P* bits"
+                limits.append((label, count(critical.at_best[bits], i)))
     quantity, decades = max(forecast.decades_outside[i].items(), key=lambda pair: pair[1])
     inside = decades < MIN_DECADES_OUTSIDE
     solved = float(plans.solved[i])
@@ -82,7 +88,7 @@ def _plan_row(analysis: Analysis, i: int) -> PlanRow:
         ratio=ratio(plans.ratio, i),
         P=None if plans.P is None else decimal(plans.P, i, 1),
         loss=decimal(plans.loss, i, 3),
-        critical=[(f"{bits:g}", count(tokens, i)) for bits, tokens in limits.items()],
+        critical=limits,
         point=_point_plan(plans, i),
         outside="inside" if inside else f"{decades:.1f} decades in {quantity}",
         tone=_tone(decades),

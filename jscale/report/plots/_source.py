@@ -83,14 +83,13 @@ class Source:
         return in_chunks(solve, self.thinned(_PLAN_DRAWS), columns)
 
     def critical(self, N: ArrayLike, P_post: float) -> np.ndarray:
-        """Critical tokens of models trained in 16 bits, at every draw and size, (draws, sizes)."""
+        """Critical tokens after training in full precision, at every draw, (draws, sizes)."""
 
         def tokens(theta: Named, point: Named) -> dict[str, jax.Array]:
             place: dict[str, Any] = dict(point)
             return {"D": plan.critical_tokens(self.law, theta, **place).D_crit}
 
-        trained = {"P": FULL_BITS} if self.training_bits else {}
-        columns = _columns({"N": N, "P_post": P_post} | trained)
+        columns = _columns({"N": N, "P_post": P_post})
         return in_chunks(tokens, self.thinned(_PLAN_DRAWS), columns)["D"]
 
 

@@ -160,20 +160,30 @@ def test_bit_curves_have_the_runs_of_their_size_and_data(
     np.testing.assert_allclose(at_8, laws.qat(2e8, 1.3e10, 8.0, **theta), rtol=1e-2)
 
 
-def test_critical_tokens_equal_the_closed_form(bits: Analysis, bits_precision: PrecisionAnalysis):
+def test_critical_tokens_equal_the_closed_form(
+    bits: Analysis, bits_forecast: Forecast, bits_precision: PrecisionAnalysis
+):
     critical = bits_precision.critical
     assert critical is not None
     assert list(critical.curves) == [3.0, 4.0]
     p = {name: np.asarray(value) for name, value in bits.study.point.params.items()}
-    # Trained in 16 bits, N counts as N_eff: eq. 13 with the factor of full precision.
-    parts = {n: p[n] for n in ("gamma_w", "n_w", "gamma_a", "n_a", "gamma_kv", "n_kv")}
-    with float64():
-        N_eff = np.asarray(laws.effective_parameters(critical.N, 16.0, 16.0, 16.0, **parts))
+
+    def closed(size, post):
+        top = p["beta"] * p["B"] * size ** p["gamma_N"] * np.exp(post / p["gamma_post"])
+        return (top / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
+
     for post, curve in critical.curves.items():
-        D = p["beta"] * p["B"] * N_eff ** p["gamma_N"] * np.exp(post / p["gamma_post"])
-        D = (D / (p["gamma_D"] * p["C_T"])) ** (1 / (p["gamma_D"] + p["beta"]))
-        np.testing.assert_allclose(curve.point, D, rtol=1e-8)
-    assert critical.at_plans[4.0].q50.shape == (1,)
+        np.testing.assert_allclose(curve.point, closed(critical.N, post), rtol=1e-8)
+
+    # Trained in P* bits, N counts as N_eff: eq. 13 with the factor of those bits.
+    plans = bits_forecast.plans
+    assert plans.P is not None
+    parts = {n: p[n] for n in ("gamma_w", "n_w", "gamma_a", "n_a", "gamma_kv", "n_kv")}
+    N, P = plans.N.q50, plans.P.q50
+    with float64():
+        kept = np.asarray(laws.effective_parameters(N, P, P, P, **parts))
+    np.testing.assert_allclose(critical.at_plans[4.0].point, closed(N, 4.0), rtol=1e-8)
+    np.testing.assert_allclose(critical.at_best[4.0].point, closed(kept, 4.0), rtol=1e-8)
 
 
 def test_best_precision_of_a_given_size_increases_with_compute(bits_precision: PrecisionAnalysis):

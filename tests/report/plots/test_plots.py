@@ -81,12 +81,8 @@ def test_critical_tokens_against_the_closed_form():
     ax = plots.critical_tokens(PRECISION, (1e8, 1e10), post_bits=[4], table=bits_table())
     N, tokens = line(ax, "4 bits").T
     theta = PRECISION[1]
-    size = laws.effective_parameters(
-        N, 16, 16, 16, **_of(theta, "gamma_w n_w gamma_a n_a gamma_kv n_kv")
-    )
-    expected = laws.ptq_critical_tokens(
-        size, 4, **_of(theta, "B beta C_T gamma_D gamma_N gamma_post")
-    )
+    post = _of(theta, "B beta C_T gamma_D gamma_N gamma_post")
+    expected = laws.ptq_critical_tokens(N, 4, **post)
     np.testing.assert_allclose(tokens, expected, rtol=1e-4)
     assert len(dots(ax, "runs")) == len(bits_table())
 
