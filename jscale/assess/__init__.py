@@ -62,6 +62,13 @@ from jscale.assess.ensembles import (
     ensemble,
     ensemble_forecaster,
 )
+from jscale.assess.evaluations import (
+    Decontaminated,
+    Envelope,
+    decontaminated,
+    envelope,
+    reference_parameters,
+)
 from jscale.assess.published import Reproduction, reproduce, reproducible
 from jscale.assess.robustness import OBJECTIVES, Sensitivity, Specification, sensitivity
 from jscale.assess.targets import Quantity, quantity
@@ -80,8 +87,10 @@ __all__ = [
     "Contender",
     "CorrectedPosterior",
     "Coverage",
+    "Decontaminated",
     "EffectiveCompute",
     "Ensemble",
+    "Envelope",
     "Forecast",
     "ForecastScores",
     "Forecaster",
@@ -110,15 +119,18 @@ __all__ = [
     "compare",
     "correct_bands",
     "corrected_forecaster",
+    "decontaminated",
     "doubts",
     "effective_compute",
     "ensemble",
     "ensemble_forecaster",
+    "envelope",
     "in_sample_band",
     "lack_of_fit",
     "largest_runs",
     "loo",
     "quantity",
+    "reference_parameters",
     "reproduce",
     "reproducible",
     "sensitivity",

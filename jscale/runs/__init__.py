@@ -5,6 +5,7 @@ from jscale.runs._simulate import simulate
 from jscale.runs._table import Runs
 from jscale.runs.public import Dataset, dataset, datasets
 from jscale.runs.reading import read
+from jscale.runs.tables import convert_loss
 
 __all__ = [
     "Data",
@@ -13,6 +14,7 @@ __all__ = [
     "TableLike",
     "as_runs",
     "columns_of",
+    "convert_loss",
     "dataset",
     "datasets",
     "inputs",

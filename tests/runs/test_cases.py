@@ -325,6 +325,25 @@ def test_bits_per_byte_keep_their_unit():
         runs.read(columns, bytes_per_token=0)
 
 
+def test_losses_convert_between_their_units():
+    nats = np.array([2.0, 3.0])
+    for unit, value in (
+        ("nats per token", 2.0),
+        ("bits per token", 2 / math.log(2)),
+        ("nats per byte", 0.5),
+        ("bpb", 0.5 / math.log(2)),
+        ("ppl", math.exp(2)),
+    ):
+        there = runs.convert_loss(nats, "nats per token", unit, bytes_per_token=4.0)
+        assert there[0] == pytest.approx(value)
+        back = runs.convert_loss(there, unit, "nats per token", bytes_per_token=4.0)
+        np.testing.assert_allclose(back, nats)
+    with pytest.raises(JscaleError, match="bytes_per_token: needed between bits per byte"):
+        runs.convert_loss(1.0, "bits per byte", "perplexity")
+    with pytest.raises(JscaleError, match="no unit of a loss 'bits per word'"):
+        runs.convert_loss(1.0, "bits per word", "perplexity")
+
+
 def test_losses_above_a_uniform_guess_are_noted():
     table = runs.read({"N": [1e8, 2e8, 4e8], "loss": [27.65, 14.6, 9.5]})
     assert "in rows 1, 2" in codes(table)["large-loss"]

@@ -39,7 +39,13 @@ from jscale.runs.tables._layout import (
     markdown_row,
     separator_line,
 )
-from jscale.runs.tables._measures import NATS_PER_TOKEN, PERPLEXITY, in_unit, like_losses
+from jscale.runs.tables._measures import (
+    NATS_PER_TOKEN,
+    PERPLEXITY,
+    convert_loss,
+    in_unit,
+    like_losses,
+)
 from jscale.runs.tables._outcomes import OUTCOMES, outcome_names
 from jscale.runs.tables._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.tables._units import Unit, scaled
@@ -71,6 +77,7 @@ __all__ = [
     "bits_of",
     "check_size",
     "column_names",
+    "convert_loss",
     "flag",
     "fold",
     "header_row",
