@@ -52,7 +52,7 @@ def bfgs(
     start: jax.Array,
     *,
     max_turns: int,
-    tolerance: jax.Array | float,
+    tolerance: float,
 ) -> QuasiNewton:
     """A local minimum from ``start``.
 

@@ -16,8 +16,8 @@ have 1e-7 and less."""
 AGREEING_STARTS = 0.1
 """Smallest share of starts that must reach the same minimum; with fewer, a lower one may exist."""
 SECOND_METHOD = 1e-3
-"""The second method agrees when it comes within this share of the objective: it ends earlier on
-kinks."""
+"""The second method agrees when it comes within this share of the objective: its line search ends
+earlier on kinks."""
 COLLINEAR = 1e5
 """Condition number of the scaled Gauss-Newton matrix above which the design is collinear. Measured
 for Chinchilla's law: 1.1e3 on the published runs, 2e3 to 5e3 on three token-to-parameter
@@ -46,8 +46,7 @@ class Certificate:
             coordinates of the fit.
         condition_raw: the same in raw coordinates (logarithms of A, B, …).
         starts: number of starting points.
-        second_method: whether BFGS, by gradients alone and from up to four starts, reaches the same
-            objective.
+        second_method: whether optax's L-BFGS, from its own start, reaches the same objective.
         unidentified: parameters that the data do not identify.
         at_bound: parameters whose best value lies at a bound of their range.
     """
@@ -180,7 +179,7 @@ def failure_reason(certificate: Certificate, record: Record) -> str:
     if at_optimum and starts == 1:
         return "one start cannot be confirmed by another; give two or more"
     if at_optimum and agreement >= AGREEING_STARTS:
-        return "it ran out of steps, or a second method (BFGS) finds a lower objective"
+        return "it ran out of steps, or a second method (L-BFGS) finds a lower objective"
     return f"{agreement:.0%} of {starts} starts agree, gradient {certificate.gradient_norm:.1e}"
 
 
@@ -207,7 +206,7 @@ def notes(
     if certificate.at_bound:
         notes.append(_bound_note(certificate.at_bound))
     if certificate.status != Status.not_converged and not certificate.second_method:
-        message = "a second method (BFGS) stopped short of this optimum"
+        message = "a second method (L-BFGS) stopped short of this optimum"
         notes.append(Note("second-method", "info", message, {}))
     return tuple(notes)
 

@@ -148,9 +148,7 @@ def find_optimum(
     # 2. Certify the lowest end, with a second optimiser as well.
     all_rows = subset.linearize(free)
     linearization = subset.fitted_rows(all_rows)
-    value = float(descents.value[best])
-    enough = value + SECOND_METHOD * abs(value)
-    other_value = second_method(law, objective, fit_data, points, enough)
+    other_value = float(second_method(law, objective, fit_data, points[0]))
     certificate = _certify(law, linearization, descents, best, other_value)
 
     # 3. A design that does not identify the parameters is named first, and all that it leaves open.
@@ -163,7 +161,7 @@ def find_optimum(
     return Optimum(
         params={name: float(linearization.params[name]) for name in record.parameter_names},
         free=np.asarray(free),
-        value=value,
+        value=float(descents.value[best]),
         predicted=all_rows.predicted,
         residuals=_log_residuals(np.asarray(fit_data.loss), all_rows.predicted),
         certificate=certificate,

@@ -79,7 +79,7 @@ class _Barrier(NamedTuple):
         return self.height * jnp.sum(self.excess(free) ** 2)
 
 
-def barrier_of(problem: Problem) -> _Barrier:
+def _barrier(problem: Problem) -> _Barrier:
     objective, fit_data = problem.objective, problem.fit_data
     log_scale = jnp.zeros(())
 
@@ -114,7 +114,7 @@ def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
     ) -> tuple[tuple[jax.Array, jax.Array, jax.Array], Descent]:
         current, lowest, previous_delta = carry
         staged = Problem(law, objective, problem.fit_data._replace(delta=stage.delta))
-        barrier = barrier_of(staged)
+        barrier = _barrier(staged)
 
         def value(free: jax.Array) -> jax.Array:
             return staged.value(free) + jnp.where(stage.inside_walls, barrier.cost(free), 0.0)
