@@ -14,7 +14,7 @@ from jscale.assess.coverage._ranks import rank_check
 from tests.fit.bayes.test_importance import VARIANCE, line, power
 
 PRIORS = {"p": dist.Normal(0.05, 0.02), "sigma": VARIANCE}
-SETTINGS: dict[str, Any] = {"key": jax.random.key(0), "errors": "normal", "draws": 800}
+SETTINGS: dict[str, Any] = {"key": jax.random.key(1), "errors": "normal", "draws": 800}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.jobs import Checkpoint
 from jscale._core.status import Status
-from jscale.fit.bayes.sampling import _importance
+from jscale.fit.bayes.sampling import _choice, _importance
 from tests.fit.bayes.test_importance import FLAT, VARIANCE, line, power
 from tests.fit.tables import HOFFMANN
 
@@ -92,3 +92,17 @@ def test_the_number_of_cores_does_not_change_the_draws(monkeypatch):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: cores, **count)
         draws.append(fit.posterior(power, line(), **arguments).draws["p"].tobytes())
     assert draws[0] == draws[1]
+
+
+def test_chains_that_do_not_mix_are_drawn_again(monkeypatch):
+    """Three times as long, thinned to as many draws; and the note says whether that helped."""
+    monkeypatch.setattr(_importance, "MAX_PARETO_K", -np.inf)
+    monkeypatch.setattr(_choice, "_LEAST_DRAWS", 50)  # of which no chains have 400 effective draws
+    settings = {"chains": 2, "warmup": 100, "draws": 50, **SETTINGS}
+    priors = {"p": FLAT, "sigma": VARIANCE}
+    posterior = fit.posterior(power, line(), priors=priors, **settings)
+    assert posterior.draws["p"].shape == (100,)
+    (note,) = (note for note in posterior.notes if note.code == "nuts-lengthened")
+    assert note.severity == "warning"
+    assert "fix or tie parameters" in note.message
+    assert posterior.status == Status.not_converged

@@ -14,10 +14,10 @@ from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
 from jscale._core.programs import program
 from jscale._core.status import Status
-from jscale.fit.bayes._diagnostics import diagnose, summarise
+from jscale.fit.bayes._diagnostics import ESS_WARNING, diagnose, summarise
 from jscale.fit.bayes._model import Problem, pose, sites
 from jscale.fit.bayes.priors import Priors, written
-from jscale.fit.bayes.sampling import Settings, draw, isolated
+from jscale.fit.bayes.sampling import Chains, Settings, draw, isolated
 from jscale.fit.errors import ErrorModel
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
@@ -130,14 +130,20 @@ def rank_truth(
             problem, key, settings, advanced=lambda _: None, checkpoint=Checkpoint(None, {})
         )
     columns = {name: chains.sites[name] for name in tables.truths}
-    summary = summarise(columns)
-    verdict, _ = diagnose(summary, chains.diverging, chains.notes)
     ranks, tails = {}, {}
     for name, draws in columns.items():
         below = draws.reshape(-1) < tables.truths[name][i]
         spaced = np.linspace(0, below.size - 1, among).astype(int)
         ranks[name], tails[name] = int(below[spaced].sum()), float(below.mean())
-    return Ranks(ranks, tails, sampler, verdict == Status.converged)
+    return Ranks(ranks, tails, sampler, _has_converged(chains, columns))
+
+
+def _has_converged(chains: Chains, columns: dict[str, np.ndarray]) -> bool:
+    """Whether draws by weight count for enough, or chains of NUTS have mixed."""
+    if chains.effective is not None:  # few independent draws have an R-hat above the limit
+        return chains.effective >= ESS_WARNING and not chains.notes
+    verdict, _ = diagnose(summarise(columns), chains.diverging, chains.notes)
+    return verdict == Status.converged
 
 
 @program()

@@ -1,6 +1,7 @@
 """Which sampler draws: importance sampling, or NUTS where its weights do not suffice."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -8,6 +9,8 @@ import jax.numpy as jnp
 
 from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
+from jscale._core.status import Status
+from jscale.fit.bayes._diagnostics import ESS_WARNING, diagnose, summarise
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling import _importance, _nuts
 from jscale.fit.bayes.sampling._mode import coordinates, find_mode, with_information
@@ -20,6 +23,12 @@ _MAX_SIZE = 30
 _COORDINATES = 10.0
 """Effective points for each dimension from which their covariance whitens better than the curvature
 at the mode."""
+
+
+_LONGER = 3
+"""How many times as long chains are drawn again that have not mixed."""
+_LEAST_DRAWS = int(ESS_WARNING)
+"""Draws of each chain from which a short call is not taken for chains that do not mix."""
 
 
 class Settings(NamedTuple):
@@ -64,16 +73,20 @@ def draw(
     problem = with_information(problem, mode_key)
 
     def by_nuts(where: Whitening, *notes: Note) -> tuple[Chains, str]:
-        chains = _nuts.sample(
+        draw_with = partial(
+            _nuts.sample,
             problem,
             where,
             sample_key,
             chains=settings.chains,
-            warmup=settings.warmup,
             draws=settings.draws,
-            advanced=advanced,
             checkpoint=checkpoint,
         )
+        chains = draw_with(warmup=settings.warmup, advanced=advanced)
+        if settings.sampler == "auto" and settings.draws >= _LEAST_DRAWS and not _has_mixed(chains):
+            longer = _LONGER * settings.warmup
+            chains = draw_with(warmup=longer, thin=_LONGER, advanced=lambda _: None)
+            notes = (*notes, _longer_note(_has_mixed(chains)))
         return chains._replace(notes=notes), "nuts"
 
     if settings.sampler == "nuts":
@@ -112,8 +125,31 @@ def draw(
         f"{sample.effective:.0f} of {len(sample.free)} weighted points count, Pareto k "
         f"{sample.pareto_k:.2f}"
     )
+    if not sample.agreed:
+        reason += ", and the rounds before disagree"
     evidence = {"pareto_k": sample.pareto_k, "effective_draws": sample.effective}
     return by_nuts(where, _note(reason, evidence))
+
+
+def _has_mixed(chains: Chains) -> bool:
+    """Whether the chains of all scalar sites are one distribution, with few divergences."""
+    scalars = {name: x for name, x in chains.sites.items() if x.ndim == chains.diverging.ndim}
+    verdict, _ = diagnose(summarise(scalars), chains.diverging)
+    return verdict == Status.converged
+
+
+def _longer_note(has_mixed: bool) -> Note:
+    message = (
+        f"chains of NUTS did not mix at first and were drawn again, {_LONGER} times as long, of "
+        f"which one transition in {_LONGER} is kept"
+    )
+    if not has_mixed:
+        message += (
+            "; they still do not: fix or tie parameters that the runs do not identify, give "
+            "narrower priors, or add runs that tell the terms of the law apart"
+        )
+    severity = "info" if has_mixed else "warning"
+    return Note("nuts-lengthened", severity, message, {"times": _LONGER})
 
 
 def _note(reason: str, evidence: dict[str, float]) -> Note:

@@ -49,6 +49,7 @@ def sample(
     draws: int,
     advanced: Callable[[int], None],
     checkpoint: Checkpoint,
+    thin: int = 1,
 ) -> Chains:
     """Draws by NUTS, one thread per chain, at most as many threads as cores.
 
@@ -58,9 +59,10 @@ def sample(
         key: for starts and transitions.
         chains: number of chains.
         warmup: transitions that adapt step size and mass matrix.
-        draws: transitions kept, per chain.
+        draws: transitions kept, per chain, of ``thin`` times as many.
         advanced: called with the number of transitions done, from any thread.
         checkpoint: of the state of each chain after every chunk.
+        thin: transitions of which one is kept; the checkpoint tells calls by it.
 
     Raises:
         BaseException: whatever a chain or ``advanced`` raises first; the other chains end at their
@@ -74,10 +76,10 @@ def sample(
         parts = []
         with jax.numpy_dtype_promotion("standard"):
             state = _start(problem, whitening, keys[chain], starts[chain], warmup=warmup)
-            for i, length in enumerate(_chunks(warmup) + _chunks(draws)):
+            for i, length in enumerate(_chunks(warmup) + _chunks(draws * thin)):
                 if pool.cancelled:
                     raise KeyboardInterrupt
-                unit = f"chain {chain} chunk {i}"
+                unit = f"chain {chain} chunk {i}" + (f" of {thin}" if thin > 1 else "")
                 if (done := checkpoint.find(unit)) is None:
                     state, part = _advance(problem, whitening, state, warmup=warmup, length=length)
                     part = jax.tree.map(np.asarray, part)
@@ -86,8 +88,14 @@ def sample(
                     state, part = _from_arrays(done, state)
                 parts.append(part)
                 advanced(length)
-        return tuple(np.concatenate(column)[warmup:] for column in zip(*parts, strict=True))
+        columns = (np.concatenate(column)[warmup:] for column in zip(*parts, strict=True))
+        z, diverging, energy = columns
+        # A draw that is kept stands for the divergences since the one before.
+        diverging = np.asarray(diverging.reshape(-1, thin).any(axis=1))
+        return z[thin - 1 :: thin], diverging, energy[thin - 1 :: thin]
 
+    with jax.numpy_dtype_promotion("standard"):
+        _trace(problem, whitening, keys[0], starts[0], warmup=warmup, draws=draws * thin)
     with workers(chains) as pool:
         results = pool.map(run, range(chains))
 
@@ -95,6 +103,26 @@ def sample(
     sites = _sites(problem, whitening, jnp.asarray(z))
     columns = {name: np.asarray(values) for name, values in sites.items()}
     return Chains(columns, diverging, energy=energy)
+
+
+def _trace(
+    problem: Problem,
+    whitening: Whitening,
+    key: jax.Array,
+    start: jax.Array,
+    *,
+    warmup: int,
+    draws: int,
+) -> None:
+    """Trace the programs of a chain: threads that trace the same model may wait for each other."""
+    state = jax.eval_shape(lambda: _start(problem, whitening, key, start, warmup=warmup))
+    for length in sorted({*_chunks(warmup), *_chunks(draws)}):
+        jax.eval_shape(
+            lambda state, length=length: _advance(
+                problem, whitening, state, warmup=warmup, length=length
+            ),
+            state,
+        )
 
 
 @program("warmup")
