@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale.cli import pooling
+from jscale.cli.forecasting import draws_files
 from jscale.cli.process.failures import CHECK_FAILED
 from jscale.cli.support import inputs, options, output
 from jscale.cli.support.session import session
@@ -24,7 +25,9 @@ REQUIRE_CONVERGED = Annotated[
 OUT = Annotated[
     str | None,
     options.option(
-        "--out", help="Write the draws to FILE, as netCDF for ArviZ.", metavar="FILE.nc"
+        "--out",
+        help="Write the draws to FILE: netCDF for ArviZ, or a table (.csv, .json, .parquet).",
+        metavar="FILE.nc",
     ),
 ]
 
@@ -86,7 +89,7 @@ def sample(
             posterior = posterior if group is None else posterior.group(group)
         if out is not None:
             with output.writing(out) as temporary:
-                posterior.save(temporary)
+                draws_files.write(posterior, out, temporary)
 
     payload = summary(posterior, table, found, by=by)
     output.deliver(payload, as_json, None)
