@@ -23,7 +23,7 @@ SIZES, TOKENS = (
     x.ravel() for x in np.meshgrid(np.geomspace(1e8, 1e10, 3), np.geomspace(5e9, 2e11, 3))
 )
 CENTRE = float(np.exp(np.log(SIZES).mean()))
-SETTINGS = {"errors": "normal", "sampler": "nuts", "warmup": 300, "draws": 400}
+SETTINGS = {"errors": "normal", "sampler": "nuts", "warmup": 200, "draws": 250}
 
 
 def simulated(seed: int) -> tuple[runs.Runs, dict[str, float]]:
