@@ -107,7 +107,7 @@ def test_the_coordinate_of_a_coefficient_takes_a_prior():
 )
 def test_wrong_priors_are_one_sentence(priors, message):
     with pytest.raises(JscaleError, match=message) as error:
-        fit.model(laws.chinchilla, isoflop(sizes=3), priors=priors)
+        fit.model(laws.chinchilla, isoflop(sizes=3), errors="student", priors=priors)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
 
@@ -185,7 +185,7 @@ def test_chains_move_along_the_ridge_of_a_ladder():
 @pytest.mark.parametrize("law", [laws.power_size, laws.chinchilla, laws.coupled, laws.precision])
 def test_straightened_coordinates_have_the_same_volume(law):
     """A shear: the determinant of its Jacobian is 1, so that densities need no correction."""
-    problem = pose(law, isoflop(), None).problem
+    problem = pose(law, isoflop(), None, "student").problem
     with float64(), jax.numpy_dtype_promotion("standard"):
         size = free_size(problem)
         point = jax.random.normal(jax.random.key(0), (size,))
@@ -199,6 +199,7 @@ def test_straightened_coordinates_have_the_same_volume(law):
 
 
 def test_a_prior_of_the_caller_on_the_floor_leaves_coordinates_as_they_are():
-    problem = pose(laws.chinchilla, isoflop(), {"E": "normal(1.7, 0.1)"}).problem
+    priors = {"E": "normal(1.7, 0.1)"}
+    problem = pose(laws.chinchilla, isoflop(), priors, "student").problem
     values = {"E": jnp.zeros(()), "A_centred": jnp.ones(()), "alpha": jnp.ones(())}
     assert straightened(problem, values) == values
