@@ -227,6 +227,12 @@ def load_pooled(path: str | os.PathLike[str], law: LawFunction | None = None) ->
 
     Raises:
         JscaleError: no such file, a damaged one, or not a pooled posterior of this package.
+
+    Example:
+        >>> from jscale import fit
+        >>> fit.load_pooled("pooled.nc")
+        Traceback (most recent call last):
+        jscale._core.errors.JscaleError: no posterior at 'pooled.nc': the file does not exist
     """
     from jscale.fit.bayes import files
 
