@@ -295,7 +295,7 @@ def posterior(
         errors: how losses are distributed about the law, an :class:`jscale.fit.ErrorModel` or its
             text, such as "normal + effects(group) + discrepancy". None for normal errors about the
             law and a discrepancy, with a scale that is a power of C and of D/N, where the runs have
-            12 different inputs or more, the law predicts a loss and bits do not vary. Else None
+            12 different inputs or more, two of the law's inputs vary and bits do not. Else None
             stands for "student", and a note ``independent-errors`` says why.
         priors: parameter of the law or of the error model → prior of the parameter itself, in place
             of its default: a NumPyro distribution, a :class:`jscale.laws.roles.Prior`, a text such

@@ -38,9 +38,9 @@ def default_errors(
 ) -> DefaultErrors:
     """Normal errors about the law and a discrepancy, or Student-t errors where it is not for one.
 
-    A discrepancy is the default of laws of the loss whose bits, if they have any, are the same in
-    all runs, given at least :data:`MIN_DIFFERENT` different inputs. docs/forecasts.md, "The default
-    error model", has the figures.
+    A discrepancy is the default of laws of the loss of which two inputs or more vary, none of them
+    bits, given at least :data:`MIN_DIFFERENT` different inputs. Along one input it competes with
+    the shape of the law. docs/forecasts.md, "The default error model", has the figures.
 
     Args:
         law: a declared law.
@@ -49,13 +49,16 @@ def default_errors(
         is_pooled: whether groups of runs have parameters of their own.
     """
     record = describe(law)
-    bits = [name for name in record.bit_inputs if len(np.unique(data.inputs[name])) > 1]
+    varying = [name for name, values in data.inputs.items() if len(np.unique(values)) > 1]
+    bits = [name for name in record.bit_inputs if name in varying]
     if record.output.column != "loss":
-        return _independent(f"it is of {record.output.meaning}")
+        return _independent("the law predicts something other than the loss")
     if is_pooled:
         return _independent("groups have parameters of their own")
     if bits:
         return _independent(f"{enumerated(bits)} varies" if len(bits) == 1 else "bits vary")
+    if len(varying) < 2:
+        return _independent("fewer than two inputs of the law vary")
     different = len(np.unique(np.stack(list(data.inputs.values()), axis=1), axis=0))
     if different < MIN_DIFFERENT:
         return _independent(f"the runs have {different} different inputs, fewer than 12")

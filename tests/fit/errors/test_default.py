@@ -37,7 +37,11 @@ def test_the_scale_has_the_terms_that_vary():
     loss = 2 + 1e3 / N**0.4
     on_a_ray = runs.read({"N": N, "D": 20 * N, "loss": loss})
     assert errors_of(laws.chinchilla, on_a_ray) == "normal + scale(C) + discrepancy"
-    assert errors_of(laws.power_size, runs.read({"N": N, "loss": loss})) == "normal + discrepancy"
+
+
+def test_a_curve_along_one_input_has_independent_errors():
+    N = np.geomspace(1e8, 1e10, 14)
+    assert errors_of(laws.power_size, runs.read({"N": N, "loss": 2 + 1e3 / N**0.4})) == "student"
 
 
 def test_runs_in_bits_have_independent_errors():
