@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
-import numpy as np
-
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 from jscale.cli.pooling.pooled import table_notes
@@ -11,6 +9,8 @@ from jscale.cli.support import flags, inputs, options, output, parsing
 from jscale.cli.support.session import working
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from jscale.assess import EffectiveCompute
     from jscale.laws import LawFunction
     from jscale.runs import Runs
@@ -77,6 +77,8 @@ def compare_recipes(
     Raises:
         JscaleError: see :func:`jscale.assess.effective_compute`.
     """
+    import numpy as np
+
     from jscale import assess
 
     floor: Any = chosen.floor
@@ -107,10 +109,12 @@ def compare_recipes(
 
 
 def _payload(result: "EffectiveCompute", table: "Runs") -> dict[str, Any]:
+    import numpy as np
+
     levels = np.array([0.05, 0.5, 0.95])
     by_budget, overall = result.quantile(levels), result.overall_quantile(levels)
 
-    def named(values: np.ndarray) -> dict[str, float]:
+    def named(values: "np.ndarray") -> dict[str, float]:
         return dict(zip(("q05", "q50", "q95"), values.tolist(), strict=True))
 
     recipes = [
