@@ -106,6 +106,7 @@ def calibrate_posterior(
         "errors": str(tables.problem.errors),
         "priors": tables.priors,
         "sampler": sampler,
+        "simulations": simulations,
         "draws": draws,
         "seed": np.asarray(jax.random.key_data(key)).tolist(),
     }
