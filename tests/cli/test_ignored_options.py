@@ -61,6 +61,21 @@ CASES = (
     (("plan", *PARAMS), (("--group-by", "seed"), ("--each",)), "without a table of runs"),
     (("audit", "runs.csv"), (("--setup", "x.toml"),), "without --checklist"),
     (("laws", "chinchilla"), (("--for", "runs.csv"),), "with the NAME of a law"),
+    (("plan", *PARAMS), (("--bandwidth", "1e12"),), "without --latency"),
+    (("plan", *PARAMS), (("--risk", "mean"),), "with one set of parameters"),
+    (("plan", *PARAMS), (("--mfu", "0.4"), ("--devices", "8")), "the time of a FLOP also needs"),
+    (("plan", *PARAMS, "--mfu", "0.4"), (("--peak", "1e15"),), "without --price-per-hour or"),
+    (
+        ("compare", "runs.csv"),
+        (("--reference", "a"), ("--floor", "free"), ("--along", "ratio")),
+        "without --effective-compute",
+    ),
+    (("sample", "runs.csv"), (("--pool", "E=separate"), ("--group", "a")), "without --by COLUMN"),
+    (
+        ("next", "runs.csv", "--target", "parameters", "--budget", "1e21"),
+        (("--spend-all",),),
+        "without --target plan",
+    ),
 )
 EFFECTIVE = (
     "law fix tie weights starts include_excluded out as_json params posterior budget",
@@ -70,6 +85,8 @@ EFFECTIVE = (
     "from_file no_backtest ensemble",
     "column loss where strict bytes_per_token long group_by each table remarks checklist",
     "axis models quantity minimise where top front keep dtype yes hosts",
+    "target_loss cost price_per_hour serve_tokens latency memory unique_tokens free bound",
+    "substitute effective_compute plan_budget candidates count",
 )
 """Options of a verb that change its result in every combination, apart from those in ``CASES``;
 ``--seed`` of a verb without random numbers says so in its help text."""

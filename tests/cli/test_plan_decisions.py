@@ -142,7 +142,10 @@ PLANS = {
     "bandwidth": (("--bandwidth", "3T"), "--bandwidth: no effect without --latency"),
     "formats": (("--bits", ","), "--bits: expected a number above 0"),
     "many formats": (("--bits", ",".join(map(str, range(1, 99)))), "expected at most 64"),
-    "peaks": (("--mfu", "0.4", "--peak", "16=1T,8=2T"), "--peak: law 'chinchilla' has no training"),
+    "peaks": (
+        ("--devices", "8", "--mfu", "0.4", "--peak", "16=1T,8=2T"),
+        "--peak: law 'chinchilla' has no training",
+    ),
     "risk": (("--risk", "mean"), "--risk: no effect with one set of parameters"),
     "level": (("--level", "0.9"), "--level: no effect without --risk or --target-loss"),
     "floor": (("--target-loss", "1.5"), "--target-loss 1.5: below 1.8172, the least loss"),

@@ -110,18 +110,28 @@ def check_unit(cost: str, hardware: Hardware) -> None:
     needs = {"flop": (), "dollars": ("--price-per-hour",), "days": ("--devices",)}
     if cost not in needs:
         raise JscaleError(f"--cost: expected {listing(list(needs), last=' or ')}, not {cost!r}")
-    given = {
+    has = {
         "--price-per-hour": hardware.price is not None,
         "--devices": hardware.devices is not None,
         "--mfu": hardware.mfu is not None,
         "--peak": bool(hardware.peaks),
     }
     if cost == "flop":
-        wanted = "--price-per-hour" if given["--price-per-hour"] else "--mfu"
-        if (given["--price-per-hour"] or given["--mfu"]) and not hardware.has_rate:
-            missing = [flag for flag in ("--mfu", "--peak") if not given[flag]]
-            raise JscaleError(f"{wanted}: the time of a FLOP also needs {listing(missing)}")
+        _check_complete(has)
         return
     required = (*needs[cost], "--mfu", "--peak")
-    if missing := [flag for flag in required if not given[flag]]:
+    if missing := [flag for flag in required if not has[flag]]:
         raise JscaleError(f"--cost {cost}: also needs {listing(missing)}")
+
+
+def _check_complete(has: Mapping[str, bool]) -> None:
+    """Check that prices beside a budget in FLOP say what it costs or how long it takes."""
+    options = [flag for flag, is_there in has.items() if is_there]
+    if not options:
+        return
+    if missing := [flag for flag in ("--mfu", "--peak") if not has[flag]]:
+        raise JscaleError(f"{options[0]}: the time of a FLOP also needs {listing(missing)}")
+    if not (has["--price-per-hour"] or has["--devices"]):
+        raise JscaleError(
+            f"{listing(options)}: no effect without --price-per-hour or --devices; leave them out"
+        )
