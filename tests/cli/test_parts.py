@@ -3,9 +3,13 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from jscale._core.errors import JscaleError
+from jscale.cli.support import table_options, tables
 from tests.cli.tables import write_table
 from tests.cli.test_bad_input import rejected
 
@@ -21,6 +25,7 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tokens": [2e9] * 8,
         "loss": [3.2, 3.1, 3.0, 2.92, 3.1, 3.0, 2.9, 2.82],
         "c4_ppl": [30, 28, 26, 24, 27, 25, 23, 22],
+        "note": [""] * 8,
     }
     return write_table(tmp_path_factory.mktemp("arms") / "arms.csv", columns)
 
@@ -55,7 +60,7 @@ def test_each_part_writes_its_own_file(jscale, arms: Path, tmp_path: Path):
     assert (tmp_path / "a-2x.csv").exists()
 
 
-def test_a_part_that_fails_is_told_and_the_others_go_on(answer, arms: Path):
+def test_notes_of_the_parts_stay_in_them(answer, arms: Path):
     where = ("--where", "params <= 2e8")
     found = answer("isoflop", arms, "--law", "none", *where, "--group-by", "variant")
     assert all("no-power-law" in str(part["notes"]) for part in found["groups"].values())
@@ -63,10 +68,60 @@ def test_a_part_that_fails_is_told_and_the_others_go_on(answer, arms: Path):
     assert answer(*strict, "--group-by", "variant")["notes"] == []
 
 
+def test_numbers_that_look_alike_are_parts_of_their_own(answer, tmp_path: Path):
+    columns = {"g": [0.2496, 0.2504] * 4, "N": SIZES * 2, "loss": [3.0] * 8}
+    close = write_table(tmp_path / "close.csv", columns)
+    found = answer("data", close, "--group-by", "g", "--out", tmp_path / "part.csv")
+    assert list(found["groups"]) == ["0.2496", "0.2504"]
+    for name in ("part-0.2496.csv", "part-0.2504.csv"):
+        assert len((tmp_path / name).read_text().splitlines()) == 5
+
+
+def test_labels_of_one_file_name_are_numbered(answer, tmp_path: Path):
+    columns = {"g": ["a/b", "a b", "A-B"], "N": SIZES[:3], "loss": [3.0, 2.9, 2.8]}
+    alike = write_table(tmp_path / "alike.csv", columns)
+    answer("data", alike, "--group-by", "g", "--out", tmp_path / "part.csv")
+    written = {path.name: path.read_text() for path in tmp_path.glob("part-*.csv")}
+    assert sorted(written) == ["part-A-B.csv", "part-a-b-2.csv", "part-a-b-3.csv"]
+    assert sum("a/b" in text for text in written.values()) == 1
+
+
+def test_rows_without_a_value_are_counted(answer, jscale, tmp_path: Path):
+    columns = {"g": ["C4", "", "Pile", "", "C4"], "N": [*SIZES, 1e9], "loss": [3.0] * 5}
+    gaps = write_table(tmp_path / "gaps.csv", columns)
+    found = answer("data", gaps, "--group-by", "g")
+    (note,) = found["notes"]
+    assert (note["code"], note["rows"], note["count"]) == ("rows-without-group", [2, 4], 2)
+    text = jscale("data", gaps, "--group-by", "g").stdout
+    assert "warning: 2 rows without a value in column 'g' are in no part (2, 4)" in text
+
+
+def test_a_failed_part_is_bad_input_and_the_others_go_on(arms: Path, capsys):
+    seen = []
+
+    def verb(source: str, as_json: bool) -> None:
+        part = tables.request().part
+        assert part is not None
+        label = part[2]
+        seen.append(label)
+        if label == "2x":
+            raise JscaleError("too few runs")
+        raise typer.Exit(1)
+
+    values: dict[str, Any] = {"source": str(arms), "as_json": True}
+    with pytest.raises(typer.Exit) as end:
+        table_options.run_each(verb, values, group_by="variant", each=False)
+    assert (end.value.exit_code, seen) == (2, ["2x", "base"])
+    written = json.loads(capsys.readouterr().out)
+    assert written["groups"]["2x"] == {"error": "too few runs"}
+    assert [note["code"] for note in written["notes"]] == ["group-failed"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--group-by", "varian"), "--group-by: arms.csv has no column 'varian'"),
+        (("--group-by", "note"), "--group-by: column 'note' is empty"),
         (("--each", "--loss", "loss"), "--each: every loss is used, and --loss names one"),
     ],
 )

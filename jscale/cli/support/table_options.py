@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import human, plural, quote, quoted_names, shown
-from jscale.cli.process.failures import OK
+from jscale._core.text import human, plural, quote, quoted_names, row_numbers, shown
+from jscale.cli.process.failures import BAD_INPUT, OK
 from jscale.cli.support import flags, inputs, options, output, tables
 
 if TYPE_CHECKING:
     from jscale.runs import Runs
 
 _MOST_PARTS = 50
+_MOST_ROWS = 100
 _FILES = ("out", "figure", "resume")
 """Options with a file that each part writes for itself."""
 
@@ -93,9 +94,9 @@ def with_table_options(verb: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def run(*args: Any, **values: Any) -> None:
-        given = {name: values.pop(name, default) for name, (_, default) in added.items()}
-        group_by, each = given.pop("group_by", None), given.pop("each", False)
-        with tables.requested(tables.as_request(**given)):
+        reading = {name: values.pop(name, default) for name, (_, default) in added.items()}
+        group_by, each = reading.pop("group_by", None), reading.pop("each", False)
+        with tables.requested(tables.as_request(**reading)):
             if values.get("source") is None:
                 tables.refuse(reason="without a table of runs")
                 flags.refuse("group_by", "each", reason="without a table of runs")
@@ -127,6 +128,9 @@ def run_each(
 ) -> None:
     """Run a verb on every part of its table, and write one JSON object with all results.
 
+    A part on which the verb fails has its error in the result, and the exit code is that of bad
+    input; the other parts go on.
+
     Args:
         verb: the function of the verb.
         values: its arguments.
@@ -137,16 +141,19 @@ def run_each(
         JscaleError: there is no such column or no loss, there are too many parts, or the verb
             fails on all of them.
     """
-    source, as_json = values["source"], values.get("as_json", False)
+    as_json = values.get("as_json", False)
     # A file of JSON is shared by all parts; any other is written by each for itself.
     one_json = verb.__annotations__.get("out") is options.OUT_JSON
+    parts, notes = _parts(values["source"], group_by, each)
+    if not as_json:
+        output.show(*(f"warning: {note['message']}" for note in notes))
     collected: dict[str, Any] = {}
     failed: list[tuple[str, JscaleError]] = []
     code = OK
-    for label, request in _parts(source, group_by, each):
-        changed = _with_own_files(values, label, shared_out=one_json)
+    for suffix, (label, request) in zip(_suffixes(parts), parts.items(), strict=True):
+        changed = _with_own_files(values, suffix, shared_out=one_json)
         if not as_json:
-            output.show(*([""] if collected or failed else []), f"== {label} ==", "")
+            output.show(*([""] if collected else []), f"== {label} ==", "")
         results: list[Any] = []
         try:
             with tables.requested(request), output.collected(results):
@@ -155,45 +162,52 @@ def run_each(
             code = max(code, end.exit_code)
         except JscaleError as error:
             failed.append((label, error))
+            code = max(code, BAD_INPUT)
             results = [{"error": str(error)}]
             if not as_json:
                 output.show(f"warning: {error}")
         collected[label] = results[-1] if results else {}
 
-    if len(failed) == len(collected):
+    if failed and len(failed) == len(collected):
         label, error = failed[0]
         raise JscaleError(f"{label}: {error}", argument=error.argument)
-    payload = {"group_by": group_by or "loss", "groups": collected, "notes": _notes(failed)}
+    notes += [_note("group-failed", f"{label}: {error}") for label, error in failed]
+    payload = {"group_by": group_by or "loss", "groups": collected, "notes": notes}
     output.deliver(payload, as_json, values.get("out") if one_json else None)
     if code != OK:
         raise typer.Exit(code)
 
 
-def _notes(failed: list[tuple[str, JscaleError]]) -> list[dict[str, str]]:
-    return [
-        {"code": "group-failed", "severity": "warning", "message": f"{label}: {error}"}
-        for label, error in failed
-    ]
+def _note(code: str, message: str, **evidence: Any) -> dict[str, Any]:
+    return {"code": code, "severity": "warning", "message": message, **evidence}
 
 
-def _parts(source: str, group_by: str | None, each: bool) -> Iterator[tuple[str, tables.Request]]:
-    """The label of each part and how its table is read."""
+def _parts(
+    source: str, group_by: str | None, each: bool
+) -> tuple[dict[str, tables.Request], list[dict[str, Any]]]:
+    """Label of each part → how its table is read, and notes on rows that are in none."""
     request = tables.request()
     losses: list[str | None] = [None]
     if each:
         losses = list(_losses(source, request))
+    parts: dict[str, tables.Request] = {}
+    notes: list[dict[str, Any]] = []
     for loss in losses:
         chosen = request
         if loss is not None:
             chosen = replace(request, columns={**request.columns, "loss": loss})
         if group_by is None:
-            yield str(loss), chosen
+            parts[str(loss)] = chosen
             continue
+
         with tables.requested(chosen):
-            groups = _groups(inputs.table_of(source), group_by)
-        for text, value in groups:
+            table = inputs.table_of(source)
+            groups = _groups(table, group_by)
+        for text, value in groups.items():
             label = text if loss is None else f"{loss}, {text}"
-            yield label, replace(chosen, part=(group_by, value))
+            parts[label] = replace(chosen, part=(group_by, value, text))
+        notes += [note for note in _without_group(table, group_by) if note not in notes]
+    return parts, notes
 
 
 def _losses(source: str, request: tables.Request) -> list[str]:
@@ -209,34 +223,72 @@ def _losses(source: str, request: tables.Request) -> list[str]:
         raise JscaleError("--each: every loss is used, and --loss names one; leave one of them out")
     if source == tables.STDIN or source in {entry.name for entry in runs.datasets()}:
         raise JscaleError(f"--each: expected a file, not {shown(source)}")
-    found = loss_columns(Path(source))
-    if not found:
+    losses = loss_columns(Path(source))
+    if not losses:
         raise JscaleError(f"--each: no column of {source} looks like a loss")
-    return found
+    return losses
 
 
-def _groups(table: "Runs", column: str) -> list[tuple[str, Any]]:
-    """The values of a column over the kept rows, as text and as they are.
+def _groups(table: "Runs", column: str) -> dict[str, Any]:
+    """The values of a column over the kept rows: text → value.
 
     Raises:
         JscaleError: there is no such column, or it has too many values.
     """
     import numpy as np
 
+    from jscale.fit.objective import empty_cells
+
     if column not in table:
         raise JscaleError(f": {table.no_column(column)}", argument="group_by")
-    present = np.unique(table[column][table.kept]).tolist()
-    values = [value for value in present if value != "" and value == value]
+    cells = table[column][table.kept]
+    values = np.unique(cells[~empty_cells(cells)]).tolist()
+    if not values:
+        raise JscaleError(f": column {quote(column)} is empty", argument="group_by")
     if len(values) > _MOST_PARTS:
         raise JscaleError(
             f": column {quote(column)} has {plural(len(values), 'value')}; expected at most "
             f"{_MOST_PARTS} ({quoted_names(values, 4)})",
             argument="group_by",
         )
-    return [(human(value) if isinstance(value, float) else str(value), value) for value in values]
+    texts = [human(value) if isinstance(value, float) else str(value) for value in values]
+    if len(set(texts)) < len(texts):
+        texts = [repr(value) for value in values]  # all digits of numbers that are close together
+    return dict(zip(texts, values, strict=True))
 
 
-def _with_own_files(values: dict[str, Any], label: str, *, shared_out: bool) -> dict[str, Any]:
+def _without_group(table: "Runs", column: str) -> list[dict[str, Any]]:
+    """A note on the kept rows whose cell in the column is empty, if there are any."""
+    import numpy as np
+
+    from jscale.fit.objective import empty_cells
+
+    rows = np.flatnonzero(table.kept & empty_cells(table[column])) + 1
+    if not len(rows):
+        return []
+    verb = "is" if len(rows) == 1 else "are"
+    message = (
+        f"{plural(len(rows), 'row')} without a value in column {quote(column)} {verb} in no part "
+        f"({row_numbers(rows)})"
+    )
+    return [_note("rows-without-group", message, rows=rows[:_MOST_ROWS].tolist(), count=len(rows))]
+
+
+def _suffixes(labels: Iterable[str]) -> list[str]:
+    """What each part adds to the names of its files, all different even where case is ignored."""
+    suffixes: list[str] = []
+    taken: set[str] = set()
+    for label in labels:
+        safe = "".join(char if char.isalnum() or char in "._+" else "-" for char in label)
+        suffix, number = safe, 2
+        while suffix.casefold() in taken:
+            suffix, number = f"{safe}-{number}", number + 1
+        taken.add(suffix.casefold())
+        suffixes.append(suffix)
+    return suffixes
+
+
+def _with_own_files(values: dict[str, Any], suffix: str, *, shared_out: bool) -> dict[str, Any]:
     """The arguments of a verb with files of their own for one part: ``draws-2x.nc``."""
     changed = dict(values)
     for name in _FILES:
@@ -247,6 +299,5 @@ def _with_own_files(values: dict[str, Any], label: str, *, shared_out: bool) -> 
             changed[name] = None
             continue
         file = Path(path)
-        safe = "".join(char if char.isalnum() or char in "._+" else "-" for char in label)
-        changed[name] = str(file.with_name(f"{file.stem}-{safe}{file.suffix}"))
+        changed[name] = str(file.with_name(f"{file.stem}-{suffix}{file.suffix}"))
     return changed

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import human, shown
+from jscale._core.text import shown
 from jscale.cli.support import flags
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Request:
         strict: whether runs that failed or go on are an error.
         bytes_per_token: converts losses per byte; None leaves them.
         long: whether a wide table is turned into rows.
-        part: column and value of the rows that are used, or None for all.
+        part: column and value of the rows that are used, and the value as text; None for all.
         cache: tables that were read, for the parts of one.
     """
 
@@ -37,7 +37,7 @@ class Request:
     strict: bool = False
     bytes_per_token: float | None = None
     long: bool = False
-    part: tuple[str, Any] | None = None
+    part: tuple[str, Any, str] | None = None
     cache: "dict[Any, Runs]" = field(default_factory=dict)
 
 
@@ -130,7 +130,6 @@ def rows_of(table: "Runs") -> "Runs":
     for condition in request().where:
         table = table.where(condition)
     if (part := request().part) is not None:
-        column, value = part
-        label = human(value) if isinstance(value, float) else value
+        column, value, label = part
         table = replace(table.where(table[column] == value), name=f"{table.name}, {label}")
     return table
