@@ -1,6 +1,7 @@
 """Posterior draws in a file: netCDF, or a table by the suffix of the name."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.text import quote
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 TABLES = (".csv", ".json", ".parquet")
@@ -43,10 +45,44 @@ def write(posterior: Any, out: str, temporary: Path) -> None:
 
 
 def _frame(posterior: Any) -> "pd.DataFrame":
-    """Parameters and noise, one draw a row."""
-    import numpy as np
+    """Parameters and noise, one draw a row, named as in the summary.
+
+    ``alpha`` is shared, or of the typical group; ``alpha_sd`` is the sd between groups,
+    ``alpha[C4]`` that of a group, ``a[0]`` an element of an array.
+    """
     import pandas as pd
 
-    columns = {**posterior.draws, **getattr(posterior, "noise", {})}
-    flat = {name: np.asarray(draws) for name, draws in columns.items()}
-    return pd.DataFrame({name: draws for name, draws in flat.items() if draws.ndim == 1})
+    modes = getattr(posterior, "modes", {})
+    columns: dict[str, Any] = {}
+    for name, draws in posterior.draws.items():
+        is_shared = modes.get(name, "shared") == "shared"
+        if not is_shared and name in posterior.typical:
+            columns[name] = posterior.typical[name]
+            columns[f"{name}_sd"] = posterior.between[name]
+        columns |= _elements(name, draws, None if is_shared else posterior.groups)
+    for name, draws in getattr(posterior, "noise", {}).items():
+        columns |= _elements(name, draws, None)
+    return pd.DataFrame(columns)
+
+
+def _elements(
+    name: str, draws: "np.ndarray", groups: Sequence[str] | None
+) -> dict[str, "np.ndarray"]:
+    """Column → (draws,): one column an element of draws (draws, ...).
+
+    Args:
+        name: of the parameter.
+        draws: (draws, ...), or (draws, groups, ...) with groups.
+        groups: labels of the first axis after that of draws, or None.
+    """
+    import numpy as np
+
+    draws = np.asarray(draws)
+    columns = {}
+    for index in np.ndindex(draws.shape[1:]):
+        labels = [str(i) for i in index]
+        if groups is not None:
+            labels = [groups[index[0]], *labels[1:]]
+        element = f"{name}[{','.join(labels)}]" if labels else name
+        columns[element] = draws[(slice(None), *index)]
+    return columns

@@ -21,8 +21,32 @@ DRAWS = SimpleNamespace(
 def test_a_table_of_draws_by_suffix(name: str, read, tmp_path: Path):
     draws_files.write(DRAWS, name, tmp_path / name)
     table = read(tmp_path / name)
-    assert list(table) == ["E", "A", "sigma"]
+    assert list(table) == ["E", "A", "sigma", "effects[0]", "effects[1]", "effects[2]"]
     assert table["A"].tolist() == [400.0, 410.0]
+
+
+def test_every_parameter_of_a_pooled_posterior_has_its_columns(tmp_path: Path):
+    pooled = SimpleNamespace(
+        groups=("C4", "Pile"),
+        modes={"E": "partial", "A": "separate", "alpha": "shared", "mix": "shared"},
+        draws={
+            "E": np.array([[1.7, 1.8], [1.6, 1.9]]),
+            "A": np.array([[400.0, 410.0], [420.0, 430.0]]),
+            "alpha": np.array([0.3, 0.4]),
+            "mix": np.arange(8.0).reshape(2, 2, 2),
+        },
+        typical={"E": np.array([1.75, 1.76])},
+        between={"E": np.array([0.1, 0.2])},
+        noise={"sigma": np.array([0.01, 0.02])},
+    )
+    draws_files.write(pooled, "d.csv", tmp_path / "d.csv")
+    table = pd.read_csv(tmp_path / "d.csv")
+    by_group = ["E", "E_sd", "E[C4]", "E[Pile]", "A[C4]", "A[Pile]"]
+    mix = ["mix[0,0]", "mix[0,1]", "mix[1,0]", "mix[1,1]"]
+    assert list(table) == [*by_group, "alpha", *mix, "sigma"]
+    assert table["E"].tolist() == [1.75, 1.76]
+    assert table["E[Pile]"].tolist() == [1.8, 1.9]
+    assert table["mix[1,0]"].tolist() == [2.0, 6.0]
 
 
 def test_json_and_netcdf(tmp_path: Path):
