@@ -17,7 +17,7 @@ class Decontaminated:
         stderr: its standard error.
         all_items: the same mean over all items.
         gain: what contamination adds to the score, ``all_items - score``.
-        gain_stderr: its standard error.
+        gain_stderr: its standard error; NaN with one contaminated item, which has no spread.
         clean: number of clean items.
         contaminated: number of contaminated ones.
     """
@@ -53,8 +53,8 @@ def decontaminated(
     Example:
         >>> from jscale import assess
         >>> seen = [False] * 6 + [True] * 4
-        >>> found = assess.decontaminated([1, 0, 1, 0, 1, 0, 1, 1, 1, 1], seen)
-        >>> found.score, found.all_items, round(found.gain, 2)
+        >>> result = assess.decontaminated([1, 0, 1, 0, 1, 0, 1, 1, 1, 1], seen)
+        >>> result.score, result.all_items, round(result.gain, 2)
         (0.5, 0.7, 0.2)
     """
     values = _scores("scores", scores, None)
@@ -73,17 +73,25 @@ def decontaminated(
 
     share = len(dirty) / len(values)
     score, every = float(clean.mean()), float(values.mean())
-    error = float(clean.std(ddof=1) / np.sqrt(len(clean)))
-    of_dirty = float(dirty.std(ddof=1) / np.sqrt(len(dirty))) if len(dirty) > 1 else 0.0
+    error = _error(clean)
+    error_of_gain = 0.0
+    if len(dirty):
+        of_dirty = _error(dirty) if len(dirty) > 1 else float("nan")
+        error_of_gain = share * float(np.hypot(error, of_dirty))
     return Decontaminated(
         score=score,
         stderr=error,
         all_items=every,
         gain=every - score,
-        gain_stderr=share * float(np.hypot(error, of_dirty)),
+        gain_stderr=error_of_gain,
         clean=len(clean),
         contaminated=len(dirty),
     )
+
+
+def _error(values: np.ndarray) -> float:
+    """The standard error of the mean of values (items,)."""
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _scores(name: str, values: ArrayLike, count: int | None) -> np.ndarray:

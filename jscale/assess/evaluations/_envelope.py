@@ -47,8 +47,8 @@ def envelope(time: ArrayLike, values: ArrayLike, *, quantile: float = 0.95) -> E
         quantile: share of the models below the line, between 0 and 1.
 
     Raises:
-        JscaleError: arrays of different lengths, fewer than three models or two dates, or a value
-            that is not positive.
+        JscaleError: arrays of different lengths, fewer than three models or two dates, a value that
+            is not positive, or a linear program that is not solved.
 
     Example:
         >>> import numpy as np
@@ -56,8 +56,8 @@ def envelope(time: ArrayLike, values: ArrayLike, *, quantile: float = 0.95) -> E
         >>> days = np.arange(0, 400, 20)
         >>> best = 0.5 * np.exp(0.007 * days)
         >>> densities = np.concatenate([best, 0.7 * best, 0.5 * best])
-        >>> found = assess.envelope(np.tile(days, 3), densities)
-        >>> round(found.slope, 4), round(found.doubling)
+        >>> line = assess.envelope(np.tile(days, 3), densities)
+        >>> round(line.slope, 4), round(line.doubling)
         (0.007, 99)
     """
     check_number("quantile", quantile, above=0.0)
@@ -86,12 +86,16 @@ def envelope(time: ArrayLike, values: ArrayLike, *, quantile: float = 0.95) -> E
 
 def _quantile_line(x: np.ndarray, y: np.ndarray, quantile: float) -> tuple[float, float]:
     """Intercept and slope of the quantile regression of y (n,) on x (n,)."""
-    from scipy.optimize import linprog  # takes half a second to import
+    from scipy import sparse  # these take half a second to import
+    from scipy.optimize import linprog
 
     n = len(x)
     # y = a + b x + over - under, with a and b free and the rest not negative.
     cost = np.concatenate([np.zeros(2), np.full(n, quantile), np.full(n, 1 - quantile)])
-    equal = np.column_stack([np.ones(n), x, np.eye(n), -np.eye(n)])
+    line, gap = np.column_stack([np.ones(n), x]), sparse.identity(n)
+    equal = sparse.hstack([line, gap, -gap], format="csc")
     bounds = [(None, None)] * 2 + [(0, None)] * (2 * n)
-    found = linprog(cost, A_eq=equal, b_eq=y, bounds=bounds, method="highs")
-    return float(found.x[0]), float(found.x[1])
+    solution = linprog(cost, A_eq=equal, b_eq=y, bounds=bounds, method="highs")
+    if solution.status != 0:
+        raise JscaleError(f"envelope: no quantile regression was found: {solution.message}")
+    return float(solution.x[0]), float(solution.x[1])

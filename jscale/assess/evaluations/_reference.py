@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
-from jscale._core.text import enumerated
-from jscale.laws import LawFunction, as_law, describe
+from jscale._core.text import did_you_mean, enumerated, shown
+from jscale.laws import LawFunction, Record, as_law, describe
 
 _SIZES = (1e2, 1e20)
 """Parameters between which a size is looked for."""
@@ -40,10 +40,11 @@ def reference_parameters(
 
     Returns:
         Parameters, of the common shape; infinite where no reference model reaches the loss, 0 where
-        the smallest has a lower one.
+        the smallest has a lower one, NaN where the loss, a parameter or an input is.
 
     Raises:
-        JscaleError: the law does not fall with N, or an input is missing or given twice.
+        JscaleError: the law does not fall with N, or an input or a parameter is missing, unknown or
+            given twice.
 
     Example:
         >>> from jscale import assess, laws
@@ -54,14 +55,7 @@ def reference_parameters(
         7e+09
     """
     law = as_law(law)
-    record = describe(law)
-    if "N" not in record.input_names or "N" in record.increasing:
-        raise JscaleError(f"law {record.name!r} has no input N with which the loss falls")
-    given = {*inputs, "N", *(["D"] if ratio is not None else [])}
-    missing = [i.name for i in record.inputs if i.default is None and i.name not in given]
-    if missing or (ratio is not None and "D" in inputs):
-        problem = f"also needs {enumerated(missing)}" if missing else "takes D or ratio, not both"
-        raise JscaleError(f"law {record.name!r} {problem}")
+    _check(describe(law), params, inputs, ratio)
 
     def value(log_n: Any) -> Any:
         n = jnp.exp(log_n)
@@ -71,10 +65,38 @@ def reference_parameters(
     target = jnp.asarray(loss, float)
     shape = np.broadcast_shapes(jnp.shape(value(jnp.asarray(0.0))), target.shape)
     low, high = (jnp.full(shape, np.log(size)) for size in _SIZES)
-    reachable, above_least = value(high) <= target, value(low) >= target
+    smallest, least = value(low), value(high)
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
         too_small = value(middle) > target
         low, high = jnp.where(too_small, middle, low), jnp.where(too_small, high, middle)
-    size = jnp.where(above_least, jnp.exp(0.5 * (low + high)), 0.0)
-    return np.asarray(jnp.where(reachable, size, jnp.inf))
+    size = jnp.where(smallest >= target, jnp.exp(0.5 * (low + high)), 0.0)
+    size = jnp.where(least <= target, size, jnp.inf)
+    return np.asarray(jnp.where(jnp.isnan(least - target), jnp.nan, size))
+
+
+def _check(
+    record: Record, params: Mapping[str, Any], inputs: Mapping[str, Any], ratio: float | None
+) -> None:
+    law = f"law {record.name!r}"
+    if "N" not in record.input_names or "N" in record.increasing:
+        raise JscaleError(f"{law} has no input N with which the loss falls")
+    if ratio is not None and "D" not in record.input_names:
+        raise JscaleError(f": {law} has no input D", argument="ratio")
+    if ratio is not None and "D" in inputs:
+        raise JscaleError(f"{law} takes D or ratio, not both")
+
+    # What is computed here is not taken.
+    computed = ("N",) if ratio is None else ("N", "D")
+    names = [name for name in record.input_names if name not in computed]
+    needed = [each.name for each in record.inputs if each.default is None]
+    for kind, taken, required, values in (
+        ("input", names, [name for name in needed if name in names], inputs),
+        ("parameter", record.parameter_names, record.parameter_names, params),
+    ):
+        if missing := [name for name in required if name not in values]:
+            raise JscaleError(f"{law} also needs {enumerated(missing)}")
+        if unknown := [name for name in values if name not in taken]:
+            raise JscaleError(
+                f"{law} has no other {kind} {shown(unknown[0])}{did_you_mean(unknown[0], taken)}"
+            )
