@@ -244,7 +244,7 @@ def test_an_improper_prior_is_a_prior():
     from jscale.fit.bayes.sampling._whitening import Whitening, potential
 
     flat = {"E": dist.ImproperUniform(dist.constraints.positive, (), ())}
-    problem = pose(laws.chinchilla, isoflop(), flat).problem
+    problem = pose(laws.chinchilla, isoflop(), flat, "student").problem
     with float64(), jax.numpy_dtype_promotion("standard"):
         whitening = Whitening(jax.numpy.zeros(6), jax.numpy.eye(6))
         assert np.isfinite(potential(problem, whitening, jax.numpy.zeros(6)))

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 from jscale._core.lazy import lazy_names
 from jscale.fit.bayes._diagnostics import ESS_WARNING, MAX_PARETO_K, RHAT_WARNING
-from jscale.fit.bayes._posterior import Posterior, load, posterior
+from jscale.fit.bayes._pool import parsed_pool
+from jscale.fit.bayes._posterior import Posterior
 from jscale.fit.bayes._predict import predict
-from jscale.fit.bayes.pooling import parsed_pool
+from jscale.fit.bayes._sample_or_load import load, posterior
 from jscale.fit.bayes.priors import parsed_priors
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import shown
 from jscale.fit.bayes._params import sample_params
+from jscale.fit.bayes._pool import PARTIAL, Pool, check_errors, group_column
 from jscale.fit.bayes._pooled_params import Pooling, between_priors, sample_pooled
-from jscale.fit.bayes.pooling import PARTIAL, Pool, check_errors, group_column
 from jscale.fit.bayes.priors import Priors, as_distribution, resolved_priors, support_of
 from jscale.fit.errors import (
     ErrorArrays,

@@ -17,7 +17,7 @@ import numpyro.distributions as dist
 
 from jscale._core.supports import Support, positive, unit
 from jscale.fit.bayes._params import PriorMap, sample_param
-from jscale.fit.bayes.pooling import BETWEEN, BY_GROUP, PARTIAL, SEPARATE, SHARED
+from jscale.fit.bayes._pool import BETWEEN, BY_GROUP, PARTIAL, SEPARATE, SHARED
 from jscale.fit.bayes.priors import CENTRED, as_distribution
 from jscale.fit.objective import Coordinates
 from jscale.laws import Parameter, Record

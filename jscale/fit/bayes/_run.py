@@ -13,9 +13,9 @@ from jscale._core.errors import JscaleError
 from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.text import enumerated, shown
 from jscale.fit.bayes._model import Posed, pose
+from jscale.fit.bayes._pool import Pool
 from jscale.fit.bayes.export import overlaps
 from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
-from jscale.fit.bayes.pooling import Pool
 from jscale.fit.bayes.priors import Priors, written
 from jscale.fit.bayes.sampling import SAMPLERS, Chains, Settings, draw
 from jscale.fit.errors import (

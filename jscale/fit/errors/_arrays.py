@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jscale._core.text import enumerated, shown
+from jscale.fit.errors._discrepancy import MAX_INDUCING, smooth_coordinates
 from jscale.fit.errors._error_model import ErrorModel
-from jscale.fit.errors._inputs import MAX_INDUCING, scale_coordinate, smooth_coordinates
 from jscale.fit.errors._rows import (
     CONFIGURATION,
     FLOP_PER_TOKEN,
@@ -23,6 +23,9 @@ from jscale.fit.objective import pad, padded_size
 _NEW = "\0"
 """The label of a group that the runs do not have; no cell of a table holds it."""
 
+_SCALE_LIMIT = 2.5
+"""Standard deviations of a column, beyond which the scale of the errors stays constant at new runs.
+Growth of errors that was seen in the runs is not extrapolated without end."""
 _FAR = 1e9
 """Distance of inducing points that only fill the arrays: they have no part in anything."""
 
@@ -164,7 +167,7 @@ def _placement(
     columns: Mapping[str, np.ndarray],
 ) -> Placement:
     terms = [
-        scale_coordinate(ratio_of(term, columns), ratio_of(term, rows.columns))
+        _scale_coordinate(ratio_of(term, columns), ratio_of(term, rows.columns))
         for term in errors.scale
     ]
     count = len(next(iter(inputs.values())))
@@ -179,6 +182,22 @@ def _placement(
         clusters=tuple(_index(columns[name], rows.columns[name]) for name in effects),
         distances=distances,
     )
+
+
+def _scale_coordinate(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Standardised log (points,) of a column that the scale of the errors is a power of.
+
+    It ends at :data:`_SCALE_LIMIT`, or at the farthest run.
+
+    Args:
+        values: (points,) above zero.
+        reference: (rows,) of the runs.
+    """
+    logs, base = np.log(values), np.log(reference)
+    deviation = float(base.std()) or 1.0
+    coordinates, own = ((x - base.mean()) / deviation for x in (logs, base))
+    low, high = min(own.min(), -_SCALE_LIMIT), max(own.max(), _SCALE_LIMIT)
+    return np.clip(coordinates, low, high)
 
 
 def _distances(errors: ErrorModel, rows: FittedRows, points: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jscale.fit.errors._arrays import ErrorArrays, Placement
 from jscale.fit.errors._error_model import ErrorModel
 from jscale.fit.errors._families import Scale
-from jscale.fit.errors._joint import solve
+from jscale.fit.errors._joint_normal import solve
 from jscale.fit.errors._likelihood import covariance, main_effect, misfit, other_effects, row_scale
 from jscale.fit.errors._names import MISFIT, effect_scale_site, effect_site
 

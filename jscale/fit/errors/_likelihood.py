@@ -8,9 +8,10 @@ import numpyro
 import numpyro.distributions as dist
 
 from jscale.fit.errors._arrays import ErrorArrays, Placement
+from jscale.fit.errors._discrepancy import LowRank, low_rank
 from jscale.fit.errors._error_model import ErrorModel
 from jscale.fit.errors._families import Scale, family_distribution
-from jscale.fit.errors._joint import Covariance, JointNormal, LowRank, low_rank
+from jscale.fit.errors._joint_normal import Covariance, JointNormal
 from jscale.fit.errors._names import (
     MISFIT,
     MISFIT_LENGTH_SITE,

@@ -8,8 +8,8 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, plural, quoted_names, shown
+from jscale.fit.errors._discrepancy import inducing_points, smooth_coordinates
 from jscale.fit.errors._error_model import ErrorModel
-from jscale.fit.errors._inputs import inducing_points, smooth_coordinates
 from jscale.fit.objective import TRAINED_ALONE, alone_where_empty, clusters, empty_cells
 from jscale.laws import LawFunction, describe
 from jscale.runs import Data, Runs

@@ -122,6 +122,11 @@ class Point:
         """Number of runs that were fitted."""
         return len(self.rows)
 
+    @property
+    def loss_unit(self) -> str | None:
+        """Unit of the losses of its table; None for a point that does not keep its table."""
+        return None if self._context is None else self._context.table.loss_unit
+
     def predict(self, inputs: Any, *, key: jax.Array, draws: int = 4000) -> Prediction:
         """The forecast of new runs, with where its band comes from.
 

@@ -13,8 +13,8 @@ from jscale._core.scope import float64
 from jscale._core.status import Status
 from jscale.fit.bayes._model import pose
 from jscale.fit.bayes.sampling import _importance
-from jscale.fit.bayes.sampling._mixture import systematic
 from jscale.fit.bayes.sampling._mode import find_mode
+from jscale.fit.bayes.sampling._weighted import systematic
 from jscale.fit.bayes.sampling._whitening import potential_at
 from jscale.laws import law
 from jscale.laws.roles import Count, Loss, SignedExponent

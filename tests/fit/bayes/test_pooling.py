@@ -9,7 +9,7 @@ from numpyro import handlers
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale.fit.bayes._model import pose, sites
-from jscale.fit.bayes.pooling import checked_pool, parsed_pool
+from jscale.fit.bayes._pool import checked_pool, parsed_pool
 from jscale.fit.bayes.sampling._deviations import informed, spread
 from jscale.fit.bayes.sampling._whitening import by_site, free_size, potential_at, sites_at
 

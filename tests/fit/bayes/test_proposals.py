@@ -13,7 +13,8 @@ import scipy.stats
 
 from jscale._core.jobs import Checkpoint
 from jscale.fit.bayes.sampling import _importance, _mixture, _rounds
-from jscale.fit.bayes.sampling._mixture import Bent, Mixture, Proposal, Straight, fitted
+from jscale.fit.bayes.sampling._bends import Bent, Straight
+from jscale.fit.bayes.sampling._mixture import Mixture, Proposal, fitted
 from jscale.fit.bayes.sampling._mode import Mode
 
 RNG_SEED = 3

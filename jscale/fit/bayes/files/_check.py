@@ -1,9 +1,7 @@
 """The one check of what a posterior's file holds, before anything is computed from it."""
 
-import json
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,10 @@ from jscale._core.errors import JscaleError
 from jscale._core.files import check_regular
 from jscale._core.notes import Note
 from jscale._core.text import enumerated, quoted_path, shown
-from jscale.fit.bayes._diagnostics import DRAWS_CODES
+from jscale.fit.bayes._pool import BETWEEN, BY_GROUP, PARTIAL, SEPARATE, Pool
+from jscale.fit.bayes.files._attributes import Attributes
 from jscale.fit.bayes.files._hdf5 import ENERGY
 from jscale.fit.bayes.files._runs import InvalidAttributeError, error_model, fitted_rows
-from jscale.fit.bayes.pooling import BETWEEN, BY_GROUP, PARTIAL, SEPARATE, Pool
 from jscale.fit.errors import (
     DEFAULT_ERRORS,
     ErrorModel,
@@ -27,7 +25,7 @@ from jscale.fit.errors import (
     noise_ranges,
     weight_counts,
 )
-from jscale.laws import LawFunction, Record, describe, get
+from jscale.laws import LawFunction, Record, describe
 
 Contents = tuple[dict[str, np.ndarray], np.ndarray, dict[str, Any], dict[str, np.ndarray]]
 """Variables of the posterior, diverging transitions, attributes and variables of the runs."""
@@ -37,7 +35,6 @@ MIN_DRAWS = 10
 MAX_DRAWS = 10_000_000
 """Draws of one parameter in all chains together."""
 _CENTRED = "_centred"
-_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -121,39 +118,30 @@ def checked(
         JscaleError: an attribute or variable that is missing, unknown, of another shape, or with
             values that no posterior has; or another law.
     """
-    sites, diverging, attributes, arrays = contents
+    sites, diverging, values, arrays = contents
     where = quoted_path(path)
+    attributes = Attributes(where, values)
     energy = _energy(where, arrays.get(ENERGY), diverging)
     arrays = {name: values for name, values in arrays.items() if name != ENERGY}
-    law = _law(where, _text(where, attributes, "law"), law)
+    law = attributes.law(law)
     record = describe(law)
 
     # 1. The error model and the runs.
     try:
-        text = attributes.get("errors", str(DEFAULT_ERRORS))
-        errors = error_model(text)
-        columns = attributes.get("columns", "[]")
-        rows = fitted_rows(where, record, errors, arrays, columns)
+        errors = error_model(values.get("errors", str(DEFAULT_ERRORS)))
+        rows = fitted_rows(where, record, errors, arrays, values.get("columns", "[]"))
     except InvalidAttributeError as error:
-        raise _invalid(where, *error.args) from None
+        raise attributes.invalid(*error.args) from None
     noise = noise_ranges(errors, rows)
-    names = _json(where, attributes, "noise")
-    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if not is_list or sorted(names) != sorted(noise):
-        raise _invalid(where, "noise", f"expected {json.dumps(list(noise))}")
+    names = attributes.noise_names(noise)
 
     # 2. The other attributes.
-    loss_min = _attribute(where, attributes, "loss_min")
-    is_number = isinstance(loss_min, float) and math.isfinite(loss_min)
-    if not is_number or not (loss_min > 0 or errors.additive):
-        raise _invalid(where, "loss_min", "expected a finite number above 0")
-    digest = _text(where, attributes, "table_digest")
-    if not _DIGEST.fullmatch(digest):
-        raise _invalid(where, "table_digest", "expected 64 hexadecimal digits")
-    notes = _notes(where, attributes)
+    loss_min = attributes.loss_min(may_be_negative=errors.additive)
+    digest = attributes.digest()
+    notes = attributes.notes()
 
     # 3. The draws.
-    pool = _pool(where, attributes, record, rows)
+    pool = attributes.pool(record, rows)
     weights = {} if rows is None else weight_counts(errors, rows)
     parameters, vectors = parameter_sites(record, pool, rows)
     expected = (*parameters, *vectors)
@@ -167,15 +155,15 @@ def checked(
         notes=notes,
         loss_min=loss_min,
         table_digest=digest,
-        ranges=_ranges(where, attributes),
-        prior_overlaps=_prior_overlaps(where, attributes),
+        ranges=attributes.ranges(),
+        prior_overlaps=attributes.prior_overlaps(),
         errors=errors,
         rows=rows,
-        priors=_priors(where, attributes),
-        seed=_seed(where, attributes),
-        version=_version(where, attributes),
-        sampler=_sampler(where, attributes),
-        effective=_effective(where, attributes),
+        priors=attributes.priors(),
+        seed=attributes.seed(),
+        version=attributes.version(),
+        sampler=attributes.sampler(),
+        effective=attributes.effective(),
         energy=energy,
         pool=pool,
     )
@@ -198,21 +186,6 @@ def parameter_sites(
     names = [name for name in record.parameter_names if name not in separate]
     names += [f"{name}{BETWEEN}" for name in partial]
     return names, {f"{name}{BY_GROUP}": groups for name, _ in pool.modes}
-
-
-def _pool(
-    where: str, attributes: Mapping[str, Any], record: Record, rows: FittedRows | None
-) -> Pool | None:
-    """The groups of a pooled posterior; None for an ordinary one."""
-    if "pool" not in attributes:
-        return None
-    entry = _json(where, attributes, "pool")
-    match entry:
-        case {"by": str(by), "modes": dict(modes)} if rows is not None and by in rows.columns:
-            is_known = set(modes) <= set(record.parameter_names)
-            if is_known and set(map(str, modes.values())) <= {PARTIAL, SEPARATE}:
-                return Pool(by, tuple(modes.items()))
-    raise _invalid(where, "pool", "expected a column of the runs and the modes of parameters")
 
 
 def _energy(where: str, values: np.ndarray | None, diverging: np.ndarray) -> np.ndarray | None:
@@ -257,22 +230,6 @@ def check_draws(
                 f"{where}: variable {shown(name)} has {values[place]:g} in draw {place[1] + 1} "
                 f"of chain {place[0] + 1}; expected finite values between {lower:g} and {upper:g}"
             )
-
-
-def _law(where: str, name: str, law: LawFunction | None) -> LawFunction:
-    """The law that a file names."""
-    if law is None:
-        try:
-            return get(name)
-        except JscaleError:
-            raise JscaleError(
-                f"{where}: attribute 'law' is {shown(name)}, which is not in the catalogue; "
-                "expected a law of the catalogue, or the law as the second argument of fit.load"
-            ) from None
-    expected = describe(law).name
-    if expected != name:
-        raise JscaleError(f"{where} holds draws of law {shown(name)}, not of {shown(expected)}")
-    return law
 
 
 def _check_names(
@@ -324,108 +281,3 @@ def _check_shapes(
         raise JscaleError(f"{where}: {draws} draws a chain; expected at least {MIN_DRAWS}")
     if not np.isin(diverging, (0, 1)).all():
         raise JscaleError(f"{where}: variable 'diverging' has values other than 0 and 1")
-
-
-def _notes(where: str, attributes: Mapping[str, Any]) -> tuple[Note, ...]:
-    """Notes on the data; those on the draws are left out."""
-    entries = _json(where, attributes, "notes")
-    notes = []
-    for entry in entries if isinstance(entries, list) else [None]:
-        match entry:
-            case [str(code), "info" | "warning" | "error" as severity, str(message)]:
-                notes.append(Note(code, severity, message))
-            case _:
-                raise _invalid(
-                    where, "notes", "expected a list of [code, info or warning or error, message]"
-                )
-    return tuple(note for note in notes if note.code not in DRAWS_CODES)
-
-
-def _ranges(where: str, attributes: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """The ranges of the runs; earlier versions did not store any."""
-    if "ranges" not in attributes:
-        return {}
-    entries = _json(where, attributes, "ranges")
-    ranges = {}
-    for name, ends in entries.items() if isinstance(entries, dict) else [("", None)]:
-        match ends:
-            case [float(low), float(high)] if low <= high:
-                ranges[name] = (low, high)
-            case _:
-                raise _invalid(where, "ranges", "expected quantities with [smallest, largest]")
-    return ranges
-
-
-def _prior_overlaps(where: str, attributes: Mapping[str, Any]) -> dict[str, float]:
-    """The overlaps of prior and posterior; earlier versions did not store any."""
-    if "prior_overlap" not in attributes:
-        return {}
-    entries = _json(where, attributes, "prior_overlap")
-    values = list(entries.values()) if isinstance(entries, dict) else [None]
-    if not all(isinstance(value, float) and 0 <= value <= 1.001 for value in values):
-        raise _invalid(where, "prior_overlap", "expected parameters with numbers from 0 to 1")
-    return entries
-
-
-def _priors(where: str, attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Priors that were given, as texts; earlier versions did not store any."""
-    priors = _json(where, attributes, "priors") if "priors" in attributes else {}
-    if not isinstance(priors, dict) or not all(isinstance(x, str) for x in priors.values()):
-        raise _invalid(where, "priors", "expected parameters with the text of a prior")
-    return priors
-
-
-def _seed(where: str, attributes: Mapping[str, Any]) -> tuple[int, ...]:
-    """Data of the random key; earlier versions did not store it."""
-    seed = _json(where, attributes, "seed") if "seed" in attributes else []
-    if not isinstance(seed, list) or not all(type(x) is int for x in seed):
-        raise _invalid(where, "seed", "expected a list of whole numbers")
-    return tuple(seed)
-
-
-def _version(where: str, attributes: Mapping[str, Any]) -> str:
-    return _text(where, attributes, "jscale") if "jscale" in attributes else ""
-
-
-def _sampler(where: str, attributes: Mapping[str, Any]) -> str:
-    """What has drawn; earlier versions had NUTS only."""
-    sampler = _text(where, attributes, "sampler") if "sampler" in attributes else "nuts"
-    if sampler not in ("nuts", "importance"):
-        raise _invalid(where, "sampler", "expected nuts or importance")
-    return sampler
-
-
-def _effective(where: str, attributes: Mapping[str, Any]) -> float | None:
-    """Effective draws of importance sampling; None for NUTS and in older files."""
-    value = _json(where, attributes, "effective_draws") if "effective_draws" in attributes else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or (is_number and 0 < value < math.inf):
-        return value
-    raise _invalid(where, "effective_draws", "expected a number above 0 or null")
-
-
-def _attribute(where: str, attributes: Mapping[str, Any], name: str) -> Any:
-    if name not in attributes:
-        raise JscaleError(
-            f"{where}: attribute {name!r} is missing; use an unedited copy, or sample again"
-        )
-    return attributes[name]
-
-
-def _text(where: str, attributes: Mapping[str, Any], name: str) -> str:
-    value = _attribute(where, attributes, name)
-    if not isinstance(value, str):
-        raise _invalid(where, name, "expected text")
-    return value
-
-
-def _json(where: str, attributes: Mapping[str, Any], name: str) -> Any:
-    text = _text(where, attributes, name)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise _invalid(where, name, "expected JSON") from None
-
-
-def _invalid(where: str, name: str, expected: str) -> JscaleError:
-    return JscaleError(f"{where}: attribute {name!r} is wrong; {expected}")

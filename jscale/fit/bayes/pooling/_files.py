@@ -8,7 +8,7 @@ import numpy as np
 
 from jscale._core.files import replacing
 from jscale.fit.bayes import _arviz, files
-from jscale.fit.bayes.pooling._modes import BY_GROUP
+from jscale.fit.bayes._pool import BY_GROUP
 from jscale.fit.errors import noise_ranges
 from jscale.laws import describe
 

@@ -14,9 +14,10 @@ from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
 from jscale.fit.bayes._diagnostics import DRAWS_CODES
 from jscale.fit.bayes._model import problem_of
+from jscale.fit.bayes._pool import SEPARATE
 from jscale.fit.bayes._pooled_params import population, typical_value
-from jscale.fit.bayes._posterior import Posterior, from_chains
-from jscale.fit.bayes.pooling._modes import SEPARATE
+from jscale.fit.bayes._posterior import Posterior
+from jscale.fit.bayes._sample_or_load import from_chains
 from jscale.fit.errors import (
     GROUP_WIDTH,
     SIGMA_SITE,

@@ -14,7 +14,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale._core.text import did_you_mean, enumerated, shown
-from jscale.fit.bayes.pooling._modes import BETWEEN, BY_GROUP, SHARED, Pool
+from jscale.fit.bayes._pool import BETWEEN, BY_GROUP, SHARED, Pool
 from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel, FittedRows
 from jscale.fit.predictions import Ranges
 from jscale.laws import LawFunction, describe

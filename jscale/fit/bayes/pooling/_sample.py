@@ -14,8 +14,7 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import quoted_path
 from jscale.fit.bayes._diagnostics import diagnose, prior_notes, summarise
-from jscale.fit.bayes.pooling._groups import labels_in
-from jscale.fit.bayes.pooling._modes import (
+from jscale.fit.bayes._pool import (
     BETWEEN,
     BY_GROUP,
     PARTIAL,
@@ -24,6 +23,7 @@ from jscale.fit.bayes.pooling._modes import (
     Pool,
     checked_pool,
 )
+from jscale.fit.bayes.pooling._groups import labels_in
 from jscale.fit.bayes.pooling._pooled import PooledPosterior
 from jscale.fit.errors import ErrorModel, FittedRows
 from jscale.fit.predictions import input_ranges

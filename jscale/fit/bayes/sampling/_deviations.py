@@ -19,13 +19,13 @@ from numpyro.distributions import biject_to
 
 from jscale._core.solve import inverse_cholesky
 from jscale.fit.bayes._model import Problem, law_values
+from jscale.fit.bayes._pool import BETWEEN, BY_GROUP, PARTIAL, SEPARATE
 from jscale.fit.bayes._pooled_params import (
     DEVIATION,
     pooled_support,
     population,
     typical_value,
 )
-from jscale.fit.bayes.pooling import BETWEEN, BY_GROUP, PARTIAL, SEPARATE
 from jscale.fit.bayes.priors import CENTRED, as_distribution
 from jscale.fit.errors import row_scale
 from jscale.laws import describe

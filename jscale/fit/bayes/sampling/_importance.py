@@ -21,15 +21,7 @@ from jscale._core.programs import program
 from jscale.fit.bayes._diagnostics import ESS_WARNING, MAX_PARETO_K, ROUGH_SAMPLING
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._density import log_densities
-from jscale.fit.bayes.sampling._mixture import (
-    Proposal,
-    about,
-    covariance,
-    fitted,
-    mean_of,
-    root_of,
-    systematic,
-)
+from jscale.fit.bayes.sampling._mixture import Proposal, about, fitted
 from jscale.fit.bayes.sampling._mode import Mode, find_mode
 from jscale.fit.bayes.sampling._nuts import Chains
 from jscale.fit.bayes.sampling._rounds import (
@@ -40,6 +32,7 @@ from jscale.fit.bayes.sampling._rounds import (
     smoothed,
     tempered,
 )
+from jscale.fit.bayes.sampling._weighted import covariance, mean_of, root_of, systematic
 from jscale.fit.bayes.sampling._whitening import sites_at
 
 _FIRST_ROUND, _MAX_ROUND = 1000, 10_000

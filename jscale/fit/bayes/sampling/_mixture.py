@@ -1,21 +1,23 @@
-"""Proposals of importance sampling: mixtures of Student-t distributions along bent ridges.
-
-Sums over points are by ``einsum``: those of BLAS are rounded as the number of cores has it, and
-equal keys must give equal points everywhere.
-"""
+"""Proposals of importance sampling: mixtures of Student-t distributions along bent ridges."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import gammaln
 
+from jscale.fit.bayes.sampling._bends import DRIVERS, Bent, Coordinates, Straight
+from jscale.fit.bayes.sampling._weighted import (
+    applied,
+    covariance,
+    mean_of,
+    moments,
+    root_of,
+    systematic,
+)
+
 NU = 5.0
 """Degrees of freedom of the components: wider tails than those of posteriors of few runs."""
-DRIVERS = 4
-"""Of the widest principal directions, along which the others may bend."""
-_REACH = 6.0
-"""Standard deviations beyond which a bend goes on as a constant."""
 _EM_STEPS = 8
 _EM_POINTS = 4000
 """Points, resampled by their weights, that a mixture of several components is fitted to."""
@@ -32,121 +34,6 @@ _WIDE_SHARE, _WIDE = 0.1, 2.0
 part of a ridge meets large weights there, and does not pass for one that covers the whole."""
 _SHRUNK_TO = 0.3
 """Share of the covariance of all points towards which that of a component with few is shrunk."""
-
-
-class Coordinates(Protocol):
-    """A map between coordinates of the proposal and free values, with a constant Jacobian."""
-
-    log_volume: float
-    """Log of the determinant of the Jacobian of :meth:`to_free`."""
-
-    def to_free(self, z: np.ndarray) -> np.ndarray:
-        """Free values (points, size) of coordinates (points, size)."""
-        ...
-
-    def from_free(self, free: np.ndarray) -> np.ndarray:
-        """Coordinates (points, size) of free values (points, size)."""
-        ...
-
-
-class Straight:
-    """Whitened by a mean (size,) and a root (size, size) of a covariance."""
-
-    def __init__(self, mean: np.ndarray, root: np.ndarray) -> None:
-        self._mean, self._root, self._inverse = mean, root, np.linalg.inv(root)
-        self.log_volume = float(np.linalg.slogdet(root)[1])
-
-    def to_free(self, z: np.ndarray) -> np.ndarray:
-        """See :class:`Coordinates`."""
-        return self._mean + _applied(self._root, z)
-
-    def from_free(self, free: np.ndarray) -> np.ndarray:
-        """See :class:`Coordinates`."""
-        return _applied(self._inverse, free - self._mean)
-
-
-class Bent:
-    """Whitened along principal directions, less a quadratic of the widest ones.
-
-    Along a ridge between a floor, coefficients and exponents, narrow directions bend by many of
-    their own widths. The map is triangular, so that its Jacobian is constant.
-
-    Args:
-        free: (points, size) sample.
-        weights: (points,) that sum to 1.
-    """
-
-    def __init__(self, free: np.ndarray, weights: np.ndarray) -> None:
-        self._mean = mean_of(free, weights)
-        variances, axes = np.linalg.eigh(covariance(free, weights))
-        order = np.argsort(-variances)
-        z = _applied(axes[:, order].T, free - self._mean)
-        z /= np.sqrt(np.maximum(variances[order], 1e-300))
-        effective = 1 / float(np.sum(weights**2))
-        bent_last = _by_bend(z, weights, effective)
-        z, order = z[:, bent_last], order[bent_last]
-        self._axes = axes[:, order]
-        self._widths = np.sqrt(np.maximum(variances[order], 1e-300))
-        bounded, size = _bounded(z[:, :DRIVERS]), z.shape[1]
-        self._bends: list[np.ndarray] = []
-        self._scales = np.ones(size)
-        for i in range(size):
-            terms = _quadratic(bounded[:, :i])
-            normal = _moments(terms, weights) + np.eye(terms.shape[1]) / effective
-            bend = np.linalg.solve(normal, mean_of(terms * z[:, i : i + 1], weights))
-            residual = z[:, i] - np.einsum("pi,i->p", terms, bend)
-            self._bends.append(bend)
-            self._scales[i] = max(np.sqrt(np.sum(weights * residual**2)), 1e-6)
-        self.log_volume = float(np.log(self._scales * self._widths).sum())
-
-    def to_free(self, z: np.ndarray) -> np.ndarray:
-        """See :class:`Coordinates`."""
-        whitened = np.empty_like(z)
-        for i, bend in enumerate(self._bends):
-            terms = _quadratic(_bounded(whitened[:, : min(i, DRIVERS)]))
-            whitened[:, i] = z[:, i] * self._scales[i] + np.einsum("pi,i->p", terms, bend)
-        return self._mean + _applied(self._axes, whitened * self._widths)
-
-    def from_free(self, free: np.ndarray) -> np.ndarray:
-        """See :class:`Coordinates`."""
-        whitened = _applied(self._axes.T, free - self._mean) / self._widths
-        bounded, z = _bounded(whitened[:, :DRIVERS]), np.empty_like(whitened)
-        terms = _quadratic(bounded)
-        for i, bend in enumerate(self._bends):
-            bent = np.einsum("pi,i->p", terms[:, : len(bend)], bend)
-            z[:, i] = (whitened[:, i] - bent) / self._scales[i]
-        return z
-
-
-def _by_bend(z: np.ndarray, weights: np.ndarray, effective: float) -> np.ndarray:
-    """Order of whitened coordinates: widest first, and those that bend most last of the widest.
-
-    Args:
-        z: (points, size) coordinates, widest first.
-        weights: (points,) that sum to 1.
-        effective: number of points that count.
-    """
-    size = z.shape[1]
-    count = min(size, DRIVERS + 2)
-    terms = _quadratic(_bounded(z[:, :count]))
-    moments = _moments(terms, weights) + np.eye(terms.shape[1]) / effective
-    with_z = np.einsum("pi,pj->ij", weights[:, None] * terms, z[:, :count])
-    explained = np.zeros(size)
-    for i in range(count):
-        own = _contains(count, i)
-        normal, target = moments[np.ix_(~own, ~own)], with_z[~own, i]
-        explained[i] = target @ np.linalg.solve(normal, target)
-    explained[count:] = np.inf
-    return np.argsort(np.round(explained, 1), kind="stable")
-
-
-def _contains(count: int, i: int) -> np.ndarray:
-    """Which terms of a quadratic of so many coordinates contain one of them."""
-    columns = [False]
-    for j in range(count):
-        columns.append(j == i)
-        columns += [i in (j, k) for k in range(j + 1)]
-    return np.array(columns)
 
 
 class Mixture(NamedTuple):
@@ -172,7 +59,7 @@ class Mixture(NamedTuple):
         points = np.empty_like(z)
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             own = component == k
-            points[own] = mean + _applied(root, z[own])
+            points[own] = mean + applied(root, z[own])
         return points
 
     def log_parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,7 +70,7 @@ class Mixture(NamedTuple):
         distances = np.empty_like(log_parts)
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             inverse = np.linalg.inv(root)
-            squared = (_applied(inverse, points - mean) ** 2).sum(axis=1)
+            squared = (applied(inverse, points - mean) ** 2).sum(axis=1)
             height = np.log(self.shares[k]) + constant + np.log(np.diagonal(inverse)).sum()
             log_parts[:, k] = height - 0.5 * (NU + size) * np.log1p(squared / NU)
             distances[:, k] = squared
@@ -308,45 +195,12 @@ def _mixture(
         for k in np.flatnonzero(kept):
             pull = own[:, k] * near[:, k]
             mean = mean_of(z, pull / pull.sum())
-            spread = _moments(z - mean, pull) / totals[k]
+            spread = moments(z - mean, pull) / totals[k]
             few = size / (effective * totals[k] + size)
             means.append(mean)
             roots.append(root_of(_INFLATION * ((1 - few) * spread + few * _SHRUNK_TO * whole)))
         mixture = Mixture(totals[kept] / totals[kept].sum(), np.array(means), np.array(roots))
     return mixture
-
-
-def mean_of(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean (size,) of weighted points."""
-    return np.einsum("p,pi->i", weights, points)
-
-
-def covariance(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Covariance (size, size) of weighted points."""
-    return _moments(points - mean_of(points, weights), weights)
-
-
-def root_of(matrix: np.ndarray) -> np.ndarray:
-    """The lower root of a covariance, with variances of at least a share of the largest."""
-    variances, axes = np.linalg.eigh(matrix)
-    raised = np.maximum(variances, 1e-12 * max(variances.max(), 1e-300))
-    return np.linalg.cholesky((axes * raised) @ axes.T)
-
-
-def systematic(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Systematic resampling: indices (count,), each as often as its weight within one."""
-    positions = (rng.random() + np.arange(count)) / count
-    return np.minimum(np.searchsorted(np.cumsum(weights), positions), len(weights) - 1)
-
-
-def _moments(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted sum (size, size) of the products of the coordinates of points."""
-    return np.einsum("pi,pj->ij", weights[:, None] * points, points)
-
-
-def _applied(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """A matrix (size, size) times each point (points, size)."""
-    return np.einsum("pi,ji->pj", points, matrix)
 
 
 def _log_sum(log_parts: np.ndarray) -> np.ndarray:
@@ -355,16 +209,3 @@ def _log_sum(log_parts: np.ndarray) -> np.ndarray:
         return log_parts[:, 0]
     top = log_parts.max(axis=1)
     return top + np.log(np.exp(log_parts - top[:, None]).sum(axis=1))
-
-
-def _bounded(z: np.ndarray) -> np.ndarray:
-    return _REACH * np.tanh(z / _REACH)
-
-
-def _quadratic(z: np.ndarray) -> np.ndarray:
-    """Terms (points, terms) of a quadratic of coordinates; those of the first ones come first."""
-    columns = [np.ones(len(z))]
-    for i in range(z.shape[1]):
-        columns.append(z[:, i])
-        columns += [z[:, i] * z[:, j] for j in range(i + 1)]
-    return np.stack(columns, axis=1)

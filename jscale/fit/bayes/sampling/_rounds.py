@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from jscale.fit.bayes.sampling._mixture import Proposal, mean_of
+from jscale.fit.bayes.sampling._mixture import Proposal
+from jscale.fit.bayes.sampling._weighted import mean_of
 
 _SETTLED = 0.1
 """Standard deviations by which a round may change means and standard deviations to be the last:

@@ -15,8 +15,8 @@ from numpyro.infer.util import constrain_fn, potential_energy
 from jscale._core.programs import program
 from jscale._core.solve import newton
 from jscale.fit.bayes._model import Problem, sites
+from jscale.fit.bayes._pool import BETWEEN
 from jscale.fit.bayes._pooled_params import DEVIATION
-from jscale.fit.bayes.pooling import BETWEEN
 from jscale.fit.bayes.sampling._deviations import spread
 from jscale.fit.bayes.sampling._ridge import straightened
 

@@ -1,19 +1,20 @@
-"""Standardised coordinates of runs for scales and discrepancies, and inducing points."""
+"""The discrepancy: its coordinates, its inducing points, and its Matérn-3/2 covariance."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-SCALE_LIMIT = 2.5
-"""Standard deviations of a column, beyond which the scale of the errors stays constant at new runs.
-Growth of errors that was seen in the runs is not extrapolated without end."""
-
+from jscale._core.solve import inverse_cholesky
 
 MAX_INDUCING = 40
 """Inducing points: with fewer different rows the process is exact."""
 _DIGITS = 6
 """Decimals of a coordinate, in standard deviations, that make two rows different."""
+_JITTER = 1e-8
+"""Share of the variance that is added at inducing points, so that the Cholesky factor exists."""
 
 
 def smooth_coordinates(
@@ -64,19 +65,42 @@ def inducing_points(points: np.ndarray, limit: int = MAX_INDUCING) -> np.ndarray
     return different[chosen]
 
 
-def scale_coordinate(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Standardised log (points,) of a column that the scale of the errors is a power of.
+class LowRank(NamedTuple):
+    """A covariance ``factor @ factor.T + diag(rest)``.
 
-    It ends at :data:`SCALE_LIMIT`, or at the farthest run.
+    Attributes:
+        factor: (rows, points).
+        rest: (rows,) variance that the inducing points do not explain (FITC).
+    """
+
+    factor: jax.Array
+    rest: jax.Array
+
+
+def correlation(distance: Any, length: Any) -> jax.Array:
+    """Matérn-3/2 correlation at a distance."""
+    scaled = jnp.sqrt(3.0) / length * distance
+    return (1.0 + scaled) * jnp.exp(-scaled)
+
+
+def low_rank(distances: Any, among: Any, scale: Any, length: Any) -> LowRank:
+    """The covariance of the discrepancy at rows.
+
+    The weights of the columns of ``factor`` are independent standard normals. At an inducing point
+    the covariance is exact, and far from all of them ``rest`` is the whole variance.
 
     Args:
-        values: (points,) above zero.
-        reference: (rows,) of the runs.
+        distances: (rows, points) between rows and inducing points, in standard deviations of the
+            inputs.
+        among: (points, points) between inducing points.
+        scale: standard deviation of the discrepancy.
+        length: distance over which it varies.
     """
-    logs, base = np.log(values), np.log(reference)
-    coordinates, own = ((x - base.mean()) / _spread(base) for x in (logs, base))
-    low, high = min(own.min(), -SCALE_LIMIT), max(own.max(), SCALE_LIMIT)
-    return np.clip(coordinates, low, high)
+    identity = jnp.eye(among.shape[0])
+    root = inverse_cholesky(correlation(among, length) + _JITTER * identity)
+    factor = correlation(distances, length) @ root.T
+    rest = jnp.maximum(1.0 - (factor**2).sum(axis=1), 0.0)
+    return LowRank(scale * factor, scale**2 * rest)
 
 
 def _spread(values: np.ndarray) -> float:

@@ -97,7 +97,7 @@ def parsed_pool(texts: Sequence[str], where: str) -> dict[str, str] | str:
         JscaleError: a text of another form, or a parameter that is named twice.
 
     Example:
-        >>> from jscale.fit.bayes.pooling import parsed_pool
+        >>> from jscale.fit.bayes import parsed_pool
         >>> parsed_pool(["alpha=partial,E=separate"], "--pool")
         {'alpha': 'partial', 'E': 'separate'}
     """
