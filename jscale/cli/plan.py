@@ -1,13 +1,13 @@
 """``jscale plan``: the model to train on a budget, with bands."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import quote
-from jscale.cli.decisions import answers, hardware, question, text
+from jscale.cli.decisions import answers, hardware, question, tables, text
 from jscale.cli.decisions import options as plan_options
 from jscale.cli.support import flags, inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 LEAST_FLOP = 6.0
 """Compute of one parameter and one token, by C = 6 N D."""
-_SCREEN = 80
-"""Columns of a table; a plan with more is shown with a quantity a row."""
 
 RUNS = Annotated[
     str | None,
@@ -95,7 +93,7 @@ def plan(
     hardware.check_unit(cost, devices_of)
     formats = question.formats_of(bits)
     budgets, post, count = _numbers(budget, post_bits, size, cost)
-    asked = question.Question(
+    problem = question.Question(
         budgets=budgets,
         targets=[
             parsing.above_zero(word, "--target-loss", "2.1") for word in parsing.many(target_loss)
@@ -107,14 +105,14 @@ def plan(
         latency=question.optional(latency, "--latency", "0.02"),
         bandwidth=question.optional(bandwidth, "--bandwidth", "3.35T"),
         memory=question.optional(memory, "--memory", "80B"),
-        weight_bits=post[0] if len(post) == 1 else 16.0,
+        post_bits=post,
         free=parsing.many(free),
         bounds=question.bounds_of(bound),
         risk=risk,
         level=level,
         substitute=substitute,
     )
-    _check_goals(asked, post, count)
+    _check_goals(problem, post, count)
     unique = question.optional(unique_tokens, "--unique-tokens", "1e12")
     inputs.check_one_source("a plan", source, params, posterior)
     if source is None:
@@ -126,23 +124,24 @@ def plan(
         chosen = inputs.law_of(law, fix, tie)
         width = formats[0] if len(formats) == 1 else None
         others = _others(chosen, unique)
-        chosen_inputs = (*others, *asked.free, *asked.bounds)
+        chosen_inputs = (*others, *problem.free, *problem.bounds)
         planning.check(chosen, formats[0] if formats else None, post, chosen_inputs)
-        question.check(asked, chosen, 1 if params is not None else None)
+        question.check(problem, chosen, 1 if params is not None else None)
         if not planning.has_bits(chosen):
             flags.refuse("bits", reason=f"on {_name(chosen)}, which has no training precision")
-        given = _Source(source, params, posterior, include_excluded, errors, prior)
-        values, ranges, payload = _parameters(chosen, given, settings, as_json)
+        origin = _Source(source, params, posterior, include_excluded, errors, prior)
+        values, ranges, payload = _parameters(chosen, origin, settings, as_json)
         payload = {"law": _name(chosen), **payload}
         request = planning.PlanRequest(chosen, values, width, count, post, ranges, inputs=others)
         with working("planning …", as_json):
-            payload["plans"] = answers.answers(request, asked)
+            payload["plans"] = answers.answers(request, problem)
             payload["notes"] += output.notes(planning.notes(request, payload["plans"]))
+            payload["notes"] += output.notes(answers.price_notes(problem))
             if not budgets and post and count:
                 payload["critical"] = [planning.at_size(request)]
 
     for each in payload["plans"]:
-        each["decision"]["sentence"] = text.sentence(each)
+        each["decision"]["sentence"] = text.sentence(each, cost, problem.served is not None)
     output.deliver(payload, as_json, out)
     if not as_json:
         _show(payload)
@@ -201,17 +200,17 @@ def _numbers(
     return budgets, post, count
 
 
-def _check_goals(asked: question.Question, post: Sequence[float], count: float | None) -> None:
+def _check_goals(problem: question.Question, post: Sequence[float], count: float | None) -> None:
     """Check that there is something to plan, and that costs are used.
 
     Raises:
         JscaleError: there is no goal, or an option has no effect.
     """
-    if not (asked.budgets or asked.targets) and not (post and count):
+    if not (problem.budgets or problem.targets) and not (post and count):
         raise JscaleError("nothing to plan: give --budget FLOP, or --N with --post-bits")
-    if not asked.budgets:
+    if not problem.budgets:
         flags.refuse("cost", reason="without --budget")
-    if asked.latency is None:
+    if problem.latency is None:
         flags.refuse("bandwidth", reason="without --latency")
 
 
@@ -276,94 +275,6 @@ def _show(payload: dict[str, Any]) -> None:
     for each in payload["plans"]:
         output.show(each["decision"]["sentence"])
     output.show(f"{payload['law']}: {source}")
-    show_plans(payload["plans"], payload.get("critical", ()))
+    tables.show_plans(payload["plans"], payload.get("critical", ()))
     text.show_details(payload["plans"])
     output.show_notes(payload["notes"], least="warning")
-
-
-def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] = ()) -> None:
-    """Print a table of plans, and one of critical tokens if there are any."""
-    from jscale.report.notation import human, power_of_ten, significant
-
-    formats = text.formats_of()
-    columns = [name for name in text.TITLES if plans and name in plans[0] and name != "cost"]
-    known = any(d is not None for plan in plans for d in plan["decades"].values())
-    rows = []
-    for plan in plans:
-        cells = [_cell(plan[name], formats.get(name, significant)) for name in columns]
-        rows.append((power_of_ten(plan["C"]), *cells, _distance(plan), _verdict(plan)))
-    if rows:
-        headers = ("budget (FLOP)", *(text.TITLES[name] for name in columns), "decades beyond", "")
-        # Without runs there is no distance, and mostly no verdict.
-        kept = [i for i, header in enumerate(headers) if header != "decades beyond" or known]
-        cells_kept = [[row[i] for i in kept] for row in rows]
-        shown = [headers[i] for i in kept]
-        widths = (max(map(len, column)) for column in zip(shown, *cells_kept, strict=True))
-        if sum(width + 3 for width in widths) > _SCREEN:
-            _show_upright(plans)
-        else:
-            output.show(output.table(shown, cells_kept, right="r" * (1 + len(columns))))
-
-    _show_critical_tokens(
-        [
-            (power_of_ten(plan["C"]) + " FLOP", plan[name])
-            for plan in plans
-            for name in ("D_crit", "D_crit_at_P_opt")
-            if name in plan
-        ]
-        + [(human(size["N"]) + " parameters", size["D_crit"]) for size in sizes]
-    )
-
-
-def _show_upright(plans: Sequence[Mapping[str, Any]]) -> None:
-    """Print plans with a quantity a row, for those too wide for the screen."""
-    from jscale.report.notation import power_of_ten
-
-    for plan in plans:
-        remarks = [power_of_ten(plan["C"]) + " FLOP", _distance(plan), _verdict(plan)]
-        distance = f"decades beyond the runs: {remarks[1]}" if remarks[1] else ""
-        title = "; ".join(filter(None, (remarks[0], distance, remarks[2])))
-        text.show_upright(plan, title)
-
-
-def _show_critical_tokens(models: Sequence[tuple[str, dict[str, Any]]]) -> None:
-    """Print the critical tokens of models, for each number of bits after training."""
-    from jscale.report.notation import human
-
-    rows = []
-    for model, by_bits in models:
-        for bits, band in by_bits.items():
-            verdict = _verdict(band, "more tokens never hurt")
-            trained = band["P_train"]
-            precision = "full" if trained is None else f"{output.figures(trained, 3)} bits"
-            rows.append((model, precision, bits, _cell(band, human), verdict))
-    if rows:
-        headers = ("model", "training precision", "bits after training", "tokens", "")
-        title = "more tokens than these make the quantised model worse"
-        output.show(output.table(headers, rows, title=title, right="lrrr"))
-
-
-def _cell(band: dict[str, Any], write: Callable[[float], str]) -> str:
-    """A band as ``median [low, high]``, or as one number where its ends are equal."""
-    low, middle, high = (write(band[name]) for name in ("q05", "q50", "q95"))
-    return middle if low == high else f"{middle} [{low}, {high}]"
-
-
-def _distance(plan: Mapping[str, Any]) -> str:
-    """``N 0.4 D 0.6 C 1.0``, or ``inside``: decades beyond the runs."""
-    decades = plan["decades"]
-    if all(value is None for value in decades.values()):
-        return ""
-    beyond = [f"{name} {value:.1f}".replace("-", "−") for name, value in decades.items() if value]
-    return " ".join(beyond) or "inside"
-
-
-def _verdict(result: Mapping[str, Any], no_optimum: str = "no interior optimum") -> str:
-    """Why a result is missing in some or all draws; empty where it is in none."""
-    if result["converged"] == 1:
-        return ""
-    if result["converged"] > 0:
-        return f"without {result['lost']:,} draws ({1 - result['converged']:.1%}), which have none"
-    if result["status"] == "no_interior_optimum":
-        return no_optimum
-    return result["status"].replace("_", " ")

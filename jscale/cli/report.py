@@ -6,7 +6,8 @@ import typer
 
 from jscale.cli import fit as fit_verb
 from jscale.cli import sample as sample_verb
-from jscale.cli.plan import budgets_of, show_plans
+from jscale.cli.decisions import tables
+from jscale.cli.plan import budgets_of
 from jscale.cli.support import flags, inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
 
@@ -124,7 +125,7 @@ def _show(payload: dict[str, Any], table: "Runs", sampled: "Posterior") -> None:
         f"{sampled.law_name} on {table.name}: {point['n_runs']:,} runs; "
         f"fit {point['certificate']['status']}, posterior {sampled.status}"
     )
-    show_plans(payload["plans"])
+    tables.show_plans(payload["plans"])
     output.show_notes((*point["notes"], *output.notes(sampled.notes)), least="warning")
     output.show(f"report: {payload['out']} ({payload['bytes'] / 1e6:.1f} MB)")
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, plan
+from jscale.cli.decisions.question import Question
 from tests.cli.tables import write_table
 from tests.cli.test_bad_input import rejected
 
@@ -43,6 +44,9 @@ def test_the_decision_comes_first(jscale, answer):
 def test_a_budget_in_dollars_is_one_in_flop(answer):
     dollars = ("--cost", "dollars", "--budget", "1e6", *HARDWARE, "--peak", "989T")
     (printed,) = answer("plan", *CHINCHILLA, *dollars)["plans"]
+    sentence = printed["decision"]["sentence"]
+    assert sentence.startswith("1M dollars: train ")
+    assert "FLOP; 5." in sentence
     assert printed["C"] == pytest.approx(1e6 * 3600 * 989e12 * 0.4 / 2, rel=1e-9)
     assert printed["dollars"]["q50"] == pytest.approx(1e6, rel=1e-9)
 
@@ -56,18 +60,61 @@ def test_the_best_of_hardware_formats(answer, jscale):
     assert eight["C"] == pytest.approx(2 * sixteen["C"], rel=1e-9)
     assert eight["loss"]["q50"] < sixteen["loss"]["q50"]
     assert printed["decision"]["P"] == 8
+    one = answer(*arguments, "--peak", "16=989T,8=1978T", "--bits", "16")["plans"][0]
+    assert one["decision"]["P"] == 16
+    assert one["C"] == pytest.approx(sixteen["C"], rel=1e-12)
+    assert one["loss"]["q50"] == pytest.approx(sixteen["loss"]["q50"], rel=1e-12)
+
+
+def test_bits_of_weights_alone_have_no_peak_of_their_own(jscale, answer):
+    """Weights of few bits are multiplied in 16."""
+    arguments = ("plan", "--law", "qat", "--budget", "1e22", *HARDWARE)
+    rejected(jscale(*arguments, "--params", "kumar2024", "--peak", "16=989T,8=1979T"), "P_w alone")
+    notes = answer(*arguments, "--params", "kumar2024", "--peak", "989T", "--bits", "4,16")["notes"]
+    (note,) = [note for note in notes if note["code"] == "compute-of-bits"]
+    assert "planned in 16 bits" in note["message"]
+
+
+def test_a_decision_over_draws_spends_its_budget_or_reaches_its_target(answer, sampled):
+    """Medians over draws of N and of D alone do neither."""
+    printed = answer("plan", "--posterior", sampled.file, "--budget", "1e23")["plans"][0]
+    decision = printed["decision"]
+    assert decision["N"] == printed["N_opt"]["q50"]
+    assert 6 * decision["N"] * decision["D"] == pytest.approx(1e23, rel=1e-12)
+
+    prices = (*HARDWARE, "--peak", "989T")
+    target = ("plan", "--posterior", sampled.file, "--target-loss", "2.3", *prices)
+    decision = answer(*target)["plans"][0]["decision"]
+    draws = fit.load(sampled.file).draws
+    expected = float(np.mean(laws.chinchilla(decision["N"], decision["D"], **draws)))
+    assert expected == pytest.approx(2.3, rel=1e-9)
+    assert decision["C"] == pytest.approx(6 * decision["N"] * decision["D"], rel=1e-12)
+    assert decision["dollars"] == pytest.approx(decision["C"] * 2 / (3600 * 989e12 * 0.4), rel=1e-9)
+    likely = answer(*target, "--level", "0.9")["plans"][0]["decision"]
+    assert likely["C"] > decision["C"]
+    assert "tokens, with probability 90%;" in likely["sentence"]
 
 
 def test_targets_and_serving(answer):
-    options = ("--target-loss", "2.0", "--serve-tokens", "10T")
-    (printed,) = answer("plan", *CHINCHILLA, *options)["plans"]
+    options = ("--target-loss", "2.0", "--serve-tokens", "10T", *HARDWARE, "--peak", "989T")
+    payload = answer("plan", *CHINCHILLA, *options)
+    (printed,) = payload["plans"]
     N, D = printed["N_opt"]["q50"], printed["D_opt"]["q50"]
     assert printed["C"] == pytest.approx(plan.costs.LifetimeCost(1e13).flops(N, D), rel=1e-9)
     # First-order condition of the cheapest model that serves T tokens.
     p = THETA
     ratio = p["alpha"] * p["A"] * N ** -p["alpha"] / (p["beta"] * p["B"] * D ** -p["beta"])
     assert ratio == pytest.approx(1 + 1e13 / (3 * D), rel=1e-6)
-    assert printed["decision"]["loss"] == pytest.approx(2.0, rel=1e-6)
+    decision = printed["decision"]
+    assert decision["loss"] == pytest.approx(2.0, rel=1e-6)
+    # Days are those of training, dollars those of both.
+    seconds = plan.costs.compute_seconds(6 * N * D, devices=4096, peak=989e12, mfu=0.4)
+    for days in (printed["days"]["q50"], decision["days"]):
+        assert days == pytest.approx(seconds / 86400, rel=1e-6)
+    assert decision["dollars"] == pytest.approx(decision["C"] * 2 / (3600 * 989e12 * 0.4), rel=1e-9)
+    assert "dollars with serving; " in decision["sentence"]
+    assert "days of training; " in decision["sentence"]
+    assert "price-of-serving" in [note["code"] for note in payload["notes"]]
 
 
 def test_limits_bind_and_have_multipliers(answer):
@@ -82,6 +129,14 @@ def test_limits_bind_and_have_multipliers(answer):
 
     with_step = (loss(8e10 * 0.9) - loss(8e10 * 1.1)) / (0.2 * 8e10)
     assert held["saves"]["q50"] == pytest.approx(with_step, rel=0.1)
+    assert printed["weight_bits"] == 16
+    assert "weights in use of 16 bits" in printed["decision"]["sentence"]
+
+
+def test_weights_in_use_have_the_bits_of_training_or_after_it():
+    assert Question().bits_in_use(None) == 16
+    assert Question().bits_in_use(4.0) == 4
+    assert Question(post_bits=[3.0]).bits_in_use(4.0) == 3
 
 
 def test_one_plan_for_all_draws(answer, sampled):
@@ -148,6 +203,10 @@ PLANS = {
     ),
     "risk": (("--risk", "mean"), "--risk: no effect with one set of parameters"),
     "level": (("--level", "0.9"), "--level: no effect without --risk or --target-loss"),
+    "days of serving": (
+        ("--cost", "days", *HARDWARE[2:], "--peak", "989T", "--serve-tokens", "1T"),
+        "--cost days: serving takes no days of --devices",
+    ),
     "floor": (("--target-loss", "1.5"), "--target-loss 1.5: below 1.8172, the least loss"),
 }
 
@@ -156,6 +215,23 @@ PLANS = {
 def test_bad_plans_are_one_line(jscale, case: str):
     options, words = PLANS[case]
     rejected(jscale("plan", *CHINCHILLA, "--budget", "1e22", *options), words)
+
+
+RISKS = {
+    "target": (("--risk", "cvar", "--target-loss", "2.3"), "--risk: no effect with --target-loss"),
+    "level": (("--risk", "mean", "--level", "0.9"), "--level: no effect with --risk mean"),
+}
+
+
+@pytest.mark.parametrize("case", RISKS)
+def test_risks_without_effect_are_one_line(jscale, sampled, case: str):
+    options, words = RISKS[case]
+    rejected(jscale("plan", "--posterior", sampled.file, "--budget", "1e22", *options), words)
+
+
+def test_a_limit_takes_one_precision_of_the_weights(jscale):
+    options = ("--budget", "1e22", "--memory", "80B", "--post-bits", "3,4")
+    rejected(jscale("plan", *KUMAR, *options), "--memory: the weights in use have one precision")
 
 
 NEXT = {

@@ -6,10 +6,12 @@
 | ``hardware`` | devices and their prices |
 | ``question`` | what is planned, from the texts of the options |
 | ``limits`` | plans with limits and ranges, by the general optimiser |
-| ``answers`` | plans and decisions as JSON objects |
-| ``text`` | plans as text |
+| ``answers`` | plans with bands as JSON objects |
+| ``choice`` | the one plan to carry out, and other sizes that are as good |
+| ``text`` | plans as sentences and short tables |
+| ``tables`` | all plans of a result side by side |
 """
 
-from jscale.cli.decisions import answers, hardware, options, question, text
+from jscale.cli.decisions import answers, hardware, options, question, tables, text
 
-__all__ = ["answers", "hardware", "options", "question", "text"]
+__all__ = ["answers", "hardware", "options", "question", "tables", "text"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
+from jscale.cli.decisions import choice
 from jscale.cli.decisions.limits import with_limits
 from jscale.cli.decisions.question import Question
 from jscale.cli.support import planning
@@ -13,14 +14,8 @@ from jscale.cli.support import planning
 if TYPE_CHECKING:
     from jscale._core.notes import Note
 
-_QUARTER = 0.25
-"""Share of the size by which a decision may be off."""
-_FACTORS = (0.25, 0.5, 2.0, 4.0)
-"""Other sizes that reach the loss of a plan."""
 _UNLIMITED = 1e30
 """Parameters and tokens at which every law is at its floor."""
-_WIDEST = 60.0
-"""Search of the tokens of another size, in the logarithm of their ratio."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,10 @@ def cases_of(request: planning.PlanRequest, question: Question) -> list[Case]:
     """
     from jscale.plan import costs
 
-    formats = list(question.formats) or question.hardware.formats or [request.bits]
+    formats: list[float | None] = [*question.formats]
+    if not formats:
+        one_given = request.bits is not None
+        formats = [request.bits] if one_given else [*question.hardware.formats] or [None]
     cost = None
     if question.served is not None:
         cost = costs.LifetimeCost(question.served)
@@ -102,9 +100,11 @@ def _best(
         ]
     if target is not None:
         _check_reached(case.request, target, best)
-    best["decision"] = decision(case.request, question, best)
+    if budget is not None:
+        best["budget"] = budget
+    best["decision"] = choice.decision(case.request, case.units, question, best)
     if question.substitute:
-        best["substitutes"] = substitutes(case.request, best["decision"])
+        best["substitutes"] = choice.substitutes(case.request, best["decision"])
     return best
 
 
@@ -119,7 +119,7 @@ def _check_reached(request: planning.PlanRequest, target: float, plan: Mapping[s
     if plan["converged"] > 0:
         return
     limit = {"N": _UNLIMITED, "D": _UNLIMITED, "inputs": dict(request.inputs)}
-    floor = float(np.nanmin(np.asarray(_losses(request, limit), float)))
+    floor = float(np.nanmin(np.asarray(choice.losses(request, limit), float)))
     if not floor < target:
         raise JscaleError(
             f"--target-loss {target:g}: below {floor:.6g}, the least loss of the law at any size; "
@@ -154,162 +154,38 @@ def finite_draws(
     return {name: values[finite] for name, values in arrays.items()}, (note,)
 
 
+def price_notes(question: Question) -> "list[Note]":
+    """A note where dollars hold the FLOP of serving, which are priced as those of training."""
+    from jscale._core.notes import Note
+
+    priced = question.hardware.has_rate and question.hardware.price is not None
+    if question.served is None or not priced:
+        return []
+    message = (
+        "dollars are those of training and of serving, both at --price-per-hour, --mfu and --peak; "
+        "serving mostly makes less use of its devices than training"
+    )
+    return [Note("price-of-serving", "warning", message, {"served": question.served})]
+
+
 def _flop(budget: float, case: Case, question: Question) -> float:
     """A budget in FLOP."""
     return budget if question.cost == "flop" else budget / case.units[question.cost]
 
 
 def _priced(plan: dict[str, Any], case: Case, question: Question) -> dict[str, Any]:
-    """The plan with its dollars and days, and its distance from the runs by training compute."""
-    cost = plan.get("cost", dict.fromkeys(("q05", "q50", "q95"), plan["C"]))
+    """The plan with its dollars and days, and its distance from the runs by training compute.
+
+    Days are those of training; dollars those of training and serving.
+    """
+    constant = dict.fromkeys(("q05", "q50", "q95"), plan["C"])
+    cost = plan.get("cost", constant)
+    trained = plan.pop("trained", cost)
+    if question.served is None:
+        trained = cost
     for unit, rate in case.units.items():
-        plan[unit] = {name: value * rate for name, value in cost.items()}
+        flop = trained if unit == "days" else cost
+        plan[unit] = {name: value * rate for name, value in flop.items()}
     if question.served is not None:
-        trained = 6 * plan["N_opt"]["q50"] * plan["D_opt"]["q50"]
-        plan["decades"] = planning.decades_of(case.request, {**plan, "C": trained})
+        plan["decades"] = planning.decades_of(case.request, {**plan, "C": trained["q50"]})
     return plan
-
-
-def decision(
-    request: planning.PlanRequest, question: Question, plan: Mapping[str, Any]
-) -> dict[str, Any]:
-    """One plan to carry out: N, D, P, expected loss, and the loss that 25% in size cost.
-
-    The median size, with the tokens that the budget pays for, or with ``risk`` the best plan for
-    all draws together.
-    """
-    if not math.isfinite(plan["N_opt"]["q50"]):
-        return {"N": None, "D": None, "loss": None, "by": "median", "quarter": None}
-    target = plan.get("target_loss")
-    by_probability = target is not None and question.level is not None
-    if question.risk is not None or by_probability:
-        chosen = _for_all_draws(request, question, plan["C"], target)
-    else:
-        chosen = {"N": plan["N_opt"]["q50"], "D": plan["D_opt"]["q50"], "by": "median"}
-        if "P_opt" in plan:
-            chosen["P"] = plan["P_opt"]["q50"]
-    if chosen["N"] is None:
-        return chosen | {"loss": None, "quarter": None}
-    chosen["inputs"] = dict(request.inputs) | plan.get("others", {})
-    chosen["loss"] = expected_loss(request, chosen)
-    chosen["quarter"] = _quarter(request, chosen)
-    return chosen
-
-
-def _for_all_draws(
-    request: planning.PlanRequest, question: Question, budget: float, target: float | None
-) -> dict[str, Any]:
-    """The plan of least risk, or the cheapest that reaches a loss with a probability."""
-    from jscale import plan
-    from jscale._core.status import Status, is_optimum
-
-    settings = {"free": request.free, "cost": request.cost, **request.fixed}
-    law, draws, level = request.law, request.params, question.level or 0.9
-    if target is not None:
-        best = plan.assured(law, draws, target, level, **settings)
-        words = {"by": "assured", "level": level}
-    else:
-        risk: Any = question.risk
-        best = plan.robust(law, draws, budget, risk=risk, level=level, **settings)
-        words = {"by": risk} | ({} if risk == "mean" else {"level": level})
-    if not bool(is_optimum(best.status)):
-        return {"N": None, "D": None, **words, "status": str(Status(int(best.status)))}
-    chosen = {"N": float(best.N), "D": float(best.D), **words, "lost": int(best.lost)}
-    chosen["C"] = float(best.budget)
-    if best.P is not None:
-        chosen["P"] = float(best.P)
-    if target is None:
-        chosen |= {"risk_value": float(best.value), **_regret(request, chosen)}
-    return chosen
-
-
-def _regret(request: planning.PlanRequest, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The expected regret of a plan, in nats and in FLOP."""
-    from jscale import plan
-
-    names = [name for name in ("N", "D", "P") if name in chosen]
-    fixed = {name: value for name, value in request.fixed.items() if name not in ("N", "D")}
-    free = {"N", "D", *request.free}
-    if "P" not in free:
-        names = ["N", "D"]
-    plans: dict[str, Any] = {name: [chosen[name]] for name in names}
-    settings = {"free": free, "cost": request.cost, **fixed}
-    found = plan.regret(request.law, request.params, plans, **settings)
-    return {"regret": {"nats": float(found.nats[0]), "flops": float(found.flops[0])}}
-
-
-def expected_loss(request: planning.PlanRequest, design: Mapping[str, Any]) -> float:
-    """The mean loss of a design over the draws; NaN draws are left out."""
-    import numpy as np
-
-    losses = np.asarray(_losses(request, design), float)
-    kept = losses[np.isfinite(losses)]
-    return float(kept.mean()) if kept.size else math.nan
-
-
-def _losses(request: planning.PlanRequest, design: Mapping[str, Any]) -> Any:
-    from jscale.laws import describe
-
-    values = {name: design[name] for name in ("N", "D", "P") if design.get(name) is not None}
-    values |= design.get("inputs", {})
-    if (bits := values.pop("P", None)) is not None:
-        names = [name for name in describe(request.law).bit_inputs if name != "P_post"]
-        values = dict.fromkeys(names, bits) | values
-    return request.law(**values, **request.params)
-
-
-def _quarter(request: planning.PlanRequest, chosen: Mapping[str, Any]) -> float | None:
-    """The larger increase of the expected loss at 25% more or fewer parameters, at equal cost.
-
-    None where one of them leaves no tokens.
-    """
-    from jscale.plan import costs
-
-    cost = request.cost or costs.training_flops
-    bits = chosen.get("P") if cost.needs_bits else None
-    budget = cost.flops(chosen["N"], chosen["D"], bits)
-    increases = []
-    for factor in (1 - _QUARTER, 1 + _QUARTER):
-        size = factor * chosen["N"]
-        tokens = float(cost.tokens(budget, size, bits))
-        if tokens <= 0:
-            return None
-        other = {**chosen, "N": size, "D": tokens}
-        increases.append(expected_loss(request, other) - chosen["loss"])
-    return max(increases)
-
-
-def substitutes(
-    request: planning.PlanRequest, chosen: Mapping[str, Any]
-) -> list[dict[str, float | None]]:
-    """Other sizes with the expected loss of a plan: the tokens that they need, and their compute.
-
-    No tokens (None) where the size does not reach the loss.
-    """
-    if chosen["N"] is None:
-        raise JscaleError("--substitute: there is no plan whose loss other sizes could reach")
-    rows = []
-    for factor in _FACTORS:
-        size = factor * chosen["N"]
-        tokens = _tokens_for(request, chosen, size)
-        ratio = None if tokens is None else size * tokens / (chosen["N"] * chosen["D"])
-        rows.append({"N": size, "D": tokens, "compute_ratio": ratio})
-    return rows
-
-
-def _tokens_for(
-    request: planning.PlanRequest, chosen: Mapping[str, Any], size: float
-) -> float | None:
-    """The tokens at which a size has the expected loss of a plan, by bisection."""
-
-    def excess(log_ratio: float) -> float:
-        other = {**chosen, "N": size, "D": chosen["D"] * math.exp(log_ratio)}
-        return expected_loss(request, other) - chosen["loss"]
-
-    low, high = -_WIDEST, _WIDEST
-    if not excess(high) < 0 < excess(low):
-        return None
-    for _ in range(50):
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if excess(middle) < 0 else (middle, high)
-    return chosen["D"] * math.exp(high)

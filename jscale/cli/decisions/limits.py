@@ -22,8 +22,9 @@ def with_limits(
     from jscale import plan
 
     variables = _variables(request, question)
-    cost, law = _cost(request), request.law
-    limits = _limits(question)
+    cost, law = planning.cost_of(request), request.law
+    weight_bits = question.bits_in_use(request.bits)
+    limits = _limits(question, weight_bits)
     functions = [(function, "<=", bound) for _, _, function, bound in limits]
     if target is None:
         objective, first = law, (cost, "<=", budget)
@@ -44,32 +45,24 @@ def with_limits(
             "bounds": best.bound_multipliers,
             "side": {name: side.astype(loss.dtype) for name, side in best.side.items()},
         }
-        values |= {"cost": other}
+        values |= {"cost": other, "trained": planning.training_flop(values)}
         return {"values": values, "others": others, "held": held, "status": best.status}
 
     bands = plan.bands(optimise, law, request.params, budget or target)
-    found = bands.values
+    values = bands.values
     result: dict[str, Any] = {
-        name: planning.quantiles(value) for name, value in found["values"].items()
+        name: planning.quantiles(value) for name, value in values["values"].items()
     }
-    result["others"] = {name: float(value[1]) for name, value in found["others"].items()}
+    result["others"] = {name: float(value[1]) for name, value in values["others"].items()}
     result["C"] = result["cost"]["q50"] if target is not None else budget
     if target is not None:
         result["target_loss"] = target
-    result |= planning.status(found["status"], bands)
-    result["binding"] = _binding(found["held"], limits, target is None)
+    result |= planning.status(values["status"], bands)
+    result["binding"] = _binding(values["held"], limits, target is None)
+    if limits:
+        result["weight_bits"] = weight_bits
     result["decades"] = planning.decades_of(request, result)
     return result
-
-
-def _cost(request: planning.PlanRequest) -> Any:
-    """The cost of training, by bits where they are charged."""
-    from jscale.plan import costs
-
-    if request.cost is not None:
-        return request.cost
-    scaled = planning.charges_bits(request.law)
-    return costs.precision_scaled_flops if scaled else costs.training_flops
 
 
 def _variables(request: planning.PlanRequest, question: Question) -> dict[str, Any]:
@@ -88,11 +81,11 @@ def _variables(request: planning.PlanRequest, question: Question) -> dict[str, A
     return variables
 
 
-def _limits(question: Question) -> list[tuple[str, str, Any, float]]:
-    """Flag, unit, function and bound of each limit on the weights in use."""
+def _limits(question: Question, bits: float) -> list[tuple[str, str, Any, float]]:
+    """Flag, unit, function and bound of each limit on the weights in use, of so many bits."""
     from jscale.plan import costs
 
-    bits, bandwidth = question.weight_bits, question.bandwidth
+    bandwidth = question.bandwidth
     limits: list[tuple[str, str, Any, float]] = []
     if question.latency is not None:
         assert bandwidth is not None

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_FORMATS = 64
 """Numbers of bits in one list: each is a plan of its own."""
+_STORED = 16.0
+"""Bits of a weight that no option names."""
 Range = tuple[float | None, float | None]
 
 
@@ -31,7 +33,7 @@ class Question:
         latency: most seconds between two tokens; None for no limit.
         bandwidth: bytes per second.
         memory: most bytes of weights; None for no limit.
-        weight_bits: of the weights in use.
+        post_bits: of the weights in use, if they are quantised after training.
         free: variables to choose besides the usual ones.
         bounds: variable → least and largest value, either may be None.
         risk: mean, cvar or regret; None for the median of the draws' own plans.
@@ -48,7 +50,7 @@ class Question:
     latency: float | None = None
     bandwidth: float | None = None
     memory: float | None = None
-    weight_bits: float = 16.0
+    post_bits: Sequence[float] = ()
     free: Sequence[str] = ()
     bounds: Mapping[str, Range] = field(default_factory=dict)
     risk: str | None = None
@@ -58,7 +60,16 @@ class Question:
     @property
     def is_general(self) -> bool:
         """Whether it needs the general optimiser: limits, ranges or other variables."""
-        return bool(self.free or self.bounds) or self.latency is not None or self.memory is not None
+        return bool(self.free or self.bounds) or self.has_limits
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether the weights in use have a limit."""
+        return self.latency is not None or self.memory is not None
+
+    def bits_in_use(self, trained: float | None) -> float:
+        """Bits of the weights in use: those after training, else those of training, else 16."""
+        return self.post_bits[0] if self.post_bits else trained or _STORED
 
 
 def formats_of(texts: list[str] | None) -> list[float]:
@@ -75,10 +86,10 @@ def formats_of(texts: list[str] | None) -> list[float]:
             f"--bits: {len(words):,} numbers of bits; expected at most {MOST_FORMATS}: give a "
             "range with --bound P=LOW..HIGH"
         )
-    found = [parsing.above_zero(word, "--bits", "8, 4,8,16 or 'free'") for word in words]
-    if len(set(found)) < len(found):
+    formats = [parsing.above_zero(word, "--bits", "8, 4,8,16 or 'free'") for word in words]
+    if len(set(formats)) < len(formats):
         raise JscaleError("--bits: a number of bits is given twice")
-    return found
+    return formats
 
 
 def bounds_of(texts: list[str] | None) -> dict[str, Range]:
@@ -131,11 +142,33 @@ def check(question: Question, law: "LawFunction", draws: int | None) -> None:
             )
     if question.latency is not None and question.bandwidth is None:
         raise JscaleError("--latency: the time of a token also needs --bandwidth")
-    if question.hardware.formats and not planning.has_bits(law):
+    if question.has_limits and len(question.post_bits) > 1:
+        flag = "--latency" if question.latency is not None else "--memory"
+        raise JscaleError(f"{flag}: the weights in use have one precision; give one --post-bits")
+    if question.cost == "days" and question.served is not None:
+        raise JscaleError(
+            "--cost days: serving takes no days of --devices; give --budget in flop or dollars"
+        )
+    _check_peaks(question, law)
+    _check_risk(question, get_args(Risk), draws)
+
+
+def _check_peaks(question: Question, law: "LawFunction") -> None:
+    """Check that a peak for each precision goes with a law whose products have that precision."""
+    from jscale.laws import describe
+
+    record = describe(law)
+    if not question.hardware.formats or planning.charges_bits(law):
+        return
+    if not planning.has_bits(law):
         raise JscaleError(
             f"--peak: law {record.name!r} has no training precision; give one number for all bits"
         )
-    _check_risk(question, get_args(Risk), draws)
+    names = enumerated([name for name in record.bit_inputs if name != "P_post"])
+    raise JscaleError(
+        f"--peak: law {record.name!r} has {names} alone, and weights of few bits are multiplied "
+        "in 16: give that peak as one number"
+    )
 
 
 def _check_risk(question: Question, kinds: Sequence[str], draws: int | None) -> None:
@@ -145,6 +178,12 @@ def _check_risk(question: Question, kinds: Sequence[str], draws: int | None) -> 
     if risk is not None:
         if risk not in kinds:
             raise JscaleError(f"--risk: expected {enumerated(kinds)}, not {quote(risk)}")
+        if question.targets:
+            raise JscaleError(
+                "--risk: no effect with --target-loss; give --level, the probability to reach it"
+            )
+        if risk == "mean" and level is not None:
+            raise JscaleError("--level: no effect with --risk mean; leave it out")
         if draws == 1:
             raise JscaleError("--risk: no effect with one set of parameters; give RUNS or draws")
         if question.is_general:

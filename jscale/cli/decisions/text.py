@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from jscale._core.text import general
 from jscale.cli.support import output
 
 TITLES = {
@@ -40,33 +41,52 @@ def formats_of() -> dict[str, Any]:
     }
 
 
-def sentence(plan: Mapping[str, Any], cost: str = "flop") -> str:
-    """What to train: ``10²⁴ FLOP: train 29B on 570B tokens; ±25% in size costs 0.0004 nats``."""
+def sentence(plan: Mapping[str, Any], cost: str = "flop", serves: bool = False) -> str:
+    """What to train: ``10²⁴ FLOP: train 29B on 570B tokens; ±25% in size costs 0.0004 nats``.
+
+    Args:
+        plan: of :func:`~jscale.cli.decisions.answers.answers`.
+        cost: unit of its budget.
+        serves: whether its cost is that of training and serving.
+    """
     from jscale.report.notation import human, power_of_ten, significant
 
-    if "target_loss" in plan:
-        goal = f"loss {significant(plan['target_loss'], 4)}"
-    else:
-        goal = f"{power_of_ten(plan['C'])} FLOP"
-    chosen = plan["decision"]
+    chosen, goal = plan["decision"], _goal(plan, cost)
     if chosen["N"] is None:
         status = chosen.get("status", plan["status"]).replace("_", " ")
         return f"{goal}: no plan ({status})"
     parts = [f"train {human(chosen['N'])} on {human(chosen['D'])} tokens"]
     if chosen.get("P") is not None:
         parts[0] += f" in {significant(chosen['P'])} bits"
-    if "target_loss" in plan:
-        parts.append(f"{power_of_ten(chosen.get('C', plan['C']))} FLOP")
-    if "dollars" in plan:
-        parts.append(f"{human(plan['dollars']['q50'])} dollars")
-    if "days" in plan:
-        parts.append(f"{significant(plan['days']['q50'])} days")
+    if chosen["by"] == "assured":
+        parts[0] += f", with probability {general(100 * chosen['level'], 4)}%"
+    if "target_loss" in plan or cost != "flop":
+        parts.append(f"{power_of_ten(chosen['C'])} FLOP")
+    if "dollars" in chosen and cost != "dollars":
+        parts.append(f"{human(chosen['dollars'])} dollars" + (" with serving" if serves else ""))
+    if "days" in chosen and cost != "days":
+        parts.append(f"{significant(chosen['days'])} days" + (" of training" if serves else ""))
+    if "weight_bits" in plan:
+        parts.append(f"weights in use of {general(plan['weight_bits'], 3)} bits")
     if (quarter := chosen["quarter"]) is not None:
         parts.append(f"±25% in size costs {significant(max(quarter, 0.0), 2)} nats")
     if (wasted := chosen.get("regret")) is not None:
         parts.append(f"expected regret {significant(max(wasted['nats'], 0.0), 2)} nats")
     parts += [_held(each) for each in plan.get("binding", ())]
     return f"{goal}: " + "; ".join(parts)
+
+
+def _goal(plan: Mapping[str, Any], cost: str) -> str:
+    """What the plan was asked to spend or to reach."""
+    from jscale.report.notation import human, power_of_ten, significant
+
+    if "target_loss" in plan:
+        return f"loss {significant(plan['target_loss'], 4)}"
+    if cost == "dollars":
+        return f"{human(plan['budget'])} dollars"
+    if cost == "days":
+        return f"{significant(plan['budget'])} days"
+    return f"{power_of_ten(plan['C'])} FLOP"
 
 
 def _held(binding: Mapping[str, Any]) -> str:

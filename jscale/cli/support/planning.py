@@ -72,26 +72,43 @@ def charges_bits(law: "LawFunction") -> bool:
     return bool(describe(law).charged_bits)
 
 
+def cost_of(request: PlanRequest) -> Any:
+    """What a plan spends: the cost that was given, or that of training by its bits."""
+    from jscale.plan import costs
+
+    if request.cost is not None:
+        return request.cost
+    scaled = charges_bits(request.law)
+    return costs.precision_scaled_flops if scaled else costs.training_flops
+
+
+def training_flop(values: Mapping[str, Any]) -> Any:
+    """``6 N D`` of a plan, FLOP."""
+    return 6.0 * values["N_opt"] * values["D_opt"]
+
+
 def notes(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":
     """How far plans lie beyond the runs, and what their bits cost."""
-    return [*distance_notes(plans, request.ranges), *_cost_note(request)]
+    return [*distance_notes(plans, request.ranges), *_cost_note(request, plans)]
 
 
-def _cost_note(request: PlanRequest) -> "list[Note]":
+def _cost_note(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":
     """A note where the law has bits of the weights alone, whose plans are charged 6 N D."""
     from jscale._core.notes import Note
     from jscale.laws import describe
 
-    law, bits = request.law, request.bits
+    law = request.law
     if not has_bits(law) or charges_bits(law):
         return []
     names = enumerated([name for name in describe(law).bit_inputs if name != "P_post"])
-    plans = "full precision" if bits is None else f"{general(bits, 4)} bits"
+    medians = {plan["P_opt"]["q50"] for plan in plans if "P_opt" in plan}
+    planned = sorted(filter(math.isfinite, medians))
+    words = f"{enumerated([general(bits, 4) for bits in planned])} bits"
     message = (
         f"fewer bits of {names} alone save no training compute, so that plans are charged 6 N D: "
-        f"planned in {plans}; choose other bits with --bits"
+        f"planned in {words if planned else 'full precision'}; choose other bits with --bits"
     )
-    evidence = {"inputs": names, "bits": bits}
+    evidence = {"inputs": names, "bits": planned}
     return [Note("compute-of-bits", "warning", message, evidence)]
 
 
@@ -167,12 +184,14 @@ def _with_bands(request: PlanRequest, solve: Callable[..., Any], number: float) 
         values = {"N_opt": best.N_opt, "D_opt": best.D_opt, "P_opt": best.P_opt, "loss": best.loss}
         values["D_over_N"] = best.D_opt / best.N_opt
         values["cost"] = best.budget
+        if request.cost is not None:
+            values["trained"] = training_flop(values)
         present = {name: value for name, value in values.items() if value is not None}
         return {"values": present, "status": best.status}
 
     bands = plan.bands(optimise, request.law, request.params, number)
     values = bands.values["values"]
-    named = (*_REPORTED, "cost")
+    named = (*_REPORTED, "cost", "trained")
     result = {name: quantiles(values[name]) for name in named if name in values}
     return result | status(bands.values["status"], bands)
 
