@@ -48,6 +48,12 @@ def isoflop(offsets: np.ndarray, noise: float = 0.0005) -> Columns:
     return {"N": n, "D": d, "loss": loss_of(n, d, noise)}
 
 
+def slanted(slope: float) -> Columns:
+    """Runs at D = 1e6 N**slope."""
+    n = np.geomspace(3e7, 3e9, 12)
+    return {"N": n, "D": 1e6 * n**slope, "loss": loss_of(n, 1e6 * n**slope)}
+
+
 def quantised(**changes: Any) -> Columns:
     """Four models in 16 bits and after quantisation."""
     n = np.repeat([1e8, 3e8, 1e9, 3e9], 4)
@@ -62,6 +68,7 @@ def text(*values: str) -> list[str]:
     return list(np.resize(values, len(GRID_N)))
 
 
+OFFSETS = np.linspace(-1.2, 1.2, 7)
 STEPS = np.tile([1000.0, 2000.0, 3000.0, 4000.0], 6)
 OF_TABLES: dict[str, tuple[str, Columns]] = {
     "D is 20 N": ("ridge", ladder(0.0)),
@@ -74,7 +81,14 @@ OF_TABLES: dict[str, tuple[str, Columns]] = {
     ),
     "C of forward passes": ("compute-factor", grid(C=2 * GRID_N * GRID_D)),
     "C of something else": ("compute-disagrees", grid(C=row(6 * GRID_N * GRID_D, 3, 5.0))),
+    "one budget": ("one-budget", {name: x[7:14] for name, x in isoflop(OFFSETS).items()}),
+    "D is 1e6 N^0.5": ("ridge", slanted(0.5)),
     "one size in thousands": ("unit-slip", grid(N=row(GRID_N, 7, 1e-3))),
+    "two sizes in thousands": ("unit-slip", grid(N=row(row(GRID_N, 7, 1e-3), 14, 1e-3))),
+    "tokens of three runs in billions": (
+        "unit-slip",
+        grid(D=row(row(row(GRID_D, 2, 1e-9), 11, 1e-9), 20, 1e-9)),
+    ),
     "one compute in PFLOP": ("compute-slip", grid(C=row(6 * GRID_N * GRID_D, 3, 1e-15))),
     "sizes in millions": ("suspicious-scale", grid(N=GRID_N / 1e6)),
     "perplexities as losses": ("large-loss", grid(loss=np.exp(loss_of(GRID_N, GRID_D)))),
@@ -121,7 +135,7 @@ OF_TABLES: dict[str, tuple[str, Columns]] = {
         {name: values[:12] for name, values in grid(loss=row(grid()["loss"], 6, 1.25)).items()},
     ),
     "bits below one": ("bits-below-domain", quantised(P_w=np.resize([16.0, 0.5], 16))),
-    "bytes for bits": ("bits-in-bytes", quantised(P_w=np.resize([2.0, 1.0], 16))),
+    "bytes for bits": ("bits-in-bytes", grid(P_w=np.resize([2.0, 1.0], 24))),
     "more bits after training": ("post-above-train", quantised(P_w=np.full(16, 4.0))),
     "better after quantisation": (
         "quantised-better",
@@ -156,10 +170,45 @@ def test_a_fault_of_a_table_is_found_with_its_code(fault: str):
     assert assess.advice(code)
 
 
+def findings(columns: Columns) -> dict[str, Any]:
+    """Code → note of severity "error" or "warning"."""
+    return {n.code: n for n in assess.audit(columns).notes if n.severity != "info"}
+
+
 def test_clean_tables_have_no_finding():
-    for columns in (grid(), isoflop(np.linspace(-1.2, 1.2, 7)), quantised()):
-        found = assess.audit(columns)
-        assert [note.message for note in found.notes if note.severity != "info"] == []
+    sweep = quantised(P_post=np.tile([2.0, 4.0], 8), loss=loss_of(GRID_N[:16], GRID_D[:16]))
+    clean = (
+        *(grid(), isoflop(OFFSETS), quantised(), sweep),
+        grid(leaky_relu_slope=np.full(24, 0.01), decontaminated=text("yes")),
+    )
+    for columns in clean:
+        assert findings(columns) == {}
+    answers = text("n", "clean", "unknown", "no")
+    assert set(findings(grid(contaminated=answers))) == {"text-splits"}
+
+
+def test_a_header_of_bytes_says_so():
+    columns = grid(**{"weight bytes": np.resize([2.0, 4.0], 24)})
+    table = runs.read(columns, columns={"P_w": "weight bytes"})
+    assert "bits-in-bytes" in {note.code for note in assess.audit(table).notes}
+
+
+def test_all_rows_with_a_slip_are_named():
+    slipped = grid(D=row(row(row(GRID_D, 2, 1e-9), 11, 1e-9), 20, 1e-9))
+    assert findings(slipped)["unit-slip"].evidence["rows"] == (3, 12, 21)
+    # A fifth and more of the runs are another kind of run.
+    many = grid(D=np.where(np.arange(24) % 4 == 0, 1e-9, 1.0) * GRID_D)
+    assert "unit-slip" not in findings(many)
+
+
+def test_a_line_is_named_with_its_slope():
+    note = findings(slanted(0.5))["ridge"]
+    assert "D about 1e06 N^0.5 (within 0.0%)" in note.message
+    # A quarter of the way along ln N: 94.9M parameters, 9.74B tokens on the line.
+    assert "N 94.9M at D 2.44B and 39B" in note.message
+    assert note.evidence["slope"] == pytest.approx(0.5)
+    assert "D about 20 N (" in findings(ladder(0.0))["ridge"].message
+    assert "about 1e20 FLOP" in findings(OF_TABLES["one budget"][1])["one-budget"].message
 
 
 # --- faults of a law on a table ---

@@ -8,9 +8,11 @@ from jscale._core.notes import Note
 from jscale._core.text import general, plural
 from jscale.assess.auditing.checks._registry import check
 from jscale.assess.auditing.checks._subject import Subject, rows_evidence
-from jscale.runs.tables import BIT_COLUMNS, OFF_BITS
+from jscale.runs.tables import BIT_COLUMNS, OFF_BITS, fold
 
 _LEAST_BITS = 1.0
+_BYTES, _BYTES_OF_HALF = {1.0, 2.0, 4.0}, 2.0
+"""Bytes of formats, and those of bf16."""
 _TRAINING = tuple(name for name in BIT_COLUMNS if name != "P_post")
 
 
@@ -36,13 +38,18 @@ def bits_below_domain(subject: Subject) -> Iterator[Note]:
     bits_in_bytes="multiply by 8 if these are bytes a number; 2 bytes are 16 bits",
 )
 def bits_in_bytes(subject: Subject) -> Iterator[Note]:
-    """Columns in which full precision is 2 or 4, as bytes are."""
-    for name in BIT_COLUMNS:
-        values = subject.numbers(name)
-        if values is None:
+    """Columns of bits that hold bytes: by their header, or as 1 and 2 beside nothing wider."""
+    off = [note for note in subject.table.notes if note.code == "bits-off"]
+    filled = {name for note in off for name in note.evidence["columns"]}
+    columns = {name: subject.numbers(name) for name in BIT_COLUMNS if name not in filled}
+    most = max((float(x.max()) for x in columns.values() if x is not None and len(x)), default=0.0)
+    for name, values in columns.items():
+        levels = np.unique(values) if values is not None else np.empty(0)
+        if len(levels) < 2 or not set(levels.tolist()) <= _BYTES:
             continue
-        levels = np.unique(values)
-        if len(levels) > 1 and set(levels.tolist()) <= {0.5, 1.0, 2.0, 4.0} and 0.5 not in levels:
+        # 2 and 4 bits are usual, after training and in it; 1 and 2 beside nothing wider are not.
+        is_named = "byte" in fold(subject.table.headers.get(name, name))
+        if is_named or (levels[-1] == _BYTES_OF_HALF and most <= max(_BYTES)):
             message = (
                 f"{name} has the values {', '.join(general(x, 3) for x in levels)} only: bytes, "
                 "not bits?"

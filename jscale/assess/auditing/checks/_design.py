@@ -1,6 +1,7 @@
 """Where the runs lie: size and data together, levels of every input, unit slips."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,10 @@ _RIDGE = 0.15
 """Spread of ln D about a line in ln N, and as a share of the spread of ln N, below which N and D
 count as one quantity: fits of Chinchilla's law are collinear there."""
 _SPREAD_OF_RUNS = 0.3
+_LEAST_SLOPE = 0.2
+"""Slope of ln D in ln N, up or down, from which on the two change together."""
+_SLOPE_OF_LADDERS = 0.05
+"""Difference of a slope to 1, or of one to -1, that rounding and noise make."""
 _SLIP, _NEAR_SLIP = 3.0, 0.25
 """Decades of a slip of a unit, and how far from a whole number of them it may lie."""
 _MOST_SLIPS = 0.2
@@ -28,29 +33,88 @@ _FEW_LEVELS = 3
 )
 def ridge(subject: Subject) -> Iterator[Note]:
     """N and D that grow together: a ladder at D = 20 N, or along any line."""
-    columns = subject.positive("N", "D")
-    if columns is None or len(subject) < _LEAST_RUNS:
+    line = _line(subject)
+    if line is None or line.slope <= _LEAST_SLOPE:
         return
-    n, d = (np.log(column) for column in columns)
-    if np.std(n) < 1e-9:
-        return
-    slope = float(np.cov(n, d, bias=True)[0, 1] / np.var(n))
-    off = float(np.std(d - d.mean() - slope * (n - n.mean())))
-    if slope <= 0.2 or off > _RIDGE or off > _SPREAD_OF_RUNS * float(np.std(n)):
-        return
-    ratio = float(np.exp(np.median(d - n)))
-    at = [float(np.exp(np.quantile(n, q))) for q in (0.25, 0.75)]
-    runs = [
-        f"N {human(size)} at D {human(ratio * size / 4)} and {human(ratio * size * 4)}"
-        for size in at
-    ]
+    runs = []
+    for size in np.quantile(line.log_n, (0.25, 0.75)):
+        tokens = np.exp(line.at(size))
+        runs.append(f"N {human(np.exp(size))} at D {human(tokens / 4)} and {human(tokens * 4)}")
     message = (
-        f"all runs lie on one line, D about {general(ratio, 3)} N (within {np.expm1(off):.1%}): "
+        f"all runs lie on one line, D about {line} (within {np.expm1(line.spread):.1%}): "
         "effects of size and of data are not separately identified (a ridge); runs that would "
         f"break it: {', '.join(runs)}"
     )
-    evidence = {"tokens_per_parameter": ratio, "slope": slope, "spread": off}
+    evidence = {"slope": line.slope, "spread": line.spread}
+    if line.is_one_ratio:
+        evidence["tokens_per_parameter"] = float(np.exp(line.at(0.0)))
     yield Note("ridge", "error", message, evidence)
+
+
+@check(
+    one_budget="train the same sizes at a second compute, four times as large or more: a single "
+    "valley shows where its minimum lies, and not how the loss falls with compute"
+)
+def one_budget(subject: Subject) -> Iterator[Note]:
+    """More parameters for fewer tokens along one line: a single isoFLOP budget."""
+    line = _line(subject)
+    if line is None or line.slope >= -_LEAST_SLOPE:
+        return
+    compute = 6 * float(np.exp(line.log_n.mean() + line.intercept))
+    where = f"one compute of about {human(compute)} FLOP (6ND)"
+    if abs(line.slope + 1) > _SLOPE_OF_LADDERS:
+        where = f"one line, D about {line}"
+    message = (
+        f"all runs lie on {where}: size and data are told apart by the curvature of one valley, "
+        "and the floor by nothing"
+    )
+    yield Note("one-budget", "warning", message, {"slope": line.slope, "spread": line.spread})
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line through the runs: ln D as a straight function of ln N.
+
+    Attributes:
+        log_n: (n,) ln N of the runs.
+        intercept: ln D at the mean of ``log_n``.
+        slope: of ln D in ln N.
+        spread: standard deviation of ln D about the line.
+    """
+
+    log_n: np.ndarray
+    intercept: float
+    slope: float
+    spread: float
+
+    @property
+    def is_one_ratio(self) -> bool:
+        """Whether tokens a parameter are the same along the line."""
+        return abs(self.slope - 1) < _SLOPE_OF_LADDERS
+
+    def at(self, log_n: float) -> float:
+        """The value of ln D at ln N."""
+        slope = 1.0 if self.is_one_ratio else self.slope
+        return self.intercept + slope * (log_n - float(self.log_n.mean()))
+
+    def __str__(self) -> str:
+        power = "N" if self.is_one_ratio else f"N^{general(self.slope, 2)}"
+        return f"{general(float(np.exp(self.at(0.0))), 3)} {power}"
+
+
+def _line(subject: Subject) -> _Line | None:
+    """The line on which all runs lie, where they do."""
+    columns = subject.positive("N", "D")
+    if columns is None or len(subject) < _LEAST_RUNS:
+        return None
+    n, d = (np.log(column) for column in columns)
+    if np.std(n) < 1e-9:
+        return None
+    slope = float(np.cov(n, d, bias=True)[0, 1] / np.var(n))
+    spread = float(np.std(d - d.mean() - slope * (n - n.mean())))
+    if spread > _RIDGE or spread > _SPREAD_OF_RUNS * float(np.std(n)):
+        return None
+    return _Line(n, float(d.mean()), slope, spread)
 
 
 @check(
@@ -75,13 +139,13 @@ def few_levels(subject: Subject) -> Iterator[Note]:
 
 @check(unit_slip="compare the row with its source; multiply it, or mark it in a column 'exclude'")
 def unit_slip(subject: Subject) -> Iterator[Note]:
-    """Single rows with N or D in thousands, millions or billions, by their tokens a parameter."""
+    """Rows with N or D in thousands, millions or billions, by their tokens a parameter."""
     columns = subject.positive("N", "D")
     if columns is None or len(subject) < _LEAST_RUNS + 2:
         return
     n, d = (np.log10(column) for column in columns)
-    slipped = [row for row in range(len(n)) if _is_slip(d - n, row)]
-    if not slipped or len(slipped) > _MOST_SLIPS * len(n):
+    slipped = np.flatnonzero(_slips(d - n))
+    if not 0 < len(slipped) <= _MOST_SLIPS * len(n):
         return
     rows = subject.rows[slipped]
     ratio = float((columns[1] / columns[0])[slipped[0]])
@@ -94,15 +158,25 @@ def unit_slip(subject: Subject) -> Iterator[Note]:
     )
 
 
-def _is_slip(log_ratio: np.ndarray, row: int) -> bool:
-    """Whether a row leaves the range of the others, and would not by a power of a thousand."""
-    low, high = np.delete(log_ratio, row).min(), np.delete(log_ratio, row).max()
-    value = log_ratio[row]
-    outside = max(value - high, low - value)
-    if outside < _SLIP / 2:
-        return False
-    corrected = value - np.sign(value - high) * _SLIP * np.arange(1, 4)
-    return bool(((corrected > low - _NEAR_SLIP) & (corrected < high + _NEAR_SLIP)).any())
+def _slips(log_ratio: np.ndarray) -> np.ndarray:
+    """Which rows (n,) leave the range of the others, and would not by a power of a thousand.
+
+    The others are those around the median, as far as no gap of such a factor parts them, so that
+    several slips do not hide one another.
+
+    Args:
+        log_ratio: (n,) decimal logarithms of the tokens a parameter.
+    """
+    ordered = np.sort(log_ratio)
+    gaps = np.flatnonzero(np.diff(ordered) >= _SLIP / 2) + 1
+    parts = np.split(ordered, gaps)
+    others = parts[int(np.searchsorted(gaps, len(ordered) // 2, side="right"))]
+    low, high = others[0], others[-1]
+    outside = (log_ratio > high) | (log_ratio < low)
+    steps = np.sign(log_ratio - high)[:, None] * _SLIP * np.arange(1, 4)
+    corrected = log_ratio[:, None] - steps
+    returns = (corrected > low - _NEAR_SLIP) & (corrected < high + _NEAR_SLIP)
+    return outside & returns.any(axis=1)
 
 
 @check(

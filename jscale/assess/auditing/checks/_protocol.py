@@ -26,6 +26,10 @@ _SIZES_FOR_TUNING = 10.0
 """Ratio of sizes from which on one learning rate is not the best one for all."""
 _PILED = 0.2
 _LEAST_RUNS = 5
+_CONTAMINATED = ("contaminat", "leakage", "testleak", "testoverlap", "overlapwithtest")
+_CLEANED = ("decontaminat", "uncontaminat")
+_YES = ("yes", "y", "true", "t", "1", "contaminated", "leaked")
+"""Texts of a run that saw test data; any other text says nothing of it."""
 
 
 @check(
@@ -41,10 +45,10 @@ def mixed(subject: Subject) -> Iterator[Note]:
         ("mixed-evaluations", _CONTEXTS, "evaluation contexts or sets"),
         ("mixed-protocols", _PROTOCOLS, "ways of training"),
     )
-    told = [n.evidence.get("column") for n in subject.table.notes if n.code == "text-splits"]
+    split_by = [n.evidence.get("column") for n in subject.table.notes if n.code == "text-splits"]
     for code, words, what in kinds:
         for name in subject.extras(*words):
-            if fold(name) not in words or subject.is_input(name) or name in told:
+            if fold(name) not in words or subject.is_input(name) or name in split_by:
                 continue
             levels = sorted(set(subject.labels(name).tolist()) - {"", "nan"})
             if 2 <= len(levels) <= len(subject) / 2 and not _follows_size(subject, name):
@@ -64,7 +68,7 @@ def _follows_size(subject: Subject, name: str) -> bool:
     for size in sizes.tolist():
         label_of[size] = set(labels[n == size].tolist())
     repeated = len(sizes) < len(n)
-    return repeated and all(len(found) == 1 for found in label_of.values())
+    return repeated and all(len(of_size) == 1 for of_size in label_of.values())
 
 
 @check(
@@ -155,18 +159,19 @@ def thresholded(subject: Subject) -> Iterator[Note]:
     "(assess.decontaminated)"
 )
 def contamination(subject: Subject) -> Iterator[Note]:
-    """Columns that tell of test data in the training data."""
-    for name in subject.extras("contamin", "leak", "testoverlap", "overlapwithtest"):
+    """Columns that mark test data in the training data."""
+    for name in subject.extras(*_CONTAMINATED):
+        if any(word in fold(name) for word in _CLEANED):
+            continue
         values = subject.table.columns[name][subject.rows]
         if values.dtype.kind == "f":
-            found = np.nan_to_num(values) > 0
+            marked = np.nan_to_num(values) > 0
         else:
-            found = ~np.isin(np.char.lower(values.astype(str)), ("", "no", "0", "false", "none"))
-        if found.any():
+            marked = np.isin(np.char.lower(values.astype(str)), _YES)
+        if marked.any():
             message = (
-                f"column {quote(name)}: {int(found.sum())} of {len(values)} runs saw test data in "
+                f"column {quote(name)}: {int(marked.sum())} of {len(values)} runs saw test data in "
                 "training; their scores are too good"
             )
-            yield Note(
-                "contamination", "warning", message, {"column": name, "count": int(found.sum())}
-            )
+            evidence = {"column": name, "count": int(marked.sum())}
+            yield Note("contamination", "warning", message, evidence)
