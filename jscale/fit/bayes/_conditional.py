@@ -76,7 +76,7 @@ def _conditionals(
     posterior: "Posterior", inputs: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]
 ) -> tuple[Conditional, Mapping[str, Any]]:
     """The errors at new rows for every draw, and the parameters of the family (draws, 1)."""
-    errors, rows = posterior.errors, posterior.rows
+    errors, rows = posterior.errors, posterior.known_rows
     inputs = {name: np.atleast_1d(np.asarray(x, float)) for name, x in inputs.items()}
     count = len(next(iter(inputs.values())))
     family = {name: values[:, None] for name, values in posterior.noise.items()}

@@ -19,6 +19,8 @@ SHARED, PARTIAL, SEPARATE = "shared", "partial", "separate"
 MODES = (SHARED, PARTIAL, SEPARATE)
 BETWEEN, BY_GROUP = "_sd", "_by_group"
 """Ends of names of sites: the sd between groups, and the values of the groups."""
+OF_OTHER_GROUPS = "of other groups"
+"""Attribute ``runs`` of a file whose runs are not those of the posterior: that of a new group."""
 _MAX_GROUPS = 200
 """Groups of one table: each has a value of every parameter that is not shared."""
 

@@ -165,7 +165,7 @@ def population(
     *,
     typical: Mapping[str, Any],
     deviations: Mapping[str, Any],
-    given: Mapping[str, Any],
+    separate: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Parameters of a new group.
 
@@ -175,13 +175,13 @@ def population(
         centre: of the coordinates of all runs.
         typical: parameter → its shared value, or that of the typical group.
         deviations: partially pooled parameter → deviation on the unconstrained scale.
-        given: separate parameter → its value in the new group.
+        separate: separate parameter → its value in the new group.
     """
     values: dict[str, Any] = {}
     base = {**centre, **pooling.typical, **typical}
     for p in record.in_order_of_anchors:
-        if p.name in given:
-            values[p.name] = given[p.name]
+        if p.name in separate:
+            values[p.name] = separate[p.name]
         elif p.name in deviations:
             values[p.name] = moved_value(p, deviations[p.name], base, {**base, **values})
         else:

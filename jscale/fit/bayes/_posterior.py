@@ -51,6 +51,8 @@ class Posterior:
         errors: the error model, with the columns filled in that it leaves to the table.
         rows: the runs that were fitted, as far as the law and the error model use them; None for a
             posterior that an earlier version saved.
+        reference_rows: runs of other groups that say what the scale of the errors depends on, of a
+            new group of a pooled posterior whose errors need any; else None.
         weights: site → (chains * draws, values) standard normals of the errors that runs share,
             where they were sampled: ``misfit`` and ``effect_<column>``.
         priors: parameter → prior, where it was given in place of the default, as text.
@@ -84,11 +86,17 @@ class Posterior:
     sampler: str = "nuts"
     effective: float | None = None
     energy: np.ndarray | None = None
+    reference_rows: FittedRows | None = None
 
     @property
     def law_name(self) -> str:
         """Name of the law."""
         return describe(self.law).name
+
+    @property
+    def known_rows(self) -> FittedRows | None:
+        """The runs of the posterior, or those of other groups in their place."""
+        return self.reference_rows if self.rows is None else self.rows
 
     @property
     def divergences(self) -> int:
@@ -189,7 +197,7 @@ class Posterior:
         files.check_draws(
             where, describe(self.law), groups["posterior"], noise_ranges(self.errors, self.rows)
         )
-        dimensions = files.row_dimensions(self.rows)
+        dimensions = files.row_dimensions(self.known_rows)
         with replacing(path) as temporary:
             _arviz.write(_arviz.container(groups, self._attributes(), dimensions), temporary)
             files.seal(temporary)
@@ -202,17 +210,20 @@ class Posterior:
         if self.energy is not None:
             statistics["energy"] = self.energy.reshape(self.chains, -1)
         draws = {"posterior": files.draws_group(self), "sample_stats": statistics}
-        return {**draws, **files.row_groups(self.rows)}
+        return {**draws, **files.row_groups(self.known_rows)}
 
     def _attributes(self) -> dict[str, Any]:
         """Attributes of the group ``posterior``."""
         from jscale.fit.bayes import files
+        from jscale.fit.bayes._pool import OF_OTHER_GROUPS
 
+        reference = {} if self.reference_rows is None else {"runs": OF_OTHER_GROUPS}
         return {
+            **reference,
             "law": self.law_name,
             "noise": json.dumps(list(self.noise)),
             "errors": str(self.errors),
-            "columns": files.columns_text(self.rows),
+            "columns": files.columns_text(self.known_rows),
             "priors": json.dumps(dict(self.priors)),
             "seed": json.dumps(list(self.seed)),
             "loss_min": self.loss_min,

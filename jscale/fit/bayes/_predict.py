@@ -88,7 +88,7 @@ def forecast(
     checked = checked_inputs(posterior.law, inputs)
     every_input = all_inputs(posterior.law, checked)
     points = len(next(iter(every_input.values())))
-    known = () if posterior.rows is None else posterior.rows.columns
+    known = () if posterior.known_rows is None else posterior.known_rows.columns
     used = checked_columns(columns, columns_needed(posterior.errors, known), points)
     values = law_values(posterior.law, posterior.draws, checked)
     return assemble(

@@ -9,6 +9,7 @@ from jscale.fit.errors._arrays import (
     error_arrays,
     padded_placement,
     place,
+    scale_reference,
 )
 from jscale.fit.errors._default import MIN_SPARE_RUNS, default_errors, smooth_errors
 from jscale.fit.errors._error_model import DEFAULT_ERRORS, ErrorModel, as_error_model
@@ -79,6 +80,7 @@ __all__ = [
     "power_site",
     "ratio_site",
     "row_scale",
+    "scale_reference",
     "shared_errors",
     "smooth_errors",
     "weight_counts",

@@ -166,10 +166,7 @@ def _placement(
     inputs: Mapping[str, np.ndarray],
     columns: Mapping[str, np.ndarray],
 ) -> Placement:
-    terms = [
-        _scale_coordinate(ratio_of(term, columns), ratio_of(term, rows.columns))
-        for term in errors.scale
-    ]
+    terms = [_scale_coordinate(term, columns, rows.columns) for term in errors.scale]
     count = len(next(iter(inputs.values())))
     by, effects = errors.scale_by, errors.effects or ()
     distances = None
@@ -184,18 +181,28 @@ def _placement(
     )
 
 
-def _scale_coordinate(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Standardised log (points,) of a column that the scale of the errors is a power of.
+def scale_reference(term: str, columns: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Mean and standard deviation of the log of a term of the scale; 1 for a deviation of 0."""
+    logs = np.log(ratio_of(term, columns))
+    return float(logs.mean()), float(logs.std()) or 1.0
+
+
+def _scale_coordinate(
+    term: str, columns: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Standardised log (points,) of a term that the scale of the errors is a power of.
 
     It ends at :data:`_SCALE_LIMIT`, or at the farthest run.
 
     Args:
-        values: (points,) above zero.
-        reference: (rows,) of the runs.
+        term: of the scale.
+        columns: column → (points,) above zero.
+        reference: column → (rows,) of the runs.
     """
-    logs, base = np.log(values), np.log(reference)
-    deviation = float(base.std()) or 1.0
-    coordinates, own = ((x - base.mean()) / deviation for x in (logs, base))
+    mean, deviation = scale_reference(term, reference)
+    coordinates, own = (
+        (np.log(ratio_of(term, each)) - mean) / deviation for each in (columns, reference)
+    )
     low, high = min(own.min(), -_SCALE_LIMIT), max(own.max(), _SCALE_LIMIT)
     return np.clip(coordinates, low, high)
 

@@ -112,8 +112,8 @@ def _term(text: str, part: str) -> tuple[str, tuple[str, ...] | None]:
     """Name and arguments of a term; None without parentheses."""
     match = _TERM.fullmatch(part)
     if match is None:
-        found = f"{shown(part.strip())}" if part.strip() else "an empty term"
-        raise _wrong(text, f"has {found}; expected terms such as normal or scale(C), joined by +")
+        term = f"{shown(part.strip())}" if part.strip() else "an empty term"
+        raise _wrong(text, f"has {term}; expected terms such as normal or scale(C), joined by +")
     name, inside = match.groups()
     if inside is None:
         return name, None

@@ -320,9 +320,9 @@ def resolve_point(
         return law, _context_of(law, caller)
 
     if table is not None:
-        given = "given" if isinstance(table, Runs) else f"{shown(table)} is given"
+        refused = "given" if isinstance(table, Runs) else f"{shown(table)} is given"
         message = (
-            f": {given} together with a point, which has its own; "
+            f": {refused} together with a point, which has its own; "
             f"expected {caller}(point, ...) or {caller}(law, table, ...)"
         )
         raise JscaleError(message, argument="table")

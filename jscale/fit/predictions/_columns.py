@@ -44,8 +44,8 @@ def checked_columns(
     }
 
 
-def _values(name: str, given: Any, points: int, *, is_number: bool) -> np.ndarray:
-    values = np.asarray(given)
+def _values(name: str, column: Any, points: int, *, is_number: bool) -> np.ndarray:
+    values = np.asarray(column)
     expected = "numbers above 0" if is_number else "labels or numbers"
     if values.dtype == object:
         values = values.astype(str)
@@ -56,7 +56,7 @@ def _values(name: str, given: Any, points: int, *, is_number: bool) -> np.ndarra
             argument="columns",
         )
     if values.dtype.kind not in ("fiu" if is_number else "fiubUS"):
-        raise JscaleError(f": {name}: expected {expected}, not {shown(given)}", argument="columns")
+        raise JscaleError(f": {name}: expected {expected}, not {shown(column)}", argument="columns")
     values = np.broadcast_to(values.reshape(-1), points)
     if is_number:
         values = values.astype(float)

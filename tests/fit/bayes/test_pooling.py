@@ -1,5 +1,7 @@
 """Pooled posteriors: parameters that are shared, partial or separate between groups of runs."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,8 @@ from numpyro import handlers
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
+from jscale._core.scope import float64
+from jscale.fit.bayes._conditional import _conditionals
 from jscale.fit.bayes._model import pose, sites
 from jscale.fit.bayes._pool import checked_pool, parsed_pool
 from jscale.fit.bayes.sampling._deviations import informed, spread
@@ -108,6 +112,53 @@ def test_a_new_group_needs_what_is_separate(separate):
     assert new.noise["sigma"].std() > separate.noise["sigma_c0"].std()
     with pytest.raises(JscaleError, match="alpha must be a number or one a draw inside its range"):
         separate.new_group(key=KEY, E=1.7, A=300.0, alpha=-0.3)
+
+
+def with_errors(pooled, errors, **columns):
+    """The pooled draws under another error model, whose parameters depend on the draw."""
+    shares = np.linspace(0.8, 1.2, len(pooled.diverging))
+    values = {"sigma": 0.01, "scale_power_C": -0.3, "effect_scale_seed": 0.02}
+    noise = {name: values[name] * shares for name in fit.errors.noise_ranges(errors)}
+    rows = replace(pooled.rows, columns={**pooled.rows.columns, **columns})
+    return replace(pooled, errors=errors, noise=noise, rows=rows)
+
+
+def errors_at(posterior, **columns):
+    """The errors of a run of 1e10 parameters and 5e10 tokens."""
+    inputs = {"N": np.array([1e10]), "D": np.array([5e10])}
+    with float64():
+        return _conditionals(posterior, inputs, {n: np.array([x]) for n, x in columns.items()})[0]
+
+
+def test_the_scale_of_errors_depends_on_the_same_compute_in_every_group(separate):
+    """A group's own runs are standardised otherwise than all of them."""
+    compute = 6 * TWO["N"] * TWO["D"] * np.where(TWO["corpus"] == "c1", 30.0, 1.0)
+    pooled = with_errors(separate, fit.ErrorModel("normal", scale=("C",)), C=compute)
+    logs, at = np.log(compute), 3e21
+    power = pooled.noise["scale_power_C"] * (np.log(at) - logs.mean()) / logs.std()
+    expected = pooled.noise["sigma"] * np.exp(power)
+    new = pooled.new_group(key=KEY, E=1.7, A=300.0, alpha=0.3)
+    for posterior in (new, pooled.group("c0"), pooled.group("c1")):
+        scale = errors_at(posterior, C=at).scale.total
+        np.testing.assert_allclose(scale[:, 0], expected, rtol=1e-9)
+
+
+def test_a_new_group_is_in_new_clusters(separate, tmp_path):
+    """A label that a fitted cluster has says nothing of a run in another group."""
+    seed = np.array([f"s{i}" for i in np.arange(len(TWO["N"])) // 4])
+    errors = fit.ErrorModel("normal", effects=("seed",))
+    pooled = with_errors(separate, errors, seed=seed)
+    new = pooled.new_group(key=KEY, E=1.7, A=300.0, alpha=0.3)
+    result = errors_at(new, seed="s1")
+    assert np.abs(result.effect_mean).max() == 0.0
+    np.testing.assert_allclose(result.effect_variance[:, 0], pooled.noise["effect_scale_seed"] ** 2)
+
+    new.save(tmp_path / "new.nc")
+    loaded = fit.load(tmp_path / "new.nc", LAW)
+    assert loaded.rows is None
+    point = {"N": [1e10], "D": [5e10]}
+    draws = [each.predict(point, key=KEY).draws.tolist() for each in (new, loaded)]
+    assert draws[0] == draws[1]
 
 
 def test_all_shared_is_the_plain_posterior():

@@ -69,8 +69,8 @@ def _prior(posterior: "Posterior") -> dict[str, np.ndarray]:
     """
     assert posterior.rows is not None
     unknown = dist.ImproperUniform(dist.constraints.real, (), ())
-    given = {name: recorded(text, name) for name, text in posterior.priors.items()}
-    priors = {name: unknown if prior is None else prior for name, prior in given.items()}
+    replaced = {name: recorded(text, name) for name, text in posterior.priors.items()}
+    priors = {name: unknown if prior is None else prior for name, prior in replaced.items()}
     problem = problem_of(posterior.law, posterior.rows, posterior.errors)
     draws = prior_draws(with_priors(problem, priors))
     return {name: values for name, values in draws.items() if np.isfinite(values).all()}

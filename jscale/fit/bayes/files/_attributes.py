@@ -10,7 +10,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import shown
 from jscale.fit.bayes._diagnostics import DRAWS_CODES
-from jscale.fit.bayes._pool import PARTIAL, SEPARATE, Pool
+from jscale.fit.bayes._pool import OF_OTHER_GROUPS, PARTIAL, SEPARATE, Pool
 from jscale.fit.errors import FittedRows
 from jscale.laws import LawFunction, Record, describe, get
 
@@ -46,6 +46,14 @@ class Attributes(NamedTuple):
                 f"{self.where} holds draws of law {shown(name)}, not of {shown(expected)}"
             )
         return law
+
+    def are_runs_of_others(self) -> bool:
+        """Whether the runs are those of other groups than the posterior's."""
+        if "runs" not in self.values:
+            return False
+        if self._text("runs") != OF_OTHER_GROUPS:
+            raise self.invalid("runs", f"expected {OF_OTHER_GROUPS!r}")
+        return True
 
     def noise_names(self, expected: Collection[str]) -> list[str]:
         """Parameters of the error model, those expected, in the order of the file."""

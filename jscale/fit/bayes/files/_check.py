@@ -60,6 +60,7 @@ class Content:
         energy: (chains * draws,) of each transition; None by importance sampling, and in older
             files.
         pool: the groups of a pooled posterior and the modes of its parameters; None for another.
+        are_runs_of_others: whether ``rows`` are those of other groups than the posterior's.
     """
 
     law: LawFunction
@@ -79,6 +80,7 @@ class Content:
     effective: float | None
     energy: np.ndarray | None
     pool: Pool | None
+    are_runs_of_others: bool
 
 
 def check_path(path: Any) -> None:
@@ -166,6 +168,7 @@ def checked(
         effective=attributes.effective(),
         energy=energy,
         pool=pool,
+        are_runs_of_others=attributes.are_runs_of_others(),
     )
 
 

@@ -29,6 +29,7 @@ _ATTRIBUTES = (
     "prior_overlap",
     "errors",
     "columns",
+    "runs",
     "priors",
     "seed",
     "sampler",

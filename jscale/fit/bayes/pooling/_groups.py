@@ -28,6 +28,8 @@ from jscale.fit.errors import (
     group_labels,
     group_sites,
     labels_of,
+    power_site,
+    scale_reference,
 )
 from jscale.fit.predictions import input_ranges
 from jscale.laws import describe
@@ -48,14 +50,15 @@ def group_posterior(pooled: "PooledPosterior", group: int) -> Posterior:
     keep = labels_of(pooled.rows.columns[pooled.by]) == label
     errors, noise = _errors_of_group(pooled, label)
     rows, weights = _rows_of_group(pooled, errors, keep)
-    sigmas = _scales_of_groups(pooled, errors, rows)
+    noise |= _scales_of_groups(pooled, errors, rows)
+    noise = _scales_at_the_group(errors, pooled.rows, rows, noise)
     draws = {
         name: values if values.ndim == 1 else values[:, group]
         for name, values in pooled.draws.items()
     }
     return _posterior(
         pooled,
-        {**draws, **noise, **sigmas, **weights},
+        {**draws, **noise, **weights},
         errors=errors,
         rows=rows,
         loss_min=float(rows.loss.min()),
@@ -68,7 +71,7 @@ def new_posterior(
     pooled: "PooledPosterior", key: jax.Array, values: Mapping[str, Any]
 ) -> Posterior:
     """What :meth:`PooledPosterior.new_group` returns."""
-    given = _given_values(pooled, values)
+    separate = _separate_values(pooled, values)
     record, count = describe(pooled.law), len(pooled.diverging)
     problem = problem_of(pooled.law, pooled.rows, pooled.errors, pool=pooled.pool)
     param_key, scale_key = jax.random.split(key)
@@ -83,7 +86,7 @@ def new_posterior(
         }
         typical = {**draws, **{n: jnp.asarray(x) for n, x in pooled.typical.items()}}
         for p in record.parameters:
-            if p.name in given:
+            if p.name in separate:
                 typical[p.name] = typical_value(p, pooled.draws[p.name])
         draws = population(
             record,
@@ -91,7 +94,7 @@ def new_posterior(
             problem.centre,
             typical=typical,
             deviations=deviations,
-            given=given,
+            separate=separate,
         )
 
     # 2. The errors, of which a group's own scale is drawn as well.
@@ -105,15 +108,54 @@ def new_posterior(
     columns = {name: np.broadcast_to(np.asarray(x), (count,)) for name, x in draws.items()}
     return _posterior(
         pooled,
-        {**columns, **noise},
+        {**columns, **noise, **pooled.weights},
         errors=errors,
-        rows=None,
+        reference_rows=_rows_of_others(errors, pooled.rows),
         loss_min=pooled.loss_min,
         ranges=pooled.ranges,
     )
 
 
-def _given_values(pooled: "PooledPosterior", values: Mapping[str, Any]) -> dict[str, Any]:
+def _rows_of_others(errors: ErrorModel, rows: FittedRows) -> FittedRows | None:
+    """The runs that say what the scale of the errors depends on; None where nothing does.
+
+    Their clusters get other names: a new group is in new ones.
+    """
+    if not (errors.scale or errors.known or errors.has_shared_errors):
+        return None
+    needed = columns_needed(errors, rows.columns)
+    columns = {name: column for name, column in rows.columns.items() if name in needed}
+    for name in errors.effects or ():
+        columns[name] = np.array([f"fitted {label}" for label in labels_of(columns[name])])
+    return replace(rows, columns=columns)
+
+
+def _scales_at_the_group(
+    errors: ErrorModel, rows: FittedRows, own: FittedRows, noise: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Scales and powers about the runs of a group, in place of those about all runs.
+
+    A power is of a term in standard deviations of the runs, and a scale at their mean.
+
+    Args:
+        errors: of the group.
+        rows: all runs.
+        own: those of the group.
+        noise: parameter of the error model → (draws,) about all runs.
+    """
+    moved, log_ratio = dict(noise), 0.0
+    for term in errors.scale:
+        power = noise[power_site(term)]
+        mean, deviation = scale_reference(term, rows.columns)
+        own_mean, own_deviation = scale_reference(term, own.columns)
+        log_ratio = log_ratio + power * (own_mean - mean) / deviation
+        moved[power_site(term)] = power * own_deviation / deviation
+    for site in (SIGMA_SITE, *group_sites(group_labels(errors, own))):
+        moved[site] = noise[site] * np.exp(log_ratio)
+    return moved
+
+
+def _separate_values(pooled: "PooledPosterior", values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of separate parameters in a new group, checked."""
     separate = [name for name, mode in pooled.modes.items() if mode == SEPARATE]
     if unknown := [name for name in values if name not in separate]:
@@ -127,7 +169,7 @@ def _given_values(pooled: "PooledPosterior", values: Mapping[str, Any]) -> dict[
             f"is in a new one; give it a value: new_group(key=key, {missing[0]}=...)"
         )
     supports = {p.name: p.support for p in describe(pooled.law).parameters}
-    given = {}
+    checked = {}
     for name, value in values.items():
         try:
             array = np.asarray(value, float)
@@ -140,8 +182,8 @@ def _given_values(pooled: "PooledPosterior", values: Mapping[str, Any]) -> dict[
                 f"new_group: {name} must be a number or one a draw inside its range, "
                 f"{supports[name]}, not {shown(value)}"
             )
-        given[name] = jnp.broadcast_to(jnp.asarray(array), pooled.diverging.shape)
-    return given
+        checked[name] = jnp.broadcast_to(jnp.asarray(array), pooled.diverging.shape)
+    return checked
 
 
 def _errors_of_group(

@@ -124,6 +124,9 @@ class PooledPosterior:
     def new_group(self, *, key: jax.Array, **values: Any) -> "Posterior":
         """The posterior of a group that the runs do not have: drawn from the population.
 
+        The scale of its errors depends on compute, tokens or known standard errors as that of the
+        fitted groups does, and its runs are in new clusters.
+
         Args:
             key: a JAX random key, for the deviation of the group from the typical one.
             **values: separate parameter → its value in the new group, a number or (draws,).

@@ -120,7 +120,7 @@ def _information(
     def predicted(shift: jax.Array) -> jax.Array:
         moved = {**deviations, **{n: deviations[n] + shift[i] for i, n in enumerate(names)}}
         params = population(
-            record, pooling, problem.centre, typical=typical, deviations=moved, given=separate
+            record, pooling, problem.centre, typical=typical, deviations=moved, separate=separate
         )
         values = law_values(problem, params)
         return values if errors.additive else jnp.log(values)
