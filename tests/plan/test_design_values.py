@@ -1,12 +1,14 @@
 """Returns, verdicts, repeated data and serving volumes: closed forms and finite differences."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
+from jscale.plan.scenarios._allocation import Allocation
 from tests.plan.cases import BESIROGLU, KUMAR, draws
 
 GOPHER = {"N": 280e9, "D": 0.3e12}
@@ -53,8 +55,20 @@ def test_gopher_was_undertrained_in_every_draw(float64_mode):
     np.testing.assert_allclose(found.excess, loss - best.loss, rtol=1e-9)
     assert np.all(np.asarray(found.tokens) < 1)
     assert float(found.share_overtrained) == 0.0
+    assert int(found.lost) == 0
     own = plan.allocation(laws.chinchilla, theta, best.N_opt, best.D_opt)
     np.testing.assert_allclose(own.excess, 0.0, atol=1e-12)
+
+
+def test_draws_without_an_optimum_have_no_part_in_the_share():
+    def share(*tokens):
+        values = jnp.array(tokens)
+        best = plan.optimal(laws.chinchilla, BESIROGLU, 6e22)
+        return Allocation(values, values, values, best)
+
+    some = share(0.5, 2.0, np.nan, 3.0, np.nan)
+    assert (float(some.share_overtrained), int(some.lost)) == (pytest.approx(2 / 3), 2)
+    assert np.isnan(float(share(np.nan).share_overtrained))
 
 
 def test_repeated_data_by_finite_differences(float64_mode):

@@ -74,17 +74,23 @@ def random_case(seed, runs=9, k=4):
 def test_updates_are_those_of_the_whole_covariance(determinant):
     covariance, runs, matrix = random_case(0)
     criterion = Criterion(None if determinant else matrix)
-    before = criterion.value(covariance)
+
+    def value(covariance):
+        if determinant:
+            return 0.5 * np.linalg.slogdet(covariance)[1]
+        return criterion.value(covariance)
+
+    before = value(covariance)
     alone, pairs = (f(covariance, runs, criterion) for f in (reductions, pair_reductions))
     for i in range(len(runs.cost)):
         information = np.linalg.inv(covariance)
         slope = runs.slopes[i]
         after = np.linalg.inv(information + np.outer(slope, slope) / runs.variance[i])
         np.testing.assert_allclose(updated(covariance, slope, runs.variance[i]), after, rtol=1e-9)
-        np.testing.assert_allclose(alone[i], before - criterion.value(after), rtol=1e-8)
+        np.testing.assert_allclose(alone[i], before - value(after), rtol=1e-8)
         for j in set(range(len(runs.cost))) - {i}:
             both = updated(after, runs.slopes[j], runs.variance[j])
-            fall = criterion.value(after) - criterion.value(both)
+            fall = value(after) - value(both)
             np.testing.assert_allclose(pairs[i, j], fall, rtol=1e-7)
 
 
@@ -159,6 +165,12 @@ def test_it_stops_where_the_next_run_costs_more_than_it_saves(settings):
     found = plan.next_runs(laws.chinchilla, BESIROGLU, GRID, budget=1e25, most=20, **spending)
     assert found.stop == "saving"
     assert np.sum(found.saved) > np.sum(found.cost)
+    # The unit of the costs changes nothing where a FLOP has its price in it.
+    unit = 1e-17
+    dollars = spending | {"cost": unit * 6 * GRID["N"] * GRID["D"], "price": unit, "most": 20}
+    same = plan.next_runs(laws.chinchilla, BESIROGLU, GRID, budget=unit * 1e25, **dollars)
+    np.testing.assert_array_equal(same.index, found.index)
+    assert same.stop == "saving"
     priced = spending | {"cost": np.full(len(GRID["N"]), 1e40)}
     none = plan.next_runs(laws.chinchilla, BESIROGLU, GRID, budget=1e41, **priced)
     assert (len(none.index), none.stop) == (0, "saving")
@@ -217,6 +229,22 @@ def test_perfect_information_is_a_run_that_shows_a_parameter(base, settings):
     np.testing.assert_allclose(left.regret[0], saved, rtol=0.05)
 
 
+def test_a_parameter_that_is_known_exactly_says_nothing_more(base, settings):
+    known = base[2].copy()
+    known[0], known[:, 0] = 0.0, 0.0
+    worth = plan.perfect_information(laws.chinchilla, BESIROGLU, BUDGET, covariance=known)
+    assert worth.nats["E"] == 0.0
+    assert np.isfinite(list(worth.nats.values())).all()
+    kept = settings | {"covariance": known}
+    best = plan.next_runs(
+        laws.chinchilla, BESIROGLU, GRID, budget=3e22, most=3, target="parameters", **kept
+    )
+    slopes = jacobian(best.inputs["N"], best.inputs["D"])[:, 1:] / NOISE
+    after = np.linalg.inv(known[1:, 1:]) + slopes.T @ slopes
+    learnt = np.linalg.slogdet(after)[1] + np.linalg.slogdet(known[1:, 1:])[1]
+    np.testing.assert_allclose(best.information[-1], learnt / 2, rtol=0.03)
+
+
 def test_two_hundred_thousand_candidates(settings):
     many = plan.run_grid(np.geomspace(1e8, 1e10, 500), np.geomspace(1e9, 1e12, 400), most=1e24)
     assert len(many["N"]) == 200_000
@@ -233,6 +261,18 @@ BAD = {
     "budget": ({"budget": -1.0}, "budget must be a finite number above 0"),
     "shape": ({"covariance": np.eye(3)}, r"has the shape \(3, 3\); expected \(5, 5\)"),
     "not identified": ({"covariance": np.full((5, 5), np.inf)}, "do not identify all parameters"),
+    "asymmetric": ({"covariance": np.eye(5) + np.eye(5, k=1)}, "covariance is not symmetric"),
+    "indefinite": (
+        {"covariance": np.diag([1e-3, 1e2, 1e2, -1e-3, 1e-3])},
+        "covariance has a negative variance in some direction",
+    ),
+    "both": (
+        {"params": BESIROGLU | {"E": np.linspace(1.7, 1.9, 50)}},
+        "covariance is of a point, and the parameters are draws",
+    ),
+    "no runs": ({"most": 0}, "most must be a whole number of at least 1, not 0"),
+    "negative runs": ({"most": -1}, "most must be a whole number of at least 1, not -1"),
+    "price": ({"price": 0.0}, "price must be a finite number above 0"),
     "no covariance": ({"covariance": None}, "1 draws cannot describe 5 parameters"),
     "input": ({"candidates": {"N": 1e9, "D": 1e9, "U": 1e9}}, "have U, which law 'chinchilla'"),
     "empty": ({"candidates": {"N": [], "D": []}}, "candidates are empty"),
@@ -244,9 +284,9 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_one_line(name, settings):
     change, message = BAD[name]
-    arguments = settings | {"budget": 1e21, "candidates": GRID} | change
+    arguments = settings | {"budget": 1e21, "candidates": GRID, "params": BESIROGLU} | change
     with pytest.raises(JscaleError, match=message) as error:
-        plan.next_runs(laws.chinchilla, BESIROGLU, arguments.pop("candidates"), **arguments)
+        plan.next_runs(laws.chinchilla, **arguments)
     assert "\n" not in str(error.value)
 
 

@@ -76,7 +76,10 @@ def perfect_information(
 
     # The column of a parameter is what its value says of all of them.
     columns, variances = known.covariance, np.diag(known.covariance)
-    reduced = np.einsum("ij,jk,ki->i", columns, regret.matrix, columns) / variances
+    reduced = np.einsum("ij,jk,ki->i", columns, regret.matrix, columns)
+    # A parameter that is known already has nothing left to say.
+    unknown = variances > np.finfo(float).eps * variances.max()
+    reduced = np.divide(reduced, variances, out=np.zeros_like(reduced), where=unknown)
     nats = dict(zip(describe(law).parameter_names, map(float, reduced), strict=True))
     return PerfectInformation(
         regret=float(np.sum(regret.matrix * known.covariance)),

@@ -20,6 +20,8 @@ MOST_DRAWS = 400
 """Draws of a regression; more do not change which runs are chosen."""
 _CHUNK = 4096
 """Candidates whose losses are computed together."""
+_ROUNDING = 1e-8
+"""Relative error of a covariance that counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Knowledge:
         kept = np.isfinite(flat).all(axis=1)
         deviations = flat[kept] - flat[kept].mean(axis=0)
         centred = self.centred[kept] - self.centred[kept].mean(axis=0)
-        found = np.linalg.lstsq(centred, deviations, rcond=None)[0]
-        return found.T.reshape(*values.shape[1:], -1)
+        slopes = np.linalg.lstsq(centred, deviations, rcond=None)[0]
+        return slopes.T.reshape(*values.shape[1:], -1)
 
 
 def knowledge_of(law: LawFunction, params: Mapping[str, Any], covariance: Any) -> Knowledge:
@@ -56,8 +58,8 @@ def knowledge_of(law: LawFunction, params: Mapping[str, Any], covariance: Any) -
     the columns of a root of the covariance, whose covariance is the given one.
 
     Raises:
-        JscaleError: neither draws nor a covariance, one that is not finite, or a point on the
-            boundary of its parameters.
+        JscaleError: neither draws nor a covariance or both, one that is not finite or none at all,
+            or a point on the boundary of its parameters.
     """
     record = describe(law)
     names = record.parameter_names
@@ -77,15 +79,37 @@ def knowledge_of(law: LawFunction, params: Mapping[str, Any], covariance: Any) -
         centred = free[::step] - free[::step].mean(axis=0)
         return Knowledge(chosen, centred, np.cov(free.T).reshape(len(names), -1))
 
-    point = np.array([float(arrays[name]) for name in names])
+    if any(value.size > 1 for value in arrays.values()):
+        raise JscaleError(
+            "is of a point, and the parameters are draws: leave it out", argument="covariance"
+        )
+    point = np.array([arrays[name].item() for name in names])
     matrix = _to_free_covariance(supports, point, np.asarray(covariance, np.float64))
-    eigenvalues, vectors = np.linalg.eigh(matrix)
+    eigenvalues, vectors = _checked_eigenvectors(matrix)
+    # Those below 0 are 0 but for rounding.
     root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
     steps = np.sqrt(len(names)) * np.concatenate([root.T, -root.T])
     free = _to_free(supports, point[None])[0] + steps
     columns = [s.to_natural(jnp.asarray(free[:, i])) for i, s in enumerate(supports)]
     chosen = {name: np.asarray(each) for name, each in zip(names, columns, strict=True)}
     return Knowledge(chosen, steps, matrix)
+
+
+def _checked_eigenvectors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The eigenvalues and eigenvectors of a covariance.
+
+    Raises:
+        JscaleError: it is not symmetric, or has a negative variance in some direction.
+    """
+    if np.abs(matrix - matrix.T).max() > _ROUNDING * np.abs(matrix).max():
+        raise JscaleError("is not symmetric", argument="covariance")
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    if eigenvalues[0] < -_ROUNDING * np.abs(eigenvalues).max():
+        raise JscaleError(
+            "has a negative variance in some direction: no parameters have this covariance",
+            argument="covariance",
+        )
+    return eigenvalues, vectors
 
 
 def _to_free(supports: list[Any], natural: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jscale._core.checks import check_number
+from jscale._core.checks import check_number, check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
@@ -73,6 +73,7 @@ def next_runs(
     forecast: Mapping[str, float] | None = None,
     free: Iterable[str] = ("N", "D"),
     cost: Cost | ArrayLike | None = None,
+    price: float = 1.0,
     most: int = 8,
     stop_at_saving: bool = True,
     **fixed: float,
@@ -90,7 +91,7 @@ def next_runs(
         params: parameter → (draws,); or a point, with ``covariance``.
         candidates: input of the law (P for all training bits) → (candidates,) or scalar.
         noise: standard deviation of the logarithm of a run's loss, scalar or (candidates,).
-        budget: of all runs together, FLOP or the unit of the cost.
+        budget: of all runs together, FLOP or the unit of an array of costs.
         covariance: (k, k) of the parameters in the order of the law, for a point.
         target: ``"plan"``, the expected regret of the plan for ``plan_budget``; ``"forecast"``, the
             variance of the loss at ``forecast``; ``"parameters"``, the determinant of the
@@ -98,16 +99,18 @@ def next_runs(
         plan_budget: FLOP of the model that is planned.
         forecast: inputs of the law at which a loss is forecast.
         free: what the plan may choose, as in :func:`~jscale.plan.optimal`.
-        cost: of a candidate: a cost, or an array (candidates,). A cost also divides the plan's
-            budget. None for that of :func:`~jscale.plan.optimal`.
-        most: number of runs.
+        cost: of a candidate: a cost, or an array (candidates,) in FLOP or in any unit that
+            ``price`` converts. A cost also divides the plan's budget. None for that of
+            :func:`~jscale.plan.optimal`.
+        price: of one FLOP of the planned model, in the unit of an array of costs: 1 in FLOP.
+        most: number of runs, at least 1.
         stop_at_saving: with ``target="plan"``, stop where the next run costs more than the compute
-            that its better plan saves.
+            that its better plan saves, at its ``price``.
         **fixed: other inputs of the plan, scalars.
 
     Raises:
         JscaleError: an unknown name or target, a number out of range, no candidate, a target
-            without its budget or inputs, or too few draws.
+            without its budget or inputs, too few draws, or a covariance that is none.
 
     Source: Chaloner and Verdinelli 1995 (Bayesian design, linear criteria); Fedorov 1972
         (D-optimality).
@@ -136,6 +139,8 @@ def next_runs(
     costs = _costs(cost, inputs, bound.bits(arrays), count)
     spread = np.broadcast_to(np.asarray(check_number("noise", noise, above=0.0), float), (count,))
     budget = float(check_number("budget", budget, above=0.0))
+    price = float(check_number("price", price, above=0.0))
+    check_whole_number("most", most, 1)
     known = knowledge_of(law, check_params(law, params), covariance)
 
     regret, forecasting = None, None
@@ -145,7 +150,7 @@ def next_runs(
         regret = plan_regret(law, known, amount, **settings)
     if forecast is not None:
         forecasting = _forecast_slopes(law, known, forecast)
-    criterion = _criterion(target, regret, forecasting, stop_at_saving)
+    criterion = _criterion(target, regret, forecasting, price if stop_at_saving else 0.0)
 
     slopes = log_slopes(bound, known, inputs)
     if not np.isfinite(slopes).all():
@@ -156,8 +161,8 @@ def next_runs(
     for per_cost in (True, False):
         batch = greedy(known.covariance, runs, criterion, per_cost=per_cost, **limits)
         batches.append(exchanged(batch, runs, criterion, budget=budget))
-    best = min(batches, key=lambda batch: _loss_of(batch, criterion, costs))
-    return _result(best, inputs, costs, regret, forecasting)
+    best = min(batches, key=lambda batch: _left_by(batch, criterion, runs))
+    return _result(best, inputs, runs, regret, forecasting)
 
 
 def _check_candidates(
@@ -221,9 +226,9 @@ def _criterion(
     target: Target,
     regret: PlanRegret | None,
     forecasting: np.ndarray | None,
-    stop_at_saving: bool,
+    price: float,
 ) -> Criterion:
-    """What the runs reduce.
+    """What the runs reduce; with a price of a FLOP above 0, what that is worth.
 
     Raises:
         JscaleError: the target lacks its budget or its inputs.
@@ -236,46 +241,45 @@ def _criterion(
         return Criterion(np.outer(forecasting, forecasting))
     if regret is None:
         raise JscaleError("is missing: the FLOP of the model to plan", argument="plan_budget")
-    worth = 1 / regret.per_flop if stop_at_saving and regret.per_flop > 0 else 0.0
+    worth = price / regret.per_flop if regret.per_flop > 0 else 0.0
     return Criterion(regret.matrix, worth)
 
 
-def _loss_of(batch: Batch, criterion: Criterion, costs: np.ndarray) -> float:
+def _left_by(batch: Batch, criterion: Criterion, runs: Runs) -> float:
     """What is left after a batch, with its cost where the criterion has a price."""
+    if criterion.matrix is None:
+        return -float(batch.information(runs)[-1])
     left = criterion.value(batch.covariances[-1])
     if criterion.worth:
-        left += float(np.sum(costs[batch.chosen])) / criterion.worth
+        left += float(np.sum(runs.cost[batch.chosen])) / criterion.worth
     return left
 
 
 def _result(
     batch: Batch,
     inputs: Mapping[str, np.ndarray],
-    costs: np.ndarray,
+    runs: Runs,
     regret: PlanRegret | None,
     forecasting: np.ndarray | None,
 ) -> NextRuns:
     matrices = batch.covariances
     nothing = np.full(len(matrices), np.nan)
-    regrets = nothing if regret is None else _values(Criterion(regret.matrix), matrices)
-    saved = nothing[1:] if regret is None else -np.diff(regrets) / regret.per_flop
+    regrets, saved = nothing, nothing[1:]
+    if regret is not None:
+        regrets = np.array([Criterion(regret.matrix).value(matrix) for matrix in matrices])
+        saved = -np.diff(regrets) / regret.per_flop
     spread = nothing
     if forecasting is not None:
         spread = np.sqrt([forecasting @ matrix @ forecasting for matrix in matrices])
-    entropy = _values(Criterion(None), matrices)
     index = np.array(batch.chosen, int)
     return NextRuns(
         index=index,
         inputs={name: value[index] for name, value in inputs.items()},
-        cost=costs[index],
+        cost=runs.cost[index],
         regret=regrets,
         forecast_sd=spread,
-        information=entropy[0] - entropy,
+        information=batch.information(runs),
         saved=saved,
         stop=batch.stop,
         lost=0 if regret is None else regret.lost,
     )
-
-
-def _values(criterion: Criterion, matrices: list[np.ndarray]) -> np.ndarray:
-    return np.array([criterion.value(matrix) for matrix in matrices])

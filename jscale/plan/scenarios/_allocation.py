@@ -24,7 +24,8 @@ class Allocation:
     Attributes:
         loss: of the design.
         excess: nats above the optimum of the same cost; what the imbalance costs.
-        tokens: tokens over those of the optimum: below 1 undertrained, above 1 overtrained.
+        tokens: tokens over those of the optimum: below 1 undertrained, above 1 overtrained; NaN
+            without an optimum.
         best: the optimum.
     """
 
@@ -35,8 +36,18 @@ class Allocation:
 
     @property
     def share_overtrained(self) -> jax.Array:
-        """The share of the draws in which the design has more tokens than the optimum."""
-        return jnp.mean((self.tokens > 1).astype(self.tokens.dtype))
+        """The share of the draws with an optimum in which the design has more tokens than it.
+
+        NaN where no draw has an optimum.
+        """
+        over, dtype = self.tokens > 1, self.tokens.dtype
+        solved = ~jnp.isnan(self.tokens)
+        return jnp.sum(over.astype(dtype)) / jnp.sum(solved.astype(dtype))
+
+    @property
+    def lost(self) -> jax.Array:
+        """The number of draws without an optimum."""
+        return jnp.sum(jnp.isnan(self.tokens))
 
 
 @in_default_settings
