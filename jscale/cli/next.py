@@ -1,6 +1,5 @@
 """``jscale next``: the runs that most improve a plan, a forecast or the parameters."""
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +7,7 @@ import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import general
-from jscale.cli.decisions import answers
+from jscale.cli.decisions import batches
 from jscale.cli.plan import RUNS
 from jscale.cli.support import flags, inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from jscale.fit import Posterior
     from jscale.laws import LawFunction
 
-_SIZES, _LENGTHS = 12, 16
-"""Sizes and numbers of tokens of the default candidates."""
-_BEYOND = 10.0
-"""Factor by which the candidates' sizes and tokens may exceed those of the runs; none is smaller:
-a law is fitted to runs above some size, and cheap runs below it would be chosen first."""
 _MOST_RUNS = 64
 """Runs of a batch."""
 _STOPS = {
@@ -103,10 +97,7 @@ def next_runs(
     """Choose the next runs: those that most improve the plan for what they cost."""
     if out is not None:
         output.target(out, inputs=[source, posterior, candidates])
-    amounts = {
-        "plan_budget": _optional(plan_budget, "--plan-budget"),
-        "budget": _optional(budget, "--budget"),
-    }
+    planned, spent = _optional(plan_budget, "--plan-budget"), _optional(budget, "--budget")
     if target not in ("plan", "forecast", "parameters"):
         raise JscaleError(f"--target: expected plan, forecast or parameters, not {target!r}")
     if count > _MOST_RUNS:
@@ -125,13 +116,12 @@ def next_runs(
         chosen = inputs.law_of(law, fix, tie)
         planning.check(chosen)
         point = None if at is None else parsing.values([at], "--at", "N=7e10,D=1.4e12")
-        file = None if candidates is None else _from_file(chosen, candidates)
-        given = (source, include_excluded, errors, prior)
-        sampled, notes = _posterior(chosen, posterior, given, settings, as_json)
-        asked: dict[str, Any] = {"target": target, "forecast": point, "most": count}
-        asked["stop_at_saving"] = not spend_all
+        file = None if candidates is None else batches.from_file(chosen, candidates)
+        sampling = (source, include_excluded, errors, prior)
+        sampled, notes = _posterior(chosen, posterior, sampling, settings, as_json)
+        goal = batches.Goal(target, planned, spent, point, count, not spend_all, seed)
         with working("choosing runs …", as_json):
-            payload = _choice(chosen, sampled, amounts, file, asked)
+            payload = batches.choice(chosen, sampled, goal, file)
         payload["notes"] = output.notes((*notes, *payload["notes"]))
 
     output.deliver(payload, as_json, out)
@@ -146,7 +136,7 @@ def _optional(text: str | None, flag: str) -> float | None:
 def _posterior(
     law: "LawFunction",
     file: str | None,
-    given: tuple[str | None, bool, str | None, list[str] | None],
+    sampling: tuple[str | None, bool, str | None, list[str] | None],
     settings: inputs.Sampling,
     as_json: bool,
 ) -> "tuple[Posterior, tuple[Note, ...]]":
@@ -156,125 +146,11 @@ def _posterior(
     if file is not None:
         sampled = fit.load(file, law)
         return sampled, sampled.notes
-    source, include_excluded, errors, priors = given
+    source, include_excluded, errors, priors = sampling
     assert source is not None
     table = inputs.table_of(source, include_excluded)
     sampled = inputs.posterior_of(law, table, settings, as_json, errors=errors, priors=priors)
     return sampled, (*table.notes, *sampled.notes)
-
-
-def _from_file(law: "LawFunction", file: str) -> tuple[dict[str, Any], Any]:
-    """The candidates of a file, and their costs where it has them.
-
-    Raises:
-        JscaleError: it is no table of the law's inputs.
-    """
-    from jscale import runs
-
-    try:
-        table = runs.read(file, losses=False)
-        columns = dict(runs.inputs(table, law))
-    except JscaleError as error:
-        raise JscaleError(f"--candidates {error}") from None
-    return columns, table["cost"][table.kept] if "cost" in table else None
-
-
-def _grid(law: "LawFunction", ranges: Mapping[str, Any], most: float) -> dict[str, Any]:
-    """A grid of sizes and tokens about the runs, and of bits where they are charged.
-
-    Raises:
-        JscaleError: the draws do not know the ranges of their runs.
-    """
-    import numpy as np
-
-    from jscale import plan
-
-    if not {"N", "D"} <= set(ranges):
-        raise JscaleError("--candidates: these draws do not know their runs; give the candidates")
-    ends = {name: (ranges[name][0], ranges[name][1] * _BEYOND) for name in ("N", "D")}
-    sizes = np.geomspace(*ends["N"], _SIZES)
-    lengths = np.geomspace(*ends["D"], _LENGTHS)
-    if planning.charges_bits(law):
-        scaled = plan.costs.precision_scaled_flops
-        return plan.run_grid(sizes, lengths, np.array([4.0, 8.0, 16.0]), most=most, cost=scaled)
-    return plan.run_grid(sizes, lengths, most=most)
-
-
-def _choice(
-    law: "LawFunction",
-    sampled: "Posterior",
-    amounts: Mapping[str, float | None],
-    file: tuple[dict[str, Any], Any] | None,
-    asked: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The runs by the target, and beside them the D-optimal ones."""
-    import numpy as np
-
-    from jscale import plan
-
-    draws, lost = answers.finite_draws(sampled.draws)
-    largest = sampled.ranges["C"][1] if "C" in sampled.ranges else math.nan
-    budget = amounts["budget"] or largest
-    plan_budget = amounts["plan_budget"] or 10 * largest
-    if not math.isfinite(budget + plan_budget):
-        raise JscaleError("the runs have no compute: give --budget and --plan-budget")
-    candidates, costs = file or (_grid(law, sampled.ranges, budget), None)
-    sigmas = [np.median(v) for name, v in sampled.noise.items() if name.startswith("sigma")]
-    noise = float(np.median(sigmas)) if sigmas else math.nan
-    if not noise > 0:
-        raise JscaleError("the error model has no sigma: the noise of a run is not known")
-
-    settings = {"noise": noise, "budget": budget, "plan_budget": plan_budget, "cost": costs}
-    settings |= {name: asked[name] for name in ("forecast", "most", "stop_at_saving")}
-    if planning.charges_bits(law):
-        settings["free"] = ("N", "D", "P")
-    found = {}
-    for target in dict.fromkeys((asked["target"], "parameters")):
-        found[target] = plan.next_runs(law, draws, candidates, target=target, **settings)
-    main = found[asked["target"]]
-    return {
-        "law": sampled.law_name,
-        "target": asked["target"],
-        "plan_budget": plan_budget,
-        "budget": budget,
-        "candidates": len(next(iter(candidates.values()))),
-        "noise": noise,
-        "runs": _rows(main),
-        "stop": main.stop,
-        "designs": {target: _summary(each) for target, each in found.items()},
-        "lost": main.lost,
-        "notes": list(lost),
-    }
-
-
-def _rows(found: Any) -> list[dict[str, Any]]:
-    """The runs of a batch in their order."""
-    return [
-        {
-            **{name: float(values[i]) for name, values in found.inputs.items()},
-            "cost": float(found.cost[i]),
-            "regret_before": float(found.regret[i]),
-            "regret_after": float(found.regret[i + 1]),
-            "saved": float(found.saved[i]),
-            "information": float(found.information[i + 1] - found.information[i]),
-            "forecast_sd_after": float(found.forecast_sd[i + 1]),
-        }
-        for i in range(len(found.index))
-    ]
-
-
-def _summary(found: Any) -> dict[str, Any]:
-    """What a batch costs and leaves."""
-    return {
-        "runs": len(found.index),
-        "cost": float(found.cost.sum()),
-        "regret_before": float(found.regret[0]),
-        "regret_after": float(found.regret[-1]),
-        "information": float(found.information[-1]),
-        "forecast_sd_before": float(found.forecast_sd[0]),
-        "forecast_sd_after": float(found.forecast_sd[-1]),
-        "stop": found.stop,
-    }
 
 
 def _show(payload: Mapping[str, Any]) -> None:

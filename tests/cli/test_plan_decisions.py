@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from jscale import fit, laws, plan
+from jscale.cli.decisions.batches import run_noise
 from jscale.cli.decisions.question import Question
 from tests.cli.tables import write_table
 from tests.cli.test_bad_input import rejected
@@ -161,7 +163,10 @@ def test_next_runs(answer, jscale, sampled, tmp_path: Path):
     runs = printed["runs"]
     assert len(runs) == 3
     assert printed["stop"] == "runs"
+    # Errors of this posterior grow with no input: every run has their sigma.
+    sigma = float(np.median(fit.load(sampled.file).noise["sigma"]))
     for run in runs:
+        assert run["noise"] == pytest.approx(sigma, rel=0.4)
         assert run["cost"] == pytest.approx(6 * run["N"] * run["D"], rel=1e-9)
         assert run["regret_after"] < run["regret_before"]
     assert sum(run["cost"] for run in runs) <= printed["budget"] * (1 + 1e-9)
@@ -178,6 +183,23 @@ def test_next_runs(answer, jscale, sampled, tmp_path: Path):
     own = answer(*options, "--budget", "1e19", "--candidates", file, "--spend-all")
     assert [(run["N"], run["cost"]) for run in own["runs"]] == [(1e9, 1e18)]
     assert own["stop"] == "budget"
+
+
+@pytest.mark.parametrize("additive", [False, True])
+def test_the_noise_of_a_run_is_that_at_the_candidate(additive):
+    """Relative to the loss where it is added to it, and of bits in every place."""
+    loss, spread = np.array([2.0, 4.0]), np.array([0.02, 0.01])
+    steps = spread * np.random.default_rng(0).normal(size=(20_000, 2))
+
+    class Stub:
+        def predict(self, inputs, *, key):
+            assert set(inputs) == {"N", "D", "P_w", "P_a", "P_kv"}
+            draws = loss + steps if additive else loss * np.exp(steps)
+            return SimpleNamespace(draws=draws, parameter_draws=loss)
+
+    candidates = {"N": [1e9, 2e9], "D": [1e10, 2e10], "P": [8.0, 16.0]}
+    noise = run_noise(Stub(), laws.precision, candidates, seed=0)
+    np.testing.assert_allclose(noise, spread / loss if additive else spread, rtol=0.03)
 
 
 PLANS = {

@@ -8,10 +8,11 @@
 | ``limits`` | plans with limits and ranges, by the general optimiser |
 | ``answers`` | plans with bands as JSON objects |
 | ``choice`` | the one plan to carry out, and other sizes that are as good |
+| ``batches`` | the next runs as a JSON object |
 | ``text`` | plans as sentences and short tables |
 | ``tables`` | all plans of a result side by side |
 """
 
-from jscale.cli.decisions import answers, hardware, options, question, tables, text
+from jscale.cli.decisions import answers, batches, hardware, options, question, tables, text
 
-__all__ = ["answers", "hardware", "options", "question", "tables", "text"]
+__all__ = ["answers", "batches", "hardware", "options", "question", "tables", "text"]
