@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jscale._core.errors import JscaleError
 from jscale._core.text import plural
 from jscale.cli.forecasting import points
 from jscale.cli.process.failures import CHECK_FAILED
@@ -85,21 +86,23 @@ def audit(
         name = default_law(table) if law is None else law
         chosen = None if name == NO_LAW else inputs.law_of(name, fix, tie)
         wanted = _points(chosen, at)
+        count = max(map(len, wanted.values()), default=1)
+        if checklist and count > 1:
+            raise JscaleError(f"--at: --checklist has a card of one forecast, not of {count}")
 
         from jscale import assess
 
         with working(f"checking {table.kept.sum():,} runs …", as_json):
-            found = assess.audit(table, chosen, at=wanted, by=by, starts=starts)
-        payload = summary(found, table)
+            result = assess.audit(table, chosen, at=wanted, by=by, starts=starts)
+        payload = summary(result, table)
         if checklist:
-            point = {name: float(values[0]) for name, values in wanted.items()}
-            filled = assess.checklist(table, found.fitted, setup=setup, at=point)
+            filled = assess.checklist(table, result.fitted, setup=setup, at=wanted)
             payload["checklist"] = [dataclasses.asdict(each) for each in filled.answers]
 
     output.deliver(payload, as_json, out)
     if not as_json:
         show(payload, remarks=remarks)
-    if strict and found.errors:
+    if strict and result.errors:
         raise typer.Exit(CHECK_FAILED)
 
 
@@ -118,14 +121,14 @@ def _points(law: "LawFunction | None", at: list[str] | None) -> dict[str, Any]:
     return dict(points.points_of(laws.chinchilla if law is None else law, at, None).columns)
 
 
-def summary(found: "Audit", table: "Runs") -> dict[str, Any]:
+def summary(result: "Audit", table: "Runs") -> dict[str, Any]:
     """An audit as a JSON object."""
     from jscale.assess import advice
 
     return {
-        "law": found.law,
+        "law": result.law,
         "n_runs": int(table.kept.sum()),
-        "checks": found.checks,
+        "checks": result.checks,
         "table": {"name": table.name, "digest": table.digest},
         "notes": [
             {
@@ -135,7 +138,7 @@ def summary(found: "Audit", table: "Runs") -> dict[str, Any]:
                 "advice": advice(note.code),
                 "evidence": dict(note.evidence),
             }
-            for note in found.notes
+            for note in result.notes
         ],
     }
 

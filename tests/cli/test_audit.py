@@ -17,14 +17,14 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_findings_have_codes_numbers_and_remedies(answer, ladder: Path):
-    found = answer("audit", ladder, "--law", "none", "--at", "N=1e12,D=2e13")
-    codes = {note["code"]: note for note in found["notes"]}
-    assert found["notes"][0]["severity"] == "error"
+    payload = answer("audit", ladder, "--law", "none", "--at", "N=1e12,D=2e13")
+    codes = {note["code"]: note for note in payload["notes"]}
+    assert payload["notes"][0]["severity"] == "error"
     assert codes["ridge"]["evidence"]["tokens_per_parameter"] == pytest.approx(20)
     assert "the same N with 4 times" in codes["ridge"]["advice"]
     assert codes["far-forecast"]["evidence"]["N"] == pytest.approx([2.0])
     assert "one-ratio" not in codes
-    assert found["law"] is None
+    assert payload["law"] is None
 
 
 def test_strict_exits_1_on_errors(jscale, answer, ladder: Path, table: Path):
@@ -41,18 +41,22 @@ def test_the_text_fits_80_columns(jscale, ladder: Path):
 
 
 def test_a_law_that_does_not_fit_the_columns_is_a_finding(answer, ladder: Path):
-    found = answer("audit", ladder, "--law", "vocabulary")
-    assert found["notes"][0]["code"] == "not-fitted"
-    assert "needs column" in found["notes"][0]["message"]
+    payload = answer("audit", ladder, "--law", "vocabulary")
+    assert payload["notes"][0]["code"] == "not-fitted"
+    assert "needs column" in payload["notes"][0]["message"]
 
 
 def test_the_checklist_says_what_is_missing(answer, jscale, ladder: Path):
     (ladder.parent / "setup.toml").write_text('tokenizer = "GPT-2"\n')
-    found = answer("audit", ladder, "--law", "none", "--checklist")
-    given = {each["key"]: each["answer"] for each in found["checklist"]}
-    assert given["tokenizer"] == "GPT-2"
-    assert given["optimizer"] == "MISSING"
+    payload = answer("audit", ladder, "--law", "none", "--checklist")
+    answers = {each["key"]: each["answer"] for each in payload["checklist"]}
+    assert answers["tokenizer"] == "GPT-2"
+    assert answers["optimizer"] == "MISSING"
     text = jscale("audit", ladder, "--law", "none", "--checklist").stdout
     assert "== checklist: training ==" in text
     assert max(map(len, text.splitlines())) <= 80
     assert jscale("audit", ladder, "--setup", "x.toml").exit_code == 2
+    two = ("--at", "N=1e12,D=2e13", "--at", "N=2e12,D=2e13")
+    result = jscale("audit", ladder, "--law", "none", "--checklist", *two)
+    assert result.exit_code == 2
+    assert "--at: --checklist has a card of one forecast, not of 2" in result.stderr

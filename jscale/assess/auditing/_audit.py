@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.assess.auditing.checks import CHECKS, Subject
 from jscale.fit import Point, Posterior, point
-from jscale.laws import LawFunction, as_law, describe
+from jscale.fit.predictions import checked_inputs
+from jscale.laws import LawFunction, as_law, chinchilla, describe
 from jscale.runs import TableLike, as_runs
 
 _COVERED = {"ridge": "one-ratio"}
@@ -64,7 +67,8 @@ def audit(
         table: validated runs, or what :func:`jscale.runs.read` takes.
         law: a declared law or its name; or a fit or posterior draws of the table, which is not
             fitted again; None for checks of the table alone.
-        at: requested forecasts, input → number or (points,) numbers.
+        at: requested forecasts, input → number or (points,) numbers; without a law those of
+            Chinchilla's.
         by: column whose equal values form a cluster; as for :func:`lack_of_fit`.
         starts: number of starting points of the fit.
 
@@ -73,7 +77,8 @@ def audit(
         fitted is a finding ``not-fitted``.
 
     Raises:
-        JscaleError: the table is not valid, there is no such law, or a fit of other runs.
+        JscaleError: the table is not valid, there is no such law, a fit of other runs, or a
+            forecast with a missing, unknown or impossible input.
 
     Example:
         Twenty tokens a parameter in every run say nothing about size and data apart.
@@ -81,15 +86,16 @@ def audit(
         >>> from jscale import assess, runs
         >>> N = [1e8, 2e8, 4e8, 8e8, 1.6e9]
         >>> table = runs.read({"N": N, "D": [20 * n for n in N], "loss": [3.5, 3.2, 3.0, 2.8, 2.7]})
-        >>> found = assess.audit(table)
-        >>> [note.code for note in found.errors]
+        >>> [note.code for note in assess.audit(table).errors]
         ['ridge']
     """
     table = as_runs(table)
+    of_law = law.law if isinstance(law, Point | Posterior) else as_law(law or chinchilla)
+    points = requested(of_law, at)
     chosen, fitted, of_fit = _fitted(law, table, starts)
-    subject = Subject(table, chosen, fitted, dict(at or {}), by)
-    found = [*table.notes, *of_fit, *check_all(subject)]
-    notes = sorted(_without_repeats(found), key=lambda note: _SEVERITIES.index(note.severity))
+    subject = Subject(table, chosen, fitted, points, by)
+    notes = _without_repeats([*table.notes, *of_fit, *check_all(subject)])
+    notes.sort(key=lambda note: _SEVERITIES.index(note.severity))
     return Audit(
         table=table.name,
         law=None if chosen is None else describe(chosen).name,
@@ -97,6 +103,20 @@ def audit(
         checks=tuple(each.name for each in CHECKS if fitted is not None or not each.needs_fit),
         fitted=fitted,
     )
+
+
+def requested(law: LawFunction, at: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
+    """The requested forecasts as input → (points,) numbers; empty for none.
+
+    Raises:
+        JscaleError: an input is missing, unknown or outside the domain of the law.
+    """
+    if not at:
+        return {}
+    try:
+        return checked_inputs(law, at)
+    except JscaleError as error:
+        raise error.renamed({"inputs": "at"}) from None
 
 
 def check_all(subject: Subject) -> list[Note]:

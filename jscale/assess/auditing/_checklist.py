@@ -10,7 +10,7 @@ import numpy as np
 from jscale import __version__
 from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, general, human, inline, plural
-from jscale.assess.auditing._forecast_card import forecast_answers
+from jscale.assess.auditing._forecast_card import forecast_answers, unit_of
 from jscale.assess.auditing._setup import QUESTIONS, read_setup, template
 from jscale.fit import Point, Posterior
 from jscale.laws import describe
@@ -88,24 +88,25 @@ def checklist(
         fitted: a fit, or posterior draws, of the table; None for a study without a law.
         setup: answers by key, or the path of a file of TOML; None for ``setup.toml`` beside the
             table, if it is there.
-        at: requested forecast, input → number.
+        at: requested forecast, input → number; of one point.
 
     Raises:
-        JscaleError: the table is not valid, or the setup has an unknown key.
+        JscaleError: the table is not valid, the setup has an unknown key, or the forecast is of
+            several points, or has a missing, unknown or impossible input.
 
     Example:
         >>> from jscale import assess, runs
         >>> table = runs.read({"N": [1e8, 1e9], "D": [2e9, 2e10], "loss": [3.5, 2.75]})
-        >>> found = assess.checklist(table, setup={"tokenizer": "GPT-2, 50,257 tokens"})
-        >>> "tokenizer" in found.missing, "optimizer" in found.missing
+        >>> study = assess.checklist(table, setup={"tokenizer": "GPT-2, 50,257 tokens"})
+        >>> "tokenizer" in study.missing, "optimizer" in study.missing
         (False, True)
     """
     table = as_runs(table)
-    given = read_setup(setup, table.source)
+    written = read_setup(setup, table.source)
     answers = [
         *_hypothesis(table, fitted),
         *(
-            Answer("training", key, question, given.get(key, MISSING))
+            Answer("training", key, question, written.get(key, MISSING))
             for key, question in QUESTIONS.items()
         ),
         *_data(table),
@@ -127,8 +128,7 @@ def _hypothesis(table: Runs, fitted: Point | Posterior | None) -> list[Answer]:
     else:
         record = describe(fitted.law)
         inputs = [f"{each.name} ({each.unit})" for each in record.inputs]
-        # Losses have the unit of the table.
-        unit = table.loss_unit if record.output.column == "loss" else record.output.unit
+        unit = unit_of(table, fitted)
         answers = {
             "form": f"{record.name}: {record.formula}",
             "variables": f"{', '.join(inputs)} → {record.output.meaning} ({unit})",

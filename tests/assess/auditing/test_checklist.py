@@ -17,25 +17,61 @@ def answers(checklist: assess.Checklist) -> dict[str, str]:
 
 
 def test_without_a_fit_the_table_is_known_and_the_rest_is_missing(table):
-    found = assess.checklist(table)
-    known = answers(found)
+    study = assess.checklist(table)
+    known = answers(study)
     assert known["runs"].startswith("32 runs: N 50M to 10B (8 values); D 1B to 200B (4 values)")
     assert known["loss"] == "nats per token"
     assert table.digest[:16] in known["content"]
-    assert {"form", "tokenizer", "objective"} <= set(found.missing)
-    assert {each.topic for each in found.answers} == {"hypothesis", "training", "data", "fit"}
+    assert {"form", "tokenizer", "objective"} <= set(study.missing)
+    assert {each.topic for each in study.answers} == {"hypothesis", "training", "data", "fit"}
 
 
 def test_a_fit_answers_for_itself_and_a_forecast_has_ten_questions(table):
-    found = assess.checklist(table, at_truth(table), at={"N": 1e11, "D": 1e12})
-    known = answers(found)
+    study = assess.checklist(table, at_truth(table), at={"N": 1e11, "D": 1e12})
+    known = answers(study)
     assert known["form"].startswith("chinchilla: E + A / N**alpha")
     assert known["convergence"].startswith("converged")
-    assert sum(each.topic == "forecast" for each in found.answers) == 10
-    assert len(known) == len(found.answers), "every key is unique"
+    assert sum(each.topic == "forecast" for each in study.answers) == 10
+    assert len(known) == len(study.answers), "every key is unique"
     assert "1 decades above" in known["distance"]
     assert known["identified"] == "yes"
-    assert "held-out" in found.missing
+    assert "held-out" in study.missing
+
+
+def test_the_card_has_the_unit_of_the_table_and_a_run_that_is_no_larger_than_the_forecast(table):
+    bytes_ = runs.read({"N": table["N"], "D": table["D"], "val_bpb": table["loss"] / 3})
+    near = answers(assess.checklist(bytes_, at_truth(bytes_), at={"N": 1e10, "D": 4e11}))
+    assert near["target"] == "cross-entropy (bits per byte) at N = 10B, D = 400B"
+    # The largest run has 6 * 1e10 * 2e11 = 1.2e22 FLOP, the forecast twice as much.
+    assert near["falsified"].startswith("a run half of the way there, 1.7e22 FLOP")
+    far = answers(assess.checklist(table, at_truth(table), at={"N": 1e12, "D": 2e13}))
+    assert far["falsified"].startswith("a run of ten times the largest compute, 1.2e23 FLOP")
+    within = answers(assess.checklist(table, at_truth(table), at={"N": 1e9, "D": 2e10}))
+    assert within["distance"] == "inside the range of the runs"
+    assert within["falsified"].startswith("the run itself, 1.2e20 FLOP")
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ({"N": 7e10}, "at: law 'chinchilla' takes N, D; D"),
+        ({"M": 7e10}, "not 'M'"),
+        ({"N": np.nan, "D": 1e12}, "at: N = nan"),
+    ],
+)
+def test_a_forecast_that_cannot_be_is_an_error(table, at, message):
+    for call in (
+        lambda: assess.audit(table, at=at),
+        lambda: assess.audit(table, at_truth(table), at=at),
+        lambda: assess.checklist(table, at_truth(table), at=at),
+    ):
+        with pytest.raises(JscaleError, match=message):
+            call()
+
+
+def test_a_card_is_of_one_forecast(table):
+    with pytest.raises(JscaleError, match="at: 2 forecasts; expected one"):
+        assess.checklist(table, at_truth(table), at={"N": [1e11, 2e11], "D": 1e12})
 
 
 def test_the_setup_beside_a_table_answers_what_only_the_user_knows(tmp_path):
@@ -43,14 +79,14 @@ def test_the_setup_beside_a_table_answers_what_only_the_user_knows(tmp_path):
     (tmp_path / "setup.toml").write_text(
         '[setup]\ntokenizer = "GPT-2"\nbatch = 512\noptimizer=""\n'
     )
-    found = assess.checklist(tmp_path / "runs.csv")
-    assert answers(found)["tokenizer"] == "GPT-2"
-    assert answers(found)["batch"] == "512"
-    assert "optimizer" in found.missing
+    study = assess.checklist(tmp_path / "runs.csv")
+    assert answers(study)["tokenizer"] == "GPT-2"
+    assert answers(study)["batch"] == "512"
+    assert "optimizer" in study.missing
     other = assess.checklist(tmp_path / "runs.csv", setup={"release": "no"})
     assert answers(other)["release"] == "no"
     assert "tokenizer" in other.missing
-    (tmp_path / "all.toml").write_text(found.template)
+    (tmp_path / "all.toml").write_text(study.template)
     assert len(assess.checklist(tmp_path / "runs.csv", setup=tmp_path / "all.toml").missing) > 15
 
 

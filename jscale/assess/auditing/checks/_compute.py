@@ -116,9 +116,9 @@ def active_and_total(subject: Subject) -> Iterator[Note]:
                 continue
             factor = float(np.median(values / n[0]))
             which = "active" if other == "total" else "total"
-            told = f"N is read from {quote(subject.table.headers['N'])}" if header != "n" else "N"
+            size = f"N is read from {quote(subject.table.headers['N'])}" if header != "n" else "N"
             message = (
-                f"{told} and column {quote(name)} has {factor:.3g} times as many: "
+                f"{size} and column {quote(name)} has {factor:.3g} times as many: "
                 f"{other} parameters stand beside N, which should be the {which} ones"
             )
             yield Note("active-and-total", "warning", message, {"column": name, "ratio": factor})

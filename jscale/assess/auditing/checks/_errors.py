@@ -31,18 +31,18 @@ _FLOOR_NOISES = 2.0
 )
 def outliers(subject: Subject) -> Iterator[Note]:
     """Runs that do not follow the others, by name, with their leverage."""
-    found = subject.residuals
-    if found is None:
+    residuals = subject.residuals
+    if residuals is None:
         return
-    least = _MATERIAL if found.is_law else _MATERIAL_OFF_SURFACE
-    material = [e for e in found.outliers() if abs(e.gap) > least or not found.on_log]
+    least = _MATERIAL if residuals.is_law else _MATERIAL_OFF_SURFACE
+    material = [e for e in residuals.outliers() if abs(e.gap) > least or not residuals.on_log]
     if not material:
         return
     worst = material[0]
     rows = np.array([each.row for each in material])
-    gap = f"{np.expm1(worst.gap):+.1%}" if found.on_log else general(worst.gap, 2)
+    gap = f"{np.expm1(worst.gap):+.1%}" if residuals.on_log else general(worst.gap, 2)
     message = (
-        f"{subject.names_of(rows)} off {found.model} fitted to the others; the farthest, "
+        f"{subject.names_of(rows)} off {residuals.model} fitted to the others; the farthest, "
         f"{subject.names_of(rows[:1])}, by {gap} of the loss (t = {worst.t:.1f}, leverage "
         f"{worst.leverage:.2f})"
     )
@@ -60,18 +60,18 @@ def outliers(subject: Subject) -> Iterator[Note]:
 )
 def heavy_tails(subject: Subject) -> Iterator[Note]:
     """More large residuals than normal errors have."""
-    found = subject.residuals
-    if found is None or not enough_for_tests(found) or not found.scale > 0:
+    residuals = subject.residuals
+    if residuals is None or not enough_for_tests(residuals) or not residuals.scale > 0:
         return
     from scipy.special import bdtrc  # takes a third of a second to import
 
-    count = int((np.abs(found.values) > _TAIL * found.scale).sum())
-    n = len(found.values)
+    count = int((np.abs(residuals.values) > _TAIL * residuals.scale).sum())
+    n = len(residuals.values)
     probability = float(bdtrc(count - 1, n, _TAIL_SHARE)) if count > 2 else 1.0
     if probability > _SIGNIFICANT:
         return
     message = (
-        f"{count} of {n:,} residuals of {found.model} lie beyond {_TAIL} standard deviations, "
+        f"{count} of {n:,} residuals of {residuals.model} lie beyond {_TAIL} standard deviations, "
         f"where normal errors have {n * _TAIL_SHARE:.1f}: bands of normal errors are too narrow"
     )
     yield Note("heavy-tails", "warning", message, {"count": count, "p_value": probability})
@@ -84,14 +84,14 @@ def heavy_tails(subject: Subject) -> Iterator[Note]:
 )
 def noise_with_scale(subject: Subject) -> Iterator[Note]:
     """Residuals whose size rises or falls with compute."""
-    found = subject.residuals
-    if found is None or not enough_for_tests(found):
+    residuals = subject.residuals
+    if residuals is None or not enough_for_tests(residuals):
         return
     for name in ("C", "N", "D"):
         values = subject.table.columns.get(name)
         if values is None or values.dtype.kind != "f":
             continue
-        x, size = values[found.rows], np.abs(found.values)
+        x, size = values[residuals.rows], np.abs(residuals.values)
         if not np.isfinite(x).all() or len(np.unique(x)) < 4:
             continue
         rho = float(np.corrcoef(_ranks(x), _ranks(size))[0, 1])
@@ -102,7 +102,7 @@ def noise_with_scale(subject: Subject) -> Iterator[Note]:
             continue
         word = "grow" if ratio > 1 else "shrink"
         message = (
-            f"residuals of {found.model} {word} with {name} (rank correlation {rho:+.2f}): the "
+            f"residuals of {residuals.model} {word} with {name} (rank correlation {rho:+.2f}): the "
             f"half with the largest {name} scatters {general(ratio, 2)} times as much"
         )
         evidence = {"column": name, "correlation": rho, "ratio": ratio}

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale.assess.auditing.checks._registry import check
 from jscale.assess.auditing.checks._subject import Subject
-from jscale.fit.predictions import decades, distance_notes, input_ranges, quantities
+from jscale.fit.predictions import decades, distance_notes, quantities
 from jscale.laws import chinchilla
-from jscale.runs import inputs
 
 
 @check(
@@ -20,12 +16,8 @@ from jscale.runs import inputs
 )
 def beyond(subject: Subject) -> Iterator[Note]:
     """Decades beyond the runs of every requested forecast."""
-    if not subject.at:
+    ranges, points = subject.ranges, subject.at
+    if not points or not ranges:
         return
     law = chinchilla if subject.law is None else subject.law
-    try:
-        ranges = input_ranges(law, inputs(subject.table, law))
-    except JscaleError:
-        return
-    points = {name: np.atleast_1d(np.asarray(x, float)) for name, x in subject.at.items()}
     yield from distance_notes(decades(ranges, law, points), ranges, quantities(law, points))

@@ -74,12 +74,12 @@ def seed_noise(subject: Subject) -> Iterator[Note]:
         return
     means = np.bincount(label, logs) / counts
     spread = float(np.sqrt(np.square((logs - means[label])[repeated]).sum() / freedom))
-    found = subject.residuals
-    scatter = found.scale if found is not None and found.on_log else np.nan
+    residuals = subject.residuals
+    scatter = residuals.scale if residuals is not None and residuals.on_log else np.nan
     message = f"runs that differ in their seed alone scatter by {spread:.2%} of the loss"
     evidence = {"seed_noise": spread, "scatter": float(scatter), "degrees_of_freedom": freedom}
-    if found is not None and found.is_law and scatter > 3 * spread:
-        message += f"; {found.model} leaves {scatter:.2%}: more than seeds explain"
+    if residuals is not None and residuals.is_law and scatter > 3 * spread:
+        message += f"; {residuals.model} leaves {scatter:.2%}: more than seeds explain"
         yield Note("seed-noise", "warning", message, evidence)
         return
     yield Note("seed-noise", "info", message, evidence)

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from jscale._core.errors import JscaleError
 from jscale._core.text import listing, quote
 from jscale.assess.auditing.checks._residuals import Residuals, of_fit, of_surface
 from jscale.fit import Point, Posterior
-from jscale.laws import LawFunction, describe
-from jscale.runs import Runs
+from jscale.fit.predictions import Ranges, input_ranges
+from jscale.laws import LawFunction, chinchilla, describe
+from jscale.runs import Runs, inputs
 from jscale.runs.tables import fold
 
 MOST_ROWS = 100_000
@@ -89,6 +91,18 @@ class Subject:
     def labels(self, name: str) -> np.ndarray:
         """The kept values of a column as texts, shape (n,)."""
         return self.table.columns[name][self.rows].astype(str)
+
+    @cached_property
+    def ranges(self) -> Ranges:
+        """Smallest and largest value over the runs of what the law reads; empty if not known.
+
+        Without a law those of Chinchilla's.
+        """
+        law = chinchilla if self.law is None else self.law
+        try:
+            return input_ranges(law, inputs(self.table, law))
+        except JscaleError:
+            return {}
 
     @cached_property
     def residuals(self) -> Residuals | None:
