@@ -15,7 +15,7 @@ from jscale.fit.predictions import checked_inputs
 from jscale.laws import LawFunction, as_law, chinchilla, describe
 from jscale.runs import TableLike, as_runs
 
-_COVERED = {"ridge": "one-ratio"}
+_COVERED = {"ridge": "one-ratio", "compute-factor": "compute-disagrees"}
 """Code of a finding → code of a weaker one on the same fault, which is left out beside it."""
 _SEVERITIES = ("error", "warning", "info")
 

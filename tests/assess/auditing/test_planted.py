@@ -187,6 +187,11 @@ def test_clean_tables_have_no_finding():
     assert set(findings(grid(contaminated=answers))) == {"text-splits"}
 
 
+def test_one_fault_is_one_finding():
+    assert set(findings(OF_TABLES["C of forward passes"][1])) == {"compute-factor"}
+    assert set(findings(ladder(0.0))) == {"ridge"}
+
+
 def test_a_header_of_bytes_says_so():
     columns = grid(**{"weight bytes": np.resize([2.0, 4.0], 24)})
     table = runs.read(columns, columns={"P_w": "weight bytes"})

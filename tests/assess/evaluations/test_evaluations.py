@@ -1,5 +1,7 @@
 """Contamination, envelopes and sizes of a reference, against closed forms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,13 @@ def test_an_envelope_of_many_models_takes_no_square_matrix():
     days = np.linspace(0.0, 700.0, 2000)
     line = assess.envelope(days, np.exp(0.006 * days - 0.1 * (np.arange(2000) % 4 > 0)))
     assert line.slope == pytest.approx(0.006, abs=1e-6)
+
+
+def test_an_envelope_that_is_not_solved_is_an_error(monkeypatch):
+    unsolved = SimpleNamespace(status=4, message="numerical difficulties", x=None)
+    monkeypatch.setattr("scipy.optimize.linprog", lambda *_, **__: unsolved)
+    with pytest.raises(JscaleError, match="no quantile regression was found: numerical"):
+        assess.envelope([0, 1, 2], [1, 2, 3])
 
 
 @pytest.mark.parametrize("bad", [{"quantile": 1.0}, {"values": [1, -1, 2]}, {"time": [1, 1, 1]}])
