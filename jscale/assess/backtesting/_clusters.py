@@ -23,9 +23,9 @@ def clusters(table: Runs, column: str | None) -> tuple[str | None, np.ndarray]:
     """
     kept = np.flatnonzero(table.kept)
     try:
-        found = objective.clusters(table, kept, column, least=_LEAST)
+        groups = objective.clusters(table, kept, column, least=_LEAST)
     except JscaleError as error:
         raise error.renamed({"by": "cluster"}) from None
     labels = len(table) + np.arange(len(table))
-    labels[kept] = found.labels
-    return found.name, labels
+    labels[kept] = groups.labels
+    return groups.name, labels

@@ -140,24 +140,24 @@ def loo(
         check_key(key)
     assert posterior.rows is not None
     rows = select(table, posterior.law).rows
-    found = clusters(table, rows, by)
+    pieces = clusters(table, rows, by)
 
     # 2. All clusters by importance ratios.
     from jscale.fit.bayes.export import leave_out
 
-    left_out = leave_out(posterior, found.labels)
+    left_out = leave_out(posterior, pieces.labels)
     log_scores, on_log = left_out.elpd.copy(), _is_on_log(posterior)
-    refitted = np.zeros(found.count, bool)
+    refitted = np.zeros(pieces.count, bool)
     result = LeaveOneOut(
         law=posterior.law_name,
         errors=str(posterior.errors),
-        by=found.name,
-        clusters=_names(table, rows, found.name, found.labels),
-        runs=np.bincount(found.labels),
+        by=pieces.name,
+        clusters=_names(table, rows, pieces.name, pieces.labels),
+        runs=np.bincount(pieces.labels),
         log_scores=log_scores,
         pareto_k=left_out.pareto_k,
         refitted=refitted,
-        rough=np.zeros(found.count, bool),
+        rough=np.zeros(pieces.count, bool),
         parameters=0.0,
         on_log=on_log,
         notes=(),
@@ -168,11 +168,11 @@ def loo(
     notes: list[Note] = []
     if refit:
         assert key is not None
-        notes += _refit(posterior, result, found.labels, key)
+        notes += _refit(posterior, result, pieces.labels, key)
     parameters = float(np.sum(left_out.log_likelihood - log_scores))
     if posterior.errors.additive and on_log:
         # Densities of losses are those of log losses over the loss.
-        log_scores += np.bincount(found.labels, np.log(posterior.rows.loss))
+        log_scores += np.bincount(pieces.labels, np.log(posterior.rows.loss))
     return replace(result, parameters=parameters, notes=(*_reliability(result), *notes))
 
 

@@ -43,9 +43,9 @@ def multipliers(
     if "C" in describe(law).input_names or ratio is not None:
         return _along_curve(law, reference, recipe, budgets, ratio)
     target = np.asarray(optimal(law, recipe, budgets[:, None]).loss)
-    found = cheapest(law, reference, target)
-    converged = np.asarray(found.status) == int(Status.converged)
-    result = np.where(converged, np.asarray(found.budget) / budgets[:, None], math.nan)
+    plan = cheapest(law, reference, target)
+    converged = np.asarray(plan.status) == int(Status.converged)
+    result = np.where(converged, np.asarray(plan.budget) / budgets[:, None], math.nan)
     # No budget reaches a loss that the largest one does not.
     top = np.asarray(optimal(law, reference, budgets[-1:] * 10.0**_DECADES).loss)
     return np.where(~converged & (target <= top), math.inf, result)

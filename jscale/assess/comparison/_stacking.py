@@ -173,8 +173,8 @@ def _of_backtest(backtest: Backtest) -> _Evidence:
 
 def _check_names(names: Sequence[str]) -> None:
     if len(names) < 2:
-        given = plural(len(names), "result")
-        message = f": expected at least two to weigh against each other, not {given}"
+        count = plural(len(names), "result")
+        message = f": expected at least two to weigh against each other, not {count}"
         raise JscaleError(message, argument="evidence")
     if repeated := [name for i, name in enumerate(names) if name in names[:i]]:
         raise JscaleError(f": {shown(repeated[0])} is given twice", argument="evidence")

@@ -166,12 +166,12 @@ def _all_ranked(
 def _ranked(tables: "Replicates", i: int, key: jax.Array, settings: "Settings") -> Arrays:
     from jscale.fit.bayes.export import rank_truth
 
-    found = rank_truth(tables, i, key, settings, among=AMONG)
+    ranked = rank_truth(tables, i, key, settings, among=AMONG)
     return {
-        "ranks": np.array(list(found.ranks.values())),
-        "tails": np.array(list(found.tails.values())),
-        "sampler": np.array(_DRAWN_BY.index(found.sampler)),
-        "converged": np.array(found.converged),
+        "ranks": np.array(list(ranked.ranks.values())),
+        "tails": np.array(list(ranked.tails.values())),
+        "sampler": np.array(_DRAWN_BY.index(ranked.sampler)),
+        "converged": np.array(ranked.converged),
     }
 
 
