@@ -166,6 +166,7 @@ def backtest(
         seconds=time.perf_counter() - start,
         notes=tuple({(n.code, n.message): n for n in notes}.values()),
         table_digest=table.digest,
+        loss_unit=table.loss_unit,
         clusters=labels,
     )
 

@@ -9,6 +9,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, plural, shown
 from jscale.assess.backtesting._summary import ForecastScores, HeldOutRun
+from jscale.runs.tables import NATS_PER_TOKEN
 
 MIN_EFFECTIVE = 10
 """With fewer independent forecasts, the coverage of bands can hardly be judged."""
@@ -88,6 +89,7 @@ class Backtest:
         notes: warnings and remarks.
         table_digest: hash of the table.
         clusters: (table rows,) cluster of every row of the table.
+        loss_unit: unit of the losses of the table.
     """
 
     laws: tuple[BacktestedLaw, ...]
@@ -101,6 +103,7 @@ class Backtest:
     notes: tuple[Note, ...]
     table_digest: str
     clusters: np.ndarray
+    loss_unit: str = NATS_PER_TOKEN
 
     @property
     def summary(self) -> ForecastScores:

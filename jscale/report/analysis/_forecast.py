@@ -28,7 +28,7 @@ class OptimalPath:
         N: parameters.
         D: tokens.
         ratio: tokens per parameter.
-        loss: nats per token.
+        loss: shape (points,).
         P: bits, where they were chosen.
         solved: share of the draws for which there is an optimum, shape (points,).
     """
@@ -53,7 +53,7 @@ class Forecast:
         full: the same path in 16 bits, at the point estimate, where ``curve`` chooses the bits.
         plans: at the budgets, from all draws.
         decade: at the compute of the largest run and at ten times that, from all draws.
-        gain: decrease of the loss over that decade, nats per token, shape (1,).
+        gain: decrease of the loss over that decade, shape (1,).
         growth: exponent of N* in compute over that decade, shape (1,).
         correction: by which the bands of the losses are widened; None where they are not.
         decades_outside: a dict for each budget: "compute", "size", "data", "tokens per parameter"
@@ -222,7 +222,7 @@ class ResourceCurve:
     Attributes:
         resource: name of the input.
         x: its values, shape (points,).
-        loss: nats per token.
+        loss: shape (points,).
         gain: decrease of the loss at ten times the largest run's resource, shape (1,).
         at_budgets: loss at the budgets, where the resource is compute; else None.
     """

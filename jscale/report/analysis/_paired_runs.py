@@ -156,7 +156,7 @@ def _kept_share(
 
 
 def _loss_gap(study: FittedStudy, theta: "Named", point: "Named", name: str) -> "jax.Array":
-    """Loss by the law minus that with the input ``name`` at full precision, nats per token."""
+    """Loss by the law minus that with the input ``name`` at full precision."""
     full = {**point, name: FULL_BITS + 0 * point[name]}
     return study.law(**point, **theta) - study.law(**full, **theta)
 

@@ -22,7 +22,7 @@ class SizeProfile:
     Attributes:
         budget: FLOP.
         N: parameters, shape (points,).
-        loss: nats per token.
+        loss: at the sizes, shape (points,).
         optimal_size: N*, shape (1,).
         optimal_loss: loss at N*, shape (1,).
     """

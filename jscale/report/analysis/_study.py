@@ -87,8 +87,13 @@ class FittedStudy:
 
     @property
     def loss(self) -> np.ndarray:
-        """Loss of the fitted runs, nats per token, shape (rows,)."""
+        """Loss of the fitted runs, shape (rows,)."""
         return self.data.loss
+
+    @property
+    def loss_unit(self) -> str:
+        """Unit of the losses, such as "nats per token"."""
+        return self.table.loss_unit
 
     def column(self, name: str) -> np.ndarray | None:
         """A column of the table in the fitted rows, or None where the table does not have it."""

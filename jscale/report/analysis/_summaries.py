@@ -12,8 +12,6 @@ _UNITS = {
     "N": "parameters",
     "D": "tokens",
     "C": "FLOP",
-    "loss": "nats per token",
-    "loss_se": "nats per token",
 }
 
 
@@ -38,7 +36,8 @@ class ColumnSummary:
 
 def column_summaries(study: FittedStudy) -> tuple[ColumnSummary, ...]:
     """Size, data, their ratio, compute, the law's other inputs, the loss and its error."""
-    units = {**_UNITS, **{each.name: each.unit for each in study.record.inputs}}
+    units = _UNITS | dict.fromkeys(("loss", "loss_se"), study.loss_unit)
+    units |= {each.name: each.unit for each in study.record.inputs}
     columns: dict[str, np.ndarray] = {}
     for name in ("N", "D", "C", *study.record.input_names, "loss", "loss_se"):
         values = study.data.inputs.get(name, study.column(name))
@@ -83,7 +82,7 @@ def residual_summary(study: FittedStudy) -> ResidualSummary:
 
 
 def irreducible_loss(study: FittedStudy) -> dict[str, Band]:
-    """Parameter of irreducible loss → its value, nats per token, shape (1,)."""
+    """Parameter of irreducible loss → its value, shape (1,)."""
     return {
         each.name: band(study.samples[each.name][:, None])
         for each in study.record.parameters

@@ -11,18 +11,22 @@ from matplotlib.ticker import FuncFormatter
 from jscale.report.analysis import ResidualTrend
 from jscale.report.figures import _style as style
 from jscale.report.notation import significant
+from jscale.runs.tables import NATS_PER_TOKEN
 
 
 @style.in_style
-def observed_predicted(observed: np.ndarray, predicted: np.ndarray, scale: float) -> Figure:
+def observed_predicted(
+    observed: np.ndarray, predicted: np.ndarray, scale: float, unit: str = NATS_PER_TOKEN
+) -> Figure:
     """Observed against predicted loss, with the line of equality.
 
     A band shows two robust standard deviations.
 
     Args:
-        observed: nats per token, shape (rows,).
-        predicted: loss by the law, nats per token, shape (rows,).
+        observed: losses, shape (rows,).
+        predicted: losses by the law, shape (rows,).
         scale: robust standard deviation of the log residuals.
+        unit: unit of the losses.
     """
     figure, axes = style.canvas()
     both = np.append(observed, predicted)
@@ -36,21 +40,24 @@ def observed_predicted(observed: np.ndarray, predicted: np.ndarray, scale: float
     )
     axes.plot(line, line, color=style.GREY, lw=0.9, label="equal")
     _dots(axes, predicted, observed)
-    axes.set(xlabel="Predicted loss (nats per token)", ylabel="Observed loss (nats per token)")
+    axes.set(xlabel=f"Predicted loss ({unit})", ylabel=f"Observed loss ({unit})")
     axes.legend(loc="upper left", borderaxespad=0.2)
     return figure
 
 
 @style.in_style
-def held_out(observed: np.ndarray, predicted: np.ndarray, bands: np.ndarray) -> Figure:
+def held_out(
+    observed: np.ndarray, predicted: np.ndarray, bands: np.ndarray, unit: str = NATS_PER_TOKEN
+) -> Figure:
     """Observed loss of held-out runs against their forecasts, with bands.
 
     Runs outside their band have another colour and mark.
 
     Args:
-        observed: nats per token, shape (rows,).
-        predicted: medians of the forecasts, nats per token, shape (rows,).
+        observed: losses, shape (rows,).
+        predicted: medians of the forecasts, shape (rows,).
         bands: lower and upper ends of the bands, shape (2, rows).
+        unit: unit of the losses.
     """
     figure, axes = style.canvas()
     values = np.concatenate([observed, predicted, *bands])
@@ -81,7 +88,7 @@ def held_out(observed: np.ndarray, predicted: np.ndarray, bands: np.ndarray) -> 
                 rasterized=many,
                 zorder=3,
             )
-    axes.set(xlabel="Forecast loss (nats per token)", ylabel="Observed loss (nats per token)")
+    axes.set(xlabel=f"Forecast loss ({unit})", ylabel=f"Observed loss ({unit})")
     axes.legend(loc="upper left", borderaxespad=0.2)
     return figure
 

@@ -17,6 +17,7 @@ from jscale.report.figures._marks import (
     shade_extrapolation,
 )
 from jscale.report.notation import fixed, power_of_ten
+from jscale.runs.tables import NATS_PER_TOKEN
 
 _FLOOR_MARGIN = 0.5
 """The irreducible loss is drawn when it lengthens the axis by less than this share."""
@@ -36,19 +37,21 @@ def loss_by_compute(
     label: str = COMPUTE_LABEL,
     path: str = "compute-optimal",
     compute_axis: bool = True,
+    unit: str = NATS_PER_TOKEN,
     size: tuple[float, float] = style.WIDE,
 ) -> Figure:
     """Loss along the optimal path, with the runs, from the smallest of them to past the largest.
 
     Args:
         compute: FLOP along the path, shape (points,).
-        loss: nats per token along it.
+        loss: along it, shape (points,).
         runs: compute and loss of the runs, shape (rows,) each.
         marks: budgets to mark, with the loss there.
         floor: irreducible loss.
         label: label of the horizontal axis.
         path: name of the line.
         compute_axis: whether the horizontal axis is FLOP rather than a count.
+        unit: unit of the losses.
         size: of the figure in inches.
     """
     figure, axes = style.canvas(size)
@@ -71,7 +74,7 @@ def loss_by_compute(
     if marks is not None:
         _mark_budgets(axes, *marks)
 
-    axes.set(xlabel=label, ylabel="Loss (nats per token)")
+    axes.set(xlabel=label, ylabel=f"Loss ({unit})")
     if size[0] >= style.WIDE[0]:
         axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.94), borderaxespad=0.2)
     else:
@@ -185,11 +188,12 @@ def _reference_path(compute: np.ndarray, name: str) -> np.ndarray:
 
 
 @style.in_style
-def size_profiles(profiles: Sequence[SizeProfile]) -> Figure:
+def size_profiles(profiles: Sequence[SizeProfile], unit: str = NATS_PER_TOKEN) -> Figure:
     """Loss against size at given budgets, with the best size and its 90% interval.
 
     Args:
         profiles: one for each budget, at least one.
+        unit: unit of the losses.
     """
     figure, axes = style.canvas()
     sizes = np.concatenate([profile.N for profile in profiles])
@@ -215,6 +219,6 @@ def size_profiles(profiles: Sequence[SizeProfile]) -> Figure:
             capsize=2.5,
             zorder=4,
         )
-    axes.set(xlabel="Parameters N", ylabel="Loss (nats per token)")
+    axes.set(xlabel="Parameters N", ylabel=f"Loss ({unit})")
     style.legend_above(figure, axes, columns=4)
     return figure

@@ -11,6 +11,7 @@ from jscale.report.analysis import Degradation, KeptShare
 from jscale.report.figures import _style as style
 from jscale.report.figures._marks import draw_band
 from jscale.report.notation import human
+from jscale.runs.tables import NATS_PER_TOKEN
 
 _DECADES = 4.0
 """Length of the axis of added loss: smaller values are noise compared with the largest."""
@@ -27,7 +28,9 @@ def _panels(count: int, narrow: bool) -> tuple[Figure, list[Axes]]:
 
 
 @style.in_style
-def degradations(sizes: Sequence[Degradation], narrow: bool = False) -> Figure:
+def degradations(
+    sizes: Sequence[Degradation], narrow: bool = False, unit: str = NATS_PER_TOKEN
+) -> Figure:
     """Loss added by quantising after training, against tokens.
 
     A panel for each size and a colour for each precision.
@@ -35,6 +38,7 @@ def degradations(sizes: Sequence[Degradation], narrow: bool = False) -> Figure:
     Args:
         sizes: at least one.
         narrow: panels one above the other.
+        unit: unit of the losses.
     """
     figure, panels = _panels(len(sizes), narrow)
     top = _largest_added_loss(sizes)
@@ -60,7 +64,7 @@ def degradations(sizes: Sequence[Degradation], narrow: bool = False) -> Figure:
         axes.set_title(f"{human(each.N)} parameters")
         axes.set_xlabel("Training tokens D")
         if narrow or axes is panels[0]:
-            axes.set_ylabel("Loss added (nats per token)")
+            axes.set_ylabel(f"Loss added ({unit})")
     style.legend_above(figure, _most_labels(panels), columns=2 if narrow else 3)
     return figure
 

@@ -16,11 +16,15 @@ from jscale.report.figures._marks import (
     draw_runs,
     shade_extrapolation,
 )
+from jscale.runs.tables import NATS_PER_TOKEN
 
 
 @style.in_style
 def loss_by_bits(
-    bits: np.ndarray, curves: Mapping[str, Band], runs: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    bits: np.ndarray,
+    curves: Mapping[str, Band],
+    runs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    unit: str = NATS_PER_TOKEN,
 ) -> Figure:
     """Loss against bits at one size and amount of data, with the runs that were trained there.
 
@@ -28,6 +32,7 @@ def loss_by_bits(
         bits: bits of the curves, shape (points,).
         curves: name of the parts whose bits vary → loss.
         runs: the same names → bits and loss of runs, shape (rows,) each.
+        unit: unit of the losses.
     """
     figure, axes = style.canvas()
     tops, floors = [], []
@@ -48,7 +53,7 @@ def loss_by_bits(
     axes.set_xlim(0, 16.6)
     axes.xaxis.set_major_locator(FixedLocator([2, 4, 6, 8, 10, 12, 14, 16]))
     axes.xaxis.set_minor_locator(MultipleLocator(1))
-    axes.set(xlabel="Bits in training", ylabel="Loss (nats per token)")
+    axes.set(xlabel="Bits in training", ylabel=f"Loss ({unit})")
     style.legend_above(figure, axes, columns=1)
     return figure
 
@@ -102,7 +107,7 @@ def critical_tokens(
     shade_extrapolation(axes, runs[0].max())
     draw_runs(axes, *runs)
     axes.plot(N, reference, color=style.GREY, lw=1.1, ls=DASHED, label=REFERENCE_LABEL)
-    for (bits, band), colour in zip(curves.items(), style.SEQUENCE, strict=False):
+    for (bits, band), colour in zip(curves.items(), style.curve_colours(len(curves)), strict=True):
         draw_band(axes, N, band, colour, f"{bits:g} bits after training")
     axes.set(xlabel="Parameters N", ylabel="Critical tokens")
     style.legend_above(figure, axes)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from jscale.report.figures import _style as style
 from jscale.report.figures._marks import DASHED, REFERENCE_LABEL, REFERENCE_RATIO
 from jscale.report.notation import power_of_ten
+from jscale.runs.tables import NATS_PER_TOKEN
 
 
 @style.in_style
@@ -18,14 +19,16 @@ def design(
     D: np.ndarray,
     loss: np.ndarray,
     excluded: tuple[np.ndarray, np.ndarray] | None = None,
+    unit: str = NATS_PER_TOKEN,
 ) -> Figure:
     """Where the runs lie in size and data, coloured by loss, between lines of equal compute.
 
     Args:
         N: parameters, shape (rows,).
         D: tokens, shape (rows,).
-        loss: nats per token, shape (rows,).
+        loss: shape (rows,).
         excluded: parameters and tokens of the excluded runs, drawn as crosses.
+        unit: unit of the losses.
     """
     figure, axes = style.canvas()
     excluded_N, excluded_D = excluded if excluded is not None else (N[:0], D[:0])
@@ -44,7 +47,7 @@ def design(
         _draw_excluded(axes, excluded_N, excluded_D)
 
     bar = figure.colorbar(runs, ax=axes, pad=0.02, aspect=28)
-    bar.set_label("Loss (nats per token)")
+    bar.set_label(f"Loss ({unit})")
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     axes.set(xlabel="Parameters N", ylabel="Training tokens D")
     style.legend_above(figure, axes)
@@ -105,14 +108,21 @@ def _draw_equal_compute(
 
 
 @style.in_style
-def loss_by_resource(x: np.ndarray, loss: np.ndarray, label: str, compute: bool = False) -> Figure:
+def loss_by_resource(
+    x: np.ndarray,
+    loss: np.ndarray,
+    label: str,
+    compute: bool = False,
+    unit: str = NATS_PER_TOKEN,
+) -> Figure:
     """Loss of the runs against the only input of the law.
 
     Args:
         x: the resource, shape (rows,).
-        loss: nats per token, shape (rows,).
+        loss: shape (rows,).
         label: label of the horizontal axis, with its unit.
         compute: whether ``x`` is FLOP rather than a count.
+        unit: unit of the losses.
     """
     figure, axes = style.canvas()
     ends = style.pad_log(x.min(), x.max(), 0.06)
@@ -120,5 +130,5 @@ def loss_by_resource(x: np.ndarray, loss: np.ndarray, label: str, compute: bool 
     style.log_axis(axes, "y", style.number_ticks, style.pad_log(loss.min(), loss.max(), 0.06))
     many = len(x) > style.MANY
     axes.scatter(x, loss, s=9 if many else 20, lw=0, alpha=0.7, color=style.BLUE, rasterized=many)
-    axes.set(xlabel=label, ylabel="Loss (nats per token)")
+    axes.set(xlabel=label, ylabel=f"Loss ({unit})")
     return figure

@@ -7,7 +7,7 @@ inside :func:`styled`.
 import functools
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,7 +16,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
@@ -104,6 +104,15 @@ _DARK_STYLE = {
     "axes.facecolor": "#14181d",
 }
 """What a dark figure has instead."""
+
+
+def curve_colours(
+    count: int, sequence: Sequence[str] = SEQUENCE, colours: Colormap = MAP
+) -> list[Any]:
+    """Colours of ``count`` curves: those of the sequence, or of the map where they are too few."""
+    if count <= len(sequence):
+        return list(sequence[:count])
+    return list(colours(np.linspace(0.0, 0.95, count)))
 
 
 @contextmanager

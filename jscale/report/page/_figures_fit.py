@@ -24,7 +24,7 @@ def design(analysis: Analysis) -> Iterator[PageFigure]:
     sizes = f"parameters from {human(N.min())} to {human(N.max())}"
     tokens = f"tokens from {human(D.min())} to {human(D.max())}"
     yield PageFigure(
-        figures.design(N, D, study.loss, excluded),
+        figures.design(N, D, study.loss, excluded, study.loss_unit),
         title="Design",
         alt=f"Scatter of {len(N)} runs: {sizes} against {tokens}, coloured by loss.",
         caption="Size and data of every run. Thin lines: equal compute, labelled in FLOP.",
@@ -40,7 +40,9 @@ def loss_of_runs(analysis: Analysis) -> Iterator[PageFigure]:
     item = study.record.inputs[0]
     x = study.data.inputs[item.name]
     yield PageFigure(
-        figures.loss_by_resource(x, study.loss, axis_label(item), compute=item.name == "C"),
+        figures.loss_by_resource(
+            x, study.loss, axis_label(item), item.name == "C", study.loss_unit
+        ),
         title="Loss of the runs",
         alt=f"Loss of {len(x)} runs against {item.name} in {item.unit}.",
         caption="The fitted runs.",
@@ -51,7 +53,7 @@ def observed_predicted(analysis: Analysis) -> Iterator[PageFigure]:
     """Observed against predicted loss."""
     study, point = analysis.study, analysis.study.point
     yield PageFigure(
-        figures.observed_predicted(study.loss, point.predicted, point.scale),
+        figures.observed_predicted(study.loss, point.predicted, point.scale, study.loss_unit),
         title="Observed against predicted",
         alt="Observed loss against the loss that the law predicts, with the line of equality.",
         caption="Dots: runs. On the line, the law predicts the observed loss.",
@@ -71,7 +73,7 @@ def held_out(analysis: Analysis) -> Iterator[PageFigure]:
     bands = np.array([[getattr(row, name) for row in rows] for name in ("q10", "q90")])
     held = plural(len(rows), "forecast")
     yield PageFigure(
-        figures.held_out(observed, predicted, bands),
+        figures.held_out(observed, predicted, bands, analysis.study.loss_unit),
         title="Held-out runs against their forecasts",
         alt=f"Observed loss against forecast loss of held-out runs, {held} with 80% bands, with "
         "the line of equality.",
@@ -96,7 +98,7 @@ def residuals(analysis: Analysis) -> Iterator[PageFigure]:
     yield panel(
         "predicted",
         "the prediction",
-        "Predicted loss (nats per token)",
+        f"Predicted loss ({study.loss_unit})",
         figures.number_ticks,
         "A trend in the medians indicates a misspecified law.",
     )

@@ -27,6 +27,7 @@ def loss_by_compute(analysis: Analysis) -> Iterator[PageFigure]:
         marks=(plans.compute, plans.loss) if study.budgets else None,
         floor=_irreducible_loss(analysis),
         label=compute_label(study),
+        unit=study.loss_unit,
     )
     first, last = (power_of_ten(path.compute[i], 2) for i in (0, -1))
     start, end = path.loss.q50[0], path.loss.q50[-1]
@@ -34,7 +35,7 @@ def loss_by_compute(analysis: Analysis) -> Iterator[PageFigure]:
         draw(),
         title="Loss against compute",
         alt=f"Loss along the compute-optimal path from {first} to {last} FLOP, from {start:.3g} "
-        f"down to {end:.3g} nats per token, with the runs.",
+        f"down to {end:.3g} {study.loss_unit}, with the runs.",
         caption="Runs above the line were not compute-optimal; runs below it contradict the law."
         + band_caption(study, forecast.curve_draws),
         narrow=draw(size=figures.NARROW),
@@ -80,7 +81,7 @@ def size_profiles(analysis: Analysis) -> Iterator[PageFigure]:
     has_width = any(profile.optimal_size.has_width for profile in profiles)
     bars = "; bars: 90% intervals." if has_width else "."
     yield PageFigure(
-        figures.size_profiles(profiles),
+        figures.size_profiles(profiles, analysis.study.loss_unit),
         title="Cost of a wrong size",
         alt=f"Loss against parameters at {budgets}.",
         caption="Loss when a budget is spent at another size, with the remaining compute on tokens."
@@ -107,6 +108,7 @@ def loss_by_resource(analysis: Analysis) -> Iterator[PageFigure]:
         label=axis_label(study.record.inputs[0]),
         path=study.law_name,
         compute_axis=curve.resource == "C",
+        unit=study.loss_unit,
     )
     yield PageFigure(
         draw(),
@@ -119,7 +121,7 @@ def loss_by_resource(analysis: Analysis) -> Iterator[PageFigure]:
 
 
 def _irreducible_loss(analysis: Analysis) -> float | None:
-    """Median of the law's irreducible loss, nats per token; None for a law without one."""
+    """Median of the law's irreducible loss; None for a law without one."""
     for band in analysis.irreducible.values():
         return float(band.q50[0])
     return None

@@ -17,7 +17,7 @@ def loss_by_bits(analysis: Analysis) -> Iterator[PageFigure]:
     curves = analysis.precision.bit_curves
     place = f"{human(curves.N)} parameters and {human(curves.D)} tokens"
     yield PageFigure(
-        figures.loss_by_bits(curves.bits, curves.curves, curves.runs),
+        figures.loss_by_bits(curves.bits, curves.curves, curves.runs, analysis.study.loss_unit),
         title="Loss against bits",
         alt=f"Loss against the bits of {listing(list(curves.curves))} at {place}.",
         caption=f"At {place}, where the runs cover the most settings of bits. Parts that are not "
@@ -61,16 +61,17 @@ def degradations(analysis: Analysis) -> Iterator[PageFigure]:
     sizes = analysis.degradations
     if not sizes:
         return
+    unit = analysis.study.loss_unit
     names = listing([human(each.N) for each in sizes])
     bits = listing([f"{P:g}" for P in sizes[0].curves])
     yield PageFigure(
-        figures.degradations(sizes),
+        figures.degradations(sizes, unit=unit),
         title="Degradation after training",
         alt=f"Loss added by quantising after training against tokens, for models of {names} "
         f"parameters and {bits} bits, with the law's curves.",
         caption=f"Runs trained in {FULL_BITS:g} bits: loss of the quantised copy minus that of the "
         "original. Lines: the law. Dots below the axis are not shown.",
-        narrow=figures.degradations(sizes, narrow=True),
+        narrow=figures.degradations(sizes, narrow=True, unit=unit),
         span="row",
     )
 

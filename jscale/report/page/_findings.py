@@ -41,7 +41,7 @@ def _forecast_findings(analysis: Analysis) -> list[Finding]:
     study, forecast = analysis.study, analysis.forecast
     if forecast is not None:
         return [
-            next_decade(forecast),
+            next_decade(forecast, study.loss_unit),
             size_and_data(forecast),
             *extrapolation(study.budgets, forecast),
         ]
@@ -50,14 +50,14 @@ def _forecast_findings(analysis: Analysis) -> list[Finding]:
     return [_no_plan(study)]
 
 
-def next_decade(forecast: Forecast) -> Finding:
+def next_decade(forecast: Forecast, loss_unit: str) -> Finding:
     """The gain from ten times the compute of the largest run."""
     start, end = (power_of_ten(compute, 2) for compute in forecast.decade.compute)
     loss = forecast.decade.loss
     text = (
         f"Ten times the compute of the largest run, from {start} to {end} FLOP, spent optimally, "
-        f"lowers the loss from {decimal(loss, 0, 3).middle} to {decimal(loss, 1, 3).inline} nats "
-        f"per token, by {decimal(forecast.gain, 0, 3).inline}."
+        f"lowers the loss from {decimal(loss, 0, 3).middle} to {decimal(loss, 1, 3).inline} "
+        f"{loss_unit}, by {decimal(forecast.gain, 0, 3).inline}."
     )
     return Finding("The next decade", text)
 
@@ -104,7 +104,7 @@ def _single_resource(analysis: Analysis) -> Finding:
     size = power_of_ten(largest, 2) if curve.resource == "C" else human(largest)
     text = (
         f"Ten times the largest run's {size} {study.record.inputs[0].unit} lowers the loss by "
-        f"{decimal(curve.gain, 0).inline} nats per token."
+        f"{decimal(curve.gain, 0).inline} {study.loss_unit}."
     )
     return Finding("The next decade", text)
 

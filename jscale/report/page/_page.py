@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 
@@ -14,20 +14,15 @@ from jscale.report.page import _tables as tables
 from jscale.report.page._figures import PageFigure, page_figures
 from jscale.report.page._findings import findings
 from jscale.report.page._plan_table import plan_rows
-from jscale.runs.tables import NATS_PER_TOKEN
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def page(analysis: Analysis) -> str:
     """The report as HTML."""
     study = analysis.study
     excluded, more_excluded = tables.excluded_rows(study)
-    unit = study.table.loss_unit
     sections = page_figures(analysis).items()
     template = _environment().get_template("page.html.j2")
-    html = template.render(
+    return template.render(
         study=study,
         style=_resource("page.css"),
         tiles=tables.tiles(analysis),
@@ -47,22 +42,14 @@ def page(analysis: Analysis) -> str:
         badges=tables.badges(study),
         provenance=tables.provenance(analysis),
         checklist=tables.checklist_rows(study),
-        figures={section: rendered(figures, unit) for section, figures in sections},
+        figures={section: rendered(figures) for section, figures in sections},
     )
-    return html.replace(NATS_PER_TOKEN, unit)
 
 
-def rendered(figures: Iterable[PageFigure], unit: str = NATS_PER_TOKEN) -> list[dict[str, Any]]:
-    """Figures as the template takes them: pictures as data, with size, title, caption and text.
-
-    Args:
-        figures: drawn for losses in nats per token.
-        unit: of the losses of the table.
-    """
+def rendered(figures: Iterable[PageFigure]) -> list[dict[str, Any]]:
+    """Figures as the template takes them: pictures as data, with size, title, caption and text."""
     results = []
     for each in figures:
-        name_unit(each.figure, unit)
-        name_unit(each.narrow, unit)
         width, height = each.figure.get_size_inches() * 96
         results.append(
             {
@@ -77,17 +64,6 @@ def rendered(figures: Iterable[PageFigure], unit: str = NATS_PER_TOKEN) -> list[
             }
         )
     return results
-
-
-def name_unit(figure: "Figure | None", unit: str) -> None:
-    """Put the unit of the losses in the place of nats per token in the texts of a figure."""
-    if figure is None or unit == NATS_PER_TOKEN:
-        return
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        assert isinstance(text, Text)
-        text.set_text(text.get_text().replace(NATS_PER_TOKEN, unit))
 
 
 def data_uri(picture: str) -> str:

@@ -17,7 +17,7 @@ class PointPlan:
         D: tokens.
         ratio: tokens per parameter.
         P: bits; empty where they were not chosen.
-        loss: nats per token.
+        loss: its loss.
     """
 
     N: str
@@ -37,7 +37,7 @@ class PlanRow:
         D: tokens.
         ratio: tokens per parameter.
         P: bits; None where they were not chosen.
-        loss: nats per token.
+        loss: its loss.
         critical: heading, such as the bits after training, and the critical tokens.
         point: the same plan by the point estimate.
         outside: decades outside the runs.

@@ -44,10 +44,10 @@ def tiles(analysis: Analysis) -> list[tuple[str, Value, str]]:
         ),
     ]
     for band in analysis.irreducible.values():
-        rows.append(("Irreducible loss", decimal(band, 0), "nats per token"))
+        rows.append(("Irreducible loss", decimal(band, 0), study.loss_unit))
     if (forecast := analysis.forecast) is not None:
         rows.append(("Size exponent", decimal(forecast.growth, 0), "N* grows as this power of C"))
-        rows.append(("Gain of 10× compute", decimal(forecast.gain, 0, 3), "nats per token"))
+        rows.append(("Gain of 10× compute", decimal(forecast.gain, 0, 3), study.loss_unit))
     return rows
 
 
@@ -85,6 +85,7 @@ def excluded_rows(study: FittedStudy) -> tuple[list[tuple[int, str, str]], int]:
 def parameter_rows(study: FittedStudy) -> list[dict[str, Any]]:
     """The parameters with standard errors, and their posterior where there is one."""
     rows = []
+    loss_unit = study.loss_unit.replace(" per ", "/")
     for parameter in study.record.parameters:
         name = parameter.name
         estimate, error = float(study.point.params[name]), float(study.point.stderr[name])
@@ -95,7 +96,7 @@ def parameter_rows(study: FittedStudy) -> list[dict[str, Any]]:
                 "symbol": markup(name),
                 "name": name,
                 "meaning": parameter.role.meaning,
-                "unit": parameter.unit,
+                "unit": parameter.unit.replace("nats/token", loss_unit),
                 "point": number(estimate, 5),
                 "error": number(error, 2) if known else MISSING,
                 "share": percent(abs(error / estimate)) if estimate and known else MISSING,
@@ -292,9 +293,9 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
         if posterior.sampler == "importance":
             sampler = f"importance sampling, {study.draw_count:,} draws"
         rows.append(("Posterior", f"{sampler}; {status}"))
-        given = ", ".join(f"{name} ~ {prior}" for name, prior in posterior.priors.items())
+        replaced = ", ".join(f"{name} ~ {prior}" for name, prior in posterior.priors.items())
         rows.append(("Errors", str(posterior.errors)))
-        rows.append(("Priors", f"{given}; the others of the law" if given else "of the law"))
+        rows.append(("Priors", f"{replaced}; the others of the law" if replaced else "of the law"))
         if posterior.seed:
             seed = " ".join(map(str, posterior.seed))
             rows.append(("Sampled with", f"jscale {posterior.version}, random key {seed}"))

@@ -113,6 +113,12 @@ def palette(ax: Axes) -> Palette:
     return DARK if is_dark(ax) else LIGHT
 
 
+def curve_colours(ax: Axes, count: int) -> list[Any]:
+    """Colours of ``count`` curves that suit the background of the axes."""
+    colours = palette(ax)
+    return style.curve_colours(count, colours.sequence, colours.map)
+
+
 def target(ax: Axes | None) -> Axes:
     """The axes to draw on: those given, or new ones.
 

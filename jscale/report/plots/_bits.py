@@ -10,8 +10,16 @@ from numpy.typing import ArrayLike
 from jscale._core.errors import JscaleError
 from jscale.report.figures import style
 from jscale.report.notation import human, number, power_of_ten
-from jscale.report.plots._axes import draw_band, finite_ends, in_style, legend, palette, target
-from jscale.report.plots._source import Fitted, Source, band_of, source
+from jscale.report.plots._axes import (
+    curve_colours,
+    draw_band,
+    finite_ends,
+    in_style,
+    legend,
+    palette,
+    target,
+)
+from jscale.report.plots._source import Fitted, Source, as_source, band_of
 
 _BITS = np.concatenate([np.arange(3.25, 9.0, 0.25), np.arange(9.0, 16.5, 1.0)])
 _SIZES = 61
@@ -53,14 +61,15 @@ def loss_by_bits(
         ['10²¹ FLOP, P* = 7.0 bits']
     """
     ax = target(ax)
-    given = source(fitted)
-    _require_charged(given)
+    source = as_source(fitted)
+    _require_charged(source)
     P = np.asarray(bits, dtype=np.float64)
     free, fixed = (("N", "D"), {}) if N is None else (("D",), {"N": N})
     ends = []
-    for budget, colour in zip(np.atleast_1d(budgets), palette(ax).sequence, strict=False):
-        curve = band_of(given.plans(np.full(len(P), budget), free, P=P, **fixed)["loss"])
-        best = given.plans([budget], (*free, "P"), **fixed)
+    compute = np.atleast_1d(budgets)
+    for budget, colour in zip(compute, curve_colours(ax, len(compute)), strict=True):
+        curve = band_of(source.plans(np.full(len(P), budget), free, P=P, **fixed)["loss"])
+        best = source.plans([budget], (*free, "P"), **fixed)
         optimum, least = float(np.median(best["P"])), float(np.median(best["loss"]))
         label = f"{power_of_ten(float(budget))} FLOP, P* = {optimum:.1f} bits"
         draw_band(ax, P, curve, colour, label)
@@ -81,9 +90,7 @@ def loss_by_bits(
     style.log_axis(ax, "y", style.number_ticks, style.pad_log(*finite_ends(np.array(ends)), 0.15))
     _bits_axis(ax, "x", P)
     size = "" if N is None else f", {human(N)} parameters"
-    ax.set(
-        xlabel="Bits in training P", ylabel="Loss (nats per token)", title=f"Equal compute{size}"
-    )
+    ax.set(xlabel="Bits in training P", ylabel=source.loss_label(), title=f"Equal compute{size}")
     legend(ax)
     return ax
 
@@ -126,11 +133,11 @@ def isoloss(
         ('Parameters N', 'Bits of weights in training')
     """
     ax = target(ax)
-    given = source(fitted)
-    given.require("N", "D", part)
+    source = as_source(fitted)
+    source.require("N", "D", part)
     N, P = np.geomspace(*sizes, _SIZES), np.linspace(*bits, _SIZES)
     columns, rows = (each.ravel() for each in np.meshgrid(N, P))
-    losses = np.median(given.losses(N=columns, D=D, **{part: rows}), axis=0)
+    losses = np.median(source.losses(N=columns, D=D, **{part: rows}), axis=0)
     losses = np.where(np.isfinite(losses), losses, np.nan).reshape(_SIZES, _SIZES)
 
     # Lines at equal distances in size along the upper edge: even ones of loss would crowd.
@@ -143,7 +150,7 @@ def isoloss(
     ax.set(
         xlabel="Parameters N",
         ylabel=f"Bits of {name} in training",
-        title=f"Equal loss (nats per token), {human(D)} tokens",
+        title=f"{source.loss_label('equal {}')}, {human(D)} tokens",
     )
     return ax
 
@@ -178,15 +185,15 @@ def optimal_bits(
         ['optimal size', '1B parameters']
     """
     ax = target(ax)
-    given = source(fitted)
-    _require_charged(given)
+    source = as_source(fitted)
+    _require_charged(source)
     compute = np.asarray(budgets, dtype=np.float64)
-    joint = band_of(given.plans(compute, ("N", "D", "P"))["P"])
-    sequence = palette(ax).sequence
-    draw_band(ax, compute, joint, sequence[0], "optimal size")
+    joint = band_of(source.plans(compute, ("N", "D", "P"))["P"])
+    first, *others = curve_colours(ax, 1 + len(sizes))
+    draw_band(ax, compute, joint, first, "optimal size")
     highest = [joint.q95]
-    for N, colour in zip(sizes, sequence[1:], strict=False):
-        each = band_of(given.plans(compute, ("D", "P"), N=N)["P"])
+    for N, colour in zip(sizes, others, strict=True):
+        each = band_of(source.plans(compute, ("D", "P"), N=N)["P"])
         draw_band(ax, compute, each, colour, f"{human(N)} parameters")
         highest.append(each.q95)
 
@@ -198,11 +205,11 @@ def optimal_bits(
     return ax
 
 
-def _require_charged(given: Source) -> None:
-    given.require("N", "D")
-    if not given.record.charged_bits:
+def _require_charged(source: Source) -> None:
+    source.require("N", "D")
+    if not source.record.charged_bits:
         raise JscaleError(
-            f"law {given.record.name!r}: its bits save no training compute, so that no precision "
+            f"law {source.record.name!r}: its bits save no training compute, so that no precision "
             "is optimal; expected a law of the bits of weights and activations"
         )
 

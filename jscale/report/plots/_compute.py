@@ -21,7 +21,7 @@ from jscale.report.plots._axes import (
     palette,
     target,
 )
-from jscale.report.plots._source import Fitted, band_of, source
+from jscale.report.plots._source import Fitted, as_source, band_of, loss_label
 from jscale.runs import TableLike, as_runs, select
 
 _CELLS = 81
@@ -71,11 +71,11 @@ def loss_contours(
         ['equal compute', 'compute-optimal']
     """
     ax = target(ax)
-    given = source(fitted)
-    given.require("N", "D")
+    source = as_source(fitted, table)
+    source.require("N", "D")
     N, D = np.geomspace(*sizes, _CELLS), np.geomspace(*tokens, _CELLS)
     columns, rows = (each.ravel() for each in np.meshgrid(N, D))
-    losses = np.median(given.losses(N=columns, D=rows), axis=0).reshape(_CELLS, _CELLS)
+    losses = np.median(source.losses(N=columns, D=rows), axis=0).reshape(_CELLS, _CELLS)
 
     # Levels along the diagonal, where both resources grow.
     levels = np.unique(np.diagonal(losses)[4:-3:6])
@@ -85,16 +85,16 @@ def loss_contours(
     _draw_equal_compute(ax, sizes, tokens)
 
     compute = np.geomspace(6 * sizes[0] * tokens[0], 6 * sizes[1] * tokens[1], 33)
-    path = given.plans(compute, ("N", "D"))
+    path = source.plans(compute, ("N", "D"))
     best_N, best_D = (np.nanmedian(path[name], axis=0) for name in ("N", "D"))
     ax.plot(best_N, best_D, color=colours.red, lw=2.0, label="compute-optimal", zorder=4)
     if table is not None:
-        data = select(table, given.law)
+        data = select(table, source.law)
         draw_dots(ax, data.inputs["N"], data.inputs["D"], color=colours.ink)
     style.log_axis(ax, "x", style.count_ticks, sizes)
     style.log_axis(ax, "y", style.count_ticks, tokens)
     ax.grid(visible=False)
-    ax.set(xlabel="Parameters N", ylabel="Training tokens D", title="Loss (nats per token)")
+    ax.set(xlabel="Parameters N", ylabel="Training tokens D", title=source.loss_label())
     legend(ax, loc="upper left")
     return ax
 
@@ -185,7 +185,7 @@ def valleys(result: IsoFlop, table: TableLike, *, ax: Axes | None = None) -> Axe
 
     style.log_axis(ax, "x", style.count_ticks, style.pad_log(*finite_ends(np.array(sizes))))
     style.log_axis(ax, "y", style.number_ticks, style.pad_log(*finite_ends(np.array(losses))))
-    ax.set(xlabel="Parameters N", ylabel="Loss (nats per token)")
+    ax.set(xlabel="Parameters N", ylabel=loss_label("loss", runs.loss_unit))
     legend(ax, ncols=2, fontsize=7.5)
     return ax
 
@@ -226,10 +226,10 @@ def allocation(
     if of not in _QUANTITIES:
         names = ", ".join(_QUANTITIES)
         raise JscaleError(f"must be one of {names}, not {shown(of)}", argument="of")
-    given = source(fitted)
-    given.require("N", "D")
+    source = as_source(fitted)
+    source.require("N", "D")
     compute = np.asarray(budgets, dtype=np.float64)
-    solved = given.plans(compute, ("N", "D"))
+    solved = source.plans(compute, ("N", "D"))
     best = band_of(solved["D"] / solved["N"] if of == "D/N" else solved[of])
 
     size = np.sqrt(compute / (6 * _RATIO))
@@ -237,7 +237,7 @@ def allocation(
     drawn = [best.q05, best.q95, reference]
     if table is not None:
         runs = as_runs(table)
-        rows = select(runs, given.law).rows
+        rows = select(runs, source.law).rows
         N, D, C = (np.asarray(runs[name])[rows] for name in ("N", "D", "C"))
         values = {"N": N, "D": D, "D/N": D / N}[of]
         draw_dots(ax, C, values)
@@ -323,5 +323,5 @@ def _approach(
         minima = [(b.C, b.N_opt) for b in result.isoflop.budgets if np.isfinite(b.N_opt)]
         return result.isoflop.N.at(compute), (*np.array(minima).T,)  # pyright: ignore
     assert result.law is not None
-    given = source((chinchilla, result.law.params))
-    return given.plans(compute, ("N", "D"))["N"][0], nothing
+    source = as_source((chinchilla, result.law.params))
+    return source.plans(compute, ("N", "D"))["N"][0], nothing

@@ -10,7 +10,7 @@ from jscale.report.analysis import residual_trend
 from jscale.report.figures import style
 from jscale.report.notation import significant
 from jscale.report.plots._axes import draw_dots, in_style, legend, palette, target
-from jscale.report.plots._source import Fitted, source
+from jscale.report.plots._source import Fitted, Source, as_source
 from jscale.runs import TableLike, as_runs, select
 
 _COUNTS = {"N": "Parameters N", "D": "Training tokens D", "C": "Training compute C (FLOP)"}
@@ -45,7 +45,8 @@ def predicted(fitted: Fitted, table: TableLike | None = None, *, ax: Axes | None
         'R² = 0.991 over 2 runs'
     """
     ax = target(ax)
-    observed, expected = _losses(fitted, table)
+    source = as_source(fitted, table)
+    observed, expected = _losses(fitted, source, table)
     both = np.concatenate([observed, expected])
     ends = style.pad_log(float(both.min()), float(both.max()), 0.05)
     ax.plot(ends, ends, color=palette(ax).grey, lw=1.0, label="equal")
@@ -56,20 +57,21 @@ def predicted(fitted: Fitted, table: TableLike | None = None, *, ax: Axes | None
     spread = float(np.sum((observed - observed.mean()) ** 2))
     r2 = 1 - float(np.sum((observed - expected) ** 2)) / spread if spread > 0 else np.nan
     ax.set(
-        xlabel="Predicted loss (nats per token)",
-        ylabel="Observed loss (nats per token)",
+        xlabel=source.loss_label("predicted {}"),
+        ylabel=source.loss_label("observed {}"),
         title=f"R² = {r2:.3f} over {len(observed):,} runs",
     )
     legend(ax, loc="upper left")
     return ax
 
 
-def _losses(fitted: Fitted, table: TableLike | None) -> tuple[np.ndarray, np.ndarray]:
+def _losses(
+    fitted: Fitted, source: Source, table: TableLike | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Observed and predicted losses (rows,)."""
     if table is not None:
-        given = source(fitted)
-        data = select(table, given.law)
-        return data.loss, np.median(given.losses(**data.inputs), axis=0)
+        data = select(table, source.law)
+        return data.loss, np.median(source.losses(**data.inputs), axis=0)
     if not isinstance(fitted, Point):
         raise JscaleError(
             "is needed for a posterior and for (law, params): give the runs", argument="table"
@@ -135,7 +137,11 @@ def residuals(
         FuncFormatter(lambda value, _: ("+" if value > 0 else "") + significant(value) + "%")
     )
     ax.set(
-        xlabel=_COUNTS.get(along, along if along != "predicted" else "Predicted loss"),
+        xlabel=(
+            as_source(point, table).loss_label("predicted {}")
+            if along == "predicted"
+            else _COUNTS.get(along, along)
+        ),
         ylabel="Observed / predicted − 1",
         title=f"{len(x):,} runs",
     )

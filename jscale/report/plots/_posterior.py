@@ -26,8 +26,9 @@ def prior_posterior(
 ) -> Axes:
     """Densities of a parameter before and after the runs.
 
-    Where the two are alike the runs do not identify the parameter. The axis ends at the central
-    99% of the posterior, or of the prior where that is narrower.
+    Where the two are alike the runs do not identify the parameter. The axis shows the central 99%
+    of the posterior, with a margin on either side of 0.6 of its width, or of that of the central
+    99% of the prior where that is narrower.
 
     Args:
         posterior: a posterior that holds its runs, or its ArviZ container: groups ``prior`` and

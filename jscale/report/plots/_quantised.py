@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from jscale._core.errors import JscaleError
 from jscale.report.analysis import FULL_BITS, matched_pairs
 from jscale.report.figures import style
 from jscale.report.notation import human, number
 from jscale.report.plots._axes import (
+    curve_colours,
     draw_band,
     draw_dots,
     finite_ends,
@@ -19,7 +21,7 @@ from jscale.report.plots._axes import (
     palette,
     target,
 )
-from jscale.report.plots._source import Fitted, Source, band_of, source
+from jscale.report.plots._source import Fitted, Source, as_source, band_of
 from jscale.runs import TableLike, as_runs, select
 
 _POINTS = 61
@@ -69,29 +71,29 @@ def degradation(
         ['4 bits, critical at 294.6B tokens']
     """
     ax = target(ax)
-    given = source(fitted)
-    given.require("N", "D", "P_post")
+    source = as_source(fitted, table)
+    source.require("N", "D", "P_post")
     ratio = np.geomspace(*ratios, _POINTS)
-    full = given.losses(N=N, D=ratio * N)
+    full = source.losses(N=N, D=ratio * N)
     tops = []
-    for bits, colour in zip(post_bits, palette(ax).sequence, strict=False):
-        added = band_of(given.losses(N=N, D=ratio * N, P_post=bits) - full)
-        critical = float(np.median(given.critical([N], bits)))
+    for bits, colour in zip(post_bits, curve_colours(ax, len(post_bits)), strict=True):
+        added = band_of(source.losses(N=N, D=ratio * N, P_post=bits) - full)
+        critical = float(np.median(source.critical([N], bits)))
         label = f"{bits:g} bits"
         if np.isfinite(critical):
             label = f"{label}, critical at {human(critical, 4)} tokens"
         draw_band(ax, ratio, added, colour, label)
-        _mark_critical(ax, given, critical, N=N, bits=bits, colour=colour)
+        _mark_critical(ax, source, critical, N=N, bits=bits, colour=colour)
         tops.append(float(added.q50.max()))
         if table is not None:
-            tops += _draw_quantised_runs(ax, table, given, N=N, bits=bits, colour=colour)
+            tops += _draw_quantised_runs(ax, table, source, N=N, bits=bits, colour=colour)
 
     style.log_axis(ax, "x", style.number_ticks, ratios)
     top = max(tops)
     style.log_axis(ax, "y", style.number_ticks, (top / 10**_DECADES, top * 2))
     ax.set(
         xlabel="Tokens per parameter D/N",
-        ylabel="Loss added (nats per token)",
+        ylabel=source.loss_label("{} added"),
         title=f"{human(N)} parameters",
     )
     legend(ax, loc="lower right")
@@ -99,11 +101,11 @@ def degradation(
 
 
 def _mark_critical(
-    ax: Axes, given: Source, critical: float, *, N: float, bits: float, colour: str
+    ax: Axes, source: Source, critical: float, *, N: float, bits: float, colour: str
 ) -> None:
     if not np.isfinite(critical):
         return
-    added = given.losses(N=N, D=[critical], P_post=bits) - given.losses(N=N, D=[critical])
+    added = source.losses(N=N, D=[critical], P_post=bits) - source.losses(N=N, D=[critical])
     at = float(np.median(added))
     ax.plot(
         critical / N,
@@ -119,12 +121,12 @@ def _mark_critical(
 
 
 def _draw_quantised_runs(
-    ax: Axes, table: TableLike, given: Source, *, N: float, bits: float, colour: str
+    ax: Axes, table: TableLike, source: Source, *, N: float, bits: float, colour: str
 ) -> list[float]:
     """The quantised runs of the size nearest to N, and the largest loss that they add."""
     runs = as_runs(table)
-    data = select(runs, given.law)
-    trained = np.stack([data.inputs[name] for name in given.training_bits], axis=1)
+    data = select(runs, source.law)
+    trained = np.stack([data.inputs[name] for name in source.training_bits], axis=1)
     post, full = data.inputs["P_post"], (trained >= FULL_BITS).all(axis=1)
     row, before = matched_pairs(
         runs, data, trained, full & (post == bits), full & (post >= FULL_BITS)
@@ -172,20 +174,21 @@ def critical_tokens(
         ['20 tokens per parameter', '4 bits after training']
     """
     ax = target(ax)
-    given = source(fitted)
-    given.require("N", "D", "P_post")
+    source = as_source(fitted)
+    source.require("N", "D", "P_post")
     N = np.geomspace(*sizes, 25)
-    bands = {bits: band_of(given.critical(N, bits)) for bits in post_bits}
+    bands = {bits: band_of(source.critical(N, bits)) for bits in post_bits}
     colours = palette(ax)
     reference = _REFERENCE_RATIO * N
     ends = [reference, *(each.q50 for each in bands.values())]
     if table is not None:
-        data = select(table, given.law)
+        data = select(table, source.law)
         draw_dots(ax, data.inputs["N"], data.inputs["D"])
         ends.append(data.inputs["D"])
 
     ax.plot(N, reference, color=colours.grey, lw=1.1, ls="--", label="20 tokens per parameter")
-    for (bits, each), colour in zip(bands.items(), colours.sequence, strict=False):
+    sequence = curve_colours(ax, len(bands))
+    for (bits, each), colour in zip(bands.items(), sequence, strict=True):
         draw_band(ax, N, each, colour, f"{bits:g} bits after training")
     style.log_axis(ax, "x", style.count_ticks, sizes)
     style.log_axis(ax, "y", style.count_ticks, style.pad_log(*finite_ends(*ends)))
@@ -221,7 +224,7 @@ def train_post(
         The axes.
 
     Raises:
-        JscaleError: a law without one of the inputs.
+        JscaleError: a law without one of the inputs, or fewer than two numbers of bits.
 
     Example:
         >>> from jscale import laws
@@ -233,12 +236,14 @@ def train_post(
         ('Bits in training', 'Bits after training')
     """
     ax = target(ax)
-    given = source(fitted)
-    given.require("N", "D", "P_post")
+    source = as_source(fitted)
+    source.require("N", "D", "P_post")
     grid = np.asarray(bits, dtype=np.float64)
+    if grid.ndim != 1 or len(grid) < 2:
+        raise JscaleError("must be two numbers of bits or more, evenly spaced", argument="bits")
     trained, post = (each.ravel() for each in np.meshgrid(grid, grid))
     losses = np.median(
-        given.losses(N=N, D=D, P_post=post, **dict.fromkeys(given.training_bits, trained)), axis=0
+        source.losses(N=N, D=D, P_post=post, **dict.fromkeys(source.training_bits, trained)), axis=0
     )
     losses = np.where((post <= trained) & np.isfinite(losses), losses, np.nan)
     cells = losses.reshape(len(grid), len(grid))
@@ -269,7 +274,7 @@ def train_post(
         label="best in training",
     )
     bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
-    bar.set_label("Loss (nats per token)")
+    bar.set_label(source.loss_label())
     ax.grid(visible=False)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(FixedLocator(list(grid)))

@@ -10,7 +10,7 @@ from jscale.laws import effective_fraction
 from jscale.report.analysis import FULL_BITS, matched_pairs
 from jscale.report.notation import human, plain
 from jscale.report.plots._axes import draw_band, draw_dots, in_style, legend, palette, target
-from jscale.report.plots._source import Fitted, Source, band_of, source
+from jscale.report.plots._source import Fitted, Source, as_source, band_of
 from jscale.runs import Data, Runs, TableLike, as_runs, select
 
 _POINTS = 81
@@ -38,7 +38,8 @@ def kept_share(
         The axes.
 
     Raises:
-        JscaleError: no pair of runs, or a law without one of the inputs or parameters.
+        JscaleError: no pair of runs, a part that is not of training, or a law without one of the
+            inputs or parameters.
 
     Example:
         >>> from jscale import laws, runs
@@ -50,11 +51,14 @@ def kept_share(
         'Bits in training, P_w'
     """
     ax = target(ax)
-    given = source(fitted)
-    given.require("N", "D", part)
+    source = as_source(fitted)
+    source.require("N", "D", part)
+    if part not in source.training_bits:
+        parts = ", ".join(source.training_bits)
+        raise JscaleError(f"must count bits in training ({parts}), not {part!r}", argument="part")
     runs = as_runs(table)
-    data = select(runs, given.law)
-    row, share = _shares(given, runs, data, part)
+    data = select(runs, source.law)
+    row, share = _shares(source, runs, data, part)
     if not len(row):
         raise JscaleError(
             f"no pair of runs of one size, data and seed that differ in {part} alone",
@@ -71,8 +75,8 @@ def kept_share(
 
     grid = np.linspace(_MIN_BITS, FULL_BITS, _POINTS)
     N, D = (float(np.exp(np.log(data.inputs[name]).mean())) for name in ("N", "D"))
-    gap = given.losses(N=N, D=D, **{part: grid}) - given.losses(N=N, D=D)
-    draw_band(ax, grid, band_of(_fraction(given, N, gap)), palette(ax).red, "law")
+    gap = source.losses(N=N, D=D, **{part: grid}) - source.losses(N=N, D=D)
+    draw_band(ax, grid, band_of(_fraction(source, N, gap)), palette(ax).red, "law")
     ax.axhline(1.0, color=palette(ax).grey, lw=0.9, ls=":", zorder=1, label="_full precision")
     ax.set(
         xlim=(_MIN_BITS - 0.2, bits.max() + 1.0),
@@ -115,11 +119,11 @@ def joint_shares(fitted: Fitted, table: TableLike, *, ax: Axes | None = None) ->
         'Product of the shares kept of each part alone'
     """
     ax = target(ax)
-    given = source(fitted)
-    given.require("N", "D")
+    source = as_source(fitted)
+    source.require("N", "D")
     runs = as_runs(table)
-    data = select(runs, given.law)
-    product, joint, lowered = _joint_pairs(given, runs, data)
+    data = select(runs, source.law)
+    product, joint, lowered = _joint_pairs(source, runs, data)
     if not len(joint):
         raise JscaleError(
             "no run with several parts in few bits whose parts were also lowered one at a time, at "
@@ -143,69 +147,69 @@ def joint_shares(fitted: Fitted, table: TableLike, *, ax: Axes | None = None) ->
     return ax
 
 
-def _fraction(given: Source, N: float | np.ndarray, gap: np.ndarray) -> np.ndarray:
+def _fraction(source: Source, N: float | np.ndarray, gap: np.ndarray) -> np.ndarray:
     """The share of its parameters that a model keeps, from the loss that it gains."""
-    missing = {"A", "alpha"} - set(given.record.parameter_names)
+    missing = {"A", "alpha"} - set(source.record.parameter_names)
     if missing:
         raise JscaleError(
-            f"law {given.record.name!r} has no parameter {', '.join(sorted(missing))}: the share "
+            f"law {source.record.name!r} has no parameter {', '.join(sorted(missing))}: the share "
             "of parameters kept needs a size term A / N**alpha"
         )
-    theta = given.thinned(len(gap))
+    theta = source.thinned(len(gap))
     with float64():
         A, alpha = (theta[name][:, None] for name in ("A", "alpha"))
         return np.asarray(effective_fraction(N, gap, A=A, alpha=alpha))
 
 
-def _settings(given: Source, data: Data) -> tuple[np.ndarray, np.ndarray]:
+def _settings(source: Source, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Bits in training (rows, parts), and whether a run was not quantised afterwards (rows,)."""
-    bits = np.stack([data.inputs[name] for name in given.training_bits], axis=1)
+    bits = np.stack([data.inputs[name] for name in source.training_bits], axis=1)
     post = data.inputs.get("P_post", np.full(len(data), np.inf))
     return bits, post >= FULL_BITS
 
 
 def _pairs(
-    given: Source, runs: Runs, data: Data, lowered: np.ndarray
+    source: Source, runs: Runs, data: Data, lowered: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows among ``lowered`` with a copy in 16 bits, and the share that they keep."""
-    bits, unquantised = _settings(given, data)
+    bits, unquantised = _settings(source, data)
     reference = unquantised & (bits >= FULL_BITS).all(axis=1)
     row, before = matched_pairs(runs, data, bits[:, :0], unquantised & lowered, reference)
     if not len(row):
         return row, before
-    middle = Source(given.law, given.record, _medians(given))
+    middle = Source(source.law, source.record, _medians(source))
     share = _fraction(middle, data.inputs["N"][row][None], (data.loss[row] - before)[None])
     return row, share[0]
 
 
-def _medians(given: Source) -> dict[str, np.ndarray]:
-    return {name: np.median(values)[None] for name, values in given.params.items()}
+def _medians(source: Source) -> dict[str, np.ndarray]:
+    return {name: np.median(values)[None] for name, values in source.params.items()}
 
 
-def _shares(given: Source, runs: Runs, data: Data, part: str) -> tuple[np.ndarray, np.ndarray]:
+def _shares(source: Source, runs: Runs, data: Data, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Rows with the part alone in few bits, and the share that they keep."""
-    bits, _ = _settings(given, data)
+    bits, _ = _settings(source, data)
     low = bits < FULL_BITS
-    place = given.training_bits.index(part)
-    return _pairs(given, runs, data, low[:, place] & (low.sum(axis=1) == 1))
+    place = source.training_bits.index(part)
+    return _pairs(source, runs, data, low[:, place] & (low.sum(axis=1) == 1))
 
 
 def _joint_pairs(
-    given: Source, runs: Runs, data: Data
+    source: Source, runs: Runs, data: Data
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Product of the shares of each part alone, the joint share, and the number of parts."""
-    bits, _ = _settings(given, data)
+    bits, _ = _settings(source, data)
     low = bits < FULL_BITS
     seed = np.asarray(runs["seed"])[data.rows] if "seed" in runs else np.zeros(len(data))
     place = list(zip(data.inputs["N"], data.inputs["D"], seed.tolist(), strict=True))
 
     alone: dict[tuple[object, ...], float] = {}
-    for i, part in enumerate(given.training_bits):
-        for row, share in zip(*_shares(given, runs, data, part), strict=True):
+    for i, part in enumerate(source.training_bits):
+        for row, share in zip(*_shares(source, runs, data, part), strict=True):
             alone[(i, bits[row, i], *place[row])] = float(share)
 
     products, joints, counts = [], [], []
-    for row, share in zip(*_pairs(given, runs, data, low.sum(axis=1) > 1), strict=True):
+    for row, share in zip(*_pairs(source, runs, data, low.sum(axis=1) > 1), strict=True):
         keys = [(i, bits[row, i], *place[row]) for i in np.flatnonzero(low[row])]
         if all(key in alone for key in keys):
             products.append(float(np.prod([alone[key] for key in keys])))

@@ -15,6 +15,8 @@ from jscale.laws import LawFunction, Record, describe
 from jscale.plan.gridsearch import in_chunks
 from jscale.plan.problem import check_params
 from jscale.report.analysis import FULL_BITS, Band, band
+from jscale.runs import TableLike, as_runs
+from jscale.runs.tables import NATS_PER_TOKEN
 
 Fitted = Point | Posterior | Bootstrap | tuple[LawFunction, Mapping[str, ArrayLike]]
 """A fit, a posterior, a bootstrap, or a law with its parameters (numbers, or draws (draws,))."""
@@ -34,11 +36,13 @@ class Source:
         law: the law.
         record: its record.
         params: parameter → values, shape (draws,).
+        loss_unit: unit of the losses, such as "bits per byte"; None where it is not known.
     """
 
     law: LawFunction
     record: Record
     params: dict[str, np.ndarray]
+    loss_unit: str | None = None
 
     def thinned(self, limit: int) -> dict[str, np.ndarray]:
         """At most ``limit`` draws, evenly spread."""
@@ -54,6 +58,16 @@ class Source:
                 f"law {self.record.name!r} has no input {', '.join(missing)}: this figure needs "
                 f"{', '.join(inputs)}"
             )
+
+    def loss_label(self, words: str = "{}") -> str:
+        """Label of an axis of what the law predicts, with its unit where that is known.
+
+        Args:
+            words: the words of the label, with ``{}`` where "loss" or another output stands.
+        """
+        output = self.record.output
+        unit = self.loss_unit if output.unit == "nats/token" else output.unit.replace("/", " per ")
+        return loss_label(words.format(output.name), None if unit == "1" else unit)
 
     @property
     def training_bits(self) -> tuple[str, ...]:
@@ -99,31 +113,49 @@ def _columns(points: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     return dict(zip(points, np.broadcast_arrays(*arrays), strict=True))
 
 
-def source(fitted: Fitted) -> Source:
-    """The law and the draws of what a figure is given.
+def loss_label(words: str, unit: str | None) -> str:
+    """Label of an axis of losses: the words, and the unit where it is known."""
+    return words[:1].upper() + words[1:] + ("" if unit is None else f" ({unit})")
+
+
+def as_source(fitted: Fitted, table: TableLike | None = None) -> Source:
+    """The law and the draws of what a figure draws.
+
+    The unit of its losses is that of the table, or of the table that a fit keeps; constants without
+    a table are in the unit that their law declares.
+
+    Args:
+        fitted: what is drawn.
+        table: runs that are drawn with it.
 
     Raises:
         JscaleError: it is none of a fit, a posterior, a bootstrap, or a law with its parameters.
     """
+    unit = None
     if isinstance(fitted, Point):
-        law, params = fitted.law, fitted.params
-    elif isinstance(fitted, Posterior | Bootstrap):
+        law, params, unit = fitted.law, fitted.params, fitted.loss_unit
+    elif isinstance(fitted, Bootstrap):
+        law, params, unit = fitted.law, fitted.draws, fitted.point.loss_unit
+    elif isinstance(fitted, Posterior):
         law, params = fitted.law, fitted.draws
     elif isinstance(fitted, tuple) and len(fitted) == 2:
         law, params = fitted
+        unit = NATS_PER_TOKEN
     else:
         raise JscaleError(
             "must be a fit, a posterior, a bootstrap, or (law, params), not a "
             f"{type(fitted).__name__}",
             argument="fitted",
         )
+    if table is not None:
+        unit = as_runs(table).loss_unit
     columns = {
         name: np.asarray(value, dtype=np.float64).ravel()
         for name, value in check_params(law, params).items()
     }
     count = max(len(values) for values in columns.values())
     full = {name: np.broadcast_to(values, (count,)) for name, values in columns.items()}
-    return Source(law, describe(law), full)
+    return Source(law, describe(law), full, unit)
 
 
 def band_of(values: np.ndarray) -> Band:

@@ -9,6 +9,7 @@ from jscale._core.text import shown
 from jscale.assess import Backtest
 from jscale.report.figures import style
 from jscale.report.plots._axes import finite_ends, in_style, legend, palette, target
+from jscale.report.plots._source import loss_label
 
 _BANDS = {0.5: ("q25", "q75"), 0.8: ("q10", "q90"), 0.95: ("q025", "q975")}
 
@@ -77,8 +78,8 @@ def backtest(
     for which in ("x", "y"):
         style.log_axis(ax, which, style.number_ticks, ends)
     ax.set(
-        xlabel="Forecast loss (nats per token)",
-        ylabel="Observed loss (nats per token)",
+        xlabel=loss_label("forecast loss", result.loss_unit),
+        ylabel=loss_label("observed loss", result.loss_unit),
         title=f"{name}: {level:.0%} bands held {held.sum():,} of {len(rows):,}",
     )
     legend(ax, loc="upper left")

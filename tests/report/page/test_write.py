@@ -13,14 +13,16 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from jscale import fit, laws, report, runs
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.report.analysis import Analysis, FittedStudy, Forecast, HeldOutForecasts
+from jscale.report.analysis._summaries import column_summaries
 from jscale.report.page import _page
+from jscale.report.page._figures import SECTIONS, page_figures
 from jscale.runs import Runs
 from tests.report.page.parsed_page import Page
 from tests.report.stand_ins import (
@@ -309,12 +311,15 @@ def test_importing_report_loads_neither_jax_nor_matplotlib():
     assert done.stdout.strip() == "70B set()", done.stderr
     assert dir(report) == [
         "coverage_figure",
+        "plots",
         "profile_figure",
+        "ranks_figure",
         "sensitivity_figure",
         "tables",
         "write",
         "write_coverage",
         "write_profile",
+        "write_ranks",
         "write_sensitivity",
     ]
     with pytest.raises(AttributeError, match="nonsense"):
@@ -391,14 +396,22 @@ def test_losses_in_another_unit_are_named_in_every_text(dense: Analysis, monkeyp
     table = dataclasses.replace(dense.study.table, loss_unit="bits per byte")
     point = dataclasses.replace(dense.study.point, table_digest=table.digest)
     study = dataclasses.replace(dense.study, table=table, point=point)
-    sections = ("runs", "fit", "posterior", "backtest", "forecast", "precision")
-    nothing = {section: [] for section in sections}
-    monkeypatch.setattr("jscale.report.page._page.page_figures", lambda analysis: nothing)
-    html = _page.page(dataclasses.replace(dense, study=study))
-    assert "nats per token" not in html
-    assert "bits per byte" in html
+    analysis = dataclasses.replace(dense, study=study, columns=column_summaries(study))
+    texts = [
+        text.get_text()
+        for figures in page_figures(analysis).values()
+        for each in figures
+        for figure in (each.figure, each.narrow)
+        if figure is not None
+        for text in figure.findobj(Text)
+    ]
+    assert not [text for text in texts if "nats per token" in text]
+    assert "Observed loss (bits per byte)" in texts
 
-    figure = Figure()
-    figure.subplots().set(ylabel="Loss (nats per token)")
-    _page.name_unit(figure, "bits per byte")
-    assert figure.axes[0].get_ylabel() == "Loss (bits per byte)"
+    nothing = {section: [] for section in SECTIONS}
+    monkeypatch.setattr("jscale.report.page._page.page_figures", lambda analysis: nothing)
+    html = _page.page(analysis)
+    assert "nats per token" not in html
+    assert "nats/token" not in html
+    assert "bits per byte" in html
+    assert "bits/byte" in html

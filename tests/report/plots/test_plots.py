@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from jscale import JscaleError, assess, fit, laws, runs
 from jscale.report import plots
+from jscale.report.plots._source import as_source
 from tests.report.stand_ins import backtest_of, bits_table, dense_table, point_of, posterior_of
 
 PRECISION = (laws.precision, laws.params(laws.precision))
@@ -263,6 +267,54 @@ def held_out() -> assess.Backtest:
     return backtest_of(dense_table(), 0.002)
 
 
+def test_losses_are_labelled_with_the_unit_of_the_table():
+    """With a fit that keeps its table, a table, a backtest, constants alone, and none of them."""
+    table = replace(isoflop_table(), loss_unit="bits per byte")
+    ends = {"sizes": (1e8, 1e11), "tokens": (1e9, 1e13)}
+    assert plots.predicted(DENSE, table).get_xlabel() == "Predicted loss (bits per byte)"
+    assert plots.loss_contours(DENSE, table=table, **ends).get_title(loc="left") == (
+        "Loss (bits per byte)"
+    )
+    assert plots.loss_contours(DENSE, **ends).get_title(loc="left") == "Loss (nats per token)"
+    isoflop = fit.isoflop(table, law=None)
+    assert plots.valleys(isoflop, table).get_ylabel() == "Loss (bits per byte)"
+
+    def forecast(training: runs.Runs, new: runs.Runs, key: jax.Array) -> np.ndarray:
+        return np.tile(training["loss"][:3, None], len(new))
+
+    result = assess.backtest(
+        assess.Forecaster("the first", forecast), table, key=jax.random.key(0), cuts=[0.6]
+    )
+    assert plots.backtest(result).get_ylabel() == "Observed loss (bits per byte)"
+
+    point = point_of(laws.chinchilla, table, DENSE[1])
+    assert plots.predicted(point).get_xlabel() == "Predicted loss"
+    kept = SimpleNamespace(table=table)
+    object.__setattr__(point, "_context", kept)
+    assert plots.predicted(point).get_xlabel() == "Predicted loss (bits per byte)"
+    assert plots.residuals(point).get_xlabel() == "Predicted loss (bits per byte)"
+
+
+def test_the_output_of_a_law_that_is_not_of_losses_has_its_own_name_and_unit():
+    theta = laws.params(laws.transferred_data)
+    source = as_source((laws.transferred_data, theta))
+    assert source.loss_label("predicted {}") == "Predicted transferred tokens (tokens)"
+
+
+def test_every_curve_is_drawn_and_has_its_own_colour():
+    bits = [3, 3.5, 4, 4.5, 5, 5.5, 6, 7]
+    ax = plots.critical_tokens(PRECISION, (1e8, 1e10), post_bits=bits)
+    curves = [li for li in ax.lines if str(li.get_label()).endswith("after training")]
+    assert len(curves) == len({to_hex(li.get_color()) for li in curves}) == len(bits)
+
+
+def test_bits_that_cannot_be_drawn_are_refused():
+    with pytest.raises(JscaleError, match="two numbers of bits or more"):
+        plots.train_post(ROBUST, N=1e9, D=2e10, bits=[4])
+    with pytest.raises(JscaleError, match=r"bits in training \(P_w, P_a, P_kv\), not 'P_post'"):
+        plots.kept_share(PRECISION, in_few_bits(), part="P_post")
+
+
 def test_backtest_marks_the_runs_outside(held_out):
     ax = plots.backtest(held_out, level=0.8)
     inside = sum(row.q10 <= row.loss <= row.q90 for row in held_out.rows)
@@ -333,8 +385,9 @@ DRAWN: dict[str, Callable[[Axes | None], Axes]] = {
 }
 
 
-@pytest.mark.parametrize("name", DRAWN)
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("isoloss", "svg"), ("train_post", "pdf"), ("shares", "png")]
+)
 def test_files_are_the_same_every_time_light_and_dark(name, kind, tmp_path):
     sizes = []
     for dark in (False, True):
