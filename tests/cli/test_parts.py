@@ -31,22 +31,22 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_value_of_a_column_has_its_result(answer, jscale, arms: Path, tmp_path: Path):
-    out = tmp_path / "found.json"
-    found = answer("audit", arms, "--law", "none", "--group-by", "variant", "--out", out)
-    assert found["group_by"] == "variant"
-    assert list(found["groups"]) == ["2x", "base"]
-    assert [part["n_runs"] for part in found["groups"].values()] == [4, 4]
-    assert found["groups"]["2x"]["table"]["name"] == "arms.csv, 2x"
-    assert found["notes"] == []
-    assert json.loads(out.read_text()) == found
+    out = tmp_path / "parts.json"
+    payload = answer("audit", arms, "--law", "none", "--group-by", "variant", "--out", out)
+    assert payload["group_by"] == "variant"
+    assert list(payload["groups"]) == ["2x", "base"]
+    assert [part["n_runs"] for part in payload["groups"].values()] == [4, 4]
+    assert payload["groups"]["2x"]["table"]["name"] == "arms.csv, 2x"
+    assert payload["notes"] == []
+    assert json.loads(out.read_text()) == payload
     text = jscale("audit", arms, "--law", "none", "--group-by", "variant").stdout
     assert text.index("== 2x ==") < text.index("== base ==")
 
 
 def test_every_loss_has_its_result(answer, arms: Path):
-    found = answer("data", arms, "--each")
-    assert list(found["groups"]) == ["loss", "c4_ppl"]
-    largest = [part["columns"]["loss"]["max"] for part in found["groups"].values()]
+    payload = answer("data", arms, "--each")
+    assert list(payload["groups"]) == ["loss", "c4_ppl"]
+    largest = [part["columns"]["loss"]["max"] for part in payload["groups"].values()]
     assert largest == [3.2, pytest.approx(3.401197)]
     both = answer("data", arms, "--each", "--group-by", "params", "--where", "variant=2x")
     assert len(both["groups"]) == 8
@@ -62,8 +62,8 @@ def test_each_part_writes_its_own_file(jscale, arms: Path, tmp_path: Path):
 
 def test_notes_of_the_parts_stay_in_them(answer, arms: Path):
     where = ("--where", "params <= 2e8")
-    found = answer("isoflop", arms, "--law", "none", *where, "--group-by", "variant")
-    assert all("no-power-law" in str(part["notes"]) for part in found["groups"].values())
+    payload = answer("isoflop", arms, "--law", "none", *where, "--group-by", "variant")
+    assert all("no-power-law" in str(part["notes"]) for part in payload["groups"].values())
     strict = ("audit", arms, "--law", "none", "--at", "N=1e9,D=1e10", "--strict")
     assert answer(*strict, "--group-by", "variant")["notes"] == []
 
@@ -71,8 +71,8 @@ def test_notes_of_the_parts_stay_in_them(answer, arms: Path):
 def test_numbers_that_look_alike_are_parts_of_their_own(answer, tmp_path: Path):
     columns = {"g": [0.2496, 0.2504] * 4, "N": SIZES * 2, "loss": [3.0] * 8}
     close = write_table(tmp_path / "close.csv", columns)
-    found = answer("data", close, "--group-by", "g", "--out", tmp_path / "part.csv")
-    assert list(found["groups"]) == ["0.2496", "0.2504"]
+    payload = answer("data", close, "--group-by", "g", "--out", tmp_path / "part.csv")
+    assert list(payload["groups"]) == ["0.2496", "0.2504"]
     for name in ("part-0.2496.csv", "part-0.2504.csv"):
         assert len((tmp_path / name).read_text().splitlines()) == 5
 
@@ -89,8 +89,8 @@ def test_labels_of_one_file_name_are_numbered(answer, tmp_path: Path):
 def test_rows_without_a_value_are_counted(answer, jscale, tmp_path: Path):
     columns = {"g": ["C4", "", "Pile", "", "C4"], "N": [*SIZES, 1e9], "loss": [3.0] * 5}
     gaps = write_table(tmp_path / "gaps.csv", columns)
-    found = answer("data", gaps, "--group-by", "g")
-    (note,) = found["notes"]
+    payload = answer("data", gaps, "--group-by", "g")
+    (note,) = payload["notes"]
     assert (note["code"], note["rows"], note["count"]) == ("rows-without-group", [2, 4], 2)
     text = jscale("data", gaps, "--group-by", "g").stdout
     assert "warning: 2 rows without a value in column 'g' are in no part (2, 4)" in text

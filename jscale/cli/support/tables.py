@@ -97,7 +97,7 @@ def refuse(*, reason: str, rows: bool = True) -> None:
         JscaleError: one of them is on the command line.
     """
     request = _request.get() or Request()
-    given = {
+    options = {
         "column": request.columns,
         "loss": "loss" in request.columns,
         "strict": request.strict,
@@ -105,24 +105,24 @@ def refuse(*, reason: str, rows: bool = True) -> None:
         "long": request.long,
         "where": rows and request.where,
     }
-    flags.refuse(*(name for name, is_given in given.items() if is_given), reason=reason)
+    flags.refuse(*(name for name, is_given in options.items() if is_given), reason=reason)
 
 
 def read(path: Path) -> "Runs":
     """The table in a file, or of the standard input, as the options say."""
     from jscale import runs
 
-    asked = request()
-    key = (path, tuple(sorted(asked.columns.items())))
-    if key not in asked.cache:
-        asked.cache[key] = runs.read(
+    reading = request()
+    key = (path, tuple(sorted(reading.columns.items())))
+    if key not in reading.cache:
+        reading.cache[key] = runs.read(
             path,
-            columns=asked.columns,
-            strict=asked.strict,
-            bytes_per_token=asked.bytes_per_token,
-            long=asked.long,
+            columns=reading.columns,
+            strict=reading.strict,
+            bytes_per_token=reading.bytes_per_token,
+            long=reading.long,
         )
-    return asked.cache[key]
+    return reading.cache[key]
 
 
 def rows_of(table: "Runs") -> "Runs":

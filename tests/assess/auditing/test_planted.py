@@ -1,4 +1,4 @@
-"""Thirty faults planted in small tables, each found with its code, and none found in clean ones."""
+"""Faults planted in small tables, each found with its code, and none found in clean ones."""
 
 from typing import Any
 
@@ -163,10 +163,10 @@ OF_TABLES: dict[str, tuple[str, Columns]] = {
 def test_a_fault_of_a_table_is_found_with_its_code(fault: str):
     code, columns = OF_TABLES[fault]
     table = runs.read({name: values for name, values in columns.items() if values is not None})
-    found = {note.code: note for note in assess.audit(table).notes}
-    assert code in found, sorted(found)
-    assert found[code].evidence, "a finding has numbers"
-    assert found[code].severity in ("error", "warning") or code == "one-level"
+    notes = {note.code: note for note in assess.audit(table).notes}
+    assert code in notes, sorted(notes)
+    assert notes[code].evidence, "a finding has numbers"
+    assert notes[code].severity in ("error", "warning") or code == "one-level"
     assert assess.advice(code)
 
 
@@ -237,8 +237,8 @@ OF_FITS: dict[str, tuple[str, np.ndarray]] = {
 def test_a_fault_of_a_fit_is_found_with_its_code(fault: str):
     code, errors = OF_FITS[fault]
     table = table_with(errors)
-    found = {note.code: note for note in assess.audit(table, at_truth(table)).notes}
-    assert code in found, sorted(found)
+    notes = {note.code: note for note in assess.audit(table, at_truth(table)).notes}
+    assert code in notes, sorted(notes)
     assert code in {note.code for note in assess.doubts(at_truth(table), table)}
 
 
