@@ -7,8 +7,17 @@ import pytest
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
+from jscale._core.scope import float64
 from jscale._core.status import Status
-from jscale.fit.bayes._diagnostics import diagnose, overlap, point_notes, prior_notes
+from jscale.fit.bayes._diagnostics import (
+    diagnose,
+    excluded_notes,
+    overlap,
+    point_notes,
+    prior_notes,
+)
+from jscale.fit.bayes._model import pose
+from jscale.fit.bayes._run import misfit_share
 from tests.fit.tables import isoflop
 
 GOOD = {"rhat": 1.002, "ess_bulk": 900.0, "ess_tail": 700.0}
@@ -79,6 +88,21 @@ def test_the_note_names_what_the_prior_determines():
     assert note.code == "prior_dominated"
     assert "alpha (72%), beta (50%)" in note.message
     assert "E (" not in note.message
+
+
+def test_a_floor_far_above_the_losses_excludes_the_runs():
+    """By hand: the mean square of logs about E is their variance and the squared distance."""
+    law = laws.fix(laws.chinchilla, A=1e-9, B=1e-9, alpha=0.3, beta=0.3)
+    table = isoflop()
+    logs = np.log(table["loss"])
+    for floor, is_excluded in ((55.0, True), (float(np.exp(logs.mean())), False)):
+        with float64():
+            problem = pose(law, table, {"E": "uniform(1, 60)"}, "student").problem
+            share = misfit_share(problem, {"E": np.full((2, 50), floor)})
+        expected = np.sqrt(1 + ((np.log(floor) - logs.mean()) / logs.std()) ** 2)
+        assert share == pytest.approx(expected, rel=1e-6)
+        notes = excluded_notes(share, {"E": "uniform(1, 60)"})
+        assert [note.code for note in notes] == ["prior-excludes-runs"] * is_excluded
 
 
 def test_a_constant_input_leaves_the_prior():

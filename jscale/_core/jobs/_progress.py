@@ -58,3 +58,10 @@ class Progress:
                 if self._unit is not None and speed is not None:
                     rate = f"{human(speed)} {self._unit}/s"
                     self._bar.update(self._task, rate=rate)
+
+    def extend(self, count: int) -> None:
+        """Record that ``count`` more units of work are to be done."""
+        self._total += count
+        if self._bar is not None:
+            with self._lock:
+                self._bar.update(self._task, total=self._total)

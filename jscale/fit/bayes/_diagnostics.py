@@ -24,6 +24,9 @@ DRAWS_CODES = frozenset({"high-rhat", "low-ess", "divergences"})
 PRIOR_DOMINATED = 0.5
 """Overlap of prior and posterior from which the prior decides: the posterior is then at least a
 third as wide as the prior."""
+EXCLUDED = 2.0
+"""Root mean square of runs about the law over their own standard deviation, from which the prior
+excludes them: a constant would have 1."""
 OVERLAP_BINS = 20
 """Bins of equal prior probability: a posterior of 400 draws that is the prior has an overlap of
 0.91, and the least overlap is 0.05."""
@@ -164,6 +167,25 @@ def prior_notes(overlaps: Mapping[str, float]) -> tuple[Note, ...]:
         "give a prior that you can defend, fix the parameter, or add runs that identify it"
     )
     return (Note("prior_dominated", "warning", message, {"prior_overlap": dominated}),)
+
+
+def excluded_notes(misfit: float, priors: Mapping[str, str]) -> tuple[Note, ...]:
+    """A note where priors keep the law away from the runs.
+
+    The scale of the errors then takes up the difference, and chains mix all the same.
+
+    Args:
+        misfit: root mean square of the runs about the law over their own standard deviation.
+        priors: parameter → prior of the caller, as text.
+    """
+    if misfit < EXCLUDED:
+        return ()
+    listed = ", ".join(f"{name} ({text})" for name, text in priors.items())
+    message = (
+        f"under the priors of {listed} the law misses the runs by {misfit:.2g} times their own "
+        "standard deviation: they exclude what the runs show; check the priors and their units"
+    )
+    return (Note("prior-excludes-runs", "error", message, {"misfit": misfit}),)
 
 
 def point_notes(

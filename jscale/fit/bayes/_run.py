@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.jobs import Checkpoint, Progress
+from jscale._core.notes import Note
+from jscale._core.programs import program
 from jscale._core.text import enumerated, shown
-from jscale.fit.bayes._model import Posed, pose
-from jscale.fit.bayes._pool import Pool
+from jscale.fit.bayes._diagnostics import excluded_notes, prior_notes
+from jscale.fit.bayes._model import Posed, Problem, law_values, pose
+from jscale.fit.bayes._pool import BY_GROUP, Pool
 from jscale.fit.bayes.export import overlaps
 from jscale.fit.bayes.files import MAX_DRAWS, MIN_DRAWS
 from jscale.fit.bayes.priors import Priors, written
@@ -29,6 +33,9 @@ from jscale.fit.errors import (
 from jscale.laws import LawFunction, describe, roles
 from jscale.runs import Runs
 
+_MISFIT_DRAWS = 16
+"""Draws at which the law is compared with the runs."""
+
 
 class Sampled(NamedTuple):
     """What a run of the sampler gives.
@@ -38,6 +45,7 @@ class Sampled(NamedTuple):
         result: draws of the sites.
         sampler: "importance" or "nuts".
         overlaps: parameter → overlap of prior and posterior.
+        misfit: of the law under priors of the caller, as :func:`misfit_share`; 0 without any.
         seconds: wall time, compilation included.
         seed: data of the random key.
     """
@@ -46,13 +54,17 @@ class Sampled(NamedTuple):
     result: Chains
     sampler: str
     overlaps: dict[str, float]
+    misfit: float
     seconds: float
     seed: tuple[int, ...]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The law's parameters."""
-        return describe(self.posed.problem.law).parameter_names
+    def notes(self) -> tuple[Note, ...]:
+        """On the runs, the sampler and the priors."""
+        names = describe(self.posed.problem.law).parameter_names
+        overlaps = {name: share for name, share in self.overlaps.items() if name in names}
+        doubts = (*prior_notes(overlaps), *excluded_notes(self.misfit, self.priors))
+        return (*self.posed.notes, *self.result.notes, *doubts)
 
     @property
     def sites(self) -> dict[str, np.ndarray]:
@@ -128,9 +140,48 @@ def run(
         Progress(settings.transitions, title, progress) as bar,
         Checkpoint(resume, job) as checkpoint,
     ):
-        result, used = draw(problem, key, settings, advanced=bar.advance, checkpoint=checkpoint)
+        result, used = draw(
+            problem,
+            key,
+            settings,
+            advanced=bar.advance,
+            lengthened=bar.extend,
+            checkpoint=checkpoint,
+        )
         shared = overlaps(problem, result.sites, result.sites)
-    return Sampled(posed, result, used, shared, time.perf_counter() - start, seed)
+        misfit = misfit_share(problem, result.sites) if problem.replaced_priors else 0.0
+    return Sampled(posed, result, used, shared, misfit, time.perf_counter() - start, seed)
+
+
+def misfit_share(problem: Problem, sites: Mapping[str, np.ndarray]) -> float:
+    """Root mean square of the runs about the law over their own standard deviation.
+
+    It is the median over a few draws; 0 where all runs have one loss. In a float64 scope.
+
+    Args:
+        problem: law, priors and runs.
+        sites: site → (chains, draws, ...).
+    """
+    grouped = {} if problem.pooling is None else dict(problem.pooling.modes)
+    params = {}
+    for name in describe(problem.law).parameter_names:
+        values = sites[f"{name}{BY_GROUP}" if name in grouped else name]
+        flat = values.reshape(-1, *values.shape[2:])
+        few = np.linspace(0, len(flat) - 1, _MISFIT_DRAWS).astype(int)
+        params[name] = jnp.asarray(flat[few])
+    losses, predicted = np.asarray(problem.loss), np.asarray(_law_at_draws(problem, params))
+    if not problem.errors.additive:
+        losses, predicted = np.log(losses), np.log(predicted)
+    is_run = np.asarray(problem.arrays.is_run)
+    spread = float(losses[is_run].std())
+    squares = ((losses - predicted)[:, is_run] ** 2).mean(axis=1)
+    return float(np.median(np.sqrt(squares))) / spread if spread > 0 else 0.0
+
+
+@program()
+def _law_at_draws(problem: Problem, params: dict[str, jax.Array]) -> jax.Array:
+    """The law at every row for every draw, (draws, rows)."""
+    return jax.vmap(lambda each: law_values(problem, each))(params)
 
 
 def _named(sites: Mapping[str, np.ndarray], posed: Posed) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import quoted_path
-from jscale.fit.bayes._diagnostics import diagnose, prior_notes, summarise
+from jscale.fit.bayes._diagnostics import diagnose, summarise
 from jscale.fit.bayes._posterior import Posterior
 from jscale.fit.errors import ErrorModel
 from jscale.fit.predictions import input_ranges
@@ -109,14 +109,13 @@ def posterior(
         progress=progress,
         resume=resume,
     )
-    doubts = prior_notes({n: x for n, x in sampled.overlaps.items() if n in sampled.names})
     result, posed = sampled.result, sampled.posed
     posterior = replace(
         from_chains(
             law,
             sampled.sites,
             result.diverging,
-            (*posed.notes, *result.notes, *doubts),
+            sampled.notes,
             sampled.overlaps,
             effective=result.effective,
         ),

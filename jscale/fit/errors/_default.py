@@ -61,7 +61,9 @@ def default_errors(
         return _independent("fewer than two inputs of the law vary")
     different = len(np.unique(np.stack(list(data.inputs.values()), axis=1), axis=0))
     if different < MIN_DIFFERENT:
-        return _independent(f"the runs have {different} different inputs, fewer than 12")
+        return _independent(
+            f"the runs have {different} different inputs, fewer than {MIN_DIFFERENT}"
+        )
     smooth = smooth_errors(law, table, data)
     if smooth is None:
         count = len(record.parameters)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
-from jscale._core.jobs import Checkpoint
+from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.status import Status
+from jscale.fit.bayes import _diagnostics
 from jscale.fit.bayes.sampling import _choice, _importance
 from tests.fit.bayes.test_importance import FLAT, VARIANCE, line, power
 from tests.fit.tables import HOFFMANN
@@ -45,10 +46,26 @@ def test_a_ladder_on_one_ray_converges(ladder):
 def test_importance_sampling_is_the_first_choice():
     priors = {"p": FLAT, "sigma": VARIANCE}
     chosen = fit.posterior(power, line(), priors=priors, **SETTINGS)
-    asked = fit.posterior(power, line(), priors=priors, sampler="importance", **SETTINGS)
-    assert chosen.sampler == asked.sampler == "importance"
-    assert chosen.draws["p"].tobytes() == asked.draws["p"].tobytes()
+    required = fit.posterior(power, line(), priors=priors, sampler="importance", **SETTINGS)
+    assert chosen.sampler == required.sampler == "importance"
+    assert chosen.draws["p"].tobytes() == required.draws["p"].tobytes()
     assert "sampled-by-nuts" not in codes(chosen)
+
+
+def test_priors_that_exclude_the_runs_are_an_error(monkeypatch):
+    """Chains mix all the same: the scale of the errors takes up the difference."""
+    priors = {"p": FLAT, "sigma": VARIANCE}
+    assert "prior-excludes-runs" not in codes(
+        fit.posterior(power, line(), priors=priors, **SETTINGS)
+    )
+    monkeypatch.setattr(_diagnostics, "EXCLUDED", 1e-9)
+    (note,) = (
+        note
+        for note in fit.posterior(power, line(), priors=priors, **SETTINGS).notes
+        if note.code == "prior-excludes-runs"
+    )
+    assert note.severity == "error"
+    assert "sigma (" in note.message
 
 
 def test_nuts_draws_where_weights_do_not_suffice(tmp_path, monkeypatch):
@@ -100,8 +117,13 @@ def test_chains_that_do_not_mix_are_drawn_again(monkeypatch):
     monkeypatch.setattr(_choice, "_LEAST_DRAWS", 50)  # of which no chains have 400 effective draws
     settings = {"chains": 2, "warmup": 100, "draws": 50, **SETTINGS}
     priors = {"p": FLAT, "sigma": VARIANCE}
+    advanced, lengthened = [], []
+    monkeypatch.setattr(Progress, "advance", lambda _, count: advanced.append(count))
+    monkeypatch.setattr(Progress, "extend", lambda _, count: lengthened.append(count))
     posterior = fit.posterior(power, line(), priors=priors, **settings)
     assert posterior.draws["p"].shape == (100,)
+    assert lengthened == [3 * 300]
+    assert sum(advanced) == 300 + 3 * 300
     (note,) = (note for note in posterior.notes if note.code == "nuts-lengthened")
     assert note.severity == "warning"
     assert "fix or tie parameters" in note.message

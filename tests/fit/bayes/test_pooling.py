@@ -271,7 +271,7 @@ def test_what_cannot_be_pooled_is_said_in_one_sentence(by, pool, message):
 
 def test_errors_that_groups_cannot_share_are_refused():
     columns = {name: TWO[name] for name in TWO}
-    columns["seed"] = [f"s{i}" for i in np.arange(len(TWO["N"])) % 3]
+    columns["seed"] = np.array([f"s{i}" for i in np.arange(len(TWO["N"])) % 3])
     table, settings = runs.read(columns), {"by": "corpus", "pool": "partial", "key": KEY}
     with pytest.raises(JscaleError, match="has one discrepancy for all groups"):
         fit.pooled_posterior(LAW, table, errors="normal + discrepancy", **settings)

@@ -127,7 +127,12 @@ def rank_truth(
     problem = replace(tables.problem, loss=tables.losses[i])
     with jax.numpy_dtype_promotion("standard"):
         chains, sampler = draw(
-            problem, key, settings, advanced=lambda _: None, checkpoint=Checkpoint(None, {})
+            problem,
+            key,
+            settings,
+            advanced=lambda _: None,
+            lengthened=lambda _: None,
+            checkpoint=Checkpoint(None, {}),
         )
     columns = {name: chains.sites[name] for name in tables.truths}
     ranks, tails = {}, {}

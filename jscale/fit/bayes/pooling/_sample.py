@@ -13,7 +13,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import quoted_path
-from jscale.fit.bayes._diagnostics import diagnose, prior_notes, summarise
+from jscale.fit.bayes._diagnostics import diagnose, summarise
 from jscale.fit.bayes._pool import (
     BETWEEN,
     BY_GROUP,
@@ -116,14 +116,13 @@ def pooled_posterior(
         resume=resume,
         pool=checked,
     )
-    doubts = prior_notes({n: x for n, x in sampled.overlaps.items() if n in sampled.names})
     result, posed = sampled.result, sampled.posed
     posterior = from_sites(
         law,
         checked,
         sampled.sites,
         result.diverging,
-        (*posed.notes, *result.notes, *doubts),
+        sampled.notes,
         rows=posed.rows,
         effective=result.effective,
         seconds=sampled.seconds,

@@ -58,6 +58,7 @@ def draw(
     settings: Settings,
     *,
     advanced: Callable[[int], None],
+    lengthened: Callable[[int], None],
     checkpoint: Checkpoint,
 ) -> tuple[Chains, str]:
     """Draws of every site, and the sampler that made them: "importance" or "nuts".
@@ -67,6 +68,7 @@ def draw(
         key: for starts, proposals and transitions.
         settings: how much is sampled.
         advanced: called with the number of transitions done, from any thread.
+        lengthened: called with the number of transitions that are drawn once more.
         checkpoint: of densities, and of the state of each chain.
     """
     mode_key, sample_key = jax.random.split(key)
@@ -84,8 +86,9 @@ def draw(
         )
         chains = draw_with(warmup=settings.warmup, advanced=advanced)
         if settings.sampler == "auto" and settings.draws >= _LEAST_DRAWS and not _has_mixed(chains):
+            lengthened(_LONGER * settings.transitions)
             longer = _LONGER * settings.warmup
-            chains = draw_with(warmup=longer, thin=_LONGER, advanced=lambda _: None)
+            chains = draw_with(warmup=longer, thin=_LONGER, advanced=advanced)
             notes = (*notes, _longer_note(_has_mixed(chains)))
         return chains._replace(notes=notes), "nuts"
 
