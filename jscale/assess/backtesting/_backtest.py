@@ -196,8 +196,8 @@ def _errors_of(laws: Any, table: Runs) -> str | None:
     """The default error model of the laws, where all have one for the whole table."""
     several = isinstance(laws, Sequence) and not isinstance(laws, str)
     listed: list[Any] = list(laws) if several else [laws]
-    given = [each for each in listed if not isinstance(each, Forecaster)]
-    models = {str(default_errors(law, table, select(table, law)).errors) for law in given}
+    named = [each for each in listed if not isinstance(each, Forecaster)]
+    models = {str(default_errors(law, table, select(table, law)).errors) for law in named}
     return models.pop() if len(models) == 1 else None
 
 
