@@ -307,15 +307,15 @@ def _at_kink(
         return point, jnp.where(better, values[least], value), width * 0.6, count + 1
 
     first = start, level, jnp.ones((), dtype), jnp.asarray(0, jnp.int32)
-    found, value, _, _ = lax.while_loop(unfinished, advance, first)
+    lowest, value, _, _ = lax.while_loop(unfinished, advance, first)
 
     # As one array: XLA compiles every copy of the function.
     steps, part = KINK_STEP * jnp.diag(spacing), _PLATEAU[dtype.name] * jnp.diag(spacing)
     whole = jnp.eye(size, dtype=bool)
     moves = jnp.concatenate([steps, -steps, 2 * steps, -2 * steps])
-    sides = jnp.clip(jnp.concatenate([found + part, found - part]), lower, upper)
-    ends = jnp.concatenate([jnp.where(whole, upper, found), jnp.where(whole, lower, found)])
-    rises = values_at(jnp.concatenate([found + moves, sides, ends])) - value
+    sides = jnp.clip(jnp.concatenate([lowest + part, lowest - part]), lower, upper)
+    ends = jnp.concatenate([jnp.where(whole, upper, lowest), jnp.where(whole, lower, lowest)])
+    rises = values_at(jnp.concatenate([lowest + moves, sides, ends])) - value
     near, far, beside, at_ends = jnp.split(rises, 4)
 
     # A kink: the value rises in proportion to the distance on both sides of some axis.
@@ -327,11 +327,11 @@ def _at_kink(
     tolerance = 8 * eps * jnp.abs(value)
     is_level, is_enclosed = jnp.any(beside <= tolerance), jnp.all(at_ends > tolerance)
 
-    inside = jnp.all((found > lower + 1e-3 * spacing) & (found < upper - 1e-3 * spacing))
+    inside = jnp.all((lowest > lower + 1e-3 * spacing) & (lowest < upper - 1e-3 * spacing))
     usable = failed & inside & jnp.isfinite(value) & (kinked | is_level)
     without_kink = jnp.where(is_enclosed, int(Status.flat), int(Status.no_interior_optimum))
     outcome = jnp.where(kinked, int(Status.kink), without_kink).astype(status.dtype)
-    return jnp.where(usable, found, x), jnp.where(usable, outcome, status)
+    return jnp.where(usable, lowest, x), jnp.where(usable, outcome, status)
 
 
 def _eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:

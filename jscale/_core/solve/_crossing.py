@@ -29,11 +29,11 @@ class Bracket(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """The last point that was looked at, ``base + offset``, what was found there, and a status."""
+    """The last point, ``base + offset``, what else the function gave there, and a status."""
 
     base: jax.Array
     offset: jax.Array
-    found: Any
+    extra: Any
     status: jax.Array
 
 
@@ -52,11 +52,11 @@ class _State(NamedTuple):
     step: jax.Array
     usable: jax.Array
     count: jax.Array
-    found: Any
+    extra: Any
 
 
 Evaluate = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array, Any]]
-"""A base and an offset from it → the value there, its derivative, and what else was found."""
+"""A base and an offset from it → the value there, its derivative, and what else it gives."""
 
 
 def crossing(evaluate: Evaluate, bracket: Bracket | jax.Array, halvings: int = 0) -> Crossing:
@@ -92,7 +92,7 @@ def crossing(evaluate: Evaluate, bracket: Bracket | jax.Array, halvings: int = 0
 
     def advance(state: _State) -> _State:
         x, (left, right), count = state.x, state.ends, state.count
-        value, slope, found = evaluate(state.base, x)
+        value, slope, extra = evaluate(state.base, x)
         value = jnp.where(jnp.isnan(value), jnp.inf, value)
 
         # 1. Shrink the bracket. The far end stays one although the function may be infinite there.
@@ -128,7 +128,7 @@ def crossing(evaluate: Evaluate, bracket: Bracket | jax.Array, halvings: int = 0
             step=jnp.where(searching, high - low, new - x),
             usable=usable,
             count=count + 1,
-            found=found,
+            extra=extra,
         )
 
     shapes = jax.eval_shape(evaluate, zero, end)[2]
@@ -143,7 +143,7 @@ def crossing(evaluate: Evaluate, bracket: Bracket | jax.Array, halvings: int = 0
         step=end,
         usable=bracket.usable if known else jnp.asarray(False),
         count=jnp.asarray(0, jnp.int32),
-        found=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
+        extra=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
     )
     last = lax.while_loop(unfinished, advance, start)
 
@@ -151,4 +151,4 @@ def crossing(evaluate: Evaluate, bracket: Bracket | jax.Array, halvings: int = 0
     solved = (last.count < _STEPS) & (jnp.abs(last.value) <= eps**0.5 * last.largest)
     status = jnp.where(solved, int(Status.converged), int(Status.not_converged))
     status = jnp.where(last.usable, status, int(Status.no_interior_optimum)).astype(jnp.int32)
-    return Crossing(last.base, last.last, last.found, status)
+    return Crossing(last.base, last.last, last.extra, status)

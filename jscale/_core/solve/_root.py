@@ -76,7 +76,7 @@ def held_root(
         return jnp.where(solved, function(jnp.where(solved, y, x)), y - x)
 
     x = lax.stop_gradient(x)
-    return lax.custom_root(safe, x, lambda _, found: found, _tangent_solve)
+    return lax.custom_root(safe, x, lambda _, solution: solution, _tangent_solve)
 
 
 def _tangent_solve(linear: Callable[[jax.Array], jax.Array], y: jax.Array) -> jax.Array:

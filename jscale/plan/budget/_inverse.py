@@ -27,7 +27,7 @@ from jscale.plan.budget._problem import (
     grid_points,
 )
 from jscale.plan.budget._search import (
-    Found,
+    Minima,
     Plan,
     best_point,
     mark_smooth,
@@ -124,16 +124,16 @@ def cheapest(
 
 
 def _cheapest(problem: BudgetProblem, *numbers: Any) -> Plan:
-    found = _find_cheapest(problem, lax.stop_gradient(numbers))
-    found = found._replace(minima=mark_smooth(found.minima))
-    return _report_cheapest(problem, numbers, found)
+    least = _find_cheapest(problem, lax.stop_gradient(numbers))
+    least = least._replace(minima=mark_smooth(least.minima))
+    return _report_cheapest(problem, numbers, least)
 
 
 class _Least(NamedTuple):
     """The least budget, the minima of the loss there, and whether it is one."""
 
     budget: jax.Array
-    minima: Found
+    minima: Minima
     status: jax.Array
 
 
@@ -143,8 +143,8 @@ def _find_cheapest(problem: BudgetProblem, numbers: tuple[Any, ...]) -> _Least:
 
 
 @program("problem")
-def _report_cheapest(problem: BudgetProblem, numbers: tuple[Any, ...], found: _Least) -> Plan:
-    return over_draws(functools.partial(_cheapest_plan, problem), *numbers, found=found)
+def _report_cheapest(problem: BudgetProblem, numbers: tuple[Any, ...], least: _Least) -> Plan:
+    return over_draws(functools.partial(_cheapest_plan, problem), *numbers, known=least)
 
 
 def _cheapest_one(
@@ -162,21 +162,21 @@ def _cheapest_one(
     )
     min_budget = jnp.asarray(min_budget, target.dtype)
 
-    def excess(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, Found]:
+    def excess(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, Minima]:
         """What the best loss exceeds the target by, its derivative, and the minima.
 
         To first order the least loss changes as if the minimum stayed in its place.
         """
-        best, found = best_point(problem, params, inputs, cost_values, budget_at(base, offset))
+        best, minima = best_point(problem, params, inputs, cost_values, budget_at(base, offset))
 
         def at_same_place(y: jax.Array) -> jax.Array:
             budget = budget_at(base, y)
-            return best_point(problem, params, inputs, cost_values, budget, found=found, held=True)[
-                0
-            ].loss
+            return best_point(
+                problem, params, inputs, cost_values, budget, known=minima, held=True
+            )[0].loss
 
         slope = jax.jvp(at_same_place, (offset,), (jnp.ones_like(offset),))[1]
-        return best.loss - target, slope, found
+        return best.loss - target, slope, minima
 
     def budget_at(base: jax.Array, offset: jax.Array) -> jax.Array:
         return min_budget * jnp.exp(base) * jnp.exp(offset)
@@ -186,7 +186,7 @@ def _cheapest_one(
         least = crossing(excess, end, _HALVINGS)
     else:
         least = crossing(excess, _scan(lambda y: excess(jnp.zeros_like(y), y)[0], end))
-    return _Least(budget_at(least.base, least.offset), least.found, least.status)
+    return _Least(budget_at(least.base, least.offset), least.extra, least.status)
 
 
 def _scan(excess: Callable[[jax.Array], jax.Array], end: jax.Array) -> Bracket:
@@ -209,20 +209,20 @@ def _cheapest_plan(
     cost_values: Sequence[jax.Array],
     target: jax.Array,
     *,
-    found: _Least,
+    known: _Least,
 ) -> Plan:
     """The plan of the least budget, with its derivatives: those of the root of the excess loss."""
-    found = lax.stop_gradient(found)
+    known = lax.stop_gradient(known)
 
     def at(log_budget: jax.Array) -> Plan:
-        budget = found.budget * jnp.exp(log_budget)
-        plan, _ = best_point(problem, params, inputs, cost_values, budget, found=found.minima)
+        budget = known.budget * jnp.exp(log_budget)
+        plan, _ = best_point(problem, params, inputs, cost_values, budget, known=known.minima)
         return replace(plan, budget=budget)
 
-    converged = found.status == int(Status.converged)
+    converged = known.status == int(Status.converged)
     log_budget = held_root(lambda y: at(y).loss - target, jnp.zeros_like(target), converged)
     plan = at(log_budget)
-    return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, found.status)))
+    return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, known.status)))
 
 
 @in_default_settings
@@ -284,21 +284,21 @@ def best_value(
 
 
 def _best_value(problem: BudgetProblem, *numbers: Any) -> Plan:
-    found = mark_smooth(_find_best_value(problem, lax.stop_gradient(numbers)))
-    return _report_best_value(problem, numbers, found)
+    minima = mark_smooth(_find_best_value(problem, lax.stop_gradient(numbers)))
+    return _report_best_value(problem, numbers, minima)
 
 
 @program("problem")
-def _find_best_value(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Found:
+def _find_best_value(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Minima:
     return over_draws(lambda *each: _best_value_one(problem, *each)[1], *numbers)
 
 
 @program("problem")
-def _report_best_value(problem: BudgetProblem, numbers: tuple[Any, ...], found: Found) -> Plan:
-    def report(*each: Any, found: Found) -> Plan:
-        return mask_unconverged(_best_value_one(problem, *each, found=found)[0])
+def _report_best_value(problem: BudgetProblem, numbers: tuple[Any, ...], minima: Minima) -> Plan:
+    def report(*each: Any, known: Minima) -> Plan:
+        return mask_unconverged(_best_value_one(problem, *each, known=known)[0])
 
-    return over_draws(report, *numbers, found=found)
+    return over_draws(report, *numbers, known=minima)
 
 
 def _best_value_one(
@@ -308,10 +308,10 @@ def _best_value_one(
     cost_values: Sequence[jax.Array],
     price: jax.Array,
     *,
-    found: Found = (),
-) -> tuple[Plan, Found]:
+    known: Minima = (),
+) -> tuple[Plan, Minima]:
     def solve(
-        problem: BudgetProblem, inputs: Arrays, known: Minimum | None
+        problem: BudgetProblem, inputs: Arrays, minimum: Minimum | None
     ) -> tuple[Plan, jax.Array, Minimum]:
         cost = problem.build_cost(cost_values)
 
@@ -328,11 +328,11 @@ def _best_value_one(
         lower = jnp.asarray([*(-r for r in half_ranges), _LOG_COST_RANGE[0]], price.dtype)
         upper = jnp.asarray([*half_ranges, _LOG_COST_RANGE[1]], price.dtype)
         points = [*grid_points(problem.coordinates), _BUDGET_POINTS]
-        best = argmin(objective, lower, upper, points, known)
+        best = argmin(objective, lower, upper, points, minimum)
 
         values, budget = design(best.x)
         loss = problem.bound.loss(values, params)
         plan = Plan(values["N"], values["D"], values.get("P"), loss, budget, best.status)
         return plan, objective(best.x), best
 
-    return with_post_bits(problem, inputs, solve, found)
+    return with_post_bits(problem, inputs, solve, known)

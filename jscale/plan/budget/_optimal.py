@@ -12,7 +12,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._problem import BudgetProblem, build_problem
-from jscale.plan.budget._search import Found, Plan, best_point, mark_smooth, solve_one
+from jscale.plan.budget._search import Minima, Plan, best_point, mark_smooth, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
@@ -104,15 +104,15 @@ def _solve(problem: BudgetProblem, *numbers: Any) -> Plan:
 
     JAX then compiles the search once, not again for every derivative.
     """
-    found = mark_smooth(_find(problem, lax.stop_gradient(numbers)))
-    return _report(problem, numbers, found)
+    minima = mark_smooth(_find(problem, lax.stop_gradient(numbers)))
+    return _report(problem, numbers, minima)
 
 
 @program("problem")
-def _find(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Found:
+def _find(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Minima:
     return over_draws(lambda *each: best_point(problem, *each)[1], *numbers)
 
 
 @program("problem")
-def _report(problem: BudgetProblem, numbers: tuple[Any, ...], found: Found) -> Plan:
-    return over_draws(functools.partial(solve_one, problem), *numbers, found=found)
+def _report(problem: BudgetProblem, numbers: tuple[Any, ...], minima: Minima) -> Plan:
+    return over_draws(functools.partial(solve_one, problem), *numbers, known=minima)

@@ -39,14 +39,14 @@ class Plan:
     status: jax.Array
 
 
-Found = tuple[Minimum, ...]
+Minima = tuple[Minimum, ...]
 """Where the minima are: of the search, and of that with ``P = P_post`` where there is one."""
 Solver = Callable[[BudgetProblem, Arrays, Minimum | None], tuple[Plan, jax.Array, Minimum]]
 """A problem, inputs of the law and a minimum found before → a plan, what it minimises, and where.
 """
 
 
-def mark_smooth(found: Found) -> Found:
+def mark_smooth(minima: Minima) -> Minima:
     """The minima, marked where it is known that none is at a kink: smooth ones need less code."""
 
     def marked(minimum: Minimum) -> Minimum:
@@ -55,7 +55,7 @@ def mark_smooth(found: Found) -> Found:
         )
         return replace(minimum, smooth=smooth)
 
-    return tuple(map(marked, found))
+    return tuple(map(marked, minima))
 
 
 def solve_one(
@@ -65,10 +65,10 @@ def solve_one(
     cost_values: Sequence[jax.Array],
     budget: jax.Array,
     *,
-    found: Found = (),
+    known: Minima = (),
 ) -> Plan:
     """The plan for scalar parameters, inputs and budget; NaN where there is no optimum."""
-    best, _ = best_point(problem, params, inputs, cost_values, budget, found=found)
+    best, _ = best_point(problem, params, inputs, cost_values, budget, known=known)
     return replace(mask_unconverged(best), budget=budget)
 
 
@@ -79,9 +79,9 @@ def best_point(
     cost_values: Sequence[jax.Array],
     budget: jax.Array,
     *,
-    found: Found = (),
+    known: Minima = (),
     held: bool = False,
-) -> tuple[Plan, Found]:
+) -> tuple[Plan, Minima]:
     """The best point in the range of the search, whether or not it is an optimum, and the minima.
 
     Args:
@@ -90,38 +90,38 @@ def best_point(
         inputs: of the law.
         cost_values: numbers of the cost.
         budget: to spend.
-        found: the minima, where an earlier call with the same numbers found them.
+        known: the minima, where an earlier call with the same numbers found them.
         held: whether they stay where they are, whatever the budget is.
     """
 
     def solve(
-        problem: BudgetProblem, inputs: Arrays, known: Minimum | None
+        problem: BudgetProblem, inputs: Arrays, minimum: Minimum | None
     ) -> tuple[Plan, jax.Array, Minimum]:
-        plan, minimum = _search(
-            problem, (params, inputs, cost_values), budget, known=known, held=held
+        plan, best = _search(
+            problem, (params, inputs, cost_values), budget, known=minimum, held=held
         )
-        return plan, plan.loss, minimum
+        return plan, plan.loss, best
 
-    return with_post_bits(problem, inputs, solve, found)
+    return with_post_bits(problem, inputs, solve, known)
 
 
 def with_post_bits(
-    problem: BudgetProblem, inputs: Arrays, solve: Solver, found: Found
-) -> tuple[Plan, Found]:
+    problem: BudgetProblem, inputs: Arrays, solve: Solver, known: Minima
+) -> tuple[Plan, Minima]:
     """The better of two plans: with P free, and with ``P = P_post``.
 
     At ``P = P_post`` the degradation drops to zero discontinuously, so neither derivatives nor a
     grid reveal that minimum.
     """
-    known = found or (None, None)
-    inside, inside_value, least = solve(problem, inputs, known[0])
+    first, second = (*known, None, None)[:2]
+    inside, inside_value, least = solve(problem, inputs, first)
     if "P" not in problem.free or POST not in inputs:
         return inside, (least,)
 
     finite = jnp.isfinite(inputs[POST])
     at_post = {**inputs, "P": jnp.where(finite, inputs[POST], MIDDLE_BITS)}
     fewer = replace(problem, free=problem.free - {"P"})
-    edge, edge_value, at_edge = solve(fewer, at_post, known[1])
+    edge, edge_value, at_edge = solve(fewer, at_post, second)
 
     # The search inside may end a rounding away from the jump: P_post itself is preferred.
     tolerance = 8 * jnp.finfo(edge_value.dtype).eps * jnp.abs(edge_value)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jscale._core.errors import JscaleError
 
 
-def over_draws(function: Callable[..., Any], *trees: Any, found: Any = ()) -> Any:
+def over_draws(function: Callable[..., Any], *trees: Any, known: Any = ()) -> Any:
     """``function`` at every entry of the trees' leaves broadcast together.
 
     Scalars are not copied to every draw: they stay scalars under ``vmap``.
@@ -24,7 +24,7 @@ def over_draws(function: Callable[..., Any], *trees: Any, found: Any = ()) -> An
     Args:
         function: of trees of scalars.
         *trees: of arrays whose shapes broadcast.
-        found: what another function gave for the same trees; the function takes it by this name
+        known: what another function gave for the same trees; the function takes it by this name
             where it is given.
 
     Raises:
@@ -39,9 +39,9 @@ def over_draws(function: Callable[..., Any], *trees: Any, found: Any = ()) -> An
             f"shapes {' and '.join(map(str, shapes))} do not broadcast: "
             "for several budgets and draws at once, write budget[:, None]"
         ) from None
-    given = {"found": found} if jax.tree.leaves(found) else {}
+    extra = {"known": known} if jax.tree.leaves(known) else {}
     if shape == ():
-        return function(*trees, **given)
+        return function(*trees, **extra)
 
     def flatten(leaf: jax.Array) -> jax.Array:
         return jnp.broadcast_to(leaf, shape).ravel() if leaf.shape else leaf
@@ -51,5 +51,5 @@ def over_draws(function: Callable[..., Any], *trees: Any, found: Any = ()) -> An
 
     flat = jax.tree.map(flatten, trees)
     axes = jax.tree.map(lambda leaf: 0 if leaf.shape else None, trees)
-    result = jax.vmap(function, in_axes=axes)(*flat, **jax.tree.map(rows, given))
+    result = jax.vmap(function, in_axes=axes)(*flat, **jax.tree.map(rows, extra))
     return jax.tree.map(lambda leaf: leaf.reshape(shape + leaf.shape[1:]), result)

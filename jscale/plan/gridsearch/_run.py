@@ -135,8 +135,8 @@ def run(work: Work) -> States:
         path = f"{os.fspath(path)}.{rank + 1}-of-{processes}"
 
     with Checkpoint(path, work.job) as checkpoint:
-        found = {g: _loaded(checkpoint.find(_unit(g))) for g in mine}
-        states = {g: state for g, state in found.items() if state is not None}
+        loaded = {g: _loaded(checkpoint.find(_unit(g))) for g in mine}
+        states = {g: state for g, state in loaded.items() if state is not None}
         todo = [g for g in mine if g not in states]
         space = work.compiled.design.space
         points = {

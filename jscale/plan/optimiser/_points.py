@@ -71,17 +71,17 @@ def pattern_search(
 
     infinite = jnp.asarray(jnp.inf, dtype)
     first = Point(start, infinite, infinite), jnp.asarray(0, jnp.int32)
-    found = lax.while_loop(unfinished, advance, first)[0]
+    lowest = lax.while_loop(unfinished, advance, first)[0]
 
     # A kink: the value rises in proportion to the distance on both sides of some axis.
     steps = _KINK_STEP * spacing * axes
     around = jnp.concatenate([steps, -steps, 2 * steps, -2 * steps])
-    sides = _projected(scaled, jnp.clip(found.x + around, lower, upper))
-    rises = jnp.where(sides.violation <= tolerance, sides.value - found.value, jnp.inf)
+    sides = _projected(scaled, jnp.clip(lowest.x + around, lower, upper))
+    rises = jnp.where(sides.violation <= tolerance, sides.value - lowest.value, jnp.inf)
     near, far = rises[: 2 * n], rises[2 * n :]
     linear = (near > 0) & (near > 0.4 * far) & jnp.isfinite(far)
-    kinked = jnp.any(linear[:n] & linear[n:]) & jnp.all(near > -8 * eps * jnp.abs(found.value))
-    return found, kinked & (found.violation <= tolerance) & jnp.isfinite(found.value)
+    kinked = jnp.any(linear[:n] & linear[n:]) & jnp.all(near > -8 * eps * jnp.abs(lowest.value))
+    return lowest, kinked & (lowest.violation <= tolerance) & jnp.isfinite(lowest.value)
 
 
 def _projected(scaled: Scaled, points: jax.Array) -> Point:

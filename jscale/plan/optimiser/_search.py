@@ -66,9 +66,9 @@ def search(problem: Problem, data: Data, dtype: jnp.dtype, thorough: bool) -> Op
     return _solve(scaled, start.x)
 
 
-def _is_unsolved(found: Optimum) -> jax.Array:
+def _is_unsolved(optimum: Optimum) -> jax.Array:
     failed, infeasible = UNSOLVED
-    return (found.status == failed) | (found.status == infeasible)
+    return (optimum.status == failed) | (optimum.status == infeasible)
 
 
 def _no_multipliers(scaled: Scaled) -> jax.Array:
@@ -86,15 +86,15 @@ def _solve(scaled: Scaled, start: jax.Array) -> Optimum:
         with jax.numpy_dtype_promotion("standard"):
             x, multipliers = augmented_lagrangian(scaled, start, again)
         x, multipliers = jnp.where(again, x, start), jnp.where(again, multipliers, zeros)
-        found = _judged(scaled, newton(scaled, x, multipliers))
+        optimum = _judged(scaled, newton(scaled, x, multipliers))
 
         # A second attempt that fails too says less than the first.
-        use = is_optimum(found.status) | ~again
-        return count + 1, jax.tree.map(lambda a, b: jnp.where(use, a, b), found, before)
+        use = is_optimum(optimum.status) | ~again
+        return count + 1, jax.tree.map(lambda a, b: jnp.where(use, a, b), optimum, before)
 
     def unsolved(carry: tuple[jax.Array, Optimum]) -> jax.Array:
-        count, found = carry
-        return (count == 0) | ((count < 2) & _is_unsolved(found))
+        count, optimum = carry
+        return (count == 0) | ((count < 2) & _is_unsolved(optimum))
 
     n = start.shape[0]
     nowhere = Optimum(
@@ -107,11 +107,11 @@ def _solve(scaled: Scaled, start: jax.Array) -> Optimum:
         jnp.asarray(int(Status.not_converged), jnp.int32),
         jnp.asarray(jnp.inf, start.dtype),
     )
-    found = lax.while_loop(unsolved, attempt, (jnp.asarray(0, jnp.int32), nowhere))[1]
-    return _or_kink(scaled, start, found)
+    optimum = lax.while_loop(unsolved, attempt, (jnp.asarray(0, jnp.int32), nowhere))[1]
+    return _or_kink(scaled, start, optimum)
 
 
-def _or_kink(scaled: Scaled, start: jax.Array, found: Optimum) -> Optimum:
+def _or_kink(scaled: Scaled, start: jax.Array, optimum: Optimum) -> Optimum:
     """The optimum, or where Newton's method failed that of a search without derivatives.
 
     It is accepted at a kink, where the first-order conditions do not hold and multipliers are not
@@ -119,7 +119,7 @@ def _or_kink(scaled: Scaled, start: jax.Array, found: Optimum) -> Optimum:
     """
     dtype = start.dtype
     tolerance = _TOLERANCE[dtype.name]
-    failed = _is_unsolved(found)
+    failed = _is_unsolved(optimum)
     point, kinked = pattern_search(scaled, start, failed, tolerance)
     kinked = kinked & ~jnp.any(_near_open_ends(scaled, point.x))
     feasible = (point.violation <= tolerance) & jnp.isfinite(point.value)
@@ -131,17 +131,17 @@ def _or_kink(scaled: Scaled, start: jax.Array, found: Optimum) -> Optimum:
     unknown = jnp.asarray(jnp.nan, dtype)
     at_kink = Optimum(
         point.x,
-        jnp.full_like(found.multipliers, unknown),
-        jnp.full_like(found.push, unknown),
+        jnp.full_like(optimum.multipliers, unknown),
+        jnp.full_like(optimum.push, unknown),
         side.astype(jnp.int32),
         unknown,
-        found.scale,
+        optimum.scale,
         status.astype(jnp.int32),
-        point.value * found.scale,
+        point.value * optimum.scale,
     )
     use = failed & kinked
-    best = jax.tree.map(lambda a, b: jnp.where(use, a, b), at_kink, found)
-    return best._replace(status=jnp.where(failed, at_kink.status, found.status))
+    best = jax.tree.map(lambda a, b: jnp.where(use, a, b), at_kink, optimum)
+    return best._replace(status=jnp.where(failed, at_kink.status, optimum.status))
 
 
 def _near_open_ends(scaled: Scaled, x: jax.Array) -> jax.Array:

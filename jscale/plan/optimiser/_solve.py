@@ -213,10 +213,10 @@ def _solve(problem: Problem, data: Data, combinations: dict[str, jax.Array]) -> 
     """
     fixed = lax.stop_gradient((data, combinations))
     thorough = is_traced(fixed)
-    found = _find(problem, *fixed, thorough=thorough)
-    if not thorough and np.any(np.isin(found.status, UNSOLVED)):
-        found = _find(problem, *fixed, thorough=True)
-    return _report(problem, data, combinations, found)
+    optimum = _find(problem, *fixed, thorough=thorough)
+    if not thorough and np.any(np.isin(optimum.status, UNSOLVED)):
+        optimum = _find(problem, *fixed, thorough=True)
+    return _report(problem, data, combinations, optimum)
 
 
 @program("problem", "thorough")
@@ -244,16 +244,16 @@ def _with_listed(data: Data, listed: dict[str, jax.Array]) -> Data:
 
 @program("problem")
 def _report(
-    problem: Problem, data: Data, combinations: dict[str, jax.Array], found: Optimum
+    problem: Problem, data: Data, combinations: dict[str, jax.Array], optimum: Optimum
 ) -> Solution:
-    return over_draws(functools.partial(_best_one, problem, combinations), data, found=found)
+    return over_draws(functools.partial(_best_one, problem, combinations), data, known=optimum)
 
 
 def _best_one(
-    problem: Problem, combinations: dict[str, jax.Array], data: Data, *, found: Optimum
+    problem: Problem, combinations: dict[str, jax.Array], data: Data, *, known: Optimum
 ) -> Solution:
     """The best over all combinations of listed values."""
-    every = found
+    every = known
     if not combinations:
         return _solution(problem, data, every, jnp.asarray(0, jnp.int32))
     usable = is_optimum(every.status) & jnp.isfinite(every.value)

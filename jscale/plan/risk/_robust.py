@@ -191,7 +191,7 @@ def _check_share(name: str, value: Any, with_zero: bool) -> None:
         raise JscaleError(f"must be {ends}, not {shown(value)}", argument=name)
 
 
-class _Found(NamedTuple):
+class _BestDesign(NamedTuple):
     """Coordinates, design, what it minimises, its loss in every draw, and the search's status."""
 
     x: jax.Array
@@ -223,7 +223,7 @@ def _search(
     given: tuple[Arrays, Sequence[jax.Array]],
     budget: jax.Array,
     reduce: Callable[[jax.Array], jax.Array],
-) -> _Found:
+) -> _BestDesign:
     """The design that minimises ``reduce`` of the losses; ``given`` are inputs and cost."""
     inputs, cost_values = given
     cost, names = problem.build_cost(cost_values), problem.coordinates
@@ -238,7 +238,7 @@ def _search(
         if len(names) == 1:
             x, status = at_dense_kinks(lambda x: reduce(losses(x)), x, status, upper[0], points[0])
     each = losses(x)
-    return _Found(x, problem.design(cost, inputs, budget, x), reduce(each), each, status)
+    return _BestDesign(x, problem.design(cost, inputs, budget, x), reduce(each), each, status)
 
 
 def _worst_mean(values: jax.Array, share: jax.Array) -> jax.Array:
@@ -274,8 +274,8 @@ def _robust(
         excess = jnp.where(known, losses - reference, 0.0)
         return _worst_mean(excess, share * jnp.mean(known.astype(losses.dtype)))
 
-    found = _search(problem, params, (inputs, cost_values), budget, reduce)
-    return _masked(found, budget, lost, known)
+    best = _search(problem, params, (inputs, cost_values), budget, reduce)
+    return _masked(best, budget, lost, known)
 
 
 @program("problem", "count")
@@ -291,7 +291,7 @@ def _assured(
     def reduce(losses: jax.Array) -> jax.Array:
         return jnp.sort(losses)[last.astype(jnp.int32)]
 
-    def at(budget: jax.Array) -> _Found:
+    def at(budget: jax.Array) -> _BestDesign:
         return _search(problem, params, (inputs, cost_values), budget, reduce)
 
     least, largest = jnp.asarray(BUDGET_RANGE[target.dtype.name], target.dtype)
@@ -316,28 +316,28 @@ def _assured(
         lambda y: at(start * jnp.exp(y)).value - target, jnp.zeros_like(target), converged
     )
     budget = start * jnp.exp(log_budget)
-    found = at(budget)
-    status = jnp.where(converged, found.status, int(Status.infeasible)).astype(jnp.int32)
+    best = at(budget)
+    status = jnp.where(converged, best.status, int(Status.infeasible)).astype(jnp.int32)
     return _masked(
-        found._replace(status=status), budget, jnp.asarray(0, jnp.int32), jnp.ones(count, bool)
+        best._replace(status=status), budget, jnp.asarray(0, jnp.int32), jnp.ones(count, bool)
     )
 
 
-def _masked(found: _Found, budget: jax.Array, lost: jax.Array, known: jax.Array) -> RobustPlan:
+def _masked(best: _BestDesign, budget: jax.Array, lost: jax.Array, known: jax.Array) -> RobustPlan:
     """The plan, NaN where it has no optimum; its loss is the mean over the ``known`` draws."""
 
     def mask(number: jax.Array) -> jax.Array:
-        return jnp.where(is_optimum(found.status), number, jnp.nan)
+        return jnp.where(is_optimum(best.status), number, jnp.nan)
 
-    values, count = found.values, jnp.sum(known.astype(found.losses.dtype))
-    loss = jnp.sum(jnp.where(known, found.losses, 0.0)) / count
+    values, count = best.values, jnp.sum(known.astype(best.losses.dtype))
+    loss = jnp.sum(jnp.where(known, best.losses, 0.0)) / count
     return RobustPlan(
         N=mask(values["N"]),
         D=mask(values["D"]),
         P=mask(values["P"]) if "P" in values else None,
-        value=mask(found.value),
+        value=mask(best.value),
         loss=mask(loss),
         budget=mask(budget),
         lost=lost,
-        status=found.status,
+        status=best.status,
     )

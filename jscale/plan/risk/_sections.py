@@ -51,9 +51,9 @@ def at_dense_kinks(
             return jnp.where(below, ends[0], left), jnp.where(below, right, ends[1])
 
         low, high = lax.fori_loop(0, _SECTIONS, narrow, (low, high))
-        found = _without_derivatives(0.5 * (low + high)[None], function(x))
+        minimum = _without_derivatives(0.5 * (low + high)[None], function(x))
         outcome = jnp.where(inside, int(Status.kink), int(Status.no_interior_optimum))
-        return found, outcome.astype(status.dtype)
+        return minimum, outcome.astype(status.dtype)
 
     failed = status == int(Status.not_converged)
     return lax.cond(failed, sections, lambda: (x, status))
