@@ -51,8 +51,12 @@ def figures() -> dict[str, Callable[[Axes], Any]]:
     valleys, backtest = three.isoflop, forecasts(table)
     boot = fit.bootstrap(point, draws=400, key=jax.random.key(2))
     random = np.random.default_rng(0)
+    (prior,) = (
+        p.role.prior for p in laws.describe(laws.chinchilla).parameters if p.name == "alpha"
+    )
     groups = {
-        "prior": {"alpha": random.lognormal(np.log(0.35), 0.35, 4000)},
+        "prior": {"alpha": random.lognormal(*prior.args, 4000)},
+        # Refits stand for draws of a posterior, which would have to be sampled.
         "posterior": {"alpha": boot.draws["alpha"]},
     }
     ours = (laws.low_precision, {**_PRECISION_RUNS})

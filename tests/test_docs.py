@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from jscale.laws import roles
 from jscale.report import plots
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,23 @@ def test_the_site_has_every_page_and_notebook():
     pages = {path.name for path in DOCS.glob("*.md")}
     notebooks = {f"notebooks/{path.stem}.md" for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert sorted((pages | notebooks) - listed) == [], "list them under nav in mkdocs.yml"
+
+
+def test_the_priors_on_the_page_are_those_of_the_roles():
+    text = " ".join((DOCS / "likelihoods.md").read_text(encoding="utf-8").split())
+    priors = {
+        name: str(role.__metadata__[0].prior)
+        for name, role in vars(roles).items()
+        if name in ("Exponent", "SlowExponent", "SizeCoefficient", "DataCoefficient")
+    }
+    assert priors == {
+        "Exponent": "lognormal(0.25, 1)",
+        "SlowExponent": "lognormal(0.08, 1)",
+        "SizeCoefficient": "lognormal(0.5, 1.5)",
+        "DataCoefficient": "lognormal(0.5, 1.5)",
+    }
+    assert "median 0.25 and standard deviation 1 of the logarithm (median 0.08" in text
+    assert "median 0.5 and standard deviation 1.5" in text
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
