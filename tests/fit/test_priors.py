@@ -183,7 +183,7 @@ def test_chains_move_along_the_ridge_of_a_ladder():
 
 
 @pytest.mark.parametrize("law", [laws.power_size, laws.chinchilla, laws.coupled, laws.precision])
-def test_straightened_coordinates_know_their_volume(law):
+def test_straightened_coordinates_return_the_log_of_their_volume(law):
     """The log of the determinant of their Jacobian is returned with them."""
     problem = pose(law, isoflop(), None, "student").problem
     with float64(), jax.numpy_dtype_promotion("standard"):

@@ -107,13 +107,17 @@ def residuals(
         JscaleError: no table, one without the column, or residuals that are not of the logarithm.
 
     Example:
+        >>> import jax
         >>> from jscale import fit, laws, runs
         >>> from jscale.report import plots
-        >>> N = [1e8, 2e8, 4e8, 8e8]
-        >>> table = runs.read({"N": N, "D": [20 * n for n in N], "loss": [3.2, 3.0, 2.9, 2.7]})
-        >>> ax = plots.residuals(fit.point(laws.kaplan_size, table, starts=2))
-        >>> ax.get_title(loc="left")
-        '4 runs'
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> ax = plots.residuals(fit.point(laws.chinchilla, table, starts=8))
+        >>> ax.get_xlabel()
+        'Predicted loss (nats per token)'
     """
     ax = target(ax)
     if point.residuals_of != "log":
