@@ -28,7 +28,7 @@ OBJECTIVES = (
 """Sums of residuals with and without a stage of squares, and likelihoods."""
 
 
-def agreement(law, table, objective="huber", starts=24):
+def agreement(law, table, objective="huber", starts=48):
     with float64():
         goal = resolve(objective)
         fit_data, stages = tabulate(law, select(table, law), goal)
