@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, plan
+from jscale.cli.decisions import choice, text
 from jscale.cli.decisions.batches import run_noise
 from jscale.cli.decisions.question import Question
+from jscale.cli.support.planning import PlanRequest
 from tests.cli.tables import write_table
 from tests.cli.test_bad_input import rejected
 
@@ -66,6 +68,21 @@ def test_the_best_of_hardware_formats(answer, jscale):
     assert one["decision"]["P"] == 16
     assert one["C"] == pytest.approx(sixteen["C"], rel=1e-12)
     assert one["loss"]["q50"] == pytest.approx(sixteen["loss"]["q50"], rel=1e-12)
+
+
+def test_a_median_size_that_misses_the_mean_loss_is_no_plan():
+    """One draw in three has its floor far above the target."""
+    draws = {name: np.full(3, value) for name, value in THETA.items()}
+    draws["E"] = np.array([1.7, 1.8, 3.0])
+    request = PlanRequest(laws.chinchilla, draws)
+    medians = {"N_opt": {"q50": 1e10}, "D_opt": {"q50": 2e11}, "target_loss": 2.1, "C": 1.2e22}
+    medians["status"] = "converged"
+    decision = choice.decision(request, {}, Question(targets=[2.1]), medians)
+    assert decision["N"] is None
+    words = text.sentence(medians | {"decision": decision})
+    assert words == (
+        "loss 2.1: no plan (no tokens bring the median size to this mean loss; give --level)"
+    )
 
 
 def test_bits_of_weights_alone_have_no_peak_of_their_own(jscale, answer):

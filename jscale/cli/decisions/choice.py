@@ -70,7 +70,8 @@ def _at_median_size(
         tokens = _tokens_for(request, chosen, chosen["N"], target)
         _, most = question.bounds.get("D", (None, None))
         if tokens is None or tokens > (most or math.inf) * (1 + _ROUNDING):
-            missed = "no tokens bring the median size to this mean loss; give --level"
+            missed = "no tokens bring the median size to this mean loss"
+            missed += "" if question.is_general else "; give --level"
             return {"N": None, "D": None, "by": "median", "status": missed}
     return chosen | {"D": tokens, "C": float(cost.flops(chosen["N"], tokens, bits))}
 
