@@ -60,6 +60,7 @@ def sample(
     """
     if out is not None:
         output.target(out, inputs=[source])
+        draws_files.check_format(out)
     pooled = pooling.checked_options(by, pool, group)
 
     with output.resuming(resume, inputs=[source], outputs=[out]) as progress_file, session():

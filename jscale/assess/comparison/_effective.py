@@ -1,7 +1,7 @@
 """How much compute a training recipe saves: the compute multiplier of one against another."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,8 +64,14 @@ class EffectiveCompute:
 
     @property
     def overall(self) -> np.ndarray:
-        """Geometric means over the budgets (recipes, draws)."""
-        return np.exp(np.log(self.draws).mean(axis=1))
+        """Geometric means over the budgets (recipes, draws).
+
+        Budgets at which a solve failed are left out of the mean of their draw; NaN where all are.
+        """
+        is_number = ~np.isnan(self.draws)
+        total = np.log(np.where(is_number, self.draws, 1.0)).sum(axis=1)
+        counts = is_number.sum(axis=1)
+        return np.where(counts > 0, np.exp(total / np.maximum(counts, 1)), math.nan)
 
     def quantile(self, p: ArrayLike) -> np.ndarray:
         """Quantiles of the multipliers, p's shape followed by (recipes, budgets).
@@ -156,7 +162,9 @@ def effective_compute(
     check_key(key)
     _check_choices(law, floor, along)
     table = as_runs(table)
-    fitted, modes = _with_floor(law, table, by, reference, floor)
+    chosen = _checked_reference(table, by, reference)
+    values = None if budgets is None else _checked_budgets(budgets)
+    fitted, modes = _with_floor(law, table, by, chosen, floor)
     separate: dict[str, Any] = {
         n: "separate" for n in describe(fitted).parameter_names if n not in modes
     }
@@ -176,21 +184,18 @@ def effective_compute(
         priors=priors,
         **settings,
     )
-    return _compared(posterior, reference, floor, along, budgets)
+    return _compared(posterior, chosen, floor, along, values)
 
 
 def _compared(
-    posterior: PooledPosterior, reference: Any, floor: Any, along: str, budgets: Any
+    posterior: PooledPosterior, chosen: str, floor: Any, along: str, budgets: np.ndarray | None
 ) -> EffectiveCompute:
     """Multipliers of all recipes but the reference."""
     law, groups = posterior.law, posterior.groups
-    chosen = groups[0] if reference is None else _text(reference)
-    if chosen not in groups:
-        raise _unknown_reference(chosen, groups, posterior.by)
     inputs = posterior.rows.inputs
     compute = inputs["C"] if "C" in inputs else _FLOP_PER_TOKEN * inputs["N"] * inputs["D"]
     spans, notes = _overlap(posterior, compute)
-    values = np.geomspace(*spans, _BUDGETS) if budgets is None else _checked_budgets(budgets)
+    values = np.geomspace(*spans, _BUDGETS) if budgets is None else budgets
     ratio = None
     if along == "ratio" and "N" in inputs:
         ratio = float(np.exp(np.log(inputs["D"] / inputs["N"]).mean()))
@@ -239,10 +244,16 @@ def _check_choices(law: LawFunction, floor: Any, along: Any) -> None:
             f"effective_compute: law {describe(law).name!r} has no compute: its inputs are "
             f"{enumerated(sorted(names))}; expected N and D, or C"
         )
+    needed = {each.name for each in describe(law).inputs if each.default is None}
+    if others := sorted(needed - ({"C"} if "C" in names else {"N", "D"})):
+        raise JscaleError(
+            f"effective_compute: law {describe(law).name!r} also needs {enumerated(others)}, and a "
+            "multiplier is of compute alone; expected a law of N and D, or of C"
+        )
 
 
 def _with_floor(
-    law: LawFunction, table: Runs, by: str, reference: Any, floor: Any
+    law: LawFunction, table: Runs, by: str, chosen: str, floor: Any
 ) -> tuple[LawFunction, dict[str, Any]]:
     """The law, with its floor fixed where it is pinned, and the mode of the floor elsewhere."""
     names = [p.name for p in describe(law).parameters if p.role.name == "irreducible loss"]
@@ -255,28 +266,25 @@ def _with_floor(
         )
     if not isinstance(floor, str):
         return fix(law, **dict.fromkeys(names, float(floor))), {}
-    if by not in table:
-        raise JscaleError(f": {table.no_column(by)}", argument="by")
-    labels = labels_of(np.asarray(table[by]))
-    groups = np.unique(labels).tolist()
-    chosen = groups[0] if reference is None else _text(reference)
-    if chosen not in groups:
-        raise _unknown_reference(chosen, groups, by)
-    alone = point(law, table.where(labels == chosen))
+    alone = point(law, table.where(labels_of(np.asarray(table[by])) == chosen))
     return fix(law, **{name: float(alone.params[name]) for name in names}), {}
 
 
-def _text(label: Any) -> str:
-    """A label as the groups of a posterior have it."""
-    return str(labels_of(np.asarray([label]))[0])
-
-
-def _unknown_reference(chosen: str, groups: Sequence[str], by: str) -> JscaleError:
-    return JscaleError(
-        f": no recipe {shown(chosen)} in column {shown(by)} (there are: {enumerated(groups)})"
-        f"{did_you_mean(chosen, groups)}",
-        argument="reference",
-    )
+def _checked_reference(table: Runs, by: Any, reference: Any) -> str:
+    """The recipe that others are compared with, as the groups of a posterior have it."""
+    if not isinstance(by, str) or by not in table:
+        raise JscaleError(f": {table.no_column(str(by))}", argument="by")
+    groups = np.unique(labels_of(np.asarray(table[by]))).tolist()
+    if reference is None:
+        return groups[0]
+    chosen = str(labels_of(np.asarray([reference]))[0])
+    if chosen not in groups:
+        raise JscaleError(
+            f": no recipe {shown(chosen)} in column {shown(by)} (there are: {enumerated(groups)})"
+            f"{did_you_mean(chosen, groups)}",
+            argument="reference",
+        )
+    return chosen
 
 
 def _overlap(

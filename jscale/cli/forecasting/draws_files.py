@@ -1,5 +1,6 @@
 """Posterior draws in a file: netCDF, or a table by the suffix of the name."""
 
+import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,18 @@ TABLES = (".csv", ".json", ".parquet")
 """Suffixes of files of draws as a table, one draw a row; any other is netCDF."""
 
 
+def check_format(out: str) -> None:
+    """Check, before anything is sampled, that the format of the suffix can be written.
+
+    Raises:
+        JscaleError: Parquet without a library that writes it.
+    """
+    if Path(out).suffix.lower() != ".parquet":
+        return
+    if not any(importlib.util.find_spec(name) for name in ("pyarrow", "fastparquet")):
+        raise JscaleError(f"--out {quote(out)}: Parquet needs jscale[parquet]")
+
+
 def write(posterior: Any, out: str, temporary: Path) -> None:
     """Write draws in the format of the suffix of ``--out``.
 
@@ -23,9 +36,6 @@ def write(posterior: Any, out: str, temporary: Path) -> None:
         posterior: with ``draws`` and ``save``.
         out: name of the file.
         temporary: path to write to.
-
-    Raises:
-        JscaleError: Parquet without the library that writes it.
     """
     suffix = Path(out).suffix.lower()
     if suffix not in TABLES:
@@ -38,10 +48,7 @@ def write(posterior: Any, out: str, temporary: Path) -> None:
         content = {name: column.tolist() for name, column in frame.items()}
         temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
     else:
-        try:
-            frame.to_parquet(temporary, index=False)
-        except ImportError:
-            raise JscaleError(f"--out {quote(out)}: Parquet needs jscale[parquet]") from None
+        frame.to_parquet(temporary, index=False)
 
 
 def _frame(posterior: Any) -> "pd.DataFrame":

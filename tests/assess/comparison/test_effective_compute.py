@@ -6,6 +6,7 @@ import pytest
 
 from jscale import assess, laws, runs
 from jscale._core.errors import JscaleError
+from jscale.assess.comparison import _effective
 from jscale.assess.comparison._multipliers import multipliers
 
 KEY = jax.random.key(0)
@@ -41,15 +42,15 @@ def table():
 @pytest.mark.parametrize("ratio", [None, 20.0])
 def test_scaled_size_and_data_multiply_compute_by_their_product(ratio):
     with jax.enable_x64(True):
-        found = multipliers(
+        result = multipliers(
             laws.chinchilla,
             columns_of(TRUTH),
             columns_of(SAVING),
             np.array([1e20, 1e23]),
             ratio=ratio,
         )
-    assert found.shape == (2, 3)
-    assert found == pytest.approx(np.full((2, 3), FACTOR), rel=1e-6)
+    assert result.shape == (2, 3)
+    assert result == pytest.approx(np.full((2, 3), FACTOR), rel=1e-6)
 
 
 def test_a_loss_below_the_floor_of_the_reference_needs_unlimited_compute():
@@ -57,9 +58,9 @@ def test_a_loss_below_the_floor_of_the_reference_needs_unlimited_compute():
     for ratio in (None, 20.0):
         with jax.enable_x64(True):
             arguments = (columns_of(TRUTH), columns_of(better), np.array([1e20, 1e26]))
-            found = multipliers(laws.chinchilla, *arguments, ratio=ratio)
-        assert found[0, 0] > FACTOR
-        assert np.isinf(found[1]).all()
+            result = multipliers(laws.chinchilla, *arguments, ratio=ratio)
+        assert result[0, 0] > FACTOR
+        assert np.isinf(result[1]).all()
 
 
 def test_a_known_multiplier_is_found_again(table):
@@ -89,12 +90,19 @@ def test_the_reference_is_the_inverse(table):
     [
         ({"floor": "low"}, "floor must be pinned, shared, free or a number"),
         ({"along": "line"}, "along must be frontier or ratio"),
+        ({"reference": "plane", "floor": "shared"}, "no recipe 'plane' in column 'recipe'"),
+        ({"budgets": [1e20, -1.0]}, "budgets must be finite numbers of FLOP above 0"),
         ({"reference": "plane"}, "no recipe 'plane' in column 'recipe'"),
         ({"by": "corpus"}, "has no column 'corpus'"),
         ({"pool": {"E": "partial"}}, "has the floor E, which the argument floor decides"),
     ],
 )
-def test_bad_input_is_said_in_one_sentence(table, changes, message):
+def test_bad_input_is_said_in_one_sentence(monkeypatch, table, changes, message):
+
+    def no_sampler(*_, **__):
+        raise AssertionError("nothing is sampled before the arguments are checked")
+
+    monkeypatch.setattr(_effective, "pooled_posterior", no_sampler)
     arguments = {"floor": "pinned", **SETTINGS, **changes}
     if "pool" in changes:
         arguments["floor"] = "shared"
@@ -105,3 +113,17 @@ def test_bad_input_is_said_in_one_sentence(table, changes, message):
 def test_a_law_without_compute_has_no_multiplier(table):
     with pytest.raises(JscaleError, match="has no compute"):
         assess.effective_compute(laws.power_size, table, **SETTINGS)
+
+
+def test_a_law_of_other_inputs_has_no_multiplier_of_compute(table):
+    with pytest.raises(JscaleError, match="'joint_moe' also needs E_experts"):
+        assess.effective_compute(laws.joint_moe, table, **SETTINGS)
+
+
+def test_a_failed_solve_is_left_out_of_the_mean_over_budgets():
+    draws = np.array([[[2.0, 2.0, np.nan], [8.0, np.nan, np.nan], [4.0, 2.0, np.nan]]])
+    parts = dict.fromkeys(("floor", "along", "ratio", "posterior", "reference"))
+    result = assess.EffectiveCompute(
+        recipes=("saving",), budgets=np.ones(3), draws=draws, notes=(), **parts
+    )
+    np.testing.assert_allclose(result.overall, [[4.0, 2.0, np.nan]])

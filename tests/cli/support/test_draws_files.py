@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jscale._core.errors import JscaleError
 from jscale.cli.forecasting import draws_files
 
 DRAWS = SimpleNamespace(
@@ -54,3 +55,11 @@ def test_json_and_netcdf(tmp_path: Path):
     assert json.loads((tmp_path / "d.json").read_text())["E"] == [1.7, 1.8]
     draws_files.write(DRAWS, "draws", tmp_path / "draws")
     assert (tmp_path / "draws").read_bytes() == b"netCDF"
+
+
+def test_parquet_without_its_library_is_refused_before_anything_is_sampled(monkeypatch):
+    draws_files.check_format("draws.parquet")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    draws_files.check_format("draws.csv")
+    with pytest.raises(JscaleError, match=r"Parquet needs jscale\[parquet\]"):
+        draws_files.check_format("draws.PARQUET")
