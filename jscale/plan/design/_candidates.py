@@ -37,10 +37,10 @@ def run_grid(
         >>> [f"{size:.0e}" for size in grid["N"]]
         ['1e+08', '1e+08', '1e+08', '1e+09', '1e+09']
     """
-    given = {"N": N, "D": D} | ({} if P is None else {"P": P})
+    numbers = {"N": N, "D": D} | ({} if P is None else {"P": P})
     axes = {
         name: np.atleast_1d(np.asarray(check_number(name, value, above=0.0), np.float64))
-        for name, value in given.items()
+        for name, value in numbers.items()
     }
     mesh = np.meshgrid(*axes.values(), indexing="ij")
     runs = {name: each.ravel() for name, each in zip(axes, mesh, strict=True)}

@@ -86,9 +86,9 @@ def allocation(
         >>> print(f"{gopher.tokens:.2f} of the tokens: {gopher.excess:.3f} nats too much")
         0.14 of the tokens: 0.044 nats too much
     """
-    given = {"N": check_number("N", N, above=0.0), "D": check_number("D", D, above=0.0)}
+    counts = {"N": check_number("N", N, above=0.0), "D": check_number("D", D, above=0.0)}
     problem, cost_values = build_problem(law, free, fixed, cost)
-    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, given)
+    arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, counts)
     theta, inputs, numbers, design = arrays
     values = {**inputs, **design}
     spent = problem.build_cost(numbers).flops(values["N"], values["D"], problem.bound.bits(values))
