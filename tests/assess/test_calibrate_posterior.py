@@ -7,7 +7,7 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
-from jscale import assess
+from jscale import assess, laws
 from jscale._core.errors import JscaleError
 from jscale._core.jobs import Checkpoint
 from jscale.assess.coverage._ranks import rank_check
@@ -68,6 +68,26 @@ def test_an_improper_prior_has_no_draws():
     priors = {"p": dist.ImproperUniform(dist.constraints.real, (), ()), "sigma": VARIANCE}
     with pytest.raises(JscaleError, match="priors: that of p is improper"):
         assess.calibrate_posterior(power, line(), simulations=8, priors=priors, **SETTINGS)
+
+
+def test_names_of_laws_and_columns_are_enough(monkeypatch):
+    """As for ``fit.posterior``; the priors are drawn from once both are known."""
+
+    class DrawnError(Exception):
+        """Holds the arguments."""
+
+    def drawn(*arguments, **_):
+        raise DrawnError(*arguments)
+
+    monkeypatch.setattr("jscale.fit.bayes.export.replicates", drawn)
+    columns = {"N": [1e8, 1e9] * 4, "D": [1e10, 1e11] * 4, "loss": [3.0, 2.5] * 4}
+    with pytest.raises(DrawnError) as caught:
+        assess.calibrate_posterior("chinchilla", columns, **SETTINGS)
+    law, table, *_ = caught.value.args
+    assert law is laws.chinchilla
+    assert table["loss"].tolist() == columns["loss"]
+    with pytest.raises(JscaleError, match="did you mean 'chinchilla'"):
+        assess.calibrate_posterior("chinchila", columns, **SETTINGS)
 
 
 def test_bad_numbers():

@@ -16,8 +16,8 @@ from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
 from jscale.assess.coverage._ranks import AMONG, PosteriorCalibration, RankCheck, rank_check
 from jscale.fit.errors import ErrorModel
-from jscale.laws import LawFunction, describe
-from jscale.runs import Runs
+from jscale.laws import LawFunction, as_law, describe
+from jscale.runs import TableLike, as_runs
 
 if TYPE_CHECKING:
     from jscale.fit.bayes.export import Replicates
@@ -32,8 +32,8 @@ _DRAWN_BY = ("importance", "nuts")
 
 @in_float64
 def calibrate_posterior(
-    law: LawFunction,
-    table: Runs,
+    law: LawFunction | str,
+    table: TableLike,
     *,
     key: jax.Array,
     simulations: int = 300,
@@ -53,8 +53,8 @@ def calibrate_posterior(
     The losses of the table set the scale of the default priors, and nothing else.
 
     Args:
-        law: a declared law.
-        table: validated runs.
+        law: a declared law, or the name of one of the catalogue.
+        table: validated runs, or what :func:`jscale.runs.read` takes.
         key: a JAX random key; the same key gives the same bytes.
         simulations: number of tables; 20 bins need 240.
         errors: as for :func:`jscale.fit.posterior`.
@@ -88,6 +88,7 @@ def calibrate_posterior(
 
     # 1. Check the arguments, and simulate tables from the priors.
     _check(key, simulations, draws, sampler)
+    law, table = as_law(law), as_runs(table)
     start = time.perf_counter()
     simulate_key, rank_key = jax.random.split(key)
     tables = replicates(law, table, simulate_key, simulations, errors=errors, priors=priors)
