@@ -21,8 +21,8 @@ def texts(number: int) -> np.ndarray:
 
 
 def name_and_count(source: runs.Runs, **options) -> tuple[str | None, int]:
-    found = clusters(source, EACH, **options)
-    return found.name, found.count
+    column = clusters(source, EACH, **options)
+    return column.name, column.count
 
 
 def test_the_first_that_runs_share():

@@ -69,8 +69,8 @@ def test_intervals_of_runs_on_a_plateau_cover_the_truth():
     covered = []
     for seed in range(60):
         point = fit.point(laws.power_data, plateau(seed), objective="log-squares", starts=8)
-        found = fit.intervals(point, targets=("alpha", "L_inf"), kinds=("profile",), level=0.9)
-        row = {interval.target: interval for interval in found.rows}
+        intervals = fit.intervals(point, targets=("alpha", "L_inf"), kinds=("profile",), level=0.9)
+        row = {interval.target: interval for interval in intervals.rows}
         covered.append([row[name].low <= PLATEAU[name] <= row[name].high for name in row])
     assert (np.mean(covered, axis=0) >= 0.85).all()
 

@@ -68,8 +68,8 @@ def test_both_ends_of_a_ridge_are_sampled(monkeypatch):
     # da db = da dtotal e^(total - b)
     density = np.where(inside, np.exp(two_ends(np.stack([a, b], axis=1)) + total - b), 0.0)
     expected = density[a < np.log(0.01)].sum() / density.sum()
-    found = sample.weights @ (sample.free[:, 0] < np.log(0.01))
-    assert found == pytest.approx(expected, abs=4 * np.sqrt(expected / sample.effective))
+    share = sample.weights @ (sample.free[:, 0] < np.log(0.01))
+    assert share == pytest.approx(expected, abs=4 * np.sqrt(expected / sample.effective))
 
 
 def test_equal_keys_give_equal_points(monkeypatch):
@@ -121,8 +121,8 @@ def test_the_density_of_a_mixture_is_that_of_scipy():
         share * scipy.stats.multivariate_t(mean, root @ root.T, df=int(_mixture.NU)).pdf(points)
         for share, mean, root in zip(*mixture, strict=True)
     ]
-    found = Proposal(Straight(np.zeros(3), np.eye(3)), mixture).log_density(points)
-    np.testing.assert_allclose(found, np.log(np.sum(parts, axis=0)), rtol=1e-10)
+    densities = Proposal(Straight(np.zeros(3), np.eye(3)), mixture).log_density(points)
+    np.testing.assert_allclose(densities, np.log(np.sum(parts, axis=0)), rtol=1e-10)
 
 
 def test_bent_coordinates_go_back_and_have_their_volume():

@@ -143,8 +143,8 @@ def test_padded_rows_change_nothing(text):
 
 def forecast(problem: Problem, at: Placement, noise, residual: np.ndarray) -> Conditional:
     """The errors at new rows, of numpy's arrays."""
-    given = jax.jit(lambda *args: conditional(problem.errors, problem.arrays, at, *args))
-    return jax.tree.map(np.asarray, given(noise, residual))
+    compiled = jax.jit(lambda *args: conditional(problem.errors, problem.arrays, at, *args))
+    return jax.tree.map(np.asarray, compiled(noise, residual))
 
 
 def test_forecasts_are_the_conditional_normal(joint):
