@@ -59,3 +59,12 @@ def test_links_to_files_exist(name):
     targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", text)
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+def test_the_places_where_to_add_exist():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("Where to add") : text.index("Errors are `JscaleError")]
+    places = re.findall(r"`(\w+/[\w/]*(?:/|\.py|\.md))`", table)
+    assert len(places) > 20
+    missing = [p for p in places if not any((ROOT / base / p).exists() for base in ("jscale", "."))]
+    assert [place for place in missing if "VERB" not in place] == []
