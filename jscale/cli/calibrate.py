@@ -121,7 +121,8 @@ def calibrate(
                     draws=draws,
                     starts=starts,
                     **settings,
-                    noise=noise, shared=shared,
+                    noise=noise,
+                    shared=shared,
                     **common,
                 )
             if figure is not None:
