@@ -121,7 +121,7 @@ def calibrate(
                     draws=draws,
                     starts=starts,
                     **settings,
-                    noise=noise,
+                    noise=cast(Any, noise),
                     shared=shared,
                     **common,
                 )
