@@ -53,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = data_folder()
     if folder is not None and not folder.is_dir():
         raise pytest.UsageError(f"{DATA_VARIABLE} names a folder that does not exist: {folder}")
+    # Readline gives workers a width of its own; printed lines are wrapped only where a test asks.
+    os.environ.pop("COLUMNS", None)
     if not hasattr(config, "workerinput"):  # the workers inherit what the first process sets
         os.environ["MPLBACKEND"] = "agg"
         # Neither a table nor compiled code that an earlier use of jscale left on this machine may

@@ -15,12 +15,13 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.assess.comparison._multipliers import ALONG, multipliers
-from jscale.fit import ErrorModel, PooledPosterior, point, pooled_posterior
+from jscale.fit import ErrorModel, point
 from jscale.fit.errors import labels_of
 from jscale.laws import LawFunction, as_law, describe, fix
 from jscale.runs import Runs, TableLike, as_runs
 
 if TYPE_CHECKING:
+    from jscale.fit import PooledPosterior
     from jscale.fit.bayes.pooling import Mode
     from jscale.fit.bayes.priors import Priors
 
@@ -59,7 +60,7 @@ class EffectiveCompute:
     floor: str
     along: str
     ratio: float | None
-    posterior: PooledPosterior
+    posterior: "PooledPosterior"
     notes: tuple[Note, ...]
 
     @property
@@ -162,6 +163,8 @@ def effective_compute(
     check_key(key)
     _check_choices(law, floor, along)
     table = as_runs(table)
+    from jscale.fit import pooled_posterior  # NumPyro, which a fit does without, comes with it
+
     chosen = _checked_reference(table, by, reference)
     values = None if budgets is None else _checked_budgets(budgets)
     fitted, modes = _with_floor(law, table, by, chosen, floor)
@@ -188,7 +191,7 @@ def effective_compute(
 
 
 def _compared(
-    posterior: PooledPosterior, chosen: str, floor: Any, along: str, budgets: np.ndarray | None
+    posterior: "PooledPosterior", chosen: str, floor: Any, along: str, budgets: np.ndarray | None
 ) -> EffectiveCompute:
     """Multipliers of all recipes but the reference."""
     law, groups = posterior.law, posterior.groups
@@ -288,7 +291,7 @@ def _checked_reference(table: Runs, by: Any, reference: Any) -> str:
 
 
 def _overlap(
-    posterior: PooledPosterior, compute: np.ndarray
+    posterior: "PooledPosterior", compute: np.ndarray
 ) -> tuple[tuple[float, float], tuple[Note, ...]]:
     """The ends of the compute that all recipes have runs at; of all runs where there is none."""
     labels = labels_of(posterior.rows.columns[posterior.by])
@@ -320,7 +323,7 @@ def _checked_budgets(budgets: Any) -> np.ndarray:
     return values
 
 
-def _thinned(posterior: PooledPosterior, group: int) -> dict[str, np.ndarray]:
+def _thinned(posterior: "PooledPosterior", group: int) -> dict[str, np.ndarray]:
     """Parameters of a group at up to :data:`_DRAWS` evenly spaced draws."""
     count = len(posterior.diverging)
     kept = np.unique(np.linspace(0, count - 1, min(count, _DRAWS)).round().astype(int))

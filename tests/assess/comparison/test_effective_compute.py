@@ -4,9 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from jscale import assess, laws, runs
+from jscale import assess, fit, laws, runs
 from jscale._core.errors import JscaleError
-from jscale.assess.comparison import _effective
 from jscale.assess.comparison._multipliers import multipliers
 
 KEY = jax.random.key(0)
@@ -102,7 +101,7 @@ def test_bad_input_is_said_in_one_sentence(monkeypatch, table, changes, message)
     def no_sampler(*_, **__):
         raise AssertionError("nothing is sampled before the arguments are checked")
 
-    monkeypatch.setattr(_effective, "pooled_posterior", no_sampler)
+    monkeypatch.setattr(fit, "pooled_posterior", no_sampler)
     arguments = {"floor": "pinned", **SETTINGS, **changes}
     if "pool" in changes:
         arguments["floor"] = "shared"
