@@ -4,8 +4,7 @@ from jscale.assess.auditing._advice import advice, all_advice
 from jscale.assess.auditing._audit import Audit, audit
 from jscale.assess.auditing._checklist import MISSING, Answer, Checklist, checklist
 from jscale.assess.auditing._doubts import doubts, further_doubts
-from jscale.assess.auditing._largest import LargestRuns, largest_runs
-from jscale.assess.auditing._trends import LackOfFit, Trend, lack_of_fit
+from jscale.assess.auditing.misfit import LackOfFit, LargestRuns, Trend, lack_of_fit, largest_runs
 
 __all__ = [
     "MISSING",

@@ -30,6 +30,7 @@ from jscale.fit.errors import (
     group_sites,
     ratio_site,
 )
+from jscale.fit.predictions import input_ranges
 from jscale.laws import LawFunction, describe, roles
 from jscale.runs import Runs
 
@@ -75,6 +76,22 @@ class Sampled(NamedTuple):
     def priors(self) -> dict[str, str]:
         """Parameter → text of a prior that was given in place of the default."""
         return {n: written(prior) for n, prior in self.posed.problem.replaced_priors.items()}
+
+    def record(self, table: Runs) -> dict[str, Any]:
+        """What every kind of posterior keeps of the run and of its table, attribute → value."""
+        problem, energy = self.posed.problem, self.result.energy
+        return {
+            "seconds": self.seconds,
+            "loss_min": float(self.posed.data.loss.min()),
+            "table_digest": table.digest,
+            "ranges": input_ranges(problem.law, self.posed.data.inputs),
+            "errors": problem.errors,
+            "rows": self.posed.rows,
+            "sampler": self.sampler,
+            "energy": None if energy is None else energy.reshape(-1),
+            "priors": self.priors,
+            "seed": self.seed,
+        }
 
 
 def run(

@@ -17,7 +17,6 @@ from jscale._core.text import quoted_path
 from jscale.fit.bayes._diagnostics import diagnose, summarise
 from jscale.fit.bayes._posterior import Posterior
 from jscale.fit.errors import ErrorModel
-from jscale.fit.predictions import input_ranges
 from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import TableLike, as_runs
 
@@ -109,27 +108,16 @@ def posterior(
         progress=progress,
         resume=resume,
     )
-    result, posed = sampled.result, sampled.posed
-    posterior = replace(
-        from_chains(
-            law,
-            sampled.sites,
-            result.diverging,
-            sampled.notes,
-            sampled.overlaps,
-            effective=result.effective,
-        ),
-        seconds=sampled.seconds,
-        loss_min=float(posed.data.loss.min()),
-        table_digest=table.digest,
-        ranges=input_ranges(law, posed.data.inputs),
-        errors=posed.problem.errors,
-        rows=posed.rows,
-        sampler=sampled.sampler,
-        energy=None if result.energy is None else result.energy.reshape(-1),
-        priors=sampled.priors,
-        seed=sampled.seed,
+    result = sampled.result
+    drawn = from_chains(
+        law,
+        sampled.sites,
+        result.diverging,
+        sampled.notes,
+        sampled.overlaps,
+        effective=result.effective,
     )
+    posterior = replace(drawn, **sampled.record(table))
     if throw:
         status.check(posterior.status, f"posterior of {posterior.law_name} given {table.name}")
     return posterior

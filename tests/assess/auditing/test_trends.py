@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jscale import JscaleError, assess, laws, runs
-from jscale.assess.auditing._trends import LackOfFit, Trend, holm
+from jscale.assess.auditing.misfit._trends import LackOfFit, Trend, holm
 from tests.assess.auditing.simulated_tables import (
     ERRORS,
     LAW,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jscale.assess.auditing import _wild
-from jscale.assess.auditing._refit import TUNING, RobustFit, _exactly_orthogonal
-from jscale.assess.auditing._wild import Regression, wild_tests
+from jscale.assess.auditing.misfit._refit import TUNING, RobustFit, _exactly_orthogonal
+from jscale.assess.auditing.misfit._wild import Regression, wild_tests
 from jscale.fit.objective import Clusters
 from tests.assess.auditing.simulated_tables import ERRORS, THETA, D, N, bowl
 

@@ -6,11 +6,10 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale._core.text import general
-from jscale.assess.auditing._largest import largest_runs
-from jscale.assess.auditing._trends import lack_of_fit
 from jscale.assess.auditing.checks._registry import check
 from jscale.assess.auditing.checks._residuals import enough_for_tests
 from jscale.assess.auditing.checks._subject import Subject, rows_evidence
+from jscale.assess.auditing.misfit import lack_of_fit, largest_runs
 from jscale.fit import Point
 from jscale.laws import describe
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jscale._core.scope import in_float64
-from jscale.assess.auditing._refit import SPARE_RUNS, TUNING, orthonormal, robust_fit, study_of
+from jscale.assess.auditing.misfit import SPARE_RUNS, TUNING, orthonormal, robust_fit, study_of
 from jscale.fit import Point, Posterior
 from jscale.runs import Runs
 

@@ -26,7 +26,6 @@ from jscale.fit.bayes._pool import (
 from jscale.fit.bayes.pooling._groups import labels_in
 from jscale.fit.bayes.pooling._pooled import PooledPosterior
 from jscale.fit.errors import ErrorModel, FittedRows
-from jscale.fit.predictions import input_ranges
 from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import TableLike, as_runs
 
@@ -116,24 +115,15 @@ def pooled_posterior(
         resume=resume,
         pool=checked,
     )
-    result, posed = sampled.result, sampled.posed
+    result = sampled.result
     posterior = from_sites(
         law,
         checked,
         sampled.sites,
         result.diverging,
         sampled.notes,
-        rows=posed.rows,
         effective=result.effective,
-        seconds=sampled.seconds,
-        loss_min=float(posed.data.loss.min()),
-        table_digest=table.digest,
-        ranges=input_ranges(law, posed.data.inputs),
-        errors=posed.problem.errors,
-        sampler=sampled.sampler,
-        energy=None if result.energy is None else result.energy.reshape(-1),
-        priors=sampled.priors,
-        seed=sampled.seed,
+        **sampled.record(table),
     )
     if throw:
         status.check(posterior.status, f"posterior of {posterior.law_name} given {table.name}")

@@ -9,8 +9,8 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import listing
-from jscale.assess.auditing._refit import SPARE_RUNS, RobustFit, Study, robust_fit, study_of
-from jscale.assess.auditing._wild import DRAWS, Regression, wild_tests
+from jscale.assess.auditing.misfit._refit import SPARE_RUNS, RobustFit, Study, robust_fit, study_of
+from jscale.assess.auditing.misfit._wild import DRAWS, Regression, wild_tests
 from jscale.fit import Point, Posterior
 from jscale.runs import Runs
 

@@ -7,7 +7,7 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import general, plural
-from jscale.assess.auditing._refit import (
+from jscale.assess.auditing.misfit._refit import (
     SPARE_RUNS,
     RobustFit,
     Study,
