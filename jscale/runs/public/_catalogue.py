@@ -3,6 +3,7 @@
 from jscale.runs.public import _tidy, _tidy_gathered
 from jscale.runs.public._dataset import Dataset
 from jscale.runs.public._fetch import Gathered, Shipped, Upstream
+from jscale.runs.tables import NATS_PER_BYTE
 
 _RAW = "https://raw.githubusercontent.com"
 
@@ -17,9 +18,10 @@ CATALOGUE = (
         paper="jscale, jscale/runs/tables/precision_runs.md",
         upstream=Shipped(("precision_runs.csv", "precision_runs_post.csv")),
         tidy=_tidy.precision_runs,
+        loss_unit=NATS_PER_BYTE,
         caveats=(
-            "models of 6 thousand to 0.4 million parameters on bytes: the loss is in nats per "
-            "byte, and constants in units of tokens do not carry over to large models",
+            "models of 6 thousand to 0.4 million parameters on bytes: a token is a byte, and "
+            "constants in units of tokens do not carry over to large models",
             "these runs can tell which parts of a model lose most at few bits, how the loss grows "
             "as bits fall, and that it grows with D/N; they cannot tell the floor E, the exponents "
             "or the best bits and critical tokens of large models",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from jscale.runs.public._fetch import Gathered, Shipped, Upstream, obtain
 from jscale.runs.public._tidy import Tidy
+from jscale.runs.tables import NATS_PER_TOKEN
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Dataset:
             repository.
         tidy: turns the bytes of the files into columns.
         caveats: what to know before a fit.
+        loss_unit: unit of the losses.
         published_rows: number of runs in the original file; None for the package's own files.
 
     Example:
@@ -37,6 +39,7 @@ class Dataset:
     upstream: Upstream | Shipped | Gathered
     tidy: Tidy
     caveats: tuple[str, ...] = ()
+    loss_unit: str = NATS_PER_TOKEN
     published_rows: int | None = None
 
     @property

@@ -64,7 +64,9 @@ def load(entry: Dataset) -> Runs:
     source = Note("source", "info", f"{entry.paper}; licence: {entry.licence}")
     caveats = [Note("caveat", "info", caveat) for caveat in entry.caveats]
     notes = [_documented(note) for note in table.notes]
-    return replace(table, notes=(source, *caveats, *notes), source=origin)
+    return replace(
+        table, loss_unit=entry.loss_unit, notes=(source, *caveats, *notes), source=origin
+    )
 
 
 def _documented(note: Note) -> Note:

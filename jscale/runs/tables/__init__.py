@@ -40,6 +40,7 @@ from jscale.runs.tables._layout import (
     separator_line,
 )
 from jscale.runs.tables._measures import (
+    NATS_PER_BYTE,
     NATS_PER_TOKEN,
     PERPLEXITY,
     convert_loss,
@@ -58,6 +59,7 @@ __all__ = [
     "KNOWN",
     "LINES_OF_TITLES",
     "MAX_BITS",
+    "NATS_PER_BYTE",
     "NATS_PER_TOKEN",
     "OFF_BITS",
     "OUTCOMES",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jscale.assess.auditing import _wild
+from jscale.assess.auditing.misfit import _wild
 from jscale.assess.auditing.misfit._refit import TUNING, RobustFit, _exactly_orthogonal
 from jscale.assess.auditing.misfit._wild import Regression, wild_tests
 from jscale.fit.objective import Clusters
