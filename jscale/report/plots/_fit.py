@@ -173,6 +173,8 @@ def _draw_medians(
     nearest = np.argmin(np.abs(x[:, None] - centres[None]), axis=1)
     counts = np.bincount(nearest, minlength=len(centres))
     drawn = np.flatnonzero(counts >= _LEAST_RUNS)
+    if not len(drawn):
+        return
     red, grey = palette(ax).red, palette(ax).grey
     style_of_line = {"color": red, "lw": 1.4, "marker": "o", "ms": 4, "zorder": 5}
     ax.plot(centres[drawn], medians[drawn], label="medians", **style_of_line)

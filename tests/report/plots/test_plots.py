@@ -179,6 +179,8 @@ def test_residuals_say_how_many_runs_stand_behind_a_median():
     np.testing.assert_allclose(dots(ax, "_runs")[:, 1], 100 * np.expm1(point.residuals))
     assert [text.get_text() for text in ax.texts] == ["8", "8", "8", "8"]
     assert line(ax, "medians")[:, 0] == pytest.approx(np.unique(table["D"]))
+    few = plots.residuals(point, along="N", table=table)  # four runs of each of eight sizes
+    assert "medians" not in [str(each.get_label()) for each in few.lines]
     with pytest.raises(JscaleError, match="no column 'lr'"):
         plots.residuals(point, along="lr", table=table)
     with pytest.raises(JscaleError, match="not of the logarithm"):
