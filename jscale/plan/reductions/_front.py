@@ -99,6 +99,9 @@ class Front(Reduction):
             flat = indices.ravel()
             keep = (flat >= 0) & np.all(points < np.inf, axis=1)
             points, flat = points[keep].astype(np.float64), flat[keep]
+            if points.shape[1] == 2:
+                near = _near_front(points)
+                points, flat = points[near], flat[near]
             rest = ~_dominated(points, state["values"])
             state = _union(state, points[rest], flat[rest])
             rows = rows[_BATCH:]
@@ -171,6 +174,16 @@ def _union(state: State, values: np.ndarray, index: np.ndarray) -> State:
     else:
         keep = _first_front(values)
     return {"values": values[keep], "index": index[keep]}
+
+
+def _near_front(values: np.ndarray) -> np.ndarray:
+    """Rows of two quantities that hold the front: none before them is smaller in the second one.
+
+    One sort leaves few rows, which are then ordered by both quantities and their indices.
+    """
+    order = np.argsort(values[:, 0])
+    second = values[order, 1]
+    return order[second <= np.minimum.accumulate(second)]
 
 
 def _first_front(values: np.ndarray) -> np.ndarray:

@@ -215,3 +215,16 @@ def test_the_best_points_beside_rows_that_fill_the_last_tile_up():
     assert result["top"]["value"].tolist() == [0, 1, 2]
     assert result["nine"]["x"].tolist() == [9, 8, 7, 6, 5, 4, 3, 2, 1]
     assert (result["best"]["x"], result["best"].attrs["tied"]) == (9, 0)
+
+
+@pytest.mark.parametrize("bins", [5, 400])
+def test_histograms_of_few_and_of_many_bins(bins):
+    """Both ways to count, in float32, whose edges are not those of float64."""
+    x = np.geomspace(0.5, 4, 1001)
+    edges = tuple(np.linspace(1.0, 3.0, bins + 1))
+    reduce = [reductions.Histogram(edges)]
+    result = plan.grid(lambda x: x, {"x": x}, where="x != 2", reduce=reduce, dtype="float32")
+    expected, _ = np.histogram(x.astype(np.float32), np.asarray(edges, np.float32))
+    np.testing.assert_array_equal(result["histogram"]["count"], expected)
+    attrs = result["histogram"].attrs
+    assert (attrs["below"], attrs["above"]) == (np.sum(x < 1), np.sum(x > 3))
