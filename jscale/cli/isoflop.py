@@ -180,7 +180,8 @@ def _power_law(law: "PowerLaw | None") -> dict[str, Any] | None:
 
 def show(result: "IsoFlop", table: "Runs") -> None:
     """Print an isoFLOP analysis."""
-    output.show(f"isoFLOP valleys of {table.name}, curve: {result.curve}")
+    unit = table.loss_unit.replace(" per ", "/")
+    output.show(f"isoFLOP valleys of {table.name}, curve: {result.curve}; losses in {unit}")
     bias = result.bias
     rows = [
         (

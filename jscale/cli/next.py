@@ -123,10 +123,12 @@ def next_runs(
         with working("choosing runs …", as_json):
             payload = batches.choice(chosen, sampled, goal, file)
         payload["notes"] = output.notes((*notes, *payload["notes"]))
+        payload["loss_unit"] = sampled.loss_unit
+        unit = output.value_unit(chosen, sampled.loss_unit)
 
     output.deliver(payload, as_json, out)
     if not as_json:
-        _show(payload)
+        _show(payload, unit)
 
 
 def _optional(text: str | None, flag: str) -> float | None:
@@ -153,7 +155,7 @@ def _posterior(
     return sampled, (*table.notes, *sampled.notes)
 
 
-def _show(payload: Mapping[str, Any]) -> None:
+def _show(payload: Mapping[str, Any], unit: str) -> None:
     """Print the decision, the runs, and the designs side by side."""
     from jscale.report.notation import human, number, plural, power_of_ten, significant
 
@@ -163,7 +165,7 @@ def _show(payload: Mapping[str, Any]) -> None:
         fall = f"{number(summary['regret_before'], 2)} to {number(summary['regret_after'], 2)}"
         output.show(
             f"do {plural(len(rows), 'run')} for {power_of_ten(summary['cost'])} FLOP: the expected "
-            f"regret of {goal} falls from {fall} nats"
+            f"regret of {goal} falls from {fall} {unit}"
         )
     else:
         output.show(f"do no run for {goal}: {_STOPS[payload['stop']]}")
@@ -184,11 +186,11 @@ def _show(payload: Mapping[str, Any]) -> None:
         headers = (*named, "cost (FLOP)", "regret left", "saves (FLOP)", "information")
         output.show(output.table(headers, cells, right="r" * len(headers), narrow=True))
         output.show(f"then stop: {_STOPS[payload['stop']]}")
-    _show_designs(payload)
+    _show_designs(payload, unit)
     output.show_notes(payload["notes"], least="warning")
 
 
-def _show_designs(payload: Mapping[str, Any]) -> None:
+def _show_designs(payload: Mapping[str, Any], unit: str) -> None:
     """Print what the batches by each target cost and leave."""
     from jscale.report.notation import number, power_of_ten
 
@@ -203,8 +205,8 @@ def _show_designs(payload: Mapping[str, Any]) -> None:
         )
         for target, each in payload["designs"].items()
     ]
-    headers = ("design", "runs", "cost (FLOP)", "regret left (nats)", "information (nats)")
-    title = f"regret without them {number(_before(payload), 2)} nats"
+    headers = ("design", "runs", "cost (FLOP)", "regret left", "information (nats)")
+    title = f"regret without them {number(_before(payload), 2)} {unit}"
     output.show(output.table(headers, cells, title=title, right="lrrrr", narrow=True))
 
 

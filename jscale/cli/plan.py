@@ -132,6 +132,7 @@ def plan(
         origin = _Source(source, params, posterior, include_excluded, errors, prior)
         values, ranges, payload = _parameters(chosen, origin, settings, as_json)
         payload = {"law": _name(chosen), **payload}
+        unit = output.value_unit(chosen, payload["loss_unit"])
         request = planning.PlanRequest(chosen, values, width, count, post, ranges, inputs=others)
         with working("planning …", as_json):
             payload["plans"] = answers.answers(request, problem)
@@ -141,10 +142,11 @@ def plan(
                 payload["critical"] = [planning.at_size(request)]
 
     for each in payload["plans"]:
-        each["decision"]["sentence"] = text.sentence(each, cost, problem.served is not None)
+        words = text.Words(cost, problem.served is not None, unit)
+        each["decision"]["sentence"] = text.sentence(each, words)
     output.deliver(payload, as_json, out)
     if not as_json:
-        _show(payload)
+        _show(payload, unit)
 
 
 class _Source(NamedTuple):
@@ -167,7 +169,7 @@ def _parameters(
 
     if source.params is not None:
         values: dict[str, Any] = inputs.params_of(law, source.params)
-        return values, {}, {"draws": 1, "params": values, "notes": []}
+        return values, {}, {"draws": 1, "params": values, "loss_unit": None, "notes": []}
     table_notes: Iterable[Note] = ()
     if source.posterior is not None:
         sampled = fit.load(source.posterior, law)
@@ -260,12 +262,13 @@ def _summary(posterior: "Posterior", notes: "Iterable[Note]") -> dict[str, Any]:
     return {
         "draws": len(next(iter(posterior.draws.values()))),
         "posterior": {"status": str(posterior.status), "divergences": posterior.divergences},
+        "loss_unit": posterior.loss_unit,
         "notes": output.notes(notes),
     }
 
 
-def _show(payload: dict[str, Any]) -> None:
-    """Print plans."""
+def _show(payload: dict[str, Any], unit: str) -> None:
+    """Print plans, whose losses have a unit."""
     from jscale.report.notation import plural
 
     if payload["draws"] == 1:
@@ -274,7 +277,8 @@ def _show(payload: dict[str, Any]) -> None:
         source = f"{plural(payload['draws'], 'draw')}, 90% bands"
     for each in payload["plans"]:
         output.show(each["decision"]["sentence"])
-    output.show(f"{payload['law']}: {source}")
+    losses = "" if unit == "1" else f"; losses in {unit}"
+    output.show(f"{payload['law']}: {source}{losses}")
     tables.show_plans(payload["plans"], payload.get("critical", ()))
     text.show_details(payload["plans"])
     output.show_notes(payload["notes"], least="warning")

@@ -97,7 +97,7 @@ def predict(
             if params is not None:
                 chosen = choice.law()
                 wanted = points.points_of(chosen, at, from_file)
-                payload, known = _from_params(chosen, params, wanted), ()
+                payload, known, unit = _from_params(chosen, params, wanted), (), None
             elif posterior is not None:
                 sampled = _loaded(posterior, choice)
                 chosen = sampled.law
@@ -106,7 +106,7 @@ def predict(
                 with working("predicting …", as_json):
                     source_of = forecasts.of_file(sampled, not no_correction, seed, as_json)
                     payload = _forecast(chosen, source_of, wanted, level, seed)
-                known = _doubts_of_file(sampled)
+                known, unit = _doubts_of_file(sampled), sampled.loss_unit
             else:
                 assert source is not None
                 table = inputs.table_of(source, include_excluded)
@@ -118,9 +118,9 @@ def predict(
                 forecaster = forecasts.forecaster(choice, table, model, as_json, progress_file)
                 with working("predicting …", as_json):
                     payload = _forecast(chosen, forecaster, wanted, level, seed)
-                    payload |= {"loss_unit": table.loss_unit}
-                known = (*table.notes, *_doubts(forecaster, table))
-            payload["notes"] = [*output.notes(known), *payload["notes"]]
+                known, unit = (*table.notes, *_doubts(forecaster, table)), table.loss_unit
+            notes = [*output.notes(known), *payload["notes"]]
+            payload |= {"loss_unit": unit, "notes": notes}
         output.deliver(payload, as_json, out)
 
     if not as_json:
@@ -129,7 +129,7 @@ def predict(
             payload,
             origin,
             level,
-            text.Words(_unit(chosen, payload.get("loss_unit")), not no_correction),
+            text.Words(_unit(chosen, unit), not no_correction),
         )
 
 
@@ -238,9 +238,7 @@ def _unit(law: "LawFunction", loss_unit: str | None) -> str:
 
     Args:
         law: of the forecast.
-        loss_unit: of the losses of the table, if there is one.
+        loss_unit: of the losses of the runs, where it is known.
     """
-    from jscale.laws import describe
-
-    unit = output.in_loss_unit(describe(law).output.unit, loss_unit)
+    unit = output.value_unit(law, loss_unit)
     return "" if unit == "1" else f" {unit}"

@@ -79,7 +79,7 @@ def test_a_median_size_that_misses_the_mean_loss_is_no_plan():
     medians["status"] = "converged"
     decision = choice.decision(request, {}, Question(targets=[2.1]), medians)
     assert decision["N"] is None
-    words = text.sentence(medians | {"decision": decision})
+    words = text.sentence(medians | {"decision": decision}, text.Words())
     assert words == (
         "loss 2.1: no plan (no tokens bring the median size to this mean loss; give --level)"
     )

@@ -41,12 +41,22 @@ def posterior(sampled) -> fit.Posterior:
     return fit.load(sampled.file)
 
 
+def test_a_posterior_knows_the_unit_of_its_losses(jscale, posterior, tmp_path: Path):
+    file = tmp_path / "bytes.nc"
+    replace(posterior, loss_unit="nats per byte").save(file)
+    forecast = jscale("predict", "--posterior", file, "--at", FAR).stdout
+    assert re.search(r"at\s+[0-9.]+\s+nats/byte,", forecast)
+    planned = jscale("plan", "--posterior", file, "--budget", 1e22).stdout
+    assert re.search(r"in size costs [0-9.]+ nats/byte\n", planned)
+    assert "losses in nats/byte" in planned
+
+
 def test_json_of_a_posterior(answer, sampled, posterior, tmp_path: Path):
     out = tmp_path / "forecast.json"
     options = ("--at", FAR, "--at", INSIDE, "--seed", 5, "--out", out)
     printed = answer("predict", "--posterior", sampled.file, *options)
-    assert set(printed) == {"law", "rows", "notes", "correction"}
-    assert printed["law"] == "chinchilla"
+    assert set(printed) == {"law", "rows", "notes", "correction", "loss_unit"}
+    assert (printed["law"], printed["loss_unit"]) == ("chinchilla", "nats per token")
     far, inside = printed["rows"]
     assert far["at"] == {"N": 7e10, "D": 1.4e12}
     assert set(far) == {"at", "mean", *QUANTILES, "parameter", "decades", "shares"}

@@ -85,7 +85,7 @@ def test_saved_and_loaded_bit_by_bit(tmp_path):
         for name, values in getattr(posterior, group).items():
             assert getattr(loaded, group)[name].tobytes() == values.tobytes()
     assert loaded.summary == posterior.summary
-    for name in ("chains", "status", "notes", "loss_min", "table_digest"):
+    for name in ("chains", "status", "notes", "loss_min", "loss_unit", "table_digest"):
         assert getattr(loaded, name) == getattr(posterior, name)
     assert posterior.energy is not None
     assert loaded.energy is not None
@@ -97,6 +97,14 @@ def test_saved_and_loaded_bit_by_bit(tmp_path):
     with h5py.File(unsealed, "r+") as file:
         file["sample_stats/energy"][1, 3] = np.nan
     assert "'energy' is of shape (2, 100) or has values that are not finite" in message(unsealed)
+
+
+def test_the_unit_of_the_losses_is_kept(posterior, tmp_path):
+    assert posterior.loss_unit is None  # a file of an earlier version
+    replace(posterior, loss_unit="bits per byte").save(tmp_path / "bytes.nc")
+    assert fit.load(tmp_path / "bytes.nc").loss_unit == "bits per byte"
+    replace(posterior, loss_unit="a\nb").save(tmp_path / "lines.nc")
+    assert "attribute 'loss_unit' is wrong" in message(tmp_path / "lines.nc")
 
 
 def test_one_key_gives_one_file(tmp_path):

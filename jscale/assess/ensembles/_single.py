@@ -319,4 +319,5 @@ def runs_of(posterior: Posterior) -> Runs:
     columns = {**rows.columns, **rows.inputs, outcome_column(posterior.law): rows.loss}
     if rows.loss_se is not None:
         columns["loss_se"] = rows.loss_se
-    return read({name: np.asarray(values) for name, values in columns.items()})
+    table = read({name: np.asarray(values) for name, values in columns.items()})
+    return replace(table, loss_unit=posterior.loss_unit or table.loss_unit)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from jscale._core.text import general
 from jscale.cli.support import output
@@ -27,6 +27,20 @@ _LARGER = {
 """Units of limits → those in which they are written, 1e9 times as large."""
 
 
+class Words(NamedTuple):
+    """What the sentence of a plan depends on besides the plan.
+
+    Attributes:
+        cost: unit of its budget.
+        serves: whether its cost is that of training and serving.
+        unit: of its loss, such as nats/token.
+    """
+
+    cost: str = "flop"
+    serves: bool = False
+    unit: str = "nats/token"
+
+
 def formats_of() -> dict[str, Any]:
     """Quantity → how it is written."""
     from jscale.report.notation import fixed, human, power_of_ten
@@ -41,16 +55,18 @@ def formats_of() -> dict[str, Any]:
     }
 
 
-def sentence(plan: Mapping[str, Any], cost: str = "flop", serves: bool = False) -> str:
-    """What to train: ``10²⁴ FLOP: train 29B on 570B tokens; ±25% in size costs 0.0004 nats``.
+def sentence(plan: Mapping[str, Any], words: Words) -> str:
+    """What to train, and what a size 25% off costs.
+
+    ``10²⁴ FLOP: train 29B on 570B tokens; ±25% in size costs 0.0004 nats/token``
 
     Args:
         plan: of :func:`~jscale.cli.decisions.answers.answers`.
-        cost: unit of its budget.
-        serves: whether its cost is that of training and serving.
+        words: what else the sentence depends on.
     """
     from jscale.report.notation import human, power_of_ten, significant
 
+    cost, unit = words.cost, "" if words.unit == "1" else f" {words.unit}"
     chosen, goal = plan["decision"], _goal(plan, cost)
     if chosen["N"] is None:
         status = chosen.get("status", plan["status"]).replace("_", " ")
@@ -63,16 +79,20 @@ def sentence(plan: Mapping[str, Any], cost: str = "flop", serves: bool = False) 
     if "target_loss" in plan or cost != "flop":
         parts.append(f"{power_of_ten(chosen['C'])} FLOP")
     if "dollars" in chosen and cost != "dollars":
-        parts.append(f"{human(chosen['dollars'])} dollars" + (" with serving" if serves else ""))
+        parts.append(
+            f"{human(chosen['dollars'])} dollars" + (" with serving" if words.serves else "")
+        )
     if "days" in chosen and cost != "days":
-        parts.append(f"{significant(chosen['days'])} days" + (" of training" if serves else ""))
+        parts.append(
+            f"{significant(chosen['days'])} days" + (" of training" if words.serves else "")
+        )
     if "weight_bits" in plan:
         parts.append(f"weights in use of {general(plan['weight_bits'], 3)} bits")
     if (quarter := chosen["quarter"]) is not None:
-        parts.append(f"±25% in size costs {significant(max(quarter, 0.0), 2)} nats")
+        parts.append(f"±25% in size costs {significant(max(quarter, 0.0), 2)}{unit}")
     if (wasted := chosen.get("regret")) is not None:
-        parts.append(f"expected regret {significant(max(wasted['nats'], 0.0), 2)} nats")
-    parts += [_held(each) for each in plan.get("binding", ())]
+        parts.append(f"expected regret {significant(max(wasted['nats'], 0.0), 2)}{unit}")
+    parts += [_held(each, unit) for each in plan.get("binding", ())]
     return f"{goal}: " + "; ".join(parts)
 
 
@@ -89,13 +109,15 @@ def _goal(plan: Mapping[str, Any], cost: str) -> str:
     return f"{power_of_ten(plan['C'])} FLOP"
 
 
-def _held(binding: Mapping[str, Any]) -> str:
+def _held(binding: Mapping[str, Any], loss_unit: str) -> str:
     from jscale.report.notation import number
 
     unit, saved = binding["unit"], binding["saves"]["q50"]
     for end, larger in _LARGER.items():
         if unit.endswith(end):
             unit, saved = unit.removesuffix(end) + larger, 1e9 * saved
+    if loss_unit:
+        unit = unit.replace("nats per", f"{loss_unit.strip()} per")
     return f"held by {binding['limit']} (saves {number(saved, 2)} {unit} more)"
 
 

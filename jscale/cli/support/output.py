@@ -17,6 +17,7 @@ from jscale.cli.screen import PIPE_WIDTH, Grid, pipe_width
 
 if TYPE_CHECKING:
     from jscale._core.notes import Note
+    from jscale.laws import LawFunction
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 _collector: ContextVar[list[Any] | None] = ContextVar("collector", default=None)
@@ -186,6 +187,18 @@ def in_loss_unit(unit: str, loss_unit: str | None) -> str:
     if loss_unit is None:
         return unit
     return unit.replace(_DECLARED_LOSS_UNIT, loss_unit.replace(" per ", "/"))
+
+
+def value_unit(law: "LawFunction", loss_unit: str | None) -> str:
+    """The unit of a law's value, as ``nats/byte``; "1" for shares.
+
+    Args:
+        law: whose value it is.
+        loss_unit: as for :func:`in_loss_unit`.
+    """
+    from jscale.laws import describe
+
+    return in_loss_unit(describe(law).output.unit, loss_unit)
 
 
 def figures(value: float | None, digits: int = 6) -> str:

@@ -45,6 +45,8 @@ class Posterior:
             are 400 or more and at most 0.1% of the transitions diverged.
         notes: notes on the data and on the diagnostics.
         loss_min: smallest loss of the runs.
+        loss_unit: unit of the losses, such as "nats per byte"; None for a posterior that an earlier
+            version saved.
         table_digest: hash of the table.
         ranges: quantity → its smallest and largest value over the runs: the law's inputs, C, D/N.
             Empty for a posterior that an earlier version saved.
@@ -87,6 +89,7 @@ class Posterior:
     effective: float | None = None
     energy: np.ndarray | None = None
     reference_rows: FittedRows | None = None
+    loss_unit: str | None = None
 
     @property
     def law_name(self) -> str:
@@ -227,6 +230,7 @@ class Posterior:
             "priors": json.dumps(dict(self.priors)),
             "seed": json.dumps(list(self.seed)),
             "loss_min": self.loss_min,
+            **({} if self.loss_unit is None else {"loss_unit": self.loss_unit}),
             "table_digest": self.table_digest,
             "ranges": json.dumps({name: list(ends) for name, ends in self.ranges.items()}),
             "prior_overlap": json.dumps(self._prior_overlaps()),

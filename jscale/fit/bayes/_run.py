@@ -83,6 +83,7 @@ class Sampled(NamedTuple):
         return {
             "seconds": self.seconds,
             "loss_min": float(self.posed.data.loss.min()),
+            "loss_unit": table.loss_unit,
             "table_digest": table.digest,
             "ranges": input_ranges(problem.law, self.posed.data.inputs),
             "errors": problem.errors,

@@ -208,6 +208,7 @@ def load(path: str | os.PathLike[str], law: LawFunction | None = None) -> Poster
             effective=content.effective,
         ),
         loss_min=content.loss_min,
+        loss_unit=content.loss_unit,
         table_digest=content.table_digest,
         ranges=content.ranges,
         errors=content.errors,

@@ -14,6 +14,7 @@ from jscale.fit.bayes._pool import OF_OTHER_GROUPS, PARTIAL, SEPARATE, Pool
 from jscale.fit.errors import FittedRows
 from jscale.laws import LawFunction, Record, describe, get
 
+_LONGEST_UNIT = 60
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -70,6 +71,15 @@ class Attributes(NamedTuple):
         if not is_number or not (value > 0 or may_be_negative):
             raise self.invalid("loss_min", "expected a finite number above 0")
         return value
+
+    def loss_unit(self) -> str | None:
+        """Unit of the losses; earlier versions did not store it."""
+        if "loss_unit" not in self.values:
+            return None
+        unit = self._text("loss_unit")
+        if not unit.isprintable() or not 0 < len(unit) <= _LONGEST_UNIT:
+            raise self.invalid("loss_unit", "expected the name of a unit, such as nats per byte")
+        return unit
 
     def digest(self) -> str:
         """Hash of the table."""

@@ -47,6 +47,7 @@ class Content:
         diverging: (chains, draws) whether each transition diverged.
         notes: notes on the data.
         loss_min: smallest loss of the runs.
+        loss_unit: unit of the losses; None in older files.
         table_digest: hash of the table.
         ranges: quantity → smallest and largest value over the runs; empty in older files.
         prior_overlaps: parameter → overlap of prior and posterior; empty in older files.
@@ -68,6 +69,7 @@ class Content:
     diverging: np.ndarray
     notes: tuple[Note, ...]
     loss_min: float
+    loss_unit: str | None
     table_digest: str
     ranges: Mapping[str, tuple[float, float]]
     prior_overlaps: Mapping[str, float]
@@ -156,6 +158,7 @@ def checked(
         diverging=diverging.astype(bool),
         notes=notes,
         loss_min=loss_min,
+        loss_unit=attributes.loss_unit(),
         table_digest=digest,
         ranges=attributes.ranges(),
         prior_overlaps=attributes.prior_overlaps(),

@@ -23,6 +23,7 @@ _ATTRIBUTES = (
     "law",
     "noise",
     "loss_min",
+    "loss_unit",
     "table_digest",
     "notes",
     "ranges",

@@ -70,6 +70,7 @@ def _attributes(pooled: "PooledPosterior") -> dict[str, Any]:
         "priors": json.dumps(dict(pooled.priors)),
         "seed": json.dumps(list(pooled.seed)),
         "loss_min": pooled.loss_min,
+        **({} if pooled.loss_unit is None else {"loss_unit": pooled.loss_unit}),
         "table_digest": pooled.table_digest,
         "ranges": json.dumps({name: list(ends) for name, ends in pooled.ranges.items()}),
         "notes": json.dumps([(n.code, n.severity, n.message) for n in pooled.notes]),

@@ -258,6 +258,7 @@ def _posterior(
         ),
         seconds=pooled.seconds,
         table_digest=pooled.table_digest,
+        loss_unit=pooled.loss_unit,
         priors=priors,
         seed=pooled.seed,
         version=pooled.version,

@@ -46,6 +46,7 @@ class PooledPosterior:
         status: as that of :class:`jscale.fit.Posterior`, of all parameters.
         notes: notes on the data and on the diagnostics.
         loss_min: smallest loss of the runs.
+        loss_unit: as that of :class:`jscale.fit.Posterior`.
         table_digest: hash of the table.
         ranges: quantity → smallest and largest value over the runs of all groups.
         errors: the error model.
@@ -85,6 +86,7 @@ class PooledPosterior:
     sampler: str = "nuts"
     effective: float | None = None
     energy: np.ndarray | None = None
+    loss_unit: str | None = None
 
     @property
     def law_name(self) -> str:

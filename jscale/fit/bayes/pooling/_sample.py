@@ -241,6 +241,7 @@ def load_pooled(path: str | os.PathLike[str], law: LawFunction | None = None) ->
         effective=content.effective,
         seconds=math.nan,
         loss_min=content.loss_min,
+        loss_unit=content.loss_unit,
         table_digest=content.table_digest,
         ranges=content.ranges,
         errors=content.errors,
