@@ -10,10 +10,9 @@ import jinja2
 from jscale.report.analysis import Analysis
 from jscale.report.figures import svg
 from jscale.report.notation import mathml_lines
-from jscale.report.page import _tables as tables
+from jscale.report.page import tables
 from jscale.report.page._figures import PageFigure, page_figures
-from jscale.report.page._findings import findings
-from jscale.report.page._plan_table import plan_rows
+from jscale.report.page.findings import findings
 
 
 def page(analysis: Analysis) -> str:
@@ -27,7 +26,7 @@ def page(analysis: Analysis) -> str:
         style=_resource("page.css"),
         tiles=tables.tiles(analysis),
         findings=findings(analysis),
-        plans=plan_rows(analysis),
+        plans=tables.plan_rows(analysis),
         formulas=mathml_lines(study.record),
         columns=tables.column_rows(analysis),
         excluded=excluded,

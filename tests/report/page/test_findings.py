@@ -18,8 +18,8 @@ from jscale.report.analysis import (
 )
 from jscale.report.analysis._forecast import resource_curve
 from jscale.report.analysis._identification import identification
-from jscale.report.page._findings import extrapolation, findings
-from jscale.report.page._findings_fit import (
+from jscale.report.page.findings._findings import extrapolation, findings
+from jscale.report.page.findings._of_fit import (
     Finding,
     certificate,
     identified_parameters,
@@ -27,7 +27,7 @@ from jscale.report.page._findings_fit import (
     residual_doubts,
     sampling,
 )
-from jscale.report.page._values import count_digits, decimal
+from jscale.report.page.tables import count_digits, decimal
 from tests.report import stand_ins
 from tests.report.stand_ins import dense_table, posterior_of
 

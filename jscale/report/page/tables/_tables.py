@@ -23,7 +23,7 @@ from jscale.report.notation import (
     plural,
     power_of_ten,
 )
-from jscale.report.page._values import Value, decimal
+from jscale.report.page.tables._values import Value, decimal
 
 _MAX_EXCLUDED = 40
 """Excluded runs that are listed one by one."""

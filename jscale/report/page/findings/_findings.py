@@ -4,7 +4,7 @@ import numpy as np
 
 from jscale.report.analysis import FULL_BITS, Analysis, CriticalCurves, FittedStudy, Forecast
 from jscale.report.notation import human, listing, power_of_ten
-from jscale.report.page._findings_fit import (
+from jscale.report.page.findings._of_fit import (
     Finding,
     backtest_result,
     better_law,
@@ -15,10 +15,8 @@ from jscale.report.page._findings_fit import (
     residual_doubts,
     sampling,
 )
-from jscale.report.page._values import count, decimal, ratio
+from jscale.report.page.tables import MIN_DECADES_OUTSIDE, count, decimal, ratio
 
-MIN_DECADES_OUTSIDE = 0.05
-"""Decades outside the runs below which a plan counts as inside: 12%."""
 _TONES = {"doubt": 0, "plain": 1, "good": 2}
 
 

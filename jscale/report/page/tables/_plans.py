@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from jscale.report.analysis import Analysis, OptimalPath
 from jscale.report.notation import fixed, human, percent, power_of_ten
-from jscale.report.page._findings import MIN_DECADES_OUTSIDE
-from jscale.report.page._values import Value, count, count_digits, decimal, ratio, ratio_text
+from jscale.report.page.tables._values import Value, count, count_digits, decimal, ratio, ratio_text
+
+MIN_DECADES_OUTSIDE = 0.05
+"""Decades outside the runs below which a plan counts as inside: 12%."""
 
 
 @dataclass(frozen=True)
