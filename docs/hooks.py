@@ -27,6 +27,7 @@ COPIES = {
 """File of the repository → its page."""
 MODULES = {
     "laws": "jscale.laws",
+    "formats": "jscale.laws.formats",
     "roles": "jscale.laws.roles",
     "schedule": "jscale.laws.schedule",
     "runs": "jscale.runs",

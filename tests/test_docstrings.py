@@ -10,6 +10,7 @@ import pytest
 
 ROOMS = (
     "jscale.laws",
+    "jscale.laws.formats",
     "jscale.laws.roles",
     "jscale.laws.schedule",
     "jscale.runs",

@@ -4,7 +4,7 @@ A law takes Python numbers, numpy and JAX arrays and follows their precision. It
 1e-14 of itself in float64 and, the rounding of inputs and parameters included, to 5e-6 in float32.
 """
 
-from jscale.laws import roles, schedule
+from jscale.laws import formats, roles, schedule
 from jscale.laws._catalogue import as_law, catalogue, families, get
 from jscale.laws.bits import (
     CHANNEL_BLOCK,
@@ -253,6 +253,7 @@ __all__ = [
     "float_critical_tokens",
     "float_layout",
     "float_optimum",
+    "formats",
     "generalised_precision",
     "get",
     "granular",

@@ -7,6 +7,7 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale._core.text import quote
+from jscale.laws.formats import bits_of
 from jscale.runs.reading._quantities import bits_by_name, losses_in_unit, numbers
 from jscale.runs.reading._rows import exclude_unfinished
 from jscale.runs.reading._validate import (
@@ -30,7 +31,6 @@ from jscale.runs.tables import (
     Match,
     RawTable,
     TooLarge,
-    bits_of,
     flag,
     fold,
     is_empty,

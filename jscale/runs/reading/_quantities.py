@@ -7,6 +7,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import general, human, quote, row_numbers
+from jscale.laws.formats import NamedBits, bits_of
 from jscale.runs.reading._validate import PLACEHOLDER, CheckedTable, Problems
 from jscale.runs.tables import (
     NATS_PER_TOKEN,
@@ -17,9 +18,7 @@ from jscale.runs.tables import (
     BadCell,
     Cells,
     Column,
-    Format,
     Kind,
-    bits_of,
     in_unit,
     is_empty,
     number,
@@ -256,7 +255,7 @@ def bits_by_name(table: CheckedTable, problems: Problems) -> None:
         table.notes.append(Note("formats", "info", message, {"column": name}))
 
 
-def _expand(table: CheckedTable, formats: dict[int, tuple[str, Format]]) -> None:
+def _expand(table: CheckedTable, formats: dict[int, tuple[str, NamedBits]]) -> None:
     """``P`` with names such as W4A16 → the columns of weights, activations and KV cache."""
     tied = table.columns.pop(TIED_BITS)
     tied = np.where(np.isnan(tied), OFF_BITS, tied)
@@ -276,7 +275,7 @@ def _expand(table: CheckedTable, formats: dict[int, tuple[str, Format]]) -> None
 
 
 def _add_parts(
-    table: CheckedTable, formats: dict[int, tuple[str, Format]], problems: Problems
+    table: CheckedTable, formats: dict[int, tuple[str, NamedBits]], problems: Problems
 ) -> None:
     """Activations and KV cache from names in the column of weights."""
     header = table.match.headers["P_w"]

@@ -8,6 +8,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote, quoted_names
+from jscale.laws.formats import NamedBits
 from jscale.runs.tables import (
     BIT_COLUMNS,
     KNOWN,
@@ -16,7 +17,6 @@ from jscale.runs.tables import (
     OUTCOMES,
     TIED_BITS,
     Column,
-    Format,
     Kind,
     Match,
     RawTable,
@@ -93,7 +93,7 @@ class CheckedTable:
     notes: list[Note] = field(default_factory=list)
     unfinished: np.ndarray | None = None
     loss_unit: str = NATS_PER_TOKEN
-    formats: dict[str, dict[int, tuple[str, Format]]] = field(default_factory=dict)
+    formats: dict[str, dict[int, tuple[str, NamedBits]]] = field(default_factory=dict)
     stated_errors: list[str | None] | None = None
 
     @property

@@ -27,7 +27,6 @@ from jscale.runs.tables._columns import (
     missing_column,
 )
 from jscale.runs.tables._decimal import with_decimal_points
-from jscale.runs.tables._formats import Format, bits_of
 from jscale.runs.tables._headers import Match, match, meaning
 from jscale.runs.tables._layout import (
     LINES_OF_TITLES,
@@ -69,14 +68,12 @@ __all__ = [
     "BadCell",
     "Cells",
     "Column",
-    "Format",
     "Kind",
     "Match",
     "RawTable",
     "TooLarge",
     "Unit",
     "accepted",
-    "bits_of",
     "check_size",
     "column_names",
     "convert_loss",
