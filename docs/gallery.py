@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from matplotlib.axes import Axes
 
-from jscale import assess, fit, laws, runs
+from jscale import assess, fit, laws, plan, runs
+from jscale.plan import reductions
 from jscale.report import plots
 
 KUMAR = (laws.precision, laws.params(laws.precision, "kumar2024"))
@@ -41,6 +42,28 @@ def forecasts(table: runs.Runs) -> assess.Backtest:
     return assess.backtest(known, table, key=jax.random.key(0), cuts=[0.2, 0.4, 0.6])
 
 
+def searched() -> plan.GridResult:
+    """The best bits at 1e21 FLOP, and the front of loss and compute below it."""
+    return plan.grid(
+        {"loss": laws.precision, "flops": "6/16 * N * D * P"},
+        {
+            "N": np.geomspace(1e8, 1e11, 121),
+            "D": np.geomspace(1e9, 1e13, 121),
+            "P": np.arange(4.0, 17.0),
+        },
+        params=KUMAR[1],
+        where="flops <= 1e21",
+        reduce=[reductions.Marginal(("P",)), reductions.Front(("flops", "loss"))],
+    )
+
+
+def iso_loss() -> plan.GridResult:
+    """Figure 3 of *Scaling Laws for Precision*."""
+    axes = {"N": np.geomspace(1e8, 1e9, 81), "P_w": np.linspace(3, 16, 53), "D": [13e9]}
+    keep = reductions.Marginal(("N", "P_w"))
+    return plan.grid(laws.precision, axes, params=KUMAR[1], reduce=[keep])
+
+
 def figures() -> dict[str, Callable[[Axes], Any]]:
     """Name of a function of ``report.plots`` → how it is drawn here."""
     table, own = isoflop_runs(), runs.dataset("precision-runs")
@@ -60,12 +83,18 @@ def figures() -> dict[str, Callable[[Axes], Any]]:
         "posterior": {"alpha": boot.draws["alpha"]},
     }
     ours = (laws.low_precision, {**_PRECISION_RUNS})
+    cells = searched()
     return {
         "degradation": lambda ax: plots.degradation(KUMAR, N=1e9, ax=ax),
         "critical_tokens": lambda ax: plots.critical_tokens(KUMAR, (1e8, 1e12), ax=ax),
         "loss_by_bits": lambda ax: plots.loss_by_bits(KUMAR, [1e19, 1e20, 1e21], ax=ax),
         "optimal_bits": lambda ax: plots.optimal_bits(KUMAR, BUDGETS, sizes=[1e9, 7e10], ax=ax),
         "isoloss": lambda ax: plots.isoloss(KUMAR, D=2e10, sizes=(3e7, 3e9), ax=ax),
+        "grid_valley": lambda ax: plots.grid_valley(cells, label="Loss", ax=ax),
+        "grid_heat_map": lambda ax: plots.grid_heat_map(
+            iso_loss(), lines=True, label="Loss", ax=ax
+        ),
+        "grid_front": lambda ax: plots.grid_front(cells, colour="N", ax=ax),
         "train_post": lambda ax: plots.train_post(ROBUST, N=1e9, D=1e12, ax=ax),
         "kept_share": lambda ax: plots.kept_share(ours, _trained(own), part="P_a", ax=ax),
         "joint_shares": lambda ax: plots.joint_shares(ours, _trained(own), ax=ax),

@@ -1,4 +1,4 @@
-"""Figures of fits, posteriors, plans and backtests, each drawn on the axes that it is given.
+"""Figures of fits, posteriors, plans, grids and backtests, each drawn on the axes that it is given.
 
 Every function takes what it draws and ``ax=``, and returns the axes; without ``ax`` it makes new
 ones. :func:`axes` makes light or dark ones, :func:`save` writes PNG, SVG or PDF.
@@ -8,6 +8,7 @@ from jscale.report.plots._axes import axes, save
 from jscale.report.plots._bits import isoloss, loss_by_bits, optimal_bits
 from jscale.report.plots._compute import allocation, approaches, loss_contours, valleys
 from jscale.report.plots._fit import predicted, residuals
+from jscale.report.plots._grids import grid_front, grid_heat_map, grid_valley
 from jscale.report.plots._posterior import forest, prior_posterior
 from jscale.report.plots._quantised import critical_tokens, degradation, train_post
 from jscale.report.plots._shares import joint_shares, kept_share
@@ -22,6 +23,9 @@ __all__ = [
     "critical_tokens",
     "degradation",
     "forest",
+    "grid_front",
+    "grid_heat_map",
+    "grid_valley",
     "isoloss",
     "joint_shares",
     "kept_share",

@@ -107,7 +107,7 @@ def isoloss(
 ) -> Axes:
     """Lines of equal loss over the size and the bits of one part, the others at 16 bits.
 
-    Along a line a model in fewer bits needs more parameters. (Figure 4 of *Scaling Laws for
+    Along a line a model in fewer bits needs more parameters. (Figure 3 of *Scaling Laws for
     Precision*.)
 
     Args:
@@ -162,7 +162,7 @@ def optimal_bits(
     """The optimal training precision against compute: with the size free, and at given sizes.
 
     With the size free it does not depend on compute if bits act as effective parameters. At a given
-    size it grows with the logarithm of compute. (Figure 7 of *Scaling Laws for Precision*.)
+    size it grows with the logarithm of compute. (Figure 6 of *Scaling Laws for Precision*.)
 
     Args:
         fitted: a fit, a posterior, or (law, params), of a law with bits in training.

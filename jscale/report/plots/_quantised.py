@@ -45,7 +45,7 @@ def degradation(
     """Loss that quantisation adds, against tokens per parameter, with the critical tokens.
 
     A curve for each number of bits after training, of models trained in 16 bits. Diamonds are at
-    ``D_crit``, past which more tokens make the quantised model worse. (Figures 1 and 3 of *Scaling
+    ``D_crit``, past which more tokens make the quantised model worse. (Figures 1 and 2 of *Scaling
     Laws for Precision*.)
 
     Args:
