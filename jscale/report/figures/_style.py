@@ -16,6 +16,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -144,11 +145,14 @@ def canvas(
 @in_style
 def svg(figure: Figure) -> str:
     """The figure as SVG text, the same bytes every time."""
-    # Lay the figure out once: saving alone would do it twice, which is most of its time.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # Laid out once and drawn once: Figure.savefig would do either twice, which is most of its time.
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    figure.dpi = matplotlib.rcParams["savefig.dpi"]
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     return text[text.index("<svg") :]
 
