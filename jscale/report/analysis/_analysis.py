@@ -11,13 +11,6 @@ from jscale.report.analysis._doubts import (
     held_out_forecasts,
     residual_doubts,
 )
-from jscale.report.analysis._forecast import (
-    Forecast,
-    ResourceCurve,
-    compute_forecast,
-    resource_curve,
-    widened,
-)
 from jscale.report.analysis._identification import Identification, identification
 from jscale.report.analysis._paired_runs import Degradation, KeptShare, degradations, kept_shares
 from jscale.report.analysis._precision import PrecisionAnalysis, precision_analysis
@@ -27,7 +20,6 @@ from jscale.report.analysis._ranges import (
     draw_ranges,
     residual_trends,
 )
-from jscale.report.analysis._size_profiles import SizeProfile, size_profiles
 from jscale.report.analysis._study import FittedStudy
 from jscale.report.analysis._summaries import (
     ColumnSummary,
@@ -36,6 +28,16 @@ from jscale.report.analysis._summaries import (
     irreducible_loss,
     noise_summaries,
     residual_summary,
+)
+from jscale.report.analysis.forecast import (
+    Forecast,
+    ResourceCurve,
+    SizeProfile,
+    compute_forecast,
+    resource_curve,
+    size_profiles,
+    widened,
+    with_new_runs,
 )
 
 
@@ -85,7 +87,8 @@ def analyse(study: FittedStudy) -> Analysis:
     """Compute everything that a report shows of a study."""
     forecast, held_out = compute_forecast(study), held_out_forecasts(study)
     if forecast is not None:
-        forecast = widened(forecast, study, correction_of(study, held_out))
+        correction = correction_of(study, held_out)
+        forecast = with_new_runs(widened(forecast, study, correction), study, correction)
     return Analysis(
         study=study,
         columns=column_summaries(study),

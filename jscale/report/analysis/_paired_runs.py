@@ -9,8 +9,8 @@ from jscale._core.scope import float64
 from jscale.laws import effective_fraction
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._evaluate import values_of
-from jscale.report.analysis._forecast import Forecast
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
+from jscale.report.analysis.forecast import Forecast
 from jscale.runs import Data, Runs
 
 if TYPE_CHECKING:

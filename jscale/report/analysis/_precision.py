@@ -9,8 +9,8 @@ import numpy as np
 from jscale import plan
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._evaluate import law_values, optimal_plans, values_of
-from jscale.report.analysis._forecast import Forecast
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
+from jscale.report.analysis.forecast import Forecast
 from jscale.report.notation import human, listing
 
 if TYPE_CHECKING:

@@ -10,13 +10,8 @@ from jscale import laws
 from jscale._core.scope import float64
 from jscale.report.analysis import Analysis, Forecast, PrecisionAnalysis
 from jscale.report.analysis._evaluate import optimal_plans, subsample
-from jscale.report.analysis._forecast import (
-    compute_forecast,
-    curve_points,
-    decades_outside,
-    resource_curve,
-)
-from jscale.report.analysis._size_profiles import size_profiles
+from jscale.report.analysis.forecast import compute_forecast, resource_curve, size_profiles
+from jscale.report.analysis.forecast._forecast import curve_points, decades_outside, round_budgets
 from tests.report.stand_ins import dense_table, point_of
 
 QAT = ("E", "A", "B", "alpha", "beta", "gamma_w", "n_w")
@@ -62,6 +57,31 @@ def test_the_curve_spans_the_runs_and_the_budgets(dense: Analysis, dense_forecas
     assert (np.diff(dense_forecast.curve.loss.q50) < 0).all()
     ends = curve_points(np.array([1e20, 1e21]), (1e17, 1e26))[[0, -1]]
     assert ends == pytest.approx([1e17 / 1.6, 1.6e26])
+
+
+def test_stops_are_round_numbers_and_the_budgets(dense: Analysis, dense_forecast: Forecast):
+    stops = dense_forecast.stops
+    assert {1e22, 2e22, 5e22, 1e24} <= set(stops.compute)
+    assert (np.diff(stops.compute) > 0).all()
+    assert len(stops.compute) == len(dense_forecast.stop_decades)
+    N, loss = closed_form(dense.study.samples, stops.compute)
+    np.testing.assert_allclose(stops.N.q95, np.quantile(N[1:], 0.95, axis=0), rtol=1e-8)
+    np.testing.assert_allclose(stops.loss.q50, np.median(loss[1:], axis=0), rtol=1e-10)
+    assert len(round_budgets(1e6, 1e30)) == 25
+    assert round_budgets(3e20, 2e21).tolist() == [5e20, 1e21, 2e21]
+
+
+def test_new_runs_scatter_about_the_law(dense_forecast: Forecast):
+    for law, new in (
+        (dense_forecast.curve.loss, dense_forecast.new_run),
+        (dense_forecast.plans.loss, dense_forecast.new_run_at_plans),
+    ):
+        assert new is not None
+        np.testing.assert_allclose(new.q50, law.q50, rtol=3e-3)
+        spread = np.log(new.q95 / new.q05) ** 2 - np.log(law.q95 / law.q05) ** 2
+        # The noise has a standard deviation of 0.5%, with Student's tails.
+        assert (np.sqrt(spread) > 0.013).all()
+        assert (np.sqrt(spread) < 0.03).all()
 
 
 def test_decades_outside_the_runs(dense: Analysis, dense_forecast: Forecast):
@@ -205,7 +225,7 @@ def test_without_a_best_precision_plans_are_in_full_precision(bits: Analysis, mo
             return {name: np.full_like(values, np.nan) for name, values in plans.items()}
         return plans
 
-    monkeypatch.setattr("jscale.report.analysis._forecast.optimal_plans", without_interior)
+    monkeypatch.setattr("jscale.report.analysis.forecast._forecast.optimal_plans", without_interior)
     forecast = compute_forecast(bits.study)
     assert forecast is not None
     assert forecast.plans.P is None
@@ -215,7 +235,7 @@ def test_without_a_best_precision_plans_are_in_full_precision(bits: Analysis, mo
 
 def test_without_any_optimum_there_is_no_forecast(dense: Analysis, monkeypatch):
     nothing = {name: np.full((2, 3), np.nan) for name in ("N", "D", "loss")}
-    target = "jscale.report.analysis._forecast.optimal_plans"
+    target = "jscale.report.analysis.forecast._forecast.optimal_plans"
     monkeypatch.setattr(target, lambda *args, **kwargs: nothing)
     assert compute_forecast(dense.study) is None
 

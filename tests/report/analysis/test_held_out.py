@@ -10,7 +10,7 @@ from jscale import JscaleError, laws, runs
 from jscale._core.scope import float64
 from jscale.report.analysis import Analysis, FittedStudy, _doubts, fitted_study
 from jscale.report.analysis._doubts import held_out_forecasts
-from jscale.report.analysis._forecast import widened
+from jscale.report.analysis.forecast import widened
 from tests.report.stand_ins import backtest_of, dense_table, point_of
 
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from jscale import laws, runs
 from jscale._core.scope import float64
 from jscale.report.analysis import Analysis, FittedStudy, Forecast, fitted_study
-from jscale.report.analysis._forecast import compute_forecast
 from jscale.report.analysis._paired_runs import degradations, kept_shares
+from jscale.report.analysis.forecast import compute_forecast
 from jscale.report.figures import _paired_runs as figures
 from jscale.report.figures import _style as style
 from jscale.report.page import _figures_precision as page

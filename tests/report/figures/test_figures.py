@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._identification import draw_correlations, pair_plot_parameters
 from jscale.report.analysis._ranges import draw_ranges, residual_trend
-from jscale.report.analysis._size_profiles import SizeProfile
+from jscale.report.analysis.forecast import SizeProfile
 from jscale.report.figures import _fit, _forecast, _posterior, _precision, _runs
 from jscale.report.figures import _style as style
 

@@ -16,8 +16,8 @@ from jscale.report.analysis import (
     HeldOutForecasts,
     PrecisionAnalysis,
 )
-from jscale.report.analysis._forecast import resource_curve
 from jscale.report.analysis._identification import identification
+from jscale.report.analysis.forecast import resource_curve
 from jscale.report.page.findings._findings import extrapolation, findings
 from jscale.report.page.findings._of_fit import (
     Finding,

@@ -1,18 +1,21 @@
 """The forecast: the compute-optimal path, plans for budgets, the next decade of compute."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from jscale.assess import BandCorrection
 from jscale.report.analysis._bands import Band, band
-from jscale.report.analysis._evaluate import law_values, optimal_plans, subsample
+from jscale.report.analysis._evaluate import optimal_plans, subsample
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
 
 _POINTS = 41
 _DECADES_PAST = 2.5
 """Decades by which curves continue past the largest run."""
+_MAX_STOPS = 25
+"""Stops of the list of plans at round numbers of compute."""
 CURVE_DRAWS, CURVE_DRAWS_JOINT = 1000, 400
 """Draws behind the bands of curves. A 5% quantile of 1,000 draws errs by a twentieth of the band's
 width, less than a line's, one of 400 draws by a twelfth; a joint plan of size, data and bits takes
@@ -52,6 +55,11 @@ class Forecast:
             (1 + draws,).
         full: the same path in 16 bits, at the point estimate, where ``curve`` chooses the bits.
         plans: at the budgets, from all draws.
+        stops: at round numbers of compute and at the budgets, ascending; the others than the
+            budgets from the draws of the curve.
+        stop_decades: for each stop what ``decades_outside`` has for a budget.
+        new_run: loss of a new run along ``curve``; without draws, and where it is not known, None.
+        new_run_at_plans: the same at the budgets.
         decade: at the compute of the largest run and at ten times that, from all draws.
         gain: decrease of the loss over that decade, shape (1,).
         growth: exponent of N* in compute over that decade, shape (1,).
@@ -64,10 +72,14 @@ class Forecast:
     curve_samples: dict[str, np.ndarray]
     full: OptimalPath | None
     plans: OptimalPath
+    stops: OptimalPath
     decade: OptimalPath
     gain: Band
     growth: Band
     decades_outside: tuple[dict[str, float], ...]
+    stop_decades: tuple[dict[str, float], ...]
+    new_run: Band | None = None
+    new_run_at_plans: Band | None = None
     correction: BandCorrection | None = None
 
     @property
@@ -93,7 +105,9 @@ def compute_forecast(study: FittedStudy) -> Forecast | None:
     joint = "P" in free
     curve_samples = subsample(study.samples, CURVE_DRAWS_JOINT if joint else CURVE_DRAWS)
     compute = curve_points(study.compute, study.budgets)
-    curve = optimal_plans(study, curve_samples, compute, free, **fixed)
+    rounds = np.setdiff1d(round_budgets(compute[0], compute[-1]), study.budgets)
+    along = optimal_plans(study, curve_samples, np.append(compute, rounds), free, **fixed)
+    curve, at_rounds = _parted(along, len(compute))
     if not np.isfinite(curve["loss"]).any():
         return None
 
@@ -102,51 +116,21 @@ def compute_forecast(study: FittedStudy) -> Forecast | None:
         point = {name: values[:1] for name, values in curve_samples.items()}
         full = _path(compute, optimal_plans(study, point, compute, ("N", "D"), P=FULL_BITS))
 
-    plans = _path(budgets[2:], {name: values[:, 2:] for name, values in solved.items()})
+    decade, at_budgets = _parted(solved, 2)
+    plans = _path(budgets[2:], at_budgets)
+    stops = _joined(_path(rounds, at_rounds), plans)
     loss, N = solved["loss"], solved["N"]
     return Forecast(
         curve=_path(compute, curve),
         curve_samples=curve_samples,
         full=full,
         plans=plans,
-        decade=_path(budgets[:2], {name: values[:, :2] for name, values in solved.items()}),
+        stops=stops,
+        decade=_path(budgets[:2], decade),
         gain=band(loss[:, :1] - loss[:, 1:2]),
         growth=band(np.log10(N[:, 1:2] / N[:, :1])),
         decades_outside=decades_outside(study, plans),
-    )
-
-
-def widened(forecast: Forecast, study: FittedStudy, correction: BandCorrection | None) -> Forecast:
-    """The forecast with bands of the losses widened as forecasts of held-out runs call for.
-
-    Bands are not narrowed: the correction is that of new runs, of which the law's value is a part.
-
-    Args:
-        forecast: of the study.
-        study: with a posterior.
-        correction: from the backtest of its law; None for none.
-    """
-    if correction is None or not forecast.plans.loss.has_width:
-        return forecast
-    assert study.compute is not None
-    largest = float(study.compute.max())
-
-    def factor(compute: np.ndarray | float) -> np.ndarray:
-        return np.maximum(correction.factor(np.log10(np.asarray(compute) / largest)), 1.0)
-
-    def path(own: OptimalPath) -> OptimalPath:
-        return replace(own, loss=own.loss.widened(factor(own.compute)))
-
-    decade = np.atleast_1d(factor(10 * largest))
-    if not (factor(np.array([largest, 10 * largest])) > 1).any():
-        return forecast
-    return replace(
-        forecast,
-        curve=path(forecast.curve),
-        plans=path(forecast.plans),
-        decade=path(forecast.decade),
-        gain=forecast.gain.widened(decade, in_logs=False),
-        correction=correction,
+        stop_decades=decades_outside(study, stops),
     )
 
 
@@ -178,6 +162,18 @@ def curve_points(observed: np.ndarray, budgets: tuple[float, ...]) -> np.ndarray
     first = min([observed.min() / 1.3, *(budget / 1.6 for budget in budgets)])
     last = max([observed.max() * 10**_DECADES_PAST, *(budget * 1.6 for budget in budgets)])
     return np.geomspace(first, last, _POINTS)
+
+
+def round_budgets(first: float, last: float) -> np.ndarray:
+    """At most 25 round numbers of FLOP between two ends: 1, 2 and 5, 1 and 3, or powers of ten."""
+    decades = range(math.floor(math.log10(first)), math.ceil(math.log10(last)) + 1)
+    numbers = np.empty(0)
+    for multiples in ((1, 2, 5), (1, 3), (1,)):
+        numbers = np.array([float(f"{m}e{decade}") for decade in decades for m in multiples])
+        numbers = numbers[(numbers >= first) & (numbers <= last)]
+        if len(numbers) <= _MAX_STOPS:
+            break
+    return numbers
 
 
 def decades_outside(study: FittedStudy, plans: OptimalPath) -> tuple[dict[str, float], ...]:
@@ -215,43 +211,29 @@ def _path(compute: np.ndarray, solved: Mapping[str, np.ndarray]) -> OptimalPath:
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ResourceCurve:
-    """Loss against the only input of a law.
-
-    Attributes:
-        resource: name of the input.
-        x: its values, shape (points,).
-        loss: shape (points,).
-        gain: decrease of the loss at ten times the largest run's resource, shape (1,).
-        at_budgets: loss at the budgets, where the resource is compute; else None.
-    """
-
-    resource: str
-    x: np.ndarray
-    loss: Band
-    gain: Band
-    at_budgets: Band | None
+def _parted(
+    values: Mapping[str, np.ndarray], count: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The first points of arrays (draws, points), and the others."""
+    first = {name: array[:, :count] for name, array in values.items()}
+    return first, {name: array[:, count:] for name, array in values.items()}
 
 
-def resource_curve(study: FittedStudy) -> ResourceCurve | None:
-    """The forecast of a law with a single input; None for any other law."""
-    if len(study.record.inputs) != 1 or study.record.output.name != "loss":
-        return None
+def _joined(first: OptimalPath, second: OptimalPath) -> OptimalPath:
+    """The points of two paths by ascending compute."""
+    compute = np.concatenate([first.compute, second.compute])
+    order = np.argsort(compute)
 
-    (name,) = study.record.input_names
-    observed = study.data.inputs[name]
-    budgets = study.budgets if name == "C" else ()
-    x = curve_points(observed, budgets)
-    decade = np.array([observed.max(), 10 * observed.max()])
+    def both(one: Band, other: Band) -> Band:
+        return Band(*(np.concatenate(pair)[order] for pair in zip(one, other, strict=True)))
 
-    # The curve, the next decade and the budgets in one call.
-    loss = law_values(study, study.samples, {name: np.concatenate([x, decade, budgets])})
-    curve, start, end, at_budgets = np.split(loss, [len(x), len(x) + 1, len(x) + 2], axis=1)
-    return ResourceCurve(
-        resource=name,
-        x=x,
-        loss=band(curve),
-        gain=band(start - end),
-        at_budgets=band(at_budgets) if budgets else None,
+    bits = None if first.P is None or second.P is None else both(first.P, second.P)
+    return OptimalPath(
+        compute=compute[order],
+        N=both(first.N, second.N),
+        D=both(first.D, second.D),
+        ratio=both(first.ratio, second.ratio),
+        loss=both(first.loss, second.loss),
+        P=bits,
+        solved=np.concatenate([first.solved, second.solved])[order],
     )

@@ -1,4 +1,4 @@
-"""Loss against model size at a given budget."""
+"""Loss against model size at a given budget, and against the only input of a law."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._evaluate import law_values
-from jscale.report.analysis._forecast import Forecast
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
+from jscale.report.analysis.forecast._forecast import Forecast, curve_points
 
 _MAX_BUDGETS = 4
 _SIZE_FACTOR = 10.0
@@ -61,4 +61,46 @@ def _profile(study: FittedStudy, forecast: Forecast, i: int) -> SizeProfile:
         loss=band(law_values(study, forecast.curve_samples, points)),
         optimal_size=plans.N.at(slice(i, i + 1)),
         optimal_loss=plans.loss.at(slice(i, i + 1)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ResourceCurve:
+    """Loss against the only input of a law.
+
+    Attributes:
+        resource: name of the input.
+        x: its values, shape (points,).
+        loss: shape (points,).
+        gain: decrease of the loss at ten times the largest run's resource, shape (1,).
+        at_budgets: loss at the budgets, where the resource is compute; else None.
+    """
+
+    resource: str
+    x: np.ndarray
+    loss: Band
+    gain: Band
+    at_budgets: Band | None
+
+
+def resource_curve(study: FittedStudy) -> ResourceCurve | None:
+    """The forecast of a law with a single input; None for any other law."""
+    if len(study.record.inputs) != 1 or study.record.output.name != "loss":
+        return None
+
+    (name,) = study.record.input_names
+    observed = study.data.inputs[name]
+    budgets = study.budgets if name == "C" else ()
+    x = curve_points(observed, budgets)
+    decade = np.array([observed.max(), 10 * observed.max()])
+
+    # The curve, the next decade and the budgets in one call.
+    loss = law_values(study, study.samples, {name: np.concatenate([x, decade, budgets])})
+    curve, start, end, at_budgets = np.split(loss, [len(x), len(x) + 1, len(x) + 2], axis=1)
+    return ResourceCurve(
+        resource=name,
+        x=x,
+        loss=band(curve),
+        gain=band(start - end),
+        at_budgets=band(at_budgets) if budgets else None,
     )

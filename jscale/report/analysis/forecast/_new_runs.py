@@ -1,0 +1,92 @@
+"""Bands of a forecast that forecasts of held-out runs correct: of the law, and of new runs."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+
+from jscale._core.errors import JscaleError
+from jscale.assess import BandCorrection, CorrectedPosterior
+from jscale.plan.risk import quantiles_over_draws
+from jscale.report.analysis._bands import QUANTILES, Band
+from jscale.report.analysis._study import FULL_BITS, FittedStudy
+from jscale.report.analysis.forecast._forecast import Forecast, OptimalPath
+
+_SEED = 0
+
+
+def widened(forecast: Forecast, study: FittedStudy, correction: BandCorrection | None) -> Forecast:
+    """The forecast with bands of the losses widened as forecasts of held-out runs call for.
+
+    Bands are not narrowed: the correction is that of new runs, of which the law's value is a part.
+
+    Args:
+        forecast: of the study.
+        study: with a posterior.
+        correction: from the backtest of its law; None for none.
+    """
+    if correction is None or not forecast.plans.loss.has_width:
+        return forecast
+    assert study.compute is not None
+    largest = float(study.compute.max())
+
+    def factor(compute: np.ndarray | float) -> np.ndarray:
+        return np.maximum(correction.factor(np.log10(np.asarray(compute) / largest)), 1.0)
+
+    def path(own: OptimalPath) -> OptimalPath:
+        return replace(own, loss=own.loss.widened(factor(own.compute)))
+
+    decade = np.atleast_1d(factor(10 * largest))
+    if not (factor(np.array([largest, 10 * largest])) > 1).any():
+        return forecast
+    return replace(
+        forecast,
+        curve=path(forecast.curve),
+        plans=path(forecast.plans),
+        stops=path(forecast.stops),
+        decade=path(forecast.decade),
+        gain=forecast.gain.widened(decade, in_logs=False),
+        correction=correction,
+    )
+
+
+def with_new_runs(
+    forecast: Forecast, study: FittedStudy, correction: BandCorrection | None
+) -> Forecast:
+    """The forecast with the losses of new runs along the curve and at the budgets.
+
+    As ``jscale predict`` forecasts them: with the noise of single runs, widened or narrowed by the
+    correction. Without draws, or where the errors depend on columns that a plan does not have, it
+    is as it was.
+    """
+    if study.posterior is None:
+        return forecast
+    path = _appended(forecast.curve, forecast.plans)
+    known = np.isfinite(path["loss"])
+    places = {name: path[name][known] for name in ("N", "D")}
+    places |= dict.fromkeys(study.training_bits, path["P"][known])
+    source = CorrectedPosterior(study.posterior, correction or BandCorrection())
+    try:
+        drawn = source.predict(places, key=jax.random.key(_SEED)).draws
+    except JscaleError:
+        return forecast
+    levels = np.full((len(QUANTILES), len(known)), np.nan)
+    levels[:, known] = quantiles_over_draws(drawn, QUANTILES, xp=np)
+    new_run = Band(levels[2], *levels)
+    count = len(forecast.curve.compute)
+    at_plans = new_run.at(slice(count, None)) if study.budgets else None
+    return replace(forecast, new_run=new_run.at(slice(0, count)), new_run_at_plans=at_plans)
+
+
+def _appended(curve: OptimalPath, plans: OptimalPath) -> dict[str, np.ndarray]:
+    """Medians of size, data, bits and loss along a curve and at the budgets after it."""
+
+    def bits(path: OptimalPath) -> np.ndarray:
+        return np.full_like(path.compute, FULL_BITS) if path.P is None else path.P.q50
+
+    return {
+        "N": np.append(curve.N.q50, plans.N.q50),
+        "D": np.append(curve.D.q50, plans.D.q50),
+        "P": np.append(bits(curve), bits(plans)),
+        "loss": np.append(curve.loss.q50, plans.loss.q50),
+    }
