@@ -96,7 +96,7 @@ def report(
             request = planning.PlanRequest(
                 chosen, dict(sampled.draws), post_bits=post, ranges=sampled.ranges
             )
-            plans = [planning.at_budget(request, flop) for flop in budgets]
+            plans = planning.at_budgets(request, budgets)
         doing = "drawing …" if no_backtest else "forecasting held-out runs, and drawing …"
         with working(doing, as_json):
             bits = {"P_post": tuple(post)} if post else {}

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
@@ -149,51 +148,76 @@ def check(
 
 
 def at_budget(request: PlanRequest, budget: float) -> dict[str, Any]:
-    """The plan for a budget in FLOP: 5%, 50% and 95% quantiles over the draws.
+    """The plan for a budget in FLOP, as :func:`at_budgets`."""
+    (result,) = at_budgets(request, [budget])
+    return result
+
+
+def at_budgets(request: PlanRequest, budgets: Sequence[float]) -> list[dict[str, Any]]:
+    """The plans for budgets in FLOP: 5%, 50% and 95% quantiles over the draws.
 
     With one set of parameters the three quantiles are equal.
     """
     from jscale import plan
 
-    settings = {"free": request.free, "cost": request.cost, **request.fixed}
-    result = _with_bands(request, partial(plan.optimal, **settings), budget)
-    result = {"C": budget, **{name: band for name, band in result.items() if name != "cost"}}
-    result["decades"] = decades_of(request, result)
-    if request.post_bits:
-        result |= _critical_of_plan(request, result)
-    return result
+    results = []
+    for budget, bands in zip(budgets, _with_bands(request, plan.optimal, budgets), strict=True):
+        result = {"C": budget, **{name: band for name, band in bands.items() if name != "cost"}}
+        result["decades"] = decades_of(request, result)
+        if request.post_bits:
+            result |= _critical_of_plan(request, result)
+        results.append(result)
+    return results
 
 
 def at_target(request: PlanRequest, loss: float) -> dict[str, Any]:
     """The cheapest plan that reaches a loss, as :func:`at_budget`; ``C`` is its median cost."""
     from jscale import plan
 
-    settings = {"free": request.free, "cost": request.cost, **request.fixed}
-    result = _with_bands(request, partial(plan.cheapest, **settings), loss)
+    (result,) = _with_bands(request, plan.cheapest, [loss])
     result = {"target_loss": loss, "C": result["cost"]["q50"], **result}
     result["decades"] = decades_of(request, result)
     return result
 
 
-def _with_bands(request: PlanRequest, solve: Callable[..., Any], number: float) -> dict[str, Any]:
-    """Bands of ``solve(law, params, number)``, and its status."""
-    from jscale import plan
+def _with_bands(
+    request: PlanRequest, solve: Callable[..., Any], numbers: Sequence[float]
+) -> list[dict[str, Any]]:
+    """Bands of ``solve(law, params, number)`` for every number, and the status of each.
 
-    def optimise(law: Any, params: Any, number: Any) -> dict[str, Any]:
-        best = solve(law, params, number)
+    In chunks as the report's curves, whose compiled search serves here too.
+    """
+    import numpy as np
+
+    from jscale.plan.gridsearch import in_chunks
+    from jscale.plan.risk import bands_of
+
+    def optimise(params: Any, point: Any) -> dict[str, Any]:
+        best = solve(
+            request.law,
+            params,
+            point["number"],
+            free=request.free,
+            cost=request.cost,
+            **request.fixed,
+        )
         values = {"N_opt": best.N_opt, "D_opt": best.D_opt, "P_opt": best.P_opt, "loss": best.loss}
         values["D_over_N"] = best.D_opt / best.N_opt
         values["cost"] = best.budget
         if request.cost is not None:
             values["trained"] = training_flop(values)
-        present = {name: value for name, value in values.items() if value is not None}
-        return {"values": present, "status": best.status}
+        return {**values, "status": best.status}
 
-    bands = plan.bands(optimise, request.law, request.params, number)
-    values = bands.values["values"]
-    named = (*_REPORTED, "cost", "trained")
-    result = {name: quantiles(values[name]) for name in named if name in values}
-    return result | status(bands.values["status"], bands)
+    draws = np.broadcast_arrays(*map(np.atleast_1d, request.params.values()))
+    params = dict(zip(request.params, draws, strict=True))
+    solved = in_chunks(optimise, params, {"number": np.asarray(numbers, float)})
+    bands = bands_of(solved, len(draws[0]))
+    named = [name for name in (*_REPORTED, "cost", "trained") if name in solved]
+    return [
+        {name: quantiles(bands.values[name][:, i]) for name in named}
+        | status(bands.values["status"], bands, i)
+        for i in range(len(numbers))
+    ]
 
 
 def decades_of(request: PlanRequest, plan: Mapping[str, Any]) -> dict[str, float | None]:
@@ -300,14 +324,20 @@ def quantiles(values: Any) -> dict[str, float]:
     return dict(zip(_QUANTILES, values.tolist(), strict=True))
 
 
-def status(code: Any, bands: Any) -> dict[str, Any]:
-    """The outcome, the share of draws with an optimum, and how many have none and are left out."""
+def status(code: Any, bands: Any, entry: Any = ()) -> dict[str, Any]:
+    """The outcome, the share of draws with an optimum, and how many have none and are left out.
+
+    Args:
+        code: of the outcome.
+        bands: whose draws are counted.
+        entry: index into arrays of several plans.
+    """
     from jscale._core.status import Status
 
     return {
-        "status": str(Status(int(code))),
-        "converged": float(bands.converged),
-        "lost": int(bands.lost),
+        "status": str(Status(int(code[entry]))),
+        "converged": float(bands.converged[entry]),
+        "lost": int(bands.lost[entry]),
     }
 
 

@@ -1,6 +1,6 @@
 """Plans over draws of the parameters: bands, regret, and one plan for all draws."""
 
-from jscale.plan.risk._bands import Bands, bands
+from jscale.plan.risk._bands import Bands, bands, bands_of
 from jscale.plan.risk._quantiles import quantiles_over_draws
 from jscale.plan.risk._regret import Regret, beats, regret
 from jscale.plan.risk._robust import Risk, RobustPlan, assured, robust
@@ -14,6 +14,7 @@ __all__ = [
     "RobustPlan",
     "assured",
     "bands",
+    "bands_of",
     "beats",
     "on_surface",
     "quantiles_over_draws",

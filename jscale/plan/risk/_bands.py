@@ -104,6 +104,19 @@ def bands(
     batch = {k: v if jnp.ndim(v) else jnp.full(count, v) for k, v in params.items()}
     results = jax.vmap(lambda theta: plan_function(law, theta, *args, **kwargs))(batch)
 
+    return bands_of(results, count, probabilities)
+
+
+def bands_of(
+    results: Any, count: int, probabilities: tuple[float, ...] = (0.05, 0.5, 0.95)
+) -> Bands:
+    """Quantiles of what a plan function returned for every draw.
+
+    Args:
+        results: with a leading axis of draws in every number, see :class:`Bands` for a ``status``.
+        count: number of draws.
+        probabilities: of the quantiles.
+    """
     leaves, structure = jax.tree.flatten_with_path(results)
     summaries, statuses = [], []
     for path, leaf in leaves:
