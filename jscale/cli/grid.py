@@ -80,6 +80,12 @@ KEEP = Annotated[
 DTYPE = Annotated[
     str, typer.Option("--dtype", help="float64 or float32, of the computation.", metavar="NAME")
 ]
+POLISH = Annotated[
+    bool,
+    typer.Option(
+        "--polish", help="Also find the optimum between the points, near the best one, in float64."
+    ),
+]
 YES = Annotated[bool, typer.Option("--yes", help="Confirm a grid of 1e13 points or more.")]
 HOSTS = Annotated[
     str | None,
@@ -106,6 +112,7 @@ def grid(
     front: FRONT = None,
     keep: KEEP = None,
     dtype: DTYPE = "float64",
+    polish: POLISH = False,
     fix: options.FIX = None,
     tie: options.TIE = None,
     yes: YES = False,
@@ -129,6 +136,8 @@ def grid(
         raise JscaleError("--axis: there is no axis; expected one such as N=1e8:1e11:400")
     if params is not None and posterior is not None:
         raise JscaleError("--params and --posterior: expected one of both")
+    if posterior is not None:
+        flags.refuse("polish", reason="with --posterior, whose draws each have an optimum")
 
     with output.resuming(resume, inputs=[models, posterior], outputs=[out]) as progress_file:
         with session(), processes.joined(hosts) as rank:
@@ -148,9 +157,13 @@ def grid(
                 progress=shows_progress(as_json),
             )
             _remove_own(progress_file)
+            polished = _polished(result) if polish and rank == 0 else {}
         if rank > 0:
             return
         payload = summary(result, law, posterior is not None, top)
+        payload["notes"] += polished.pop("notes", [])
+        if polished:
+            payload["polished"] = polished
         output.deliver(payload, as_json, out)
 
     if not as_json:
@@ -265,6 +278,26 @@ def summary(result: "GridResult", law: str | None, draws: bool, top: int) -> dic
     return {**payload, "notes": output.notes(result.notes)}
 
 
+def _polished(result: "GridResult") -> dict[str, Any]:
+    """The optimum between the points as a JSON object, NaN where there is none.
+
+    Where it cannot be looked for, only ``notes``: the search is not to be lost.
+    """
+    from jscale import plan
+    from jscale._core.notes import Note
+    from jscale._core.status import Status
+
+    try:
+        solution = plan.polish(result)
+    except JscaleError as error:
+        message = f"The best point is not polished: {error}"
+        return {"notes": output.notes([Note("not-polished", "warning", message, {})])}
+    values = {name: float(solution.values[name]) for name in result.axes if name in solution.values}
+    status = str(Status(int(solution.status)))
+    found = {"value": float(solution.objective), "status": status, "at": solution.at_bounds()}
+    return {**values, **found}
+
+
 def rows(result: "Reduced") -> list[dict[str, Any]]:
     """The entries of a result, each with its coordinates, as JSON objects."""
     import numpy as np
@@ -293,6 +326,11 @@ def _show(payload: dict[str, Any]) -> None:
     for name, title in titles.items():
         if payload.get(name):
             output.show(_table(title, payload[name]))
+    if polished := payload.get("polished"):
+        numbers = {name: value for name, value in polished.items() if name not in ("status", "at")}
+        held = "".join(f", {each}" for each in polished["at"])
+        title = f"between the points: {polished['status'].replace('_', ' ')}{held}"
+        output.show(_table(title, [numbers]))
     output.show_notes(payload["notes"])
 
 

@@ -19,7 +19,7 @@ from jscale.plan.design import (
     run_grid,
 )
 from jscale.plan.gridsearch import GridResult, grid
-from jscale.plan.optimiser import Choice, Free, Simplex, Solution, solve
+from jscale.plan.optimiser import Choice, Free, Simplex, Solution, polish, solve
 from jscale.plan.risk import (
     Bands,
     Regret,
@@ -34,10 +34,12 @@ from jscale.plan.risk import (
 from jscale.plan.scenarios import (
     Allocation,
     MarginalReturns,
+    OptimalEpochs,
     RepeatedData,
     allocation,
     break_even_tokens,
     marginal_returns,
+    optimal_epochs,
     repeated_data,
 )
 
@@ -50,6 +52,7 @@ __all__ = [
     "GridResult",
     "MarginalReturns",
     "NextRuns",
+    "OptimalEpochs",
     "PerfectInformation",
     "Plan",
     "PrecisionPlan",
@@ -72,8 +75,10 @@ __all__ = [
     "next_runs",
     "on_surface",
     "optimal",
+    "optimal_epochs",
     "optimal_precision",
     "perfect_information",
+    "polish",
     "reductions",
     "regret",
     "repeated_data",

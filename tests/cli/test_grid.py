@@ -27,6 +27,25 @@ def test_the_best_point_of_a_law(answer, tmp_path):
     assert '"seconds"' not in out.read_text()
 
 
+def test_the_optimum_between_the_points(answer, jscale):
+    """The published optimum from a coarse grid in float32."""
+    words = ("grid", *KUMAR, "--dtype", "float32", "--polish")
+    polished = answer(*words)["polished"]
+    expected = {"N": 5.34335e9, "D": 7.12732e10, "P": 7.00211}
+    assert {name: polished[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert (polished["status"], polished["at"]) == ("converged", [])
+    assert "between the points: converged" in jscale(*words).stdout
+
+
+def test_a_search_is_kept_where_it_cannot_be_polished(answer):
+    printed = answer("grid", *SMALL, "--where", "minimum(x, y)", "--polish")
+    assert printed["best"]["value"] == 1
+    assert "polished" not in printed
+    (note,) = printed["notes"]
+    assert note["code"] == "not-polished"
+    assert "'minimum(x, y)' is not a comparison" in note["message"]
+
+
 def test_a_formula_and_ties(answer):
     printed = answer("grid", *SMALL, "--where", "x > 2")
     assert printed["best"] == {"value": 2.0, "x": 3.0, "y": 1.0}
@@ -73,6 +92,7 @@ def test_a_finished_job_leaves_no_file(answer, tmp_path):
         ((*SMALL, "--quantity", "value=x"), "--quantity: 'value' is given twice"),
         ((*SMALL, "--params", "hoffmann2022"), "--params: the parameters of which law?"),
         ((*SMALL, "--fix", "E=1"), "--fix"),
+        ((*SMALL, "--posterior", "no.nc", "--polish"), "--polish: no effect with --posterior"),
         ((*SMALL, "--top", 0), "k must be a whole number of at least 1"),
         ((*SMALL, "--hosts", "me"), "--hosts: expected 'auto' or HOST:PORT,I/N"),
         ((*SMALL, "--models", "no.csv"), "--models 'no.csv'"),

@@ -16,7 +16,7 @@ from jscale.plan.gridsearch._axes import Axis, read_axes
 from jscale.plan.gridsearch._design import Design, DType, numbers_at_a_point
 from jscale.plan.gridsearch._program import NAN, Compiled
 from jscale.plan.gridsearch._quantities import Quantity, read_constraints, read_objective
-from jscale.plan.gridsearch._result import GridResult, View
+from jscale.plan.gridsearch._result import GridProblem, GridResult, View
 from jscale.plan.gridsearch._run import Work, run, seconds_per_tile
 from jscale.plan.reductions import Best, Reduced, Reduction, Space, divide
 
@@ -130,6 +130,7 @@ def grid(
         seconds=time.perf_counter() - begin,
         notes=tuple(_notes(results, nan, space.points)),
         results=results,
+        problem=GridProblem(quantities, constraints, read, constants),
     )
 
 

@@ -33,6 +33,11 @@ class Quantity:
     function: Callable[..., Any]
     takes: tuple[str, ...]
 
+    @property
+    def is_formula(self) -> bool:
+        """Whether it is written as text, which is its name if it is a constraint."""
+        return isinstance(self.function, _Formula)
+
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """The quantity, from values by name."""
         return self.function(**{name: values[name] for name in self.takes})

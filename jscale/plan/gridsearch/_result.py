@@ -9,7 +9,25 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import did_you_mean, enumerated, shown
 from jscale.plan.gridsearch._axes import DRAW, Axis
+from jscale.plan.gridsearch._quantities import Quantity
 from jscale.plan.reductions import GridView, Reduced, Space
+
+
+@dataclass(frozen=True)
+class GridProblem:
+    """What was searched.
+
+    Attributes:
+        quantities: the objective first.
+        constraints: that make a point feasible.
+        axes: in their order.
+        constants: the parameters that are single numbers.
+    """
+
+    quantities: tuple[Quantity, ...]
+    constraints: tuple[Quantity, ...]
+    axes: tuple[Axis, ...]
+    constants: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -23,6 +41,7 @@ class GridResult:
         seconds: time that it took, compilation included.
         notes: what else is to be known, such as ties.
         results: reduction → its result; also ``result[name]``.
+        problem: what was searched, for :func:`~jscale.plan.polish`.
     """
 
     axes: Mapping[str, Mapping[str, np.ndarray]]
@@ -31,6 +50,7 @@ class GridResult:
     seconds: float
     notes: tuple[Note, ...]
     results: Mapping[str, Reduced]
+    problem: GridProblem
 
     def __getitem__(self, name: str) -> Reduced:
         if name not in self.results:

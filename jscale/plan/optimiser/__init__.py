@@ -1,5 +1,6 @@
 """The general optimiser: variables, objectives, constraints, multipliers."""
 
+from jscale.plan.optimiser._polish import polish
 from jscale.plan.optimiser._solve import Solution, solve
 from jscale.plan.optimiser._variables import Choice, Free, Simplex
 
@@ -8,5 +9,6 @@ __all__ = [
     "Free",
     "Simplex",
     "Solution",
+    "polish",
     "solve",
 ]
