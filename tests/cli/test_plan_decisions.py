@@ -70,6 +70,24 @@ def test_the_best_of_hardware_formats(answer, jscale):
     assert one["loss"]["q50"] == pytest.approx(sixteen["loss"]["q50"], rel=1e-12)
 
 
+def test_measured_speeds_of_formats(answer, jscale):
+    """Fewer bits buy less than in proportion, so that more are planned."""
+    arguments = ("plan", *KUMAR, "--budget", "1e22")
+    (printed,) = answer(*arguments, "--speeds", "cloverlm2026_high")["plans"]
+    cost = plan.costs.speed_cost({4: 1.5})
+    theta = laws.params(laws.precision)
+    best = plan.optimal(laws.precision, theta, 1e22, free=("N", "D", "P"), cost=cost)
+    assert printed["P_opt"]["q50"] == pytest.approx(float(best.P_opt), rel=1e-4)
+    assert printed["loss"]["q50"] == pytest.approx(float(best.loss), rel=1e-6)
+    four = answer(*arguments, "--speeds", "bf16=2,nvfp4=3", "--bits", "4,16")["plans"][0]
+    assert [each["bits"] for each in four["formats"]] == [4, 16]
+    assert four["decision"]["P"] == 16
+    served = ("--speeds", "fp8=1.4", "--serve-tokens", "1T")
+    rejected(jscale(*arguments, *served), "--speeds: of training alone; leave out --serve-tokens")
+    peaks = ("--speeds", "fp8=1.4", *HARDWARE, "--peak", "16=1T,8=2T")
+    rejected(jscale(*arguments, *peaks), "--speeds: no effect with a peak for each precision")
+
+
 def test_a_median_size_that_misses_the_mean_loss_is_no_plan():
     """One draw in three has its floor far above the target."""
     draws = {name: np.full(3, value) for name, value in THETA.items()}
@@ -240,6 +258,10 @@ PLANS = {
         ("--devices", "8", "--mfu", "0.4", "--peak", "16=1T,8=2T"),
         "--peak: law 'chinchilla' has no training",
     ),
+    "speeds": (("--speeds", "nvfp4=1.4"), "--speeds: needs a law with the bits of weights"),
+    "speeds of nothing": (("--speeds", "fp5=2"), "'fp5' is no format with known bits"),
+    "speeds by name": (("--speeds", "b300"), "--speeds: expected FORMAT=SPEED such as nvfp4=1.4"),
+    "zero speed": (("--speeds", "fp8=0"), "--speeds fp8: expected a number above 0"),
     "risk": (("--risk", "mean"), "--risk: no effect with one set of parameters"),
     "level": (("--level", "0.9"), "--level: no effect without --risk or --target-loss"),
     "days of serving": (

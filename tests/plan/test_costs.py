@@ -92,6 +92,10 @@ CASES = {
             "context": 4096.0,
         },
     ),
+    "speed_cost": (
+        lambda N, D, P: costs.speed_cost({8: 1.5, 4: 1.8}).flops(N, D, P),
+        {"N": 7e10, "D": 2e12, "P": 5.0},
+    ),
     "lifetime": (
         lambda N, D, T: costs.LifetimeCost(T).flops(N, D),
         {"N": 7e10, "D": 2e12, "T": 1e13},
@@ -247,6 +251,31 @@ BAD = {
     "free-training": (
         lambda: costs.LifetimeCost(1e13, training=0),
         "training, FLOP per parameter and token, must be",
+    ),
+    "no-speeds": (lambda: costs.speed_cost({}), "speeds is {}; expected formats and their speeds"),
+    "speed": (
+        lambda: costs.speed_cost({"nvfp4": 0}),
+        "speeds: that of nvfp4 must be a finite number",
+    ),
+    "format": (
+        lambda: costs.speed_cost({"fp5": 2.0}),
+        "speeds: 'fp5' is no format with known bits, such as nvfp4",
+    ),
+    "format-twice": (
+        lambda: costs.speed_cost({"fp8": 1.4, "int8": 1.5}),
+        "speeds has two formats of 8 bits",
+    ),
+    "device": (
+        lambda: costs.speed_cost({"H100": {"fp8": 1.4}}, device="B300"),
+        "speeds has no device 'B300'; it has H100",
+    ),
+    "no-device": (
+        lambda: costs.speed_cost({"H100": {"fp8": 1.4}}),
+        "speeds has tables by device; choose one of H100",
+    ),
+    "no-bits": (
+        lambda: costs.speed_cost({"fp8": 1.4}).flops(1e9, 2e10),
+        "the cost speed_cost depends on the training precision: give P, in bits",
     ),
     "recompute": (
         lambda: costs.activation_bytes(**STANDARD, context=1, recompute="some"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jscale._core.errors import JscaleError
 from jscale.cli.decisions import choice
 from jscale.cli.decisions.limits import with_limits
-from jscale.cli.decisions.question import Question
+from jscale.cli.decisions.question import Question, speed_cost
 from jscale.cli.support import planning
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def cases_of(request: planning.PlanRequest, question: Question) -> list[Case]:
     cost = None
     if question.served is not None:
         cost = costs.LifetimeCost(question.served)
+    elif question.speeds:
+        cost = speed_cost(question.speeds)
     elif question.hardware.formats:
         cost = costs.training_flops
     cases = []

@@ -38,6 +38,15 @@ PEAK = Annotated[
         metavar="FLOP/S",
     ),
 ]
+SPEEDS = Annotated[
+    list[str] | None,
+    option(
+        "--speeds",
+        help="Throughput of training by format, in any unit: bf16=41k,nvfp4=56k; or published "
+        "ones: cloverlm2026_low.  [default: in proportion to bits]",
+        metavar="FORMAT=SPEED",
+    ),
+]
 SERVE_TOKENS = Annotated[
     str | None,
     option(

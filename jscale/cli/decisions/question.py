@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import enumerated, quote
+from jscale._core.text import enumerated, listing, quote
 from jscale.cli.decisions.hardware import Hardware
 from jscale.cli.support import parsing, planning
 
@@ -29,6 +29,8 @@ class Question:
         cost: flop, dollars or days.
         hardware: devices and prices.
         formats: bits of training to choose from; empty to optimise them.
+        speeds: format → throughput of training, or the name of published ones; empty where it is
+            in proportion to bits.
         served: tokens over the life of the model; None for the cost of training alone.
         latency: most seconds between two tokens; None for no limit.
         bandwidth: bytes per second.
@@ -46,6 +48,7 @@ class Question:
     cost: str = "flop"
     hardware: Hardware = field(default_factory=Hardware)
     formats: Sequence[float] = ()
+    speeds: Mapping[str, float] | str = field(default_factory=dict)
     served: float | None = None
     latency: float | None = None
     bandwidth: float | None = None
@@ -113,6 +116,21 @@ def bounds_of(texts: list[str] | None) -> dict[str, Range]:
     return bounds
 
 
+def speeds_of(texts: list[str] | None) -> dict[str, float] | str:
+    """The table of ``--speeds``, or a single name of a published one.
+
+    Raises:
+        JscaleError: a speed that is not a number above 0, or a format that is given twice.
+    """
+    words = parsing.many(texts)
+    if len(words) == 1 and "=" not in words[0]:
+        return words[0]
+    pairs = parsing.pairs(texts, "--speeds", "nvfp4=1.4")
+    return {
+        name: parsing.above_zero(text, f"--speeds {name}", "1.4") for name, text in pairs.items()
+    }
+
+
 def optional(text: str | None, flag: str, example: str) -> float | None:
     """A number above 0, or None where the option was not given."""
     return None if text is None else parsing.above_zero(text, flag, example)
@@ -150,6 +168,7 @@ def check(question: Question, law: "LawFunction", draws: int | None) -> None:
             "--cost days: serving takes no days of --devices; give --budget in flop or dollars"
         )
     _check_peaks(question, law)
+    _check_speeds(question, law)
     _check_risk(question, get_args(Risk), draws)
 
 
@@ -169,6 +188,42 @@ def _check_peaks(question: Question, law: "LawFunction") -> None:
         f"--peak: law {record.name!r} has {names} alone, and weights of few bits are multiplied "
         "in 16: give that peak as one number"
     )
+
+
+def _check_speeds(question: Question, law: "LawFunction") -> None:
+    """Check that a speed for each format goes with the law and the other options.
+
+    Raises:
+        JscaleError: an unknown format or table, a law without bits, or prices of bits besides.
+    """
+    if not question.speeds:
+        return
+    speed_cost(question.speeds)
+    if not planning.charges_bits(law):
+        raise JscaleError("--speeds: needs a law with the bits of weights and activations")
+    if question.hardware.formats:
+        raise JscaleError("--speeds: no effect with a peak for each precision; give one --peak")
+    if question.served is not None:
+        raise JscaleError("--speeds: of training alone; leave out --serve-tokens")
+
+
+def speed_cost(speeds: Mapping[str, float] | str) -> Any:
+    """The cost of training by a table of speeds, or by the published one of this name.
+
+    Raises:
+        JscaleError: an unknown format or table.
+    """
+    from jscale.plan import costs
+
+    if isinstance(speeds, str):
+        published = costs.PUBLISHED_SPEED_UPS
+        if speeds not in published:
+            raise JscaleError(
+                f"--speeds: expected FORMAT=SPEED such as nvfp4=1.4, or {listing(published)}, not "
+                f"{quote(speeds)}"
+            )
+        return costs.speed_cost(published, device=speeds)
+    return costs.speed_cost(speeds)
 
 
 def _check_risk(question: Question, kinds: Sequence[str], draws: int | None) -> None:

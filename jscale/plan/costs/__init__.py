@@ -1,8 +1,9 @@
 """What a model costs: FLOP, bytes, seconds, dollars and joules.
 
 Of training and of serving, from counts (:mod:`~jscale.plan.costs.training`,
-:mod:`~jscale.plan.costs.inference`), from an architecture (:mod:`~jscale.plan.costs.architecture`),
-in memory (:mod:`~jscale.plan.costs.memory`), and on given hardware
+:mod:`~jscale.plan.costs.inference`), by measured speeds of number formats
+(:mod:`~jscale.plan.costs.speed`), from an architecture (:mod:`~jscale.plan.costs.architecture`), in
+memory (:mod:`~jscale.plan.costs.memory`), and on given hardware
 (:mod:`~jscale.plan.costs.hardware`). All take Python, numpy and JAX numbers or arrays, which
 broadcast, and are differentiable under ``jit`` and ``vmap``. A number out of range raises an error,
 except inside a transformation, where its value is not available.
@@ -24,6 +25,7 @@ from jscale.plan.costs.inference import (
     serving_flops,
 )
 from jscale.plan.costs.memory import activation_bytes, kv_cache_bytes, training_bytes, weight_bytes
+from jscale.plan.costs.speed import PUBLISHED_SPEED_UPS, SpeedCost, speed_cost
 from jscale.plan.costs.training import (
     FULL_BITS,
     Cost,
@@ -35,10 +37,12 @@ from jscale.plan.costs.training import (
 
 __all__ = [
     "FULL_BITS",
+    "PUBLISHED_SPEED_UPS",
     "Architecture",
     "Cost",
     "LifetimeCost",
     "ProductCost",
+    "SpeedCost",
     "activation_bytes",
     "compute_seconds",
     "decodable_parameters",
@@ -52,6 +56,7 @@ __all__ = [
     "kv_cache_bytes",
     "precision_scaled_flops",
     "serving_flops",
+    "speed_cost",
     "training_bytes",
     "training_flops",
     "weight_bytes",

@@ -82,11 +82,15 @@ class ProductCost:
     def _rate(self, P: ArrayLike | None) -> Any:
         if not self.needs_bits:
             return self.factor
+        return self.factor / FULL_BITS * self._given(P)
+
+    def _given(self, P: ArrayLike | None) -> Any:
+        """The training precision as floats."""
         if P is None:
             raise JscaleError(
                 f"the cost {self.name} depends on the training precision: give P, in bits"
             )
-        return self.factor / FULL_BITS * as_float(P)
+        return as_float(P)
 
     def flops(self, N: ArrayLike, D: ArrayLike, P: ArrayLike | None = None) -> Any:
         """Cost in FLOP of training N parameters on D tokens in P bits."""
