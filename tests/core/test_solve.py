@@ -57,14 +57,26 @@ def test_root_is_the_closed_form(name, dtype):
 
 
 def derivatives(function, mode):
-    """The first three, by one mode of differentiation."""
-    first = mode(function)
-    return lambda a: jnp.stack([first(a), mode(first)(a), mode(mode(first))(a)])
+    """The first three, by one mode of differentiation, from one solution of the equation."""
+
+    def second(a):
+        slope = mode(function)(a)
+        return slope, slope
+
+    def third(a):
+        curvature, slope = mode(second, has_aux=True)(a)
+        return curvature, (slope, curvature)
+
+    def all_three(a):
+        last, (slope, curvature) = mode(third, has_aux=True)(a)
+        return jnp.stack([slope, curvature, last])
+
+    return all_three
 
 
 @pytest.mark.parametrize("name", ["cube", "steep", "flat"])
 def test_root_has_the_derivatives_of_the_closed_form(name, wide):
-    exact = derivatives(EQUATIONS[name][3], jax.grad)(1.3)
+    exact = jax.jit(derivatives(EQUATIONS[name][3], jax.grad))(1.3)
     function = functools.partial(solve, name)
     modes = (jax.jacfwd, jax.jacrev)
     both = jax.jit(lambda a: [derivatives(function, mode)(a) for mode in modes])
@@ -168,21 +180,26 @@ def test_minimum_is_the_closed_form(name, dtype):
     np.testing.assert_array_equal(minima.status, Status.converged)
     assert minima.x.dtype == dtype
     rtol = {"float32": 5e-6, "float64": 1e-12}[dtype]
-    np.testing.assert_allclose(minima.x, jax.vmap(LANDSCAPES[name][2])(a), rtol=rtol, atol=rtol)
+    exact = jax.jit(jax.vmap(LANDSCAPES[name][2]))(a)
+    np.testing.assert_allclose(minima.x, exact, rtol=rtol, atol=rtol)
 
 
 @pytest.mark.parametrize("name", ["walled", "valley", "three"])  # 1, 2 and 3 dimensions
 def test_minimum_has_the_derivatives_of_the_closed_form(name, wide):
     def all_modes(function):
-        forward, reverse = jax.jacfwd(function), jax.jacrev(function)
-        return lambda a: {
-            "forward": forward(a),
-            "reverse": reverse(a),
-            "forward over reverse": jax.jacfwd(reverse)(a),
-        }
+        def by_reverse(a):
+            x, pull_back = jax.vjp(function, a)
+            (reverse,) = jax.vmap(pull_back)(jnp.eye(x.size))
+            return (x, reverse), reverse
+
+        def program(a):
+            (forward, second), reverse = jax.jacfwd(by_reverse, has_aux=True)(a)
+            return {"forward": forward, "reverse": reverse, "forward over reverse": second}
+
+        return jax.jit(program)
 
     a = jnp.asarray([1.1, 0.7])
-    computed = jax.jit(all_modes(lambda a: minimum(name, a).x))(a)
+    computed = all_modes(lambda a: minimum(name, a).x)(a)
     for mode, exact in all_modes(LANDSCAPES[name][2])(a).items():
         np.testing.assert_allclose(computed[mode], exact, rtol=1e-9, atol=1e-9, err_msg=mode)
 
@@ -196,8 +213,7 @@ def test_minimum_without_closed_form_has_the_derivatives_of_finite_differences(w
 
     a, h = 0.8, 1e-4
     below, middle, above = jax.jit(jax.vmap(position))(jnp.array([a - h, a, a + h]))
-    grad = jax.grad(position)
-    first, second = jax.jit(lambda a: (grad(a), jax.grad(grad)(a)))(a)
+    first, second = jax.jit(jax.value_and_grad(jax.grad(position)))(a)
     np.testing.assert_allclose(first, (above - below) / (2 * h), rtol=1e-7)
     np.testing.assert_allclose(second, (above - 2 * middle + below) / h**2, rtol=1e-5)
 

@@ -1,7 +1,7 @@
 """Properties of every law of the catalogue, in both precisions.
 
 Most of the time would go to compilation. So laws are evaluated operation by operation wherever the
-property does not depend on ``jit``, in arrays of a few sizes: JAX compiles an operation once for
+property does not depend on ``jit``, in arrays of two sizes: JAX compiles an operation once for
 each size, for all laws together.
 """
 
@@ -43,7 +43,7 @@ PRIOR_SUPPORT = {
 EXACT_POINTS = 96
 """Points per law for the formula in 40 digits, divided among its sets of constants."""
 
-SIZES = (512, 4096, 16384)
+SIZE, LONG = 512, 16384
 """Rows of the arrays in which laws are evaluated; shorter ones repeat their first rows."""
 
 TOGETHER = 14
@@ -70,10 +70,19 @@ def floor(record: laws.Record, theta: Mapping[str, Any]) -> Any:
 
 
 def filled(columns: Mapping[str, np.ndarray], dtype: str) -> dict[str, jax.Array]:
-    """The columns as JAX arrays of the next of ``SIZES``."""
+    """The columns as JAX arrays of ``SIZE`` rows, or ``LONG`` where they do not fit."""
     rows = len(next(iter(columns.values())))
-    size = next(size for size in SIZES if size >= rows)
+    size = SIZE if rows <= SIZE else LONG
     return {name: jnp.asarray(np.resize(column, size), dtype) for name, column in columns.items()}
+
+
+def pieces(columns: Mapping[str, np.ndarray], dtype: str) -> list[dict[str, jax.Array]]:
+    """All the columns, ``SIZE`` rows at a time."""
+    rows = len(next(iter(columns.values())))
+    return [
+        filled({name: column[first : first + SIZE] for name, column in columns.items()}, dtype)
+        for first in range(0, rows, SIZE)
+    ]
 
 
 @functools.cache
@@ -109,11 +118,12 @@ def test_value_is_the_formula(law, dtype):
     record = laws.describe(law)
     columns, sources = corners(law)
     with in_dtype(dtype):
-        arguments = filled(columns, dtype)
-        value, written = law(**arguments), record.evaluate(arguments)
-    assert value.dtype == written.dtype == dtype
+        parts = [(law(**piece), record.evaluate(piece)) for piece in pieces(columns, dtype)]
+    assert all(v.dtype == dtype for part in parts for v in part)
 
-    value, written = (np.asarray(v, float)[: len(sources)] for v in (value, written))
+    value, written = (
+        np.concatenate(part).astype(float)[: len(sources)] for part in zip(*parts, strict=True)
+    )
     assert np.isfinite(value).all(), set(sources[~np.isfinite(value)])
     rows, expected = exact_values(law)
     np.testing.assert_allclose(value[rows], expected, rtol=VALUE[dtype])
@@ -123,9 +133,8 @@ def test_value_is_the_formula(law, dtype):
 @each_law
 def test_no_loss_below_the_floor(law):
     columns, _ = corners(law)
-    assert (
-        law(**filled(columns, "float32")) >= floor(laws.describe(law), filled(columns, "float32"))
-    ).all()
+    for piece in pieces(columns, "float32"):
+        assert (law(**piece) >= floor(laws.describe(law), piece)).all()
 
 
 def broadcast_arguments(law: laws.LawFunction, dtype: str) -> tuple[dict, dict]:
@@ -145,35 +154,31 @@ def two_draws(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
 
 @functools.cache
 def compiled_group(group: int, dtype: str) -> dict[str, dict[str, jax.Array]]:
-    """Laws in every shape, as one program: much of what a program costs to compile is fixed."""
+    """Laws under ``vmap`` and broadcast, as one program: part of the time to compile is fixed."""
     members = laws.catalogue[group * TOGETHER : (group + 1) * TOGETHER]
 
-    def in_every_shape(law, points, theta, draws, wide, empty):
+    def in_both_shapes(law, points, draws, wide):
         return {
-            "jit": law(**points, **theta),
-            "vmap over points": jax.vmap(lambda point: law(**point, **theta))(points),
-            "vmap over draws": jax.vmap(lambda theta: law(**points, **theta))(draws),
+            "vmap": jax.vmap(lambda theta: jax.vmap(lambda point: law(**point, **theta))(points))(
+                draws
+            ),
             "broadcast": law(**wide[0], **wide[1]),
-            "empty": law(**empty, **theta),
         }
 
     arguments = {}
     for law in members:
-        first, *_ = laws.describe(law).input_names
-        points, theta = filled(grid(law), dtype), cast(first_theta(law), dtype)
-        empty = {**cast(typical(law), dtype), first: jnp.zeros((0,), dtype)}
-        wide = broadcast_arguments(law, dtype)
-        arguments[name_of(law)] = points, theta, two_draws(law, dtype), wide, empty
+        points, draws = filled(grid(law), dtype), two_draws(law, dtype)
+        arguments[name_of(law)] = points, draws, broadcast_arguments(law, dtype)
 
     @jax.jit
     def evaluate(arguments):
-        return {name_of(law): in_every_shape(law, *arguments[name_of(law)]) for law in members}
+        return {name_of(law): in_both_shapes(law, *arguments[name_of(law)]) for law in members}
 
     return evaluate(arguments)
 
 
 def compiled_values(law: laws.LawFunction, dtype: str) -> dict[str, jax.Array]:
-    """The law in every shape under ``jit``."""
+    """The law under ``jit``: at every point and draw by ``vmap``, and in broadcast shapes."""
     return compiled_group(laws.catalogue.index(law) // TOGETHER, dtype)[name_of(law)]
 
 
@@ -184,13 +189,18 @@ def test_broadcasting(law, dtype):
     with in_dtype(dtype):
         values = compiled_values(law, dtype)
         inputs, theta = broadcast_arguments(law, dtype)
-        chosen = {n: np.asarray(v)[(2, 0) if n == first else 1] for n, v in inputs.items()}
-        chosen |= {k: np.asarray(v)[3, 0, 0] for k, v in theta.items()}
-        one = law(**cast(chosen, dtype))
-    value, empty = values["broadcast"], values["empty"]
+        alone = {}
+        for draw, row in ((0, 1), (3, 2)):
+            chosen = {n: np.asarray(v)[(row, 0) if n == first else 1] for n, v in inputs.items()}
+            chosen |= {k: np.asarray(v)[draw, 0, 0] for k, v in theta.items()}
+            alone[draw, row] = law(**cast(chosen, dtype))
+        no_rows = {**cast(typical(law), dtype), first: jnp.zeros((0,), dtype)}
+        empty = jax.eval_shape(law, **no_rows, **cast(first_theta(law), dtype))
+    value = values["broadcast"]
     assert value.shape == (5, 3, 4 if others else 1)
-    assert one.shape == ()
-    np.testing.assert_allclose(value[3, 2, -1], one, rtol=REWRITTEN[dtype])
+    for entry, one in alone.items():
+        assert one.shape == ()
+        np.testing.assert_allclose(value[(*entry, -1)], one, rtol=REWRITTEN[dtype])
     assert empty.shape == (0,)
     assert empty.dtype == dtype
 
@@ -207,13 +217,10 @@ def test_jit_and_vmap(law, dtype):
         loop = [law(**cast({k: v[i] for k, v in columns.items()}, dtype), **theta) for i in some]
 
     assert eager.dtype == dtype
-    for name in ("jit", "vmap over points"):
-        assert values[name].dtype == dtype
-        np.testing.assert_allclose(values[name], eager, rtol=REWRITTEN[dtype], err_msg=name)
     np.testing.assert_allclose(np.asarray(eager)[some], loop, rtol=REWRITTEN[dtype])
-    over_draws = values["vmap over draws"]
-    assert over_draws.shape == (2, eager.size)
-    np.testing.assert_allclose(over_draws[0], eager, rtol=REWRITTEN[dtype])
+    assert values["vmap"].shape == (2, eager.size)
+    assert values["vmap"].dtype == dtype
+    np.testing.assert_allclose(values["vmap"][0], eager, rtol=REWRITTEN[dtype])
 
 
 @functools.cache
@@ -247,7 +254,7 @@ def test_kinds_of_numbers(law, dtype):
     scalars = {k: np.int64(v) if k in counts else v for k, v in small.items()}
     kinds = {
         "int": (point, expected),
-        "int64": ({k: np.full(SIZES[0], v) for k, v in small.items()}, expected_small),
+        "int64": ({k: np.full(SIZE, v) for k, v in small.items()}, expected_small),
         "int64 scalar": (scalars, expected_small),
         "float64 scalar": ({k: np.float64(v) for k, v in point.items()}, expected),
     }
@@ -375,14 +382,13 @@ def test_gradients_are_finite(law, dtype):
     """At full precision and at every other corner, in every argument."""
     columns, sources = corners(law)
     with in_dtype(dtype):
-        arguments = filled(columns, dtype)
-        value = traced(
-            lambda *values: law(**dict(zip(arguments, values, strict=True))), [*arguments.values()]
-        )
-        _, *derivatives = with_gradient(lambda *values: value(*values)[0])(*arguments.values())
-    for name, derivative in zip(arguments, derivatives, strict=True):
-        assert derivative.dtype == dtype
-        finite = np.isfinite(derivative)[: len(sources)]
+        rows = [tuple(piece.values()) for piece in pieces(columns, dtype)]
+        value = traced(lambda *values: law(**dict(zip(columns, values, strict=True))), rows[0])
+        gradient = with_gradient(lambda *values: value(*values)[0])
+        parts = [gradient(*row)[1:] for row in rows]
+    for name, *derivative in zip(columns, *parts, strict=True):
+        assert all(part.dtype == dtype for part in derivative)
+        finite = np.isfinite(np.concatenate(derivative))[: len(sources)]
         assert finite.all(), (set(sources[~finite]), name)
 
 
