@@ -1,8 +1,10 @@
 """The record that the page and the figures read."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from jscale._core.scope import in_float64
 from jscale.report.analysis._bands import Band
 from jscale.report.analysis._doubts import (
     HeldOutForecasts,
@@ -85,7 +87,15 @@ class Analysis:
 
 def analyse(study: FittedStudy) -> Analysis:
     """Compute everything that a report shows of a study."""
-    forecast, held_out = compute_forecast(study), held_out_forecasts(study)
+    # Fits of the smaller runs and plans by all runs compile different programs, side by side where
+    # there are two cores. Only the fits use NumPyro, whose handlers are global.
+    with ThreadPoolExecutor(1) as beside:
+        fits = beside.submit(in_float64(held_out_forecasts), study)
+        forecast = compute_forecast(study)
+        precision, profiles = precision_analysis(study, forecast), size_profiles(study, forecast)
+        doubts, trends = residual_doubts(study), residual_trends(study)
+        held_out = fits.result()
+
     if forecast is not None:
         correction = correction_of(study, held_out)
         forecast = with_new_runs(widened(forecast, study, correction), study, correction)
@@ -93,17 +103,17 @@ def analyse(study: FittedStudy) -> Analysis:
         study=study,
         columns=column_summaries(study),
         residuals=residual_summary(study),
-        doubts=residual_doubts(study),
+        doubts=doubts,
         held_out=held_out,
-        residual_trends=residual_trends(study),
+        residual_trends=trends,
         identification=identification(study),
         draw_ranges=draw_ranges(study.draws or {}),
         irreducible=irreducible_loss(study),
         noise=noise_summaries(study),
         forecast=forecast,
         resource=resource_curve(study),
-        size_profiles=size_profiles(study, forecast),
-        precision=precision_analysis(study, forecast),
+        size_profiles=profiles,
+        precision=precision,
         degradations=degradations(study, forecast),
         kept_shares=kept_shares(study, forecast),
     )
