@@ -21,10 +21,12 @@ from jscale.plan.design import (
 from jscale.plan.gridsearch import GridResult, grid
 from jscale.plan.optimiser import Choice, Free, Simplex, Solution, polish, solve
 from jscale.plan.risk import (
+    AveragedPlan,
     Bands,
     Regret,
     RobustPlan,
     assured,
+    averaged,
     bands,
     beats,
     on_surface,
@@ -45,6 +47,7 @@ from jscale.plan.scenarios import (
 
 __all__ = [
     "Allocation",
+    "AveragedPlan",
     "Bands",
     "Choice",
     "CriticalTokens",
@@ -63,6 +66,7 @@ __all__ = [
     "Solution",
     "allocation",
     "assured",
+    "averaged",
     "bands",
     "beats",
     "best_value",

@@ -1,5 +1,6 @@
-"""Plans over draws of the parameters: bands, regret, and one plan for all draws."""
+"""Plans over draws of the parameters: bands, regret, one plan for all draws or several laws."""
 
+from jscale.plan.risk._averaged import AveragedPlan, averaged
 from jscale.plan.risk._bands import Bands, bands, bands_of
 from jscale.plan.risk._quantiles import quantiles_over_draws
 from jscale.plan.risk._regret import Regret, beats, regret
@@ -7,12 +8,14 @@ from jscale.plan.risk._robust import Risk, RobustPlan, assured, robust
 from jscale.plan.risk._surface import KnownSurface, on_surface
 
 __all__ = [
+    "AveragedPlan",
     "Bands",
     "KnownSurface",
     "Regret",
     "Risk",
     "RobustPlan",
     "assured",
+    "averaged",
     "bands",
     "bands_of",
     "beats",
