@@ -28,6 +28,7 @@ ROWS, NOISE, REACH, CURVE_REACH = 240, 0.0003, 40.0, 1000.0
 The ranges are factors; laws of one resource are fitted to curves of many decades.
 """
 _HELD = {
+    "five_factor_moe": ("k",),
     "data_mixing_total(3)": ("c",),
     "mixed_modal": (
         "E_i",
@@ -43,10 +44,11 @@ _HELD = {
     ),
 }
 """Parameters that these runs do not identify (see the laws' cards): fixed at their true values."""
-_SIGNED = {"capability", "vocabulary"}
+_SIGNED = {"best_of_n_reward", "capability", "rl_reward", "vocabulary"}
 """Laws whose values can have either sign: fitted without logarithms."""
 _GOLDEN = 0.5 * (5**0.5 - 1)
 _TRUTHS = {
+    "cluster_accuracy": {"g": 0.2, "a": 1e21**0.45, "b": 0.45, "c": 0.1},
     "bnsl(1)": {"a": 0.5, "b": 10.0, "c_0": 0.3, "c_1": 0.5, "d_1": 1e4, "f_1": 0.25},
     "m4": {"eps_inf": 0.1, "eps_0": 1.0, "alpha": 0.5, "beta": 20.0, "c": 0.4},
 }

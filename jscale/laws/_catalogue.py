@@ -28,22 +28,33 @@ CHAPTERS: tuple[str, ...] = (
     "data._modalities",
     "training._batch",
     "training._hyper",
+    "training._noisy_quadratic",
     "loss._progress",
     "experts._routing",
     "experts._moe",
+    "experts._five_factors",
     "loss._parallel",
+    "loss._looped",
+    "loss._merging",
     "data._vocabulary",
     "data._distill",
     "training._schedule",
     "data._reuse",
+    "data._overfitting",
     "data._mixture",
     "data._mixture_scaling",
     "data._transfer",
+    "data._finetuning",
     "tasks._density",
     "tasks._downstream",
     "tasks._scores",
+    "tasks._sampling",
+    "tasks._reward",
 )
 """Modules in the order of the catalogue: each declares laws, and may have ``FAMILIES``."""
+
+ALIASES: Mapping[str, str] = {"skaling": "coupled"}
+"""Laws that papers know by another name: that name → the one of the catalogue."""
 
 MAX_COUNT = 100
 """Largest number of parts of a law that :func:`get` makes by name: compilers fail on formulas of
@@ -94,12 +105,15 @@ def get(name: str) -> LawFunction:
         >>> from jscale import laws
         >>> laws.get("chinchilla") is laws.chinchilla
         True
+        >>> laws.get("skaling") is laws.coupled
+        True
         >>> laws.describe(laws.get("bnsl(2)")).parameter_names
         ('a', 'b', 'c_0', 'c_1', 'd_1', 'f_1', 'c_2', 'd_2', 'f_2')
     """
     if not isinstance(name, str):
         raise JscaleError(f"the name of a law is text, not {shown(name)}")
     by_name = {describe(f).name: f for f in catalogue}
+    name = ALIASES.get(name, name)
     if name in by_name:
         return by_name[name]
     if name in families:

@@ -1,6 +1,7 @@
 """Laws of the data: repetition, mixtures, transfer, vocabulary, distillation."""
 
 from jscale.laws.data._distill import distilled
+from jscale.laws.data._finetuning import rectified_fine_tuning
 from jscale.laws.data._mixture import (
     Mixture,
     best_mixture,
@@ -11,6 +12,7 @@ from jscale.laws.data._mixture import (
 )
 from jscale.laws.data._mixture_scaling import best_additive_mixture, mixture_additive, mixture_joint
 from jscale.laws.data._modalities import interaction, mixed_modal, unimodal
+from jscale.laws.data._overfitting import bounded_multi_epoch, overfitting_penalty
 from jscale.laws.data._reuse import (
     data_constrained,
     effective_size,
@@ -37,6 +39,7 @@ __all__ = [
     "best_additive_mixture",
     "best_mixture",
     "best_vocabulary_parameters",
+    "bounded_multi_epoch",
     "data_constrained",
     "data_mixing",
     "data_mixing_total",
@@ -50,6 +53,8 @@ __all__ = [
     "mixture_additive",
     "mixture_joint",
     "mixture_tokens",
+    "overfitting_penalty",
+    "rectified_fine_tuning",
     "rest_budget",
     "size_for_tokens",
     "tokens_per_character",

@@ -24,6 +24,7 @@ def law(
     source: str,
     published: Mapping[str, Constants] | None = None,
     where: Mapping[str, str] | None = None,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
     decreasing: Iterable[str] = (),
     increasing: Iterable[str] = (),
     limits: Mapping[str, str] | None = None,
@@ -40,6 +41,7 @@ def law(
         source: paper and equation number.
         published: short name → :func:`constants`.
         where: abbreviations used in ``formula``, in order of evaluation.
+        functions: that ``formula`` calls by name.
         decreasing: inputs in which the value never grows.
         increasing: inputs in which the value never falls.
         limits: at the edges of the domain, ``"N = inf, D = inf"`` → the value there, as a formula;
@@ -83,6 +85,7 @@ def law(
             limits=dict(limits or {}),
             ridges=tuple(ridges),
             traps=tuple(traps),
+            functions=dict(functions or {}),
         )
         check(record)
         return attach(function, record)

@@ -14,16 +14,19 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jscale._core.arrays import inexact, log
+from jscale._core.arrays import inexact, log, term
 from jscale.laws.declaration import constants, law
 from jscale.laws.roles import (
     Anchor,
     Coefficient,
     Count,
     Experts,
+    Exponent,
+    Irreducible,
     Loss,
     Prior,
     SignedExponent,
+    SizeCoefficient,
     adjust,
     lognormal,
 )
@@ -207,3 +210,82 @@ def routed_dense_size(N: ArrayLike, E_experts: ArrayLike, params: Mapping[str, A
     return jnp.exp(
         ((a + c * log_E / ten) * log(N) + b * (log_E - log_first)) / (a + c * log_first / ten)
     )
+
+
+_FLOOR_NAMES = ("E", "A", "alpha", "gamma", "E_start", "E_max")
+_SBASE = (0.0467, 5.19, 0.00859, 0.00948, 0.532, 107.0)
+_RLR = (0.0724, 10.2, 0.0157, 0.00758, 0.329, 397.0)
+_HASH = (0.0472, 6.05, 0.00908, 0.00763, 0.753, 160.0)
+
+
+@law(
+    formula="E + A * N**-alpha * E_hat**-gamma",
+    where={"E_hat": SATURATING},
+    source=f"this project; the effective number of experts is that of {_CLARK}",
+    published={
+        f"fit_{name}": constants(
+            f"fit of this project to the runs of {_CLARK}, {router}",
+            "D",
+            E=E,
+            A=A,
+            alpha=alpha,
+            gamma=gamma,
+            E_start=E_start,
+            E_max=E_max,
+            stderr=dict(zip(_FLOOR_NAMES, errors, strict=True)),
+            note="130 billion tokens; N counts active parameters",
+        )
+        for name, router, E, A, alpha, gamma, E_start, E_max, errors in (
+            ("sbase", "S-BASE", 1.49086, 38.7856, 0.18221, 0.100164, 2.89124, 311.91, _SBASE),
+            ("rlr", "RL-R", 1.59266, 44.6085, 0.196226, 0.0933522, 2.24403, 998.486, _RLR),
+            ("hash", "HASH", 1.58474, 46.0645, 0.191901, 0.104669, 5.3017, 566.47, _HASH),
+        )
+    },
+    decreasing=("N", "E_experts"),
+    limits={
+        "N = inf": "E",
+        "E_experts = 1": "E + A * N**-alpha * E_start**-gamma",
+        "E_experts = inf": "E + A * N**-alpha * E_max**-gamma",
+    },
+    ridges=(
+        "E with alpha, as in any power law with a floor: sizes should span two decades.",
+        "A with E_start and gamma unless some runs have one expert.",
+        SATURATION_RIDGE,
+    ),
+    traps=(
+        "There is no term in D: every run must have seen the same tokens.",
+        "No cutoff size: experts help at every size, ever less as the loss nears the floor.",
+        "Of this project: no paper has tested it. On the runs of Clark et al. it forecasts larger "
+        "models better than theirs (docs/benchmarks.md).",
+    ),
+)
+def routed_floor(
+    N: Count,
+    E_experts: Experts,
+    *,
+    E: Irreducible,
+    A: Annotated[SizeCoefficient, adjust(anchor=Anchor("N**-alpha * E_experts**-gamma"))],
+    alpha: Exponent,
+    gamma: Annotated[
+        Exponent,
+        adjust(
+            meaning="power of the effective experts", prior=lognormal(0.1, 0.7), start=(0.03, 0.3)
+        ),
+    ],
+    E_start: FirstExperts,
+    E_max: MostExperts,
+) -> Loss:
+    """Loss of a routed model with N active parameters, above a floor, nats per token.
+
+    ``L = E + A / (N**alpha * E_hat**gamma)`` with :func:`saturating_experts`: a floor in place of
+    the interaction of size and experts in :func:`routed` (Clark et al. 2022), whose share of the
+    gain that is left falls with size by itself.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = laws.params(laws.routed_floor)
+        >>> [round(float(laws.routed_floor(1.3e9, E, **theta)), 3) for E in (1, 64)]
+        [2.253, 2.059]
+    """
+    E_hat = saturating_experts(E_experts, E_start=E_start, E_max=E_max)
+    return E + term(A, N, alpha) * term(1.0, E_hat, gamma)

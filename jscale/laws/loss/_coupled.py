@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jscale._core.arrays import as_float, log, power_sum, term
-from jscale.laws.declaration import law
+from jscale.laws.declaration import constants, law
 from jscale.laws.roles import (
     Coefficient,
     Count,
@@ -25,6 +25,8 @@ from jscale.laws.roles import (
     adjust,
     lognormal,
 )
+
+_VIDEAU = "Videau et al. 2026 (arXiv 2608.07222)"
 
 Coupling = Annotated[
     Coefficient,
@@ -41,7 +43,21 @@ Coupling = Annotated[
     formula="E + exp(q * (maximum(u, v) + log1p(exp(minimum(u, v) - maximum(u, v)))))",
     where={"u": "(log(A) - alpha * log(N)) / q", "v": "(log(B) - beta * log(D)) / q"},
     source="Kaplan et al. 2020 (arXiv 2001.08361), eq. 1.5, with a floor; "
-    "Hoffmann et al. 2022, eq. 2",
+    "Hoffmann et al. 2022, eq. 2; Videau et al. 2026 (arXiv 2608.07222)",
+    published={
+        "videau2026": constants(
+            f"{_VIDEAU}, authors' notebook",
+            "P",
+            E=1.03,
+            A=23430.0**0.4105,
+            B=4630.0**0.4105,
+            alpha=0.491 * 0.4105,
+            beta=0.3496 * 0.4105,
+            q=0.4105,
+            note="printed as A 23430, alpha .491, B 4630, beta .3496 and k .4105 inside the power; "
+            "each is a mean over bootstrap fits, so that together they are no single fit",
+        )
+    },
     decreasing=("N", "D"),
     limits={"N = inf": "E + B * D**-beta", "D = inf": "E + A * N**-alpha"},
     ridges=(
@@ -50,7 +66,10 @@ Coupling = Annotated[
         "q needs runs off the compute-optimal line: along it, q only scales A and B.",
         "E falls as alpha falls: on losses that span less than a nat it can run to 0.",
     ),
-    traps=("No constants were published with a free q.",),
+    traps=(
+        "Skaling is written E + (A / N**a + B / D**b)**k: q is its k, A and B here are its own to "
+        "the power k, alpha and beta k times its exponents.",
+    ),
 )
 def coupled(
     N: Count,
@@ -67,7 +86,8 @@ def coupled(
 
     ``L(N, D) = E + [(A * N**-alpha)**(1 / q) + (B * D**-beta)**(1 / q)]**q``. At ``q = 1`` it is
     Chinchilla's law (Hoffmann et al. 2022, eq. 2); at ``q = beta``, ``E = 0``, ``A = N_c**alpha``
-    and ``B = D_c**beta`` Kaplan's (Kaplan et al. 2020, eq. 1.5).
+    and ``B = D_c**beta`` Kaplan's (Kaplan et al. 2020, eq. 1.5). Videau et al. 2026 name it
+    Skaling, and :func:`jscale.laws.get` knows it by that name too.
 
     Example:
         >>> from jscale import laws

@@ -20,6 +20,7 @@ from jscale.laws.training._hyper import (
     step_law_learning_rate,
     weight_decay,
 )
+from jscale.laws.training._noisy_quadratic import noisy_quadratic
 from jscale.laws.training._rates import constant, cosine, linear, wsd
 from jscale.laws.training._schedule import (
     FAMILIES,
@@ -49,6 +50,7 @@ __all__ = [
     "momentum_law",
     "multi_power",
     "multi_power_curve",
+    "noisy_quadratic",
     "step_law_batch",
     "step_law_learning_rate",
     "training_examples",

@@ -1,0 +1,101 @@
+"""Fine-tuning: how the loss falls with the examples, from the level of the pre-trained model.
+
+A pre-trained model starts as if it had already seen some examples. While there are few more the
+loss hardly moves; only beyond does it follow a power of their number. A plain power law misses the
+first phase and extrapolates it too flat (Lin et al. 2024).
+"""
+
+from typing import Annotated
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jscale._core.arrays import inexact
+from jscale.laws.declaration import law
+from jscale.laws.roles import (
+    Anchor,
+    Coefficient,
+    Exponent,
+    Irreducible,
+    Loss,
+    Role,
+    adjust,
+    lognormal,
+)
+
+_LIN = "Lin et al. 2024 (arXiv 2402.02314)"
+
+FineTuningExamples = Annotated[
+    ArrayLike,
+    Role(
+        "examples",
+        "examples",
+        "examples of fine-tuning",
+        ends=(1.0, 1e9),
+        typical=1e4,
+        column="examples",
+    ),
+]
+
+
+@law(
+    formula="E + B / (D_l + examples**beta)",
+    source=f"{_LIN}, Definition 4.1, and the authors' project page",
+    decreasing=("examples",),
+    limits={"examples = inf": "E", "examples = 0": "E + B / D_l"},
+    ridges=(
+        "D_l with B: the loss before fine-tuning fixes their ratio.",
+        "E with beta until the curve flattens.",
+    ),
+    traps=(
+        "D_l is in units of examples**beta: the examples that the model knows already are "
+        "D_l**(1 / beta).",
+        "The authors' project page raises the whole to a further power; the paper does not.",
+        "For one model and one task: the constants are fitted anew for each.",
+    ),
+)
+def rectified_fine_tuning(
+    examples: FineTuningExamples,
+    *,
+    E: Irreducible,
+    B: Annotated[
+        Coefficient,
+        adjust(
+            unit="nats/token",
+            prior=lognormal(0.7, 1.2),
+            start=(0.05, 3.0),
+            anchor=Anchor("examples**-beta"),
+        ),
+    ],
+    D_l: Annotated[
+        Coefficient,
+        adjust(
+            name="pre-learned data",
+            unit="examples**beta",
+            meaning="what the model knows before fine-tuning",
+            prior=lognormal(0.5, 1.5),
+            start=(0.03, 5.0),
+            anchor=Anchor("examples**-beta"),
+        ),
+    ],
+    beta: Annotated[Exponent, adjust(prior=lognormal(0.4, 0.6), start=(0.15, 1.0))],
+) -> Loss:
+    """Loss of a pre-trained model after fine-tuning on some examples, nats per token.
+
+    ``L = E + B / (D_l + D**beta)`` (Lin et al. 2024, the rectified scaling law): a plain power law
+    where ``D**beta`` is far above ``D_l``, the loss of the pre-trained model far below.
+
+    Example:
+        >>> from jscale import laws
+        >>> theta = {"E": 1.2, "B": 30.0, "D_l": 20.0, "beta": 0.5}
+        >>> for examples in (0, 100, 10_000, 1_000_000):
+        ...     print(f"{laws.rectified_fine_tuning(examples, **theta):.2f}")
+        2.70
+        2.20
+        1.45
+        1.23
+    """
+    examples = inexact(examples)
+    started = examples > 0
+    power = jnp.where(started, jnp.where(started, examples, 1.0) ** beta, 0.0)
+    return E + B / (D_l + power)
