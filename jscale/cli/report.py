@@ -9,6 +9,7 @@ from jscale.cli import sample as sample_verb
 from jscale.cli.decisions import tables
 from jscale.cli.plan import budgets_of
 from jscale.cli.support import flags, inputs, options, output, parsing, planning
+from jscale.cli.support.group import command_line
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
-OUT = Annotated[str, typer.Option("--out", help="The page to write.", metavar="FILE.html")]
+OUT = Annotated[
+    str, typer.Option("--out", help="The page to write; .md for Markdown.", metavar="FILE.html")
+]
 TITLE = Annotated[str | None, options.option("--title", help="Title of the page.", metavar="TEXT")]
 NO_BACKTEST = Annotated[
     bool,
@@ -59,7 +62,7 @@ def report(
     seed: options.SEED = 0,
     out: OUT = "report.html",
 ) -> None:
-    """Write a report on a table of runs: one self-contained HTML file."""
+    """Write a report on a table of runs: one self-contained HTML file, or Markdown."""
     path = output.target(out, inputs=[source, posterior])
     if posterior is not None:
         flags.refuse(
@@ -103,6 +106,7 @@ def report(
             shown: dict[str, Any] = {"title": title, "backtest": not no_backtest, **bits}
             shown["correct"] = not no_correction
             shown["ensemble"] = ensemble
+            shown["command"] = command_line("--out")
             write(path, table, point, sampled, budgets=tuple(budgets), **shown)
 
     payload: dict[str, Any] = {

@@ -188,7 +188,11 @@ def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeyp
     assert (result.exit_code, result.stderr) == (0, "")
     jscale("report", table, *options, "--no-backtest")
     common = {"budgets": (5.76e23,), "title": None, "correct": True, "ensemble": False}
+    commands = [call.pop("command") for call in calls]
     assert calls == [{**common, "backtest": True}, {**common, "backtest": False}]
+    assert commands[0].startswith(f"jscale report {table} --posterior")
+    assert commands[0].endswith("--budget 5.76e23")  # --out makes no difference to the page
+    assert commands[1] == f"{commands[0]} --no-backtest"
     assert "5.76×10²³" in result.stdout
     assert f"report: {page} (0.0 MB)" in result.stdout
 

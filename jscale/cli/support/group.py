@@ -1,6 +1,8 @@
 """The group of verbs: a command line becomes an exit code."""
 
+import shlex
 import sys
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, NoReturn
 
@@ -10,6 +12,9 @@ from typer.core import TyperGroup
 from jscale._core.errors import JscaleError
 from jscale.cli.process.failures import OK, exit_code
 from jscale.cli.support.flags import plain_switches
+
+_words: ContextVar[tuple[str, ...]] = ContextVar("words", default=())
+"""The words of the command line after ``jscale``."""
 
 # Typer carries its own copy of Click without exporting it; the base class of all usage errors is
 # found from one that it exports.
@@ -31,6 +36,7 @@ class Verbs(TyperGroup):
             # own ``main`` would answer.
             self._main_shell_completion({}, "jscale")
         words = sys.argv[1:] if args is None else list(args)
+        _words.set(tuple(words))
         sys.exit(exit_code(partial(self._run, words)))
 
     def _run(self, words: list[str]) -> int:
@@ -50,6 +56,22 @@ class Verbs(TyperGroup):
         except _UsageError as error:
             raise JscaleError(_sentence(error)) from None
         return OK
+
+
+def command_line(*without: str) -> str:
+    """The command line as typed, without some options and their values.
+
+    Args:
+        without: options such as ``--out``.
+    """
+    kept: list[str] = []
+    words = iter(_words.get())
+    for word in words:
+        if word in without:
+            next(words, None)
+        elif word.partition("=")[0] not in without:
+            kept.append(word)
+    return shlex.join(["jscale", *kept])
 
 
 def _sentence(error: Exception) -> str:

@@ -1,12 +1,14 @@
 """What residuals of the fit and forecasts of held-out runs give reason to doubt."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import jax
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
+from jscale._core.scope import in_float64
 from jscale.assess import (
     Backtest,
     BandCorrection,
@@ -89,17 +91,24 @@ def held_out_forecasts(study: FittedStudy) -> HeldOutForecasts | None:
     """
     if not study.backtest:
         return None
-    try:
-        result, reason = _backtest(study), ""
-    except JscaleError as error:
-        result, reason = None, str(error)
-    weights, held_out = _law_weights(study) if result is not None else ({}, 0)
     if not study.ensemble:
-        return HeldOutForecasts(result, reason, weights, held_out)
+        return HeldOutForecasts(*_forecasts_of_law(study))
     table = _in_full_precision(study)
-    return HeldOutForecasts(
-        result, reason, weights, held_out, _ensemble_backtest(table), ensemble_table=table
-    )
+    with ThreadPoolExecutor(1) as beside:
+        several = beside.submit(in_float64(_ensemble_backtest), table)
+        own = _forecasts_of_law(study)
+        return HeldOutForecasts(*own, several.result(), ensemble_table=table)
+
+
+def _forecasts_of_law(
+    study: FittedStudy,
+) -> tuple[Backtest | None, str, Mapping[str, float], int]:
+    """The backtest or the reason why there is none, weights of laws, and what they come from."""
+    try:
+        result = _backtest(study)
+    except JscaleError as error:
+        return None, str(error), {}, 0
+    return result, "", *_law_weights(study)
 
 
 def _backtest(study: FittedStudy) -> Backtest:

@@ -34,6 +34,7 @@ class FittedStudy:
         backtest: whether the report shows forecasts of held-out runs.
         correct: whether these widen the bands of the losses.
         ensemble: whether an ensemble of laws forecasts the largest runs too.
+        command: the command line that makes the report; empty where there is none.
     """
 
     law: LawFunction
@@ -48,6 +49,7 @@ class FittedStudy:
     backtest: bool = False
     correct: bool = True
     ensemble: bool = False
+    command: str = ""
 
     @property
     def law_name(self) -> str:
@@ -150,6 +152,7 @@ def fitted_study(
     backtest: bool = False,
     correct: bool = True,
     ensemble: bool = False,
+    command: str = "",
 ) -> FittedStudy:
     """Check that runs, fit and posterior belong together, and gather them.
 
@@ -182,6 +185,7 @@ def fitted_study(
         backtest=backtest,
         correct=correct,
         ensemble=ensemble,
+        command=command,
     )
 
 

@@ -32,6 +32,7 @@ def loss_by_compute(
     loss: Band,
     runs: tuple[np.ndarray, np.ndarray],
     *,
+    new_run: Band | None = None,
     marks: tuple[np.ndarray, Band] | None = None,
     floor: float | None = None,
     label: str = COMPUTE_LABEL,
@@ -46,6 +47,7 @@ def loss_by_compute(
         compute: FLOP along the path, shape (points,).
         loss: along it, shape (points,).
         runs: compute and loss of the runs, shape (rows,) each.
+        new_run: loss of a new run along the path, whose 90% band is drawn as two lines.
         marks: budgets to mark, with the loss there.
         floor: irreducible loss.
         label: label of the horizontal axis.
@@ -57,6 +59,9 @@ def loss_by_compute(
     figure, axes = style.canvas(size)
     low, high = loss.ends()
     low, high = min(low, runs[1].min()), max(high, runs[1].max())
+    if new_run is not None:
+        ends = new_run.ends()
+        low, high = np.nanmin([low, ends[0]]), np.nanmax([high, ends[1]])
     floor_line = floor if _floor_fits(floor, low, high) else None
 
     ticks = style.power_ticks if compute_axis else style.count_ticks
@@ -65,8 +70,11 @@ def loss_by_compute(
     style.log_axis(axes, "y", style.number_ticks, style.pad_log(bottom, high, 0.05))
 
     shade_extrapolation(axes, runs[0].max())
-    line = f"{path}, 50% and 90% bands" if loss.has_width else path
+    line = f"{path}, 50% and 90% bands of the law" if loss.has_width else path
     draw_band(axes, compute, loss, style.BLUE, line)
+    if new_run is not None:
+        for values, words in ((new_run.q05, "a new run, 90%"), (new_run.q95, "_a new run")):
+            axes.plot(compute, values, color=style.BLUE, lw=1.0, ls=DASHED, label=words)
     draw_runs(axes, *runs)
     if floor_line is not None:
         text = f"irreducible loss, {floor_line:.3g}"

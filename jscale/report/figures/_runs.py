@@ -27,7 +27,8 @@ def design(
         N: parameters, shape (rows,).
         D: tokens, shape (rows,).
         loss: shape (rows,).
-        excluded: parameters and tokens of the excluded runs, drawn as crosses.
+        excluded: parameters and tokens of the excluded runs, drawn as crosses where no run was
+            fitted, so that they hide none.
         unit: unit of the losses.
     """
     figure, axes = style.canvas()
@@ -43,11 +44,14 @@ def design(
     ratio = REFERENCE_RATIO * line
     axes.plot(line, ratio, color=style.GREY, lw=1.0, ls=DASHED, label=REFERENCE_LABEL)
     runs = _draw_by_loss(axes, N, D, loss)
-    if len(excluded_N):
-        _draw_excluded(axes, excluded_N, excluded_D)
+    alone = ~_at_places_of(excluded_N, excluded_D, N, D)
+    if alone.any():
+        _draw_excluded(axes, excluded_N[alone], excluded_D[alone])
 
     bar = figure.colorbar(runs, ax=axes, pad=0.02, aspect=28)
     bar.set_label(f"Loss ({unit})")
+    assert bar.solids is not None
+    bar.solids.set(rasterized=False, edgecolor="face")  # colours that a dark page changes
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
     axes.set(xlabel="Parameters N", ylabel="Training tokens D")
     style.legend_above(figure, axes)
@@ -68,6 +72,14 @@ def _draw_by_loss(axes: Axes, N: np.ndarray, D: np.ndarray, loss: np.ndarray) ->
         rasterized=many,
         label="_runs",
     )
+
+
+def _at_places_of(
+    N: np.ndarray, D: np.ndarray, other_N: np.ndarray, other_D: np.ndarray
+) -> np.ndarray:
+    """Which of some runs (rows,) have the size and data of one of others."""
+    places = set(zip(other_N.tolist(), other_D.tolist(), strict=True))
+    return np.array([place in places for place in zip(N.tolist(), D.tolist(), strict=True)], bool)
 
 
 def _draw_excluded(axes: Axes, N: np.ndarray, D: np.ndarray) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import Colormap, ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
@@ -39,6 +39,8 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
 SEQUENCE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 MAP = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, 128)))
 """Viridis without its palest tenth, which is invisible on white."""
+_DARK_MAP = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.34, 1.0, 128)))
+"""Viridis without its dark third, which is invisible on black."""
 
 PANEL = (4.7, 3.55)
 """Size in inches of a figure that shares its row; readable on a phone, where it fills the row."""
@@ -106,6 +108,20 @@ _DARK_STYLE = {
 }
 """What a dark figure has instead."""
 
+DARK_OF = {
+    INK: "#e6e9ed",
+    GREY: "#98a2ad",
+    LIGHT_GREY: "#56606b",
+    PALE: "#262d35",
+    "#ffffff": "#14181d",
+    BLUE: "#56b4e9",
+    RED: "#ff8a4c",
+    GREEN: "#2fc79a",
+    PURPLE: "#d98fd6",
+    SKY: "#8ecdf2",
+}
+"""Colour of the light style → what a picture of the page has instead in a dark page."""
+
 
 def curve_colours(
     count: int, sequence: Sequence[str] = SEQUENCE, colours: Colormap = MAP
@@ -154,7 +170,21 @@ def svg(figure: Figure) -> str:
     out = io.StringIO()
     FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    return text[text.index("<svg") :]
+    return adaptive(text[text.index("<svg") :])
+
+
+def adaptive(picture: str) -> str:
+    """SVG text whose colours change where the reader prefers a dark page."""
+    darker = DARK_OF | {to_hex(MAP(i)): to_hex(_DARK_MAP(i)) for i in range(MAP.N)}
+    rules = [
+        f'[style*="{part}: {light}"]{{{part}:{dark}!important}}'
+        for light, dark in darker.items()
+        for part in ("fill", "stroke")
+        if f"{part}: {light}" in picture
+    ]
+    sheet = f"<style>@media (prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+    head = picture.index(">") + 1
+    return f"{picture[:head]}{sheet}{picture[head:]}"
 
 
 def count_ticks(axis: Axis) -> None:

@@ -27,7 +27,8 @@ def design(analysis: Analysis) -> Iterator[PageFigure]:
         figures.design(N, D, study.loss, excluded, study.loss_unit),
         title="Design",
         alt=f"Scatter of {len(N)} runs: {sizes} against {tokens}, coloured by loss.",
-        caption="Size and data of every run. Thin lines: equal compute, labelled in FLOP.",
+        caption="Size and data of every run. Thin lines: equal compute, labelled in FLOP."
+        + ("" if excluded is None else " Crosses: excluded runs, where none was fitted."),
     )
 
 
@@ -133,6 +134,6 @@ def parameter_pairs(analysis: Analysis) -> Iterator[PageFigure]:
         title="Parameters in pairs",
         alt=f"Posterior densities of {which}: {listing([plain(name) for name in names])}.",
         caption=f"Posterior of {which}. Regions hold 50% and 90% of the draws; above the diagonal "
-        "are correlations (of logarithms where positive). Red: point estimate.",
+        "are correlations (of logarithms where positive). Crosses, upright lines: point estimate.",
         span="square",
     )

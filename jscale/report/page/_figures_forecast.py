@@ -24,6 +24,7 @@ def loss_by_compute(analysis: Analysis) -> Iterator[PageFigure]:
         path.compute,
         path.loss,
         (study.compute, study.loss),
+        new_run=forecast.new_run,
         marks=(plans.compute, plans.loss) if study.budgets else None,
         floor=_irreducible_loss(analysis),
         label=compute_label(study),
@@ -37,7 +38,8 @@ def loss_by_compute(analysis: Analysis) -> Iterator[PageFigure]:
         alt=f"Loss along the compute-optimal path from {first} to {last} FLOP, from {start:.3g} "
         f"down to {end:.3g} {study.loss_unit}, with the runs.",
         caption="Runs above the line were not compute-optimal; runs below it contradict the law."
-        + band_caption(study, forecast.curve_draws),
+        + band_caption(study, forecast.curve_draws)
+        + (" Dashed: 90% of new runs, with their scatter." if forecast.new_run else ""),
         narrow=draw(size=figures.NARROW),
         span="row",
     )

@@ -1,6 +1,7 @@
 """The page: everything that a report shows, filled into its template."""
 
 import base64
+import re
 from collections.abc import Iterable
 from importlib import resources
 from typing import Any
@@ -11,23 +12,60 @@ from jscale.report.analysis import Analysis
 from jscale.report.figures import svg
 from jscale.report.notation import mathml_lines
 from jscale.report.page import tables
+from jscale.report.page._data import data
 from jscale.report.page._figures import PageFigure, page_figures
-from jscale.report.page.findings import findings
+from jscale.report.page.findings import decision, findings
+
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$&]")
+"""Characters that Markdown, or HTML inside it, takes for more than themselves."""
 
 
 def page(analysis: Analysis) -> str:
     """The report as HTML."""
     study = analysis.study
-    excluded, more_excluded = tables.excluded_rows(study)
     sections = page_figures(analysis).items()
-    template = _environment().get_template("page.html.j2")
-    return template.render(
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            style=_resource("page.css"),
+            formulas=mathml_lines(study.record),
+            figures={section: rendered(figures) for section, figures in sections},
+            **content(analysis),
+        )
+    )
+
+
+def markdown(analysis: Analysis) -> str:
+    """The report as Markdown, without figures."""
+    environment = _environment(escapes=False)
+    environment.filters["md"] = _as_text
+    return environment.get_template("page.md.j2").render(**content(analysis))
+
+
+def _as_text(value: object) -> str:
+    """A text that Markdown leaves as it is, in one line."""
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(str(value).split()))
+
+
+def content(analysis: Analysis) -> dict[str, Any]:
+    """Sentences and tables of the page, by the names that the templates know them by."""
+    study = analysis.study
+    excluded, more_excluded = tables.excluded_rows(study)
+    checklist = tables.checklist_rows(study)
+    results = findings(analysis)
+    decided = decision(analysis, results)
+    return dict(
         study=study,
-        style=_resource("page.css"),
+        decision=decided,
+        data=data(analysis, decided.sentence, results),
         tiles=tables.tiles(analysis),
-        findings=findings(analysis),
+        findings=results,
         plans=tables.plan_rows(analysis),
-        formulas=mathml_lines(study.record),
+        stops=tables.stops(analysis),
+        critical=tables.critical_rows(analysis),
+        laws=tables.law_rows(analysis),
+        weighed=0 if analysis.held_out is None else analysis.held_out.held_out,
         columns=tables.column_rows(analysis),
         excluded=excluded,
         more_excluded=more_excluded,
@@ -40,8 +78,8 @@ def page(analysis: Analysis) -> str:
         ensemble_caption=tables.ensemble_caption(analysis),
         badges=tables.badges(study),
         provenance=tables.provenance(analysis),
-        checklist=tables.checklist_rows(study),
-        figures={section: rendered(figures) for section, figures in sections},
+        checklist=checklist,
+        unanswered=[each for each in checklist if each.is_missing],
     )
 
 
@@ -70,10 +108,10 @@ def data_uri(picture: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
 
-def _environment() -> jinja2.Environment:
+def _environment(*, escapes: bool = True) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(_resource),
-        autoescape=True,
+        autoescape=escapes,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -71,7 +71,7 @@ def band_caption(study: FittedStudy, curve_draws: int) -> str:
     count = study.draw_count
     if not count:
         return ""
-    bands = " Bands: uncertainty of the law's parameters, without the scatter of single runs."
+    bands = " Bands: uncertainty of the law's parameters, without the scatter of new runs."
     if curve_draws == count:
         return bands
     return (

@@ -26,17 +26,20 @@ def write(
     backtest: bool = True,
     correct: bool = True,
     ensemble: bool = False,
+    command: str = "",
 ) -> None:
-    """Write a report on a fitted law to one HTML file.
+    """Write a report on a fitted law to one HTML file, or to Markdown.
 
-    The file is self-contained: figures, style and text are in it, without scripts and without
-    requests to a network. It shows the findings in sentences, the runs, the fit with its
-    certificate and residuals, the posterior, forecasts of held-out runs, the forecast along the
-    compute-optimal path with bands, the plans for the budgets, and for laws with bits the cost of
-    bits and the best number of bits. The same input gives the same bytes. The write is atomic.
+    The page is self-contained: figures, style and text are in it, without scripts that run and
+    without requests to a network. First comes the decision, a sentence and a table with the plans
+    for the budgets, then plans at any other budget, computed in advance; then the findings, the
+    forecast along the compute-optimal path with bands of the law and of a new run, the cost of bits
+    for laws that have them, forecasts of held-out runs, the runs, the fit with its certificate and
+    residuals, and the posterior; then the caveats; then methods. The numbers are in the page as
+    JSON, in the element ``report-data``. The same input gives the same bytes. The write is atomic.
 
     Args:
-        path: path of the file.
+        path: path of the file: .md for Markdown without figures, any other name for HTML.
         table: the runs.
         point: a fit of a law to them.
         posterior: draws of the same law given the same runs; without them there are no bands.
@@ -51,6 +54,7 @@ def write(
             ``assess.ensemble`` does; of a law with bits, the runs in 16 bits.
         correct: whether these forecasts widen the bands of the losses, by a factor by distance that
             the page states.
+        command: the command line that makes the report, for its methods.
 
     Raises:
         JscaleError: the path cannot be written, a number is not positive, or fit and posterior are
@@ -68,8 +72,8 @@ def write(
         >>> point = fit.point(laws.chinchilla, table, starts=8)
         >>> report.write("report.html", table, point, budgets=[1e22, 1e23], backtest=False)
         >>> page = Path("report.html").read_text(encoding="utf-8")
-        >>> "Scaling-law report" in page, "Loss against compute" in page, "<script" in page
-        (True, True, False)
+        >>> "Scaling-law report" in page, "Loss against compute" in page, "What to train" in page
+        (True, True, True)
     """
     study = fitted_study(
         table,
@@ -81,9 +85,11 @@ def write(
         backtest=backtest,
         correct=correct,
         ensemble=ensemble,
+        command=command,
     )
     # The path is checked before the work.
     with replacing(path) as temporary:
-        from jscale.report.page._page import page
+        from jscale.report.page._page import markdown, page
 
-        temporary.write_text(page(analyse(study)), encoding="utf-8")
+        text = markdown if str(path).lower().endswith(".md") else page
+        temporary.write_text(text(analyse(study)), encoding="utf-8")

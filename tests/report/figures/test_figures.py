@@ -309,3 +309,12 @@ def test_held_out_runs_that_are_all_in_their_bands():
     figure = _fit.held_out(predicted, predicted, np.stack([predicted - 0.1, predicted + 0.1]))
     (only,) = figure.axes[0].containers
     assert only.get_label() == "in the band (2)"
+
+
+def test_pictures_follow_a_dark_page():
+    picture = style.adaptive(f'<svg><path style="fill: {style.BLUE}; stroke: #ffffff"/></svg>')
+    rules = picture[picture.index("{") : picture.index("</style>")]
+    assert picture.startswith("<svg><style>@media (prefers-color-scheme:dark)")
+    assert f'[style*="fill: {style.BLUE}"]{{fill:#56b4e9!important}}' in rules
+    assert '[style*="stroke: #ffffff"]' in rules
+    assert style.GREEN not in rules

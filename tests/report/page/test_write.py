@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.resources
+import json
 import re
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from jscale.report.analysis import Analysis, FittedStudy, Forecast, HeldOutForec
 from jscale.report.analysis._summaries import column_summaries
 from jscale.report.page import _page
 from jscale.report.page._figures import SECTIONS, page_figures
+from jscale.report.page.tables import provenance
 from jscale.runs import Runs
 from tests.report.page.parsed_page import Page
 from tests.report.stand_ins import (
@@ -73,7 +75,8 @@ def text_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("which", ["dense_page", "bits_page"])
 def test_a_page_is_self_contained(which: str, request: pytest.FixtureRequest, folder: Path):
     page = request.getfixturevalue(which)
-    assert page.all("script") == page.all("link") == page.all("iframe") == []
+    assert page.all("script") == [{"type": "application/json", "id": "report-data"}]
+    assert page.all("link") == page.all("iframe") == []
     for tag, attributes in page.elements:
         for name in ("src", "srcset", "href"):
             assert str(attributes.get(name, "#")).startswith(("#", "data:image/svg+xml;base64,")), (
@@ -98,12 +101,15 @@ def test_a_page_is_accessible(which: str, request: pytest.FixtureRequest):
     assert max(np.diff(levels)) <= 1
     ids = [a["id"] for _, a in page.elements if "id" in a]
     assert len(ids) == len(set(ids))
-    assert {a["href"] for a in page.all("a")} == {f"#{name}" for name in ids}
+    sections = [a["id"] for a in page.all("section")]
+    assert {a["href"] for a in page.all("a")} == {f"#{name}" for name in sections}
     assert all("scope" in header for header in page.all("th"))
+    assert all("FLOP" in each["aria-label"] for each in page.all("input"))
 
 
 def test_sections_come_in_order(dense_page: Page, bits_page: Page):
-    expected = ["findings", "runs", "fit", "posterior", "forecast", "precision", "plans", "methods"]
+    evidence = ["findings", "forecast", "precision", "runs", "fit", "posterior"]
+    expected = ["decision", *evidence, "caveats", "methods"]
     assert [a["id"] for a in bits_page.all("section")] == expected
     expected.remove("precision")
     assert [a["id"] for a in dense_page.all("section")] == expected
@@ -127,6 +133,74 @@ def test_a_page_shows_the_fit_and_the_plans(
     assert "losses drawn from 'chinchilla'" in text  # a note of the table
 
 
+def test_the_decision_comes_first(dense: Analysis, dense_page: Page, dense_forecast: Forecast):
+    """One sentence, one table, and what speaks against it."""
+    text = dense_page.text
+    plans, new = dense_forecast.plans, dense_forecast.new_run_at_plans
+    assert new is not None
+    size, tokens = (report.tables.human(float(each.q50[0]), 2) for each in (plans.N, plans.D))
+    sentence = f"With 10²² FLOP, train {size} parameters on {tokens} tokens"
+    assert f"What to train {sentence}" in text
+    assert f"such a run is forecast at {new.q50[0]:.3f} nats per token" in text
+    assert text.index(sentence) < text.index("Read before you rely on this: Extrapolation")
+    assert text.index("Read before") < text.index("Findings Runs")
+    tables = [each for each in dense_page.all("table") if "plans" in each.get("class", "")]
+    assert len(tables) == 1
+
+
+def test_a_plan_at_any_budget_is_chosen_without_a_script(
+    dense_page: Page, dense_forecast: Forecast
+):
+    stops = dense_forecast.stops
+    radios = dense_page.all("input")
+    assert [each["type"] for each in radios] == ["radio"] * len(stops.compute)
+    (chosen,) = [each for each in radios if "checked" in each]
+    assert chosen["title"] == "10²² FLOP"
+    assert len([each for each in dense_page.all("dl") if each.get("class") == "stop"]) == len(
+        radios
+    )
+
+
+def test_the_numbers_are_in_the_page_as_json(bits: Analysis, bits_page: Page):
+    data = json.loads(bits_page.data)
+    assert " ".join(data["decision"].split()) in bits_page.text
+    assert data["params"] == bits.study.point.params
+    assert bits.forecast is not None
+    (plan,) = data["plans"]
+    assert plan["C"] == 1e20
+    assert plan["N_opt"]["q05"] == bits.forecast.plans.N.q05[0]
+    assert plan["P_opt"]["q95"] == bits.forecast.plans.P.q95[0]  # pyright: ignore
+    assert set(plan["D_crit"]) == set(plan["D_crit_at_P_opt"]) == {"3", "4"}
+    assert plan["new_run"]["q95"] > plan["loss"]["q95"]
+    assert [each["C"] for each in data["stops"]] == bits.forecast.stops.compute.tolist()
+
+
+def test_a_report_in_markdown(tmp_path: Path, dense: Analysis, monkeypatch):
+    study = dataclasses.replace(dense.study, command="jscale report <b>|x.csv")
+    analysis = dataclasses.replace(dense, study=study)
+    monkeypatch.setattr("jscale.report.page._write.analyse", lambda study: analysis)
+    report.write(tmp_path / "report.md", study.table, study.point, study.posterior, budgets=())
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# The chinchilla law fitted to simulated chinchilla\n")
+    assert "**With 10²² FLOP, train" in text
+    assert "| Budget (FLOP) | Parameters N\\* |" in text
+    assert "<" not in text.replace("\\<", "")
+    assert "jscale report \\<b\\>\\|x.csv" in text
+    widths = {line.count(" | ") for line in text.splitlines() if line.startswith("| 10²")}
+    assert len(widths) == 2  # of the decision and of the other budgets
+
+
+def test_methods_name_command_likelihood_priors_and_versions(dense: Analysis):
+    study = dataclasses.replace(dense.study, command="jscale report runs.csv --seed 0")
+    methods = dict(provenance(dataclasses.replace(dense, study=study)))
+    assert methods["Command"] == "jscale report runs.csv --seed 0"
+    assert methods["Likelihood"] == "log losses scatter about the law with errors student"
+    assert methods["Losses"] == "nats per token"
+    assert "E ~ " in methods["Priors"]
+    assert "(of E, A and B: of the coordinate at the centre of the runs)" in methods["Priors"]
+    assert re.search(r"jscale [\d.]+, Python 3\.\d+\.\d+, jax \d", methods["Made with"])
+
+
 def test_a_page_of_a_law_with_bits_shows_precision(bits_page: Page):
     text = bits_page.text
     assert "Bits P*" in text
@@ -144,20 +218,15 @@ def test_without_a_posterior_there_are_no_intervals(text_only, tmp_path: Path, d
 
 def test_a_law_without_a_plan_has_a_report(text_only, tmp_path: Path, without_posterior):
     page = written(tmp_path / "power.html", without_posterior(laws.power_size, dense_table()))
-    assert [a["id"] for a in page.all("section")] == [
-        "findings",
-        "runs",
-        "fit",
-        "forecast",
-        "methods",
-    ]
+    sections = ["decision", "findings", "forecast", "runs", "fit", "caveats", "methods"]
+    assert [a["id"] for a in page.all("section")] == sections
     assert "Loss against N" in page.text
 
 
 def test_without_budgets_there_are_no_plans(text_only, tmp_path: Path, dense: Analysis):
     page = written(tmp_path / "none.html", dense.study, budgets=())
-    assert "plans" not in [a["id"] for a in page.all("section")]
     assert "What to train" not in page.text
+    assert "Decision Ten times the compute of the largest run" in page.text
 
 
 HOSTILE = "<script>alert(1)</script>"
@@ -186,7 +255,9 @@ def test_text_of_the_table_is_escaped(text_only, tmp_path: Path):
         backtest=False,
     )
     page = Page(path.read_text(encoding="utf-8"))
-    assert page.all("script") == page.all("b") == []
+    assert len(page.all("script")) == 1
+    assert page.all("b") == []
+    assert json.loads(page.data)["title"] == '"><img src=x onerror=alert(1)>'
     assert all("onerror" not in attributes for _, attributes in page.elements)
     assert page.text.count(f"{HOSTILE}0") == 1
     assert "onerror=alert(1)" in page.text  # as text, in the title
@@ -328,7 +399,7 @@ def test_importing_report_loads_neither_jax_nor_matplotlib():
 
 def test_templates_are_part_of_the_package():
     files = {file.name for file in importlib.resources.files("jscale.report.page").iterdir()}
-    assert {"page.html.j2", "parts.html.j2", "page.css"} <= files
+    assert {"page.html.j2", "page.md.j2", "parts.html.j2", "page.css"} <= files
 
 
 def test_a_fit_from_table_to_page(text_only, tmp_path: Path):
@@ -350,7 +421,7 @@ def test_the_backtest_has_a_section(text_only, tmp_path: Path, dense: Analysis, 
     monkeypatch.setattr("jscale.report.page._write.analyse", lambda study: analysis)
     page = written(tmp_path / "backtest.html", dense.study)
     sections = [a["id"] for a in page.all("section")]
-    assert sections[3:6] == ["posterior", "backtest", "forecast"]
+    assert sections[2:5] == ["forecast", "backtest", "runs"]
     assert {"href": "#backtest"} in page.all("a")
     assert "forecast by the law with the errors student, by importance sampling" in page.text
     for scores, cut in zip(result.laws[0].cuts, result.cuts, strict=True):

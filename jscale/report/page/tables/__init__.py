@@ -1,6 +1,15 @@
 """Tables, badges and tiles of the page, as text."""
 
-from jscale.report.page.tables._plans import MIN_DECADES_OUTSIDE, PlanRow, plan_rows
+from jscale.report.page.tables._plans import (
+    MIN_DECADES_OUTSIDE,
+    CriticalRow,
+    PlanRow,
+    Stop,
+    critical_rows,
+    plan_rows,
+    stops,
+)
+from jscale.report.page.tables._provenance import provenance, software
 from jscale.report.page.tables._tables import (
     backtest_caption,
     backtest_rows,
@@ -10,17 +19,19 @@ from jscale.report.page.tables._tables import (
     ensemble_caption,
     ensemble_rows,
     excluded_rows,
+    law_rows,
     noise_rows,
     notes,
     parameter_rows,
-    provenance,
     tiles,
 )
 from jscale.report.page.tables._values import Value, count, count_digits, decimal, ratio, ratio_text
 
 __all__ = [
     "MIN_DECADES_OUTSIDE",
+    "CriticalRow",
     "PlanRow",
+    "Stop",
     "Value",
     "backtest_caption",
     "backtest_rows",
@@ -29,10 +40,12 @@ __all__ = [
     "column_rows",
     "count",
     "count_digits",
+    "critical_rows",
     "decimal",
     "ensemble_caption",
     "ensemble_rows",
     "excluded_rows",
+    "law_rows",
     "noise_rows",
     "notes",
     "parameter_rows",
@@ -40,5 +53,7 @@ __all__ = [
     "provenance",
     "ratio",
     "ratio_text",
+    "software",
+    "stops",
     "tiles",
 ]

@@ -1,32 +1,16 @@
-"""The table of plans: what to train at each budget."""
+"""The tables of plans: what to train at each budget, at any other, and critical tokens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from jscale.report.analysis import Analysis, OptimalPath
-from jscale.report.notation import fixed, human, percent, power_of_ten
-from jscale.report.page.tables._values import Value, count, count_digits, decimal, ratio, ratio_text
+from jscale.report.notation import percent, power_of_ten
+from jscale.report.page.tables._values import Value, count, decimal, ratio
 
 MIN_DECADES_OUTSIDE = 0.05
 """Decades outside the runs below which a plan counts as inside: 12%."""
-
-
-@dataclass(frozen=True)
-class PointPlan:
-    """A plan by the point estimate, as text.
-
-    Attributes:
-        N: parameters.
-        D: tokens.
-        ratio: tokens per parameter.
-        P: bits; empty where they were not chosen.
-        loss: its loss.
-    """
-
-    N: str
-    D: str
-    ratio: str
-    P: str
-    loss: str
 
 
 @dataclass(frozen=True)
@@ -39,9 +23,8 @@ class PlanRow:
         D: tokens.
         ratio: tokens per parameter.
         P: bits; None where they were not chosen.
-        loss: its loss.
-        critical: heading, such as the bits after training, and the critical tokens.
-        point: the same plan by the point estimate.
+        loss: the law's value.
+        new_run: loss of a new run; None where it is not known.
         outside: decades outside the runs.
         tone: "good", "plain", "doubt" or "bad", by the decades.
         unsolved: share of the draws without an optimum; empty where all have one.
@@ -53,45 +36,123 @@ class PlanRow:
     ratio: Value
     P: Value | None
     loss: Value
-    critical: list[tuple[str, Value]]
-    point: PointPlan
+    new_run: Value | None
     outside: str
     tone: str
     unsolved: str
 
 
+@dataclass(frozen=True)
+class Stop:
+    """One of the budgets for which plans were computed in advance.
+
+    Attributes:
+        row: the plan.
+        position: its place in the row of stops, from 1.
+        chosen: whether it is shown at first.
+        label: below the row of stops; empty for most.
+    """
+
+    row: PlanRow
+    position: int
+    chosen: bool
+    label: str
+
+
+@dataclass(frozen=True)
+class CriticalRow:
+    """Critical tokens of the model of a plan, as text.
+
+    Attributes:
+        budget: FLOP of the plan.
+        N: its parameters.
+        D: its tokens.
+        bits: after training.
+        full: critical tokens of training in full precision.
+        best: the same of training in P* bits; None where these were not chosen.
+        verdict: whether the plan trains on more; empty where it does not.
+    """
+
+    budget: str
+    N: str
+    D: str
+    bits: str
+    full: Value
+    best: Value | None
+    verdict: str
+
+
 def plan_rows(analysis: Analysis) -> list[PlanRow]:
     """A row for each budget; empty without a forecast."""
-    if analysis.forecast is None:
+    forecast = analysis.forecast
+    if forecast is None:
         return []
-    return [_plan_row(analysis, i) for i in range(len(analysis.study.budgets))]
+    new = forecast.new_run_at_plans
+    return [
+        _plan_row(forecast.plans, i, outside, None if new is None else decimal(new, i, 3))
+        for i, outside in enumerate(forecast.decades_outside)
+    ]
 
 
-def _plan_row(analysis: Analysis, i: int) -> PlanRow:
+def stops(analysis: Analysis) -> list[Stop]:
+    """The plans at round numbers of compute and at the budgets; empty without a forecast."""
+    forecast = analysis.forecast
+    if forecast is None or not len(forecast.stops.compute):
+        return []
+    path = forecast.stops
+    first = analysis.study.budgets[0] if analysis.study.budgets else forecast.decade.compute[1]
+    chosen = int(np.argmin(np.abs(np.log(path.compute / first))))
+    decades = np.log10(path.compute)
+    whole = np.isclose(decades, decades.round())
+    return [
+        Stop(
+            row=_plan_row(path, i, outside),
+            position=i + 1,
+            chosen=i == chosen,
+            label=power_of_ten(path.compute[i]) if whole[i] else "",
+        )
+        for i, outside in enumerate(forecast.stop_decades)
+    ]
+
+
+def critical_rows(analysis: Analysis) -> list[CriticalRow]:
+    """Critical tokens of the plan's model, a row for each budget and bits after training."""
     forecast, precision = analysis.forecast, analysis.precision
-    assert forecast is not None
-    plans = forecast.plans
-    limits: list[tuple[str, Value]] = []
-    if precision is not None and precision.critical is not None:
-        critical = precision.critical
-        for bits, tokens in critical.at_plans.items():
-            trained = ", trained in full precision" if critical.at_best else ""
-            limits.append((f"{bits:g} bits{trained}", count(tokens, i)))
-            if bits in critical.at_best:
-                label = f"{bits:g} bits, trained in P* bits"
-                limits.append((label, count(critical.at_best[bits], i)))
-    quantity, decades = max(forecast.decades_outside[i].items(), key=lambda pair: pair[1])
+    if forecast is None or precision is None or precision.critical is None:
+        return []
+    plans, critical, rows = forecast.plans, precision.critical, []
+    for i, budget in enumerate(analysis.study.budgets):
+        for bits, full in critical.at_plans.items():
+            best = critical.at_best.get(bits)
+            own = full if best is None else best
+            rows.append(
+                CriticalRow(
+                    budget=power_of_ten(budget),
+                    N=count(plans.N, i).middle,
+                    D=count(plans.D, i).middle,
+                    bits=f"{bits:g}",
+                    full=count(full, i),
+                    best=None if best is None else count(best, i),
+                    verdict="exceeded" if own.q50[i] < plans.D.q50[i] else "",
+                )
+            )
+    return rows
+
+
+def _plan_row(
+    plans: OptimalPath, i: int, outside: Mapping[str, float], new_run: Value | None = None
+) -> PlanRow:
+    quantity, decades = max(outside.items(), key=lambda pair: pair[1])
     inside = decades < MIN_DECADES_OUTSIDE
     solved = float(plans.solved[i])
     return PlanRow(
-        budget=power_of_ten(analysis.study.budgets[i]),
+        budget=power_of_ten(float(plans.compute[i])),
         N=count(plans.N, i),
         D=count(plans.D, i),
         ratio=ratio(plans.ratio, i),
         P=None if plans.P is None else decimal(plans.P, i, 1),
         loss=decimal(plans.loss, i, 3),
-        critical=limits,
-        point=_point_plan(plans, i),
+        new_run=new_run,
         outside="inside" if inside else f"{decades:.1f} decades in {quantity}",
         tone=_tone(decades),
         unsolved=percent(1 - solved) if solved < 1 else "",
@@ -105,13 +166,3 @@ def _tone(decades: float) -> str:
     if decades <= 1:
         return "plain"
     return "doubt" if decades <= 2 else "bad"
-
-
-def _point_plan(plans: OptimalPath, i: int) -> PointPlan:
-    return PointPlan(
-        N=human(plans.N.point[i], count_digits(plans.N, i)),
-        D=human(plans.D.point[i], count_digits(plans.D, i)),
-        ratio=ratio_text(plans.ratio.point[i]),
-        P="" if plans.P is None else fixed(plans.P.point[i], 1),
-        loss=fixed(plans.loss.point[i], 3),
-    )

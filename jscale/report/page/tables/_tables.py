@@ -1,4 +1,4 @@
-"""The other tables, badges and tiles of the page, as text."""
+"""Tables, badges and tiles of the runs, the fit, the posterior and the backtest, as text."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import jscale
 from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.assess import ForecastScores, HeldOutRun, checklist
@@ -159,6 +158,15 @@ def _backtest_row(scores: ForecastScores, fitted: str) -> tuple[str, ...]:
     )
 
 
+def law_rows(analysis: Analysis) -> list[tuple[str, str, bool]]:
+    """Laws of the same inputs: name, weight, whether it is the report's; empty without weights."""
+    forecasts = analysis.held_out
+    if forecasts is None:
+        return []
+    own = analysis.study.record.name
+    return [(law, f"{weight:.0%}", law == own) for law, weight in forecasts.law_weights.items()]
+
+
 def backtest_caption(analysis: Analysis) -> str:
     """What was fitted and forecast, and with which errors."""
     study = analysis.study
@@ -274,36 +282,3 @@ def notes(study: FittedStudy) -> list[tuple[str, str, str]]:
 def checklist_rows(study: FittedStudy) -> tuple[Answer, ...]:
     """The questions of a scaling study with the answers that are known."""
     return checklist(study.table, study.point).answers
-
-
-def provenance(analysis: Analysis) -> list[tuple[str, str]]:
-    """Methods and provenance: label and text."""
-    study, point = analysis.study, analysis.study.point
-    starts = plural(point.certificate.starts, "start")
-    rows = [
-        ("Runs", f"{study.table.name}; SHA-256 of the content {study.table.digest[:16]}…"),
-        ("Law", f"{study.record.name}; {study.record.source}"),
-        ("Fit", f"{point.objective_name} = {point.objective:.8g}, {starts}"),
-    ]
-    if (posterior := study.posterior) is not None:
-        chains = plural(posterior.chains, "chain")
-        divergences = plural(posterior.divergences, "divergence")
-        status = str(posterior.status).replace("_", " ")
-        sampler = f"NUTS, {chains}, {study.draw_count:,} draws, {divergences}"
-        if posterior.sampler == "importance":
-            sampler = f"importance sampling, {study.draw_count:,} draws"
-        rows.append(("Posterior", f"{sampler}; {status}"))
-        replaced = ", ".join(f"{name} ~ {prior}" for name, prior in posterior.priors.items())
-        rows.append(("Errors", str(posterior.errors)))
-        rows.append(("Priors", f"{replaced}; the others of the law" if replaced else "of the law"))
-        if posterior.seed:
-            seed = " ".join(map(str, posterior.seed))
-            rows.append(("Sampled with", f"jscale {posterior.version}, random key {seed}"))
-        rows.append(("Intervals", "medians as lines, 50% and 90% credible intervals as bands"))
-    if analysis.forecast is not None:
-        if study.record.charged_bits:
-            cost = "C = (6/16)·N·D·P FLOP; a run counts the wider of its weights and activations"
-        else:
-            cost = "C = 6·N·D FLOP"
-        rows.append(("Compute", cost))
-    return [*rows, ("Made with", f"jscale {jscale.__version__}")]
