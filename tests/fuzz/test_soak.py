@@ -20,7 +20,7 @@ from jscale import fit, laws, plan, runs
 from jscale.cli._app import app
 from tests.cli.tables import chinchilla_rows
 
-MINUTES = float(os.environ.get("JSCALE_SOAK_MINUTES", "0.1"))
+MINUTES = float(os.environ.get("JSCALE_SOAK_MINUTES", "0.02"))
 WARM_UP = 3
 """Rounds in which programs are compiled and caches fill."""
 MOST_GROWTH = 64 * 2**20

@@ -48,7 +48,7 @@ _ERROR_COMMENTS = {
 def _rows(tables: Mapping[str, Runs], key: jax.Array) -> tuple[Row, ...]:
     table = tables[DATASET]
     bootstrap = fit.bootstrap(chinchilla, table, draws=DRAWS, key=key)
-    likelihood = fit.point(chinchilla, table, objective="huber-likelihood")
+    likelihood = fit.point(chinchilla, table, objective="huber-likelihood", starts=16)
     return (
         *_grid(bootstrap.point),
         *_likelihood(likelihood),

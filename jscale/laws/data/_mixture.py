@@ -375,6 +375,10 @@ def best_mixture(loss: Callable[[jax.Array], jax.Array], sources: int) -> Mixtur
     def shares(ratios: jax.Array) -> jax.Array:
         return jax.nn.softmax(jnp.append(ratios, 0.0))
 
-    bound = jnp.full((sources - 1,), _LOG_RATIO_BOUND, inexact(0.0).dtype)
-    optimum = argmin(lambda ratios: loss(shares(ratios)), -bound, bound, _POINTS[sources])
-    return Mixture(shares(optimum.x), optimum.status)
+    @jax.jit  # one program: outside of jit, each of its 140 operations would be compiled alone
+    def search() -> Mixture:
+        bound = jnp.full((sources - 1,), _LOG_RATIO_BOUND, inexact(0.0).dtype)
+        optimum = argmin(lambda ratios: loss(shares(ratios)), -bound, bound, _POINTS[sources])
+        return Mixture(shares(optimum.x), optimum.status)
+
+    return search()

@@ -251,7 +251,11 @@ def best_additive_mixture(C: ArrayLike, gamma: ArrayLike) -> Mixture:
         >>> print(f"{best.shares[0]:.1%} and {best.shares[1]:.1%}")
         80.0% and 20.0%
     """
-    C, gamma = inexact(C), inexact(gamma)
+    return _best_additive_mixture(inexact(C), inexact(gamma))
+
+
+@jax.jit
+def _best_additive_mixture(C: jax.Array, gamma: jax.Array) -> Mixture:
     concave = jnp.all(gamma < 1)
     slack = 1 - jnp.where(concave, gamma, 0.5)
 

@@ -1,5 +1,6 @@
 """Loss curves under a learning-rate schedule: all steps at once, differentiable in the rates."""
 
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -67,7 +68,13 @@ def momentum_curve(
         >>> print(f"{losses[50]:.3f} after step 50, {losses[100]:.3f} at the end")
         3.507 after step 50, 3.359 at the end
     """
-    rates = inexact(rates)
+    return _momentum_curve(inexact(rates), dict(params), warmup)
+
+
+@functools.partial(jax.jit, static_argnames="warmup")
+def _momentum_curve(
+    rates: jax.Array, params: Mapping[str, ArrayLike], warmup: int | None
+) -> jax.Array:
     decreases, lam = _decreases(rates, warmup), jnp.asarray(params["lam"], rates.dtype)
 
     # Composition of two affine maps m -> factor * m + fall.
@@ -103,7 +110,13 @@ def multi_power_curve(
         >>> print(f"{losses[500]:.3f} after step 500, {losses[1000]:.3f} at the end")
         4.557 after step 500, 4.277 at the end
     """
-    rates = inexact(rates)
+    return _multi_power_curve(inexact(rates), dict(params), warmup, block)
+
+
+@functools.partial(jax.jit, static_argnames=("warmup", "block"))
+def _multi_power_curve(
+    rates: jax.Array, params: Mapping[str, ArrayLike], warmup: int | None, block: int
+) -> jax.Array:
     decreases, areas = _decreases(rates, warmup), jnp.cumsum(rates)
     before = jnp.concatenate([jnp.zeros_like(areas[:1]), areas[:-1]])
     theta = tuple(jnp.asarray(params[n], rates.dtype) for n in ("C", "beta", "gamma"))

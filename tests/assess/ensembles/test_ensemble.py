@@ -1,6 +1,7 @@
 """Ensembles: weights of laws, forecasts, keys, resuming, and tables that are too small."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -22,8 +23,14 @@ SETTINGS = {"errors": "student", "key": KEY, "draws": 200}
 
 
 @pytest.fixture(scope="module")
-def ensemble() -> assess.Ensemble:
-    return assess.ensemble(LAWS, TABLE, **SETTINGS)
+def job_file(tmp_path_factory) -> Path:
+    """Where the ensemble keeps its forecasts of held-out runs."""
+    return tmp_path_factory.mktemp("jobs") / "ensemble.job"
+
+
+@pytest.fixture(scope="module")
+def ensemble(job_file) -> assess.Ensemble:
+    return assess.ensemble(LAWS, TABLE, **SETTINGS, resume=job_file)
 
 
 def test_the_law_that_forecasts_better_has_the_weight(ensemble):
@@ -89,15 +96,13 @@ def test_the_key_decides(ensemble):
     assert not np.array_equal(ensemble.predict(NEW, key=KEY).draws, first)
 
 
-def test_a_resumed_ensemble_is_the_same(ensemble, tmp_path):
-    path = tmp_path / "ensemble.job"
-    first = assess.ensemble(LAWS, TABLE, **SETTINGS, resume=path)
-    size = path.stat().st_size
-    second = assess.ensemble(LAWS, TABLE, **SETTINGS, resume=path)
-    assert first.weights == second.weights == ensemble.weights
-    assert path.stat().st_size == size
+def test_a_resumed_ensemble_is_the_same(ensemble, job_file):
+    size = job_file.stat().st_size
+    again = assess.ensemble(LAWS, TABLE, **SETTINGS, resume=job_file)
+    assert again.weights == ensemble.weights
+    assert job_file.stat().st_size == size
     with pytest.raises(JscaleError, match="another job, whose draws"):
-        assess.ensemble(LAWS, TABLE, **{**SETTINGS, "draws": 300}, resume=path)
+        assess.ensemble(LAWS, TABLE, **{**SETTINGS, "draws": 300}, resume=job_file)
 
 
 def test_a_law_of_the_same_name_is_another_job():
@@ -118,8 +123,9 @@ def test_a_law_of_the_same_name_is_another_job():
     assert len(set(digests)) == 4
 
 
-def test_the_correction_is_off_by_request():
-    plain = assess.ensemble(LAWS, TABLE, **SETTINGS, correct=False)
+def test_the_correction_is_off_by_request(ensemble, job_file):
+    plain = assess.ensemble(LAWS, TABLE, **SETTINGS, correct=False, resume=job_file)
+    assert plain.weights == ensemble.weights
     assert plain.correction == BandCorrection()
     assert "corrected-bands" not in {note.code for note in plain.notes}
 
