@@ -1,5 +1,8 @@
 """``jscale report``: fit, posterior, plans and figures in one HTML file."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +16,7 @@ from jscale.cli.support.group import command_line
 from jscale.cli.support.session import session, working
 
 if TYPE_CHECKING:
-    from jscale.fit import Posterior
+    from jscale.fit import Point, Posterior
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
@@ -83,15 +86,20 @@ def report(
         from jscale import fit
         from jscale.report import write
 
-        with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
-            point = fit.point(chosen, table, starts=starts)
-        if posterior is None:
-            settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
-            sampled = inputs.posterior_of(
-                chosen, table, settings, as_json, errors=errors, priors=prior
-            )
-        else:
-            sampled = fit.load(posterior, chosen)
+        with _fitting_beside(chosen, table, starts) as fitting:
+            if posterior is None:
+                sampled = inputs.posterior_of(
+                    chosen,
+                    table,
+                    inputs.Sampling(chains, warmup, draws, seed, sampler),
+                    as_json,
+                    errors=errors,
+                    priors=prior,
+                )
+            else:
+                sampled = fit.load(posterior, chosen)
+            with working(f"fitting {law} to {table.kept.sum():,} runs …", as_json):
+                point = fitting.result()
 
         if not budgets and can_plan(chosen, table):
             budgets = planning.default_budgets(table["C"][table.kept])
@@ -120,6 +128,22 @@ def report(
     output.deliver(payload, as_json, None)
     if not as_json:
         _show(payload, table, sampled)
+
+
+@contextmanager
+def _fitting_beside(law: "LawFunction", table: "Runs", starts: int) -> "Iterator[Future[Point]]":
+    """A point fit in a thread of its own.
+
+    The posterior does not need it and compiles other programs, so that the two together take
+    little longer than one.
+    """
+    from jscale import fit
+    from jscale._core.scope import in_float64
+
+    # Modules are loaded before there are two threads.
+    point, _ = fit.point, fit.posterior
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(in_float64(point), law, table, starts=starts)
 
 
 def _show(payload: dict[str, Any], table: "Runs", sampled: "Posterior") -> None:

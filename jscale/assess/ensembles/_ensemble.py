@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jscale._core.checks import check_key, check_whole_number
-from jscale._core.jobs import Arrays, Checkpoint, Progress
+from jscale._core.jobs import Arrays, Checkpoint, Progress, workers
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale.assess.backtesting import LEAST_DRAWS, Split, law_digest
@@ -206,18 +206,25 @@ def ensemble(
         "seed": np.asarray(jax.random.key_data(key)).tolist(),
     }
     steps = len(candidates) * (len(windows) + 1)
-    fits, posteriors = [], []
     with Checkpoint(resume, job) as checkpoint, Progress(steps, "weighing laws", progress) as bar:
-        for i, candidate in enumerate(candidates):
+
+        def fit_one(i: int) -> tuple[list[Arrays], Posterior]:
+            candidate = candidates[i]
             keys = jax.random.split(jax.random.fold_in(key, i), len(windows) + 1)
             forecasts = []
             for j, window in enumerate(windows):
                 run = partial(held_out_forecast, candidate, table, window, keys[j], draws)
                 forecasts.append(checkpoint.unit(f"{candidate.name}, window {j}", run))
                 bar.advance(1)
-            fits.append(forecasts)
-            posteriors.append(posterior_of(candidate, table, keys[-1], draws))
+            posterior = posterior_of(candidate, table, keys[-1], draws)
             bar.advance(1)
+            return forecasts, posterior
+
+        # Candidates have programs of their own, which compile side by side.
+        with workers(len(candidates)) as pool:
+            fitted = pool.map(fit_one, range(len(candidates)))
+    fits = [forecasts for forecasts, _ in fitted]
+    posteriors = [posterior for _, posterior in fitted]
 
     # 3. Weigh, and judge the weighted forecasts of the same runs.
     evidence = evidence_of(fits, candidates[0], table, windows)

@@ -24,15 +24,15 @@ _SEED = 0
 def prior_draws(problem: Problem, *, count: int = COUNT) -> dict[str, np.ndarray]:
     """Draws of every site from the prior, name → (count, ...); NaN under an improper prior."""
     keys = jax.random.split(jax.random.key(_SEED), count)
-    with isolated():
-        return {name: np.asarray(values) for name, values in _draws(problem, keys).items()}
+    return {name: np.asarray(values) for name, values in _draws(problem, keys).items()}
 
 
-@program()
+@program(runs_once=True)
 def _draws(problem: Problem, keys: jax.Array) -> dict[str, jax.Array]:
     def one(key: jax.Array) -> dict[str, Any]:
         seeded = handlers.substitute(handlers.seed(sites, key), substitute_fn=_improper_value)
-        trace = handlers.trace(seeded).get_trace(problem)
+        with isolated():
+            trace = handlers.trace(seeded).get_trace(problem)
         return {
             name: site["value"]
             for name, site in trace.items()

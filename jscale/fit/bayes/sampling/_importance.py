@@ -217,7 +217,7 @@ def _generator(key: jax.Array) -> np.random.Generator:
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
 
-@program()
+@program(runs_once=True)
 def _sites(problem: Problem, free: jax.Array) -> dict[str, jax.Array]:
     """Site → values (chains, draws) of points (chains, draws, size)."""
     return jax.lax.map(jax.vmap(lambda u: sites_at(problem, u)), free)

@@ -95,7 +95,7 @@ def _informed(problem: Problem, free: jax.Array) -> Problem:
     return informed(problem, values, sites_at(problem, free))
 
 
-@program()
+@program(runs_once=True)
 def _descents(problem: Problem, starts: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Values (starts,), ends (starts, size) and inverse Hessians (starts, size, size)."""
 
