@@ -6,10 +6,10 @@ expected loss over posterior draws, and that of least tail regret are compared w
 parabola in ln N through the held-out runs. The regret is its height at the planned size above its
 bottom, where the size lies inside the runs' range.
 
-Run: ``python -m benchmarks.held_out_plans [DATA SET | FILE ...]``.
+Run: ``python -m benchmarks.held_out_plans [DATA SET | FILE ...] [--figure FILE.png]``.
 """
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,10 +113,39 @@ def compare(name: str, columns: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     return rows
 
 
-if __name__ == "__main__":
-    chosen = sys.argv[1:] or list(DATA)
-    for data in chosen:
+KINDS = {"point": "point fit", "mean": "least expected loss", "regret": "least tail regret"}
+"""Key of a plan → its name in the figure."""
+
+
+def cases(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What ``report.plots.held_out_regret`` draws; sizes outside the runs have no regret."""
+    drawn = []
+    for row in rows:
+        valley = row["valley"]
+        regret = {KINDS[key]: valley.regret(size) for key, size in row["sizes"].items()}
+        known = {name: value for name, value in regret.items() if np.isfinite(value)}
+        case = {"data": row["data"], "budget": valley.budget, "error": valley.error}
+        drawn.append({**case, "regret": known})
+    return drawn
+
+
+def main() -> None:
+    """Compare the plans of each data set, and draw their regrets if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", nargs="*", default=list(DATA))
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args()
+    rows = []
+    for data in arguments.data:
         try:
-            compare(Path(data).stem, columns_of(data))
+            rows += compare(Path(data).stem, columns_of(data))
         except JscaleError as problem:
             print(f"{data}: {problem}")
+    if arguments.figure is not None:
+        from jscale.report import plots
+
+        plots.save(plots.held_out_regret(cases(rows)), arguments.figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -64,6 +64,22 @@ def iso_loss() -> plan.GridResult:
     return plan.grid(laws.precision, axes, params=KUMAR[1], reduce=[keep])
 
 
+def next_batch(draws: dict[str, np.ndarray]) -> plan.NextRuns:
+    """Six runs for a plan of 1e24 FLOP, at a thirtieth of its compute at most."""
+    candidates = plan.run_grid(np.geomspace(5e7, 5e10, 10), np.geomspace(1e9, 3e12, 10), most=1e22)
+    settings = {"noise": 0.01, "budget": 3e22, "plan_budget": 1e24, "most": 6}
+    return plan.next_runs(laws.chinchilla, draws, candidates, stop_at_saving=False, **settings)
+
+
+def held_out() -> list[dict[str, Any]]:
+    """The regrets of benchmarks/held_out_plans.py, as in docs/planning.md."""
+    kinds = ("point fit", "least expected loss", "least tail regret")
+    return [
+        {"data": data, "budget": C, "error": error, "regret": dict(zip(kinds, nats, strict=True))}
+        for data, C, error, *nats in _HELD_OUT
+    ]
+
+
 def figures() -> dict[str, Callable[[Axes], Any]]:
     """Name of a function of ``report.plots`` → how it is drawn here."""
     table, own = isoflop_runs(), runs.dataset("precision-runs")
@@ -90,6 +106,14 @@ def figures() -> dict[str, Callable[[Axes], Any]]:
         "loss_by_bits": lambda ax: plots.loss_by_bits(KUMAR, [1e19, 1e20, 1e21], ax=ax),
         "optimal_bits": lambda ax: plots.optimal_bits(KUMAR, BUDGETS, sizes=[1e9, 7e10], ax=ax),
         "isoloss": lambda ax: plots.isoloss(KUMAR, D=2e10, sizes=(3e7, 3e9), ax=ax),
+        "wrong_size": lambda ax: plots.wrong_size(boot, [1e20, 1e22, 1e24], ax=ax),
+        "expected_regret": lambda ax: plots.expected_regret(boot, 1e24, ax=ax),
+        "marginal_value": lambda ax: plots.marginal_value(boot, N=7e10, tokens=(1e11, 1e14), ax=ax),
+        "information_value": lambda ax: plots.information_value(
+            plan.perfect_information(laws.chinchilla, boot.draws, 1e24), ax=ax
+        ),
+        "next_runs": lambda ax: plots.next_runs(next_batch(boot.draws), table=table, ax=ax),
+        "held_out_regret": lambda ax: plots.held_out_regret(held_out(), ax=ax),
         "grid_valley": lambda ax: plots.grid_valley(cells, label="Loss", ax=ax),
         "grid_heat_map": lambda ax: plots.grid_heat_map(
             iso_loss(), lines=True, label="Loss", ax=ax
@@ -129,6 +153,17 @@ _PRECISION_RUNS = dict(
     n_kv=1.478,
 )
 """Constants of the fit in docs/precision-runs.md, section 1."""
+
+_HELD_OUT = (
+    ("Llama 3", 1.00e22, 0.0009, 0.0020, 0.0022, 0.0022),
+    ("Chinchilla", 2.97e21, 0.0072, 0.0043, 0.0043, 0.0043),
+    ("Marin (DCLM)", 2.76e20, 0.0083, 0.0305, 0.0287, 0.0289),
+    ("Marin (DCLM)", 3.00e20, 0.0061, 0.0015, 0.0011, 0.0012),
+    ("Gemstones", 1.34e20, 0.027, 0.0053, 0.0023, 0.0024),
+    ("Gemstones", 2.52e20, 0.045, 0.0124, 0.0061, 0.0061),
+    ("Gemstones", 3.15e20, 0.045, 0.0080, 0.0039, 0.0039),
+)
+"""Data, FLOP, error and regrets of the three plans in nats: the table of docs/planning.md."""
 
 
 def _trained(table: runs.Runs) -> runs.Runs:

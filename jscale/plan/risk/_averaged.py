@@ -105,7 +105,7 @@ def averaged(
         ... ]
         >>> best = plan.averaged(members, 1e24, weights=[2, 1])
         >>> print(f"{best.N:.2e} parameters; alone {best.by_law['N_opt'][0]:.2e}")
-        4.49e+10 parameters; alone 5.19e+10
+        7.72e+10 parameters; alone 9.59e+10
     """
     pairs = _read(members)
     shares = _shares(weights, len(pairs))

@@ -31,7 +31,7 @@ _LEAST_REGRET = 1e-4
 
 @in_style
 def information_value(known: PerfectInformation, *, ax: Axes | None = None) -> Axes:
-    r"""What knowing each parameter would save a plan, the most valuable first.
+    """What knowing each parameter would save a plan, the most valuable first.
 
     The line is the value of knowing all of them: the plan's expected regret. Parameters that are
     correlated say much of the same, so the bars may have a larger sum.
@@ -55,7 +55,7 @@ def information_value(known: PerfectInformation, *, ax: Axes | None = None) -> A
         >>> known = plan.perfect_information(laws.chinchilla, theta, 1e24, covariance=doubt)
         >>> ax = plots.information_value(known)
         >>> [text.get_text() for text in ax.get_yticklabels()][0]
-        '$\\alpha$'
+        '$B$'
     """
     ax = target(ax)
     if not isinstance(known, PerfectInformation):
