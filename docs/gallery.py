@@ -4,7 +4,7 @@ From published constants and simulated runs: nothing is downloaded and little is
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def iso_loss() -> plan.GridResult:
     return plan.grid(laws.precision, axes, params=KUMAR[1], reduce=[keep])
 
 
-def next_batch(draws: dict[str, np.ndarray]) -> plan.NextRuns:
+def next_batch(draws: Mapping[str, np.ndarray]) -> plan.NextRuns:
     """Six runs for a plan of 1e24 FLOP, at a thirtieth of its compute at most."""
     candidates = plan.run_grid(np.geomspace(5e7, 5e10, 10), np.geomspace(1e9, 3e12, 10), most=1e22)
     settings = {"noise": 0.01, "budget": 3e22, "plan_budget": 1e24, "most": 6}

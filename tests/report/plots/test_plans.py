@@ -5,6 +5,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from jscale import JscaleError, laws, plan, runs
 from jscale._core.scope import float64
@@ -78,7 +79,8 @@ def test_what_one_percent_more_compute_saves():
 def test_the_value_of_information(dark):
     known = PerfectInformation(4e-4, {"E": 0.0, "A": 1e-4, "beta": 3e-4}, {})
     ax = plots.information_value(known, ax=plots.axes(dark=dark))
-    assert [bar.get_width() for bar in ax.patches] == [3e-4, 1e-4, 0.0]
+    widths = [bar.get_width() for bar in ax.patches if isinstance(bar, Rectangle)]
+    assert widths == [3e-4, 1e-4, 0.0]
     assert [text.get_text() for text in ax.get_yticklabels()] == [r"$\beta$", "$A$", "$E$"]
     assert line(ax, "all: 4×10⁻⁴ nats")[0, 0] == 4e-4
 
