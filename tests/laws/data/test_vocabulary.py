@@ -32,6 +32,16 @@ def budget(N_nv: float) -> float:
     return (N_nv / result["k"]) ** (1 / result["gamma"])
 
 
+@jax.jit
+def all_approaches(N_nv, C):
+    """The vocabulary's parameters by each approach."""
+    return (
+        vocabulary_budget(C, **laws.params(vocabulary_budget)),
+        vocabulary_size(N_nv, **laws.params(vocabulary_size)),
+        best_vocabulary_parameters(N_nv, C, THETA),
+    )
+
+
 def test_values():
     """Tao et al. 2024, authors' code."""
     np.testing.assert_allclose(
@@ -53,28 +63,32 @@ def test_values():
 )
 def test_three_approaches(N_nv, width, thousands):
     """Thousands of entries by the authors' script for models of 3B to 300B, all approaches."""
-    C = budget(N_nv)
-    result = (
-        vocabulary_budget(C, **laws.params(vocabulary_budget)),
-        vocabulary_size(N_nv, **laws.params(vocabulary_size)),
-        best_vocabulary_parameters(N_nv, C, THETA),
-    )
+    result = all_approaches(N_nv, budget(N_nv))
     np.testing.assert_allclose(np.array(result) / width / 1e3, thousands, atol=0.5)
+
+
+@jax.jit
+def around_the_best(N_nv, C):
+    """Where on a path of 2,001 points about the best vocabulary the loss is lowest; its slope."""
+
+    def loss(log_v):
+        N_v = jnp.exp(log_v)
+        return vocabulary(N_nv, N_v / 1024, 1024.0, C / (6 * (N_nv + N_v)), **THETA)
+
+    best = jnp.log(best_vocabulary_parameters(N_nv, C, THETA))
+    return jnp.argmin(loss(best + jnp.linspace(-3, 3, 2001))), jax.grad(loss)(best)
 
 
 @pytest.mark.parametrize("C", [1e18, 1e21, 1e25])
 @pytest.mark.parametrize("N_nv", [1e8, 7e9])
 def test_best_vocabulary_is_brute_force(N_nv, C):
-    def loss(N_v):
-        return vocabulary(N_nv, N_v / 1024, 1024.0, C / (6 * (N_nv + N_v)), **THETA)
-
-    best = best_vocabulary_parameters(N_nv, C, THETA)
-    path = best * jnp.exp(jnp.linspace(-3, 3, 2001))
-    assert jnp.argmin(loss(path)) == 1000
-    assert abs(jax.grad(lambda log_v: loss(jnp.exp(log_v)))(jnp.log(best))) < 1e-13
+    lowest, slope = around_the_best(N_nv, C)
+    assert lowest == 1000
+    assert abs(slope) < 1e-13
 
 
 def test_derivatives_of_the_best_vocabulary():
+    @jax.jit
     def log_best(log_N, log_C, alpha2):
         return jnp.log(
             best_vocabulary_parameters(jnp.exp(log_N), jnp.exp(log_C), {**THETA, "alpha2": alpha2})
@@ -88,11 +102,11 @@ def test_derivatives_of_the_best_vocabulary():
 
 def test_shapes():
     draws = {k: jnp.full((3, 1), v) for k, v in THETA.items()}
-    result = best_vocabulary_parameters(jnp.array([1e9, 7e9]), 10**22, draws)
+    sizes = np.array([1e9, 7e9])
+    result = jax.jit(lambda theta: best_vocabulary_parameters(sizes, 10**22, theta))(draws)
     assert result.shape == (3, 2)
-    np.testing.assert_allclose(
-        result[1, 1], best_vocabulary_parameters(7 * 10**9, 1e22, THETA), rtol=1e-13
-    )
+    one = jax.jit(lambda theta: best_vocabulary_parameters(7 * 10**9, 1e22, theta))(THETA)
+    np.testing.assert_allclose(result[1, 1], one, rtol=1e-13)
 
 
 def test_tokens_per_character():

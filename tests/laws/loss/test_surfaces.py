@@ -99,12 +99,13 @@ def test_closed_optimum_is_differentiable():
     names = list(CHINCHILLA)
     at = jnp.array([1.0, *CHINCHILLA.values(), 0.7])
 
+    @jax.jit
     def sizes(v):
         return jnp.log(
             coupled_optimum(1e22 * v[0], **dict(zip([*names, "q"], v[1:], strict=True))).N_opt
         )
 
-    check_grads(jax.jit(sizes), (at,), order=2, atol=1e-6, rtol=1e-6)
+    check_grads(sizes, (at,), order=2, atol=1e-6, rtol=1e-6)
     np.testing.assert_allclose(jax.grad(sizes)(at)[0], 0.2849 / (0.3392 + 0.2849), rtol=1e-12)
 
 
@@ -223,7 +224,7 @@ def test_farseer_without_slopes_is_a_power_of_the_data():
 def test_farseer_as_published_falls_with_size_and_data():
     """Li et al. 2025, eq. 15: decreasing in both; about 10 tokens per parameter at 1e20 FLOP."""
     theta = laws.params(farseer)
-    gradient = jax.vmap(jax.grad(lambda n, d: farseer(n, d, **theta), (0, 1)))
+    gradient = jax.jit(jax.vmap(jax.grad(lambda n, d: farseer(n, d, **theta), (0, 1))))
     small = (N <= 1e11) & (D <= 1e13)
     of_size, of_data = gradient(jnp.asarray(N[small]), jnp.asarray(D[small]))
     assert (of_size < 0).all()
