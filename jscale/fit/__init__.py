@@ -13,6 +13,7 @@ from jscale.fit.approaches import (
     training_curves,
 )
 from jscale.fit.bayes import Posterior, load, posterior, predict
+from jscale.fit.curves import RunEnds, run_ends
 from jscale.fit.errors import ErrorModel
 from jscale.fit.objective import (
     AsymmetricHuber,
@@ -59,6 +60,7 @@ __all__ = [
     "PowerLaw",
     "Prediction",
     "Profile",
+    "RunEnds",
     "Squares",
     "StudentLikelihood",
     "ThreeApproaches",
@@ -75,6 +77,7 @@ __all__ = [
     "posterior",
     "predict",
     "profile",
+    "run_ends",
     "three_approaches",
     "training_curves",
 ]
