@@ -46,9 +46,9 @@ _Fall = Annotated[
     Coefficient,
     adjust(
         meaning="fall of the reward per unit of distance",
-        prior=lognormal(0.5, 0.8),
-        start=(0.1, 2.0),
-        anchor=Anchor("sqrt(KL) / alpha"),
+        prior=lognormal(0.3, 1.2),
+        start=(0.03, 2.0),
+        anchor=Anchor("sqrt(KL)"),
     ),
 ]
 _LogFall = Annotated[
