@@ -1,4 +1,4 @@
-"""The README's Python runs as printed, and its commands exist."""
+"""The Python of the README and of the tour runs as printed, and the commands exist."""
 
 import ast
 import re
@@ -8,14 +8,14 @@ import pytest
 
 from tests.cli.tables import chinchilla_rows, write_table
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+TOUR, VERBS = ROOT / "docs/python.md", ROOT / "docs/command-line.md"
 
 
-def blocks(language: str) -> list[str]:
+def blocks(page: Path, language: str) -> list[str]:
     """The fenced blocks of one language."""
-    return re.findall(
-        rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def test_python_runs(tmp_path, monkeypatch, capsys):
@@ -24,10 +24,10 @@ def test_python_runs(tmp_path, monkeypatch, capsys):
     write_table(tmp_path / "runs.csv", chinchilla_rows((3, 10, 30, 100, 300)))
 
     scope: dict = {}
-    code = blocks("python")
+    code = blocks(TOUR, "python")
     assert len(code) == 3
     for block in code:
-        exec(compile(block, "README.md", "exec"), scope)
+        exec(compile(block, TOUR.name, "exec"), scope)
 
     # The numbers in the comments.
     lines = capsys.readouterr().out.splitlines()
@@ -39,13 +39,35 @@ def test_python_runs(tmp_path, monkeypatch, capsys):
     assert list(ast.literal_eval(lines[0])) == ["E", "A", "B", "alpha", "beta"]
 
 
+def test_ten_lines_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_table(tmp_path / "runs.csv", chinchilla_rows((3, 10, 30, 100, 300)))
+    (code,) = blocks(ROOT / "README.md", "python")
+    lines = [line for line in code.splitlines() if line and "import" not in line]
+    assert len(lines) <= 10
+    scope: dict = {}
+    exec(compile(code, "README.md", "exec"), scope)
+    assert scope["point"].certificate.converged
+    assert scope["test"].summary.count > 0
+    assert scope["new"].decades["C"][0] > 1
+    assert scope["best"].values.N_opt[1] == pytest.approx(1e11, rel=0.5)
+    printed = capsys.readouterr().out
+    assert printed.startswith("<Point chinchilla")
+
+
+def test_readme_is_two_screens():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 90
+    assert len(text) < 6000
+
+
 def test_commands_exist():
     from jscale.cli._app import app
 
     verbs = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
     named = {
         line.split()[1]
-        for block in blocks("sh")
+        for block in blocks(VERBS, "sh")
         for line in block.splitlines()
         if line.startswith("jscale ")
     }
