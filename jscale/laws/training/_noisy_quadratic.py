@@ -10,6 +10,7 @@ The sums over directions have up to 1e13 terms. The first 128 are added one by o
 an integral in the logarithm of n, with Gregory's correction where the two meet.
 """
 
+import functools
 from fractions import Fraction
 from math import comb
 from typing import Annotated, Any
@@ -86,8 +87,11 @@ def _sum(of: Any, N: Any, *others: Any) -> jax.Array:
         *others: arguments of ``of``, (...) each.
     """
     arrays = jnp.broadcast_arrays(*(jnp.asarray(as_float(x)) for x in (N, *others)))
-    N, *columns = (x[..., None] for x in arrays)
+    return _sum_of_arrays(of, *(x[..., None] for x in arrays))
 
+
+@functools.partial(jax.jit, static_argnums=0)  # alone, each of its 60 operations is compiled
+def _sum_of_arrays(of: Any, N: jax.Array, *columns: jax.Array) -> jax.Array:
     first = of(jnp.asarray(_LOG_DIRECTIONS, N.dtype), *columns)
     total = jnp.sum(first * _WEIGHTS.astype(N.dtype), axis=-1)
 
@@ -107,27 +111,27 @@ def _log_kept(x: jax.Array) -> jax.Array:
     return jnp.where(small, jnp.log1p(-jnp.where(small, x, 0.0)), jnp.log(far))
 
 
+def _share_kept(t: jax.Array, steps: Any, p: Any, Q: Any, q: Any) -> jax.Array:
+    x = LEARNING_RATE * Q * jnp.exp(-q * t)
+    return jnp.exp(2 * steps * _log_kept(x) - p * t)
+
+
 def _unlearned(N: Any, steps: Any, P: Any, p: Any, Q: Any, q: Any) -> jax.Array:
     """Loss of the directions that are not learned: those beyond N, and the rest of the others."""
-
-    def term(t: jax.Array, steps: Any, p: Any, Q: Any, q: Any) -> jax.Array:
-        x = LEARNING_RATE * Q * jnp.exp(-q * t)
-        return jnp.exp(2 * steps * _log_kept(x) - p * t)
-
     N, p = inexact(N), jnp.asarray(as_float(p))
     log_N = jnp.log(N)
     beyond = jnp.exp((1 - p) * log_N) / (p - 1) - jnp.exp(-p * log_N) / 2
-    return P / 2 * (_sum(term, N, steps, p, Q, q) + beyond)
+    return P / 2 * (_sum(_share_kept, N, steps, p, Q, q) + beyond)
+
+
+def _noise_kept(t: jax.Array, steps: Any, Q: Any, q: Any, r: Any) -> jax.Array:
+    x = LEARNING_RATE * Q * jnp.exp(-q * t)
+    return -jnp.expm1(2 * steps * _log_kept(x)) * jnp.exp(-r * t) / (2 - x)
 
 
 def _noise(N: Any, steps: Any, Q: Any, q: Any, R: Any, r: Any) -> jax.Array:
     """Loss from the noise of batches of one token."""
-
-    def term(t: jax.Array, steps: Any, Q: Any, q: Any, r: Any) -> jax.Array:
-        x = LEARNING_RATE * Q * jnp.exp(-q * t)
-        return -jnp.expm1(2 * steps * _log_kept(x)) * jnp.exp(-r * t) / (2 - x)
-
-    return LEARNING_RATE * R / 2 * _sum(term, N, steps, Q, q, r)
+    return LEARNING_RATE * R / 2 * _sum(_noise_kept, N, steps, Q, q, r)
 
 
 @law(
