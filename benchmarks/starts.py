@@ -45,7 +45,9 @@ _HELD = {
 }
 """Parameters that these runs do not identify (see the laws' cards): fixed at their true values."""
 _SIGNED = {"best_of_n_reward", "capability", "rl_reward", "vocabulary"}
-"""Laws whose values can have either sign: fitted without logarithms."""
+"""Laws whose values can be 0 or of either sign: fitted without logarithms."""
+_LEAST = {"qat_share": 0.01}
+"""Least values of runs, 0 for others: no experiment finds a best share of 1e-50."""
 _GOLDEN = 0.5 * (5**0.5 - 1)
 _TRUTHS = {
     "cluster_accuracy": {"g": 0.2, "a": 1e21**0.45, "b": 0.45, "c": 0.1},
@@ -129,7 +131,8 @@ def table(law: laws.LawFunction) -> runs.Runs:
     theta = truth(law, inputs)
     with float64():
         values = np.broadcast_to(np.asarray(law(**inputs, **theta)), (4 * ROWS,))
-    valid = np.flatnonzero(np.isfinite(values) & ((values > 0) | (record.name in _SIGNED)))[:ROWS]
+    admissible = (values > _LEAST.get(record.name, 0.0)) | (record.name in _SIGNED)
+    valid = np.flatnonzero(np.isfinite(values) & admissible)[:ROWS]
     if len(valid) < ROWS:
         raise JscaleError(
             f"{record.name}: {len(valid)} of {4 * ROWS} runs have an admissible value; "

@@ -1,6 +1,7 @@
 """All laws of the library, collected from its chapters."""
 
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -20,6 +21,10 @@ CHAPTERS: tuple[str, ...] = (
     "bits._methods",
     "bits._float_precision",
     "bits._sparse",
+    "recipes._two_passes",
+    "recipes._qat_split",
+    "recipes._optimisers",
+    "recipes._calibration",
     "loss._saturating",
     "loss._broken",
     "loss._coupled",
@@ -59,7 +64,7 @@ ALIASES: Mapping[str, str] = {"skaling": "coupled"}
 MAX_COUNT = 100
 """Largest number of parts of a law that :func:`get` makes by name: compilers fail on formulas of
 many thousand terms."""
-_MEMBER = re.compile(r"\w+\(\d{1,6}\)")
+_MEMBER = re.compile(r"\w+\((\d{1,6}(?:, ?\d{1,6})?)\)")
 
 
 _MODULES = tuple(importlib.import_module(f"jscale.laws.{chapter}") for chapter in CHAPTERS)
@@ -95,6 +100,13 @@ def as_law(law: LawFunction | str) -> LawFunction:
     return get(law) if isinstance(law, str) else law
 
 
+def _counts(name: str) -> tuple[int, ...]:
+    """The numbers of parts in the name of a member of a family; none where it is not one."""
+    found = _MEMBER.fullmatch(name)
+    counts = tuple(int(text) for text in found[1].split(",")) if found else ()
+    return counts if all(1 <= count <= MAX_COUNT for count in counts) else ()
+
+
 def get(name: str) -> LawFunction:
     """The law of the catalogue with this name, such as ``chinchilla`` or ``bnsl(2)``.
 
@@ -118,12 +130,13 @@ def get(name: str) -> LawFunction:
         return by_name[name]
     if name in families:
         return families[name]()
-    stem, _, count = name.partition("(")
-    if stem in families and count:
-        if not _MEMBER.fullmatch(name) or not 1 <= int(count[:-1]) <= MAX_COUNT:
+    stem, opening, _ = name.partition("(")
+    if stem in families and opening:
+        counts = _counts(name)
+        if not 1 <= len(counts) <= len(inspect.signature(families[stem]).parameters):
             raise JscaleError(
                 f"{shown(name)}: write {stem}(2), with a whole number from 1 to {MAX_COUNT}"
             )
-        return families[stem](int(count[:-1]))
+        return families[stem](*counts)
     hint = did_you_mean(name, [*by_name, *families], f" (known: {enumerated(by_name)})")
     raise JscaleError(f"no law named {shown(name)}{hint}")

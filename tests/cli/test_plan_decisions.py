@@ -70,6 +70,19 @@ def test_the_best_of_hardware_formats(answer, jscale):
     assert one["loss"]["q50"] == pytest.approx(sixteen["loss"]["q50"], rel=1e-12)
 
 
+def test_a_budget_divided_by_precision(answer, jscale):
+    arguments = ("plan", *CHINCHILLA, "--budget", "1e24", "--qat-bits", "4")
+    (printed,) = answer(*arguments)["plans"]
+    decision = printed["decision"]
+    split = decision["qat"]
+    share = laws.qat_share(decision["N"], decision["D"], 4, a=6.7297)
+    assert split["share"] == pytest.approx(float(share), rel=1e-6)
+    assert split["D_full"] + split["D_quantised"] == pytest.approx(decision["D"], rel=1e-9)
+    assert "tokens, 1.47T of them in full precision and then 267B" in decision["sentence"]
+    bits = ("plan", *KUMAR, "--budget", "1e22", "--qat-bits", "4")
+    rejected(jscale(*bits), "--qat-bits: needs a law of full precision")
+
+
 def test_measured_speeds_of_formats(answer, jscale):
     """Fewer bits buy less than in proportion, so that more are planned."""
     arguments = ("plan", *KUMAR, "--budget", "1e22")
@@ -262,6 +275,7 @@ PLANS = {
     "speeds of nothing": (("--speeds", "fp5=2"), "'fp5' is no format with known bits"),
     "speeds by name": (("--speeds", "b300"), "--speeds: expected FORMAT=SPEED such as nvfp4=1.4"),
     "zero speed": (("--speeds", "fp8=0"), "--speeds fp8: expected a number above 0"),
+    "qat": (("--qat-bits", "0"), "--qat-bits: expected a number above 0"),
     "risk": (("--risk", "mean"), "--risk: no effect with one set of parameters"),
     "level": (("--level", "0.9"), "--level: no effect without --risk or --target-loss"),
     "days of serving": (

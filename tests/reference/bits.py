@@ -214,3 +214,18 @@ def trained(e: Entry) -> dict:
     full, low = law(N, D, **theta), law(N, D, P, P, P, **theta)
     share = laws.effective_fraction(N, low - full, A=theta["A"], alpha=theta["alpha"])
     return {"L_inf_precision": full, "L_tied_P_factorised_bias": low, "f_from_eq30": share}
+
+
+def two_passes(e: Entry) -> dict:
+    """The constants as printed, inside the power of the sum."""
+    c = dict(e["constants"])
+    q = c.pop("gamma")
+    theta = {"E": c["E"], "q": q, "A": c["A"] ** q, "B": c["B"] ** q}
+    theta |= {name: c[name] * q for name in ("alpha", "beta")}
+    return {"L": laws.quartet(**e["inputs"], **theta)}
+
+
+def split(e: Entry) -> dict:
+    N, P, S = (e["inputs"][k] for k in ("N", "P_w", "S"))
+    D = np.array(S) * N * P / 8
+    return {"f": laws.qat_share(N, D, P, **e["constants"])}

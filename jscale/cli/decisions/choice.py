@@ -47,10 +47,21 @@ def decision(
         return chosen | {"loss": None, "quarter": None}
     chosen["loss"] = expected_loss(request, chosen)
     chosen["quarter"] = _quarter(request, chosen)
+    if question.qat_bits is not None:
+        chosen["qat"] = _qat_split(chosen, question.qat_bits)
     trained = 6 * chosen["N"] * chosen["D"] if question.served is not None else chosen["C"]
     for unit, rate in units.items():
         chosen[unit] = rate * (trained if unit == "days" else chosen["C"])
     return chosen
+
+
+def _qat_split(chosen: Mapping[str, Any], bits: float) -> dict[str, float]:
+    """The tokens of full precision and of quantisation-aware training."""
+    from jscale import plan
+
+    split = plan.qat_split(chosen["N"], chosen["D"], bits)
+    names = ("share", "D_full", "D_quantised")
+    return {"P_w": bits} | {name: float(getattr(split, name)) for name in names}
 
 
 def _at_median_size(

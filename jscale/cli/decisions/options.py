@@ -70,6 +70,15 @@ BANDWIDTH = Annotated[
 MEMORY = Annotated[
     str | None, option("--memory", help="Most bytes of the weights in use: 80B.", metavar="BYTES")
 ]
+QAT_BITS = Annotated[
+    str | None,
+    option(
+        "--qat-bits",
+        help="Bits of the weights at the end: divide the tokens between full precision and "
+        "quantisation-aware training.",
+        metavar="BITS",
+    ),
+]
 UNIQUE_TOKENS = Annotated[
     str | None,
     option(

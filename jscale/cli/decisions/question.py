@@ -36,6 +36,7 @@ class Question:
         bandwidth: bytes per second.
         memory: most bytes of weights; None for no limit.
         post_bits: of the weights in use, if they are quantised after training.
+        qat_bits: of the weights after quantisation-aware training; None without it.
         free: variables to choose besides the usual ones.
         bounds: variable → least and largest value, either may be None.
         risk: mean, cvar or regret; None for the median of the draws' own plans.
@@ -54,6 +55,7 @@ class Question:
     bandwidth: float | None = None
     memory: float | None = None
     post_bits: Sequence[float] = ()
+    qat_bits: float | None = None
     free: Sequence[str] = ()
     bounds: Mapping[str, Range] = field(default_factory=dict)
     risk: str | None = None
@@ -167,6 +169,8 @@ def check(question: Question, law: "LawFunction", draws: int | None) -> None:
         raise JscaleError(
             "--cost days: serving takes no days of --devices; give --budget in flop or dollars"
         )
+    if question.qat_bits is not None and planning.has_bits(law):
+        raise JscaleError("--qat-bits: needs a law of full precision, without bits of training")
     _check_peaks(question, law)
     _check_speeds(question, law)
     _check_risk(question, get_args(Risk), draws)

@@ -74,6 +74,11 @@ def sentence(plan: Mapping[str, Any], words: Words) -> str:
     parts = [f"train {human(chosen['N'])} on {human(chosen['D'])} tokens"]
     if chosen.get("P") is not None:
         parts[0] += f" in {significant(chosen['P'])} bits"
+    if (split := chosen.get("qat")) is not None:
+        parts[0] += (
+            f", {human(split['D_full'])} of them in full precision and then "
+            f"{human(split['D_quantised'])} with weights of {general(split['P_w'], 3)} bits"
+        )
     if chosen["by"] == "assured":
         parts[0] += f", with probability {general(100 * chosen['level'], 4)}%"
     if "target_loss" in plan or cost != "flop":

@@ -60,6 +60,23 @@ NOT_IN_CATALOGUE: tuple[tuple[str, str], ...] = (
     ),
     ("Zhao et al. 2025 (arXiv 2509.23678), five factors of experts", "could not be verified"),
     (
+        "Castro et al. 2025 (arXiv 2505.14669), gradients rounded by QuEST",
+        "no multiplier describes their four runs; see `quartet`",
+    ),
+    (
+        "Dremov et al. 2025 (arXiv 2509.22935), law of the loss in tokens of both phases",
+        "the sign of its power of the tokens in full precision could not be confirmed, and its "
+        "constants were not found; `qat_share` is their fit of the best share",
+    ),
+    (
+        "Vlassis et al. 2025 (arXiv 2509.23500), E, A and alpha of each optimiser",
+        "not found; `optimiser_qat` is the form, and `QAT_OPTIMISERS` has rho",
+    ),
+    (
+        "Zhou et al. 2025 (arXiv 2508.18609), the scale A, and the powers of each kind of task",
+        "A was not found, and one transcription alone has the powers; `ptq_log_score` is the form",
+    ),
+    (
         "Tissue et al. 2024 and Busbridge et al. 2025, constants",
         "not published; `momentum_law` and `distilled` are the forms",
     ),
