@@ -41,7 +41,10 @@ BOOTSTRAP_KIND = Annotated[
 ]
 INTERVALS = Annotated[
     bool,
-    typer.Option("--intervals", help="Also compute intervals of every kind, side by side."),
+    typer.Option(
+        "--intervals",
+        help="Also compute intervals of every kind, side by side; --target implies it.",
+    ),
 ]
 LEVEL = Annotated[
     float | None,
@@ -97,6 +100,7 @@ def fit(
         table = inputs.table_of(source, include_excluded)
         chosen = inputs.law_of(law, fix, tie)
         goal = inputs.objective_of(objective, delta)
+        intervals = intervals or target is not None
         _check_effects(intervals, bootstrap, bootstrap_kind, kinds)
         common: dict[str, Any] = {"objective": goal, "weights": weights, "starts": starts}
         random = {"key": inputs.key_of(seed), "progress": shows_progress(as_json)}
@@ -140,7 +144,7 @@ def _check_effects(
 ) -> None:
     """Refuse settings of intervals and of the bootstrap where there are none."""
     if not intervals:
-        flags.refuse("target", "kinds", "level", "draws", reason="without --intervals")
+        flags.refuse("kinds", "level", "draws", reason="without --intervals")
     elif not interval_tables.may_refit(kinds):
         flags.refuse("draws", reason="with --kinds that are no bootstrap")
     if bootstrap is None:

@@ -15,6 +15,12 @@ from tests.cli.tables import SHORT, chinchilla_rows, write_table
 Command = Callable[..., Result]
 
 
+@pytest.fixture(autouse=True)
+def without_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine, a job of a test would write some."""
+    monkeypatch.setattr("jscale._core.jobs._progress.LINE_SECONDS", float("inf"))
+
+
 @pytest.fixture(scope="session")
 def jscale() -> Command:
     """``jscale("fit", "runs.csv")`` runs the verb as a shell would."""

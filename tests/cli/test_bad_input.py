@@ -256,6 +256,12 @@ def test_plans_are_rejected_before_anything_is_sampled(jscale, table: Path, monk
     rejected(jscale("plan", table, "--law", "power_data", "--budget", "1e21"), "no input N")
 
 
+def test_a_second_law_is_refused_where_one_is_taken(jscale):
+    for verb in ("report", "fit", "plan"):
+        result = jscale(verb, "runs.csv", "--law", "chinchilla", "--law=coupled")
+        rejected(result, f"'jscale {verb}' takes one law, not 2", "'jscale predict' weighs them")
+
+
 def test_usage(jscale):
     rejected(jscale("fit"), "missing argument 'RUNS'", "see 'jscale fit --help'")
     rejected(jscale("lwas"), "did you mean 'laws'?".capitalize())

@@ -20,7 +20,7 @@ CASES = (
     (("laws",), (("--at", "N=1"), ("--params", "x"), ("--params", ""), ("--latex",)), "NAME"),
     (("laws", "chinchilla"), (("--params", "hoffmann2022"),), "without --at"),
     (("laws", "chinchilla", "--at", "N=1e9,D=1e9"), (("--latex",),), "with --at"),
-    (("fit", "runs.csv"), (("--target", "a"), FISHER, ("--level", 0.9)), "without --intervals"),
+    (("fit", "runs.csv"), (FISHER, ("--level", 0.9)), "without --intervals"),
     (("fit", "runs.csv"), (("--draws", 10),), "without --intervals"),
     (("fit", "runs.csv"), (("--bootstrap-kind", "rows"),), "without --bootstrap"),
     (("fit", "runs.csv"), (("--by", "N"), ("--seed", 1)), "without --bootstrap R or --intervals"),

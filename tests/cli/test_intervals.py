@@ -17,7 +17,7 @@ from tests.assess.tables import simulated
 from tests.cli.tables import without_times, write_table
 
 POWER_LAW = ("--law", "power_size", "--objective", "log-squares", "--starts", 8)
-FIT = (*POWER_LAW, "--intervals", "--draws", 40)
+FIT = (*POWER_LAW, "--draws", 40)  # --target implies --intervals
 CALIBRATE = (*POWER_LAW, "--simulations", 10, "--draws", 20)
 
 

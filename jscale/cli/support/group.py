@@ -39,6 +39,23 @@ class Verbs(TyperGroup):
         _words.set(tuple(words))
         sys.exit(exit_code(partial(self._run, words)))
 
+    def _check_laws(self, words: list[str]) -> None:
+        """Check that a verb of one law is not given several, of which the last would count.
+
+        Raises:
+            JscaleError: it is.
+        """
+        verb = self.commands.get(words[0]) if words else None
+        given = [word for word in words if word.partition("=")[0] == _LAW]
+        if verb is None or len(given) < 2:
+            return
+        (option,) = [each for each in verb.params if _LAW in each.opts] or [None]
+        if option is not None and not getattr(option, "multiple", True):
+            raise JscaleError(
+                f"--law: 'jscale {words[0]}' takes one law, not {len(given)}; 'jscale compare' and "
+                "'jscale backtest' compare several, 'jscale predict' weighs them"
+            )
+
     def _run(self, words: list[str]) -> int:
         """The exit code of the command with these arguments.
 
@@ -46,6 +63,7 @@ class Verbs(TyperGroup):
         """
         try:
             with self.make_context("jscale", words) as context:
+                self._check_laws(words)
                 self.invoke(context)
         except typer.Exit as end:
             return end.exit_code
@@ -56,6 +74,9 @@ class Verbs(TyperGroup):
         except _UsageError as error:
             raise JscaleError(_sentence(error)) from None
         return OK
+
+
+_LAW = "--law"
 
 
 def command_line(*without: str) -> str:

@@ -66,14 +66,14 @@ def session() -> Iterator[None]:
 
 
 def shows_progress(as_json: bool) -> bool:
-    """Whether to show progress: stderr is a terminal and ``--json`` was not given."""
-    return not as_json and sys.stderr.isatty()
+    """Whether to show progress, as a bar or in lines: not with ``--json``."""
+    return not as_json
 
 
 @contextmanager
 def working(message: str, as_json: bool) -> Iterator[None]:
     """Show a spinner with a message on stderr during a long computation."""
-    if not shows_progress(as_json):
+    if as_json or not sys.stderr.isatty():
         yield
         return
 
