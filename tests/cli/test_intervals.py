@@ -17,7 +17,7 @@ from tests.assess.tables import simulated
 from tests.cli.tables import without_times, write_table
 
 POWER_LAW = ("--law", "power_size", "--objective", "log-squares", "--starts", 8)
-FIT = (*POWER_LAW, "--draws", 40)  # --target implies --intervals
+FIT = (*POWER_LAW, "--intervals", "--draws", 40)
 CALIBRATE = (*POWER_LAW, "--simulations", 10, "--draws", 20)
 
 
@@ -31,7 +31,7 @@ def sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_intervals_side_by_side(answer, jscale, sizes: Path, tmp_path: Path):
     targets = ("--target", "alpha", "--target", "loss@N=7e10")
     kinds = ("--kinds", "fisher,bootstrap-rows,bootstrap-cluster,cluster-profile")
-    options = (*FIT, *targets, *kinds, "--seed", 3)
+    options = (*POWER_LAW, "--draws", 40, *targets, *kinds, "--seed", 3)  # without --intervals
     printed = answer("fit", sizes, *options, "--out", tmp_path / "fit.json")
     assert json.loads((tmp_path / "fit.json").read_text()) == without_times(printed)
     assert {"params", "stderr", "certificate", "intervals"} <= set(printed)
