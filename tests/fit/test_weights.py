@@ -87,13 +87,12 @@ def test_profile_covariances_and_bootstrap_agree_under_standard_errors():
     loss = (8.8e13 / N) ** 0.076 * np.exp(error * rng.standard_t(4, size=600))
     table = runs.read({"N": N, "loss": loss, "loss_se": error * loss})
     settings = {"weights": "loss_se", "objective": "student-likelihood"}
-    likelihood = fit.profile(laws.kaplan_size, table, "alpha_N", **settings)
+    point = fit.point(laws.kaplan_size, table, starts=8, **settings)
+    likelihood = fit.profile(point, "alpha_N")
     assert likelihood.scaling == "likelihood"
-    fisher = fit.covariance(laws.kaplan_size, table, kind="fisher", **settings)
-    sandwich = fit.covariance(laws.kaplan_size, table, kind="sandwich", **settings)
-    resampled = fit.bootstrap(
-        laws.kaplan_size, table, draws=300, key=jax.random.key(0), kind="parametric", **settings
-    )
+    fisher = fit.covariance(point, kind="fisher")
+    sandwich = fit.covariance(point, kind="sandwich")
+    resampled = fit.bootstrap(point, draws=300, key=jax.random.key(0), kind="parametric")
     expected = (likelihood.high - likelihood.low) / 2 / 1.645
     assert fisher.stderr["alpha_N"] == pytest.approx(expected, rel=0.1)
     assert sandwich.stderr["alpha_N"] == pytest.approx(expected, rel=0.1)
