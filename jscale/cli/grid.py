@@ -1,5 +1,6 @@
 """``jscale grid``: the best points, the trade-off and the valley of a law or formula on a grid."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -275,6 +276,8 @@ def summary(result: "GridResult", law: str | None, draws: bool, top: int) -> dic
     payload |= {
         name: rows(result[name]) for name in ("front", "marginal") if name in result.results
     }
+    if "marginal" in payload:
+        payload["keep"] = list(result["marginal"].dims)
     return {**payload, "notes": output.notes(result.notes)}
 
 
@@ -311,6 +314,53 @@ def rows(result: "Reduced") -> list[dict[str, Any]]:
     flat = {name: np.broadcast_to(column, shape).ravel() for name, column in columns.items()}
     flat.pop("rank", None)
     return [dict(zip(flat, entry, strict=True)) for entry in zip(*flat.values(), strict=True)]
+
+
+def saved_results(file: str) -> "list[Reduced]":
+    """The front and the smallest values of a file that ``--out`` wrote, as results of a grid.
+
+    Raises:
+        JscaleError: it cannot be read, or it holds neither.
+    """
+    import numpy as np
+
+    from jscale.plan.reductions import Reduced
+
+    where = f"--grid {shown(file)}"
+    try:
+        payload = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or "it is no JSON"
+        raise JscaleError(f"{where} cannot be read: {problem}") from None
+    results = []
+    try:
+        if front := payload.get("front"):
+            columns = {name: _column(front, name) for name in front[0]}
+            results.append(Reduced("front", ("point",), columns))
+        if entries := payload.get("marginal"):
+            kept = tuple(payload["keep"])
+            labels = [list(dict.fromkeys(entry[name] for entry in entries)) for name in kept]
+            coords = {
+                name: (name, np.asarray(column)) for name, column in zip(kept, labels, strict=True)
+            }
+            shape = tuple(map(len, labels))
+            values = {"value": _column(entries, "value").reshape(shape)}
+            results.append(Reduced("marginal", kept, values, coords))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise JscaleError(f"{where} is not a file of jscale grid --out") from None
+    if not results:
+        raise JscaleError(f"{where} has nothing to draw; expected a search with --front or --keep")
+    return results
+
+
+def _column(entries: Sequence[dict[str, Any]], name: str) -> Any:
+    """A column of entries, NaN for null."""
+    import numpy as np
+
+    values = [entry[name] for entry in entries]
+    if any(isinstance(value, str) for value in values):
+        return np.asarray(values)
+    return np.asarray([math.nan if value is None else value for value in values], float)
 
 
 def _show(payload: dict[str, Any]) -> None:

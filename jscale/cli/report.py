@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale.cli import fit as fit_verb
+from jscale.cli import grid as grid_verb
 from jscale.cli import sample as sample_verb
 from jscale.cli.decisions import tables
 from jscale.cli.plan import budgets_of
@@ -32,6 +33,14 @@ NO_CORRECTION = Annotated[
     bool,
     typer.Option("--no-correction", help="Do not widen bands by forecasts of held-out runs."),
 ]
+GRID = Annotated[
+    str | None,
+    options.option(
+        "--grid",
+        help="A file of jscale grid --out, searched with --keep or --front: its figures.",
+        metavar="FILE.json",
+    ),
+]
 ENSEMBLE = Annotated[
     bool,
     typer.Option(
@@ -51,6 +60,7 @@ def report(
     no_backtest: NO_BACKTEST = False,
     no_correction: NO_CORRECTION = False,
     ensemble: ENSEMBLE = False,
+    grid: GRID = None,
     starts: options.STARTS = 64,
     fix: options.FIX = None,
     tie: options.TIE = None,
@@ -66,7 +76,7 @@ def report(
     out: OUT = "report.html",
 ) -> None:
     """Write a report on a table of runs: one self-contained HTML file, or Markdown."""
-    path = output.target(out, inputs=[source, posterior])
+    path = output.target(out, inputs=[source, posterior, grid])
     if posterior is not None:
         flags.refuse(
             "errors", "prior", *flags.SAMPLING, reason="with --posterior, since nothing is sampled"
@@ -76,6 +86,7 @@ def report(
         flags.refuse("ensemble", reason="with --no-backtest, as it forecasts held-out runs")
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
+    cells = None if grid is None else grid_verb.saved_results(grid)
 
     with session():
         table = inputs.table_of(source, include_excluded)
@@ -111,10 +122,15 @@ def report(
         doing = "drawing …" if no_backtest else "forecasting held-out runs, and drawing …"
         with working(doing, as_json):
             bits = {"P_post": tuple(post)} if post else {}
-            shown: dict[str, Any] = {"title": title, "backtest": not no_backtest, **bits}
-            shown["correct"] = not no_correction
-            shown["ensemble"] = ensemble
-            shown["command"] = command_line("--out")
+            shown: dict[str, Any] = {
+                "title": title,
+                "backtest": not no_backtest,
+                "correct": not no_correction,
+                "ensemble": ensemble,
+                "grid": cells,
+                "command": command_line("--out"),
+                **bits,
+            }
             write(path, table, point, sampled, budgets=tuple(budgets), **shown)
 
     payload: dict[str, Any] = {

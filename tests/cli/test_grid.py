@@ -1,7 +1,10 @@
 """``jscale grid``."""
 
+import numpy as np
 import pytest
 
+from jscale._core.errors import JscaleError
+from jscale.cli.grid import saved_results
 from tests.cli.test_bad_input import rejected
 
 SMALL = ("--quantity", "value=(x - 2)**2 + y", "--axis", "x=0:4:5:linear", "--axis", "y=1,2")
@@ -25,6 +28,40 @@ def test_the_best_point_of_a_law(answer, tmp_path):
     assert [entry["P"] for entry in printed["marginal"]] == list(range(4, 13))
     assert printed["front"][0]["flops"] < printed["front"][-1]["flops"] <= 1e21
     assert '"seconds"' not in out.read_text()
+
+
+def test_a_file_is_read_as_results(answer, tmp_path):
+    """What a report draws: the axes that were kept, infeasible cells, and the front."""
+    file = tmp_path / "grid.json"
+    printed = answer(
+        "grid", *SMALL, "--quantity", "cost=y - x", "--where", "x + y < 6", "--keep", "x,y",
+        "--front", "value,cost", "--out", file,
+    )  # fmt: skip
+    front, marginal = saved_results(str(file))
+    assert front["cost"].tolist() == [entry["cost"] for entry in printed["front"]]
+    assert marginal.dims == ("x", "y")
+    expected = np.array([[(x - 2) ** 2 + y for y in (1.0, 2.0)] for x in range(5)])
+    expected[4, 1] = np.nan
+    np.testing.assert_array_equal(marginal["value"], expected)
+    assert marginal.coords["y"][1].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file"),
+        ("{", "cannot be read: it is no JSON"),
+        ("[1]", "is not a file of jscale grid --out"),
+        ("{}", "has nothing to draw; expected a search with --front or --keep"),
+        ('{"marginal": [{"x": 1}], "keep": ["x"]}', "is not a file of jscale grid --out"),
+    ],
+)
+def test_a_file_that_is_no_grid(tmp_path, content, words):
+    file = tmp_path / "grid.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(JscaleError, match=words):
+        saved_results(str(file))
 
 
 def test_the_optimum_between_the_points(answer, jscale):

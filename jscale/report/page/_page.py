@@ -14,16 +14,17 @@ from jscale.report.notation import mathml_lines
 from jscale.report.page import tables
 from jscale.report.page._data import data
 from jscale.report.page._figures import PageFigure, page_figures
+from jscale.report.page._figures_grid import Grid, grid_figures
 from jscale.report.page.findings import decision, findings
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$&]")
 """Characters that Markdown, or HTML inside it, takes for more than themselves."""
 
 
-def page(analysis: Analysis) -> str:
-    """The report as HTML."""
+def page(analysis: Analysis, grid: Grid = None) -> str:
+    """The report as HTML, with the figures of a grid search if there was one."""
     study = analysis.study
-    sections = page_figures(analysis).items()
+    sections = {**page_figures(analysis), "grid": grid_figures(grid)}.items()
     return (
         _environment()
         .get_template("page.html.j2")

@@ -11,6 +11,8 @@ from jscale.runs import Runs
 
 if TYPE_CHECKING:
     from jscale.fit import Point, Posterior
+    from jscale.plan import GridResult
+    from jscale.plan.reductions import Reduced
 
 
 @in_float64
@@ -26,6 +28,7 @@ def write(
     backtest: bool = True,
     correct: bool = True,
     ensemble: bool = False,
+    grid: "GridResult | Sequence[Reduced] | None" = None,
     command: str = "",
 ) -> None:
     """Write a report on a fitted law to one HTML file, or to Markdown.
@@ -54,11 +57,12 @@ def write(
             ``assess.ensemble`` does; of a law with bits, the runs in 16 bits.
         correct: whether these forecasts widen the bands of the losses, by a factor by distance that
             the page states.
+        grid: a grid search, or results of it (``Front``, ``Marginal``), whose figures the page has.
         command: the command line that makes the report, for its methods.
 
     Raises:
-        JscaleError: the path cannot be written, a number is not positive, or fit and posterior are
-            of other runs.
+        JscaleError: the path cannot be written, a number is not positive, fit and posterior are of
+            other runs, or nothing of the grid has a figure.
 
     Example:
         >>> from pathlib import Path
@@ -91,5 +95,7 @@ def write(
     with replacing(path) as temporary:
         from jscale.report.page._page import markdown, page
 
-        text = markdown if str(path).lower().endswith(".md") else page
-        temporary.write_text(text(analyse(study)), encoding="utf-8")
+        analysis = analyse(study)
+        is_markdown = str(path).lower().endswith(".md")
+        text = markdown(analysis) if is_markdown else page(analysis, grid)
+        temporary.write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from jscale import fit, laws, report, runs
+from jscale import fit, laws, plan, report, runs
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.status import Status
@@ -24,6 +24,7 @@ from jscale.report.analysis import Analysis, FittedStudy, Forecast, HeldOutForec
 from jscale.report.analysis._summaries import column_summaries
 from jscale.report.page import _page
 from jscale.report.page._figures import SECTIONS, page_figures
+from jscale.report.page._figures_grid import grid_figures
 from jscale.report.page.tables import provenance
 from jscale.runs import Runs
 from tests.report.page.parsed_page import Page
@@ -486,3 +487,24 @@ def test_losses_in_another_unit_are_named_in_every_text(dense: Analysis, monkeyp
     assert "nats/token" not in html
     assert "bits per byte" in html
     assert "bits/byte" in html
+
+
+def test_a_grid_search_is_a_section(text_only, dense: Analysis):
+    """Its results with a figure are drawn; one without any is an error."""
+    axes = {"N": np.geomspace(1e8, 1e10, 3), "D": np.geomspace(1e9, 1e11, 3)}
+    keep = [plan.reductions.Marginal(("N",)), plan.reductions.Marginal(("N", "D"), "map")]
+    objective = {"value": lambda N, D: N**-0.3 + D**-0.3, "flops": "6 * N * D"}
+    front = plan.reductions.Front(("flops", "value"))
+    cells = plan.grid(objective, axes, reduce=[*keep, front, plan.reductions.Best()])
+    figures = grid_figures(cells)
+    titles = ["Smallest value by N", "Smallest value by N and D", "Trade-off of flops and value"]
+    assert [figure.title for figure in figures] == titles
+    assert grid_figures([cells["map"]])[0].title == titles[1]
+    assert grid_figures(None) == []
+    with pytest.raises(JscaleError, match=r"grid has no result with a figure \(it has: best\)"):
+        grid_figures([cells["best"]])
+    page = Page(_page.page(dense, cells))
+    assert page.open == []
+    assert {"href": "#grid"} in page.all("a")
+    assert "Grid search" in page.text
+    assert "Smallest value by N and D" in page.text
