@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, plan
+from jscale._core.scope import float64
 from jscale.cli.decisions import choice, text
 from jscale.cli.decisions.batches import run_noise
 from jscale.cli.decisions.question import Question
@@ -202,6 +203,34 @@ def test_one_plan_for_all_draws(answer, sampled):
     sizes = decision["N"] * np.geomspace(0.8, 1.25, 41)
     assert sizes[np.argmin([loss(size) for size in sizes])] == pytest.approx(decision["N"])
     assert decision["regret"]["nats"] >= 0
+
+
+@pytest.mark.parametrize("risk", ["mean", "cvar"])
+def test_one_plan_for_all_draws_within_a_range(answer, sampled, risk):
+    """A range that holds no draw: the plan of ``plan.robust``, found by a scan."""
+    options = ("--posterior", sampled.file, "--budget", "1e22", "--risk", risk)
+    (printed,) = answer("plan", *options, "--bound", "N=1B..200B")["plans"]
+    decision, draws = printed["decision"], fit.load(sampled.file).draws
+    with float64():
+        best = plan.robust(laws.chinchilla, draws, 1e22, risk=risk)
+        plans = {"N": decision["N"], "D": decision["D"]}
+        regret = plan.regret(laws.chinchilla, draws, plans)
+    assert decision["N"] == pytest.approx(float(best.N), rel=2e-3)
+    assert decision["risk_value"] == pytest.approx(float(best.value), abs=1e-9)
+    assert decision["regret"]["nats"] == pytest.approx(float(regret.nats[0]), rel=1e-6)
+    assert decision["quarter_side"] == "both"
+
+
+def test_one_plan_for_all_draws_under_a_limit(answer, sampled):
+    """The limit holds every draw, so that no regret is left; only smaller sizes are possible."""
+    options = ("--posterior", sampled.file, "--budget", "1e22", "--risk", "regret")
+    (printed,) = answer("plan", *options, "--memory", "4B")["plans"]
+    decision = printed["decision"]
+    assert decision["N"] == pytest.approx(2e9, rel=1e-6)
+    assert (decision["by"], decision["lost"]) == ("regret", 0)
+    assert decision["regret"]["nats"] == pytest.approx(0, abs=1e-9)
+    assert decision["quarter_side"] == "smaller"
+    assert "; −25% in size costs " in decision["sentence"]
 
 
 def test_next_runs(answer, jscale, sampled, tmp_path: Path):

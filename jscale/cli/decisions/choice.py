@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
+from jscale.cli.decisions import limits, under_limits
 from jscale.cli.decisions.question import Question
 from jscale.cli.support import planning
 
@@ -38,7 +39,8 @@ def decision(
         return {"N": None, "D": None, "loss": None, "by": "median", "quarter": None}
     target = plan.get("target_loss")
     if question.risk is not None and target is None:
-        chosen = _of_least_risk(request, question.risk, question.level or _LEVEL, plan["C"])
+        find = under_limits.least_risk if question.is_general else _of_least_risk
+        chosen = find(request, question, question.level or _LEVEL, plan["C"])
     elif target is not None and question.level is not None:
         chosen = _assured(request, target, question.level)
     else:
@@ -46,7 +48,7 @@ def decision(
     if chosen["N"] is None:
         return chosen | {"loss": None, "quarter": None}
     chosen["loss"] = expected_loss(request, chosen)
-    chosen["quarter"] = _quarter(request, chosen)
+    chosen |= _quarter(request, question, chosen)
     if question.qat_bits is not None:
         chosen["qat"] = _qat_split(chosen, question.qat_bits)
     trained = 6 * chosen["N"] * chosen["D"] if question.served is not None else chosen["C"]
@@ -97,11 +99,12 @@ def _assured(request: planning.PlanRequest, target: float, level: float) -> dict
 
 
 def _of_least_risk(
-    request: planning.PlanRequest, risk: Any, level: float, budget: float
+    request: planning.PlanRequest, question: Question, level: float, budget: float
 ) -> dict[str, Any]:
     """The plan of least risk, and its expected regret."""
     from jscale import plan
 
+    risk: Any = question.risk
     settings = {"free": request.free, "cost": request.cost, **request.fixed}
     best = plan.robust(request.law, request.params, budget, risk=risk, level=level, **settings)
     words = {"by": risk} | ({} if risk == "mean" else {"level": level})
@@ -160,23 +163,32 @@ def losses(request: planning.PlanRequest, design: Mapping[str, Any]) -> Any:
     return request.law(**values, **request.params)
 
 
-def _quarter(request: planning.PlanRequest, chosen: Mapping[str, Any]) -> float | None:
+def _quarter(
+    request: planning.PlanRequest, question: Question, chosen: Mapping[str, Any]
+) -> dict[str, Any]:
     """The larger increase of the expected loss at 25% more or fewer parameters, at equal cost.
 
-    None where one of them leaves no tokens.
+    ``quarter`` is None where one of them leaves no tokens, or limits allow none of them.
+    ``quarter_side`` says whether they allow ``both``, or ``smaller`` or ``larger`` ones alone.
     """
     cost = planning.cost_of(request)
     bits = chosen.get("P") if cost.needs_bits else None
     budget = cost.flops(chosen["N"], chosen["D"], bits)
-    increases = []
-    for factor in (1 - _QUARTER, 1 + _QUARTER):
+    in_use = question.bits_in_use(request.bits)
+    increases = {}
+    for side, factor in (("smaller", 1 - _QUARTER), ("larger", 1 + _QUARTER)):
         size = factor * chosen["N"]
         tokens = float(cost.tokens(budget, size, bits))
         if tokens <= 0:
-            return None
+            return {"quarter": None, "quarter_side": None}
+        if question.is_general and not bool(limits.allowed(question, in_use, size, tokens)):
+            continue
         other = {**chosen, "N": size, "D": tokens}
-        increases.append(expected_loss(request, other) - chosen["loss"])
-    return max(increases)
+        increases[side] = expected_loss(request, other) - chosen["loss"]
+    if not increases:
+        return {"quarter": None, "quarter_side": None}
+    side = "both" if len(increases) == 2 else next(iter(increases))
+    return {"quarter": max(increases.values()), "quarter_side": side}
 
 
 def substitutes(

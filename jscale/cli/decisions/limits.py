@@ -6,6 +6,9 @@ from typing import Any
 from jscale.cli.decisions.question import Question
 from jscale.cli.support import planning
 
+_ROUNDING = 1e-9
+"""Relative distance beyond a limit that counts as on it."""
+
 
 def with_limits(
     request: planning.PlanRequest,
@@ -63,6 +66,48 @@ def with_limits(
         result["weight_bits"] = weight_bits
     result["decades"] = planning.decades_of(request, result)
     return result
+
+
+def own_optima(request: planning.PlanRequest, question: Question, budget: float) -> dict[str, Any]:
+    """Size, loss and, if it is free, bits of every draw's own plan under the limits, (draws,).
+
+    NaN for draws without one.
+    """
+    import numpy as np
+
+    from jscale import plan
+
+    limits = _limits(question, question.bits_in_use(request.bits))
+    constraints: list[Any] = [(planning.cost_of(request), "<=", budget)]
+    constraints += [(function, "<=", bound) for _, _, function, bound in limits]
+    best = plan.solve(
+        request.law, _variables(request, question), params=request.params, constraints=constraints
+    )
+    own = {"loss": best.objective, "N": best.values["N"]}
+    if "P" in best.values and request.bits is None:
+        own["P"] = best.values["P"]
+    return {name: np.atleast_1d(np.asarray(value, float)) for name, value in own.items()}
+
+
+def allowed(question: Question, bits: float, N: Any, D: Any) -> Any:
+    """Whether sizes and tokens obey the limits on the weights in use and the ranges.
+
+    Args:
+        question: the limits and ranges.
+        bits: of the weights in use.
+        N: parameters, a number or an array.
+        D: tokens, likewise.
+    """
+    import numpy as np
+
+    holds = np.ones(np.broadcast(N, D).shape, bool)
+    for _, _, function, bound in _limits(question, bits):
+        holds &= np.asarray(function(N), float) <= bound * (1 + _ROUNDING)
+    for name, values in (("N", N), ("D", D)):
+        low, high = question.bounds.get(name, (None, None))
+        holds &= np.asarray(values) >= (low or 0.0) * (1 - _ROUNDING)
+        holds &= np.asarray(values) <= (high or np.inf) * (1 + _ROUNDING)
+    return holds
 
 
 def _variables(request: planning.PlanRequest, question: Question) -> dict[str, Any]:

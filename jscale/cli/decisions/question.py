@@ -245,9 +245,10 @@ def _check_risk(question: Question, kinds: Sequence[str], draws: int | None) -> 
             raise JscaleError("--level: no effect with --risk mean; leave it out")
         if draws == 1:
             raise JscaleError("--risk: no effect with one set of parameters; give RUNS or draws")
-        if question.is_general:
+        names = (*question.free, *question.bounds)
+        if others := [name for name in names if name not in ("N", "D", "P")]:
             raise JscaleError(
-                "--risk: not available with --bound, --free, --latency or --memory; leave it out"
+                f"--risk: not available with {enumerated(others)} to choose, only with N, D and P"
             )
     elif level is not None and not question.targets:
         raise JscaleError("--level: no effect without --risk or --target-loss; leave it out")

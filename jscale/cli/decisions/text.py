@@ -94,7 +94,8 @@ def sentence(plan: Mapping[str, Any], words: Words) -> str:
     if "weight_bits" in plan:
         parts.append(f"weights in use of {general(plan['weight_bits'], 3)} bits")
     if (quarter := chosen["quarter"]) is not None:
-        parts.append(f"±25% in size costs {significant(max(quarter, 0.0), 2)}{unit}")
+        sign = {"smaller": "−", "larger": "+"}.get(chosen.get("quarter_side", ""), "±")
+        parts.append(f"{sign}25% in size costs {significant(max(quarter, 0.0), 2)}{unit}")
     if (wasted := chosen.get("regret")) is not None:
         parts.append(f"expected regret {significant(max(wasted['nats'], 0.0), 2)}{unit}")
     parts += [_held(each, unit) for each in plan.get("binding", ())]
