@@ -76,7 +76,7 @@ def entries() -> Iterator[Entry]:
     yield Entry("precision-runs", own, laws.precision, (laws.precision,))
     yield Entry("precision-runs 16 bits", own.where(in_16_bits(own)), laws.chinchilla)
     for router in ("S-Base", "RL-R", "Hash"):
-        yield Entry(f"clark {router}", _routed(router), laws.routed, (laws.routed,))
+        yield Entry(f"clark {router}", routed_runs(router), laws.routed, (laws.routed,))
     yield Entry("steplaw", _best_settings(), laws.chinchilla)
     additive = ("student + additive", "normal + additive + discrepancy")
     yield Entry(
@@ -124,7 +124,7 @@ def in_16_bits(table: Runs) -> np.ndarray:
     return table.kept & (bits == 16).all(axis=0)
 
 
-def _routed(router: str) -> Runs:
+def routed_runs(router: str) -> Runs:
     """Clark's models of one router and its dense ones, as the paper fits them, with compute."""
     frame = runs.dataset("clark-moe").to_pandas()
     chosen = frame["router"].isin(["Dense", router])

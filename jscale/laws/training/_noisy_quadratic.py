@@ -6,7 +6,7 @@ at the start is ``P / (2 n**p)``; each step shrinks it, and adds noise of ``R / 
 the batch (Li & Maddison 2026). Three losses add up: of the directions beyond N, of those not yet
 learned, and of the noise.
 
-The sums over directions have up to 1e13 terms. The first 128 are added one by one; the others are
+The sums over directions have up to 1e13 terms. The first 64 are added one by one; the others are
 an integral in the logarithm of n, with Gregory's correction where the two meet.
 """
 
@@ -40,13 +40,13 @@ _LI = "Li & Maddison 2026 (arXiv 2605.09154)"
 
 LEARNING_RATE = 1.999
 """Of the quadratic, in the authors' code. It is not that of the model: it multiplies Q and R."""
-_FIRST, _ORDER = 128, 8
-"""Directions added one by one, and the order of the correction.
+_FIRST, _ORDER = 64, 8
+"""Directions added one by one, and the order of the correction."""
+_PANELS, _NODES = 10, 16
+"""Of the integral, and the Gauss-Legendre nodes of each panel.
 
-A direction that is being learned at step ``n = 128`` leaves 2e-14 of the loss.
+Twice as many directions and panels change a sum by less than 1e-15 of itself, for q up to 1.2.
 """
-_PANELS, _NODES = 28, 16
-"""Of the integral: panels, of an e-fold or less up to 1e13 parameters, and the nodes of each."""
 
 
 def _gregory(order: int) -> list[float]:

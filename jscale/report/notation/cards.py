@@ -96,6 +96,31 @@ NOT_IN_CATALOGUE: tuple[tuple[str, str], ...] = (
         "Porian et al. 2024, exponents",
         "results of five protocols, not laws: `fit.isoflop` reproduces them",
     ),
+    (
+        "Kim et al. 2025 (arXiv 2509.14786), ensembles at infinite compute",
+        "one model at given data is `power_size`; the form of the tail over the members of an "
+        "ensemble has one transcription",
+    ),
+    (
+        "Lovelace et al. 2026 and Bryant & Liu 2026, their constants",
+        "not found; `overfitting_penalty` and `bounded_multi_epoch` have fits of this project",
+    ),
+    (
+        "Schwethelm et al. 2026, constants of looped models but phi",
+        "not found; `looped` is the form",
+    ),
+    (
+        "Gao et al. 2022, coefficients of rewards by the size of the reward model",
+        "printed in figures only; `best_of_n_reward` and `rl_reward` are the forms",
+    ),
+    (
+        "Roberts et al. 2026, accuracy of many samples by a beta distribution",
+        "its constants were not found; `train_to_test` is their law of the loss",
+    ),
+    (
+        "Li & Maddison 2026, rates lowered as the weights grow",
+        "an algorithm over 100 intervals of a run; `noisy_quadratic` is the system that they fit",
+    ),
 )
 """Published results without a law in the catalogue, and the reason."""
 
