@@ -10,12 +10,23 @@ from jscale.report.figures._forecast import loss_by_compute, optimal_path, size_
 from jscale.report.figures._paired_runs import degradations, kept_shares
 from jscale.report.figures._posterior import pairs
 from jscale.report.figures._precision import critical_tokens, loss_by_bits, optimal_bits
-from jscale.report.figures._ranks import ranks, write_ranks
+from jscale.report.figures._ranks import draw_ranks, ranks, write_ranks
 from jscale.report.figures._runs import design, loss_by_resource
 from jscale.report.figures._save import write_figure
-from jscale.report.figures._sensitivity import sensitivity, write_sensitivity
+from jscale.report.figures._sensitivity import (
+    draw_specifications,
+    sensitivity,
+    write_sensitivity,
+)
 from jscale.report.figures._style import NARROW, count_ticks, number_ticks, power_ticks, svg
-from jscale.report.figures._uncertainty import coverage, profile, write_coverage, write_profile
+from jscale.report.figures._uncertainty import (
+    coverage,
+    draw_coverage,
+    draw_profile,
+    profile,
+    write_coverage,
+    write_profile,
+)
 
 __all__ = [
     "NARROW",
@@ -24,6 +35,10 @@ __all__ = [
     "critical_tokens",
     "degradations",
     "design",
+    "draw_coverage",
+    "draw_profile",
+    "draw_ranks",
+    "draw_specifications",
     "held_out",
     "kept_shares",
     "loss_by_bits",

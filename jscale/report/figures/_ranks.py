@@ -72,7 +72,7 @@ def ranks(result: PosteriorCalibration) -> Figure:
         squeeze=False,
     )
     for axes, row in zip(panels.ravel(), result.rows, strict=False):
-        _draw_ranks(axes, row)
+        draw_ranks(axes, row)
     for axes in panels.ravel()[len(result.rows) :]:
         axes.remove()
     counted = result.simulations - result.unusable
@@ -83,15 +83,16 @@ def ranks(result: PosteriorCalibration) -> Figure:
     return figure
 
 
-def _draw_ranks(axes: Axes, row: RankCheck) -> None:
+def draw_ranks(axes: Axes, row: RankCheck, palette: style.Palette = style.LIGHT) -> None:
+    """Draw the ranks of one parameter on axes; see :func:`ranks`."""
     from scipy.stats import binom
 
     counts = row.counts
     low, high = binom.interval(_LIMITS, counts.sum(), 1 / len(counts))
     outside = (counts < low) | (counts > high)
     middles = (np.arange(len(counts)) + 0.5) / len(counts)
-    colours = np.where(outside, style.RED, style.BLUE)
-    axes.axhspan(low, high, color=style.LIGHT_GREY, alpha=0.5, lw=0)
+    colours = np.where(outside, palette.red, palette.sequence[0])
+    axes.axhspan(low, high, color=palette.grey, alpha=0.2, lw=0)
     axes.bar(middles, counts, width=0.9 / len(counts), color=colours.tolist())
     axes.set_title(row.target, fontsize=9.0)
     axes.set_xlim(0, 1)

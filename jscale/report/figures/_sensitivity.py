@@ -85,17 +85,13 @@ def sensitivity(result: Sensitivity) -> Figure:
         >>> print(figure.axes[0].get_ylabel(), "over", len(curve.rows), "specifications")
         alpha_N, with 95% interval over 4 specifications
     """
-    rows = sorted((row for row in result.rows if np.isfinite(row.value)), key=lambda row: row.value)
-    if not rows:
-        raise JscaleError(
-            f"no specification gives {result.target} a value: there is nothing to draw"
-        )
+    rows = _by_value(result)
     choices = _choices(rows)
     height = 0.19 * len(choices) + 0.2
     figure, (curve, dots) = style.canvas(
         (9.6, 3.3 + height), rows=2, sharex=True, gridspec_kw={"height_ratios": (2.7, height)}
     )
-    _draw_values(curve, result, rows)
+    draw_specifications(curve, result)
     _draw_choices(dots, rows, choices)
     figure.suptitle(_title(result), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
     return figure
@@ -119,17 +115,38 @@ def _choices(rows: Sequence[Specification]) -> list[tuple[str, str]]:
     return lines
 
 
-def _draw_values(axes: Axes, result: Sensitivity, rows: Sequence[Specification]) -> None:
-    first = result.rows[0]
+def _by_value(result: Sensitivity) -> list[Specification]:
+    """The specifications that have a value, by it.
+
+    Raises:
+        JscaleError: there is none.
+    """
+    rows = sorted((row for row in result.rows if np.isfinite(row.value)), key=lambda row: row.value)
+    if not rows:
+        raise JscaleError(
+            f"no specification gives {result.target} a value: there is nothing to draw"
+        )
+    return rows
+
+
+def draw_specifications(
+    axes: Axes, result: Sensitivity, palette: style.Palette = style.LIGHT
+) -> None:
+    """Draw the values with their intervals on axes; see :func:`sensitivity`.
+
+    Raises:
+        JscaleError: no specification has a value to draw.
+    """
+    rows, first = _by_value(result), result.rows[0]
     if result.turns_at is not None:
-        axes.axhline(result.turns_at, color=style.GREY, lw=0.9, ls="--")
+        axes.axhline(result.turns_at, color=palette.grey, lw=0.9, ls="--")
     if first.certified:
-        axes.axhline(first.value, color=style.RED, lw=0.9, alpha=0.5, zorder=1)
+        axes.axhline(first.value, color=palette.red, lw=0.9, alpha=0.5, zorder=1)
 
     kinds = {
-        "certified": (style.BLUE, [row.certified and row is not first for row in rows]),
-        "not certified": (style.LIGHT_GREY, [not row.certified for row in rows]),
-        "first specification": (style.RED, [row is first and row.certified for row in rows]),
+        "certified": (palette.sequence[0], [row.certified and row is not first for row in rows]),
+        "not certified": (palette.grey, [not row.certified for row in rows]),
+        "first specification": (palette.red, [row is first and row.certified for row in rows]),
     }
     values = np.array([row.value for row in rows])
     errors = np.array([row.stderr for row in rows])

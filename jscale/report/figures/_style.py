@@ -9,6 +9,7 @@ import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
@@ -41,6 +42,41 @@ MAP = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, 128))
 """Viridis without its palest tenth, which is invisible on white."""
 _DARK_MAP = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.34, 1.0, 128)))
 """Viridis without its dark third, which is invisible on black."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours of a figure.
+
+    Attributes:
+        ink: of text and of what is most important.
+        grey: of runs and reference lines.
+        pale: of backgrounds of regions.
+        edge: between marks.
+        sequence: of curves, in order; every kind of colour vision can separate them.
+        red: of what failed.
+        map: of a quantity, without the end that the background hides.
+    """
+
+    ink: str
+    grey: str
+    pale: str
+    edge: str
+    sequence: tuple[str, ...]
+    red: str
+    map: Colormap
+
+
+LIGHT = Palette(INK, GREY, PALE, "white", SEQUENCE, RED, MAP)
+DARK = Palette(
+    ink="#e6e9ed",
+    grey="#98a2ad",
+    pale="#262d35",
+    edge="#14181d",
+    sequence=("#56b4e9", "#ff8a4c", "#2fc79a", "#d98fd6", "#e69f00", "#f0e442"),
+    red="#ff8a4c",
+    map=_DARK_MAP,
+)
 
 PANEL = (4.7, 3.55)
 """Size in inches of a figure that shares its row; readable on a phone, where it fills the row."""

@@ -98,19 +98,30 @@ def profile(result: Profile) -> Figure:
         >>> figure.axes[0].get_xlabel()
         'E'
     """
+    figure, axes = style.canvas()
+    draw_profile(axes, result)
+    style.legend_above(figure, axes, columns=3)
+    return figure
+
+
+def draw_profile(axes: Axes, result: Profile, colours: style.Palette = style.LIGHT) -> None:
+    """Draw the profile of a target on axes; see :func:`profile`.
+
+    Raises:
+        JscaleError: the profile has no points.
+    """
     if len(result.levels) < 2:
         raise JscaleError(f"the profile of {result.target} has no points: there is nothing to draw")
-    figure, axes = style.canvas()
     threshold = f"threshold, {result.level:.0%}"
-    axes.axhline(result.threshold, color=style.GREY, lw=0.9, ls="--", label=threshold)
+    axes.axhline(result.threshold, color=colours.grey, lw=0.9, ls="--", label=threshold)
     if np.isfinite(result.stderr):
-        axes.plot(*_parabola(result), color=style.LIGHT_GREY, label="by the standard error")
+        axes.plot(*_parabola(result), color=colours.grey, alpha=0.5, label="by the standard error")
 
     visible = result.deviance <= _HEIGHT * result.threshold
     axes.plot(
         result.levels[visible],
         result.deviance[visible],
-        color=style.BLUE,
+        color=colours.sequence[0],
         marker="o",
         ms=2.5,
         lw=1.4,
@@ -118,14 +129,12 @@ def profile(result: Profile) -> Figure:
     )
     for end in result.interval:
         if np.isfinite(end) and result.levels.min() <= end <= result.levels.max():
-            axes.plot([end, end], [0, result.threshold], color=style.RED, lw=0.9, label="_end")
+            axes.plot([end, end], [0, result.threshold], color=colours.red, lw=0.9, label="_end")
 
     axes.set(xlabel=result.target, ylabel=f"twice the rise, over the {result.scaling}'s scale")
     axes.set_ylim(0, _HEIGHT * result.threshold)
     low, high = (number(end, 4) for end in result.interval)
     axes.set_title(f"{result.target} = {number(result.estimate, 4)}: {low} to {high}", fontsize=9.0)
-    style.legend_above(figure, axes, columns=3)
-    return figure
 
 
 def _parabola(result: Profile) -> tuple[np.ndarray, np.ndarray]:
@@ -166,7 +175,7 @@ def coverage(result: Calibration) -> Figure:
         (width, height), columns=len(targets), sharex=True, sharey=True, squeeze=False
     )
     for axes, target in zip(panels[0], targets, strict=True):
-        _draw_coverage(axes, result, target, kinds)
+        draw_coverage(axes, result, target, kinds)
     panels[0][0].set_yticks(range(len(kinds)), kinds)
     panels[0][0].set_ylim(len(kinds) - 0.5, -0.5)
     figure.suptitle(_coverage_title(result), fontsize=9.5, fontweight="bold", x=0.01, ha="left")
@@ -179,7 +188,14 @@ def _coverage_title(result: Calibration) -> str:
     return f"{intervals}, {result.noise} noise{shared}"
 
 
-def _draw_coverage(axes: Axes, result: Calibration, target: str, kinds: list[str]) -> None:
+def draw_coverage(
+    axes: Axes,
+    result: Calibration,
+    target: str,
+    kinds: list[str],
+    palette: style.Palette = style.LIGHT,
+) -> None:
+    """Draw the coverage of intervals of one target on axes; see :func:`coverage`."""
     rows = [result.of(target, kind) for kind in kinds]
     shares = np.array([row.coverage for row in rows])
     errors = np.array([row.stderr for row in rows])
@@ -187,8 +203,8 @@ def _draw_coverage(axes: Axes, result: Calibration, target: str, kinds: list[str
     # A share lies between 0 and 1, and so do the ends of its bar.
     bars = np.minimum(2 * errors, [shares, 1 - shares])
 
-    axes.axvline(result.level, color=style.GREY, lw=0.9, ls="--", label="nominal")
-    colours = (("covers", ~too_low, style.BLUE), ("too short", too_low, style.RED))
+    axes.axvline(result.level, color=palette.grey, lw=0.9, ls="--", label="nominal")
+    colours = (("covers", ~too_low, palette.sequence[0]), ("too short", too_low, palette.red))
     for label, chosen, colour in colours:
         at = np.flatnonzero(chosen)
         if len(at):

@@ -14,13 +14,21 @@ from jscale.report.plots._plans import expected_regret, marginal_value, wrong_si
 from jscale.report.plots._posterior import forest, prior_posterior
 from jscale.report.plots._quantised import critical_tokens, degradation, train_post
 from jscale.report.plots._shares import joint_shares, kept_share
-from jscale.report.plots._trust import backtest, coverage_by_distance
+from jscale.report.plots._trust import (
+    backtest,
+    coverage,
+    coverage_by_distance,
+    profile,
+    rank_histogram,
+    specification_curve,
+)
 
 __all__ = [
     "allocation",
     "approaches",
     "axes",
     "backtest",
+    "coverage",
     "coverage_by_distance",
     "critical_tokens",
     "degradation",
@@ -41,8 +49,11 @@ __all__ = [
     "optimal_bits",
     "predicted",
     "prior_posterior",
+    "profile",
+    "rank_histogram",
     "residuals",
     "save",
+    "specification_curve",
     "train_post",
     "valleys",
     "wrong_size",

@@ -3,12 +3,11 @@
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from jscale._core.errors import JscaleError
@@ -21,42 +20,6 @@ T = TypeVar("T")
 _WIDTH, _HEIGHT = 5.6, 4.0
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the brightness of a colour."""
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours of a figure.
-
-    Attributes:
-        ink: of text and of what is most important.
-        grey: of runs and reference lines.
-        pale: of backgrounds of regions.
-        edge: between marks.
-        sequence: of curves, in order; every kind of colour vision can separate them.
-        red: of what failed.
-        map: of a quantity, without the end that the background hides.
-    """
-
-    ink: str
-    grey: str
-    pale: str
-    edge: str
-    sequence: tuple[str, ...]
-    red: str
-    map: Colormap
-
-
-_VIRIDIS = style.MAP
-LIGHT = Palette(style.INK, style.GREY, style.PALE, "white", style.SEQUENCE, style.RED, _VIRIDIS)
-DARK = Palette(
-    ink="#e6e9ed",
-    grey="#98a2ad",
-    pale="#262d35",
-    edge="#14181d",
-    sequence=("#56b4e9", "#ff8a4c", "#2fc79a", "#d98fd6", "#e69f00", "#f0e442"),
-    red="#ff8a4c",
-    map=ListedColormap(_VIRIDIS.resampled(128)(np.linspace(0.34, 1.0, 128))),
-)
 
 
 def axes(*, dark: bool = False, size: tuple[float, float] = (_WIDTH, _HEIGHT)) -> Axes:
@@ -108,9 +71,9 @@ def is_dark(ax: Axes) -> bool:
     return float(np.dot(_LUMA, to_rgb(ax.get_facecolor()))) < 0.5
 
 
-def palette(ax: Axes) -> Palette:
+def palette(ax: Axes) -> style.Palette:
     """The colours that suit the background of the axes."""
-    return DARK if is_dark(ax) else LIGHT
+    return style.DARK if is_dark(ax) else style.LIGHT
 
 
 def curve_colours(ax: Axes, count: int) -> list[Any]:

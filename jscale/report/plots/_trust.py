@@ -1,13 +1,20 @@
-"""Forecasts of held-out runs: what was predicted, and how often the bands held."""
+"""Whether bands hold: forecasts of held-out runs, simulated tables, other ways to fit."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import shown
-from jscale.assess import Backtest
-from jscale.report.figures import style
+from jscale._core.text import enumerated, shown
+from jscale.assess import Backtest, Calibration, PosteriorCalibration, Sensitivity
+from jscale.fit import Profile
+from jscale.report.figures import (
+    draw_coverage,
+    draw_profile,
+    draw_ranks,
+    draw_specifications,
+    style,
+)
 from jscale.report.plots._axes import finite_ends, in_style, legend, palette, target
 from jscale.report.plots._source import loss_label
 
@@ -151,3 +158,161 @@ def coverage_by_distance(
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     legend(ax, title="bands", loc="lower left")
     return ax
+
+
+@in_style
+def profile(result: Profile, *, ax: Axes | None = None) -> Axes:
+    """The profile of a target, with its threshold and the parabola of the standard error.
+
+    Args:
+        result: of :func:`jscale.fit.profile`.
+        ax: axes to draw on; new ones if not given.
+
+    Returns:
+        The axes.
+
+    Raises:
+        JscaleError: the profile has no points.
+
+    Example:
+        >>> import jax
+        >>> from jscale import fit, laws, runs
+        >>> from jscale.report import plots
+        >>> N, D = [1e8, 3e8, 1e9, 3e9] * 4, [1e10] * 4 + [4e10] * 4 + [2e11] * 4 + [1e12] * 4
+        >>> theta = laws.params(laws.chinchilla)
+        >>> table = runs.simulate(
+        ...     laws.chinchilla, theta, {"N": N, "D": D}, noise=0.005, key=jax.random.key(0)
+        ... )
+        >>> point = fit.point(laws.chinchilla, table, starts=8)
+        >>> plots.profile(fit.profile(point, "E")).get_xlabel()
+        'E'
+    """
+    ax = target(ax)
+    draw_profile(ax, result, palette(ax))
+    legend(ax)
+    return ax
+
+
+@in_style
+def coverage(result: Calibration, *, of: str | None = None, ax: Axes | None = None) -> Axes:
+    """Measured coverage of every kind of interval for one target; bars are two binomial errors.
+
+    Args:
+        result: of :func:`jscale.assess.calibrate`.
+        of: the target; the first if not given.
+        ax: axes to draw on; new ones if not given.
+
+    Returns:
+        The axes.
+
+    Raises:
+        JscaleError: no such target.
+
+    Example:
+        >>> import jax
+        >>> import numpy as np
+        >>> from jscale import assess, laws, runs
+        >>> from jscale.report import plots
+        >>> N = np.geomspace(1e8, 1e10, 16)
+        >>> theta = laws.params(laws.kaplan_size)
+        >>> design = {"N": N, "D": 20 * N}
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.kaplan_size, theta, design, noise=0.01, key=key)
+        >>> result = assess.calibrate(laws.kaplan_size, table, key=key, kinds=["fisher"], starts=8)
+        >>> plots.coverage(result, of="alpha_N").get_title(loc="left")
+        'alpha_N'
+    """
+    ax = target(ax)
+    targets = list(dict.fromkeys(row.target for row in result.rows))
+    chosen = _one_of(targets, of)
+    kinds = list(dict.fromkeys(row.kind for row in result.rows))
+    draw_coverage(ax, result, chosen, kinds, palette(ax))
+    ax.set_yticks(range(len(kinds)), kinds)
+    ax.set_ylim(len(kinds) - 0.5, -0.5)
+    legend(ax)
+    return ax
+
+
+@in_style
+def rank_histogram(
+    result: PosteriorCalibration, *, of: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Ranks of the truth among posterior draws; the band holds a bin of uniform ranks by 99%.
+
+    Args:
+        result: of :func:`jscale.assess.calibrate_posterior`.
+        of: the parameter; the first if not given.
+        ax: axes to draw on; new ones if not given.
+
+    Returns:
+        The axes.
+
+    Raises:
+        JscaleError: no such parameter.
+
+    Example:
+        >>> import numpy as np
+        >>> from jscale import assess
+        >>> from jscale.report import plots
+        >>> rows = (assess.RankCheck("alpha", np.arange(60), 0.5, {0.5: 0.5}),)
+        >>> counts = {"simulations": 60, "unusable": 0, "not_converged": 0, "draws": 1000}
+        >>> texts = {"law": "chinchilla", "errors": "student", "table_digest": ""}
+        >>> others = {"priors": {}, "samplers": {"importance": 60}, "seconds": 1.0, "notes": ()}
+        >>> result = assess.PosteriorCalibration(rows=rows, **counts, **texts, **others)
+        >>> plots.rank_histogram(result).get_title(loc="left")
+        'alpha'
+    """
+    ax = target(ax)
+    rows = {row.target: row for row in result.rows}
+    draw_ranks(ax, rows[_one_of(list(rows), of)], palette(ax))
+    ax.set_ylabel("Simulated tables")
+    return ax
+
+
+@in_style
+def specification_curve(result: Sensitivity, *, ax: Axes | None = None) -> Axes:
+    """One number under every way of fitting it, in ascending order with 95% intervals.
+
+    :func:`jscale.report.sensitivity_figure` has the choices behind each below the curve.
+
+    Args:
+        result: of :func:`jscale.assess.sensitivity`.
+        ax: axes to draw on; new ones if not given.
+
+    Returns:
+        The axes.
+
+    Raises:
+        JscaleError: no specification has a value to draw.
+
+    Example:
+        >>> from jscale import Status, assess
+        >>> from jscale.report import plots
+        >>> ways = {"huber": 0.35, "log-squares": 0.33}
+        >>> rows = [
+        ...     assess.Specification("chinchilla", o, "all", "N, D", 240, a, 0.01, Status.converged)
+        ...     for o, a in ways.items()
+        ... ]
+        >>> result = assess.Sensitivity("alpha", tuple(rows), None, (), "")
+        >>> plots.specification_curve(result).get_ylabel()
+        'alpha, with 95% interval'
+    """
+    ax = target(ax)
+    draw_specifications(ax, result, palette(ax))
+    ax.set_xlabel("Specifications, by value")
+    ax.set_xticks([])
+    legend(ax)
+    return ax
+
+
+def _one_of(names: list[str], chosen: str | None) -> str:
+    """The name that was chosen, or the first.
+
+    Raises:
+        JscaleError: there is no such name.
+    """
+    if chosen is None:
+        return names[0]
+    if chosen not in names:
+        raise JscaleError(f"must be one of {enumerated(names)}, not {shown(chosen)}", argument="of")
+    return chosen

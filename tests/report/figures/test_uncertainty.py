@@ -11,6 +11,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.status import Status
 from jscale.assess import Calibration, Coverage
 from jscale.fit import Profile
+from jscale.report import plots
 
 
 def a_profile(log: bool = False) -> Profile:
@@ -115,3 +116,18 @@ def test_figures_that_cannot_be_drawn_or_written(tmp_path: Path):
             tmp_path / "figure.png", replace(a_profile(), levels=np.zeros(0), deviance=np.zeros(0))
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_on_given_axes():
+    ax = plots.axes(dark=True)
+    assert plots.profile(a_profile(), ax=ax) is ax
+    lines = {line.get_label(): line for line in ax.lines}
+    assert lines["profile"].get_color() == "#56b4e9"
+    assert set(lines["threshold, 90%"].get_ydata()) == {2.7055}
+
+    ax = plots.coverage(a_calibration(), of="E")
+    (covers,) = ax.containers
+    assert covers.lines[0].get_xydata().tolist() == [[0.99, 0.0], [0.9, 1.0]]
+    assert ax.get_title(loc="left") == "E"
+    with pytest.raises(JscaleError, match="of must be one of a, E, not 'A'"):
+        plots.coverage(a_calibration(), of="A")
