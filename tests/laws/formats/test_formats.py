@@ -1,5 +1,7 @@
 """Number formats: values and rounding bit by bit against ml_dtypes, blocks, errors by sampling."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -182,6 +184,23 @@ def test_bits():
         assert formats.effective_bits(formats.integer(bits)) == pytest.approx(bits, abs=1e-9)
     assert formats.effective_bits(formats.NVFP4) == pytest.approx(4.658211, abs=1e-5)
     assert formats.ideal_bits(0.25) == 1.0
+
+
+def test_the_table_of_the_page():
+    text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    rows = [
+        re.split(r" *\| *", line)[1:-1] for line in re.findall(r"^\| \w+[248356] .*$", text, re.M)
+    ]
+    assert [row[0] for row in rows] == list(formats.NORMAL_ERRORS)
+    for name, *cells in rows:
+        format, errors = formats.get(name), formats.NORMAL_ERRORS[name]
+        size = "row" if format.size is None else str(format.size)
+        bits = formats.effective_bits(format), formats.ideal_bits(errors.nearest)
+        assert cells == [
+            *(f"{format.bits}", f"{format.stored_bits:g}", size),
+            *(f"{errors.nearest:.3g}", f"{errors.stochastic:.3g}"),
+            *(f"{each:.2f}" for each in bits),
+        ]
 
 
 @pytest.mark.parametrize("name", ["nvfp4", "MX-FP8", "E4M3", "int8"])
