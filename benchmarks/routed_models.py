@@ -33,9 +33,11 @@ def main() -> None:
     """Print a line for each router, cut and law."""
     for router in ROUTERS:
         table = routed_runs(router)
-        C, N = np.asarray(table["C"]), np.asarray(table["N"])
-        cuts = {f"smaller {cut:.0%} by compute": C <= np.quantile(C, cut) for cut in CUTS}
-        cuts["all but the largest size"] = N < N.max()
+        compute, size = np.asarray(table["C"]), np.asarray(table["N"])
+        cuts = {
+            f"smaller {cut:.0%} by compute": compute <= np.quantile(compute, cut) for cut in CUTS
+        }
+        cuts["all but the largest size"] = size < size.max()
         for name, seen in cuts.items():
             for law in (laws.routed, laws.routed_floor):
                 r2, rms = held_out(law, table, seen)
