@@ -58,7 +58,6 @@ NOT_IN_CATALOGUE: tuple[tuple[str, str], ...] = (
         "Compression as a multiplier of parameters (arXiv 2502.16440), its table of shares",
         "could not be confirmed; `compressed` is the form",
     ),
-    ("Zhao et al. 2025 (arXiv 2509.23678), five factors of experts", "could not be verified"),
     (
         "Castro et al. 2025 (arXiv 2505.14669), gradients rounded by QuEST",
         "no multiplier describes their four runs; see `quartet`",
