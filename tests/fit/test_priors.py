@@ -158,21 +158,23 @@ def ladder(seed: int) -> runs.Runs:
 
 
 def test_ladders_of_few_sizes_hold_small_exponents():
-    """90% intervals of 40 ladders; with lognormal(0.35, 0.35) 10% of them held either."""
+    """90% intervals of 20 ladders; with lognormal(0.35, 0.35) 10% of them held either."""
     covered = []
-    for seed in range(40):
+    for seed in range(20):
         posterior = fit.posterior(
             laws.power_size,
             ladder(seed),
             key=jax.random.key(seed),
             errors="normal",
             sampler="importance",
+            chains=1,
+            draws=400,
         )
         rows = posterior.summary
         covered.append(
             [rows[n]["q05"] <= x <= rows[n]["q95"] for n, x in {"alpha": 0.1, "L_inf": 0.5}.items()]
         )
-    assert (np.mean(covered, axis=0) >= 0.75).all()
+    assert (np.mean(covered, axis=0) >= 0.8).all()
 
 
 def test_chains_move_along_the_ridge_of_a_ladder():
