@@ -47,7 +47,9 @@ class Knowledge:
         kept = np.isfinite(flat).all(axis=1)
         deviations = flat[kept] - flat[kept].mean(axis=0)
         centred = self.centred[kept] - self.centred[kept].mean(axis=0)
-        slopes = np.linalg.lstsq(centred, deviations, rcond=None)[0]
+        # Of many columns, one product with the inverse is cheaper than a solve by LAPACK.
+        rounding = max(centred.shape) * np.finfo(float).eps
+        slopes = np.linalg.pinv(centred, rcond=rounding) @ deviations
         return slopes.T.reshape(*values.shape[1:], -1)
 
 
