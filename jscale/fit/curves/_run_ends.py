@@ -102,8 +102,8 @@ def run_ends(
         >>> seen = table.where((table["D"] <= 1.2e10) | (table["run_id"] != "run 05"))
         >>> end = fit.run_ends(seen, horizon=2e10)
         >>> true = float(loss[5, -1])
-        >>> print(end.run[0], f"{end.share[0]:.0%} done; off by {end.loss[0] - true:+.4f} nats")
-        run 05 60% done; off by -0.0000 nats
+        >>> print(f"{end.share[0]:.0%} done: {end.loss[0]:.3f} forecast, {true:.3f} reached")
+        60% done: 2.702 forecast, 2.702 reached
     """
     table = as_runs(table)
     check_level(level)
