@@ -286,16 +286,25 @@ def specification_curve(result: Sensitivity, *, ax: Axes | None = None) -> Axes:
         JscaleError: no specification has a value to draw.
 
     Example:
-        >>> from jscale import Status, assess
+        >>> import jax
+        >>> import numpy as np
+        >>> from jscale import assess, laws, runs
         >>> from jscale.report import plots
-        >>> ways = {"huber": 0.35, "log-squares": 0.33}
-        >>> rows = [
-        ...     assess.Specification("chinchilla", o, "all", "N, D", 240, a, 0.01, Status.converged)
-        ...     for o, a in ways.items()
-        ... ]
-        >>> result = assess.Sensitivity("alpha", tuple(rows), None, (), "")
-        >>> plots.specification_curve(result).get_ylabel()
-        'alpha, with 95% interval'
+        >>> N = np.geomspace(1e8, 1e10, 16)
+        >>> theta = laws.params(laws.kaplan_size)
+        >>> design = {"N": N, "D": 20 * N}
+        >>> key = jax.random.key(0)
+        >>> table = runs.simulate(laws.kaplan_size, theta, design, noise=0.01, key=key)
+        >>> curve = assess.sensitivity(
+        ...     laws.kaplan_size,
+        ...     table,
+        ...     target="alpha_N",
+        ...     objectives=["huber", "log-squares"],
+        ...     exclusions=["compute"],
+        ...     starts=8,
+        ... )
+        >>> plots.specification_curve(curve).get_ylabel()
+        'alpha_N, with 95% interval'
     """
     ax = target(ax)
     draw_specifications(ax, result, palette(ax))
