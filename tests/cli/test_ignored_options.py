@@ -47,6 +47,11 @@ CASES = (
     ),
     (("sample", "runs.csv", "--sampler", "importance"), (("--warmup", 50),), "has no warm-up"),
     (("report", "runs.csv", "--posterior", "draws.nc"), SAMPLER, "nothing is sampled"),
+    (
+        ("grid", "--law", "chinchilla", "--axis", "N=1e9,2e9", "--posterior", "draws.nc"),
+        (("--polish",),),
+        "with --posterior, whose draws each have an optimum",
+    ),
     (("calibrate", "runs.csv", *FISHER), (("--draws", 10),), "--kinds that are no bootstrap"),
     (("calibrate", "runs.csv", *FISHER), (("--by", "N"),), "--by 'N' applies only to"),
     (("calibrate", "runs.csv"), (("--shared", 0.5),), "--shared 0.5 belongs to --noise"),
@@ -84,7 +89,7 @@ EFFECTIVE = (
     "train_below leave_out folds cluster cuts baseline require_coverage sampler",
     "from_file no_backtest ensemble",
     "column loss where strict bytes_per_token long group_by each table remarks checklist",
-    "axis models quantity minimise where top front keep dtype yes hosts",
+    "axis models quantity minimise where top front keep dtype yes hosts grid",
     "target_loss cost price_per_hour serve_tokens latency memory unique_tokens free bound",
     "substitute effective_compute plan_budget candidates count",
 )
