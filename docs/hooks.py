@@ -38,6 +38,7 @@ MODULES = {
     "assess": "jscale.assess",
     "report": "jscale.report",
     "plots": "jscale.report.plots",
+    "numbers": "jscale.report.tables",
 }
 """Page of the reference → public module."""
 _ALL = "    options:\n      show_if_no_docstring: true\n"

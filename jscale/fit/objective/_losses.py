@@ -245,6 +245,7 @@ class Squares:
 
 
 Objective = Huber | AsymmetricHuber | HuberLikelihood | StudentLikelihood | Squares
+"""What a fit minimises, as ``objective=`` takes it besides its name."""
 
 _BY_NAME: dict[str, Objective] = {
     "huber": Huber(),

@@ -35,6 +35,7 @@ A number never changes: a new kind takes one of its own, so that the others draw
 """
 PROFILE_KINDS = ("profile", "cluster-profile")
 INTERVAL_KINDS = (*COVARIANCE_KINDS, *BOOTSTRAP_KINDS, *PROFILE_KINDS)
+"""Names of the ten kinds of intervals, which ``kinds=`` of :func:`jscale.fit.intervals` takes."""
 CLUSTER_KINDS = (
     "cluster-sandwich",
     "bootstrap-cluster",

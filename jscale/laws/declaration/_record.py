@@ -18,6 +18,7 @@ CONFIDENCE: Mapping[str, str] = {
     "S1": "one transcription",
     "D": "derived and checked numerically",
 }
+"""Code of how well a published constant is known → what was read or run."""
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,7 @@ m4 = member(
         "eps_0 is known for a task of multiple choice, 1 - 1 / choices: fix it.",
     ),
 )
+"""Error of a model that is limited by one resource, from guessing down to a floor (M4)."""
 m4.__module__ = __name__  # the catalogue takes the laws that a chapter declares itself
 
 
