@@ -57,7 +57,7 @@ def with_loss(loss, **columns):
     ids=["one N", "one D", "one of each", "two D", "one ratio"],
 )
 def test_unidentified_parameters_are_named_with_the_cause(N, D, unidentified, cause):
-    point = fit.point(laws.chinchilla, simulated(N, D))
+    point = fit.point(laws.chinchilla, simulated(N, D), starts=16)
     assert point.certificate.status == Status.collinear_design
     assert not point.certificate.converged
     # On a ridge the parameters may end anywhere, and a steep term can add one more of them.
@@ -73,7 +73,7 @@ def test_unidentified_parameters_are_named_with_the_cause(N, D, unidentified, ca
     ids=["constant", "rising", "random"],
 )
 def test_losses_that_the_law_cannot_describe_do_not_converge(loss):
-    point = fit.point(laws.chinchilla, with_loss(loss))
+    point = fit.point(laws.chinchilla, with_loss(loss), starts=16)
     assert not point.certificate.converged
     assert {n.code for n in point.notes} & {"collinear-design", "at-bound", "not-converged"}
     assert all(np.isfinite(value) for value in point.params.values())
@@ -83,7 +83,7 @@ def test_duplicated_runs_double_the_objective():
     single = isoflop(sizes=4)
     doubled = runs.read({name: np.repeat(single[name], 2) for name in ("N", "D", "loss")})
     assert "duplicate-runs" in {n.code for n in doubled.notes}
-    one, two = (fit.point(laws.chinchilla, table) for table in (single, doubled))
+    one, two = (fit.point(laws.chinchilla, table, starts=8) for table in (single, doubled))
     assert two.objective == pytest.approx(2 * one.objective, rel=1e-8)
     assert two.params == pytest.approx(one.params, rel=1e-5)
 
@@ -97,14 +97,14 @@ def test_too_few_runs_are_rejected_or_do_not_converge(rows, error):
         ):
             fit.point(laws.chinchilla, table)
     else:
-        assert not fit.point(laws.chinchilla, table).certificate.converged
+        assert not fit.point(laws.chinchilla, table, starts=16).certificate.converged
 
 
 def test_as_many_runs_as_parameters_have_infinite_errors():
     table = isoflop(sizes=3)
     weights = np.zeros(len(table))
     weights[[0, 4, 7, 10, 14]] = 1
-    point = fit.point(laws.chinchilla, table, weights=weights)
+    point = fit.point(laws.chinchilla, table, weights=weights, starts=16)
     assert point.n_runs == 5
     assert all(np.isinf(error) for error in point.stderr.values())
     (note,) = [n for n in point.notes if n.code == "saturated"]
@@ -152,7 +152,7 @@ def test_a_law_that_is_not_finite_at_any_start_does_not_converge():
     ],
 )
 def test_the_note_of_a_failed_fit_has_the_reason(changes, reason):
-    converged = fit.point(laws.chinchilla, simulated(SIZES, RATIOS * SIZES)).certificate
+    converged = fit.point(laws.chinchilla, simulated(SIZES, RATIOS * SIZES), starts=8).certificate
     failed = replace(converged, **{"status": Status.not_converged, "starts": 64, **changes})
     (note, *_) = _certificate.notes(failed, laws.describe(laws.chinchilla), {})
     assert reason in note.message
@@ -168,7 +168,7 @@ def test_parameters_that_vary_on_a_ridge_are_unidentified(objective):
     base = np.zeros((3, 5 + objective.has_scale))
     base[1, 0], base[2, 1] = 1.0, 1.0
     ends = Descent(base, level + unit * np.array([0.0, 0.01, 0.03]), np.ones(3), np.ones(3, bool))
-    point = fit.point(laws.chinchilla, table)
+    point = fit.point(laws.chinchilla, table, starts=8)
     certificate = replace(point.certificate, unidentified=("beta",), at_bound=())
     subset = RowSubset(laws.chinchilla, objective, fit_data, None)
     assert open_parameters(certificate, subset, ends) == ("E", "beta")
@@ -189,7 +189,7 @@ def test_units_of_any_size_are_fitted(factor):
     point = fit.point(
         laws.chinchilla, runs.read({"N": factor * SIZES, "D": table["D"], "loss": table["loss"]})
     )
-    plain = fit.point(laws.chinchilla, table)
+    plain = fit.point(laws.chinchilla, table, starts=8)
     assert point.certificate.converged
     assert point.params["alpha"] == pytest.approx(plain.params["alpha"], rel=1e-6)
 
@@ -198,18 +198,18 @@ def test_one_outlier_changes_little():
     table = simulated(SIZES, RATIOS * SIZES)
     loss = table["loss"].copy()
     loss[7] = 1e30
-    outlier = fit.point(laws.chinchilla, with_loss(loss))
-    plain = fit.point(laws.chinchilla, with_loss(table["loss"]))
+    outlier = fit.point(laws.chinchilla, with_loss(loss), starts=16)
+    plain = fit.point(laws.chinchilla, with_loss(table["loss"]), starts=8)
     assert outlier.certificate.converged
     assert outlier.params["E"] == pytest.approx(plain.params["E"], abs=2 * plain.stderr["E"])
 
 
 def test_large_tables_are_searched_on_a_subsample(monkeypatch):
     table = isoflop()
-    direct = fit.point(laws.chinchilla, table)
+    direct = fit.point(laws.chinchilla, table, starts=16)
     monkeypatch.setattr(_multistart, "LARGE_TABLE", 30)
     monkeypatch.setattr(_multistart, "_SUBSAMPLE", 12)
-    subsampled = fit.point(laws.chinchilla, table)
+    subsampled = fit.point(laws.chinchilla, table, starts=16)
     assert subsampled.n_runs == direct.n_runs == 40
     assert subsampled.params == pytest.approx(direct.params, rel=1e-5)
     assert subsampled.objective == pytest.approx(direct.objective, rel=1e-10)

@@ -65,14 +65,14 @@ def test_standard_errors_are_of_the_published_size(chinchilla_runs):
     # Published from 4,000 bootstraps: E .02566, alpha .01540, beta .02060. A sandwich at one point
     # differs from the bootstrap of a skewed estimator; the test is that it is not half as large,
     # as the plain formula is (.0089, .0079).
-    stderr = fit.point(laws.chinchilla, chinchilla_runs).stderr
+    stderr = fit.point(laws.chinchilla, chinchilla_runs, starts=16).stderr
     for name, published in {"E": 0.02566, "alpha": 0.01540, "beta": 0.02060}.items():
         assert 0.7 < stderr[name] / published < 1.4, name
 
 
 @pytest.mark.parametrize("objective", ["huber", "huber-likelihood", "log-squares", "raw-squares"])
 def test_recovers_the_truth_within_its_errors(objective):
-    point = fit.point(laws.chinchilla, isoflop(), objective=objective)
+    point = fit.point(laws.chinchilla, isoflop(), objective=objective, starts=16)
     assert point.certificate.converged
     for name, truth in HOFFMANN.items():
         assert abs(point.params[name] - truth) < 4 * point.stderr[name], name
@@ -81,7 +81,7 @@ def test_recovers_the_truth_within_its_errors(objective):
 
 def test_no_perturbation_lowers_the_objective():
     table = isoflop()
-    point = fit.point(laws.chinchilla, table, objective="log-squares")
+    point = fit.point(laws.chinchilla, table, objective="log-squares", starts=8)
     rng = np.random.default_rng(0)
 
     def objective(params):
@@ -97,7 +97,7 @@ def test_no_perturbation_lowers_the_objective():
 
 
 def test_exact_runs_give_the_truth_to_floating_point_precision():
-    point = fit.point(laws.chinchilla, isoflop(noise=0.0))
+    point = fit.point(laws.chinchilla, isoflop(noise=0.0), starts=16)
     assert point.certificate.converged
     for name, truth in HOFFMANN.items():
         assert point.params[name] == pytest.approx(truth, rel=1e-9), name
@@ -124,7 +124,7 @@ def test_one_ratio_does_not_identify_the_terms():
 
 
 def test_precision_parameters_are_unidentified_when_bits_do_not_vary():
-    point = fit.point(laws.qat, isoflop())
+    point = fit.point(laws.qat, isoflop(), starts=16)
     assert point.certificate.status == Status.collinear_design
     assert {"gamma_w", "n_w"} <= set(point.certificate.unidentified)
     assert point.stderr["gamma_w"] == np.inf
@@ -158,7 +158,7 @@ def test_other_laws_recover(law, truth):
     N, ratio = (m.ravel() for m in np.meshgrid(np.geomspace(1e7, 1e10, 8), [3.0, 30.0, 300.0]))
     columns = {"N": N, "D": ratio * N}
     table = runs.simulate(law, truth, columns, noise=0.003, key=jax.random.key(5))
-    point = fit.point(law, table, objective="log-squares")
+    point = fit.point(law, table, objective="log-squares", starts=16)
     assert point.certificate.converged
     assert set(point.params) == set(truth)
     for name, value in point.params.items():
@@ -177,7 +177,7 @@ def test_precision_law_recovers():
     table = runs.simulate(
         law, truth, {"N": N, "D": ratio * N, "P_w": bits}, noise=0.003, key=jax.random.key(7)
     )
-    point = fit.point(law, table, objective="log-squares")
+    point = fit.point(law, table, objective="log-squares", starts=16)
     assert point.certificate.converged
     for name, value in truth.items():
         assert abs(point.params[name] - value) < 4 * point.stderr[name], name
@@ -185,9 +185,9 @@ def test_precision_law_recovers():
 
 def test_laws_with_fixed_and_tied_parameters_are_fitted():
     table = isoflop()
-    tied = fit.point(laws.tie(laws.chinchilla, beta="alpha"), table)
+    tied = fit.point(laws.tie(laws.chinchilla, beta="alpha"), table, starts=8)
     assert set(tied.params) == {"E", "A", "B", "alpha"}
-    fixed = fit.point(laws.fix(laws.chinchilla, E=1.6934), table)
+    fixed = fit.point(laws.fix(laws.chinchilla, E=1.6934), table, starts=8)
     assert fixed.certificate.converged
     assert "E" not in fixed.params
 
@@ -208,13 +208,13 @@ def test_user_law_needs_no_registration():
     table = runs.simulate(
         floor_law, {"E": 1.7, "A": 300.0, "alpha": 0.3}, {"N": N}, noise=1e-3, key=jax.random.key(2)
     )
-    point = fit.point(floor_law, table)
+    point = fit.point(floor_law, table, starts=8)
     assert point.params["alpha"] == pytest.approx(0.3, abs=4 * point.stderr["alpha"])
 
 
 def test_the_precision_of_the_caller_is_unchanged_and_results_are_float64():
     before = jax.config.jax_enable_x64
-    point = fit.point(laws.chinchilla, isoflop())
+    point = fit.point(laws.chinchilla, isoflop(), starts=8)
     assert jax.config.jax_enable_x64 == before
     assert jnp.ones(1).dtype == (jnp.float64 if before else jnp.float32)
     assert point.covariance.dtype == point.predicted.dtype == np.float64
@@ -223,7 +223,7 @@ def test_the_precision_of_the_caller_is_unchanged_and_results_are_float64():
 
 def test_the_same_call_gives_the_same_bytes():
     table = isoflop()
-    first, second = fit.point(laws.chinchilla, table), fit.point(laws.chinchilla, table)
+    first, second = (fit.point(laws.chinchilla, table, starts=8) for _ in range(2))
     assert first.params == second.params
     assert first.covariance.tobytes() == second.covariance.tobytes()
 
@@ -232,7 +232,7 @@ def test_order_of_rows_does_not_matter():
     table = isoflop()
     order = np.random.default_rng(0).permutation(len(table))
     shuffled = runs.read({name: column[order] for name, column in table.columns.items()})
-    first, second = fit.point(laws.chinchilla, table), fit.point(laws.chinchilla, shuffled)
+    first, second = (fit.point(laws.chinchilla, each, starts=8) for each in (table, shuffled))
     for name in first.params:
         assert first.params[name] == pytest.approx(second.params[name], rel=1e-6)
 
@@ -240,7 +240,7 @@ def test_order_of_rows_does_not_matter():
 def test_covariance_against_finite_differences():
     """The sandwich of a least-squares fit equals one from numerical derivatives of the log loss."""
     table = isoflop()
-    point = fit.point(laws.chinchilla, table, objective="log-squares")
+    point = fit.point(laws.chinchilla, table, objective="log-squares", starts=8)
     names = list(point.params)
 
     def log_loss(theta):
