@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jscale._core.arrays import as_float, inexact, term
 from jscale.laws.data._reuse import UniqueTokens
-from jscale.laws.declaration import Constants, constants, law
+from jscale.laws.declaration import Constants, law
 from jscale.laws.roles import (
     Anchor,
     Coefficient,
@@ -38,7 +38,7 @@ _BRYANT = "Bryant & Liu 2026 (arXiv 2605.09189)"
 def _fit(**values: float) -> dict[str, Constants]:
     source = "fit of this project to 296 runs of Muennighoff et al. 2023 (arXiv 2305.16264)"
     note = "Student-t errors; C4, those runs included in which repetition hurts"
-    return {"fit_datablations": constants(source, "D", note=note, **values)}
+    return {"fit_datablations": Constants(values, source, "D", {}, note)}
 
 
 def _share(meaning: str, multiplies: str) -> adjust:
