@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import jax.numpy as jnp
 import numpy as np
@@ -57,3 +58,22 @@ def test_a_dropped_program_holds_nothing():
     gc.collect()
     assert reference() is None
     assert count() == 0
+
+
+@program(runs_once=True)
+def added_once(values):
+    return values + 1.0
+
+
+def test_a_program_that_runs_once_has_the_same_values():
+    assert np.array_equal(added_once(jnp.arange(3.0)), [1.0, 2.0, 3.0])
+
+
+def test_threads_wait_for_the_one_that_compiles():
+    clear_programs()
+    traced.clear()
+    two = Factor(2.0)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: scaled(two, jnp.ones(5)), range(4)))
+    assert traced == [(5,)]
+    assert all(np.array_equal(result, 2 * np.ones(5)) for result in results)

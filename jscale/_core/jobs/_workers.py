@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from jscale._core.scope import float64
@@ -31,7 +32,10 @@ class Workers:
         The first exception of any job, also an interrupt, cancels the jobs that have not started
         and is raised once the running ones have ended.
         """
-        futures = [self._pool.submit(self._guarded, work, number) for number in numbers]
+        # Context variables, such as the rows that tables are padded to, are those of the caller.
+        futures = [
+            self._pool.submit(copy_context().run, self._guarded, work, number) for number in numbers
+        ]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
             if self._error is not None:

@@ -16,6 +16,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 
+from jscale._core.checks import is_traced
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -120,7 +122,23 @@ def _compiled(
         return function(**fixed, **arguments)
 
     run.__name__ = run.__qualname__ = function.__name__
-    return jax.jit(run, compiler_options=options)
+    return _compiled_once(jax.jit(run, compiler_options=options))
+
+
+def _compiled_once(jitted: Callable[[dict[str, Any]], T]) -> Callable[[dict[str, Any]], T]:
+    """The function, in which other threads wait for the first call instead of compiling too."""
+    lock, is_compiled = threading.RLock(), False
+
+    def call(arguments: dict[str, Any]) -> T:
+        nonlocal is_compiled
+        if is_compiled:
+            return jitted(arguments)
+        with lock:
+            result = jitted(arguments)
+            is_compiled = not is_traced(arguments)
+        return result
+
+    return call
 
 
 def clear_programs() -> None:

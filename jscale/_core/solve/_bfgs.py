@@ -18,6 +18,9 @@ _DECREASE = 1e-4
 _CURVATURE = 1e-10
 """Products of step and change of gradient below this share of their norms leave the matrix as it
 is, so that it stays positive definite."""
+_LEAST_PRODUCT = 1e-6
+"""Share of the tolerance below which such a product is mostly rounding of the gradients, and leaves
+the matrix as it is too."""
 _MIN_STEP = 1e-10
 _FIRST_STEP, _MAX_STEP = 0.5, 5.0
 """Length of the first step and the longest, in coordinates of unit size."""
@@ -30,11 +33,13 @@ class QuasiNewton(NamedTuple):
         free: (k,) the last point.
         value: the objective there.
         inverse_hessian: (k, k) the approximation that the descent has built.
+        turns: number of evaluations, each of which has improved that approximation.
     """
 
     free: jax.Array
     value: jax.Array
     inverse_hessian: jax.Array
+    turns: jax.Array
 
 
 class _State(NamedTuple):
@@ -79,7 +84,8 @@ def bfgs(
         finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
         predicted = jnp.minimum(change @ state.gradient, 0.0)
         accepted = finite & (value <= state.value + _DECREASE * predicted)
-        inverse = _updated(state, change, jnp.where(finite, gradient, state.gradient), identity)
+        seen = jnp.where(finite, gradient, state.gradient)
+        inverse = _updated(state, change, seen, identity, _LEAST_PRODUCT * tolerance)
         decrease = state.value - value
         small = jnp.where(decrease < tolerance, state.small + 1, 0)
         return _State(
@@ -104,16 +110,17 @@ def bfgs(
         small=jnp.asarray(0),
     )
     end = lax.while_loop(unfinished, turn, first)
-    return QuasiNewton(end.x, end.value, end.inverse)
+    return QuasiNewton(end.x, end.value, end.inverse, end.turns)
 
 
 def _updated(
-    state: _State, change: jax.Array, gradient: jax.Array, identity: jax.Array
+    state: _State, change: jax.Array, gradient: jax.Array, identity: jax.Array, least: float
 ) -> jax.Array:
     """The inverse Hessian after a step; after the first turn, one that limits the first step."""
     difference = gradient - state.gradient
     product = change @ difference
-    enough = product > _CURVATURE * jnp.linalg.norm(change) * jnp.linalg.norm(difference)
+    lengths = jnp.linalg.norm(change) * jnp.linalg.norm(difference)
+    enough = product > jnp.maximum(_CURVATURE * lengths, least)
     # The first update starts from the curvature that it measured.
     fresh = jnp.all(jnp.diag(state.inverse) == jnp.diag(state.inverse)[0])
     scale = product / jnp.where(enough, difference @ difference, 1.0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import Argument, JscaleError
-from jscale._core.jobs import Arrays, Checkpoint, Progress
+from jscale._core.jobs import Arrays, Checkpoint, Progress, workers
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
@@ -256,12 +256,17 @@ def _forecasts(
 ) -> list[Forecast]:
     """The forecasts of one method, those that the checkpoint has not made again."""
     checkpoint, bar = record
-    forecasts = []
-    for i, split in enumerate(splits):
-        run = partial(_forecast, forecaster, table, split, key, i)
-        forecasts.append(_from_arrays(checkpoint.unit(f"{forecaster.name}, split {i}", run)))
+
+    def forecast(i: int) -> Forecast:
+        run = partial(_forecast, forecaster, table, splits[i], key, i)
+        arrays = checkpoint.unit(f"{forecaster.name}, split {i}", run)
         bar.advance(1)
-    return forecasts
+        return _from_arrays(arrays)
+
+    if not forecaster.in_threads:
+        return [forecast(i) for i in range(len(splits))]
+    with workers(len(splits)) as pool:
+        return pool.map(forecast, range(len(splits)))
 
 
 def _forecast(

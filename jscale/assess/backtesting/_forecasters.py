@@ -50,6 +50,7 @@ class Forecaster:
         law: the law whose inputs and outcome it uses; None where the column says all.
         settings: what the forecasts depend on besides runs, name and key, as JSON can hold it; a
             job that is resumed must have the same.
+        in_threads: whether several forecasts may be made at once, in threads.
 
     Example:
         The loss of every new run is that of an old one, whatever its size:
@@ -72,6 +73,7 @@ class Forecaster:
     least_runs: int = 2
     law: LawFunction | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    in_threads: bool = False
 
     @property
     def need(self) -> str:
@@ -141,6 +143,7 @@ def forecaster_of(law: Any, *, errors: Any, priors: Any, sampler: str, draws: in
             "errors": str(errors),
             **({} if priors is None else {"priors": priors_text(priors)}),
         },
+        in_threads=sampler == "importance",
     )
 
 

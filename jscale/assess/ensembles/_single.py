@@ -12,7 +12,7 @@ import numpy as np
 from jscale import fit
 from jscale._core.checks import check_key, check_whole_number
 from jscale._core.errors import JscaleError
-from jscale._core.jobs import Checkpoint, Progress
+from jscale._core.jobs import Arrays, Checkpoint, Progress, workers
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import shown
@@ -169,16 +169,20 @@ def correct_bands(
         "draws": draws,
         "seed": np.asarray(jax.random.key_data(key)).tolist(),
     }
-    forecasts = []
     with (
         Checkpoint(resume, job) as checkpoint,
         Progress(len(windows), "forecasting held-out runs", progress) as bar,
+        workers(len(windows)) as pool,
     ):
-        for i, window in enumerate(windows):
+
+        def forecast(i: int) -> Arrays:
             own_key = jax.random.fold_in(key, i)
-            run = partial(held_out_forecast, candidate, table, window, own_key, draws)
-            forecasts.append(checkpoint.unit(f"window {i}", run))
+            run = partial(held_out_forecast, candidate, table, windows[i], own_key, draws)
+            result = checkpoint.unit(f"window {i}", run)
             bar.advance(1)
+            return result
+
+        forecasts = pool.map(forecast, range(len(windows)))
 
     # 3. The correction that they call for.
     evidence = evidence_of([forecasts], candidate, table, windows)
@@ -265,7 +269,9 @@ def corrected_forecaster(
 
     def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:
         fit_key, correction_key, new_key = jax.random.split(key, 3)
-        with padded_at_least(len(table)):  # one program for all cuts
+        # Two programs for all cuts: most fits are to less than half of the runs and take half the
+        # time there.
+        with padded_at_least(len(table) // 2):
             posterior = fit.posterior(law, training, key=fit_key, **options)
             result = correct_bands(posterior, training, key=correction_key, draws=draws)
             prediction = result.predict(inputs_at(law, new), key=new_key, columns=columns_at(new))

@@ -14,6 +14,7 @@ from jscale.fit.bayes._model import Problem, law_values, problem_of
 from jscale.fit.errors import (
     SIGMA_SITE,
     Conditional,
+    ErrorModel,
     Placement,
     Scale,
     conditional,
@@ -53,37 +54,51 @@ def deviations(
     Raises:
         JscaleError: the posterior holds no runs, or a column is missing.
     """
-    errors = posterior.errors
+    count = len(np.atleast_1d(next(iter(inputs.values()))))
     result, noise = _conditionals(posterior, inputs, columns or {})
+    parts = _drawn_parts(posterior.errors, result, noise, key)
+    return {name: np.asarray(values)[:, :count] for name, values in parts.items()}
+
+
+@program("errors")
+def _drawn_parts(
+    errors: ErrorModel, result: Conditional, noise: Mapping[str, Any], key: jax.Array
+) -> dict[str, jax.Array]:
+    """Draws of the parts at all points, padded ones too: (draws, points)."""
     noise_key, misfit_key, effect_key = jax.random.split(key, 3)
-    loc = jnp.zeros_like(result.scale.total)
+    shape = jnp.shape(result.scale.total)
     parts = {"noise": independent_errors(errors, result.scale, noise, noise_key)}
 
     # Effects given the discrepancy.
     misfit_scale = jnp.sqrt(result.misfit_variance)
-    z = jax.random.normal(misfit_key, loc.shape)
+    z = jax.random.normal(misfit_key, shape)
     if errors.discrepancy is not None:
         parts["discrepancy"] = result.misfit_mean + misfit_scale * z
     if errors.effects is not None:
         slope = jnp.where(misfit_scale > 0, result.between / jnp.maximum(misfit_scale, 1e-300), 0.0)
         rest = jnp.sqrt(jnp.maximum(result.effect_variance - slope**2, 0.0))
-        own = rest * jax.random.normal(effect_key, loc.shape)
+        own = rest * jax.random.normal(effect_key, shape)
         parts["effects"] = result.effect_mean + slope * z + own
-    return {name: np.asarray(values) for name, values in parts.items()}
+    return parts
 
 
 def _conditionals(
     posterior: "Posterior", inputs: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]
 ) -> tuple[Conditional, Mapping[str, Any]]:
-    """The errors at new rows for every draw, and the parameters of the family (draws, 1)."""
+    """The errors at new rows for every draw, and the parameters of the family (draws, 1).
+
+    The rows are padded, so that forecasts of few or many runs have the same programs.
+    """
     errors, rows = posterior.errors, posterior.known_rows
     inputs = {name: np.atleast_1d(np.asarray(x, float)) for name, x in inputs.items()}
     count = len(next(iter(inputs.values())))
-    family = {name: values[:, None] for name, values in posterior.noise.items()}
+    family = {name: jnp.asarray(values[:, None]) for name, values in posterior.noise.items()}
+    size = padded_size(count)
     has_columns = errors.scale or errors.scale_by or errors.known or errors.has_shared_errors
     if not has_columns:
-        scale = np.broadcast_to(family[SIGMA_SITE], (len(posterior.diverging), count))
-        zeros = np.zeros_like(scale)
+        shape = (len(posterior.diverging), size)
+        scale = jnp.asarray(np.broadcast_to(posterior.noise[SIGMA_SITE][:, None], shape))
+        zeros = jnp.asarray(np.zeros(shape))
         return Conditional(zeros, zeros, zeros, zeros, zeros, Scale(scale, scale)), family
     if rows is None:
         raise JscaleError(
@@ -95,16 +110,15 @@ def _conditionals(
     # Each draw takes a group in turn for a run of a group that the runs do not have.
     noise = dict(posterior.noise)
     problem = problem_of(posterior.law, rows, errors)
-    at = padded_placement(place(errors, rows, inputs, columns), padded_size(count))
+    at = padded_placement(place(errors, rows, inputs, columns), size)
     if errors.scale_by is not None:
         names = group_sites(group_labels(errors, rows))
         ratios = [np.log(noise.pop(name) / noise[SIGMA_SITE]) for name in names]
         noise[ratio_site(errors.scale_by)] = np.stack(ratios, axis=1)
-    draws = {name: jnp.asarray(x) for name, x in {**noise, **posterior.weights}.items()}
+    drawn = {name: jnp.asarray(x) for name, x in {**noise, **posterior.weights}.items()}
     params = {name: jnp.asarray(x) for name, x in posterior.draws.items()}
     turn = jnp.arange(len(posterior.diverging))
-    result = _at_draws(problem, at, params, draws, turn)
-    return jax.tree.map(lambda x: x[:, :count], result), family
+    return _at_draws(problem, at, params, drawn, turn), family
 
 
 @program()

@@ -114,7 +114,6 @@ def test_the_key_decides_the_draws(regression):
     assert len(odd.draws["p"]) == 210
 
 
-@pytest.mark.usefixtures("optimised")  # rounding decides which of the equal descents is the lowest
 def test_the_mode_is_a_minimum_with_its_curvature():
     with float64(), jax.numpy_dtype_promotion("standard"):
         problem = pose(power, line(), {"p": FLAT, "sigma": VARIANCE}, "normal").problem
@@ -123,10 +122,9 @@ def test_the_mode_is_a_minimum_with_its_curvature():
         gradient = jax.jit(jax.grad(density))(jnp.asarray(mode.free))
         hessian = np.asarray(jax.jit(jax.hessian(density))(jnp.asarray(mode.free)))
     # In coordinates of standard deviations: the gradient is small and the Hessian about 1. That
-    # of a quasi-Newton method is rough: off by up to 0.01 with keys 0 to 5, and by 0.36 where one
-    # of the descents that end in few steps is the lowest by a rounding.
+    # of a quasi-Newton method is rough: off by 0.01 to 0.07 with keys 0 to 7.
     assert np.linalg.norm(mode.axes.T @ np.asarray(gradient)) < 0.01
-    np.testing.assert_allclose(mode.axes.T @ hessian @ mode.axes, np.eye(2), atol=0.35)
+    np.testing.assert_allclose(mode.axes.T @ hessian @ mode.axes, np.eye(2), atol=0.1)
 
 
 def test_agrees_with_nuts():

@@ -8,7 +8,7 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
-from jscale._core.solve import bfgs
+from jscale._core.solve import QuasiNewton, bfgs
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._deviations import informed, pooled_names
 from jscale.fit.bayes.sampling._whitening import (
@@ -26,6 +26,8 @@ _STARTS = 4
 _MAX_TURNS = 400
 _TOLERANCE = 1e-6
 """Decrease in nats that does not matter to a proposal."""
+_EQUAL = 1e-3
+"""Nats by which the ends of descents to one mode differ."""
 
 
 class Mode(NamedTuple):
@@ -48,15 +50,19 @@ def find_mode(problem: Problem, key: jax.Array) -> Mode:
         key: for the starts.
     """
     starts = start_points(problem, jax.random.normal(key, (_STARTS, free_size(problem))))
-    values, points, inverses = map(np.asarray, _descents(problem, starts))
+    ends = _descents(problem, starts)
+    depths, turns = np.asarray(ends.value), np.asarray(ends.turns)
+    values = np.where(np.isfinite(depths), depths, np.inf)
     if not np.isfinite(values).any():
         raise JscaleError(
             f"posterior of {describe(problem.law).name}: the density is not finite at any of "
             f"{_STARTS} starts; check the priors, the error model and the domain of the law"
         )
-    best = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
-    curvature, axes = np.linalg.eigh(inverses[best])
-    return Mode(points[best], axes * np.sqrt(np.maximum(curvature, 1e-12)))
+    # Of descents to the same depth, that with the most turns knows the curvature best; the others
+    # may have ended after too few to learn it.
+    best = int(np.argmax(np.where(values <= values.min() + _EQUAL, turns, -1)))
+    curvature, axes = np.linalg.eigh(np.asarray(ends.inverse_hessian[best]))
+    return Mode(np.asarray(ends.free[best]), axes * np.sqrt(np.maximum(curvature, 1e-12)))
 
 
 def coordinates(problem: Problem, key: jax.Array) -> Whitening:
@@ -96,16 +102,15 @@ def _informed(problem: Problem, free: jax.Array) -> Problem:
 
 
 @program(runs_once=True)
-def _descents(problem: Problem, starts: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Values (starts,), ends (starts, size) and inverse Hessians (starts, size, size)."""
+def _descents(problem: Problem, starts: jax.Array) -> QuasiNewton:
+    """The ends of descents from starts (starts, size), each part with that leading axis."""
 
-    def descent(start: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        end = bfgs(
+    def descent(start: jax.Array) -> QuasiNewton:
+        return bfgs(
             jax.value_and_grad(lambda u: potential_at(problem, u)),
             start,
             max_turns=_MAX_TURNS,
             tolerance=_TOLERANCE,
         )
-        return end.value, end.free, end.inverse_hessian
 
     return jax.lax.map(descent, starts)
