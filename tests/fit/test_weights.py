@@ -28,8 +28,8 @@ def test_weights_equal_repetitions(objective):
     assert len(doubled) == len(listed) == 40
 
     weights = np.repeat(counts, 2)
-    weighted = fit.point(laws.chinchilla, doubled, weights=weights, objective=objective)
-    repeated = fit.point(laws.chinchilla, listed, objective=objective)
+    weighted = fit.point(laws.chinchilla, doubled, weights=weights, objective=objective, starts=16)
+    repeated = fit.point(laws.chinchilla, listed, objective=objective, starts=16)
 
     # Weights are scaled to a mean of 1, whatever their unit; every run is in ``doubled`` twice.
     total = weighted.objective * weights.mean()
@@ -44,7 +44,7 @@ def test_standard_errors_weigh_as_in_linear_regression():
     N, error = np.geomspace(1e6, 1e9, 30), rng.uniform(0.001, 0.05, 30)
     loss = (8.8e13 / N) ** 0.076 * np.exp(error * rng.normal(size=30))
     table = runs.read({"N": N, "loss": loss, "loss_se": error * loss})
-    point = fit.point(laws.kaplan_size, table, weights="loss_se", objective="log-squares")
+    point = fit.point(laws.kaplan_size, table, weights="loss_se", objective="log-squares", starts=8)
     # log L = alpha log N_c - alpha log N, weighted by 1 / error**2
     slope, intercept = np.polyfit(np.log(N), np.log(loss), 1, w=1 / error)
     assert point.params["alpha_N"] == pytest.approx(-slope, rel=1e-9)
@@ -140,7 +140,9 @@ def test_equal_weights_equal_no_weights():
 def test_equal_standard_errors_change_nothing():
     table = isoflop()
     equal = read(table, loss_se=0.01 * table["loss"])
-    weighted, plain = (fit.point(laws.chinchilla, equal, weights=w) for w in ("loss_se", None))
+    weighted, plain = (
+        fit.point(laws.chinchilla, equal, weights=w, starts=8) for w in ("loss_se", None)
+    )
     assert weighted.objective == pytest.approx(plain.objective, rel=1e-12)
 
 
@@ -149,9 +151,9 @@ def test_runs_of_weight_zero_are_left_out_with_a_note():
     weights = np.ones(len(table))
     omitted = [3, 8, 20, 31, 44]
     weights[omitted] = 0
-    by_array = fit.point(laws.chinchilla, table, weights=weights)
-    by_column = fit.point(laws.chinchilla, read(table, trust=weights), weights="trust")
-    excluded = fit.point(laws.chinchilla, read(table, exclude=weights == 0))
+    by_array = fit.point(laws.chinchilla, table, weights=weights, starts=8)
+    by_column = fit.point(laws.chinchilla, read(table, trust=weights), weights="trust", starts=8)
+    excluded = fit.point(laws.chinchilla, read(table, exclude=weights == 0), starts=8)
     assert by_array.params == by_column.params == pytest.approx(excluded.params, rel=1e-9)
     assert by_array.n_runs == 40
     assert not set(omitted) & set(by_array.rows)
@@ -164,7 +166,7 @@ def test_excluded_runs_need_no_weight():
     table = isoflop(sizes=9)
     weights, exclude = np.ones(len(table)), np.zeros(len(table), bool)
     weights[:5], exclude[:5] = np.nan, True
-    point = fit.point(laws.chinchilla, read(table, exclude=exclude), weights=weights)
+    point = fit.point(laws.chinchilla, read(table, exclude=exclude), weights=weights, starts=8)
     assert point.n_runs == 40
 
 
@@ -180,12 +182,14 @@ def heteroscedastic() -> runs.Runs:
 
 @pytest.fixture(scope="module")
 def unweighted_stderr(heteroscedastic) -> float:
-    return fit.point(laws.chinchilla, heteroscedastic, objective="log-squares").stderr["E"]
+    return fit.point(laws.chinchilla, heteroscedastic, objective="log-squares", starts=8).stderr[
+        "E"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["rows", "wild", "parametric"])
 def test_bootstrap_uses_the_weights_of_the_fit(kind, heteroscedastic, unweighted_stderr):
-    settings = {"weights": "loss_se", "objective": "log-squares"}
+    settings = {"weights": "loss_se", "objective": "log-squares", "starts": 8}
     resampled = fit.bootstrap(
         laws.chinchilla, heteroscedastic, draws=200, key=jax.random.key(0), kind=kind, **settings
     )
@@ -233,7 +237,8 @@ def test_a_column_of_weights_can_be_named_by_its_alias():
     columns = {name: table[name] for name in ("N", "D", "loss")}
     aliased = runs.read({**columns, "stderr": sizes, "w": sizes})
     alias, canonical, weights = (
-        fit.point(laws.chinchilla, aliased, weights=name) for name in ("stderr", "loss_se", "w")
+        fit.point(laws.chinchilla, aliased, weights=name, starts=8)
+        for name in ("stderr", "loss_se", "w")
     )
     assert alias.params == canonical.params != weights.params
     assert alias.weights == "loss_se"
