@@ -182,9 +182,9 @@ def _scales(blocks: jax.Array, format: Blocks) -> jax.Array:
         return top / largest
     if isinstance(format.scale, Float):
         # 1 where all numbers are 0: the scale is then 0.
-        whole = jnp.max(top) / (largest * format.scale.largest)
-        whole = jnp.where(whole > 0, whole, 1.0)
-        return cast(top / (largest * whole), format.scale) * whole
+        array_scale = jnp.max(top) / (largest * format.scale.largest)
+        array_scale = jnp.where(array_scale > 0, array_scale, 1.0)
+        return cast(top / (largest * array_scale), format.scale) * array_scale
 
     exponent = power_of_two(top, format)
     # The least normal float32: XLA flushes the subnormal 2**-127 to 0.

@@ -70,6 +70,24 @@ DataShare = Annotated[
 ]
 
 
+# Above 1 where rounding helps a little, as in 8 bits.
+FittedSizeShare = Annotated[MethodMultiplier, adjust(start=(0.1, 1.5))]
+FittedDataShare = Annotated[
+    MethodMultiplier,
+    adjust(
+        name="effective-token multiplier", meaning="effective tokens per token", start=(0.3, 1.5)
+    ),
+]
+_DENSE = {
+    "E": Irreducible,
+    "A": SizeCoefficient,
+    "B": DataCoefficient,
+    "alpha": Exponent,
+    "beta": Exponent,
+    "q": Coupling,
+}
+
+
 class PassFormat(NamedTuple):
     """A number format of one pass of training.
 
@@ -181,6 +199,19 @@ def quartet(
     return coupled(size, tokens, E=E, A=A, B=B, alpha=alpha, beta=beta, q=q)
 
 
+def _scaled(values: Mapping[str, Any], resource: str, shares: Mapping[str, str]) -> Any:
+    """A resource times the multiplier of every share whose column is 1."""
+    total = as_float(values[resource])
+    for share, column in shares.items():
+        total = total * as_float(values[share]) ** as_float(values[column])
+    return total
+
+
+def _logarithm(resource: str, shares: Mapping[str, str]) -> str:
+    """The logarithm of :func:`_scaled`, as a formula."""
+    return " + ".join([f"log({resource})", *(f"{c} * log({s})" for s, c in shares.items())])
+
+
 @family
 def pass_formats(forward: int = 1, backward: int | None = None) -> LawFunction:
     """Law of several formats of the two passes, with a multiplier each (a family).
@@ -217,33 +248,11 @@ def pass_formats(forward: int = 1, backward: int | None = None) -> LawFunction:
     sizes = {f"eff_N_{i}": f"forward_{i}" for i in range(1, forward + 1)}
     data = {f"eff_D_{i}": f"backward_{i}" for i in range(1, backward + 1)}
 
-    def scaled(values: Mapping[str, Any], resource: str, shares: Mapping[str, str]) -> Any:
-        total = as_float(values[resource])
-        for share, column in shares.items():
-            total = total * as_float(values[share]) ** as_float(values[column])
-        return total
-
     def evaluate(values: Mapping[str, Any]) -> Any:
-        constant = {name: values[name] for name in ("E", "A", "B", "alpha", "beta", "q")}
-        return coupled(scaled(values, "N", sizes), scaled(values, "D", data), **constant)
-
-    def logarithm(resource: str, shares: Mapping[str, str]) -> str:
-        return " + ".join([f"log({resource})", *(f"{c} * log({s})" for s, c in shares.items())])
+        constant = {name: values[name] for name in _DENSE}
+        return coupled(_scaled(values, "N", sizes), _scaled(values, "D", data), **constant)
 
     count = f"{forward}" if forward == backward else f"{forward}, {backward}"
-    dense = {
-        "E": Irreducible,
-        "A": SizeCoefficient,
-        "B": DataCoefficient,
-        "alpha": Exponent,
-        "beta": Exponent,
-        "q": Coupling,
-    }
-    # Above 1 where rounding helps a little, as in 8 bits.
-    size = adjust(start=(0.1, 1.5))
-    tokens = adjust(
-        name="effective-token multiplier", meaning="effective tokens per token", start=(0.3, 1.5)
-    )
     return member(
         evaluate,
         name=f"pass_formats({count})",
@@ -257,14 +266,14 @@ def pass_formats(forward: int = 1, backward: int | None = None) -> LawFunction:
         subject="two_passes",
         inputs={"N": Count, "D": Tokens}
         | dict.fromkeys((*sizes.values(), *data.values()), Indicator),
-        parameters=dense
-        | dict.fromkeys(sizes, Annotated[MethodMultiplier, size])
-        | dict.fromkeys(data, Annotated[MethodMultiplier, tokens]),
+        parameters=_DENSE
+        | dict.fromkeys(sizes, FittedSizeShare)
+        | dict.fromkeys(data, FittedDataShare),
         output=Loss,
         formula=_COUPLED,
         where={
-            "u": f"(log(A) - alpha * ({logarithm('N', sizes)})) / q",
-            "v": f"(log(B) - beta * ({logarithm('D', data)})) / q",
+            "u": f"(log(A) - alpha * ({_logarithm('N', sizes)})) / q",
+            "v": f"(log(B) - beta * ({_logarithm('D', data)})) / q",
         },
         source=_CASTRO,
         decreasing=("N", "D"),

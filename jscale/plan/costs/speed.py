@@ -49,15 +49,15 @@ class SpeedCost(ProductCost):
 
     def speed(self, P: ArrayLike | None) -> Any:
         """Speed of training in P bits, in units of that in 16 bits."""
-        bits = self._given(P)
+        bits = self._bits(P)
         if isinstance(bits, jax.Array):
             library, knots = jnp, jnp.log(jnp.asarray(self.speeds, bits.dtype))
         else:
             library, knots = np, np.log(np.asarray(self.speeds))
         log_bits = library.log(bits)
         within = library.interp(log_bits, knots[:, 0], knots[:, 1])
-        beyond = library.maximum(log_bits - knots[-1, 0], 0.0)
-        return library.exp(within - beyond)
+        excess = library.maximum(log_bits - knots[-1, 0], 0.0)
+        return library.exp(within - excess)
 
     def in_format(self, format: Format) -> ProductCost:
         """The cost in one format: for laws without bits, such as those of measured multipliers.
@@ -66,7 +66,7 @@ class SpeedCost(ProductCost):
             JscaleError: a format that is not known by name, or a number of bits that is not
                 positive.
         """
-        speed = float(self.speed(_bits(format)))
+        speed = float(self.speed(_bits_of(format)))
         return ProductCost(f"{self.name} in {format}", self.factor / speed)
 
     def _rate(self, P: ArrayLike | None) -> Any:
@@ -116,7 +116,7 @@ def speed_cost(
                 f"has tables by device; choose one of {enumerated(map(str, speeds))}",
                 argument="speeds",
             )
-        bits = _bits(format)
+        bits = _bits_of(format)
         if bits in knots:
             raise JscaleError(f"has two formats of {bits:g} bits", argument="speeds")
         knots[bits] = float(positive(f"speeds: that of {format}", speed))
@@ -135,7 +135,7 @@ def _of_device(speeds: Mapping[Any, Any], device: str) -> Any:
     return speeds[device]
 
 
-def _bits(format: Format) -> float:
+def _bits_of(format: Format) -> float:
     """Bits of a format, by name or as a number."""
     if isinstance(format, str):
         named = formats.bits_of(format)

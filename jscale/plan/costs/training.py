@@ -82,9 +82,9 @@ class ProductCost:
     def _rate(self, P: ArrayLike | None) -> Any:
         if not self.needs_bits:
             return self.factor
-        return self.factor / FULL_BITS * self._given(P)
+        return self.factor / FULL_BITS * self._bits(P)
 
-    def _given(self, P: ArrayLike | None) -> Any:
+    def _bits(self, P: ArrayLike | None) -> Any:
         """The training precision as floats."""
         if P is None:
             raise JscaleError(
