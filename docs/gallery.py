@@ -31,6 +31,13 @@ def isoflop_runs() -> runs.Runs:
     return runs.simulate(*DENSE, design, noise=0.004, key=jax.random.key(1))
 
 
+def size_runs() -> runs.Runs:
+    """A ladder of 16 sizes with 20 tokens a parameter and 1% noise."""
+    law, N = laws.kaplan_size, np.geomspace(1e8, 1e10, 16)
+    theta = laws.params(law)
+    return runs.simulate(law, theta, {"N": N, "D": 20 * N}, noise=0.01, key=jax.random.key(0))
+
+
 def forecasts(table: runs.Runs) -> assess.Backtest:
     """Forecasts by the law that made the runs, with bands that are somewhat too narrow."""
 
@@ -98,6 +105,9 @@ def figures() -> dict[str, Callable[[Axes], Any]]:
         # Refits stand for draws of a posterior, which would have to be sampled.
         "posterior": {"alpha": boot.draws["alpha"]},
     }
+    sizes, key = size_runs(), jax.random.key(0)
+    checks = {"key": key, "starts": 8}
+    specifications = {"objectives": ["huber", "log-squares"], "exclusions": ["compute"]}
     ours = (laws.low_precision, {**_PRECISION_RUNS})
     cells = searched()
     return {
@@ -132,6 +142,22 @@ def figures() -> dict[str, Callable[[Axes], Any]]:
         "residuals": lambda ax: plots.residuals(point, along="N", table=table, ax=ax),
         "backtest": lambda ax: plots.backtest(backtest, ax=ax),
         "coverage_by_distance": lambda ax: plots.coverage_by_distance(backtest, ax=ax),
+        "profile": lambda ax: plots.profile(fit.profile(point, "alpha"), ax=ax),
+        "coverage": lambda ax: plots.coverage(
+            assess.calibrate(laws.kaplan_size, sizes, kinds=["fisher"], **checks), ax=ax
+        ),
+        "rank_histogram": lambda ax: plots.rank_histogram(
+            assess.calibrate_posterior(
+                laws.kaplan_size, sizes, key=key, errors="normal", simulations=100, draws=400
+            ),
+            ax=ax,
+        ),
+        "specification_curve": lambda ax: plots.specification_curve(
+            assess.sensitivity(
+                laws.kaplan_size, sizes, target="alpha_N", starts=8, **specifications
+            ),
+            ax=ax,
+        ),
         "prior_posterior": lambda ax: plots.prior_posterior(groups, "alpha", ax=ax),
         "forest": lambda ax: plots.forest(
             {"fit": point, "bootstrap": boot}, "alpha", reference=0.3478, ax=ax

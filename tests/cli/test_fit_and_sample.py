@@ -224,7 +224,7 @@ def test_sampling_options_reach_the_sampler(jscale, table: Path, call: dict[str,
         3,
         20,
         30,
-        False,
+        True,  # in lines, one every ten seconds, where there is no terminal
     )
     assert jnp.array_equal(
         jax.random.key_data(call["key"]), jax.random.key_data(jax.random.key(12))

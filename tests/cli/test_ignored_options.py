@@ -91,7 +91,7 @@ EFFECTIVE = (
     "column loss where strict bytes_per_token long group_by each table remarks checklist",
     "axis models quantity minimise where top front keep dtype yes hosts grid",
     "target_loss cost price_per_hour serve_tokens latency memory unique_tokens free bound",
-    "substitute effective_compute plan_budget candidates count",
+    "substitute effective_compute plan_budget candidates count speeds qat_bits",
 )
 """Options of a verb that change its result in every combination, apart from those in ``CASES``;
 ``--seed`` of a verb without random numbers says so in its help text."""

@@ -187,7 +187,13 @@ def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeyp
     result = jscale("report", table, *options)
     assert (result.exit_code, result.stderr) == (0, "")
     jscale("report", table, *options, "--no-backtest")
-    common = {"budgets": (5.76e23,), "title": None, "correct": True, "ensemble": False}
+    common = {
+        "budgets": (5.76e23,),
+        "title": None,
+        "correct": True,
+        "ensemble": False,
+        "grid": None,
+    }
     commands = [call.pop("command") for call in calls]
     assert calls == [{**common, "backtest": True}, {**common, "backtest": False}]
     assert commands[0].startswith(f"jscale report {table} --posterior")

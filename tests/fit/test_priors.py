@@ -145,8 +145,8 @@ def test_published_priors_are_about_the_published_constants():
 
 
 def test_a_law_without_published_constants_has_no_such_priors():
-    with pytest.raises(JscaleError, match="law 'coupled' has no published constants"):
-        fit.model(laws.coupled, isoflop(), priors="published")
+    with pytest.raises(JscaleError, match="law 'tied_precision' has no published constants"):
+        fit.model(laws.tied_precision, isoflop(), priors="published")
 
 
 def ladder(seed: int) -> runs.Runs:

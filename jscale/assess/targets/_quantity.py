@@ -171,7 +171,10 @@ def _example(law: LawFunction, kind: str) -> str:
     """How a target of this law is written."""
     record = describe(law)
     inputs = example(record).split(",")
-    at_budget = ",".join(["1e24", *(each for each in inputs if each[:2] not in ("N=", "D="))])
+    chosen: tuple[str, ...] = ("N", "D")
+    if kind == "P_opt":  # a plan of the bits chooses those of every part
+        chosen = ("N", "D", *(name for name in record.bit_inputs if name != POST))
+    at_budget = ",".join(["1e24", *(each for each in inputs if each.split("=")[0] not in chosen)])
     if kind in _AT_BUDGET:
         return f"{kind}@{at_budget}"
     if kind == "D_crit":
