@@ -9,6 +9,8 @@ from jscale.fit.curves._read import Curve
 
 WINDOW = np.log(4)
 """The last part of a curve, in the logarithm of tokens, whose slope goes on."""
+_ROUNDING = 1e-9
+"""Of numbers of errors: ``(1 - 0.8) / 2`` is a little less than a tenth."""
 
 
 class Extrapolation(NamedTuple):
@@ -79,6 +81,11 @@ def _finite(errors: list[float]) -> np.ndarray:
     return np.sort(array[np.isfinite(array)])
 
 
+def errors_needed(level: float) -> int:
+    """Smallest number of errors from which :func:`quantiles` takes both ends, 9 at 80%."""
+    return int(np.ceil(2 * (1 - _ROUNDING) / (1 - level))) - 1
+
+
 def quantiles(errors: np.ndarray, level: float) -> tuple[float, float, float]:
     """Lower, middle and upper quantile of the next error.
 
@@ -86,7 +93,7 @@ def quantiles(errors: np.ndarray, level: float) -> tuple[float, float, float]:
     the probability ``level``; NaN where there are too few of them.
     """
     count = len(errors)
-    tail = int(np.floor((count + 1) * (1 - level) / 2))
-    if tail < 1:
+    if count < errors_needed(level):
         return np.nan, 0.0, np.nan
+    tail = int(np.floor((count + 1) * (1 - level) / 2 + _ROUNDING))
     return errors[tail - 1], float(np.median(errors)), errors[count - tail]

@@ -9,6 +9,7 @@ from jscale._core.checks import check_level
 from jscale._core.notes import Note
 from jscale.fit.curves._extrapolate import (
     earlier_errors,
+    errors_needed,
     extrapolated,
     finished_errors,
     quantiles,
@@ -135,7 +136,7 @@ def _notes(ends: list[_End], level: float) -> tuple[Note, ...]:
     notes = []
     without = sum(np.isnan(end.low) for end in ends)
     if without:
-        needed = int(np.ceil(2 / (1 - level))) - 1
+        needed = errors_needed(level)
         message = (
             f"{without} forecasts have no band: at {level:.0%} it takes {needed} errors of "
             "finished runs, or inside runs"

@@ -5,6 +5,7 @@ import pytest
 
 from jscale import fit, runs
 from jscale._core.errors import JscaleError
+from jscale.fit.curves._extrapolate import errors_needed, quantiles
 
 RUNS, POINTS, END, SEEN = 40, 25, 4e10, 0.6
 SHARES = np.linspace(0.04, 1, POINTS)
@@ -41,7 +42,11 @@ def test_a_power_law_goes_on():
 
 
 def test_finished_runs_show_the_fall_of_the_last_part():
-    """Coverage of 80% over 40 runs within three binomial errors, and less error than before."""
+    """Coverage of 80% over 40 runs, and less error than the last loss has.
+
+    A band leaves out four of the 39 other errors at each end. So the true losses inside are those
+    of the runs whose own error is one of the middle 32 of the 40.
+    """
     loss = curves(noise=2e-4)
     ends = [fit.run_ends(table(loss, [i]), horizon=END) for i in range(RUNS)]
     true = loss[[int(end.run[0][1:]) for end in ends], -1]
@@ -49,8 +54,31 @@ def test_finished_runs_show_the_fall_of_the_last_part():
         np.array([getattr(end, name)[0] for end in ends])
         for name in ("low", "high", "loss", "last")
     )
-    assert abs(np.mean((low <= true) & (true <= high)) - 0.8) < 3 * np.sqrt(0.16 / RUNS)
+    assert np.sum((low <= true) & (true <= high)) == 32
     assert np.abs(forecast - true).max() < np.abs(last - true).min() / 5
+
+
+@pytest.mark.parametrize(
+    ("level", "count", "tail"),
+    [(0.8, 9, 1), (0.9, 19, 1), (0.95, 39, 1), (0.8, 19, 2), (0.8, 38, 3), (0.8, 39, 4)],
+)
+def test_order_statistics_of_a_band(level, count, tail):
+    """The tail is ``floor((count + 1) * (1 - level) / 2)`` without rounding errors."""
+    errors = np.arange(1.0, count + 1)
+    assert quantiles(errors, level) == (tail, (count + 1) / 2, count + 1 - tail)
+    if tail == 1:
+        assert errors_needed(level) == count
+        assert np.isnan(quantiles(errors[1:], level)[0])
+
+
+def test_the_least_number_of_finished_runs():
+    """9 other runs are enough at 80%; 8 are not, and the errors inside the runs take over."""
+    loss = np.linspace(3, 4, 10)[:, None] * SHARES**-0.1
+    enough = fit.run_ends(table(loss, [4]), horizon=END)
+    assert (enough.errors[0], enough.finished[0], enough.notes) == (9, True, ())
+    too_few = fit.run_ends(table(loss[1:], [4]), horizon=END)
+    assert not too_few.finished[0]
+    assert [note.code for note in too_few.notes] == ["no-finished-runs"]
 
 
 def test_unfinished_runs_learn_from_their_own_past():
@@ -65,10 +93,13 @@ def test_unfinished_runs_learn_from_their_own_past():
 
 def test_few_runs_have_no_band():
     loss = curves(noise=0.0)[:5]
-    ends = fit.run_ends(table(loss[:, :POINTS], [0]), horizon=END, level=0.99)
+    ends = fit.run_ends(table(loss, [0]), horizon=END, level=0.99)
     assert np.isnan([ends.low[0], ends.high[0]]).all()
     assert np.isfinite(ends.loss[0])
     assert [note.code for note in ends.notes] == ["no-band"]
+    assert ends.notes[0].message.endswith(
+        "at 99% it takes 199 errors of finished runs, or inside runs"
+    )
     assert len(fit.run_ends(table(loss, []), horizon=END).run) == 0
 
 
@@ -76,11 +107,34 @@ def test_what_is_refused():
     loss = curves(noise=0.0)[:3]
     planned = table(loss, [0], planned=np.full(3, END))
     assert list(fit.run_ends(planned, horizon="planned").run) == ["r0"]
-    with pytest.raises(JscaleError, match="no column 'end'"):
-        fit.run_ends(planned, horizon="end")
-    with pytest.raises(JscaleError, match="no column 'name'"):
-        fit.run_ends(planned, horizon="planned", by="name")
-    with pytest.raises(JscaleError, match="expected one positive number"):
-        fit.run_ends(planned, horizon=-1.0)
     with pytest.raises(JscaleError, match="final losses are not training curves"):
         fit.run_ends(planned.where(planned["D"] == END), horizon=END)
+    differing = table(loss, [0], planned=np.array([END, -END, END]))
+    with pytest.raises(JscaleError, match=r"run 'r1' has the horizons -4e\+10; expected one pos"):
+        fit.run_ends(differing, horizon="planned")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"horizon": "end"}, "horizon: table has no column 'end'; it has {columns}"),
+        ({"horizon": END, "by": "name"}, "by: table has no column 'name'; it has {columns}"),
+        ({"horizon": END, "by": None}, "by: table has no column None; it has {columns}"),
+        (
+            {"horizon": "run_id"},
+            "horizon: column 'run_id' of table is not numeric; expected tokens",
+        ),
+        ({"horizon": -1.0}, "horizon must be a finite number above 0, not -1"),
+        ({"horizon": None}, "horizon must be a number, not None"),
+        (
+            {"horizon": [END, END]},
+            "horizon must be one number of tokens or the name of a column, not "
+            "[40000000000.0, 40000000000.0]",
+        ),
+    ],
+)
+def test_arguments_that_are_refused(options, message):
+    few = table(curves(noise=0.0)[:2], [0])
+    with pytest.raises(JscaleError) as error:
+        fit.run_ends(few, **options)
+    assert str(error.value) == message.format(columns=", ".join(few))
