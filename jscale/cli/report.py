@@ -154,8 +154,10 @@ def _fitting_beside(law: "LawFunction", table: "Runs", starts: int) -> "Iterator
     little longer than one.
     """
     from jscale import fit
+    from jscale._core.checks import check_whole_number
     from jscale._core.scope import in_float64
 
+    check_whole_number("starts", starts, at_least=1)  # before anything is sampled
     # Modules are loaded before there are two threads.
     point, _ = fit.point, fit.posterior
     with ThreadPoolExecutor(1) as beside:

@@ -96,8 +96,8 @@ def test_independent_runs_as_in_the_closed_form(independent, by):
     expected = [regression_without(labels == i) for i in range(labels.max() + 1)]
     result = assess.loo(independent, TABLE, by=by)
     is_reliable = ~result.unreliable
-    # Over eight keys scores with k below 0.5 were off by at most 0.03, those with 0.6 to 0.7, of one
-    # half, by 0.27 to 0.35.
+    # Over eight keys scores with k below 0.5 were off by at most 0.03, those with 0.6 to 0.7 by
+    # 0.27 to 0.35.
     limit = np.where(np.asarray(result.pareto_k) < 0.5, 0.1, 0.4)
     errors = np.abs(result.log_scores - np.array(expected))
     assert (errors < limit)[is_reliable].all()

@@ -4,6 +4,7 @@ import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -67,6 +68,7 @@ def added_once(values):
 
 def test_a_program_that_runs_once_has_the_same_values():
     assert np.array_equal(added_once(jnp.arange(3.0)), [1.0, 2.0, 3.0])
+    assert np.array_equal(jax.jit(lambda x: 2 * added_once(x))(jnp.arange(3.0)), [2.0, 4.0, 6.0])
 
 
 def test_threads_wait_for_the_one_that_compiles():

@@ -36,3 +36,16 @@ def test_the_first_exception_of_any_job_ends_the_others(error, monkeypatch):
     with workers(2) as pool, pytest.raises(error, match="the first error"):
         pool.map(work, range(2))
     assert time.monotonic() - start < 30
+
+
+def test_jobs_that_take_threads_share_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+
+    def threads(_: int) -> int:
+        with workers(100) as inner:
+            return inner._pool._max_workers
+
+    with workers(3) as pool:
+        assert pool.map(threads, range(3)) == [2, 2, 2]
+    with workers(100) as pool:
+        assert pool.map(threads, range(2)) == [1, 1]

@@ -5,19 +5,22 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import TypeVar
 
 from jscale._core.scope import float64
 
 T = TypeVar("T")
 
+_cores: ContextVar[int] = ContextVar("cores", default=0)
+"""Cores of a job of another pool; 0 for all of this process."""
+
 
 class Workers:
     """Threads that work in float64 scopes and stop early after an interrupt."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self._pool, self._cancelled = pool, threading.Event()
+    def __init__(self, pool: ThreadPoolExecutor, cores: int) -> None:
+        self._pool, self._cores, self._cancelled = pool, cores, threading.Event()
         self._lock = threading.Lock()
         self._error: BaseException | None = None
 
@@ -32,9 +35,9 @@ class Workers:
         The first exception of any job, also an interrupt, cancels the jobs that have not started
         and is raised once the running ones have ended.
         """
-        # Context variables, such as the rows that tables are padded to, are those of the caller.
         futures = [
-            self._pool.submit(copy_context().run, self._guarded, work, number) for number in numbers
+            self._pool.submit(self._context().run, self._guarded, work, number)
+            for number in numbers
         ]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
@@ -45,6 +48,12 @@ class Workers:
             self._cancelled.set()
             self._pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+    def _context(self) -> Context:
+        """Variables of the caller, such as the rows that tables are padded to, and fewer cores."""
+        context = copy_context()
+        context.run(_cores.set, self._cores)
+        return context
 
     def _guarded(self, work: Callable[[int], T], number: int) -> T:
         if self.cancelled:
@@ -62,10 +71,17 @@ class Workers:
 
 @contextmanager
 def workers(jobs: int) -> Iterator[Workers]:
-    """As many threads as this process has cores, but no more than ``jobs``."""
+    """As many threads as this process has cores, but no more than ``jobs``.
+
+    Jobs that take threads themselves share the cores, so that there are never more threads.
+    """
+    cores = _cores.get() or _all_cores()
+    size = max(1, min(jobs, cores))
+    with ThreadPoolExecutor(max_workers=size) as pool:
+        yield Workers(pool, max(1, cores // size))
+
+
+def _all_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(max_workers=max(1, min(jobs, cores))) as pool:
-        yield Workers(pool)
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

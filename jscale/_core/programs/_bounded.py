@@ -122,20 +122,22 @@ def _compiled(
         return function(**fixed, **arguments)
 
     run.__name__ = run.__qualname__ = function.__name__
-    return _compiled_once(jax.jit(run, compiler_options=options))
-
-
-def _compiled_once(jitted: Callable[[dict[str, Any]], T]) -> Callable[[dict[str, Any]], T]:
-    """The function, in which other threads wait for the first call instead of compiling too."""
+    # Options belong to a whole program: they have no place in one that is part of another.
+    inner = jax.jit(run)
+    options = options if jax.default_backend() == "cpu" else None
+    outer = inner if options is None else jax.jit(run, compiler_options=options)
     lock, is_compiled = threading.RLock(), False
 
     def call(arguments: dict[str, Any]) -> T:
+        """Other threads wait for the first call instead of compiling too."""
         nonlocal is_compiled
         if is_compiled:
-            return jitted(arguments)
+            return (inner if is_traced(arguments) else outer)(arguments)
         with lock:
-            result = jitted(arguments)
-            is_compiled = not is_traced(arguments)
+            if is_traced(arguments):
+                return inner(arguments)
+            result = outer(arguments)
+            is_compiled = True
         return result
 
     return call

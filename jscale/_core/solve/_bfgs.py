@@ -33,7 +33,7 @@ class QuasiNewton(NamedTuple):
         free: (k,) the last point.
         value: the objective there.
         inverse_hessian: (k, k) the approximation that the descent has built.
-        turns: number of evaluations, each of which has improved that approximation.
+        turns: number of evaluations.
     """
 
     free: jax.Array

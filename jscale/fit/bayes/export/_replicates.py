@@ -68,7 +68,7 @@ def replicates(
     """
     posed = pose(law, table, priors, errors)
     problem = posed.problem
-    with isolated(), jax.numpy_dtype_promotion("standard"):
+    with jax.numpy_dtype_promotion("standard"):
         _require_proper_priors(problem)
         drawn = _simulated(problem, jax.random.split(key, count))
     values = {name: np.asarray(column) for name, column in drawn.items()}
@@ -157,7 +157,8 @@ def _simulated(problem: Problem, keys: jax.Array) -> dict[str, jax.Array]:
 
     def one(key: jax.Array) -> dict[str, Any]:
         model = handlers.trace(handlers.seed(lambda: sites(problem, observed=False), key))
-        trace = model.get_trace()
+        with isolated():
+            trace = model.get_trace()
         kinds = ("sample", "deterministic")
         return {name: site["value"] for name, site in trace.items() if site["type"] in kinds}
 
@@ -175,10 +176,11 @@ def _require_proper_priors(problem: Problem) -> None:
         return None
 
     seeded = handlers.substitute(handlers.seed(sites, 0), substitute_fn=value)
-    jax.eval_shape(
-        lambda: [
-            site["value"]
-            for site in handlers.trace(seeded).get_trace(problem).values()
-            if site["type"] == "sample"
-        ]
-    )
+    with isolated():
+        jax.eval_shape(
+            lambda: [
+                site["value"]
+                for site in handlers.trace(seeded).get_trace(problem).values()
+                if site["type"] == "sample"
+            ]
+        )
