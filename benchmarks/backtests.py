@@ -146,8 +146,10 @@ def measure(entry: Entry) -> list[dict[str, Any]]:
     methods: dict[str, LawFunction | Forecaster] = {
         "law alone": entry.law,
         "ensemble": ensemble,
-        "in-sample RMS": assess.in_sample_band(entry.law),
     }
+    outcome = entry.table[laws.describe(entry.law).output.column][entry.table.kept]
+    if (outcome > 0).all():  # the band is that of log losses
+        methods["in-sample RMS"] = assess.in_sample_band(entry.law)
     rows = []
     for kind, method in methods.items():
         start = time.perf_counter()
