@@ -1,4 +1,4 @@
-"""Forecasts of the ends of runs: the table of docs/forecasts.md.
+"""Forecasts of the ends of runs: the table of docs/new-laws.md.
 
 Every finished curve is cut at 50 to 95% of its tokens and its end forecast by `fit.run_ends`: once
 with all other runs finished, once with all runs cut at the same share. Beside the forecast stands

@@ -43,8 +43,9 @@ def test_small_tables_are_padded_to_the_size_of_a_large_one_on_demand():
     assert padded_size(20) == 32
 
 
-def test_results_do_not_depend_on_the_padding_on_demand():
-    table, errors = isoflop(), "normal + scale(C)"  # 40 runs, of 64 or 128 rows
+def test_results_do_not_depend_on_the_padding_on_demand(monkeypatch):
+    """A law of N and D on 40 runs: of 64 or 128 rows, and not padded."""
+    table, errors = isoflop(), "normal + scale(C)"
     points = np.random.default_rng(0).normal(size=(5, 7))
 
     def fitted():
@@ -57,9 +58,14 @@ def test_results_do_not_depend_on_the_padding_on_demand():
         point, shape, values = fitted()
         with padded_at_least(100):
             larger_point, larger_shape, larger_values = fitted()
+        for module in (_compiled_form, _linearize, _batched):
+            monkeypatch.setattr(module, "padded_size", lambda rows: rows)
+        exact = fit.point(laws.chinchilla, table, starts=STARTS)
     assert (shape, larger_shape) == ((64,), (128,))
     for name, value in point.params.items():
         assert larger_point.params[name] == pytest.approx(value, rel=1e-6), name
+        assert exact.params[name] == pytest.approx(value, rel=1e-11), name
+        assert exact.stderr[name] == pytest.approx(point.stderr[name], rel=1e-8), name
     np.testing.assert_allclose(larger_values, values, rtol=1e-9)
 
 

@@ -209,8 +209,9 @@ def test_broadcasting(law, dtype):
 @each_law
 def test_jit_and_vmap(law, dtype):
     with in_dtype(dtype):
-        points, theta = filled(grid(law), dtype), cast(first_theta(law), dtype)
-        eager = law(**points, **theta)
+        points, draws = filled(grid(law), dtype), two_draws(law, dtype)
+        theta, other = ({k: v[draw] for k, v in draws.items()} for draw in (0, 1))
+        eager, second = law(**points, **theta), law(**points, **other)
         values = compiled_values(law, dtype)
         some = range(0, eager.size, eager.size // 4 + 1)
         columns = {k: np.asarray(v) for k, v in points.items()}
@@ -220,7 +221,7 @@ def test_jit_and_vmap(law, dtype):
     np.testing.assert_allclose(np.asarray(eager)[some], loop, rtol=REWRITTEN[dtype])
     assert values["vmap"].shape == (2, eager.size)
     assert values["vmap"].dtype == dtype
-    np.testing.assert_allclose(values["vmap"][0], eager, rtol=REWRITTEN[dtype])
+    np.testing.assert_allclose(values["vmap"], [eager, second], rtol=REWRITTEN[dtype])
 
 
 @functools.cache

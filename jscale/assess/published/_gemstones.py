@@ -97,7 +97,6 @@ _PRINTED = 3e-7
 
 _STARTS = 4
 """Each of 16 descents ends at the same optimum, in every fit."""
-"""All of 64 reach the same optimum."""
 
 _Shape = Annotated[
     ArrayLike, Role("shape", "1", "width or depth of a model", ends=(4.0, 1e5), typical=64.0)

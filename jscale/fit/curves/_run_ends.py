@@ -74,7 +74,7 @@ def run_ends(
     shows how far such a forecast is off, the fall of a learning rate at the end included. Their
     median corrects the forecast, and order statistics of them are the band. Without enough
     finished runs (9 for 80%) the errors are those inside the seen part of all runs, as far ahead;
-    they know nothing of a learning rate that falls only at the end.
+    the effect of a learning rate that falls only at the end is not in them.
 
     Args:
         table: validated runs, one row a checkpoint, with D and loss.

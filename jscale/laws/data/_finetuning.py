@@ -48,8 +48,7 @@ FineTuningExamples = Annotated[
         "E with beta until the curve flattens.",
     ),
     traps=(
-        "D_l is in units of examples**beta: the examples that the model knows already are "
-        "D_l**(1 / beta).",
+        "D_l is in units of examples**beta: pre-training is worth D_l**(1 / beta) examples.",
         "The authors' project page raises the whole to a further power; the paper does not.",
         "For one model and one task: the constants are fitted anew for each.",
     ),
@@ -72,7 +71,7 @@ def rectified_fine_tuning(
         adjust(
             name="pre-learned data",
             unit="examples**beta",
-            meaning="what the model knows before fine-tuning",
+            meaning="data learned before fine-tuning",
             prior=lognormal(0.5, 1.5),
             start=(0.03, 5.0),
             anchor=Anchor("examples**-beta"),

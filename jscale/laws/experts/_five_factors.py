@@ -105,11 +105,11 @@ def _of_bracket(meaning: str, multiplies: str) -> adjust:
         "k is hardly identified: its term is a thousandth of the others as published.",
     ),
     traps=(
-        "At a given number of active parameters more of them beyond an optimum hurt: h N_active / "
-        "N is their crowding, which overtakes for models that are nearly dense.",
+        "At a given total size more active parameters beyond an optimum raise the loss: the term "
+        "h N_active / N grows, and exceeds the gain for models that are nearly dense.",
         "The first factor must be positive: with other constants it can turn negative between its "
         "roots in S.",
-        "N_active above N has no meaning; the law does not refuse it.",
+        "N_active above N has no meaning and is not checked.",
     ),
 )
 def five_factor_moe(

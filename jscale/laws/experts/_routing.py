@@ -256,7 +256,7 @@ _HASH = (0.0472, 6.05, 0.00908, 0.00763, 0.753, 160.0)
         "There is no term in D: every run must have seen the same tokens.",
         "No cutoff size: experts help at every size, ever less as the loss nears the floor.",
         "Of this project: no paper has tested it. On the runs of Clark et al. it forecasts larger "
-        "models better than theirs (docs/benchmarks.md).",
+        "models better than theirs (docs/new-laws.md).",
     ),
 )
 def routed_floor(

@@ -30,6 +30,7 @@ by optimiser: Vlassis et al. 2025, one transcription. 50M to 1.5B parameters at 
         "rho with A unless the runs include full precision.",
     ),
     traps=(
+        "Form and rho rest on one transcription of the paper [S1].",
         "One optimiser's runs alone: E, A and alpha differ between optimisers, and were not found; "
         "rho is in QAT_OPTIMISERS.",
         "Runs must have the same tokens per parameter: the law has no data term.",

@@ -105,7 +105,7 @@ def cluster_accuracy(
         "A with alpha and B with beta, as in Chinchilla's law.",
     ),
     traps=(
-        "A mean over questions of -log pass@k; the logarithm of the mean pass@k is lower.",
+        "A mean over questions of -log pass@k; minus the logarithm of the mean pass@k is lower.",
         "The constants belong to a task: the authors' are not published.",
         "On an inference budget of 2 N k FLOP per token k is not free: a smaller model draws more.",
     ),

@@ -81,8 +81,8 @@ def test_the_least_number_of_finished_runs():
     assert [note.code for note in too_few.notes] == ["no-finished-runs"]
 
 
-def test_unfinished_runs_learn_from_their_own_past():
-    """All runs cut: the bands say that they know nothing of the end, and miss the last fall."""
+def test_bands_of_unfinished_runs_are_of_their_past():
+    """All runs cut: a note says that the end is not in the bands, which miss the last fall."""
     loss = curves(noise=2e-4)
     ends = fit.run_ends(table(loss, list(range(RUNS))), horizon=END)
     assert not ends.finished.any()
