@@ -266,11 +266,12 @@ def _certificate_lines(point: "Point", table: "Runs") -> tuple[str, str]:
     certificate = point.certificate
     conditions = (certificate.condition, certificate.condition_raw)
     condition, raw = (number(float(f"{value:.2g}"), 2) for value in conditions)
-    objective = f"{point.objective_name} = {output.figures(point.objective, 8)}"
+    optimality = number(certificate.gradient_norm, 1)
+    objective = f"{point.objective_name} = {number(point.objective, 8)}"
     return (
         f"objective    {objective}; {_scatter(point, table)}",
         f"certificate  {certificate.status}: {_agreement(certificate)}; first-order optimality "
-        f"{certificate.gradient_norm:.0e}, condition number {condition} (raw {raw})",
+        f"{optimality}, condition number {condition} (raw {raw})",
     )
 
 

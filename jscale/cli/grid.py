@@ -244,7 +244,8 @@ def _reductions(draws: bool, top: int, front: str | None, keep: str | None) -> "
     found: list[Reduction] = [reductions.Count()]
     found += [reductions.ProbabilityBest()] if draws else [reductions.Best(), best]
     if front is not None:
-        found.append(reductions.Front(tuple(parsing.many([front]))))
+        with flags.renamed(quantities="front"):
+            found.append(reductions.Front(tuple(parsing.many([front]))))
     if keep is not None:
         found.append(reductions.Marginal(tuple(parsing.many([keep]))))
     return found

@@ -119,6 +119,7 @@ def summary(result: "IsoFlop", table: "Runs") -> dict[str, Any]:
     """An isoFLOP analysis as a JSON object."""
     return {
         "curve": result.curve,
+        "loss_unit": table.loss_unit,
         "n_runs": sum(budget.n_runs for budget in result.budgets),
         "status": str(result.status),
         "headline": result.headline,

@@ -118,6 +118,7 @@ def test_a_finished_job_leaves_no_file(answer, tmp_path):
         ((), "--axis: there is no axis"),
         (("--axis", "x=1,2"), "nothing to minimise"),
         ((*SMALL, "--axis", "x=1"), "--axis: an axis is given twice"),
+        ((*SMALL, "--front", "value"), "--front must be two or three different quantities, not"),
         ((*SMALL, "--axis", "z"), "--axis: expected NAME=VALUES such as P=4,8,16, not 'z'"),
         ((*SMALL, "--axis", "z=1:2:0"), "--axis: z: expected LOW:HIGH:COUNT"),
         ((*SMALL, "--axis", "z=0:2:3"), "add ':linear'"),

@@ -31,6 +31,7 @@ def test_json(answer, valleys: Path, tmp_path: Path):
         "unflagged",
         28,
     )
+    assert printed["loss_unit"] == "nats per token"
     assert [b["flags"] for b in printed["budgets"]] == [[], [], [], ["unbracketed"]]
     assert printed["budgets"][3]["status"] == "no_interior_optimum"
     np.testing.assert_allclose(

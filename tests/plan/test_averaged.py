@@ -83,6 +83,17 @@ def test_draws_without_an_optimum_leave_their_weight_to_the_others(members, floa
     np.testing.assert_allclose(best.bands["N_opt"], expected.bands["N_opt"], rtol=1e-9)
 
 
+def test_a_law_without_any_optimum_has_no_weight(members, float64_mode):
+    law, theta = members[0]
+    broken = {**theta, "A": np.zeros(DRAWS)}
+    best = plan.averaged([(law, broken), members[1]], BUDGET, free=iter(("N", "D")))
+    expected = plan.averaged(members, BUDGET, weights=[0, 1])
+    np.testing.assert_array_equal(best.weights, [0, 1])
+    np.testing.assert_array_equal(best.lost, [DRAWS, 0])
+    np.testing.assert_allclose(best.N, expected.N, rtol=1e-9)
+    assert np.isnan(best.by_law["N_opt"][0])
+
+
 def test_laws_of_different_inputs(float64_mode):
     """Bits are those of the law that has them; all laws pay for them alike."""
     members = [(laws.chinchilla, BESIROGLU), (laws.precision, KUMAR)]
@@ -107,7 +118,12 @@ def test_laws_of_different_inputs(float64_mode):
         ({"weights": [0, 0]}, "not all 0"),
         ({"weights": [1, np.nan]}, "weights"),
         ({"quantiles": (2,)}, "quantiles must be probabilities"),
+        ({"quantiles": 0.5}, "quantiles must be probabilities"),
+        ({"quantiles": None}, "quantiles must be a number, not None"),
+        ({"quantiles": "ab"}, "quantiles must be a number, not 'ab'"),
         ({"budget": -1}, "budget"),
+        ({"budget": [1e23, 1e24]}, "budget must be one number, not [1e+23, 1e+24]"),
+        ({"N": [1e9, 1e10], "free": ["D"]}, "N must be one number, not [1000000000.0, 1"),
         ({"U": 1e12}, "no law has the input U"),
         ({"free": ("N", "D", "P")}, "has no training precision"),
     ],

@@ -57,10 +57,13 @@ def test_epochs_without_end_where_repetition_never_hurts_a_model_of_one_size(flo
 
 def test_one_question_at_a_time():
     for N, budget in ((None, None), (1e9, 1e21)):
-        with pytest.raises(JscaleError, match="either N or budget"):
+        with pytest.raises(JscaleError, match=r"^N or budget: expected exactly one of the two$"):
             plan.optimal_epochs(laws.overfitting_penalty, OVERFITTING, U=1e9, N=N, budget=budget)
-    with pytest.raises(JscaleError, match="no input U"):
+    with pytest.raises(JscaleError, match=r"^law 'chinchilla' has no input U for unique tokens$"):
         plan.optimal_epochs(laws.chinchilla, laws.params(laws.chinchilla), U=1e9, N=1e9)
+    cost = plan.costs.training_flops
+    with pytest.raises(JscaleError, match=r"^cost applies to a budget, not to a model of a given"):
+        plan.optimal_epochs(laws.overfitting_penalty, OVERFITTING, U=1e9, N=1e9, cost=cost)
 
 
 def test_optimal_experts_of_the_five_factor_law(float64_mode):

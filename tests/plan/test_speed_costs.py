@@ -1,15 +1,20 @@
 """Costs by measured speeds: interpolation, and plans beside a grid over the precision."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jscale import laws, plan
+from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
 from jscale.plan import costs
 
+UNTYPED: Any = costs
+"""For calls that a type checker refuses."""
 THETA = laws.params(laws.precision)
 TABLES: dict[str, dict[str, float]] = {
     "throughput": {"bf16": 41e3, "fp8": 52e3, "nvfp4": 56e3},
@@ -41,6 +46,32 @@ def test_between_and_beyond_formats():
     assert cost.in_format("nvfp4").factor == pytest.approx(4.0, rel=1e-15)
     traced = jax.jit(cost.speed)(jnp.array([1.0, 6.0, 32.0]))
     np.testing.assert_allclose(traced, cost.speed(np.array([1.0, 6.0, 32.0])), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: UNTYPED.speed_cost(3, device="H100"), "speeds is 3; expected formats and their"),
+        (lambda: UNTYPED.speed_cost({"a": {"fp8": 2}}, device=["a"]), "device must be the name of"),
+        (lambda: costs.speed_cost({"a": 2}, device="a"), "speeds is 2; expected formats and"),
+        (lambda: costs.speed_cost({"fp8": [1.2, 1.3]}), "speeds: that of fp8 must be one number"),
+        (lambda: costs.speed_cost({(4, 8): 1.2}), "the bits of a format must be one number"),
+        (lambda: UNTYPED.speed_cost({"fp8": 2}, factor="a"), "factor must be a number, not 'a'"),
+        (lambda: costs.speed_cost({"fp8": 2}, factor=0), "factor must be a finite number above 0"),
+        (lambda: costs.speed_cost({"W4A16": 2}), "speeds: 'W4A16' has 4 bits of weights and 16 of"),
+        (lambda: costs.speed_cost({"fp8": 2}).in_format("W8"), "8 bits of weights and 16 of act"),
+        (lambda: costs.speed_cost({"fp8": 2}).speed(-4), "P must be a finite number above 0, not"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(JscaleError) as error:
+        call()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_format_of_weights_and_activations_alike():
+    assert costs.speed_cost({"W8A8": 1.5}).speeds == costs.speed_cost({"fp8": 1.5}).speeds
 
 
 def test_speeds_in_proportion_to_bits_are_the_cost_by_bits():

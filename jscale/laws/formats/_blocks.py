@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jscale._core.arrays import inexact
 from jscale._core.checks import is_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
@@ -23,6 +22,7 @@ from jscale.laws.formats._elements import (
     Integer,
     PowerOfTwo,
     cast,
+    numbers_of,
 )
 
 _EXACT_BITS = 32
@@ -41,7 +41,8 @@ class Blocks:
             NVFP4).
 
     Raises:
-        JscaleError: a size that is not a whole number above 0, or a float scale without a size.
+        JscaleError: elements or scales of another kind, a size that is not a whole number above 0,
+            or a float scale without a size.
 
     Example:
         >>> from jscale.laws import formats
@@ -54,6 +55,14 @@ class Blocks:
     scale: PowerOfTwo | Float | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.element, Element):
+            raise JscaleError(
+                f"is {shown(self.element)}; expected a Float or an Integer", argument="element"
+            )
+        if not isinstance(self.scale, PowerOfTwo | Float | None):
+            raise JscaleError(
+                f"is {shown(self.scale)}; expected a PowerOfTwo, a Float or None", argument="scale"
+            )
         if self.size is None:
             if isinstance(self.scale, Float):
                 raise JscaleError("is None; a float scale needs a block size", argument="size")
@@ -135,7 +144,8 @@ def quantise(
         for its format.
 
     Raises:
-        JscaleError: something that is not a format, an axis that ``x`` lacks, or not a random key.
+        JscaleError: something that is not a format, not an array of numbers, an axis that ``x``
+            lacks, or not a random key.
 
     Example:
         >>> from jscale.laws import formats
@@ -147,11 +157,11 @@ def quantise(
             f"is {shown(format)}; expected a format such as formats.NVFP4 or formats.integer(4)",
             argument="format",
         )
-    x = inexact(jnp.asarray(x))
+    x = numbers_of(x)
+    if axis is not None and not (is_whole_number(axis) and -x.ndim <= axis < x.ndim):
+        raise JscaleError(f"is {shown(axis)}; x has {x.ndim} axes", argument="axis")
     if x.size == 0:
         return x
-    if axis is not None and not -x.ndim <= axis < x.ndim:
-        raise JscaleError(f"is {axis}; x has {x.ndim} axes", argument="axis")
 
     numbers = jax.lax.stop_gradient(x)
     rows = numbers.reshape(-1) if axis is None else jnp.moveaxis(numbers, axis, -1)

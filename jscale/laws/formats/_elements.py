@@ -154,6 +154,22 @@ def _float_magnitudes(element: Float) -> np.ndarray:
     return values
 
 
+def numbers_of(x: ArrayLike | Sequence[float]) -> jax.Array:
+    """An array to round, in floating point.
+
+    Raises:
+        JscaleError: not an array of real numbers.
+    """
+    try:
+        # JAX takes text for the name of a type.
+        array = None if isinstance(x, str) else jnp.asarray(x)
+    except (OverflowError, TypeError, ValueError):
+        array = None
+    if array is None or jnp.iscomplexobj(array):
+        raise JscaleError(f"must be an array of numbers, not {shown(x)}", argument="x")
+    return inexact(array)
+
+
 def cast(
     x: ArrayLike | Sequence[float], element: Element, *, key: jax.Array | None = None
 ) -> jax.Array:
@@ -172,7 +188,7 @@ def cast(
         The shape and precision of ``x``.
 
     Raises:
-        JscaleError: something that is not an element, or not a random key.
+        JscaleError: something that is not an element, not an array of numbers, or not a random key.
 
     Example:
         >>> from jscale.laws import formats
@@ -186,7 +202,7 @@ def cast(
     if key is not None:
         check_key(key)
 
-    x = jax.lax.stop_gradient(inexact(jnp.asarray(x)))
+    x = jax.lax.stop_gradient(numbers_of(x))
     magnitude = jnp.minimum(jnp.abs(x), element.largest)
     step = jnp.ones_like(x)
     if isinstance(element, Float):

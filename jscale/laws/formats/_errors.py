@@ -81,7 +81,7 @@ def grid_error(values: ArrayLike) -> float:
         >>> print(f"{formats.grid_error([-0.79788, 0.79788]):.4f}")
         0.3634
     """
-    values = np.asarray(values, np.float64)
+    values = np.asarray(check_number("values", values), np.float64)
     increasing = values.ndim == 1 and values.size > 0 and bool(np.all(np.diff(values) > 0))
     if not (increasing and np.isfinite(values).all()):
         raise JscaleError("must be finite numbers that increase", argument="values")

@@ -102,11 +102,16 @@ def bits_of(text: str) -> NamedBits | None:
     Args:
         text: in any letter case, with or without ``_``, ``-`` and spaces.
 
+    Raises:
+        JscaleError: something that is not text.
+
     Example:
         >>> from jscale.laws import formats
         >>> formats.bits_of("NVFP4").bits, formats.bits_of("W4A16").activations
         (4.0, 16.0)
     """
+    if not isinstance(text, str):
+        raise JscaleError(f"must be the name of a format, not {shown(text)}", argument="text")
     name = _folded(text)
     if name in _NAMED:
         return NamedBits(float(_NAMED[name].bits))
@@ -138,7 +143,7 @@ def get(name: str) -> Blocks:
         >>> formats.get("NVFP4") is formats.NVFP4
         True
     """
-    folded = _folded(name) if isinstance(name, str) else name
+    folded = _folded(name) if isinstance(name, str) else ""
     if folded not in _NAMED:
         hint = did_you_mean(str(name), _NAMED, "")
         raise JscaleError(f"no format with known values is named {shown(name)}{hint}")

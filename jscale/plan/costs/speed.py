@@ -48,8 +48,12 @@ class SpeedCost(ProductCost):
     speeds: tuple[tuple[float, float], ...] = ((FULL_BITS, 1.0),)
 
     def speed(self, P: ArrayLike | None) -> Any:
-        """Speed of training in P bits, in units of that in 16 bits."""
-        bits = self._bits(P)
+        """Speed of training in P bits, in units of that in 16 bits.
+
+        Raises:
+            JscaleError: no bits, or bits that are not finite numbers above 0.
+        """
+        bits = self._bits(None if P is None else positive("P", P))
         if isinstance(bits, jax.Array):
             library, knots = jnp, jnp.log(jnp.asarray(self.speeds, bits.dtype))
         else:
@@ -63,8 +67,8 @@ class SpeedCost(ProductCost):
         """The cost in one format: for laws without bits, such as those of measured multipliers.
 
         Raises:
-            JscaleError: a format that is not known by name, or a number of bits that is not
-                positive.
+            JscaleError: a format that is not known by name, one with other bits for weights than
+                for activations, or a number of bits that is not positive.
         """
         speed = float(self.speed(_bits_of(format)))
         return ProductCost(f"{self.name} in {format}", self.factor / speed)
@@ -86,8 +90,9 @@ def speed_cost(
         factor: FLOP per parameter and token in 16 bits.
 
     Raises:
-        JscaleError: no format, one that is not known by name, two of the same bits, a speed that is
-            not positive, or a device without a table.
+        JscaleError: no format, one that is not known by name, one with other bits for weights than
+            for activations, two of the same bits, a speed or factor that is not one positive
+            number, or a device without a table.
 
     Example:
         A budget pays for 1.25 to 1.5 times as many tokens in NVFP4, not for 4 times as many:
@@ -102,37 +107,49 @@ def speed_cost(
         >>> print(f"{measured.speed(4):.2f}")
         1.37
     """
-    if device is not None:
-        speeds = _of_device(speeds, device)
-    if not isinstance(speeds, Mapping) or not speeds:
-        raise JscaleError(
-            f"is {shown(speeds)}; expected formats and their speeds, such as {{'nvfp4': 1.4}}",
-            argument="speeds",
-        )
+    table = _table(speeds) if device is None else _of_device(_table(speeds), device)
     knots: dict[float, float] = {}
-    for format, speed in speeds.items():
+    for format, speed in table.items():
         if isinstance(speed, Mapping):
             raise JscaleError(
-                f"has tables by device; choose one of {enumerated(map(str, speeds))}",
+                f"has tables by device; choose one of {enumerated(map(str, table))}",
                 argument="speeds",
             )
         bits = _bits_of(format)
         if bits in knots:
             raise JscaleError(f"has two formats of {bits:g} bits", argument="speeds")
-        knots[bits] = float(positive(f"speeds: that of {format}", speed))
+        knots[bits] = _one_positive(f"speeds: that of {format}", speed)
 
     unit = knots.setdefault(FULL_BITS, 1.0)
     ordered = tuple((bits, knots[bits] / unit) for bits in sorted(knots))
     name = "speed_cost" if device is None else f"speed_cost of {device}"
-    return SpeedCost(name, factor, speeds=ordered)
+    return SpeedCost(name, _one_positive("factor", factor), speeds=ordered)
 
 
-def _of_device(speeds: Mapping[Any, Any], device: str) -> Any:
+def _table(speeds: Any) -> Mapping[Any, Any]:
+    if not isinstance(speeds, Mapping) or not speeds:
+        raise JscaleError(
+            f"is {shown(speeds)}; expected formats and their speeds, such as {{'nvfp4': 1.4}}",
+            argument="speeds",
+        )
+    return speeds
+
+
+def _of_device(speeds: Mapping[Any, Any], device: Any) -> Mapping[Any, Any]:
+    if not isinstance(device, str):
+        raise JscaleError(f"must be the name of a device, not {shown(device)}", argument="device")
     if device not in speeds:
         known = [str(each) for each in speeds]
         hint = did_you_mean(str(device), known, f"; it has {enumerated(known)}")
         raise JscaleError(f"has no device {shown(device)}{hint}", argument="speeds")
-    return speeds[device]
+    return _table(speeds[device])
+
+
+def _one_positive(name: str, value: Any) -> float:
+    number = positive(name, value)
+    if np.ndim(number):
+        raise JscaleError(f"must be one number, not {shown(value)}", argument=name)
+    return float(number)
 
 
 def _bits_of(format: Format) -> float:
@@ -144,5 +161,12 @@ def _bits_of(format: Format) -> float:
                 f": {shown(format)} is no format with known bits, such as nvfp4, fp8 or bf16",
                 argument="speeds",
             )
+        # Training multiplies weights and activations; a cache is of inference.
+        if named.activations not in (None, named.bits):
+            raise JscaleError(
+                f": {shown(format)} has {named.bits:g} bits of weights and "
+                f"{named.activations:g} of activations; expected one format of both, such as fp8",
+                argument="speeds",
+            )
         return named.bits
-    return float(positive("the bits of a format", format))
+    return _one_positive("the bits of a format", format)

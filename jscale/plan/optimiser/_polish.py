@@ -1,7 +1,7 @@
 """The optimum between the points of a grid."""
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,15 +69,7 @@ def polish(cells: GridResult, *, free: Sequence[str] | None = None, name: str = 
     reduced, problem = _checked(cells, name), cells.problem
     best = {key: float(value) for key, value in reduced.values.items() if _is_number(value)}
     value, axes = best.pop("value"), _axes(problem)
-    known = list(axes)
-    for each in known if free is None else free:
-        if each not in known:
-            raise JscaleError(
-                f"must be axes of positive numbers ({enumerated(known) or 'there is none'}), not "
-                f"{shown(each)}{did_you_mean(str(each), known)}",
-                argument="free",
-            )
-    chosen = {key: axes[key] for key in (known if free is None else free)}
+    chosen = _chosen(free, axes)
     if not chosen:
         raise JscaleError("the grid has no axis of positive numbers that could vary")
 
@@ -153,6 +145,29 @@ def _axes(problem: GridProblem) -> dict[str, np.ndarray]:
         if len(entries) > 1 and entries[0] > 0 and np.isfinite(entries[-1]):
             axes[axis.name] = entries
     return axes
+
+
+def _chosen(free: Any, axes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The axes to vary.
+
+    Raises:
+        JscaleError: not a list of axes that can vary.
+    """
+    if free is None:
+        return axes
+    known = list(axes)
+    # Text would be read letter by letter.
+    is_list = isinstance(free, Iterable) and not isinstance(free, str)
+    names: list[Any] = list(free) if is_list else [free]
+    unknown = [name for name in names if name not in known]
+    if unknown or not is_list:
+        hint = did_you_mean(str(unknown[0]), known) if is_list else ""
+        raise JscaleError(
+            f"must be a list of axes of positive numbers ({enumerated(known) or 'there is none'}), "
+            f"not {shown(unknown[0] if is_list else free)}{hint}",
+            argument="free",
+        )
+    return {name: axes[name] for name in names}
 
 
 def _constraint(

@@ -21,6 +21,7 @@ from jscale.plan.budget import RANGES, BudgetProblem, Plan, build_problem, grid_
 from jscale.plan.costs import Cost
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
 from jscale.plan.risk._bands import count_draws
+from jscale.plan.risk._quantiles import check_probabilities
 
 Member = tuple[LawFunction, Mapping[str, ArrayLike]]
 """A law and draws of its parameters."""
@@ -40,12 +41,12 @@ class AveragedPlan:
         loss: expected loss over laws and draws.
         regret: expected loss above the optimum of each draw under its own law, nats.
         budget: FLOP, or the unit of the cost.
-        weights: (laws,) of the laws, with the sum 1.
+        weights: (laws,) of the laws, with the sum 1; 0 for a law whose draws have no optimum.
         bands: ``N_opt``, ``D_opt``, ``loss`` and, if it is free, ``P_opt`` of the draws' own optima
             under all laws → (quantiles,).
         by_law: the same → (laws,) medians under each law; NaN without draws that have an optimum.
         lost: (laws,) draws without an optimum, which are left out; the others of the law share its
-            weight.
+            weight. Where it has no others, the other laws do.
         status: :class:`~jscale._core.status.Status` code; the numbers are NaN without an optimum.
     """
 
@@ -76,9 +77,10 @@ def averaged(
 ) -> AveragedPlan:
     """The plan of least expected loss over several laws, and the bands of their optima together.
 
-    A law's draws share its weight: those of stacking, by forecasts of held-out runs, are
-    ``ensemble.weights`` of :func:`jscale.assess.ensemble`. A plan of one law is certain of the law;
-    these bands hold the difference between the laws, too.
+    A law's draws share its weight. The weights of an ensemble (pseudo-BMA, by forecasts of held-out
+    runs) are ``[each.weight for each in ensemble.members]`` of :func:`jscale.assess.ensemble`. The
+    bands of a plan by one law leave out the doubt about the law; these hold the difference between
+    the laws, too.
 
     Args:
         members: laws of N and D, each with draws (or single numbers) of its parameters.
@@ -93,7 +95,8 @@ def averaged(
 
     Raises:
         JscaleError: no laws, weights that are not numbers from 0 on with a sum above 0, a name that
-            no law has, laws with different costs, or as :func:`~jscale.plan.optimal`.
+            no law has, a budget or input that is not one number, laws with different costs, or as
+            :func:`~jscale.plan.optimal`.
 
     Example:
         Two sets of constants of one law, the first with twice the weight:
@@ -109,10 +112,12 @@ def averaged(
     """
     pairs = _read(members)
     shares = _shares(weights, len(pairs))
-    chances = _probabilities(quantiles)
+    chances = check_probabilities(quantiles)
+    free = free if isinstance(free, str) else tuple(free)
+    budget = _one_number("budget", budget, above=0.0)
+    fixed = {name: _one_number(name, value, infinite=True) for name, value in fixed.items()}
     given = _inputs_of([law for law, _ in pairs], fixed)
     problems, cost_values = _problems(pairs, free, given, cost)
-    budget = check_number("budget", budget, above=0.0)
     params = [check_params(law, draws) for law, draws in pairs]
     counts = [count_draws(each) for each in params]
     inputs = [check_inputs(law, each) for (law, _), each in zip(pairs, given, strict=True)]
@@ -164,13 +169,16 @@ def _shares(weights: Any, count: int) -> np.ndarray:
     return numbers / numbers.sum()
 
 
-def _probabilities(quantiles: Sequence[float]) -> tuple[float, ...]:
-    probabilities = tuple(float(q) for q in quantiles)
-    if not probabilities or not all(0 <= q <= 1 for q in probabilities):
-        raise JscaleError(
-            f"must be probabilities between 0 and 1, not {shown(quantiles)}", argument="quantiles"
-        )
-    return probabilities
+def _one_number(name: str, value: Any, **limits: Any) -> Any:
+    """A checked scalar.
+
+    Raises:
+        JscaleError: not a number within the limits, or an array of them.
+    """
+    number = check_number(name, value, **limits)
+    if jnp.ndim(number):
+        raise JscaleError(f"must be one number, not {shown(value)}", argument=name)
+    return number
 
 
 def _inputs_of(laws: Sequence[LawFunction], fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -232,8 +240,10 @@ def _averaged(
         [w * each / jnp.maximum(jnp.sum(each), 1.0) for w, each in zip(weights, known, strict=True)]
     )
     shares = shares / jnp.sum(shares)
+    weights = jnp.where(jnp.stack([jnp.sum(each) for each in known]) > 0, weights, 0.0)
+    weights = weights / jnp.sum(weights)
 
-    # A law of bits knows what they cost; the design is the same for all.
+    # The problem of a law with bits has their cost; the design is the same for all.
     lead = max(range(len(problems)), key=lambda i: len(problems[i].bound.tied))
     problem, cost = problems[lead], problems[lead].build_cost(cost_values)
 

@@ -14,10 +14,9 @@ from jscale._core.arrays import inexact
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_default_settings
 from jscale._core.status import Status, is_optimum
-from jscale._core.text import shown
 from jscale.laws import LawFunction
 from jscale.plan.problem import check_params
-from jscale.plan.risk._quantiles import quantiles_over_draws
+from jscale.plan.risk._quantiles import check_probabilities, quantiles_over_draws
 
 
 @functools.partial(
@@ -94,11 +93,7 @@ def bands(
         >>> [round(float(value), 3) for value in band.values]
         [2.027, 2.047, 2.067]
     """
-    probabilities = tuple(float(q) for q in quantiles)
-    if not probabilities or not all(0 <= q <= 1 for q in probabilities):
-        raise JscaleError(
-            f"must be probabilities between 0 and 1, not {shown(quantiles)}", argument="quantiles"
-        )
+    probabilities = check_probabilities(quantiles)
     params = check_params(law, draws)
     count = count_draws(params)
     batch = {k: v if jnp.ndim(v) else jnp.full(count, v) for k, v in params.items()}

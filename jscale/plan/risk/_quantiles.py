@@ -5,6 +5,25 @@ from types import ModuleType
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+
+from jscale._core.checks import check_number
+from jscale._core.errors import JscaleError
+from jscale._core.text import shown
+
+
+def check_probabilities(quantiles: Any) -> tuple[float, ...]:
+    """Probabilities of quantiles as numbers.
+
+    Raises:
+        JscaleError: none, one that is not in a list, or one that is not a number from 0 to 1.
+    """
+    numbers = np.asarray(check_number("quantiles", quantiles), float)
+    if numbers.ndim != 1 or not numbers.size or not ((numbers >= 0) & (numbers <= 1)).all():
+        raise JscaleError(
+            f"must be probabilities between 0 and 1, not {shown(quantiles)}", argument="quantiles"
+        )
+    return tuple(numbers.tolist())
 
 
 def quantiles_over_draws(

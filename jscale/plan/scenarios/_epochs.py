@@ -72,8 +72,9 @@ def optimal_epochs(
         **fixed: other inputs by name.
 
     Raises:
-        JscaleError: a law without U, both or neither of ``N`` and ``budget``, an unknown name, a
-            number out of range, or, with ``throw``, a solve that did not converge.
+        JscaleError: a law without U, both or neither of ``N`` and ``budget``, a cost without a
+            budget, an unknown name, a number out of range, or, with ``throw``, a solve that did not
+            converge.
 
     Example:
         >>> from jscale import laws, plan
@@ -85,9 +86,13 @@ def optimal_epochs(
         4e+09 parameters: 5.0 epochs, loss 2.787
     """
     if "U" not in describe(law).input_names:
-        raise JscaleError(f"law {describe(law).name!r} has no input U: it knows no repetition")
+        raise JscaleError(
+            f"{describe(law).name!r} has no input U for unique tokens", argument="law"
+        )
     if (N is None) == (budget is None):
-        raise JscaleError("optimal_epochs takes either N or budget")
+        raise JscaleError("or budget: expected exactly one of the two", argument="N")
+    if cost is not None and budget is None:
+        raise JscaleError("applies to a budget, not to a model of a given size", argument="cost")
     if budget is not None:
         others: dict[str, Any] = {"U": U, **fixed}
         best = optimal(law, params, budget, cost=cost, **others)

@@ -98,7 +98,15 @@ BAD = {
     ),
     "an unknown axis": (
         lambda: plan.polish(plan.grid(square, SMALL), free=["z"]),
-        "free must be axes of positive numbers (x, y), not 'z'",
+        "free must be a list of axes of positive numbers (x, y), not 'z'",
+    ),
+    "text instead of axes": (
+        lambda: plan.polish(plan.grid(square, SMALL), free="xy"),
+        "free must be a list of axes of positive numbers (x, y), not 'xy'",
+    ),
+    "a number instead of axes": (
+        lambda: plan.polish(plan.grid(square, SMALL), free=3),  # pyright: ignore[reportArgumentType]
+        "free must be a list of axes of positive numbers (x, y), not 3",
     ),
     "models alone": (lambda: plan.polish(plan.grid(square, MODELS)), "no axis of positive numbers"),
 }
