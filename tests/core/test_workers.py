@@ -46,6 +46,6 @@ def test_jobs_that_take_threads_share_the_cores(monkeypatch):
             return inner._pool._max_workers
 
     with workers(3) as pool:
-        assert pool.map(threads, range(3)) == [2, 2, 2]
+        assert pool.map(threads, range(3)) == [5, 5, 5]
     with workers(100) as pool:
-        assert pool.map(threads, range(2)) == [1, 1]
+        assert pool.map(threads, range(2)) == [2, 2]

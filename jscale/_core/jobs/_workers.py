@@ -73,12 +73,13 @@ class Workers:
 def workers(jobs: int) -> Iterator[Workers]:
     """As many threads as this process has cores, but no more than ``jobs``.
 
-    Jobs that take threads themselves share the cores, so that there are never more threads.
+    Jobs that take threads themselves share twice the cores: there are no more threads than that,
+    and the last jobs to run do not leave cores idle.
     """
     cores = _cores.get() or _all_cores()
     size = max(1, min(jobs, cores))
     with ThreadPoolExecutor(max_workers=size) as pool:
-        yield Workers(pool, max(1, cores // size))
+        yield Workers(pool, max(1, 2 * cores // size))
 
 
 def _all_cores() -> int:
