@@ -295,12 +295,11 @@ def test_results_are_not_written_over_the_runs(jscale, table: Path, verb):
     assert table.read_bytes() == before
 
 
-def test_the_certificate_is_printed_in_plain_numbers(jscale, table: Path):
-    (line,) = [
-        line
-        for line in jscale("fit", table, "--starts", 8).stdout.splitlines()
-        if line.startswith("certificate")
-    ]
+def test_the_objective_and_its_certificate_are_printed_in_one_style(jscale, table: Path):
+    lines = jscale("fit", table, "--starts", 8).stdout.splitlines()
+    (objective,) = [line for line in lines if line.startswith("objective")]
+    assert re.search(r"= \d\.\d{1,7}×10⁻[⁴⁵]; log residuals", objective)
+    (line,) = [line for line in lines if line.startswith("certificate")]
     assert "all 8 starts and a second optimiser reach the same minimum" in line
-    assert "; first-order optimality " in line
+    assert re.search("; first-order optimality (0|\\d×10⁻.+|10⁻.+), condition", line)
     assert re.search(r"condition number [\d,]+ \(raw [\d,]+\)$", line)

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 import jscale
 from jscale.fit import Posterior
 from jscale.report.analysis import Analysis, FittedStudy
-from jscale.report.notation import listing, plain, plural
+from jscale.report.notation import listing, number, plain, plural
 
 _PACKAGES = ("jax", "numpyro", "numpy", "scipy")
 
@@ -20,7 +20,7 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
         ("Runs", f"{study.table.name}; {used}; SHA-256 of the content {study.table.digest[:16]}…"),
         ("Losses", study.loss_unit),
         ("Law", f"{study.record.name}; {study.record.source}"),
-        ("Fit", f"{point.objective_name} = {point.objective:.8g}, {starts}"),
+        ("Fit", f"{point.objective_name} = {number(point.objective, 8)}, {starts}"),
     ]
     if study.posterior is not None:
         rows += _sampled(study, study.posterior)
