@@ -87,8 +87,26 @@ def training_flop(values: Mapping[str, Any]) -> Any:
 
 
 def notes(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":
-    """How far plans lie beyond the runs, and what their bits cost."""
-    return [*distance_notes(plans, request.ranges), *_cost_note(request, plans)]
+    """How far plans lie beyond the runs, also in bits, and what their bits cost."""
+    beyond = [*distance_notes(plans, request.ranges), *_bits_note(request, plans)]
+    return [*beyond, *_cost_note(request, plans)]
+
+
+def _bits_note(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":
+    """A warning where planned bits lie below or above those of the runs."""
+    from jscale._core.notes import Note
+    from jscale.fit.predictions import beyond_bits, bit_range
+
+    ends = bit_range(request.law, request.ranges)
+    planned = [(plan["C"], plan["P_opt"]["q50"]) for plan in plans if "P_opt" in plan]
+    outside = [(budget, bits, beyond_bits(bits, ends)) for budget, bits in planned]
+    outside = [each for each in outside if each[2]]
+    if not outside:
+        return []
+    parts = [f"{bits:.1f} bits at {human(C)} FLOP, {where}" for C, bits, where in outside]
+    message = f"{'; '.join(parts)}: no run supports such bits, only the law and its priors"
+    evidence = {"bits": {f"{C:g}": bits for C, bits, _ in outside}, "runs": ends}
+    return [Note("bits-beyond-runs", "warning", message, evidence)]
 
 
 def _cost_note(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":

@@ -65,6 +65,44 @@ def quantities(law: LawFunction, inputs: Mapping[str, Any]) -> dict[str, np.ndar
     return values
 
 
+def bit_range(law: LawFunction, ranges: Ranges) -> tuple[float, float] | None:
+    """The fewest and the most bits of training over the runs, of any part of the model.
+
+    Args:
+        law: a declared law.
+        ranges: of the runs, by :func:`input_ranges`; empty where they are not known.
+
+    Returns:
+        (fewest, most), or None where the law has no bits of training or the ranges lack them.
+    """
+    names = [name for name in describe(law).bit_inputs if name != "P_post" and name in ranges]
+    if not names:
+        return None
+    return min(ranges[name][0] for name in names), max(ranges[name][1] for name in names)
+
+
+def beyond_bits(bits: float, ends: tuple[float, float] | None) -> str:
+    """Where planned bits lie outside those of the runs, in words; empty where they lie inside.
+
+    Compared to one decimal place, as bits are shown.
+
+    Args:
+        bits: of a plan; NaN where there is none.
+        ends: of :func:`bit_range`.
+
+    Returns:
+        Words such as "below the 8 to 16 bits of the runs".
+    """
+    if ends is None or not np.isfinite(bits):
+        return ""
+    (low, high), shown = ends, round(bits, 1)
+    if low <= shown <= high:
+        return ""
+    side = "below" if shown < low else "above"
+    runs = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{side} the {runs} bits of the runs"
+
+
 def _bit_share(record: Record, values: Mapping[str, np.ndarray]) -> np.ndarray | float:
     """Bits that training is charged by over 16; 1 for a law that charges none."""
     names = record.charged_bits

@@ -72,7 +72,7 @@ class PrecisionAnalysis:
     Attributes:
         bit_curves: loss against bits at the best-covered size and data of the runs.
         at_size: name of a size → best bits along the forecast's compute.
-        critical: critical tokens.
+        critical: critical tokens; None also where all runs have the same bits after training.
     """
 
     bit_curves: BitCurves | None
@@ -85,11 +85,10 @@ def precision_analysis(study: FittedStudy, forecast: Forecast | None) -> Precisi
     if forecast is None or not study.record.bit_inputs:
         return None
     in_training = bool(study.training_bits)
-    after_training = "P_post" in study.record.bit_inputs
     return PrecisionAnalysis(
         bit_curves=_bit_curves(study, forecast) if in_training else None,
         at_size=_bits_at_size(study, forecast) if study.record.charged_bits else {},
-        critical=_critical_curves(study, forecast) if after_training else None,
+        critical=_critical_curves(study, forecast) if study.varies_post_bits else None,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 from jscale.fit.optimum import fitted_runs
+from jscale.fit.predictions import beyond_bits, bit_range, input_ranges
 from jscale.laws import LawFunction, Record, describe
 from jscale.plan.costs import FULL_BITS
 from jscale.runs import Data, Runs
@@ -107,6 +108,18 @@ class FittedStudy:
     def training_bits(self) -> tuple[str, ...]:
         """The law's inputs that count bits during training."""
         return tuple(name for name in self.record.bit_inputs if name != "P_post")
+
+    def beyond_bits(self, bits: float) -> str:
+        """Where bits lie outside those of the runs: "below the 8 to 16 bits of the runs"."""
+        return beyond_bits(bits, bit_range(self.law, input_ranges(self.law, self.data.inputs)))
+
+    @property
+    def varies_post_bits(self) -> bool:
+        """Whether runs differ in the bits after training, so that their effect is measured."""
+        post_bits = self.data.inputs.get("P_post")
+        if "P_post" not in self.record.bit_inputs or post_bits is None:
+            return False
+        return len(np.unique(np.minimum(post_bits, FULL_BITS))) > 1
 
     @property
     def plans_size_and_data(self) -> bool:

@@ -18,6 +18,7 @@ from jscale.report.analysis import (
 )
 from jscale.report.analysis._identification import identification
 from jscale.report.analysis.forecast import resource_curve
+from jscale.report.page.findings import decision
 from jscale.report.page.findings._findings import extrapolation, findings
 from jscale.report.page.findings._of_fit import (
     Finding,
@@ -27,7 +28,7 @@ from jscale.report.page.findings._of_fit import (
     residual_doubts,
     sampling,
 )
-from jscale.report.page.tables import count_digits, decimal
+from jscale.report.page.tables import count_digits, critical_rows, decimal, plan_rows
 from tests.report import stand_ins
 from tests.report.stand_ins import dense_table, posterior_of
 
@@ -80,14 +81,14 @@ def test_size_exponent_has_the_digits_of_its_tile(dense_forecast: Forecast, of_d
     assert decimal(dense_forecast.growth, 0).inline in of_dense["Size and data"].text
 
 
-def test_extrapolation_lists_decades(dense_forecast: Forecast, of_dense):
+def test_extrapolation_lists_decades(dense: Analysis, dense_forecast: Forecast, of_dense):
     assert "10²⁴ FLOP: 1.9 in compute" in of_dense["Extrapolation"].text
     assert of_dense["Extrapolation"].tone == "doubt"
     nowhere = tuple(dict.fromkeys(d, 0.0) for d in dense_forecast.decades_outside)
     inside = dataclasses.replace(dense_forecast, decades_outside=nowhere)
-    (finding,) = extrapolation((1e21, 1e22), inside)
+    (finding,) = extrapolation(dense.study, inside)
     assert finding.tone == "good"
-    assert extrapolation((), dataclasses.replace(inside, decades_outside=())) == []
+    assert extrapolation(dataclasses.replace(dense.study, budgets=()), inside) == []
 
 
 @pytest.mark.parametrize(
@@ -199,6 +200,45 @@ def test_precision_and_critical_tokens(
     limit = bits_precision.critical.at_plans[3.0].q50[0]
     exceeded = limit < bits_forecast.plans.D.q50[0]
     assert ("better with less data" in results["Too much data"].text) == exceeded
+
+
+def with_bits(analysis: Analysis, **bits: float) -> Analysis:
+    """The analysis with other bits of all runs, for the part that is said in sentences."""
+    inputs = dict(analysis.study.data.inputs)
+    inputs |= {name: np.full_like(inputs[name], value) for name, value in bits.items()}
+    data = dataclasses.replace(analysis.study.data, inputs=inputs)
+    study = dataclasses.replace(analysis.study, data=data)
+    return dataclasses.replace(analysis, study=study)
+
+
+def test_bits_outside_those_of_the_runs_are_said(bits: Analysis):
+    assert "of the runs:" not in decision(bits).sentence
+    high = with_bits(bits, P_w=8, P_a=12, P_kv=16)
+    reserve = "7.0 bits, below the 8 to 16 bits of the runs"
+    reason = "no run supports this number, which comes from the law and its prior."
+    assert decision(high).sentence.endswith(f" {reserve}: {reason}")
+    precision = by_lead(high)["Precision"]
+    assert precision.tone == "doubt"
+    assert precision.text.endswith(f" {reserve}: {reason}")
+    assert reserve in by_lead(high)["Extrapolation"].text
+    (row,) = plan_rows(high)
+    assert row.outside.endswith(reserve)
+    assert row.tone in ("doubt", "bad")
+    low = with_bits(bits, P_w=4, P_a=4, P_kv=4)
+    assert "7.0 bits, above the 4 bits of the runs" in decision(low).sentence
+
+
+def test_no_critical_tokens_where_bits_after_training_are_constant(
+    bits: Analysis, bits_precision: PrecisionAnalysis
+):
+    same = with_bits(bits, P_post=16)
+    assert bits.study.varies_post_bits
+    assert not same.study.varies_post_bits
+    precision = dataclasses.replace(bits_precision, critical=None)
+    same = dataclasses.replace(same, precision=precision)
+    text = by_lead(same)["Too much data"].text
+    assert text.startswith("No critical tokens: the runs do not differ in P_post")
+    assert critical_rows(same) == []
 
 
 def test_laws_without_a_plan(dense: Analysis, without_posterior):

@@ -7,9 +7,9 @@ import numpy as np
 
 from jscale.report.analysis import Analysis, Forecast
 from jscale.report.notation import power_of_ten
-from jscale.report.page.findings._findings import findings
+from jscale.report.page.findings._findings import findings, unsupported
 from jscale.report.page.findings._of_fit import Finding
-from jscale.report.page.tables import Value, count, decimal, ratio
+from jscale.report.page.tables import Value, bits_beyond, count, decimal, ratio
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ def _what_to_train(analysis: Analysis, forecast: Forecast) -> str:
         f"({ratio(plans.ratio, 0).middle} tokens per parameter)"
     )
     loss = decimal(plans.loss, 0, 3)
+    beyond = bits_beyond(study, plans, 0)
+    reserve = f" {beyond[:1].upper()}{beyond[1:]}: {unsupported(study)}." if beyond else ""
     if forecast.new_run_at_plans is None:
-        return f"{train}: the law gives a loss of {loss.inline} {study.loss_unit}."
+        return f"{train}: the law gives a loss of {loss.inline} {study.loss_unit}.{reserve}"
     new = decimal(forecast.new_run_at_plans, 0, 3)
-    return f"{train}: such a run is forecast at {_in_unit(new, study.loss_unit)}."
+    return f"{train}: such a run is forecast at {_in_unit(new, study.loss_unit)}.{reserve}"
 
 
 def _in_unit(value: Value, unit: str) -> str:

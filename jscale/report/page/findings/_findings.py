@@ -15,7 +15,7 @@ from jscale.report.page.findings._of_fit import (
     residual_doubts,
     sampling,
 )
-from jscale.report.page.tables import MIN_DECADES_OUTSIDE, count, decimal, ratio
+from jscale.report.page.tables import MIN_DECADES_OUTSIDE, bits_beyond, count, decimal, ratio
 
 _TONES = {"doubt": 0, "plain": 1, "good": 2}
 
@@ -41,7 +41,7 @@ def _forecast_findings(analysis: Analysis) -> list[Finding]:
         return [
             next_decade(forecast, study.loss_unit),
             size_and_data(forecast),
-            *extrapolation(study.budgets, forecast),
+            *extrapolation(study, forecast),
         ]
     if analysis.resource is not None:
         return [_single_resource(analysis)]
@@ -71,18 +71,21 @@ def size_and_data(forecast: Forecast) -> Finding:
     return Finding("Size and data", text)
 
 
-def extrapolation(budgets: tuple[float, ...], forecast: Forecast) -> list[Finding]:
+def extrapolation(study: FittedStudy, forecast: Forecast) -> list[Finding]:
     """How far outside the runs the plans are; empty without budgets."""
-    if not budgets:
+    if not study.budgets:
         return []
 
     plans = []
-    for budget, decades in zip(budgets, forecast.decades_outside, strict=True):
+    for i, budget in enumerate(study.budgets):
+        decades = forecast.decades_outside[i]
         outside = [
             f"{value:.1f} in {quantity}"
             for quantity, value in decades.items()
             if value >= MIN_DECADES_OUTSIDE
         ]
+        if bits := bits_beyond(study, forecast.plans, i):
+            outside.append(bits)
         if outside:
             plans.append(f"{power_of_ten(budget)} FLOP: {listing(outside)}")
 
@@ -124,14 +127,18 @@ def _precision_findings(analysis: Analysis) -> list[Finding]:
         return []
 
     results = []
-    bits = forecast.plans.P if study.budgets else forecast.decade.P
+    plans = forecast.plans if study.budgets else forecast.decade
+    bits = plans.P
     if bits is not None and np.isfinite(bits.q50).any():
         where = f" at {power_of_ten(study.budgets[-1])} FLOP" if study.budgets else ""
         text = (
             "With cost proportional to bits, the best training precision is "
             f"{decimal(bits, -1, 1).inline} bits{where}."
         )
-        results.append(Finding("Precision", text))
+        beyond = bits_beyond(study, plans, len(plans.compute) - 1)
+        if beyond:
+            text += f" {beyond[:1].upper()}{beyond[1:]}: {unsupported(study)}."
+        results.append(Finding("Precision", text, "doubt" if beyond else "plain"))
     elif study.training_bits:
         if study.record.charged_bits:
             reason = "With cost proportional to bits, this law has no best training precision"
@@ -141,7 +148,19 @@ def _precision_findings(analysis: Analysis) -> list[Finding]:
         results.append(Finding("Precision", text, "doubt"))
     if precision.critical is not None and study.budgets:
         results.append(_critical_tokens(study, forecast, precision.critical))
+    elif "P_post" in study.record.bit_inputs and not study.varies_post_bits:
+        text = (
+            "No critical tokens: the runs do not differ in P_post, their bits after training, so "
+            "that they do not measure what quantisation after training costs."
+        )
+        results.append(Finding("Too much data", text))
     return results
+
+
+def unsupported(study: FittedStudy) -> str:
+    """Where bits come from that lie outside those of the runs, as the end of a sentence."""
+    source = "the law" if study.posterior is None else "the law and its prior"
+    return f"no run supports this number, which comes from {source}"
 
 
 def _critical_tokens(study: FittedStudy, forecast: Forecast, critical: CriticalCurves) -> Finding:

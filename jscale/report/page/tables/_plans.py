@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jscale.report.analysis import Analysis, OptimalPath
+from jscale.report.analysis import Analysis, FittedStudy, OptimalPath
 from jscale.report.notation import percent, power_of_ten
 from jscale.report.page.tables._values import Value, count, decimal, ratio
 
@@ -25,8 +25,8 @@ class PlanRow:
         P: bits; None where they were not chosen.
         loss: the law's value.
         new_run: loss of a new run; None where it is not known.
-        outside: decades outside the runs.
-        tone: "good", "plain", "doubt" or "bad", by the decades.
+        outside: decades outside the runs, and bits outside theirs.
+        tone: "good", "plain", "doubt" or "bad", by the decades and bits.
         unsolved: share of the draws without an optimum; empty where all have one.
     """
 
@@ -89,7 +89,13 @@ def plan_rows(analysis: Analysis) -> list[PlanRow]:
         return []
     new = forecast.new_run_at_plans
     return [
-        _plan_row(forecast.plans, i, outside, None if new is None else decimal(new, i, 3))
+        _plan_row(
+            analysis.study,
+            forecast.plans,
+            i,
+            outside,
+            None if new is None else decimal(new, i, 3),
+        )
         for i, outside in enumerate(forecast.decades_outside)
     ]
 
@@ -106,7 +112,7 @@ def stops(analysis: Analysis) -> list[Stop]:
     whole = np.isclose(decades, decades.round())
     return [
         Stop(
-            row=_plan_row(path, i, outside),
+            row=_plan_row(analysis.study, path, i, outside),
             position=i + 1,
             chosen=i == chosen,
             label=power_of_ten(path.compute[i]) if whole[i] else "",
@@ -139,11 +145,26 @@ def critical_rows(analysis: Analysis) -> list[CriticalRow]:
     return rows
 
 
+def bits_beyond(study: FittedStudy, plans: OptimalPath, i: int) -> str:
+    """``3.8 bits, below the 8 to 16 bits of the runs``; empty where a plan's bits lie inside."""
+    if plans.P is None or not (beyond := study.beyond_bits(float(plans.P.q50[i]))):
+        return ""
+    return f"{decimal(plans.P, i, 1).middle} bits, {beyond}"
+
+
 def _plan_row(
-    plans: OptimalPath, i: int, outside: Mapping[str, float], new_run: Value | None = None
+    study: FittedStudy,
+    plans: OptimalPath,
+    i: int,
+    outside: Mapping[str, float],
+    new_run: Value | None = None,
 ) -> PlanRow:
     quantity, decades = max(outside.items(), key=lambda pair: pair[1])
-    inside = decades < MIN_DECADES_OUTSIDE
+    beyond = [] if decades < MIN_DECADES_OUTSIDE else [f"{decades:.1f} decades in {quantity}"]
+    tone = _tone(decades)
+    if bits := bits_beyond(study, plans, i):
+        beyond.append(bits)
+        tone = "bad" if tone == "bad" else "doubt"
     solved = float(plans.solved[i])
     return PlanRow(
         budget=power_of_ten(float(plans.compute[i])),
@@ -153,8 +174,8 @@ def _plan_row(
         P=None if plans.P is None else decimal(plans.P, i, 1),
         loss=decimal(plans.loss, i, 3),
         new_run=new_run,
-        outside="inside" if inside else f"{decades:.1f} decades in {quantity}",
-        tone=_tone(decades),
+        outside="; ".join(beyond) or "inside",
+        tone=tone,
         unsolved=percent(1 - solved) if solved < 1 else "",
     )
 
