@@ -135,6 +135,9 @@ def test_a_column_of_standard_errors(tmp_path):
     assert "'a', 'b'" in codes(table)["text-splits"]
     pm = runs.read({"N": [1e8], "loss": [3.0], "loss ±": [0.1]})
     assert pm["loss_se"].tolist() == [0.1]
+    named = runs.read({"N": [1e8], "final val loss": [3.0], "final val loss ± SE": [0.1]})
+    assert named["loss"].tolist() == [3.0]
+    assert named["loss_se"].tolist() == [0.1]
 
 
 # --- layout of files ---

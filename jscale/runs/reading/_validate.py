@@ -140,13 +140,11 @@ def _check_outcome(table: CheckedTable, headers: list[str]) -> None:
         and table.extras[header].dtype.kind == "f"
         and not all_empty(table.extras[header])
     ]
+    naming = "--loss NAME or --column loss=NAME, in Python with columns={'loss': NAME}"
     hint = ""
     if similar:
         look = "look like losses" if len(similar) > 1 else "looks like a loss"
-        hint = (
-            f"; {quoted_names(similar, 4)} {look}: take one with columns={{'loss': NAME}} in "
-            "Python or --column loss=NAME"
-        )
+        hint = f"; {quoted_names(similar, 4)} {look}: take one with {naming}"
     filled = [header for header, values in table.extras.items() if values.dtype.kind == "f"]
     known = {fold(header) for header in filled}
     outcomes = [
@@ -155,6 +153,7 @@ def _check_outcome(table: CheckedTable, headers: list[str]) -> None:
         if name in table.extras or known.intersection(outcome_names(name)[1:])
     ]
     if not outcomes:
+        hint = hint or f"; say which is the loss with {naming}"
         raise JscaleError(missing_column("loss", headers) + hint)
     message = f"no column for 'loss': only laws of {', '.join(outcomes)} can be fitted{hint}"
     evidence = {"outcomes": tuple(outcomes), "similar": tuple(similar)}

@@ -37,6 +37,8 @@ _UNDER_PREFIX = ("N", "D", "C", "loss", "loss_se", "seed")
 """Columns that are found behind a prefix; ``config.precision`` may be anything."""
 _SPEED = re.compile(r"(?:/|\bper[\s_]|_per_)\s*(?:s|sec|second|step|gpu|day|hour)s?\b")
 _SIGNS = ("±", "+/-", "+-")
+_ERRORS = ("standarderror", "stderr", "sem", "se")
+"""Folded names of a standard error."""
 _WHOLE_COMPUTE = frozenset(("total", "training", "train", "compute", "totaltraining", "totaltrain"))
 """Words that say that ``gflops`` is an amount and not a speed."""
 _LARGE_PREFIXES = "pezy"
@@ -286,15 +288,16 @@ def _splits(header: str) -> list[tuple[str, str, bool]]:
 
 
 def _standard_error(header: str) -> _Reading | None:
-    """``±SE``, ``±`` or ``loss ±``: a standard error of the loss."""
+    """``±SE``, ``±``, ``loss ±`` or ``val loss ± SE``: a standard error of the loss."""
     rest = header
     for sign in _SIGNS:
         rest = rest.replace(sign, " ")
     if rest == header:
         return None
     folded = fold(rest)
-    names = ("", "se", "stderr", "sem", "standarderror", "losssese", "lossse")
-    if folded in names or BY_ALIAS.get(folded) in ("loss", "loss_se"):
+    # "final val loss ± SE" names the error after the sign, "loss ±" leaves it out.
+    names = (folded, *(folded.removesuffix(ending) for ending in _ERRORS))
+    if any(not name or BY_ALIAS.get(name) in ("loss", "loss_se") for name in names):
         return _Reading("loss_se", _LATER)
     return None
 

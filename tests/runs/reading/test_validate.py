@@ -80,6 +80,7 @@ def test_a_missing_column_lists_the_columns_and_the_accepted_names():
     assert "no column for 'loss'" in message
     assert "val loss, validation loss" in message
     assert "the columns are 'N', 'D', 'surprise'" in message
+    assert "say which is the loss with --loss NAME or --column loss=NAME" in message
     message = failure({"size": ["a", "b", "c"], "loss": LOSS})
     assert "expected N (params, n params" in message
     assert "D (tokens, n tokens" in message
