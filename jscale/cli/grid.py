@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import enumerated, shown
+from jscale._core.text import enumerated, plural, shown
 from jscale.cli.process import processes
 from jscale.cli.support import flags, grid_axes, inputs, options, output, parsing
 from jscale.cli.support.session import session, shows_progress
@@ -370,7 +370,7 @@ def _show(payload: dict[str, Any]) -> None:
 
     rate = human(payload["points"] / payload["seconds"])
     output.show(
-        f"{payload['points']:,} points, {payload['feasible']:,} feasible, in "
+        f"{plural(payload['points'], 'point')}, {payload['feasible']:,} feasible, in "
         f"{payload['seconds']:.1f} s ({rate} points a second)"
     )
     titles = {"top": "best points", "front": "Pareto front", "marginal": "smallest values"}

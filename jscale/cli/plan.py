@@ -106,8 +106,8 @@ def plan(
         speeds=question.speeds_of(speeds),
         served=question.optional(serve_tokens, "--serve-tokens", "1e13"),
         latency=question.optional(latency, "--latency", "0.02"),
-        bandwidth=question.optional(bandwidth, "--bandwidth", "3.35T"),
-        memory=question.optional(memory, "--memory", "80B"),
+        bandwidth=question.optional_bytes(bandwidth, "--bandwidth", "3.35TB"),
+        memory=question.optional_bytes(memory, "--memory", "80GB"),
         post_bits=post,
         qat_bits=question.optional(qat_bits, "--qat-bits", "4"),
         free=parsing.many(free),
@@ -141,7 +141,7 @@ def plan(
         with working("planning …", as_json):
             payload["plans"] = answers.answers(request, problem)
             payload["notes"] += output.notes(planning.notes(request, payload["plans"]))
-            payload["notes"] += output.notes(answers.price_notes(problem))
+            payload["notes"] += output.notes(answers.notes(problem))
             if not budgets and post and count:
                 payload["critical"] = [planning.at_size(request)]
 

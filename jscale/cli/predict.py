@@ -151,7 +151,11 @@ def _refuse(
             flags.refuse("level", "seed", "no_correction", reason=reason)
     elif choice.is_ensemble:
         flags.refuse("fix", "tie", reason="with several laws; name one --law")
-        reason = "with several laws, which are not sampled by chains; name one --law"
+        reason = "with several laws, which are fitted by importance sampling; name one --law"
+        if not choice.is_given:
+            reason = (
+                "since no --law was given, so that several laws are fitted by importance sampling"
+            )
         flags.refuse("prior", "chains", "warmup", "sampler", reason=reason)
 
 

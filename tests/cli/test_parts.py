@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from jscale._core.errors import JscaleError
-from jscale.cli.support import table_options, tables
+from jscale.cli.support import parsing, table_options, tables
 from tests.cli.tables import write_table
 from tests.cli.test_bad_input import rejected
 
@@ -133,3 +133,17 @@ def test_parts_need_a_file(jscale):
     rejected(jscale("data", "precision-runs", "--each"), "expected a file")
     lone = jscale("plan", "--params", "hoffmann2022", "--budget", "1e21", "--each")
     rejected(lone, "--each: no effect without a table of runs")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("80B", 8e10), ("80GB", 8e10), ("80 g", 8e10), ("1.1TB", 1.1e12), ("80GiB", 80 * 2.0**30)],
+)
+def test_bytes_are_decimal_or_binary(text: str, expected: float):
+    assert parsing.byte_count(text, "--memory", "80GB") == expected
+
+
+@pytest.mark.parametrize("text", ["GB", "0GB", "-1GiB", "80PB", "1e999GiB", "infGB"])
+def test_other_bytes_are_one_line(text: str):
+    with pytest.raises(JscaleError, match="--memory: expected a number of bytes above 0"):
+        parsing.byte_count(text, "--memory", "80GB")

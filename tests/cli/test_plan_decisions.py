@@ -9,7 +9,7 @@ import pytest
 
 from jscale import fit, laws, plan
 from jscale._core.scope import float64
-from jscale.cli.decisions import choice, text
+from jscale.cli.decisions import answers, choice, text
 from jscale.cli.decisions.batches import run_noise
 from jscale.cli.decisions.question import Question
 from jscale.cli.support.planning import PlanRequest
@@ -80,6 +80,11 @@ def test_a_budget_divided_by_precision(answer, jscale):
     assert split["share"] == pytest.approx(float(share), rel=1e-6)
     assert split["D_full"] + split["D_quantised"] == pytest.approx(decision["D"], rel=1e-9)
     assert "tokens, 1.47T of them in full precision and then 267B" in decision["sentence"]
+    few = answer("plan", *CHINCHILLA, "--budget", "1e20", "--N", "70B", "--qat-bits", "4")["plans"][
+        0
+    ]
+    assert few["decision"]["qat"]["status"] == "at_bound"
+    assert "tokens, all in full precision: too few for" in few["decision"]["sentence"]
     bits = ("plan", *KUMAR, "--budget", "1e22", "--qat-bits", "4")
     rejected(jscale(*bits), "--qat-bits: needs a law of full precision")
 
@@ -188,6 +193,13 @@ def test_weights_in_use_have_the_bits_of_training_or_after_it():
     assert Question().bits_in_use(None) == 16
     assert Question().bits_in_use(4.0) == 4
     assert Question(post_bits=[3.0]).bits_in_use(4.0) == 3
+    assert Question(qat_bits=4.0).bits_in_use(None) == 4
+
+
+def test_a_small_memory_is_remarked_on():
+    (note,) = answers.notes(Question(memory=80.0))
+    assert note.message.startswith("--memory is 80 bytes, below 1 MB")
+    assert not answers.notes(Question(memory=1e6))
 
 
 def test_one_plan_for_all_draws(answer, sampled):
@@ -305,6 +317,8 @@ PLANS = {
     "speeds by name": (("--speeds", "b300"), "--speeds: expected FORMAT=SPEED such as nvfp4=1.4"),
     "zero speed": (("--speeds", "fp8=0"), "--speeds fp8: expected a number above 0"),
     "qat": (("--qat-bits", "0"), "--qat-bits: expected a number above 0"),
+    "qat of full precision": (("--qat-bits", "16"), "--qat-bits: expected bits below 16"),
+    "memory": (("--memory", "80PB"), "--memory: expected a number of bytes above 0 such as 80GB"),
     "risk": (("--risk", "mean"), "--risk: no effect with one set of parameters"),
     "level": (("--level", "0.9"), "--level: no effect without --risk or --target-loss"),
     "days of serving": (

@@ -66,6 +66,14 @@ def test_the_message_names_the_worst_part():
     assert note.message.startswith("only 90 effective draws of b in the tails")
 
 
+@pytest.mark.parametrize(
+    ("rhat", "shown"), [(1.0104, "1.0104"), (1.01, "1.01000000"), (1.2, "1.200"), (np.nan, "nan")]
+)
+def test_an_r_hat_is_shown_beside_its_limit(rhat: float, shown: str):
+    _, (note,) = diagnose({"E": {**GOOD, "rhat": rhat}}, NONE)
+    assert f"(R-hat {shown}, expected below 1.01)" in note.message
+
+
 def test_rough_importance_sampling_has_not_converged():
     rough = Note("rough-importance-sampling", "warning", "rough", {})
     assert diagnose({"E": GOOD}, NONE, (rough,))[0] == Status.not_converged

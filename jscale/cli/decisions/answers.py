@@ -14,6 +14,8 @@ from jscale.cli.support import planning
 if TYPE_CHECKING:
     from jscale._core.notes import Note
 
+_SMALL_MEMORY = 1e6
+"""Bytes below which a limit is more likely a number of another unit."""
 _UNLIMITED = 1e30
 """Parameters and tokens at which every law is at its floor."""
 
@@ -156,7 +158,12 @@ def finite_draws(
     return {name: values[finite] for name, values in arrays.items()}, (note,)
 
 
-def price_notes(question: Question) -> "list[Note]":
+def notes(question: Question) -> "list[Note]":
+    """What the prices and limits of a question give reason to doubt."""
+    return [*_price_notes(question), *_memory_notes(question)]
+
+
+def _price_notes(question: Question) -> "list[Note]":
     """A note where dollars hold the FLOP of serving, which are priced as those of training."""
     from jscale._core.notes import Note
 
@@ -168,6 +175,17 @@ def price_notes(question: Question) -> "list[Note]":
         "serving mostly makes less use of its devices than training"
     )
     return [Note("price-of-serving", "warning", message, {"served": question.served})]
+
+
+def _memory_notes(question: Question) -> "list[Note]":
+    """A note where the weights have so few bytes that gigabytes may have been meant."""
+    from jscale._core.notes import Note
+
+    if question.memory is None or question.memory >= _SMALL_MEMORY:
+        return []
+    size = f"{question.memory:g}"
+    message = f"--memory is {size} bytes, below 1 MB: gigabytes are written as {size}GB"
+    return [Note("small-memory", "warning", message, {"bytes": question.memory})]
 
 
 def _flop(budget: float, case: Case, question: Question) -> float:

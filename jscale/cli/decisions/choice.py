@@ -57,13 +57,15 @@ def decision(
     return chosen
 
 
-def _qat_split(chosen: Mapping[str, Any], bits: float) -> dict[str, float]:
+def _qat_split(chosen: Mapping[str, Any], bits: float) -> dict[str, Any]:
     """The tokens of full precision and of quantisation-aware training."""
     from jscale import plan
+    from jscale._core.status import Status
 
     split = plan.qat_split(chosen["N"], chosen["D"], bits)
     names = ("share", "D_full", "D_quantised")
-    return {"P_w": bits} | {name: float(getattr(split, name)) for name in names}
+    numbers = {name: float(getattr(split, name)) for name in names}
+    return {"P_w": bits, **numbers, "status": str(Status(int(split.status)))}
 
 
 def _at_median_size(

@@ -65,10 +65,11 @@ LATENCY = Annotated[
 ]
 BANDWIDTH = Annotated[
     str | None,
-    option("--bandwidth", help="Bytes per second of the memory in use.", metavar="BYTES/S"),
+    option("--bandwidth", help="Bytes per second of the memory in use: 3.35TB.", metavar="BYTES/S"),
 ]
 MEMORY = Annotated[
-    str | None, option("--memory", help="Most bytes of the weights in use: 80B.", metavar="BYTES")
+    str | None,
+    option("--memory", help="Most bytes of the weights in use: 80GB or 80GiB.", metavar="BYTES"),
 ]
 QAT_BITS = Annotated[
     str | None,

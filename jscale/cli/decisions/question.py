@@ -74,7 +74,9 @@ class Question:
 
     def bits_in_use(self, trained: float | None) -> float:
         """Bits of the weights in use: those after training, else those of training, else 16."""
-        return self.post_bits[0] if self.post_bits else trained or _STORED
+        if self.post_bits:
+            return self.post_bits[0]
+        return self.qat_bits or trained or _STORED
 
 
 def formats_of(texts: list[str] | None) -> list[float]:
@@ -138,6 +140,11 @@ def optional(text: str | None, flag: str, example: str) -> float | None:
     return None if text is None else parsing.above_zero(text, flag, example)
 
 
+def optional_bytes(text: str | None, flag: str, example: str) -> float | None:
+    """A number of bytes above 0, or None where the option was not given."""
+    return None if text is None else parsing.byte_count(text, flag, example)
+
+
 def check(question: Question, law: "LawFunction", draws: int | None) -> None:
     """Check a question against its law.
 
@@ -169,11 +176,25 @@ def check(question: Question, law: "LawFunction", draws: int | None) -> None:
         raise JscaleError(
             "--cost days: serving takes no days of --devices; give --budget in flop or dollars"
         )
-    if question.qat_bits is not None and planning.has_bits(law):
-        raise JscaleError("--qat-bits: needs a law of full precision, without bits of training")
+    _check_qat_bits(question, law)
     _check_peaks(question, law)
     _check_speeds(question, law)
     _check_risk(question, get_args(Risk), draws)
+
+
+def _check_qat_bits(question: Question, law: "LawFunction") -> None:
+    """Check that there are two phases to divide tokens between, and one precision at the end."""
+    bits = question.qat_bits
+    if bits is None:
+        return
+    if planning.has_bits(law):
+        raise JscaleError("--qat-bits: needs a law of full precision, without bits of training")
+    if question.post_bits:
+        raise JscaleError("--qat-bits: no effect with --post-bits; leave one of them out")
+    if bits >= _STORED:
+        raise JscaleError(
+            f"--qat-bits: expected bits below {_STORED:g}, those of full precision, not {bits:g}"
+        )
 
 
 def _check_peaks(question: Question, law: "LawFunction") -> None:

@@ -75,10 +75,7 @@ def sentence(plan: Mapping[str, Any], words: Words) -> str:
     if chosen.get("P") is not None:
         parts[0] += f" in {significant(chosen['P'])} bits"
     if (split := chosen.get("qat")) is not None:
-        parts[0] += (
-            f", {human(split['D_full'])} of them in full precision and then "
-            f"{human(split['D_quantised'])} with weights of {general(split['P_w'], 3)} bits"
-        )
+        parts[0] += _phases(split)
     if chosen["by"] == "assured":
         parts[0] += f", with probability {general(100 * chosen['level'], 4)}%"
     if "target_loss" in plan or cost != "flop":
@@ -100,6 +97,19 @@ def sentence(plan: Mapping[str, Any], words: Words) -> str:
         parts.append(f"expected regret {significant(max(wasted['nats'], 0.0), 2)}{unit}")
     parts += [_held(each, unit) for each in plan.get("binding", ())]
     return f"{goal}: " + "; ".join(parts)
+
+
+def _phases(split: Mapping[str, Any]) -> str:
+    """How the tokens are divided between full precision and quantised weights."""
+    from jscale.report.notation import human
+
+    bits = general(split["P_w"], 3)
+    if split["D_quantised"] < 1:
+        return f", all in full precision: too few for a phase with weights of {bits} bits"
+    return (
+        f", {human(split['D_full'])} of them in full precision and then "
+        f"{human(split['D_quantised'])} with weights of {bits} bits"
+    )
 
 
 def _goal(plan: Mapping[str, Any], cost: str) -> str:

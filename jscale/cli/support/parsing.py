@@ -1,12 +1,16 @@
 """Numbers and ``name=value`` pairs from the text of an option."""
 
 import math
+import re
 from collections.abc import Iterable
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import number_with_suffix, shortened, shown
+from jscale._core.text import LONGEST_NUMBER, number_with_suffix, shortened, shown
 
 _INFINITE = ("inf", "infinity")
+_BYTES = re.compile(r"(.*[0-9.])\s*([kmgt])(i?)b?", re.IGNORECASE)
+"""A number, K, M, G or T, and whether it is binary."""
+_BINARY = {"k": 2.0**10, "m": 2.0**20, "g": 2.0**30, "t": 2.0**40}
 
 
 def number(text: str, where: str) -> float:
@@ -37,6 +41,33 @@ def above_zero(text: str, where: str, example: str) -> float:
             f"{where}: expected a number above 0 such as {example}, not {shown(text)}"
         )
     return value
+
+
+def byte_count(text: str, where: str, example: str) -> float:
+    """A finite number of bytes above zero: ``80GB``, ``80G`` or ``80B`` (8e10), ``80GiB``.
+
+    Raises:
+        JscaleError: not such a number; the message gives the example.
+    """
+    value = number_with_suffix(text.strip())
+    if value is None and len(text) <= LONGEST_NUMBER:
+        value = _with_byte_unit(text.strip())
+    if value is None or not 0 < value < math.inf:
+        raise JscaleError(
+            f"{where}: expected a number of bytes above 0 such as {example}, not {shown(text)}"
+        )
+    return value
+
+
+def _with_byte_unit(text: str) -> float | None:
+    parts = _BYTES.fullmatch(text)
+    if parts is None:
+        return None
+    digits, letter = parts[1], parts[2].lower()
+    if not parts[3]:
+        return number_with_suffix(digits + {"g": "b"}.get(letter, letter))
+    count = number_with_suffix(digits)
+    return None if count is None else count * _BINARY[letter]
 
 
 def many(texts: Iterable[str] | None) -> list[str]:

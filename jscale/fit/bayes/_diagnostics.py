@@ -77,8 +77,9 @@ def diagnose(
     if not rhat[1] < RHAT_WARNING:
         severity = "warning" if rhat[1] <= RHAT_ERROR else "error"
         message = (
-            f"the chains disagree about {rhat[0]} (R-hat {rhat[1]:.3f}, expected below "
-            f"{RHAT_WARNING:g}): sample longer, or fix or tie what the runs do not identify"
+            f"the chains disagree about {rhat[0]} (R-hat {_beyond(rhat[1], RHAT_WARNING)}, "
+            f"expected below {RHAT_WARNING:g}): sample longer, or fix or tie what the runs do not "
+            "identify"
         )
         remarks.append(Note("high-rhat", severity, message, {"rhat": rhat[1]}))
 
@@ -107,6 +108,12 @@ def diagnose(
     if 0 < share <= DIVERGENT_WARNING:
         remarks.append(Note("divergences", "info", counts, {"share": share}))
     return Status.converged if has_mixed else Status.not_converged, tuple(remarks)
+
+
+def _beyond(value: float, limit: float) -> str:
+    """A value with three decimals, or as many as it takes to differ from its limit."""
+    decimals = next((n for n in range(3, 8) if float(f"{value:.{n}f}") != limit), 8)
+    return f"{value:.{decimals}f}"
 
 
 def _worst(

@@ -284,6 +284,7 @@ def pass_formats(forward: int = 1, backward: int | None = None) -> LawFunction:
         ),
         traps=(
             "A run has one format in each pass: two columns of 1 multiply their multipliers.",
+            "A column is 0 or 1: a value between them is a power of the multiplier.",
             "Published multipliers are in FORWARD_FORMATS and BACKWARD_FORMATS.",
         ),
     )

@@ -7,6 +7,7 @@ import pytest
 from jscale import laws, plan
 from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
+from jscale._core.status import Status
 from tests.tolerances import VALUE
 
 THETA = laws.params(laws.quartet)
@@ -90,13 +91,17 @@ def test_the_split_spends_all_tokens_and_follows_draws():
     np.testing.assert_allclose(split.D_full + split.D_quantised, 1e12, rtol=1e-14)
     np.testing.assert_allclose(split.ratio, 250.0, rtol=1e-14)
     np.testing.assert_allclose(plan.qat_split(8e9, 1e12, 4).share, expected[1], rtol=1e-14)
-    assert plan.qat_split(8e9, 1e9, 4).D_quantised == 0.0
+    assert split.status.tolist() == [Status.converged] * 3
+    one_byte = plan.qat_split(8e9, 4e9, 4)  # one token per byte: no quantised phase
+    assert (one_byte.D_quantised, one_byte.status) == (0.0, Status.at_bound)
     slope = jax.grad(lambda D: plan.qat_split(8e9, D, 4).D_full)(1e12)
     step = 1e6
     up, down = (plan.qat_split(8e9, 1e12 + d, 4).D_full for d in (step, -step))
     np.testing.assert_allclose(slope, (up - down) / (2 * step), rtol=1e-6)
     with pytest.raises(JscaleError, match="N must be a finite number above 0"):
         plan.qat_split(0.0, 1e12, 4)
+    with pytest.raises(JscaleError, match=r"P_w\[1\] must be bits below 16, .* not 32"):
+        plan.qat_split(8e9, 1e12, np.array([4.0, 32.0]))
 
 
 def test_optimisers_by_their_share():
