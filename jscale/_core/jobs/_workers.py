@@ -73,8 +73,9 @@ class Workers:
 def workers(jobs: int) -> Iterator[Workers]:
     """As many threads as this process has cores, but no more than ``jobs``.
 
-    Jobs that take threads themselves share twice the cores: there are no more threads than that,
-    and the last jobs to run do not leave cores idle.
+    Jobs that take threads themselves share twice the cores, and jobs within those twice their
+    share: on many cores there are no more than a few times as many threads, and the last jobs to
+    run do not leave cores idle.
     """
     cores = _cores.get() or _all_cores()
     size = max(1, min(jobs, cores))

@@ -1,5 +1,6 @@
 """The loss at the end of runs that are still training."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -7,7 +8,9 @@ import numpy as np
 
 from jscale._core.checks import check_level
 from jscale._core.notes import Note
+from jscale._core.text import enumerated, human
 from jscale.fit.curves._extrapolate import (
+    WINDOW,
     earlier_errors,
     errors_needed,
     extrapolated,
@@ -149,4 +152,25 @@ def _notes(ends: list[_End], level: float) -> tuple[Note, ...]:
             "are finished, and a learning rate that falls at the end is not in them"
         )
         notes.append(Note("no-finished-runs", "warning", message, {"runs": inside}))
-    return tuple(notes)
+    return (*notes, *_doubts(ends))
+
+
+def _doubts(ends: list[_End]) -> Iterator[Note]:
+    """Notes on forecasts that a power law of the last part does not support."""
+    if not ends:
+        yield Note("no-open-runs", "info", "all runs are at their horizon: none is to be forecast")
+    ahead = [1 / end.share for end in ends if not end.finished and np.log(end.share) < -WINDOW]
+    if ahead:
+        message = (
+            f"{len(ahead)} runs end at up to {human(max(ahead))} times the tokens that they "
+            "have seen: the slope of their last factor of four goes on that far without a floor, "
+            "and nothing checks it"
+        )
+        yield Note("far-horizon", "warning", message, {"factor": max(ahead)})
+    rising = [end.run for end in ends if end.loss > end.last]
+    if rising:
+        message = (
+            f"forecast to end above the last loss seen: {enumerated(rising)}; leave out runs that "
+            "diverged, whose errors widen the bands of the others too"
+        )
+        yield Note("rising-loss", "warning", message, {"runs": rising})

@@ -125,6 +125,9 @@ def build_problem(
     Raises:
         JscaleError: variables, or a cost, that do not make a problem.
     """
+    if not isinstance(free, Iterable):
+        message = f"must be names such as ('N', 'D'), not {shown(free)}"
+        raise JscaleError(message, argument="free")
     free = frozenset((free,) if isinstance(free, str) else free)
     fixed = frozenset(fixed)
     _check_variables(law, free, fixed)

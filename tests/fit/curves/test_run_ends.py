@@ -103,6 +103,21 @@ def test_few_runs_have_no_band():
     assert len(fit.run_ends(table(loss, []), horizon=END).run) == 0
 
 
+def test_doubtful_forecasts_are_named():
+    falling = np.linspace(3, 4, 4)[:, None] * SHARES**-0.1
+    done = fit.run_ends(table(falling, []), horizon=END)
+    assert [note.code for note in done.notes] == ["no-open-runs"]
+    assert len(done.loss) == 0
+
+    far = fit.run_ends(table(falling, []), horizon=1000 * END)
+    assert [note.code for note in far.notes] == ["no-band", "far-horizon"]
+    assert "4 runs end at up to 1k times the tokens" in far.notes[-1].message
+
+    falling[2] = 3 * SHARES**0.5
+    rising = fit.run_ends(table(falling, [1, 2]), horizon=END).notes[-1]
+    assert (rising.code, rising.evidence) == ("rising-loss", {"runs": ["r2"]})
+
+
 def test_what_is_refused():
     loss = curves(noise=0.0)[:3]
     planned = table(loss, [0], planned=np.full(3, END))
