@@ -229,6 +229,7 @@ BAD = {
     "free-and-given": ({"N": 1e9}, "N cannot be both free and given"),
     "both-given": ({"free": (), "N": 1e9, "D": 1e10}, "N and D are both given"),
     "neither": ({"free": ("N",)}, "D is neither free nor given"),
+    "no names": ({"free": 3}, r"free must be names such as \('N', 'D'\), not 3"),
     "P-and-part": (
         {"P": 8, "P_w": 4},
         "P stands for P_w, P_a, P_kv: give either P or P_w, not both",
