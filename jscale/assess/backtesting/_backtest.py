@@ -265,8 +265,21 @@ def _forecasts(
 
     if not forecaster.in_threads:
         return [forecast(i) for i in range(len(splits))]
+    order = _large_and_small(splits)
     with workers(len(splits)) as pool:
-        return pool.map(forecast, range(len(splits)))
+        forecasts = dict(zip(order, pool.map(forecast, order), strict=True))
+    return [forecasts[i] for i in range(len(splits))]
+
+
+def _large_and_small(splits: Sequence[Split]) -> list[int]:
+    """Numbers of the splits: the one with the most runs to fit, with the fewest, and so on inwards.
+
+    Threads that start together then compile programs for different numbers of runs; with one number
+    all of them would wait for one program.
+    """
+    sizes = [split.training.sum() for split in splits]
+    ranked = sorted(range(len(splits)), key=lambda i: -sizes[i])
+    return [ranked[i // 2] if i % 2 == 0 else ranked[-1 - i // 2] for i in range(len(ranked))]
 
 
 def _forecast(

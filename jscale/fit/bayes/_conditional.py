@@ -60,7 +60,7 @@ def deviations(
     return {name: np.asarray(values)[:, :count] for name, values in parts.items()}
 
 
-@program("errors")
+@program("errors", runs_once=True)
 def _drawn_parts(
     errors: ErrorModel, result: Conditional, noise: Mapping[str, Any], key: jax.Array
 ) -> dict[str, jax.Array]:
