@@ -11,6 +11,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from jscale._core.errors import JscaleError
+from jscale._core.jaxprs import by_logarithm
 from jscale._core.notes import Note
 from jscale._core.text import shown
 from jscale.fit.bayes._params import sample_params
@@ -298,7 +299,8 @@ def law_values(problem: Problem, params: Mapping[str, Any]) -> jax.Array:
     if problem.pooling is not None:
         params = problem.pooling.at_rows(params)
     inputs = {name: jnp.asarray(column) for name, column in problem.inputs.items()}
-    return jnp.broadcast_to(problem.law(**inputs, **params), problem.loss.shape)
+    values = by_logarithm(lambda arguments: problem.law(**arguments))({**inputs, **params})
+    return jnp.broadcast_to(values, problem.loss.shape)
 
 
 def _check_names(law: LawFunction, errors: ErrorModel, problem: Problem) -> None:

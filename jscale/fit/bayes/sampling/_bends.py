@@ -137,4 +137,4 @@ def _quadratic(z: np.ndarray) -> np.ndarray:
     for i in range(z.shape[1]):
         columns.append(z[:, i])
         columns += [z[:, i] * z[:, j] for j in range(i + 1)]
-    return np.stack(columns, axis=1)
+    return np.stack(columns).T

@@ -9,7 +9,7 @@ from jscale._core.programs import program
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._whitening import potential_at
 
-_BLOCK, _TOGETHER = 250, 10
+_BLOCK, _TOGETHER = 500, 10
 """Points of a call of the program, and points that are evaluated as one array: matrices of errors
 that runs share are then multiplied together, and the arrays stay in the cache."""
 

@@ -48,6 +48,8 @@ _GOOD = 0.75
 """Share of the points of a round that count from which its proposal needs no adaptation."""
 _LEARNT = 0.2
 """Share of the effective points that are wanted, from which rounds may be done with adapting."""
+_MOST_LEARNT = 1600.0
+"""Effective points from which they may be done however many draws are wanted."""
 _PILOT = 4000
 """First points of a sample that a proposal has not been adapted to."""
 _MARGIN = 1.05
@@ -125,7 +127,7 @@ def weighted_sample(
     """
     rng, size = _generator(key), len(mode.free)
     wanted, most = max(_WANTED * draws, _LEAST), max(_MAX_POINTS, 6 * draws)
-    numbers = itertools.count()
+    enough, numbers = min(_LEARNT * wanted, _MOST_LEARNT), itertools.count()
 
     def extended(sample: Rounds, proposal: Proposal, count: int) -> tuple[Rounds, float]:
         new = proposal.draw(count, rng)
@@ -142,7 +144,7 @@ def weighted_sample(
             proposal, before = _adapted(learnt, rng), learnt.moments()
             count = int(np.clip(len(learnt.free) // 2, _FIRST_ROUND, _MAX_ROUND))
             learnt, share = extended(learnt, proposal, count)
-            settled = learnt.effective >= _LEARNT * wanted and has_settled(before, learnt.moments())
+            settled = learnt.effective >= enough and has_settled(before, learnt.moments())
             may_learn = len(learnt.free) < most // 2
         if share < _GOOD:
             proposal = _adapted(learnt, rng)

@@ -56,7 +56,7 @@ class Mixture(NamedTuple):
         component = np.minimum(np.searchsorted(np.cumsum(self.shares), positions), last)
         size = self.means.shape[1]
         z = rng.normal(size=(count, size)) / np.sqrt(rng.chisquare(NU, (count, 1)) / NU)
-        points = np.empty_like(z)
+        points = np.empty((size, count)).T
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             own = component == k
             points[own] = mean + applied(root, z[own])
@@ -66,7 +66,8 @@ class Mixture(NamedTuple):
         """Log density of each component times its share, and squared distances: (points, k)."""
         size = points.shape[1]
         constant = gammaln((NU + size) / 2) - gammaln(NU / 2) - 0.5 * size * np.log(NU * np.pi)
-        log_parts = np.empty((len(points), len(self.shares)))
+        points = np.asfortranarray(points)
+        log_parts = np.empty((len(self.shares), len(points))).T
         distances = np.empty_like(log_parts)
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             inverse = np.linalg.inv(root)
