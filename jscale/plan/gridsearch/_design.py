@@ -1,7 +1,7 @@
 """What a grid computes at the points of a block, before it is compiled."""
 
-import functools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jscale._core.programs import kept
 from jscale._core.scope import default_settings, float64
 from jscale.plan.gridsearch._axes import Axis
+from jscale.plan.gridsearch._factors import Factors, factors
 from jscale.plan.gridsearch._quantities import Quantity, at_a_point
 from jscale.plan.reductions import Reduction, Space
 
@@ -40,9 +42,9 @@ class Design:
     dtype: DType
 
     @property
-    def takes_nan(self) -> bool:
-        """Whether a tile may be reduced before its NaN and −inf values are infeasible."""
-        return all(reduction.takes_nan for reduction in self.reductions)
+    def by_rows(self) -> bool:
+        """Whether the reductions need nothing of a tile but the minima of its rows."""
+        return all(reduction.by_rows for reduction in self.reductions)
 
     def precision(self) -> AbstractContextManager[None]:
         """The scope of the computation, for one thread."""
@@ -62,13 +64,10 @@ class _Float32:
             scope.__exit__(*error)
 
 
-def evaluate(
+def factored(
     design: Design, shape: Sequence[int], fields: Fields, constants: Mapping[str, Any]
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """Every quantity and whether the constraints hold, at all points of a block.
-
-    Each axis is one ``vmap``: what depends on one axis alone is computed once for its entries, and
-    only sums and products of such terms at every point.
+) -> Factors:
+    """What gives every quantity and whether the constraints hold, at all points of a block.
 
     Args:
         design: of the grid.
@@ -76,38 +75,47 @@ def evaluate(
         fields: of the entries of the block.
         constants: the parameters that are single numbers.
     """
+    flat, structure = jax.tree.flatten((fields, dict(constants)))
+    axes = [axis for axis, entries in enumerate(fields) for _ in entries]
+    axes += [None] * len(constants)
 
-    def point(fields: Fields, constants: Mapping[str, Any]) -> Any:
-        values = dict(constants)
-        for entry in fields:
-            values |= entry
-        return at_a_point(design.quantities, design.constraints, values)
+    def point(*numbers: Any) -> Any:
+        entries, values = jax.tree.unflatten(structure, numbers)
+        return at_a_point(design.quantities, design.constraints, values | _joined(entries))
 
-    for axis in reversed(range(len(shape))):
-        axes = tuple(0 if other == axis else None for other in range(len(shape)))
-        point = jax.vmap(point, in_axes=(axes, None))
-    return point(fields, constants)
+    return factors(point, flat, axes, shape)
 
 
-def masked(
-    values: dict[str, jax.Array], holds: jax.Array, objective: str, clean: bool
-) -> dict[str, jax.Array]:
-    """The values with an infinite objective at infeasible points.
+def _joined(entries: Fields) -> dict[str, Any]:
+    """The values of all axes."""
+    return {name: value for axis in entries for name, value in axis.items()}
 
-    Unless ``clean``, an objective that is NaN or −inf is −inf: XLA's minimum on CPUs, unlike
-    NumPy's, loses NaN and then sometimes the numbers beside it, too. It stays so whatever the other
-    quantities are, as its NaN values are counted.
-    """
+
+def masked(values: dict[str, jax.Array], holds: jax.Array, objective: str) -> dict[str, jax.Array]:
+    """The values with an infinite objective at infeasible points."""
     feasible = holds
+    for value in values.values():
+        feasible = feasible & jnp.isfinite(value)
+    return {**values, objective: jnp.where(feasible, values[objective], jnp.inf)}
+
+
+def minimised(
+    values: dict[str, jax.Array], holds: jax.Array, objective: str
+) -> dict[str, jax.Array]:
+    """The values, infinite at infeasible points, without NaN.
+
+    An objective that is NaN or −inf is −inf where the constraints hold. It stays so whatever the
+    other quantities are, as its NaN values are counted.
+    """
     value = values[objective]
-    if not clean:
-        value = jnp.where(jnp.isnan(value), -jnp.inf, value)
+    value = jnp.where(jnp.isnan(value), -jnp.inf, value)
+    feasible = holds
     for name, each in values.items():
-        if clean:
-            feasible = feasible & jnp.isfinite(each)
-        elif name != objective:
+        if name != objective:
             feasible = feasible & (jnp.isfinite(each) | (value == -jnp.inf))
-    return {**values, objective: jnp.where(feasible, value, jnp.inf)}
+    value = jnp.where(feasible, value, jnp.inf)
+    others = {n: jnp.where(value < jnp.inf, v, jnp.inf) for n, v in values.items()}
+    return {**others, objective: value}
 
 
 def block_of_fields(fields: Fields, start: jax.Array, block: Sequence[int]) -> Fields:
@@ -128,15 +136,24 @@ def numbers_at_a_point(design: Design, axes: Sequence[Axis], constants: Mapping[
         JscaleError: a function fails or does not return one number.
     """
     block = tuple(min(axis.size, 2) for axis in axes)
+    dtype = np.dtype(design.dtype)
     fields = tuple(
-        {name: array[:count] for name, array in axis.numbers.items()}
+        {
+            name: jax.ShapeDtypeStruct((count, *array.shape[1:]), dtype)
+            for name, array in sorted(axis.numbers.items())
+        }
         for axis, count in zip(axes, block, strict=True)
     )
-    with design.precision():
-        dtype = np.dtype(design.dtype)
-        cast = jax.tree.map(lambda x: np.asarray(x, dtype), (fields, dict(constants)))
-        jaxpr = jax.make_jaxpr(functools.partial(evaluate, design, block))(*cast)
-    return _largest(jaxpr.jaxpr) / np.prod(block)
+    numbers = {name: jax.ShapeDtypeStruct((), dtype) for name in sorted(constants)}
+    key = (design, *(tuple(axis.items()) for axis in fields), tuple(numbers))
+
+    def counted() -> Callable[[], float]:
+        with design.precision():
+            trace = jax.make_jaxpr(lambda *xs: factored(design, block, *xs).everywhere())
+            largest = _largest(trace(fields, numbers).jaxpr)
+        return lambda: largest / math.prod(block)
+
+    return kept(key, counted)()
 
 
 def _largest(jaxpr: Any) -> int:

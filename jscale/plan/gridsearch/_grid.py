@@ -106,7 +106,7 @@ def grid(
     sizes = {axis.name: axis.size for axis in read}
     trial = Design(divide(sizes, (), 1, 1), quantities, constraints, reductions, dtype)
     numbers = numbers_at_a_point(trial, read, constants)
-    if trial.takes_nan and not constraints and len(quantities) == 1:
+    if trial.by_rows:
         numbers /= _FUSED
     space = _divided(sizes, reductions, tile, numbers)
     for reduction in reductions:

@@ -20,10 +20,11 @@ from jscale.plan.gridsearch._design import (
     DType,
     Fields,
     block_of_fields,
-    evaluate,
+    factored,
     masked,
+    minimised,
 )
-from jscale.plan.reductions import Space, Tile
+from jscale.plan.reductions import Space, Tile, row_minima
 
 Shapes = tuple[tuple[tuple[tuple[str, tuple[int, ...]], ...], ...], tuple[str, ...]]
 """The names and shapes of the values of every axis, and the names of the constants."""
@@ -31,16 +32,25 @@ NAN = "nan"
 """Key of the number of NaN values of the objective in a tile."""
 
 _AXIS = "tiles"
+_PARTS, _CODE = 16, 256
+"""The most parts of a row that are computed side by side, and the most code of all of them."""
+_VECTOR = 8
+"""The most numbers that a processor computes at once."""
 _ROW_NUMBERS = 2**14
 """Points that one call of the row program evaluates, unless four rows have more."""
 
 
-def _tile(
-    design: Design, fields: Fields, constants: Mapping[str, Any], start: jax.Array, clean: bool
+def _stored_tile(
+    design: Design, fields: Fields, constants: Mapping[str, Any], start: jax.Array
 ) -> dict[str, dict[str, jax.Array]]:
-    """What the reductions need of the tile at ``start``."""
-    space = design.space
-    raw, holds = evaluate(design, space.tile, block_of_fields(fields, start, space.tile), constants)
+    """What the reductions need of the tile at ``start``, from the values of all its points."""
+    space, objective = design.space, design.quantities[0].name
+    block = block_of_fields(fields, start, space.tile)
+    points = factored(design, space.tile, block, constants).everywhere()
+    # Several reductions read them, and have to read the very same numbers.
+    raw, holds = lax.optimization_barrier(points)
+    values = lax.optimization_barrier(masked(raw, holds, objective))
+
     inside = jnp.asarray(True)
     for axis, (size, padded) in enumerate(zip(space.sizes, space.padded, strict=True)):
         if padded > size:
@@ -48,21 +58,57 @@ def _tile(
                 jnp.int32, [n if a == axis else 1 for a, n in enumerate(space.tile)], axis
             )
             inside = inside & (entries < size)
-
-    objective = design.quantities[0].name
-    if clean:
-        raw = lax.optimization_barrier(raw)
-    values = masked(raw, holds, objective, clean)
-    if clean:
-        # Several reductions read them, and have to read the very same numbers.
-        values = lax.optimization_barrier(values)
     inside = jnp.broadcast_to(inside, space.tile)
     tile = Tile(space, objective, values, values[objective] < jnp.inf, inside)
+    nan = jnp.isnan(raw[objective]) & holds & inside
     parts = {each.name: each.update(tile) for each in design.reductions}
-    if clean:
-        nan = jnp.isnan(raw[objective]) & holds & inside
-        parts[NAN] = {NAN: jnp.sum(nan, dtype=jnp.int32)}
-    return parts
+    return {**parts, NAN: {NAN: jnp.sum(nan, dtype=jnp.int32)}}
+
+
+def _fused_tile(
+    design: Design, fields: Fields, constants: Mapping[str, Any], start: jax.Array
+) -> dict[str, dict[str, jax.Array]]:
+    """What the reductions need of the tile at ``start``, from the minima of its rows alone.
+
+    A minimum is -inf where an objective of the row is NaN or -inf.
+    """
+    space, objective = design.space, design.quantities[0].name
+    block = block_of_fields(fields, start, space.tile)
+    values = factored(design, space.tile, block, constants)
+    axis, count = _cut(space, values.length)
+
+    # XLA does not reduce and evaluate in one loop, except sums of arrays, and its minimum loses
+    # NaN. Equal parts of all rows are therefore compared with one another, point by point.
+    lowest: dict[str, jax.Array] = {}
+    for raw, holds in values.parts(axis, space.rows[axis], count):
+        part = minimised(raw, holds, objective)
+        lowest = {
+            name: jnp.where(value < lowest[name], value, lowest[name]) if lowest else value
+            for name, value in part.items()
+        }
+    rest = space.shortened(axis, count)
+    minima = {name: row_minima(rest, value) for name, value in lowest.items()}
+    tile = Tile(space, objective, {}, jnp.zeros(0), jnp.zeros(0), minima)
+    parts = {each.name: each.update(tile) for each in design.reductions}
+    return {**parts, NAN: {"minima": minima[objective]}}
+
+
+def _cut(space: Space, length: int) -> tuple[int, int]:
+    """The axis along which rows are cut into parts, and how many parts.
+
+    Args:
+        space: the grid.
+        length: of the code of a point; that of all parts is limited, as it has to be compiled.
+    """
+    most = max(1, min(_PARTS, _CODE // max(length, 1)))
+    inner = max((axis for axis, n in enumerate(space.tile) if n > 1), default=0)
+    counts = []
+    for axis, entries in enumerate(space.row):
+        # Entries of the innermost axis are computed in vectors.
+        units = entries if axis != inner else 1 if entries % _VECTOR else entries // _VECTOR
+        counts.append(max(k for k in range(1, most + 1) if units % k == 0))
+    count = max(counts)
+    return counts.index(count), count
 
 
 def _tile_program(design: Design, mesh: Mesh, clean: bool, shapes: Shapes) -> Any:
@@ -73,12 +119,14 @@ def _tile_program(design: Design, mesh: Mesh, clean: bool, shapes: Shapes) -> An
     """
 
     def local(fields: Fields, constants: Mapping[str, Any], starts: jax.Array) -> Any:
-        parts = _tile(design, fields, constants, starts[0], clean)
+        tile = _stored_tile if clean else _fused_tile
+        parts = tile(design, fields, constants, starts[0])
         return jax.tree.map(lambda part: part[None], parts)
 
     everywhere, split = PartitionSpec(), PartitionSpec(_AXIS)
     specs = (everywhere, everywhere, split)
-    mapped = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=split)
+    # Devices do not communicate, so that nothing is to be checked.
+    mapped = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
     starts = jax.ShapeDtypeStruct(
         (mesh.size, len(design.space.sizes)), jnp.int32, sharding=NamedSharding(mesh, split)
     )
@@ -113,8 +161,10 @@ def _row_program(design: Design) -> Any:
     row = design.space.row
 
     def one(fields: Fields, constants: Mapping[str, Any], start: jax.Array) -> Any:
-        values, holds = evaluate(design, row, block_of_fields(fields, start, row), constants)
-        values = masked(values, holds, objective, clean=True)
+        values, holds = factored(
+            design, row, block_of_fields(fields, start, row), constants
+        ).everywhere()
+        values = masked(values, holds, objective)
         feasible = values[objective] < jnp.inf
         return {name: jnp.where(feasible, value, jnp.inf).ravel() for name, value in values.items()}
 
@@ -127,8 +177,10 @@ def _values_program(design: Design) -> Any:
     tile = design.space.tile
 
     def values(fields: Fields, constants: Mapping[str, Any], start: jax.Array) -> Any:
-        values, holds = evaluate(design, tile, block_of_fields(fields, start, tile), constants)
-        values = masked(values, holds, objective, clean=True)
+        values, holds = factored(
+            design, tile, block_of_fields(fields, start, tile), constants
+        ).everywhere()
+        values = masked(values, holds, objective)
         feasible = values[objective] < jnp.inf
         return {name: jnp.where(feasible, value, jnp.inf) for name, value in values.items()}
 
@@ -183,14 +235,11 @@ class Compiled:
 
     def reduce(self, tiles: Sequence[int]) -> list[dict[str, dict[str, np.ndarray]]]:
         """What the reductions need of tiles, at most one a device, in order."""
-        parts = self._reduce(tiles, clean=not self.design.takes_nan)
-        if not self.design.takes_nan:
+        parts = self._reduce(tiles, clean=not self.design.by_rows)
+        if not self.design.by_rows:
             return parts
         # A tile with NaN values or −inf, which are both −inf here, is computed again without them.
-        dirty = [
-            any((a == -np.inf).any() for arrays in part.values() for a in arrays.values())
-            for part in parts
-        ]
+        dirty = [bool((part.pop(NAN)["minima"] == -np.inf).any()) for part in parts]
         if any(dirty):
             cleaned = self._reduce(tiles, clean=True)
             return [c if d else p for p, c, d in zip(parts, cleaned, dirty, strict=True)]
@@ -242,7 +291,7 @@ class Compiled:
         """A hash of everything that the result depends on: the functions and all numbers."""
         with self.design.precision():
             start = np.zeros((self.mesh.size, len(self.design.space.sizes)), np.int32)
-            program = functools.partial(_tile, self.design, clean=True)
+            program = functools.partial(_stored_tile, self.design)
             jaxpr = jax.make_jaxpr(program)(*self._local, start[0])
         content = hashlib.sha256(re.sub(r"0x[0-9a-f]+", "", str(jaxpr)).encode())
         for constant in (*jaxpr.consts, *jax.tree.leaves(self._local)):

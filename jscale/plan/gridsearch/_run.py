@@ -110,6 +110,20 @@ class Work:
         nan = parts[NAN][NAN].astype(np.int64) if NAN in parts else np.int64(0)
         return {**folded, NAN: {NAN: states[NAN][NAN] + nan}}
 
+    def settle(self, states: States) -> States:
+        """The states at the end of a group."""
+        design = self.compiled.design
+
+        def evaluate(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            values = self.compiled.rows(starts)[design.quantities[0].name]
+            return values, design.space.row_indices(starts)
+
+        settled = {
+            each.name: each.settle(states[each.name], design.space, evaluate)
+            for each in design.reductions
+        }
+        return {**states, **settled}
+
     def merge(self, first: States, second: States) -> States:
         """The states of two groups as one."""
         space = self.compiled.design.space
@@ -176,7 +190,7 @@ def _computed(
                     state = work.fold(state, parts, tile)
                     advance(space.tile_points(space.tile_start(tile)))
                 if number + 1 == len(steps) or steps[number + 1][0] != group:
-                    yield group, state
+                    yield group, work.settle(state)
                     state = work.init()
         finally:
             for future in pending:

@@ -10,7 +10,15 @@ from jscale.plan.reductions._cells import Count, Marginal, Moments
 from jscale.plan.reductions._custom import Custom
 from jscale.plan.reductions._draws import Histogram, ProbabilityBest, Quantiles
 from jscale.plan.reductions._front import Front
-from jscale.plan.reductions._protocol import GridView, Place, Reduction, State, Tile
+from jscale.plan.reductions._protocol import (
+    Evaluate,
+    GridView,
+    Place,
+    Reduction,
+    State,
+    Tile,
+    row_minima,
+)
 from jscale.plan.reductions._ranked import Best, Top
 from jscale.plan.reductions._reduced import Reduced
 from jscale.plan.reductions._space import Space, divide
@@ -19,6 +27,7 @@ __all__ = [
     "Best",
     "Count",
     "Custom",
+    "Evaluate",
     "Front",
     "GridView",
     "Histogram",
@@ -34,4 +43,5 @@ __all__ = [
     "Tile",
     "Top",
     "divide",
+    "row_minima",
 ]

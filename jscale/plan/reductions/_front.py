@@ -20,7 +20,6 @@ from jscale.plan.reductions._protocol import (
     State,
     Tile,
     no_feasible_point,
-    row_minima,
 )
 from jscale.plan.reductions._reduced import Reduced
 from jscale.plan.reductions._space import Space
@@ -61,6 +60,7 @@ class Front(Reduction):
     quantities: tuple[str, ...]
     name: str = "front"
     row_points = _ROW_POINTS
+    by_rows = True
 
     def __post_init__(self) -> None:
         names = self.quantities
@@ -80,11 +80,7 @@ class Front(Reduction):
 
     def update(self, tile: Tile) -> dict[str, jax.Array]:
         """The smallest values of every row, over its feasible points."""
-        minima = []
-        for name in self.quantities:
-            values = jnp.where(tile.feasible, tile.values[name], jnp.inf)
-            minima.append(row_minima(tile.space, values))
-        return {"minima": jnp.stack(minima, axis=-1)}
+        return {"minima": jnp.stack([tile.row_minima(n) for n in self.quantities], axis=-1)}
 
     def fold(self, state: State, part: State, place: Place) -> State:
         """Evaluate the rows that may hold a point of the front."""

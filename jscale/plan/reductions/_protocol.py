@@ -17,8 +17,9 @@ from jscale.plan.reductions._space import Space
 
 State = dict[str, np.ndarray]
 """Arrays by name, which a checkpoint can hold."""
-INFEASIBLE = np.inf
-"""The value of an infeasible point."""
+Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""The first entries (rows, axes) of rows → the objective there (rows, points of a row), infinite
+where infeasible, and the points' indices, -1 outside the grid."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,10 @@ class Tile:
     Attributes:
         space: the grid.
         objective: name of the quantity that is minimised.
-        values: quantity → its values. The objective is infinite at infeasible points; where it is
-            NaN or −inf it is −inf, for reductions that take NaN.
+        values: quantity → its values; the objective is infinite at infeasible points.
         feasible: points where the constraints hold and every quantity is finite.
         inside: points of the grid; False for those that fill the last tile up.
+        minima: quantity → the minima of the rows, if those are all there is of the tile.
     """
 
     space: Space
@@ -39,6 +40,7 @@ class Tile:
     values: Mapping[str, jax.Array]
     feasible: jax.Array
     inside: jax.Array
+    minima: Mapping[str, jax.Array] | None = None
 
     @property
     def counted(self) -> jax.Array:
@@ -49,9 +51,15 @@ class Tile:
         """The values of a quantity; of the objective for None."""
         return self.values[self.objective if name is None else name]
 
-    def row_minima(self) -> jax.Array:
-        """The smallest objective of each row (rows,), in the order of the rows."""
-        return row_minima(self.space, self.quantity(None))
+    def row_minima(self, name: str | None = None) -> jax.Array:
+        """The smallest value of a quantity at the feasible points of each row (rows,).
+
+        The rows are in order, and the quantity is the objective for None.
+        """
+        if self.minima is not None:
+            return self.minima[self.objective if name is None else name]
+        values = jnp.where(self.feasible, self.quantity(name), jnp.inf)
+        return row_minima(self.space, values)
 
 
 def along(
@@ -118,9 +126,8 @@ class Reduction(ABC):
     """Quantities that it needs; empty for the objective alone."""
     row_points: int | None = None
     """The most points of a row, for a reduction that works by rows."""
-    takes_nan: bool = False
-    """Whether ``update`` returns −inf if a value is, so that those that are NaN or −inf, which are
-    −inf then, need no cleaning first."""
+    by_rows: bool = False
+    """Whether ``update`` needs nothing of a tile but the minima of its rows."""
 
     def whole(self, space_names: Sequence[str]) -> tuple[str, ...]:
         """Axes that no tile may divide."""
@@ -146,6 +153,11 @@ class Reduction(ABC):
     @abstractmethod
     def fold(self, state: State, part: State, place: Place) -> State:
         """The state with a tile, whose ``update`` returned ``part``, added."""
+
+    def settle(self, state: State, space: Space, evaluate: Evaluate) -> State:
+        """The state at the end of a group of tiles, with what was left for then."""
+        del space, evaluate
+        return state
 
     @abstractmethod
     def merge(self, first: State, second: State, space: Space) -> State:

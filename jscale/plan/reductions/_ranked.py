@@ -1,8 +1,8 @@
 """The smallest values of the objective and where they are: the best point, and the best k.
 
 XLA computes the index of a minimum (``argmin``) 20 times slower than the minimum on CPUs. A tile is
-therefore reduced to the minima of its rows, and only rows whose minimum is among the best so far
-are evaluated again, as arrays.
+therefore reduced to the minima of its rows, and only rows whose minimum is among the best of many
+tiles are evaluated again, as arrays.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy as np
 
 from jscale._core.checks import check_whole_number
 from jscale.plan.reductions._protocol import (
+    Evaluate,
     GridView,
     Place,
     Reduction,
@@ -55,23 +56,26 @@ class Top(Reduction):
     k: int
     name: str = "top"
     row_points = _ROW_POINTS
-    takes_nan = True
+    by_rows = True
 
     def __post_init__(self) -> None:
         check_whole_number("k", self.k, 1)
 
     def init(self, space: Space) -> State:
         """No points."""
-        del space
-        return _no_points()
+        return _no_points(space)
 
     def update(self, tile: Tile) -> dict[str, jax.Array]:
         """The minimum of every row."""
         return {"minima": tile.row_minima()}
 
     def fold(self, state: State, part: State, place: Place) -> State:
-        """Evaluate the rows that may hold one of the best points."""
+        """Keep the rows that may hold one of the best points."""
         return _fold(state, part["minima"], place, self.k)
+
+    def settle(self, state: State, space: Space, evaluate: Evaluate) -> State:
+        """Evaluate the rows."""
+        return _settle(state, space, evaluate, self.k)
 
     def merge(self, first: State, second: State, space: Space) -> State:
         """The best of both."""
@@ -114,21 +118,24 @@ class Best(Reduction):
 
     name: str = "best"
     row_points = _ROW_POINTS
-    takes_nan = True
+    by_rows = True
 
     def init(self, space: Space) -> State:
         """No point."""
-        del space
-        return _no_points()
+        return _no_points(space)
 
     def update(self, tile: Tile) -> dict[str, jax.Array]:
         """The minimum of every row."""
         return {"minima": tile.row_minima()}
 
     def fold(self, state: State, part: State, place: Place) -> State:
-        """Evaluate the rows whose minimum is smaller, or as small and of two points."""
+        """Keep the rows that may hold one of the best two points."""
         # Two points tell whether there is a tie.
         return _fold(state, part["minima"], place, 2)
+
+    def settle(self, state: State, space: Space, evaluate: Evaluate) -> State:
+        """Evaluate the rows."""
+        return _settle(state, space, evaluate, 2)
 
     def merge(self, first: State, second: State, space: Space) -> State:
         """The better of both."""
@@ -149,47 +156,56 @@ class Best(Reduction):
         )
 
 
-def _no_points() -> State:
-    return {"value": np.empty(0), "index": np.empty(0, np.int64)}
+def _no_points(space: Space) -> State:
+    """No points, and no rows that are to be evaluated."""
+    return {
+        "value": np.empty(0),
+        "index": np.empty(0, np.int64),
+        "low": np.empty(0),
+        "start": np.empty((0, len(space.sizes)), np.int64),
+    }
 
 
 def _fold(state: State, minima: np.ndarray, place: Place, k: int) -> State:
-    """The k best points of the state and of a tile, of whose rows the minima are given."""
-    threshold = state["value"][k - 1] if len(state["value"]) == k else np.inf
-    # No row beyond the k best can hold a point among the k best.
-    rows = np.flatnonzero((minima <= threshold) & (minima < np.inf))
+    """The state with the rows of a tile, given their minima, that may hold one of the k best."""
+    low, start, space = state["low"], state["start"], place.space
+    rows = np.flatnonzero(minima <= low[k - 1] if len(low) >= k else minima < np.inf)
     # Rows that fill the last tile up repeat others and would take their places among the k.
-    starts = place.space.row_starts(place.start, rows)
-    inside = np.all(starts < np.asarray(place.space.sizes), axis=1)
-    rows, starts = rows[inside], starts[inside]
-    best = np.argsort(minima[rows], kind="stable")[:k]
-    if not len(best):
+    starts = space.row_starts(place.start, rows)
+    inside = np.all(starts < np.asarray(space.sizes), axis=1)
+    if not inside.any():
         return state
 
-    rows, first = rows[best], _first_index(place.space, starts[best])
-    for begin in range(0, len(rows), _BATCH):
-        batch = rows[begin : begin + _BATCH]
+    low = np.concatenate([low, minima[rows[inside]].astype(np.float64)])
+    start = np.concatenate([start, starts[inside]])
+    first, last = space.row_ends(start)
+    # Each of the k rows that come first has a point as good as its minimum, at its end at worst.
+    order = np.lexsort((last, low))
+    if len(order) > k:
+        bound = order[k - 1]
+        as_good = (low < low[bound]) | ((low == low[bound]) & (first <= last[bound]))
+        order = order[as_good[order]]
+    return {**state, "low": low[order], "start": start[order]}
+
+
+def _settle(state: State, space: Space, evaluate: Evaluate, k: int) -> State:
+    """The state with the k best points of its rows, the best rows first."""
+    low, start = state["low"], state["start"]
+    first, _ = space.row_ends(start)
+    state = {**state, "low": low[:0], "start": start[:0]}
+    for begin in range(0, len(low), _BATCH):
+        batch = slice(begin, begin + _BATCH)
         last = (np.inf, _LAST)
         if len(state["value"]) == k:
             last = (state["value"][-1], state["index"][-1])
-        low = minima[batch]
-        may = (low < last[0]) | ((low == last[0]) & (first[begin : begin + _BATCH] < last[1]))
+        may = (low[batch] < last[0]) | ((low[batch] == last[0]) & (first[batch] < last[1]))
         if not may.any():
             break
-        values, indices = place.evaluate(batch[may])
-        objective = values[place.objective].ravel()
-        flat = indices.ravel()
+        values, indices = evaluate(start[batch][may])
+        objective, flat = values.ravel(), indices.ravel()
         keep = (objective <= last[0]) & (objective < np.inf) & (flat >= 0)
         state = _keep(state, objective[keep], flat[keep], k)
     return state
-
-
-def _first_index(space: Space, starts: np.ndarray) -> np.ndarray:
-    """The index of the first point of each row."""
-    total = np.zeros(len(starts), np.int64)
-    for axis, size in enumerate(space.sizes):
-        total = total * size + starts[:, axis]
-    return total
 
 
 def _keep(state: State, values: np.ndarray, indices: np.ndarray, k: int) -> State:
@@ -200,4 +216,4 @@ def _keep(state: State, values: np.ndarray, indices: np.ndarray, k: int) -> Stat
     value = np.concatenate([state["value"], values.astype(np.float64)])
     index = np.concatenate([state["index"], indices])
     order = np.lexsort((index, value))[:k]
-    return {"value": value[order], "index": index[order]}
+    return {**state, "value": value[order], "index": index[order]}

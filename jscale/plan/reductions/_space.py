@@ -6,6 +6,7 @@ are those of a row. Both follow from the sizes of the axes alone, not from the n
 this is why a grid has the same result, bit by bit, on any number of them.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ class Space:
         """Rows of a tile along each axis."""
         return tuple(b // c for b, c in zip(self.tile, self.row, strict=True))
 
+    def shortened(self, axis: int, count: int) -> "Space":
+        """The grid with ``count`` times fewer entries along an axis of every row."""
+        tile, row = (
+            tuple(n // count if a == axis else n for a, n in enumerate(block))
+            for block in (self.tile, self.row)
+        )
+        return dataclasses.replace(self, tile=tile, row=row)
+
     def tile_start(self, number: int) -> tuple[int, ...]:
         """The first entry of a tile along each axis."""
         place = np.unravel_index(number, self.tiles)
@@ -69,6 +78,14 @@ class Space:
         """The first entries (rows, axes) of rows, given by number, of the tile at ``start``."""
         places = np.stack(np.unravel_index(rows, self.rows), axis=-1)
         return np.asarray(start) + places * np.asarray(self.row)
+
+    def row_ends(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest and the largest index (rows,) of the points of rows."""
+        first = last = np.zeros(len(starts), np.int64)
+        for axis, (size, count) in enumerate(zip(self.sizes, self.row, strict=True)):
+            first = first * size + starts[:, axis]
+            last = last * size + np.minimum(starts[:, axis] + count, size) - 1
+        return first, last
 
     def row_indices(self, starts: np.ndarray) -> np.ndarray:
         """The indices (rows, points of a row) of the points of rows; -1 outside the grid."""
@@ -106,7 +123,8 @@ def divide(sizes: dict[str, int], whole: Sequence[str], tile_points: int, row_po
         row_points: the most points of a row.
     """
     names, counts = tuple(sizes), tuple(sizes.values())
-    row = _block(counts, row_points, (1,) * len(counts))
+    block = _block(counts, row_points, (1,) * len(counts))
+    row = tuple(_divisible(n, size, row_points) for n, size in zip(block, counts, strict=True))
 
     kept = tuple(i for i, name in enumerate(names) if name in whole)
     budget = max(1, tile_points // math.prod(_up(counts[i], row[i]) for i in kept))
@@ -126,10 +144,21 @@ def _block(sizes: tuple[int, ...], points: int, unit: tuple[int, ...]) -> tuple[
         if points < sizes[i]:
             parts = -(-sizes[i] // max(points, 1))
             block[i] = _up(-(-sizes[i] // parts), unit[i])
+            if block[i] > max(points, unit[i]):
+                block[i] -= unit[i]
             break
         block[i] = _up(sizes[i], unit[i])
         points //= sizes[i]
     return tuple(block)
+
+
+def _divisible(count: int, size: int, most: int) -> int:
+    """About ``count`` entries of a row along an axis of ``size``, so many that they have parts."""
+    if count < size:
+        for many, unit in ((2048, 128), (512, 16), (128, 8)):
+            if count >= many:
+                return _up(count, unit) if _up(count, unit) <= most else count - count % unit
+    return count
 
 
 def _up(count: int, unit: int) -> int:
