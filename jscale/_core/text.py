@@ -106,7 +106,7 @@ def listing(items: Iterable[str], limit: int | None = None, last: str = " and ")
     if not items:
         return "none"
     if limit is not None and len(items) > limit:
-        return f"{', '.join(items[:limit])} and {len(items) - limit} more"
+        return f"{', '.join(items[:limit])} and {len(items) - limit:,} more"
     *first, final = items
     return ", ".join(first) + last + final if first else final
 
@@ -129,6 +129,11 @@ def quoted_names(names: Iterable[object], limit: int = 12) -> str:
 def row_numbers(rows: "Sequence[int] | np.ndarray", limit: int = 5) -> str:
     """``3, 4, 9``: row numbers, of which at most ``limit`` are spelled out."""
     return listing([str(row) for row in rows], limit, last=", ")
+
+
+def named_rows(rows: "Sequence[int] | np.ndarray") -> str:
+    """``row 3``, or ``rows 3, 4, 9`` with at most five numbers spelled out."""
+    return f"{'row' if len(rows) == 1 else 'rows'} {row_numbers(rows)}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -226,7 +226,7 @@ def summary(result: "Comparison", table: "Runs") -> dict[str, Any]:
 
 def _show(result: "Comparison", table: "Runs") -> None:
     """Print a comparison."""
-    from jscale.report.notation import plural, power_of_ten
+    from jscale.report.notation import fixed, plural, power_of_ten
 
     output.show(f"{table.name}: {plural(result.n_runs, 'run')}, {result.objective_name}")
     if result.compute_from is not None:
@@ -239,20 +239,19 @@ def _show(result: "Comparison", table: "Runs") -> None:
     least_bic = min(row.bic for row in result.rows)
     rows = [
         (
-            "–" if row.rank is None else str(row.rank),
-            row.law,
+            row.law if row.rank is None else f"{row.rank} {row.law}",
             str(len(row.params)),
             *(_held_out(value) for value in (row.rmse, row.relative_error, row.bias)),
-            output.figures(row.objective),
-            output.figures(row.aicc - least_aicc, 4),
-            output.figures(row.bic - least_bic, 4),
+            fixed(row.aicc - least_aicc, 1),
+            fixed(row.bic - least_bic, 1),
+            output.figures(row.objective, 4),
             str(row.status),
         )
         for row in result.rows
     ]
     held_out_headers = ("held-out rmse", "relative error", "bias")
-    headers = ("", "law", "parameters", *held_out_headers, "objective", "ΔAICc", "ΔBIC", "fit")
-    output.show(output.table(headers, rows, right="rlrrrrrrrl"))
+    headers = ("law", "free", *held_out_headers, "ΔAICc", "ΔBIC", "objective", "fit")
+    output.show(output.table(headers, rows, right="lrrrrrrrl"))
 
     tests = [
         (

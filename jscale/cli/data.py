@@ -85,8 +85,8 @@ def _list(as_json: bool) -> None:
     ]
     output.deliver({"data": entries}, as_json, None)
     if not as_json:
-        rows = [(d.name, f"{d.rows:,}", d.summary, d.paper) for d in datasets]
-        output.show(output.table(("data set", "rows", "what", "from"), rows, right="lr"))
+        rows = [(d.name, f"{d.rows:,}", f"{d.summary} ({d.paper})") for d in datasets]
+        output.show(output.table(("data set", "rows", "what, and from where"), rows, right="lr"))
 
 
 def summary(table: "Runs") -> dict[str, Any]:

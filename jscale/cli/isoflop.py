@@ -181,15 +181,17 @@ def _power_law(law: "PowerLaw | None") -> dict[str, Any] | None:
 
 def show(result: "IsoFlop", table: "Runs") -> None:
     """Print an isoFLOP analysis."""
+    from jscale.report.notation import human, power_of_ten
+
     unit = table.loss_unit.replace(" per ", "/")
     output.show(f"isoFLOP valleys of {table.name}, curve: {result.curve}; losses in {unit}")
     bias = result.bias
     rows = [
         (
-            f"{budget.C:.4g}",
+            power_of_ten(budget.C, 4),
             str(budget.n_runs),
-            _number(budget.N_opt, ".4g"),
-            _number(budget.D_opt, ".4g"),
+            human(budget.N_opt, 4),
+            human(budget.D_opt, 4),
             _number(budget.log_stderr, ".1%"),
             "" if bias is None else _number(bias.log_N[i], "+.1%"),
             _number(budget.loss, ".4f"),
@@ -223,7 +225,7 @@ def _number(value: float, form: str) -> str:
 def _power_law_cells(law: "PowerLaw") -> tuple[str, ...]:
     low, high = law.interval
     return (
-        f"{law.coefficient:.4g}",
+        output.figures(law.coefficient, 4),
         f"{law.exponent:.4f}",
         f"{low:.4f} to {high:.4f}",
         str(law.points),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jscale._core.errors import JscaleError
+from jscale.cli.screen import Prose
 from jscale.cli.support import flags, inputs, options, output, parsing
 from jscale.cli.support.session import session
 
@@ -83,14 +84,20 @@ def _list(table: str | None, as_json: bool, out: str | None) -> None:
     headers = ("law", "inputs", "what it is for")
     for subject, group in by_subject.items():
         rows = [(r.name, ", ".join(r.input_names), _purpose(r)) for r in group]
-        output.show(output.table(headers, rows, title=subject, unbroken=("law",)))
+        title = subject.replace("_", " ")
+        output.show(output.table(headers, rows, title=title, unbroken=("law",)))
     if table is not None:
         output.show(f"{len(unfit)} other laws need other columns, or more runs than these")
 
 
 def _purpose(record: "Record") -> str:
     """What a law is for, without the unit that most laws share."""
-    return record.summary.rstrip(".").removesuffix(", nats per token")
+    return _plain(record.summary).rstrip(".").removesuffix(", nats per token")
+
+
+def _plain(text: str) -> str:
+    """A text of a docstring without the marks around its names."""
+    return text.replace("`", "")
 
 
 def _unfit(source: str) -> dict[str, str]:
@@ -181,10 +188,11 @@ def _card(law: "LawFunction", latex: bool, as_json: bool, out: str | None) -> No
 def _show_card(content: "Card") -> None:
     """Print a law's card: formula, inputs, parameters, published constants, further facts."""
     record = content.record
-    output.show(f"{record.name}: {record.summary}", f"\n  {record.formula}")
-    output.show(*(f"  {symbol} = {text}" for symbol, text in record.definitions))
+    output.show(Prose(f"{record.name}: {_plain(record.summary)}"))
+    output.show(Prose(f"  {record.formula}", hang=4))
+    output.show(*(Prose(f"  {symbol} = {text}", hang=4) for symbol, text in record.definitions))
     if content.details:
-        output.show(f"\n{content.details}")
+        output.show(Prose(_plain(content.details)))
 
     inputs = [
         (
@@ -220,13 +228,13 @@ def _show_card(content: "Card") -> None:
         "coordinate",
     )
     output.show(output.table(headers, parameters, title="parameters"))
-    output.show("prior and start range are those of the coordinate, at the centre of the runs\n")
+    output.show("prior and start range are those of the coordinate, at the centre of the runs", "")
 
     for source, constants in record.published.items():
         _show_constants(source, constants)
     facts = content.facts()
     for kind in ("returns", "source", "monotone", "limits", "ridges", "traps"):
-        output.show(*facts[kind])
+        output.show(*(Prose(fact, hang=2) for fact in facts[kind]))
 
 
 def _show_constants(source: str, constants: "Constants") -> None:
@@ -234,17 +242,22 @@ def _show_constants(source: str, constants: "Constants") -> None:
     from jscale.laws import CONFIDENCE
 
     rows = [
-        (name, f"{value:.10g}", _error(constants, name)) for name, value in constants.values.items()
+        (name, _short(value), _error(constants, name)) for name, value in constants.values.items()
     ]
     code = constants.confidence
     title = f"{source}: {constants.source} [confidence {code}: {CONFIDENCE[code]}]"
     output.show(output.table(("name", "value", "stderr"), rows, title=title, right="lrr"))
     if constants.note:
-        output.show(f"  {constants.note}\n")
+        output.show(Prose(f"  {constants.note}", hang=2))
 
 
 def _error(constants: "Constants", name: str) -> str:
-    return f"{constants.stderr[name]:g}" if name in constants.stderr else ""
+    return _short(constants.stderr[name]) if name in constants.stderr else ""
+
+
+def _short(value: float) -> str:
+    """A published number with all its digits."""
+    return output.with_power(f"{value:.10g}")
 
 
 def _evaluate(

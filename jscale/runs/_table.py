@@ -22,7 +22,7 @@ _SUMMARY_COLUMNS = ("N", "D", "C", "loss", "P_w", "P_a", "P_kv", "P_post")
 """Columns whose range a table's ``repr`` shows."""
 _NEEDED = ("N", "D", "C", "loss", "loss_se")
 """Columns that a row must have to be used."""
-_OF_THE_PARTS = ("text-splits", "checkpoints")
+_OF_THE_PARTS = ("text-splits", "mixed-metrics", "checkpoints")
 """Codes of notes that other rows may make void."""
 _LISTED_COLUMNS = 12
 

@@ -108,7 +108,9 @@ def test_tables_fit_eighty_columns(monkeypatch):
     lines = [line for line in screen.getvalue().splitlines() if line.startswith("  ")]
     cells_by_row = [line.split() for line in lines if line.strip()]
     assert [cells[0] for cells in cells_by_row] == list(INTERVAL_KINDS) * 2
-    assert {tuple(cells[1:]) for cells in cells_by_row} == {("1.1000e-10", "1.4000e+10", "1.4e+10")}
+    assert {tuple(cells[1:]) for cells in cells_by_row} == {
+        ("1.100×10⁻¹⁰", "1.400×10¹⁰", "1.4×10¹⁰")
+    }
 
 
 @pytest.mark.parametrize(

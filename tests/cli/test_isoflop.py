@@ -61,7 +61,7 @@ def test_for_people(jscale, valleys: Path):
     assert result.exit_code == 0
     for words in (
         "curve: parabola",
-        "1e+21",
+        "10²¹",
         "unbracketed",
         "N* unflagged",
         "95% interval",

@@ -595,3 +595,44 @@ def test_a_matrix_of_sizes_and_budgets_is_named_and_turned_into_rows(tmp_path):
     assert table["loss"].tolist() == [1.074, 1.0375, 1.0202]
     with pytest.raises(JscaleError, match="long: expected a chart"):
         runs.read({"N": [1e8], "loss": [3.0]}, long=True)
+
+
+# --- numbers and products in place of columns ---
+
+
+def test_columns_are_stated_as_numbers_and_products(tmp_path):
+    chart = "Wall time,Step,Value\n17e8,100,4.9\n17e8,200,4.4\n17e8,400,4.0\n"
+    assert "the chart of one metric" in failure(write(tmp_path, "chart.csv", chart))
+    stated = {"loss": "Value", "N": "70M", "D": "Step * 512K"}
+    table = read(tmp_path, chart, columns=stated)
+    assert table["D"].tolist() == [5.12e7, 1.024e8, 2.048e8]
+    assert table["N"].tolist() == [7e7] * 3
+    messages = [note.message for note in table.notes if note.code == "column-computed"]
+    assert messages == ["N is 70M, as stated", "D is 'Step' times 512k, as stated"]
+
+    product = "N,steps,batch_tokens_k,loss\n1e8,2000,500,3.1\n1e8,4000,500,2.9\n"
+    table = read(tmp_path, product, columns={"D": "steps*batch_tokens_k"})
+    assert table["D"].tolist() == [1e9, 2e9]
+    assert "'batch_tokens_k' in units of 1k" in codes(table)["column-computed"]
+
+
+def test_what_is_no_product_is_refused(tmp_path):
+    text = "N,steps,loss\n1e8,2000,3.1\n1e8,many,2.9\n"
+    for stated, expected in (
+        ({"D": "stepz * 512K"}, "the table has no column 'stepz * 512K'"),
+        ({"D": "steps * 512K"}, "column 'steps', row 2 (line 3): 'many' is not a number"),
+        ({"loss": "3.1"}, "the table has no column '3.1'"),
+    ):
+        assert expected in failure(write(tmp_path, "runs.csv", text), columns=stated)
+
+
+def test_a_list_of_metrics_says_how_it_is_read(tmp_path):
+    text = "run_uuid,key,value,step\na,eval_loss,4.9,1\na,lr,0.001,1\na,eval_loss,4.4,2\n"
+    assert "key == 'loss'" in failure(write(tmp_path, "metrics.csv", text))
+    stated = {"loss": "value", "N": "70M", "D": "step*512K"}
+    table = read(tmp_path, text, columns=stated)
+    assert "mixed-metrics" in warnings_of(table)
+    kept = table.where("key == 'eval_loss'")
+    assert kept["loss"].tolist() == [4.9, 4.4]
+    assert "mixed-metrics" not in warnings_of(kept)
+    assert kept["run_id"].tolist() == ["a", "a"]

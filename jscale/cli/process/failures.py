@@ -60,8 +60,19 @@ def _report(message: str, code: int = BAD_INPUT) -> int:
     from jscale._core.text import one_line
 
     streams.discard_unwritten(sys.stdout)
-    streams.print_error(f"jscale: error: {one_line(message)}")
+    streams.print_error(_for_screen(f"jscale: error: {one_line(message)}"))
     return code
+
+
+def _for_screen(line: str) -> str:
+    """A line for stderr: broken between words where it is a terminal, else as it is."""
+    if not sys.stderr.isatty():
+        return line
+    import shutil
+    import textwrap
+
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(line, max(width, 40), break_long_words=False, break_on_hyphens=False)
 
 
 def _system_error(error: OSError) -> str:

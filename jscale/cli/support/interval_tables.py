@@ -81,10 +81,10 @@ def show(intervals: "Intervals") -> None:
     rows, target = [], None
     for row in intervals.rows:
         if row.target != target:
-            rows.append((row.target, output.figures(row.estimate), "", "", ""))
+            rows.append((row.target, _end(row.estimate, 6), "", "", ""))
             target = row.target
-        low, high = output.figures(row.low, 5), output.figures(row.high, 5)
-        rows.append((f"  {row.kind}", "", low, high, f"{row.width:.3g}"))
+        ends = (_end(row.low, 5), _end(row.high, 5))
+        rows.append((f"  {row.kind}", "", *ends, output.with_power(f"{row.width:.3g}")))
 
     details = []
     if uses_refits(intervals):
@@ -97,6 +97,12 @@ def show(intervals: "Intervals") -> None:
 
     headers = ("interval", "value", "low", "high", "width")
     output.show(output.table(headers, rows, title=title, right="lrrrr", unbroken=headers[1:]))
+
+
+def _end(value: float, digits: int) -> str:
+    """A number with so many digits, one less where it has a power of ten."""
+    text = output.figures(value, digits)
+    return output.figures(value, digits - 1) if "×" in text else text
 
 
 def show_coverage(calibration: "Calibration") -> None:

@@ -7,6 +7,8 @@ import typer
 from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 
+OUTPUT, POSTERIOR_PANEL, READING = "Output", "Posterior", "Reading the table"
+"""Panels of the help text."""
 _SEEDS = 2**63
 """Seeds are below this, as JAX takes them."""
 
@@ -60,7 +62,12 @@ TIE = Annotated[
     option("--tie", help="Set parameters equal: beta=alpha.", metavar="NAME=NAME"),
 ]
 INCLUDE_EXCLUDED = Annotated[
-    bool, typer.Option("--include-excluded", help="Also use the rows marked 'exclude'.")
+    bool,
+    typer.Option(
+        "--include-excluded",
+        help="Also use the rows marked 'exclude'.",
+        rich_help_panel=READING,
+    ),
 ]
 PARAMS = Annotated[
     str | None,
@@ -133,13 +140,33 @@ ERRORS = Annotated[
         "terms, such as 'normal + scale(C) + effects(group) + discrepancy'; by default 'normal + "
         "scale(C, D/N) + discrepancy' where the runs allow it, else student.",
         metavar="MODEL",
+        rich_help_panel=POSTERIOR_PANEL,
     ),
 ]
-CHAINS = Annotated[int, typer.Option("--chains", help="Number of chains.", metavar="INT")]
-WARMUP = Annotated[
-    int, typer.Option("--warmup", help="Warm-up steps of each chain.", metavar="INT")
+CHAINS = Annotated[
+    int,
+    typer.Option(
+        "--chains", help="Number of chains.", metavar="INT", rich_help_panel=POSTERIOR_PANEL
+    ),
 ]
-DRAWS = Annotated[int, typer.Option("--draws", help="Draws kept from each chain.", metavar="INT")]
+WARMUP = Annotated[
+    int,
+    typer.Option(
+        "--warmup",
+        help="Warm-up steps of each chain.",
+        metavar="INT",
+        rich_help_panel=POSTERIOR_PANEL,
+    ),
+]
+DRAWS = Annotated[
+    int,
+    typer.Option(
+        "--draws",
+        help="Draws kept from each chain.",
+        metavar="INT",
+        rich_help_panel=POSTERIOR_PANEL,
+    ),
+]
 
 SAMPLER = Annotated[
     str,
@@ -147,6 +174,7 @@ SAMPLER = Annotated[
         "--sampler",
         help="auto (importance, and nuts where its weights are too rough), nuts or importance.",
         metavar="NAME",
+        rich_help_panel=POSTERIOR_PANEL,
     ),
 ]
 PRIOR = Annotated[
@@ -157,6 +185,7 @@ PRIOR = Annotated[
         "(median and sd of the log), normal, uniform, beta, halfnormal or gamma; or 'published'. "
         "Can be repeated.",
         metavar="NAME=PRIOR",
+        rich_help_panel=POSTERIOR_PANEL,
     ),
 ]
 
@@ -181,20 +210,34 @@ RESUME = Annotated[
         "--resume",
         help="Keep the progress in FILE, and go on from there after an interruption.",
         metavar="FILE",
+        rich_help_panel=OUTPUT,
     ),
 ]
 AS_JSON = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON object on stdout and nothing else.", rich_help_panel=OUTPUT
+    ),
 ]
 SEED = Annotated[
     int,
     typer.Option(
-        "--seed", help="Seed of all random numbers.", metavar="INT", callback=_checked_seed
+        "--seed",
+        help="Seed of all random numbers.",
+        metavar="INT",
+        callback=_checked_seed,
+        rich_help_panel=OUTPUT,
     ),
 ]
 BOOTSTRAP_SEED = Annotated[
     int,
-    typer.Option("--seed", help="Seed of the bootstrap.", metavar="INT", callback=_checked_seed),
+    typer.Option(
+        "--seed",
+        help="Seed of the bootstrap.",
+        metavar="INT",
+        callback=_checked_seed,
+        rich_help_panel=OUTPUT,
+    ),
 ]
 NO_SEED = Annotated[
     int,
@@ -203,8 +246,12 @@ NO_SEED = Annotated[
         help="Accepted by every verb; this one uses no random numbers.",
         metavar="INT",
         callback=_checked_seed,
+        rich_help_panel=OUTPUT,
     ),
 ]
 OUT_JSON = Annotated[
-    str | None, option("--out", help="Also write the JSON result to FILE.", metavar="FILE")
+    str | None,
+    option(
+        "--out", help="Also write the JSON result to FILE.", metavar="FILE", rich_help_panel=OUTPUT
+    ),
 ]

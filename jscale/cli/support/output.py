@@ -207,17 +207,29 @@ def figures(value: float | None, digits: int = 6) -> str:
         return ""
     if not math.isfinite(value):
         return str(value)
-    return f"{value:#.{digits}g}".rstrip(".")
+    return with_power(f"{value:#.{digits}g}".rstrip("."))
 
 
 def error(stderr: float, value: float) -> str:
-    """A standard error to two digits, in exponent notation where ``value`` is or it is too long."""
+    """A standard error to two digits, with a power of ten where ``value`` has one or it is long."""
     from jscale.report.notation import significant
 
-    readable = "e" not in figures(value) and 1e-6 <= stderr < 1e9
+    readable = "×" not in figures(value) and 1e-6 <= stderr < 1e9
     if stderr == 0 or not math.isfinite(stderr) or readable:
         return significant(stderr, 2)
-    return f"{stderr:.1e}"
+    return with_power(f"{stderr:.1e}")
+
+
+def with_power(text: str) -> str:
+    """A number as Python writes it, with a power of ten for its exponent: ``1.20×10⁻¹⁰``.
+
+    Args:
+        text: such as ``1.20e-10``, or one without an exponent.
+    """
+    from jscale.report.notation import power_of_ten
+
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa}×{power_of_ten(10.0 ** int(exponent))}" if exponent else text
 
 
 def show(*blocks: Any) -> None:

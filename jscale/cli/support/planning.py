@@ -288,7 +288,7 @@ def distance_notes(
     lead = "the plan lies beyond the runs"
     if len(plans) > 1:
         lead = f"{len(beyond)} of {len(plans)} plans beyond the runs, the farthest"
-    statement = f"{lead} at {human(budget)} FLOP: {listing(parts)}"
+    statement = f"{lead} at {general(budget, 3)} FLOP: {listing(parts)}"
     evidence = {"decades": {f"{plan['C']:g}": plan["decades"] for plan in plans}}
     return [beyond_runs_note(statement, farthest, evidence)]
 

@@ -27,13 +27,20 @@ _COLUMN = Annotated[
     list[str] | None,
     options.option(
         "--column",
-        help="The name of a column in the table: loss=macro_loss; can be repeated.",
+        help="The name of a column in the table, loss=macro_loss; of N, D or C also a number or a "
+        "product, N=70M or 'D=Step*512K'. Can be repeated.",
         metavar="COLUMN=NAME",
+        rich_help_panel=options.READING,
     ),
 ]
 _LOSS = Annotated[
     str | None,
-    options.option("--loss", help="Which column is the loss, of several.", metavar="NAME"),
+    options.option(
+        "--loss",
+        help="Which column is the loss, of several.",
+        metavar="NAME",
+        rich_help_panel=options.READING,
+    ),
 ]
 _WHERE = Annotated[
     list[str] | None,
@@ -41,10 +48,16 @@ _WHERE = Annotated[
         "--where",
         help="Use some of the rows: variant=2x, or 'N >= 1e8 and D < 1T'; can be repeated.",
         metavar="CONDITION",
+        rich_help_panel=options.READING,
     ),
 ]
 _STRICT = Annotated[
-    bool, typer.Option("--strict", help="Refuse runs that failed, go on or have no loss.")
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse runs that failed, go on or have no loss.",
+        rich_help_panel=options.READING,
+    ),
 ]
 _BYTES_PER_TOKEN = Annotated[
     float | None,
@@ -52,11 +65,16 @@ _BYTES_PER_TOKEN = Annotated[
         "--bytes-per-token",
         help="Convert losses per byte to nats per token with this many bytes a token.",
         metavar="NUMBER",
+        rich_help_panel=options.READING,
     ),
 ]
 _LONG = Annotated[
     bool,
-    typer.Option("--long", help="Turn a wide chart or a matrix of size by budget into rows."),
+    typer.Option(
+        "--long",
+        help="Turn a wide chart or a matrix of size by budget into rows.",
+        rich_help_panel=options.READING,
+    ),
 ]
 _GROUP_BY = Annotated[
     str | None,
@@ -64,10 +82,16 @@ _GROUP_BY = Annotated[
         "--group-by",
         help="Do this for every value of a column by itself; files get the value in their name.",
         metavar="COLUMN",
+        rich_help_panel=options.READING,
     ),
 ]
 _EACH = Annotated[
-    bool, typer.Option("--each", help="Do this for every column of losses by itself.")
+    bool,
+    typer.Option(
+        "--each",
+        help="Do this for every column of losses by itself.",
+        rich_help_panel=options.READING,
+    ),
 ]
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "column": (_COLUMN, None),

@@ -6,6 +6,7 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale._core.status import Status
+from jscale._core.text import general
 from jscale.fit.approaches._budgets import Budget
 from jscale.fit.approaches._flags import SENTENCES
 from jscale.fit.approaches._powerlaw import MIN_BUDGETS, Lines, fit_line
@@ -23,7 +24,7 @@ def budget_notes(budgets: Sequence[Budget]) -> tuple[Note, ...]:
     for flag, sentence in SENTENCES.items():
         flagged = [b.C for b in budgets if flag in b.flags]
         if flagged:
-            listed = ", ".join(f"{C:.3g}" for C in flagged[:_MAX_LISTED])
+            listed = ", ".join(general(C, 3) for C in flagged[:_MAX_LISTED])
             more = " …" if len(flagged) > _MAX_LISTED else ""
             message = f"{len(flagged)} of {len(budgets)} budgets ({listed}{more} FLOP): {sentence}"
             evidence = {"budgets": tuple(flagged)}
@@ -109,7 +110,7 @@ def influence_notes(C: np.ndarray, log_N: np.ndarray, stderr: float) -> tuple[No
 
     message = (
         "one budget moves the exponent of N* by more than its standard error: without "
-        f"{C[largest]:.3g} FLOP it is {without[largest]:.3f}, with it {exponent:.3f}"
+        f"{general(C[largest], 3)} FLOP it is {without[largest]:.3f}, with it {exponent:.3f}"
     )
     evidence = {
         "budget": float(C[largest]),

@@ -5,8 +5,8 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote, quoted_names
 from jscale.laws import catalogue, describe
-from jscale.runs.findings._view import TableView, row_evidence, row_text
-from jscale.runs.tables import BIT_COLUMNS, OFF_BITS, OUTCOMES, fold
+from jscale.runs.findings._view import TableView, row_evidence, rows_text
+from jscale.runs.tables import BIT_COLUMNS, METRIC_NAMES, OFF_BITS, OUTCOMES, fold
 
 _MAX_GROUPS = 8
 _STEPS = ("step", "steps", "iteration", "iterations", "epoch", "epochs", "iter")
@@ -59,6 +59,26 @@ def split_by_text(table: TableView) -> list[Note]:
             )
             evidence = {"column": name, "values": tuple(labels)}
             notes.append(Note("text-splits", "warning", message, evidence))
+    return notes
+
+
+def mixed_metrics(table: TableView) -> list[Note]:
+    """A column that names the metric of each row, where all metrics are read as losses."""
+    if fold(table.match.header("loss")) != "value":
+        return []
+    notes = []
+    for name in table.extras:
+        values = table.columns[name]
+        if fold(name) in METRIC_NAMES and values.dtype.kind == "U":
+            metrics = [str(label) for label in np.unique(values[table.kept])]
+            if len(metrics) > 1:
+                message = (
+                    f"column {quote(name)} names the metric of each row "
+                    f"({quoted_names(metrics, 6)}), and all are read as losses: keep those of one "
+                    f"(where {name} == {metrics[0]!r})"
+                )
+                evidence = {"column": name, "values": tuple(metrics)}
+                notes.append(Note("mixed-metrics", "warning", message, evidence))
     return notes
 
 
@@ -133,6 +153,6 @@ def better_quantised(table: TableView) -> list[Note]:
         return []
     message = (
         f"{plural(int(better.sum()), 'quantised run')} with a lower loss than the same model in 16 "
-        f"bits (row {row_text(better)}): check that evaluation set, context and tokenizer are alike"
+        f"bits ({rows_text(better)}): check that evaluation set, context and tokenizer are alike"
     )
     return [Note("quantised-better", "warning", message, row_evidence(better))]

@@ -11,9 +11,10 @@ from jscale.runs.findings._designs import (
     better_quantised,
     checkpoints,
     is_input,
+    mixed_metrics,
     split_by_text,
 )
-from jscale.runs.findings._view import TableView, row_evidence, row_text
+from jscale.runs.findings._view import TableView, row_evidence, row_text, rows_text
 from jscale.runs.tables import BIT_COLUMNS, NATS_PER_TOKEN
 
 _MAX_REASONS = 3
@@ -229,7 +230,7 @@ def _large_losses(table: TableView) -> list[Note]:
         return []
     header = quote(table.match.header("loss"))
     message = (
-        f"column {header} is above {_LARGEST_LOSS} in rows {row_text(large)}, at most "
+        f"column {header} is above {_LARGEST_LOSS} in {rows_text(large)}, at most "
         f"{float(losses[large].max()):.4g}: more than a uniform guess in nats per token; if these "
         "are perplexities, name the column 'perplexity'"
     )
@@ -244,6 +245,7 @@ _CHECKS: tuple[Callable[[TableView], list[Note]], ...] = (
     _compute_disagrees,
     _large_losses,
     split_by_text,
+    mixed_metrics,
     checkpoints,
     better_quantised,
     _single_row,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jscale._core.text import row_numbers
+from jscale._core.text import named_rows, row_numbers
 from jscale.runs.tables import Match
 
 MAX_ROW_NUMBERS = 100
@@ -41,4 +41,10 @@ def row_evidence(mask: np.ndarray) -> dict[str, object]:
 
 
 def row_text(mask: np.ndarray) -> str:
+    """``3, 4``: the numbers of some rows."""
     return row_numbers(np.flatnonzero(mask) + 1)
+
+
+def rows_text(mask: np.ndarray) -> str:
+    """``rows 3, 4``, or ``row 3``."""
+    return named_rows(np.flatnonzero(mask) + 1)

@@ -18,10 +18,12 @@ from jscale.runs.tables import (
     TIED_BITS,
     TRAINING_BITS,
     RawTable,
+    factors_of,
     like_losses,
     meaning,
     to_long,
     wide_hint,
+    with_products,
 )
 
 
@@ -61,14 +63,16 @@ def read(
         source: a path to a .csv, .tsv, .txt, .md (a Markdown table), .json (an array of records, or
             ``trainer_state.json``), .jsonl, .ndjson, .xlsx (its first sheet; needs
             ``jscale[excel]``) or .parquet file (needs ``jscale[parquet]``), text files also with
-            .gz, or a .zip of one file; "-" for the standard input; a pandas or polars data frame,
+            .gz, or a .zip of one file; an event file of TensorBoard, or a folder where each folder
+            with event files is a run; "-" for the standard input; a pandas or polars data frame,
             or any other that narwhals knows; a dict of arrays of shape (rows,); or a list of dicts,
             one a run.
         name: of the table, for messages; by default the file's name.
         losses: whether the table must have a loss, or another outcome; False for a table of inputs,
             the points of a forecast.
         columns: column → its name in the source, for names that jscale does not know or a choice
-            among several: ``{"loss": "macro_loss"}``.
+            among several: ``{"loss": "macro_loss"}``. Of parameters, tokens, compute and bits also
+            a number, or a product: ``{"N": "70M", "D": "Step * 512K"}``.
         bytes_per_token: mean number of bytes of a token, which converts losses per byte to losses
             per token. By default they stay as they are, and ``loss_unit`` says what they are.
         strict: whether runs that failed, go on or have no loss are an error. By default they are
@@ -96,7 +100,7 @@ def read(
     """
     if isinstance(source, Runs):
         return source
-    raw, name, origin = load(source, name, tuple((columns or {}).values()))
+    raw, name, origin = load(source, name, factors_of(columns or {}))
     try:
         hint = "" if long else wide_hint(raw)
         raw = to_long(raw) if long else raw
@@ -158,6 +162,7 @@ def build(
         JscaleError: as :func:`read`, without the name of the table.
     """
     drop_footers(raw, columns)
+    columns = with_products(raw, columns)
     table = check(raw, losses=losses, named=columns, bytes_per_token=bytes_per_token, strict=strict)
     fill_resources(table)
     fill_bits(table)

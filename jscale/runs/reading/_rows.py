@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jscale._core.notes import Note
-from jscale._core.text import plural, row_numbers
+from jscale._core.text import named_rows, plural
 from jscale.runs.reading._validate import NUMBERS, CheckedTable
 from jscale.runs.tables import KNOWN, RawTable, fold, is_footer, meaning
 
@@ -98,7 +98,7 @@ def _note(reasons: list[str], unfinished: np.ndarray) -> Note:
     by_reason: dict[str, list[int]] = {}
     for row in np.flatnonzero(unfinished):
         by_reason.setdefault(reasons[row], []).append(int(row) + 1)
-    parts = [f"{reason} (row {row_numbers(at)})" for reason, at in by_reason.items()]
+    parts = [f"{reason} ({named_rows(at)})" for reason, at in by_reason.items()]
     more = " …" if len(parts) > _MAX_REASONS else ""
     count = plural(int(unfinished.sum()), "run")
     message = f"{count} left out: {'; '.join(parts[:_MAX_REASONS])}{more}"

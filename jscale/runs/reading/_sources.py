@@ -13,6 +13,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.files import check_regular
 from jscale._core.text import inline, quote, quoted_names
 from jscale.runs.reading._delimited import read_delimited
+from jscale.runs.reading._events import MARK, is_log_folder, read_events
 from jscale.runs.reading._frames import from_frame, from_mapping, read_excel, read_parquet
 from jscale.runs.reading._records import from_list, read_json, read_json_lines
 from jscale.runs.reading._text_files import GZIP, MAX_BYTES
@@ -84,6 +85,8 @@ def _from_file(path: Path, named: Collection[str]) -> RawTable:
         JscaleError: it cannot be read as a table, or it changed meanwhile.
         OSError: it cannot be opened.
     """
+    if is_log_folder(path):
+        return read_events(path)
     check_regular(path)
     reader = _reader(path)
     before = _version(path)
@@ -114,6 +117,8 @@ def _reader(path: Path) -> Reader:
     Raises:
         JscaleError: an unknown suffix.
     """
+    if MARK in path.name:
+        return lambda path, _: read_events(path)
     suffix = path.suffix.lower()
     if suffix == GZIP:
         suffix = Path(path.stem).suffix.lower() + GZIP

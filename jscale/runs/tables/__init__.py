@@ -47,9 +47,10 @@ from jscale.runs.tables._measures import (
     like_losses,
 )
 from jscale.runs.tables._outcomes import OUTCOMES, outcome_names
+from jscale.runs.tables._products import factors_of, with_products
 from jscale.runs.tables._raw import Cells, RawTable, check_size, column_names
 from jscale.runs.tables._units import Unit, scaled
-from jscale.runs.tables._wide import to_long, wide_hint
+from jscale.runs.tables._wide import METRIC_NAMES, to_long, wide_hint
 
 __all__ = [
     "BIT_COLUMNS",
@@ -58,6 +59,7 @@ __all__ = [
     "KNOWN",
     "LINES_OF_TITLES",
     "MAX_BITS",
+    "METRIC_NAMES",
     "NATS_PER_BYTE",
     "NATS_PER_TOKEN",
     "OFF_BITS",
@@ -77,6 +79,7 @@ __all__ = [
     "check_size",
     "column_names",
     "convert_loss",
+    "factors_of",
     "flag",
     "fold",
     "header_row",
@@ -102,4 +105,5 @@ __all__ = [
     "wide_hint",
     "with_decimal_points",
     "with_error",
+    "with_products",
 ]

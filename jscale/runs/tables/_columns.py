@@ -255,7 +255,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("seed", Kind.INFERRED, "a seed", ("random seed", "rng seed")),
     Column("group", Kind.LABEL, "a label", ("run group", "cohort")),
     Column("family", Kind.LABEL, "a label", ("model family",)),
-    Column("run_id", Kind.LABEL, "a label", ("run", "run name", "id", "name")),
+    Column("run_id", Kind.LABEL, "a label", ("run", "run name", "run uuid", "id", "name")),
     Column("exclude", Kind.FLAG, "yes or no (1 or 0)", ("excluded", "is excluded", "drop")),
     Column(
         "reason", Kind.LABEL, "a label", ("exclude reason", "exclusion reason", "reason excluded")

@@ -9,13 +9,15 @@ from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote
 from jscale.runs.tables._cells import BadCell, is_empty, number
-from jscale.runs.tables._columns import Kind
+from jscale.runs.tables._columns import Kind, fold
 from jscale.runs.tables._headers import meaning
 from jscale.runs.tables._measures import like_losses
 from jscale.runs.tables._raw import Cells, RawTable
 
 _SERIES = re.compile(r"(.+) - ([^-]*\S)")
 _BANDS = ("__MIN", "__MAX")
+METRIC_NAMES = ("key", "metric", "metricname", "tag")
+"""Folded names of the column that says what a value is."""
 _LEAST_COLUMNS = 2
 _LEAST_BUDGET = 1e15
 """FLOP; smaller numbers may be tokens or parameters."""
@@ -38,11 +40,30 @@ class _Wide(NamedTuple):
 
 
 def wide_hint(raw: RawTable) -> str:
-    """The end of a message about a missing loss, where the table is a wide one; else empty."""
+    """The end of a message about a missing loss, where a tracker wrote the table; else empty."""
     wide = _recognised(raw)
     if wide is None:
-        return ""
+        return _metrics_hint(list(raw.columns))
     return f"; this is {wide.kind}: turn it into rows with long=True in Python or --long"
+
+
+def _metrics_hint(headers: list[str]) -> str:
+    """What to do with the scalars that TensorBoard or MLflow exports, one value a row."""
+    own = {fold(header): header for header in headers}
+    value, step = own.get("value"), own.get("step")
+    metric = next((own[name] for name in METRIC_NAMES if name in own), None)
+    if value is None or step is None:
+        return ""
+    if metric is not None:
+        return (
+            f"; this is a list of metrics, one value a row: keep those of the loss, as --where "
+            f"\"{metric} == 'loss'\" --column loss={value}, and name N and D likewise"
+        )
+    return (
+        f"; this is the chart of one metric, as TensorBoard exports it: say what {value} is, and N "
+        f"and D, as columns={{'loss': {value!r}, 'N': '70M', 'D': '{step} * 512K'}} or --column "
+        f"loss={value} --column N=70M --column 'D={step}*512K'"
+    )
 
 
 def to_long(raw: RawTable) -> RawTable:

@@ -140,9 +140,10 @@ def floor(subject: Subject) -> Iterator[Note]:
             )
             yield Note("floor-in-noise", "error", message, evidence)
         elif not error < 0.5 * max(value, 1e-12):
+            scatter = f" ± {general(error, 2)}" if np.isfinite(error) else ""
             message = (
-                f"the floor {name} = {general(value, 3)} ± {general(error, 2)} is not identified "
-                "by the runs: it may be 0"
+                f"the floor {name} = {general(value, 3)}{scatter} is not identified by the runs: "
+                "it may be 0"
             )
             yield Note("floor-unidentified", "error", message, evidence)
 
