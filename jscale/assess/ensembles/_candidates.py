@@ -18,7 +18,11 @@ _BY_INPUTS = (
     (("N", "D", "P_post"), ("precision",)),
     (("N", "D", "P_a", "P_kv"), ("low_precision",)),
     (("N", "D", "P_w"), ("qat",)),
+    (("N", "D", "G_granularity"), ("granular",)),
+    (("N", "D", "sparsity"), ("sparse_moe",)),
+    (("N", "D", "E_experts"), ("joint_moe",)),
     (("N", "D"), ("chinchilla", "coupled")),
+    (("N", "E_experts"), ("routed", "routed_floor")),
     (("C",), ("power_compute",)),
     (("N",), ("power_size",)),
     (("D",), ("power_data",)),
@@ -101,8 +105,8 @@ def _error_models(errors: Any) -> tuple[ErrorModel, ...]:
 
 
 def _laws_for(table: Runs) -> list[LawFunction]:
-    varying = {name for name in ("N", "D", "U", "C") if _varies(table, name)}
-    varying |= {name for name in ("P_w", "P_a", "P_kv", "P_post") if _varies(table, name)}
+    asked = {name for needed, _ in _BY_INPUTS for name in needed}
+    varying = {name for name in asked if _varies(table, name)}
     by_name = {describe(law).name: law for law in catalogue}
     for needed, names in _BY_INPUTS:
         if varying.issuperset(needed):
