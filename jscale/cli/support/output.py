@@ -25,6 +25,8 @@ _collector: ContextVar[list[Any] | None] = ContextVar("collector", default=None)
 _TIMES = "seconds"
 """Member of a result with wall times."""
 _DECLARED_LOSS_UNIT = "nats/token"
+_SMALLEST_PLAIN, _LEAST_WITH_POWER = 1e-4, 1e6
+"""Numbers below the one and from the other on have a power of ten."""
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 """Severity of a note → style, the most severe first."""
 
@@ -207,7 +209,11 @@ def figures(value: float | None, digits: int = 6) -> str:
         return ""
     if not math.isfinite(value):
         return str(value)
-    return with_power(f"{value:#.{digits}g}".rstrip("."))
+    rounded = float(f"{value:.{digits - 1}e}")
+    if rounded and not _SMALLEST_PLAIN <= abs(rounded) < _LEAST_WITH_POWER:
+        return with_power(f"{value:.{digits - 1}e}")
+    places = digits - 1 - math.floor(math.log10(abs(rounded))) if rounded else digits - 1
+    return f"{value:,.{max(places, 0)}f}"
 
 
 def error(stderr: float, value: float) -> str:

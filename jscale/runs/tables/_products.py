@@ -54,10 +54,11 @@ def with_products(raw: RawTable, named: Mapping[str, str] | None) -> dict[str, s
         values = np.ones(raw.rows)
         written = []
         for factor in factors:
-            if isinstance(factor, float):
+            if not isinstance(factor, str):
                 values = values * factor
                 written.append(human(factor))
                 continue
+
             unit = _unit(factor, known.name)
             values = values * scaled(_numbers(raw, factor, known.name), unit)
             written.append(quote(factor) + (f" in units of {human(unit)}" if unit > 1 else ""))
