@@ -6,6 +6,7 @@ is a sum of terms of few axes, they take far longer than the sum. Here such term
 their own axes, from which the loop over the points begins.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,29 +59,33 @@ class Factors:
         """The results at every point of the block, in its shape."""
         return _mapped(self.combine, self.axes, dict(enumerate(self.shape)))(*self.terms)
 
-    def parts(self, axis: int, pieces: int, count: int) -> Iterator[Any]:
-        """The results in ``count`` parts of equal shape.
+    def parts(self, pieces: Sequence[int], counts: Sequence[int]) -> Iterator[Any]:
+        """The results in parts of equal shape, as many as the product of ``counts``.
 
-        Every one of equal ``pieces`` of ``axis`` is cut into parts; a result has one part of each
-        piece, in their order.
+        Every one of equal ``pieces`` of an axis is cut into so many parts; a result has one part of
+        each piece, in their order.
         """
-        entries = self.shape[axis] // (pieces * count)
-        shape = tuple(pieces * entries if a == axis else n for a, n in enumerate(self.shape))
+        many = len(self.shape)
+        entries = [n // (p * c) for n, p, c in zip(self.shape, pieces, counts, strict=True)]
         # The entries of a part are an axis of their own: a loop over pieces and entries at once
-        # would have to divide.
-        new = len(shape)
-        sizes = {**dict(enumerate(shape)), axis: pieces, new: entries}
-        order = _doubled(range(new), axis, new)
-        own = [_doubled(axes, axis, new) for axes in self.axes]
-        function = _mapped(self.combine, own, {a: sizes[a] for a in order})
-        for part in range(count):
-            terms = []
-            for term, axes in zip(self.terms, self.axes, strict=True):
-                if axis in axes:
-                    at = axes.index(axis)
-                    cut = (*term.shape[:at], pieces, count, entries, *term.shape[at + 1 :])
-                    term = lax.index_in_dim(term.reshape(cut), part, at + 1, keepdims=False)
-                terms.append(term)
+        # would have to divide. Axis a of the pieces is followed by axis many + a.
+        sizes = {a: n for a in range(many) for a, n in ((a, pieces[a]), (many + a, entries[a]))}
+        own = [tuple(b for a in axes for b in (a, many + a)) for axes in self.axes]
+        function = _mapped(self.combine, own, sizes)
+        shape = tuple(p * n for p, n in zip(pieces, entries, strict=True))
+
+        cut = [
+            term.reshape(
+                [n for a in axes for n in (pieces[a], counts[a], entries[a])]
+                + list(term.shape[len(axes) :])
+            )
+            for term, axes in zip(self.terms, self.axes, strict=True)
+        ]
+        for part in itertools.product(*map(range, counts)):
+            terms = [
+                term[tuple(i for a in axes for i in (slice(None), part[a], slice(None)))]
+                for term, axes in zip(cut, self.axes, strict=True)
+            ]
             yield jax.tree.map(lambda result: result.reshape(shape), function(*terms))
 
 
@@ -237,11 +242,6 @@ def _simplified(equation: JaxprEqn, operands: list[Any]) -> list[Any] | None:
     if name == "select_n" and known[0] and not np.ndim(operands[0]):
         return [operands[1 + int(operands[0])]]
     return None
-
-
-def _doubled(axes: Iterable[int], axis: int, new: int) -> tuple[int, ...]:
-    """The axes with a new one behind ``axis``, if that is one of them."""
-    return tuple(b for a in axes for b in ((a, new) if a == axis else (a,)))
 
 
 def _mapped(

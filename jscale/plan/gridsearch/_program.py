@@ -75,26 +75,26 @@ def _fused_tile(
     space, objective = design.space, design.quantities[0].name
     block = block_of_fields(fields, start, space.tile)
     values = factored(design, space.tile, block, constants)
-    axis, count = _cut(space, values.length)
+    counts = _cut(space, values.length)
 
     # XLA does not reduce and evaluate in one loop, except sums of arrays, and its minimum loses
     # NaN. Equal parts of all rows are therefore compared with one another, point by point.
     lowest: dict[str, jax.Array] = {}
-    for raw, holds in values.parts(axis, space.rows[axis], count):
+    for raw, holds in values.parts(space.rows, counts):
         part = minimised(raw, holds, objective)
         lowest = {
             name: jnp.where(value < lowest[name], value, lowest[name]) if lowest else value
             for name, value in part.items()
         }
-    rest = space.shortened(axis, count)
+    rest = space.shortened(counts)
     minima = {name: row_minima(rest, value) for name, value in lowest.items()}
     tile = Tile(space, objective, {}, jnp.zeros(0), jnp.zeros(0), minima)
     parts = {each.name: each.update(tile) for each in design.reductions}
     return {**parts, NAN: {"minima": minima[objective]}}
 
 
-def _cut(space: Space, length: int) -> tuple[int, int]:
-    """The axis along which rows are cut into parts, and how many parts.
+def _cut(space: Space, length: int) -> tuple[int, ...]:
+    """How many parts the entries of rows along each axis are cut into.
 
     Args:
         space: the grid.
@@ -106,9 +106,10 @@ def _cut(space: Space, length: int) -> tuple[int, int]:
     for axis, entries in enumerate(space.row):
         # Entries of the innermost axis are computed in vectors.
         units = entries if axis != inner else 1 if entries % _VECTOR else entries // _VECTOR
-        counts.append(max(k for k in range(1, most + 1) if units % k == 0))
-    count = max(counts)
-    return counts.index(count), count
+        count = max(k for k in range(1, most + 1) if units % k == 0)
+        most //= count
+        counts.append(count)
+    return tuple(counts)
 
 
 def _tile_program(design: Design, mesh: Mesh, clean: bool, shapes: Shapes) -> Any:
@@ -269,23 +270,15 @@ class Compiled:
                 chunks.append({name: np.asarray(a)[: len(some)] for name, a in result.items()})
         return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
-    def all_rows(self, start: Sequence[int]) -> dict[str, np.ndarray]:
-        """The quantities at all rows of a tile, as :meth:`rows` gives them.
+    def values(self, start: Sequence[int]) -> dict[str, np.ndarray]:
+        """The quantities at the points of a tile, in order, as :meth:`rows` gives them.
 
-        Terms of one axis are computed once for the tile here, and once for every row there.
+        Terms of few axes are computed once for the tile here, and once for every row there.
         """
-        space = self.design.space
         with self.design.precision():
             program = _kept(_values_program, self.design)
             result = program(*self._local, np.asarray(start, np.int32))
-            arrays = {name: np.asarray(array) for name, array in result.items()}
-        split = [n for pair in zip(space.rows, space.row, strict=True) for n in pair]
-        order = (*range(0, len(split), 2), *range(1, len(split), 2))
-        points = math.prod(space.row)
-        return {
-            name: array.reshape(split).transpose(order).reshape(-1, points)
-            for name, array in arrays.items()
-        }
+            return {name: np.asarray(array).ravel() for name, array in result.items()}
 
     def digest(self) -> str:
         """A hash of everything that the result depends on: the functions and all numbers."""

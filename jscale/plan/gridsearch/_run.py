@@ -31,7 +31,7 @@ _STATES = 256 * 2**20
 """Bytes of the states of all groups, which are kept until the end."""
 _LEAST_GROUPS = 4
 
-_SHORT, _SHARE = 256, 0.005
+_SHORT, _SHARE = 256, 0.1
 """Rows with so few points cost some 100 times more a point than a whole tile; those of so large a
 share of a tile are taken from it."""
 
@@ -51,19 +51,17 @@ class _Rows:
         self._compiled, self._start = compiled, start
         self._all: dict[str, np.ndarray] | None = None
 
-    def __call__(self, numbers: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The values (rows, points of a row) of every quantity, and the indices of the points."""
+    def __call__(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """The values (rows, points of a row) of every quantity."""
         space = self._compiled.design.space
-        starts = space.row_starts(self._start, numbers)
         length = math.prod(space.row)
         share = len(numbers) * length / math.prod(space.tile)
         if self._all is None and length <= _SHORT and share > _SHARE:
-            self._all = self._compiled.all_rows(self._start)
+            self._all = self._compiled.values(self._start)
         if self._all is None:
-            values = self._compiled.rows(starts)
-        else:
-            values = {name: array[numbers] for name, array in self._all.items()}
-        return values, space.row_indices(starts)
+            return self._compiled.rows(space.row_starts(self._start, numbers))
+        points = space.row_points(numbers)
+        return {name: array[points] for name, array in self._all.items()}
 
 
 @dataclass

@@ -114,7 +114,8 @@ class Quantiles(Reduction):
                 np.take_along_axis(ordered, i[None], 0)[0].astype(np.float64)
                 for i in (lower, upper)
             )
-            step = np.multiply(at - lower, high - low, out=np.zeros_like(low), where=high > low)
+            apart = high > low  # both are infinite where nothing is feasible
+            step = (at - lower) * np.subtract(high, low, out=np.zeros_like(low), where=apart)
             quantile = np.where(count > 0, low + step, np.nan)
             state["value"][number][block] = quantile[inside_block(block)]
         return state

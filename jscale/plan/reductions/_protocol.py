@@ -103,13 +103,18 @@ class Place:
         start: first entry of the tile along each axis.
         objective: name of the quantity that is minimised.
         evaluate: rows of the tile, by number → quantity → values (rows, points of a row), infinite
-            where infeasible, and the points' indices, -1 outside the grid.
+            where infeasible.
     """
 
     space: Space
     start: tuple[int, ...]
     objective: str
-    evaluate: Callable[[np.ndarray], tuple[dict[str, np.ndarray], np.ndarray]]
+    evaluate: Callable[[np.ndarray], dict[str, np.ndarray]]
+
+    def indices(self, rows: np.ndarray, entries: np.ndarray) -> np.ndarray:
+        """The indices of points, given by row and place in the row; -1 outside the grid."""
+        starts = self.space.row_starts(self.start, rows)
+        return self.space.indices(starts + np.stack(np.unravel_index(entries, self.space.row), -1))
 
 
 class Reduction(ABC):

@@ -1,9 +1,10 @@
 """The geometry of a grid: axes, tiles that a device computes at once, and rows of a tile.
 
-A tile is a block of the grid, and a row a smaller block of the tile. Unless a reduction needs whole
-axes, the points of a tile are consecutive in the order of the axes (the last one fastest), and so
-are those of a row. Both follow from the sizes of the axes alone, not from the number of devices:
-this is why a grid has the same result, bit by bit, on any number of them.
+A tile is a block of the grid, and a row a smaller block of the tile. The points of a long row are
+consecutive in the order of the axes (the last one fastest), those of a short one are neighbours
+along all axes; the rows of a tile are consecutive, unless a reduction needs whole axes. All follow
+from the sizes of the axes alone, not from the number of devices: this is why a grid has the same
+result, bit by bit, on any number of them.
 """
 
 import dataclasses
@@ -12,6 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+_FEW_POINTS = 256
+"""Points of a short row: its values are to be close to one another."""
+_FILLED = 1.05
+"""The most that short rows may lengthen an axis."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,10 @@ class Space:
         """Rows of a tile along each axis."""
         return tuple(b // c for b, c in zip(self.tile, self.row, strict=True))
 
-    def shortened(self, axis: int, count: int) -> "Space":
-        """The grid with ``count`` times fewer entries along an axis of every row."""
+    def shortened(self, counts: Sequence[int]) -> "Space":
+        """The grid with rows and tiles that have so many times fewer entries along each axis."""
         tile, row = (
-            tuple(n // count if a == axis else n for a, n in enumerate(block))
+            tuple(n // count for n, count in zip(block, counts, strict=True))
             for block in (self.tile, self.row)
         )
         return dataclasses.replace(self, tile=tile, row=row)
@@ -79,6 +85,13 @@ class Space:
         places = np.stack(np.unravel_index(rows, self.rows), axis=-1)
         return np.asarray(start) + places * np.asarray(self.row)
 
+    def row_points(self, rows: np.ndarray) -> np.ndarray:
+        """The positions (rows, points of a row) of the points of rows, by number, in their tile."""
+        starts = self.row_starts([0] * len(self.row), rows)
+        first = np.ravel_multi_index(tuple(starts.T), self.tile)
+        entries = np.ravel_multi_index(tuple(np.indices(self.row)), self.tile)
+        return np.add.outer(first, entries.ravel())
+
     def row_ends(self, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The smallest and the largest index (rows,) of the points of rows."""
         first = last = np.zeros(len(starts), np.int64)
@@ -89,16 +102,15 @@ class Space:
 
     def row_indices(self, starts: np.ndarray) -> np.ndarray:
         """The indices (rows, points of a row) of the points of rows; -1 outside the grid."""
-        shape = (len(starts), *self.row)
-        total, inside = np.zeros(shape, np.int64), np.ones(shape, bool)
-        for axis, (size, count) in enumerate(zip(self.sizes, self.row, strict=True)):
-            entries = starts[:, axis, None] + np.arange(count)
-            entries = entries.reshape(
-                -1, *(count if a == axis else 1 for a in range(len(self.row)))
-            )
-            total = total * size + entries
-            inside &= entries < size
-        return np.where(inside, total, -1).reshape(len(starts), -1)
+        return self.indices(starts[:, None] + np.indices(self.row).reshape(len(self.row), -1).T)
+
+    def indices(self, entries: np.ndarray) -> np.ndarray:
+        """The indices (…) of points, given by their entries (…, axes); -1 outside the grid."""
+        inside = np.all(entries < np.asarray(self.sizes), axis=-1)
+        total = np.zeros(inside.shape, np.int64)
+        for axis, size in enumerate(self.sizes):
+            total = total * size + entries[..., axis]
+        return np.where(inside, total, -1)
 
     def axes_of(self, names: Sequence[str]) -> tuple[int, ...]:
         """The numbers of the named axes, in the order of the grid."""
@@ -123,8 +135,11 @@ def divide(sizes: dict[str, int], whole: Sequence[str], tile_points: int, row_po
         row_points: the most points of a row.
     """
     names, counts = tuple(sizes), tuple(sizes.values())
-    block = _block(counts, row_points, (1,) * len(counts))
-    row = tuple(_divisible(n, size, row_points) for n, size in zip(block, counts, strict=True))
+    if row_points > _FEW_POINTS:
+        block = _block(counts, row_points, (1,) * len(counts))
+        row = tuple(_divisible(n, size, row_points) for n, size in zip(block, counts, strict=True))
+    else:
+        row = _compact(counts, row_points)
 
     kept = tuple(i for i, name in enumerate(names) if name in whole)
     budget = max(1, tile_points // math.prod(_up(counts[i], row[i]) for i in kept))
@@ -135,21 +150,28 @@ def divide(sizes: dict[str, int], whole: Sequence[str], tile_points: int, row_po
 
 
 def _block(sizes: tuple[int, ...], points: int, unit: tuple[int, ...]) -> tuple[int, ...]:
-    """A block of consecutive points: whole last axes, a part of one axis, single entries of others.
-
-    Each entry is a multiple of that of ``unit``.
-    """
+    """A block of consecutive units: whole last axes, a part of one axis, one unit of others."""
     block = list(unit)
     for i in reversed(range(len(sizes))):
-        if points < sizes[i]:
-            parts = -(-sizes[i] // max(points, 1))
+        most = points // math.prod((*unit[:i], *block[i + 1 :]))
+        if most < sizes[i]:
+            parts = -(-sizes[i] // max(most, 1))
             block[i] = _up(-(-sizes[i] // parts), unit[i])
-            if block[i] > max(points, unit[i]):
+            if block[i] > max(most, unit[i]):
                 block[i] -= unit[i]
             break
         block[i] = _up(sizes[i], unit[i])
-        points //= sizes[i]
     return tuple(block)
+
+
+def _compact(sizes: tuple[int, ...], points: int) -> tuple[int, ...]:
+    """A block of neighbours, of about an equal share of every axis, which it divides nearly."""
+    block = [1] * len(sizes)
+    while True:
+        longer = [i for i, n in enumerate(block) if _up(sizes[i], 2 * n) <= _FILLED * sizes[i]]
+        if not longer or 2 * math.prod(block) > points:
+            return tuple(block)
+        block[max(longer, key=lambda i: sizes[i] / block[i])] *= 2
 
 
 def _divisible(count: int, size: int, most: int) -> int:

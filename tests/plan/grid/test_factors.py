@@ -45,29 +45,44 @@ def test_the_values_at_every_point():
     assert found["constant"].shape == (8, 6)
 
 
-@pytest.mark.parametrize(("axis", "pieces", "count"), [(0, 2, 4), (0, 1, 2), (1, 3, 2), (1, 1, 3)])
-def test_parts_are_the_values(axis, pieces, count):
-    """Part i has the i-th entries of every piece."""
+@pytest.mark.parametrize(
+    ("pieces", "counts"), [((2, 6), (4, 1)), ((1, 3), (2, 2)), ((1, 1), (1, 3)), ((8, 6), (1, 1))]
+)
+def test_parts_are_the_values(pieces, counts):
+    """A part has the entries of one number of every piece."""
     cells = factors(function, (X, Y, np.full((), 0.5)), (0, 1, None), (8, 6))
     whole = np.asarray(cells.everywhere()["sum"])
-    entries = np.arange(whole.shape[axis]).reshape(pieces, count, -1)
-    for number, part in enumerate(cells.parts(axis, pieces, count)):
-        expected = whole.take(entries[:, number].ravel(), axis)
-        np.testing.assert_array_equal(part["sum"], expected)
+    rows, columns = (
+        np.arange(n).reshape(p, c, -1).swapaxes(0, 1).reshape(c, -1)
+        for n, p, c in zip(whole.shape, pieces, counts, strict=True)
+    )
+    expected = [whole[np.ix_(some, others)] for some in rows for others in columns]
+    for part, values in zip(cells.parts(pieces, counts), expected, strict=True):
+        np.testing.assert_array_equal(part["sum"], values)
 
 
 @pytest.mark.parametrize(
-    ("sizes", "row", "cut"),
+    ("sizes", "row", "counts"),
     [
-        ({"x": 500, "y": 400}, (10, 400), (0, 10)),
-        ({"x": 401, "y": 13}, (208, 13), (0, 16)),
-        ({"x": 10**6}, (4096,), (0, 16)),
-        ({"x": 100}, (100,), (0, 1)),
+        ({"x": 500, "y": 400}, (10, 400), (10, 1)),
+        ({"x": 401, "y": 13}, (208, 13), (16, 1)),
+        ({"x": 10**6}, (4096,), (16,)),
+        ({"x": 100}, (100,), (1,)),
     ],
 )
-def test_rows_have_equal_parts(sizes, row, cut):
+def test_rows_have_equal_parts(sizes, row, counts):
     """Longer rows than an even share, where few others have parts."""
     space = divide(sizes, (), 2**20, 4096)
     assert space.row == row
-    assert _cut(space, 2) == cut
-    assert _cut(space, 1000)[1] == 1
+    assert _cut(space, 2) == counts
+    assert set(_cut(space, 1000)) == {1}
+
+
+def test_short_rows_are_compact():
+    """Neighbours along all axes, of about the same share of each; tiles keep their limit."""
+    sizes = {"N": 500, "D": 500, "P": 13}
+    space = divide(sizes, (), 2**20, 64)
+    assert space.row == (8, 8, 1)
+    assert space.tile == (128, 504, 13)
+    assert divide(sizes, (), 13, 13).tile == (4, 2, 1)
+    assert divide({"a": 6, "b": 7, "c": 5}, (), 1000, 64).row == (2, 1, 1)
