@@ -120,8 +120,12 @@ def truth(law: laws.LawFunction, inputs: dict[str, np.ndarray]) -> dict[str, flo
         return {name: float(value) for name, value in params.items()}
 
 
-def table(law: laws.LawFunction) -> runs.Runs:
+def table(law: laws.LawFunction, noise: float = NOISE) -> runs.Runs:
     """Runs simulated where the law's value is finite and of an admissible sign.
+
+    Args:
+        law: of the runs.
+        noise: relative errors.
 
     Raises:
         JscaleError: too few of the inputs give such a value.
@@ -139,7 +143,7 @@ def table(law: laws.LawFunction) -> runs.Runs:
             f"expected {ROWS} or more"
         )
     inputs_used = {name: values[valid] for name, values in inputs.items()}
-    return runs.simulate(law, theta, inputs_used, noise=NOISE, key=jax.random.key(3))
+    return runs.simulate(law, theta, inputs_used, noise=noise, key=jax.random.key(3))
 
 
 def held(law: laws.LawFunction) -> laws.LawFunction:

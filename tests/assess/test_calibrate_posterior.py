@@ -7,7 +7,7 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
-from jscale import assess, laws
+from jscale import assess, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.jobs import Checkpoint
 from jscale.assess.coverage._ranks import rank_check
@@ -54,6 +54,20 @@ def test_an_interrupted_call_goes_on(tmp_path, monkeypatch):
     whole = assess.calibrate_posterior(power, line(), **arguments)
     for row, other in zip(resumed.rows, whole.rows, strict=True):
         np.testing.assert_array_equal(row.ranks, other.ranks)
+
+
+def test_groups_have_ranks_of_their_own():
+    table = line()
+    corpus = np.array(["C4", "Pile"])[np.arange(len(table)) % 2]
+    table = runs.read({**{name: table[name] for name in table}, "corpus": corpus})
+    groups: dict[str, Any] = {"by": "corpus", "pool": {"p": "separate"}}
+    result = assess.calibrate_posterior(
+        power, table, simulations=60, priors=PRIORS, **groups, **SETTINGS
+    )
+    assert [row.target for row in result.rows] == ["sigma", "p[C4]", "p[Pile]"]
+    assert result.is_uniform
+    with pytest.raises(JscaleError, match="pool is missing: by is given; expected both"):
+        assess.calibrate_posterior(power, table, by="corpus", **SETTINGS)
 
 
 def test_tables_without_losses_are_counted():

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
 from jscale.assess.coverage._ranks import AMONG, PosteriorCalibration, RankCheck, rank_check
-from jscale.fit.errors import ErrorModel
+from jscale.fit.errors import DEFAULT_ERRORS, ErrorModel
 from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import TableLike, as_runs
 
@@ -39,6 +40,8 @@ def calibrate_posterior(
     simulations: int = 300,
     errors: ErrorModel | str | None = None,
     priors: Any = None,
+    by: str | None = None,
+    pool: Mapping[str, Any] | str | None = None,
     sampler: Literal["auto", "nuts", "importance"] = "auto",
     draws: int = 1000,
     progress: bool = False,
@@ -59,6 +62,8 @@ def calibrate_posterior(
         simulations: number of tables; 20 bins need 240.
         errors: as for :func:`jscale.fit.posterior`.
         priors: as for :func:`jscale.fit.posterior`; all must be proper.
+        by: column of groups of runs, for a pooled posterior; None where all runs share the law.
+        pool: as for :func:`jscale.fit.pooled_posterior`; with ``by``.
         sampler: as for :func:`jscale.fit.posterior`.
         draws: of each posterior, in four chains.
         progress: show a progress bar on stderr.
@@ -83,15 +88,25 @@ def calibrate_posterior(
         >>> result.of("alpha").ranks.shape
         (2,)
     """
+    from jscale.fit.bayes import checked_pool
     from jscale.fit.bayes.export import replicates
     from jscale.fit.bayes.sampling import Settings
 
     # 1. Check the arguments, and simulate tables from the priors.
     _check(key, simulations, draws, sampler)
     law, table = as_law(law), as_runs(table)
+    if (by is None) != (pool is None):
+        missing, given = ("by", "pool") if by is None else ("pool", "by")
+        raise JscaleError(f"is missing: {given} is given; expected both", argument=missing)
+    checked = None if by is None else checked_pool(law, by, pool)
+    if checked is not None and errors is None:
+        errors = DEFAULT_ERRORS
     start = time.perf_counter()
     simulate_key, rank_key = jax.random.split(key)
-    tables = replicates(law, table, simulate_key, simulations, errors=errors, priors=priors)
+    model: dict[str, Any] = {"errors": errors, "priors": priors}
+    if checked is not None:
+        model["pool"] = checked
+    tables = replicates(law, table, simulate_key, simulations, **model)
     if not tables.usable.any():
         raise JscaleError(
             f"{table.name}: none of {simulations} tables simulated from the priors of "
@@ -111,6 +126,8 @@ def calibrate_posterior(
         "draws": draws,
         "seed": np.asarray(jax.random.key_data(key)).tolist(),
     }
+    if checked is not None:
+        job["pool"] = [checked.by, *map(list, checked.modes)]
     title, count = f"calibrating {describe(law).name}", int(tables.usable.sum())
     with Progress(count, title, progress) as bar, Checkpoint(resume, job) as checkpoint:
         columns = _all_ranked(tables, rank_key, settings, checkpoint, bar)

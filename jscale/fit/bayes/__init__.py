@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from jscale._core.lazy import lazy_names
 from jscale.fit.bayes._diagnostics import ESS_WARNING, MAX_PARETO_K, RHAT_WARNING
-from jscale.fit.bayes._pool import parsed_pool
+from jscale.fit.bayes._pool import checked_pool, parsed_pool
 from jscale.fit.bayes._posterior import Posterior
 from jscale.fit.bayes._predict import predict
 from jscale.fit.bayes._sample_or_load import load, posterior
@@ -20,6 +20,7 @@ __all__ = [
     "RHAT_WARNING",
     "PooledPosterior",
     "Posterior",
+    "checked_pool",
     "load",
     "load_pooled",
     "model",

@@ -15,10 +15,11 @@ from jscale._core.notes import Note
 from jscale._core.programs import program
 from jscale._core.status import Status
 from jscale.fit.bayes._diagnostics import ESS_WARNING, diagnose, summarise
-from jscale.fit.bayes._model import Problem, pose, sites
+from jscale.fit.bayes._model import Posed, Problem, pose, sites
+from jscale.fit.bayes._pool import BY_GROUP, Pool
 from jscale.fit.bayes.priors import Priors, written
 from jscale.fit.bayes.sampling import Chains, Settings, draw, isolated
-from jscale.fit.errors import ErrorModel
+from jscale.fit.errors import ErrorModel, labels_of
 from jscale.laws import LawFunction, describe
 from jscale.runs import Runs
 
@@ -28,7 +29,9 @@ class Replicates(NamedTuple):
 
     Attributes:
         problem: the model, with the priors that the table of the user gives it.
-        truths: parameter of the law or of the error model → (tables,).
+        truths: parameter of the law or of the error model → (tables,); of a pooled model also
+            ``alpha[C4]`` for each group, and the sd between groups.
+        by_group: name of such a truth → its site, and the place of the group.
         losses: (tables, rows) simulated losses, padded as those of the problem.
         usable: (tables,) whether all losses of a table are finite, and positive where the model is
             one of log losses.
@@ -38,6 +41,7 @@ class Replicates(NamedTuple):
 
     problem: Problem
     truths: dict[str, np.ndarray]
+    by_group: dict[str, tuple[str, int]]
     losses: np.ndarray
     usable: np.ndarray
     priors: dict[str, str]
@@ -52,6 +56,7 @@ def replicates(
     *,
     errors: ErrorModel | str | None = None,
     priors: Priors | None = None,
+    pool: Pool | None = None,
 ) -> Replicates:
     """Tables simulated from the prior of a law at a table's own inputs. In a float64 scope.
 
@@ -62,11 +67,12 @@ def replicates(
         count: number of tables.
         errors: as for :func:`jscale.fit.posterior`.
         priors: as for :func:`jscale.fit.posterior`.
+        pool: groups of runs that have parameters of their own; None where all are shared.
 
     Raises:
         JscaleError: an improper prior, or as :func:`jscale.fit.model`.
     """
-    posed = pose(law, table, priors, errors)
+    posed = pose(law, table, priors, errors, pool=pool)
     problem = posed.problem
     with jax.numpy_dtype_promotion("standard"):
         _require_proper_priors(problem)
@@ -78,17 +84,20 @@ def replicates(
 
     is_run = np.asarray(problem.arrays.is_run)
     inside = np.isfinite(losses) & (problem.errors.additive | (losses > 0))
+    by_group = _by_group(pool, posed)
     truths = {
         name: column
         for name, column in values.items()
         if column.ndim == 1 and not name.endswith("_centred")
     }
+    truths |= {name: values[site][:, i] for name, (site, i) in by_group.items()}
     names = [name for name in describe(problem.law).parameter_names if name in truths]
     ordered = {name: truths[name] for name in (*names, *(n for n in truths if n not in names))}
     filled = np.where(is_run, losses, np.asarray(problem.loss))
     return Replicates(
         problem,
         truths=ordered,
+        by_group=by_group,
         losses=filled,
         usable=np.all(inside | ~is_run, axis=1),
         priors={name: written(prior) for name, prior in problem.replaced_priors.items()},
@@ -134,13 +143,33 @@ def rank_truth(
             lengthened=lambda _: None,
             checkpoint=Checkpoint(None, {}),
         )
-    columns = {name: chains.sites[name] for name in tables.truths}
+    columns = {name: _column(tables, chains, name) for name in tables.truths}
     ranks, tails = {}, {}
     for name, draws in columns.items():
         below = draws.reshape(-1) < tables.truths[name][i]
         spaced = np.linspace(0, below.size - 1, among).astype(int)
         ranks[name], tails[name] = int(below[spaced].sum()), float(below.mean())
     return Ranks(ranks, tails, sampler, _has_converged(chains, columns))
+
+
+def _by_group(pool: Pool | None, posed: Posed) -> dict[str, tuple[str, int]]:
+    """Name of the value of a parameter in a group → its site, and the place of the group."""
+    if pool is None:
+        return {}
+    labels = np.unique(labels_of(posed.rows.columns[pool.by]))
+    return {
+        f"{name}[{label}]": (f"{name}{BY_GROUP}", i)
+        for name, _ in pool.modes
+        for i, label in enumerate(labels)
+    }
+
+
+def _column(tables: Replicates, chains: Chains, name: str) -> np.ndarray:
+    """Draws (chains, draws) of a parameter."""
+    if name not in tables.by_group:
+        return chains.sites[name]
+    site, group = tables.by_group[name]
+    return chains.sites[site][..., group]
 
 
 def _has_converged(chains: Chains, columns: dict[str, np.ndarray]) -> bool:
