@@ -1,13 +1,16 @@
 """Several processes that work together, on one machine or on many."""
 
+import atexit
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from jscale._core import temporaries
 from jscale._core.errors import JscaleError
 from jscale._core.text import quote, shown
+from jscale.cli.process.failures import BAD_INPUT
 
 
 @contextmanager
@@ -43,7 +46,22 @@ def joined(hosts: str | None) -> Iterator[int]:
         except (RuntimeError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise JscaleError(f"--hosts {quote(hosts)}: cannot join: {reason}") from None
-        yield jax.process_index()
+        try:
+            yield jax.process_index()
+        except JscaleError as error:
+            from jscale.plan.gridsearch import LostProcessError
+
+            if isinstance(error, LostProcessError):
+                atexit.register(_leave)  # the last one registered is the first one called
+            raise
+
+
+def _leave() -> None:
+    """End the process at once: the end of JAX waits for processes that are lost."""
+    temporaries.remove_all()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(BAD_INPUT)
 
 
 @contextmanager

@@ -11,6 +11,13 @@ import numpy as np
 from jscale._core.errors import JscaleError
 
 
+class LostProcessError(JscaleError):
+    """Another process has ended or does not answer.
+
+    JAX's own end of a process waits for the others: up to five minutes, after which it aborts.
+    """
+
+
 def check_job(digest: str) -> None:
     """Check that all processes have the same job; it also connects them.
 
@@ -18,7 +25,8 @@ def check_job(digest: str) -> None:
     a minute, so that it is done before the work.
 
     Raises:
-        JscaleError: one has another grid, or does not answer.
+        JscaleError: one has another grid.
+        LostProcessError: one does not answer.
     """
     jobs = _gather(np.frombuffer(bytes.fromhex(digest), np.uint8))
     different = [i for i, job in enumerate(jobs) if np.any(job != jobs[0])]
@@ -36,7 +44,7 @@ def gather_states(states: dict[int, Any]) -> dict[int, Any]:
         states: group → reduction → name → array.
 
     Raises:
-        JscaleError: a process ended early.
+        LostProcessError: a process ended early.
     """
     if jax.process_count() == 1:
         return states
@@ -65,7 +73,7 @@ def _lost_process() -> Iterator[None]:
         yield
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).partition("\n")[0].partition(" [type")[0]
-        raise JscaleError(
+        raise LostProcessError(
             "grid: another process has ended or does not answer; start all processes again, with "
             f"the same file to resume from, to go on from the finished groups ({reason})"
         ) from None

@@ -61,16 +61,33 @@ def test_eight_devices(expected, tmp_path):
     same(tmp_path / "8.npz", expected)
 
 
-def test_two_processes(expected, tmp_path):
+def both(tmp_path: Path, kill: int) -> list[subprocess.Popen[str]]:
+    """Two processes with one job, of which the second one is killed after so many groups."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    files = [tmp_path / f"{i}.npz" for i in (0, 1)]
-    words = [(file, "--process", i, "--port", port) for i, file in enumerate(files)]
-    outcomes = [finish(process) for process in [start(*each) for each in words]]
-    assert outcomes == ["2", "2"]
-    for file in files:
-        same(file, expected)
+    common = ("--port", port, "--resume", tmp_path / "progress")
+    return [
+        start(tmp_path / "0.npz", "--process", 0, *common),
+        start(tmp_path / "1.npz", "--process", 1, *common, "--kill", kill),
+    ]
+
+
+def test_two_processes_of_which_one_is_killed(expected, tmp_path):
+    """The other one ends with a sentence, and both go on from what they had."""
+    first, second = both(tmp_path, kill=2)
+    out, _ = first.communicate(timeout=300)
+    second.communicate(timeout=300)
+    assert (first.returncode, second.returncode) == (job.LOST, -signal.SIGKILL)
+    assert "grid: another process has ended or does not answer; start all processes again" in out
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == ["progress.1-of-2", "progress.2-of-2"]
+    assert files[1].read_bytes().count(b'{"unit": "group') == 2
+
+    assert [finish(process) for process in both(tmp_path, kill=0)] == ["2", "2"]
+    assert files[1].read_bytes().count(b'{"unit": "group') == 6
+    for number in (0, 1):
+        same(tmp_path / f"{number}.npz", expected)
 
 
 def test_a_killed_job_goes_on(expected, tmp_path):
