@@ -68,15 +68,14 @@ class Entry(NamedTuple):
 def entries() -> Iterator[Entry]:
     """The public tables, one protocol, corpus or subset at a time."""
     yield from dense_entries()
-    repeated = laws.data_constrained
-    yield Entry("datablations", runs.dataset("datablations"), repeated, (repeated,))
+    yield Entry("datablations", runs.dataset("datablations"), laws.data_constrained)
     quest = (laws.low_precision, laws.generalised_precision)
     yield Entry("quest", runs.dataset("quest"), laws.low_precision, quest)
     own = runs.dataset("precision-runs")
     yield Entry("precision-runs", own, laws.precision, (laws.precision,))
     yield Entry("precision-runs 16 bits", own.where(in_16_bits(own)), laws.chinchilla)
     for router in ("S-Base", "RL-R", "Hash"):
-        yield Entry(f"clark {router}", routed_runs(router), laws.routed, (laws.routed,))
+        yield Entry(f"clark {router}", routed_runs(router), laws.routed)
     yield Entry("steplaw", _best_settings(), laws.chinchilla)
     additive = ("student + additive", "normal + additive + discrepancy")
     yield Entry(

@@ -14,7 +14,7 @@ from jscale.laws import LawFunction, catalogue, describe
 from jscale.runs import Runs, select
 
 _BY_INPUTS = (
-    (("N", "D", "U"), ("data_constrained",)),
+    (("N", "D", "U"), ("data_constrained", "overfitting_penalty")),
     (("N", "D", "P_post"), ("precision",)),
     (("N", "D", "P_a", "P_kv"), ("low_precision",)),
     (("N", "D", "P_w"), ("qat",)),
