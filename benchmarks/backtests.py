@@ -75,7 +75,8 @@ def entries() -> Iterator[Entry]:
     yield Entry("precision-runs", own, laws.precision, (laws.precision,))
     yield Entry("precision-runs 16 bits", own.where(in_16_bits(own)), laws.chinchilla)
     for router in ("S-Base", "RL-R", "Hash"):
-        yield Entry(f"clark {router}", routed_runs(router), laws.routed)
+        experts = (laws.routed, laws.routed_floor)
+        yield Entry(f"clark {router}", routed_runs(router), laws.routed, experts)
     yield Entry("steplaw", _best_settings(), laws.chinchilla)
     additive = ("student + additive", "normal + additive + discrepancy")
     yield Entry(
