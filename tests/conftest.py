@@ -19,16 +19,22 @@ import pytest
 from jscale._core.programs import clear_programs
 
 DATA_VARIABLE = "JSCALE_DATA"
-MOST_GROWTH = 1.5 * 2**30
-"""Bytes by which compiled programs may swell a process: JAX keeps each one, and the catalogue has
-thousands."""
+MEMORY_SHARE = 1 / 3
+"""Of the machine's memory: the workers together may grow by it, before they drop their compiled
+programs. JAX keeps each one, and the catalogue has thousands. To drop them took 16 CPU s of 1,350
+where a worker might grow by 1.5 GB, besides making again what later tests needed."""
 QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """Most of the time goes to the compiler: with these flags 98 tests of fits took 90 s, not 149 s,
 and a compiled descent ran as fast. JAX 0.12 does not know the first one; what users run (demo,
 notebooks, benchmarks) goes without."""
 UNOPTIMISED = "jax_disable_most_optimizations"
 """With this setting 70 tests of fits took 88 s, not 119 s: programs compile in a third of the time
-and run half as fast. A test that needs the others' rounding takes the fixture ``optimised``."""
+and run half as fast. A test that needs the others' rounding takes the fixture ``optimised``.
+Processes that tests start have it by their environment, but for those of the command line, which
+start as users start them."""
+LOCATIONS = "jax_traceback_in_locations_limit"
+"""Lines of Python that JAX writes beside each operation of a program: without them a fit whose
+programs are in the cache takes 0.98 s, not 1.05 s."""
 LEFT_OUT = pytest.StashKey[int]()
 RESIDENT = pytest.StashKey[int]()
 CACHE = pytest.StashKey[str]()
@@ -67,7 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update(XDG_CACHE_HOME=config.stash[CACHE], JSCALE_CACHE=config.stash[CACHE])
         if jax.__version_info__ < (0, 11):
             os.environ.setdefault("XLA_FLAGS", QUICK)
+            os.environ.setdefault(UNOPTIMISED.upper(), "true")
     jax.config.update(UNOPTIMISED, jax.__version_info__ < (0, 11))
+    jax.config.update(LOCATIONS, 0)
     # Traces are many small objects: at the usual threshold 5% of the time went to collecting them.
     gc.set_threshold(100_000)
     # What one worker compiled serves the others, and serves it again after a cache was cleared. To
@@ -93,6 +101,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("data")]
         config.hook.pytest_deselected(items=left_out)
     config.stash[LEFT_OUT] = len(left_out)
+
+
+def pytest_collection_finish() -> None:
+    """The tests and the modules stay to the end: a collection of garbage need not look at them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -122,9 +136,9 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     config, resident = item.config, _resident()
-    if resident > config.stash.setdefault(RESIDENT, resident) + MOST_GROWTH:
+    if resident and resident > config.stash.setdefault(RESIDENT, resident) + _most_growth():
         jax.clear_caches()
-        gc.collect()
+        clear_programs()
         config.stash[RESIDENT] = _resident()
 
 
@@ -135,6 +149,13 @@ def _resident() -> int:
     except OSError:
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _most_growth() -> float:
+    """Bytes by which this process may grow."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return MEMORY_SHARE * memory / max(2, workers)
 
 
 def _missing(config: pytest.Config) -> int:

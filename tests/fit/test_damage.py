@@ -71,7 +71,7 @@ def test_damaged_tables_give_an_error_or_a_correct_result():
     for _ in range(TABLES):
         columns = damaged(rng)
         try:
-            point = fit.point(laws.power_size, runs.read(columns), starts=8)
+            point = fit.point(laws.power_size, runs.read(columns), starts=4)
         except JscaleError as error:
             errors.append(str(error))
             continue

@@ -32,13 +32,17 @@ def table() -> runs.Runs:
     return runs.read({**columns, "group": groups, "loss_se": np.full(ROWS, 0.004)})
 
 
-@functools.cache
-def posterior(errors: str) -> fit.Posterior:
+def sampled(table: runs.Runs, errors: str, **settings) -> fit.Posterior:
     """Of a tenth of the usual points: what is tested does not depend on how well they agree."""
-    key = jax.random.key(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_importance, "_MAX_POINTS", 6000)
-        return fit.posterior(laws.chinchilla, table(), key=key, errors=errors, **SETTINGS)
+        key = jax.random.key(0)
+        return fit.posterior(laws.chinchilla, table, key=key, errors=errors, **settings)
+
+
+@functools.cache
+def posterior(errors: str) -> fit.Posterior:
+    return sampled(table(), errors, **SETTINGS)
 
 
 MODELS = {
@@ -202,7 +206,7 @@ def given_a_bump(errors: str) -> fit.Posterior:
     N, D, loss = (simulated[name][:ROWS] for name in ("N", "D", "loss"))
     error = loss / np.asarray(laws.chinchilla(N, D, **HOFFMANN))
     bumpy = runs.read({"N": N, "D": D, "loss": bumped(N, D) * error})
-    return fit.posterior(laws.chinchilla, bumpy, key=jax.random.key(0), errors=errors, **MORE)
+    return sampled(bumpy, errors, **MORE)
 
 
 def test_a_planted_misfit_is_learnt():
