@@ -129,8 +129,10 @@ def block_of_fields(fields: Fields, start: jax.Array, block: Sequence[int]) -> F
     )
 
 
-def numbers_at_a_point(design: Design, axes: Sequence[Axis], constants: Mapping[str, Any]) -> float:
-    """The numbers that the largest intermediate result of a point has.
+def size_of_a_point(
+    design: Design, axes: Sequence[Axis], constants: Mapping[str, Any]
+) -> tuple[float, int]:
+    """The numbers that the largest intermediate result of a point has, and the length of its code.
 
     Raises:
         JscaleError: a function fails or does not return one number.
@@ -147,11 +149,18 @@ def numbers_at_a_point(design: Design, axes: Sequence[Axis], constants: Mapping[
     numbers = {name: jax.ShapeDtypeStruct((), dtype) for name in sorted(constants)}
     key = (design, *(tuple(axis.items()) for axis in fields), tuple(numbers))
 
-    def counted() -> Callable[[], float]:
+    def counted() -> Callable[[], tuple[float, int]]:
+        length = 0
+
+        def values(*arguments: Any) -> Any:
+            nonlocal length
+            cells = factored(design, block, *arguments)
+            length = cells.length
+            return cells.everywhere()
+
         with design.precision():
-            trace = jax.make_jaxpr(lambda *xs: factored(design, block, *xs).everywhere())
-            largest = _largest(trace(fields, numbers).jaxpr)
-        return lambda: largest / math.prod(block)
+            largest = _largest(jax.make_jaxpr(values)(fields, numbers).jaxpr)
+        return lambda: (largest / math.prod(block), length)
 
     return kept(key, counted)()
 

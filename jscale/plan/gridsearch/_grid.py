@@ -1,5 +1,6 @@
 """``plan.grid``: search a grid of any size on all devices, and keep only the results."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,8 +14,8 @@ from jscale._core.notes import Note
 from jscale._core.text import enumerated, human, plural, shown
 from jscale.laws import LawFunction
 from jscale.plan.gridsearch._axes import Axis, read_axes
-from jscale.plan.gridsearch._design import Design, DType, numbers_at_a_point
-from jscale.plan.gridsearch._program import NAN, Compiled
+from jscale.plan.gridsearch._design import Design, DType, size_of_a_point
+from jscale.plan.gridsearch._program import NAN, Compiled, most_parts
 from jscale.plan.gridsearch._quantities import Quantity, read_constraints, read_objective
 from jscale.plan.gridsearch._result import GridProblem, GridResult, View
 from jscale.plan.gridsearch._run import Work, run, seconds_per_tile
@@ -24,8 +25,10 @@ _TILE_POINTS = {"cpu": 2**20}
 """Points of a tile by platform. On a CPU the arrays of a tile have to stay below 32 MiB together:
 glibc gives larger ones back to the system each time, and then moments took three times as long."""
 _TILE_POINTS_ELSEWHERE = 2**25
-_FUSED = 4
-"""How many times more points a tile has whose values are reduced without being stored."""
+_SHORT_ROW_PARTS = 4
+"""How many times more points a tile of short rows has, at most, as one part of each is stored."""
+_TILES = 16
+"""Tiles that a grid is to have before they grow, so that several devices have the same work."""
 _ROW_POINTS = 4096
 _UNCONFIRMED = 10**13
 """Points from which on a grid needs ``yes=True``; at 10^9 a second they take three hours."""
@@ -105,9 +108,7 @@ def grid(
 
     sizes = {axis.name: axis.size for axis in read}
     trial = Design(divide(sizes, (), 1, 1), quantities, constraints, reductions, dtype)
-    numbers = numbers_at_a_point(trial, read, constants)
-    if trial.by_rows:
-        numbers /= _FUSED
+    numbers = _stored_numbers(trial, *size_of_a_point(trial, read, constants))
     space = _divided(sizes, reductions, tile, numbers)
     for reduction in reductions:
         reduction.check(space)
@@ -184,6 +185,27 @@ def _reductions(reduce: Any, quantities: Sequence[str]) -> tuple[Reduction, ...]
     return reductions
 
 
+def _stored_numbers(design: Design, numbers: float, length: int) -> float:
+    """The numbers that are stored for a point of a tile.
+
+    Args:
+        design: of the grid.
+        numbers: of the largest intermediate result of a point.
+        length: of the code of a point.
+    """
+    if not design.by_rows:
+        return numbers
+    # One part of each row at a time; but tiles of short rows are often computed again, as a whole.
+    parts = most_parts(length)
+    short = _row_points(design.reductions) < _ROW_POINTS
+    return numbers / (min(parts, _SHORT_ROW_PARTS) if short else parts)
+
+
+def _row_points(reductions: Sequence[Reduction]) -> int:
+    """The most points of a row."""
+    return min([_ROW_POINTS, *(each.row_points for each in reductions if each.row_points)])
+
+
 def _divided(
     sizes: dict[str, int], reductions: Sequence[Reduction], tile: int | None, numbers: float
 ) -> Space:
@@ -197,12 +219,12 @@ def _divided(
     """
     if tile is None:
         usual = _TILE_POINTS.get(jax.default_backend(), _TILE_POINTS_ELSEWHERE)
-        tile = max(1, int(usual / numbers))
+        even = max(usual, math.prod(sizes.values()) // _TILES)
+        tile = max(1, min(int(usual / numbers), even))
     else:
         check_whole_number("tile", tile, 1)
     whole = {name for each in reductions for name in each.whole(tuple(sizes))}
-    rows = min([_ROW_POINTS, *(each.row_points for each in reductions if each.row_points)])
-    return divide(sizes, tuple(whole), tile, min(rows, tile))
+    return divide(sizes, tuple(whole), tile, min(_row_points(reductions), tile))
 
 
 def _too_large(space: Space, compiled: Compiled) -> JscaleError:

@@ -93,6 +93,11 @@ def _fused_tile(
     return {**parts, NAN: {"minima": minima[objective]}}
 
 
+def most_parts(length: int) -> int:
+    """The most parts of a row, given the length of the code of a point."""
+    return max(1, min(_PARTS, _CODE // max(length, 1)))
+
+
 def _cut(space: Space, length: int) -> tuple[int, ...]:
     """How many parts the entries of rows along each axis are cut into.
 
@@ -100,7 +105,7 @@ def _cut(space: Space, length: int) -> tuple[int, ...]:
         space: the grid.
         length: of the code of a point; that of all parts is limited, as it has to be compiled.
     """
-    most = max(1, min(_PARTS, _CODE // max(length, 1)))
+    most = most_parts(length)
     inner = max((axis for axis, n in enumerate(space.tile) if n > 1), default=0)
     counts = []
     for axis, entries in enumerate(space.row):
@@ -193,11 +198,6 @@ def _row_batch(space: Space) -> int:
     return max(4, _ROW_NUMBERS // math.prod(space.row))
 
 
-def _kept(make: Callable[..., Any], *static: Any) -> Any:
-    """The program that ``make`` makes of static arguments, unless it was made before."""
-    return kept((make, *static), lambda: make(*static))
-
-
 def _options() -> dict[str, str | bool] | None:
     """One thread a program on a CPU: tiles run side by side, and none waits for parts of another.
 
@@ -224,6 +224,7 @@ class Compiled:
         self, design: Design, axes: Sequence[Axis], constants: Mapping[str, float]
     ) -> None:
         self.design, self.mesh = design, device_mesh()
+        self._programs: dict[tuple[Any, ...], Any] = {}
         numbers = tuple(
             {name: _padded(array, count) for name, array in axis.numbers.items()}
             for axis, count in zip(axes, design.space.padded, strict=True)
@@ -233,6 +234,13 @@ class Compiled:
         self._shapes = _shapes(*cast)
         self._numbers = jax.device_put(cast, NamedSharding(self.mesh, PartitionSpec()))
         self._local = jax.device_put(cast, self.mesh.devices.flat[0])
+
+    def _program(self, make: Callable[..., Any], *static: Any) -> Any:
+        """The program that ``make`` makes of static arguments, unless it was made before."""
+        key = (make, static[2:3])  # to compare whole designs takes longer than a small tile
+        if key not in self._programs:
+            self._programs[key] = kept((make, *static), lambda: make(*static))
+        return self._programs[key]
 
     def reduce(self, tiles: Sequence[int]) -> list[dict[str, dict[str, np.ndarray]]]:
         """What the reductions need of tiles, at most one a device, in order."""
@@ -251,7 +259,7 @@ class Compiled:
         with self.design.precision():
             starts = [space.tile_start(number) for number in tiles]
             starts += starts[-1:] * (self.mesh.size - len(tiles))
-            program = _kept(_tile_program, self.design, self.mesh, clean, self._shapes)
+            program = self._program(_tile_program, self.design, self.mesh, clean, self._shapes)
             result = program(*self._numbers, np.asarray(starts, np.int32))
             arrays = jax.tree.map(np.asarray, result)
         return [jax.tree.map(lambda array, i=i: array[i], arrays) for i in range(len(tiles))]
@@ -261,7 +269,7 @@ class Compiled:
         chunks = []
         batch = _row_batch(self.design.space)
         with self.design.precision():
-            program = _kept(_row_program, self.design)
+            program = self._program(_row_program, self.design)
             for begin in range(0, len(starts), batch):
                 some = starts[begin : begin + batch]
                 filled = np.zeros((batch, starts.shape[1]), np.int32)
@@ -276,7 +284,7 @@ class Compiled:
         Terms of few axes are computed once for the tile here, and once for every row there.
         """
         with self.design.precision():
-            program = _kept(_values_program, self.design)
+            program = self._program(_values_program, self.design)
             result = program(*self._local, np.asarray(start, np.int32))
             return {name: np.asarray(array).ravel() for name, array in result.items()}
 

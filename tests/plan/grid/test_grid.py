@@ -122,7 +122,7 @@ def test_float32_and_the_callers_settings():
 def test_memory_follows_the_function():
     """A function with large intermediate results gets small tiles."""
     from jscale.plan.gridsearch._design import Design
-    from jscale.plan.gridsearch._grid import _divided, numbers_at_a_point
+    from jscale.plan.gridsearch._grid import _divided, size_of_a_point
     from jscale.plan.gridsearch._quantities import read_objective
     from jscale.plan.reductions import divide
 
@@ -132,8 +132,9 @@ def test_memory_follows_the_function():
     axis = plan.gridsearch._axes.Axis("x", {"x": np.arange(1e6)})
     space = divide({"x": 10**6}, (), 1, 1)
     design = Design(space, read_objective(wide, ["x"], ()), (), (reductions.Best(),), "float64")
-    numbers = numbers_at_a_point(design, [axis], {})
+    numbers, length = size_of_a_point(design, [axis], {})
     assert numbers == 1000
+    assert length == 48  # a product and a sine of arrays, and their sum
     tile = _divided({"x": 10**6}, design.reductions, None, numbers).tile[0]
     assert 500 < tile * 1000 / 1e3 <= 2**20 / 1e3
 
