@@ -183,6 +183,30 @@ def optimised() -> Iterator[None]:
     clear_programs()
 
 
+@pytest.fixture(scope="module")
+def one_optimiser() -> Iterator[None]:
+    """Fits without their second optimiser, to compile which is a third of the work.
+
+    For modules that test what is computed from a fit, or that it recovers a truth that is known.
+    ``tests/fit/test_point.py`` and others compare the two.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jscale.fit.optimum._optimum.second_method", lambda *_: float("nan"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_points() -> Iterator[None]:
+    """Importance sampling ends after a tenth of the points at which it gives up otherwise.
+
+    For modules that do not test how well posteriors agree: where a law does not describe its runs,
+    all the points would be drawn for every window of a backtest.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jscale.fit.bayes.sampling._importance._MAX_POINTS", 6000)
+        yield
+
+
 @pytest.fixture
 def key() -> jax.Array:
     """A random key, the same one every time."""

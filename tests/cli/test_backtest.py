@@ -15,6 +15,8 @@ from tests.assess.tables import simulated
 from tests.cli.tables import without_times, write_table
 from tests.cli.test_bad_input import rejected
 
+pytestmark = pytest.mark.usefixtures("few_points")
+
 LAW = ("--law", "power_size")
 ROW = {"C", "loss", "predicted", "q10", "q90", "q025", "q975", "decades"}
 SUMMARY = {"rmse", "rmsle", "relative_error", "crps", "coverage80", "coverage95"}

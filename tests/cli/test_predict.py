@@ -20,6 +20,8 @@ from jscale.cli.forecasting.points import at_example
 from tests.cli.tables import SHORT, write_table
 from tests.cli.test_bad_input import rejected
 
+pytestmark = pytest.mark.usefixtures("few_points")
+
 HOFFMANN = ("--params", "hoffmann2022")
 FAR, INSIDE = "N=70B,D=1.4T", "N=1e9,D=3e10"
 QUANTILES = ("q025", "q05", "q10", "q50", "q90", "q95", "q975")

@@ -14,6 +14,8 @@ from jscale.assess.ensembles import BandCorrection
 from jscale.laws.roles import Count, Exponent, Loss
 from tests.fit.tables import HOFFMANN, isoflop
 
+pytestmark = pytest.mark.usefixtures("few_points")
+
 TABLE = isoflop(sizes=6, noise=0.005)  # 30 runs
 LAWS = [laws.power_data, laws.chinchilla]
 """The data alone do not tell the loss."""
