@@ -149,7 +149,8 @@ def plural(count: int, noun: str) -> str:
 
 def general(value: float, digits: int) -> str:
     """A number to so many significant digits in plain ASCII: ``0.0123``, ``6e20``."""
-    return f"{value:.{digits}g}".replace("e+", "e")
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
 def human(

@@ -636,3 +636,28 @@ def test_a_list_of_metrics_says_how_it_is_read(tmp_path):
     assert kept["loss"].tolist() == [4.9, 4.4]
     assert "mixed-metrics" not in warnings_of(kept)
     assert kept["run_id"].tolist() == ["a", "a"]
+
+
+# --- words in place of numbers ---
+
+
+def test_a_word_for_a_failed_run_in_place_of_a_loss_excludes_the_run(tmp_path):
+    text = "N,D,loss\n7e7,1.4e9,3.5\n2e8,4e9,diverged\n4e8,8e9,OOM\n1e9,2e10,2.7\n"
+    table = read(tmp_path, text)
+    assert table["exclude"].tolist() == [False, True, True, False]
+    assert codes(table)["unfinished-runs"] == (
+        "2 runs left out: the loss is 'diverged' (row 2); the loss is 'OOM' (row 3)"
+    )
+    assert "row 2 (line 3)" in failure(write(tmp_path, "strict.csv", text), strict=True)
+    assert "'3.1x' is not a number" in failure(
+        write(tmp_path, "typo.csv", text.replace("diverged", "3.1x"))
+    )
+
+
+def test_columns_of_formats_that_are_not_read_have_a_warning(tmp_path):
+    text = "N,D,loss,weights,dtype\n7e7,1.4e9,3.5,nvfp4,bf16\n2e8,4e9,3.1,int8,bf16\n"
+    table = read(tmp_path, text)
+    assert "column 'weights' holds number formats" in codes(table)["unread-formats"]
+    named = read(tmp_path, text, columns={"P_w": "weights"})
+    assert named["P_w"].tolist() == [4.0, 8.0]
+    assert "unread-formats" not in codes(named)

@@ -23,6 +23,7 @@ OF_READING = {
     "unfinished-runs": "wait for them, or leave them out: --strict makes them an error",
     "unit-disagrees": "write the unit in the header or in the cells, not in both",
     "unread-column": "name it: --column N='HEADER'",
+    "unread-formats": "say of what the bits are: --column P_w='HEADER'",
 }
 """Code of a note that reading a table makes → what to do about it."""
 OF_FITS = {

@@ -5,10 +5,12 @@ import numpy as np
 from jscale._core.notes import Note
 from jscale._core.text import plural, quote, quoted_names
 from jscale.laws import catalogue, describe
+from jscale.laws.formats import bits_of
 from jscale.runs.findings._view import TableView, row_evidence, rows_text
 from jscale.runs.tables import BIT_COLUMNS, METRIC_NAMES, OFF_BITS, OUTCOMES, fold
 
 _MAX_GROUPS = 8
+_MAX_FORMATS = 30
 _STEPS = ("step", "steps", "iteration", "iterations", "epoch", "epochs", "iter")
 _LEAST_CHECKPOINTS = 4
 _EVEN = 0.01
@@ -79,6 +81,24 @@ def mixed_metrics(table: TableView) -> list[Note]:
                 )
                 evidence = {"column": name, "values": tuple(metrics)}
                 notes.append(Note("mixed-metrics", "warning", message, evidence))
+    return notes
+
+
+def unread_formats(table: TableView) -> list[Note]:
+    """Unknown columns whose values are all number formats, two or more of them."""
+    notes = []
+    for name in table.extras:
+        values = table.columns[name]
+        if values.dtype.kind != "U" or len(values) > _MOST_ROWS or is_input(name):
+            continue
+        labels = [str(label) for label in np.unique(values[table.kept]) if label]
+        if 2 <= len(labels) <= _MAX_FORMATS and all(map(bits_of, labels)):
+            message = (
+                f"column {quote(name)} holds number formats ({quoted_names(labels, 4)}) and is not "
+                f"read: say of what, as --column P_w={name!r} or columns={{'P_w': {name!r}}}"
+            )
+            evidence = {"column": name, "values": tuple(labels)}
+            notes.append(Note("unread-formats", "warning", message, evidence))
     return notes
 
 

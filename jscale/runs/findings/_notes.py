@@ -13,6 +13,7 @@ from jscale.runs.findings._designs import (
     is_input,
     mixed_metrics,
     split_by_text,
+    unread_formats,
 )
 from jscale.runs.findings._view import TableView, row_evidence, row_text, rows_text
 from jscale.runs.tables import BIT_COLUMNS, NATS_PER_TOKEN
@@ -246,6 +247,7 @@ _CHECKS: tuple[Callable[[TableView], list[Note]], ...] = (
     _large_losses,
     split_by_text,
     mixed_metrics,
+    unread_formats,
     checkpoints,
     better_quantised,
     _single_row,

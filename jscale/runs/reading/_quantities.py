@@ -6,8 +6,9 @@ import numpy as np
 
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
-from jscale._core.text import general, human, quote, row_numbers
+from jscale._core.text import general, human, named_rows, quote
 from jscale.laws.formats import NamedBits, bits_of
+from jscale.runs.reading._rows import UNFINISHED
 from jscale.runs.reading._validate import PLACEHOLDER, CheckedTable, Problems
 from jscale.runs.tables import (
     NATS_PER_TOKEN,
@@ -48,13 +49,23 @@ def numbers(table: CheckedTable, cells: Cells, column: Column, problems: Problem
         values = cells
     else:
         if column.name == "loss":
-            cells = _without_errors(table, cells)
+            cells = _without_words(table, _without_errors(table, cells))
         values = _read_cells(table, cells, column, problems)
     return (
         _in_unit_of_header(table, values, cells, column, problems)
         if (column.name in table.match.units)
         else _checked_measure(table, values, header, column, problems)
     )
+
+
+def _without_words(table: CheckedTable, cells: Cells) -> Cells:
+    """Losses without words for a run that failed: ``diverged`` is an empty cell with a reason."""
+    kept = list(cells)
+    for row, cell in enumerate(kept):
+        if isinstance(cell, str) and cell[:1].isalpha() and cell.strip().casefold() in UNFINISHED:
+            table.lost[row] = f"the loss is {quote(cell.strip())}"
+            kept[row] = None
+    return kept
 
 
 def _read_cells(
@@ -139,7 +150,7 @@ def _note_other_units(
     if len(rows):
         message = (
             f"column {quote(header)} names the unit {quote(unit.text)}, but cells have another one "
-            f"(rows {row_numbers(rows + 1)}): {quote(cells[rows[0]])} is read as "
+            f"({named_rows(rows + 1)}): {quote(cells[rows[0]])} is read as "
             f"{human(float(values[rows[0]]))} {_NOUNS[column.name]}"
         )
         table.notes.append(Note("unit-disagrees", "warning", message, {"column": column.name}))

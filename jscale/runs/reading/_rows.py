@@ -11,14 +11,14 @@ from jscale.runs.tables import KNOWN, RawTable, fold, is_footer, meaning
 
 _STATES = ("state", "status", "runstate", "runstatus", "jobstate", "jobstatus")
 """Folded names of columns with the state of a run."""
-_UNFINISHED = frozenset(
+UNFINISHED = frozenset(
     (
         *("crashed", "crash", "failed", "failure", "error", "errored", "killed", "cancelled"),
         *("canceled", "aborted", "preempted", "timeout", "timed out", "oom", "out of memory"),
         *("diverged", "nan", "exploded", "running", "pending", "queued", "in progress", "started"),
     )
 )
-"""States of runs that failed, diverged or go on."""
+"""States of runs that failed, diverged or go on; some tables have them in place of a loss."""
 _MAX_REASONS = 4
 _MAX_FOOTERS = 6
 
@@ -65,11 +65,12 @@ def exclude_unfinished(table: CheckedTable) -> None:
     reasons = [""] * rows
     for name, values in states.items():
         for row, state in enumerate(values.tolist()):
-            if state.strip().casefold() in _UNFINISHED:
+            if state.strip().casefold() in UNFINISHED:
                 reasons[row] = f"{name} is {state.strip()}"
     if losses is not None:
         for row in np.flatnonzero(~np.isfinite(losses)):
             problem = "the loss is not finite" if np.isinf(losses[row]) else "no loss"
+            problem = table.lost.get(int(row), problem)
             reasons[row] = f"{reasons[row]}, {problem}" if reasons[row] else problem
 
     given = ~table.kept

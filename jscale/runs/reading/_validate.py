@@ -84,6 +84,7 @@ class CheckedTable:
         loss_unit: unit of the losses.
         formats: bit column → row → the name of a format that stands there, and its bits.
         stated_errors: standard errors that stand in the cells of the losses.
+        lost: row → why it has no loss, where its cell says so.
     """
 
     raw: RawTable
@@ -95,6 +96,7 @@ class CheckedTable:
     loss_unit: str = NATS_PER_TOKEN
     formats: dict[str, dict[int, tuple[str, NamedBits]]] = field(default_factory=dict)
     stated_errors: list[str | None] | None = None
+    lost: dict[int, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> np.ndarray:

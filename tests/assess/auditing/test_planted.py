@@ -208,7 +208,7 @@ def test_all_rows_with_a_slip_are_named():
 
 def test_a_line_is_named_with_its_slope():
     note = findings(slanted(0.5))["ridge"]
-    assert "D about 1e06 N^0.5 (within 0.0%)" in note.message
+    assert "D about 1e6 N^0.5 (within 0.0%)" in note.message
     # A quarter of the way along ln N: 94.9M parameters, 9.74B tokens on the line.
     assert "N 94.9M at D 2.44B and 39B" in note.message
     assert note.evidence["slope"] == pytest.approx(0.5)
