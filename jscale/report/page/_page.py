@@ -1,6 +1,5 @@
 """The page: everything that a report shows, filled into its template."""
 
-import base64
 import re
 from collections.abc import Iterable
 from importlib import resources
@@ -15,6 +14,7 @@ from jscale.report.page import tables
 from jscale.report.page._data import data
 from jscale.report.page._figures import PageFigure, page_figures
 from jscale.report.page._figures_grid import Grid, grid_figures
+from jscale.report.page._pictures import data_uri
 from jscale.report.page.findings import decision, findings
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|#~$&]")
@@ -102,11 +102,6 @@ def rendered(figures: Iterable[PageFigure]) -> list[dict[str, Any]]:
             }
         )
     return results
-
-
-def data_uri(picture: str) -> str:
-    """SVG text as a data address, so that identifiers of two pictures cannot collide."""
-    return "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
 
 
 def _environment(*, escapes: bool = True) -> jinja2.Environment:

@@ -1,17 +1,21 @@
 """The record of an analysis: forecast, precision and summaries, against closed forms."""
 
 import dataclasses
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from jscale import laws
 from jscale._core.scope import float64
+from jscale.fit import Posterior
+from jscale.fit.errors import as_error_model
 from jscale.report.analysis import Analysis, Forecast, PrecisionAnalysis
 from jscale.report.analysis._evaluate import optimal_plans, subsample
 from jscale.report.analysis.forecast import compute_forecast, resource_curve, size_profiles
 from jscale.report.analysis.forecast._forecast import curve_points, decades_outside, round_budgets
+from jscale.report.analysis.forecast._new_runs import _lacking
 from tests.report.stand_ins import dense_table, point_of
 
 QAT = ("E", "A", "B", "alpha", "beta", "gamma_w", "n_w")
@@ -265,3 +269,14 @@ def test_summaries_of_the_noise(dense: Analysis):
     assert dense.noise["sigma"]["mean"] == pytest.approx(sigma.mean())
     assert dense.noise["sigma"]["q95"] == pytest.approx(np.quantile(sigma, 0.95))
     assert dense.irreducible["E"].q50[0] == np.quantile(dense.study.samples["E"][1:], 0.5)
+
+
+def test_what_the_scatter_of_new_runs_depends_on_is_named():
+    def lacking(errors: str, rows: SimpleNamespace | None) -> str:
+        law, model = laws.chinchilla, as_error_model(errors)
+        return _lacking(cast(Posterior, SimpleNamespace(law=law, errors=model, known_rows=rows)))
+
+    rows = SimpleNamespace(columns={"batch": None, "C": None})
+    assert lacking("normal + scale(batch)", rows) == "batch of the run, which a plan does not have"
+    assert lacking("normal + scale(C, D/N)", rows) == lacking("student", None) == ""
+    assert lacking("normal + scale(C)", None) == "the runs, which the posterior does not hold"

@@ -60,6 +60,7 @@ class Forecast:
         stop_decades: for each stop what ``decades_outside`` has for a budget.
         new_run: loss of a new run along ``curve``; without draws, and where it is not known, None.
         new_run_at_plans: the same at the budgets.
+        new_run_lacks: what the scatter of a new run depends on and a plan does not have.
         decade: at the compute of the largest run and at ten times that, from all draws.
         gain: decrease of the loss over that decade, shape (1,).
         growth: exponent of N* in compute over that decade, shape (1,).
@@ -80,6 +81,7 @@ class Forecast:
     stop_decades: tuple[dict[str, float], ...]
     new_run: Band | None = None
     new_run_at_plans: Band | None = None
+    new_run_lacks: str = ""
     correction: BandCorrection | None = None
 
     @property

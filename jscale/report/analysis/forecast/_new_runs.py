@@ -6,8 +6,11 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from jscale._core.errors import JscaleError
+from jscale._core.text import enumerated
 from jscale.assess import BandCorrection, CorrectedPosterior
+from jscale.fit import Posterior
+from jscale.fit.errors import columns_needed
+from jscale.laws import describe
 from jscale.plan.risk import quantiles_over_draws
 from jscale.report.analysis._bands import QUANTILES, Band
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
@@ -59,11 +62,13 @@ def with_new_runs(
     """The forecast with the losses of new runs along the curve and at the budgets.
 
     As ``jscale predict`` forecasts them: with the noise of single runs, widened or narrowed by the
-    correction. Without draws, or where the errors depend on columns that a plan does not have, it
-    is as it was.
+    correction. Without draws it is as it was; where the errors depend on what a plan does not have,
+    it says so.
     """
     if study.posterior is None:
         return forecast
+    if lacking := _lacking(study.posterior):
+        return replace(forecast, new_run_lacks=lacking)
     path = _appended(forecast.curve, forecast.plans)
     known = np.isfinite(path["loss"])
     places = {name: path[name][known] for name in ("N", "D")}
@@ -72,10 +77,7 @@ def with_new_runs(
     # Few draws of the noise at each point would make the ends of a band jagged along the curve.
     repeats = max(1, math.ceil(_DRAWS / study.draw_count))
     places = {name: np.tile(values, repeats) for name, values in places.items()}
-    try:
-        drawn = source.predict(places, key=jax.random.key(_SEED)).draws
-    except JscaleError:
-        return forecast
+    drawn = source.predict(places, key=jax.random.key(_SEED)).draws
     drawn = drawn.reshape(len(drawn) * repeats, -1)
     levels = np.full((len(QUANTILES), len(known)), np.nan)
     levels[:, known] = quantiles_over_draws(drawn, QUANTILES, xp=np)
@@ -83,6 +85,18 @@ def with_new_runs(
     count = len(forecast.curve.compute)
     at_plans = new_run.at(slice(count, None)) if study.budgets else None
     return replace(forecast, new_run=new_run.at(slice(0, count)), new_run_at_plans=at_plans)
+
+
+def _lacking(posterior: Posterior) -> str:
+    """What the scatter of a new run depends on and a plan does not have; empty if nothing."""
+    errors, rows = posterior.errors, posterior.known_rows
+    depends = errors.scale or errors.scale_by or errors.known or errors.has_shared_errors
+    if rows is None:
+        return "the runs, which the posterior does not hold" if depends else ""
+    planned = {"C", *describe(posterior.law).input_names}
+    needed = columns_needed(errors, rows.columns)
+    missing = [name for name, is_number in needed.items() if is_number and name not in planned]
+    return f"{enumerated(missing)} of the run, which a plan does not have" if missing else ""
 
 
 def _appended(curve: OptimalPath, plans: OptimalPath) -> dict[str, np.ndarray]:

@@ -42,6 +42,7 @@ def _forecast_findings(analysis: Analysis) -> list[Finding]:
             next_decade(forecast, study.loss_unit),
             size_and_data(forecast),
             *extrapolation(study, forecast),
+            *_without_new_runs(forecast),
         ]
     if analysis.resource is not None:
         return [_single_resource(analysis)]
@@ -96,6 +97,14 @@ def extrapolation(study: FittedStudy, forecast: Forecast) -> list[Finding]:
     if forecast.plans.loss.has_width:
         text += " The bands assume that the law holds there; they do not cover a change of regime."
     return [Finding("Extrapolation", text, "doubt")]
+
+
+def _without_new_runs(forecast: Forecast) -> list[Finding]:
+    """Why there are no bands of new runs, where something lacks for them."""
+    if not forecast.new_run_lacks:
+        return []
+    text = f"There are no bands of new runs: their scatter depends on {forecast.new_run_lacks}."
+    return [Finding("New runs", text, "doubt")]
 
 
 def _single_resource(analysis: Analysis) -> Finding:
