@@ -244,14 +244,13 @@ def _show(result: "Comparison", table: "Runs") -> None:
             *(_held_out(value) for value in (row.rmse, row.relative_error, row.bias)),
             fixed(row.aicc - least_aicc, 1),
             fixed(row.bic - least_bic, 1),
-            output.figures(row.objective, 4),
             str(row.status),
         )
         for row in result.rows
     ]
     held_out_headers = ("held-out rmse", "relative error", "bias")
-    headers = ("law", "free", *held_out_headers, "ΔAICc", "ΔBIC", "objective", "fit")
-    output.show(output.table(headers, rows, right="lrrrrrrrl"))
+    headers = ("law", "free", *held_out_headers, "ΔAICc", "ΔBIC", "fit")
+    output.show(output.table(headers, rows, right="lrrrrrrl", unbroken=headers))
 
     tests = [
         (

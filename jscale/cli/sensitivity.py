@@ -145,24 +145,25 @@ def summary(result: "Sensitivity", table: "Runs") -> dict[str, Any]:
 
 def _show(result: "Sensitivity") -> None:
     """Print a specification curve, the certified fits first, in order of the value."""
-    from jscale.report.notation import number, significant
+    from jscale.report.notation import human
 
     output.show(result.headline)
     varied = [
         name for name in ("law", "inputs") if len({getattr(row, name) for row in result.rows}) > 1
     ]
+    doubtful = not all(row.certified for row in result.rows)
     rows = [
         (
-            number(row.value, 4),
-            significant(row.stderr, 2),
+            human(row.value, 4),
+            human(row.stderr, 2),
             row.objective,
-            row.runs,
+            f"{row.runs} (reference)" if row is result.rows[0] else row.runs,
             f"{row.n_runs:,}",
             *(getattr(row, name) for name in varied),
-            "reference" if row is result.rows[0] else "",
-            "" if row.certified else str(row.status),
+            *(["" if row.certified else str(row.status)] if doubtful else []),
         )
         for row in sorted(result.rows, key=lambda row: (not row.certified, row.value))
     ]
-    headers = (result.target, "stderr", "objective", "choice of runs", "runs", *varied, "", "fit")
-    output.show(output.table(headers, rows, right="rrllr"))
+    last = ("fit",) if doubtful else ()
+    headers = (result.target, "stderr", "objective", "choice of runs", "runs", *varied, *last)
+    output.show(output.table(headers, rows, right="rrllr", narrow=True))

@@ -7,6 +7,7 @@ import numpy as np
 
 from jscale._core.notes import Note
 from jscale._core.status import Status
+from jscale._core.text import general
 
 _NORMAL = 1.959963984540054
 """The 97.5% quantile of a standard normal."""
@@ -103,13 +104,13 @@ class Sensitivity:
         first = self.rows[0]
         low, high = self.span
         parts = [
-            f"{self.target} ranges from {low:.4g} to {high:.4g} over {len(self.certified)} "
-            f"certified fits of {len(self.rows)}"
+            f"{self.target} ranges from {general(low, 4)} to {general(high, 4)} over "
+            f"{len(self.certified)} certified fits of {len(self.rows)}"
         ]
         if first.certified:
             runs = "the runs as marked" if first.runs == "as marked" else first.runs
             parts.append(
-                f"the reference is {first.value:.4g} ± {first.stderr:.2g} "
+                f"the reference is {general(first.value, 4)} ± {general(first.stderr, 2)} "
                 f"({first.objective}, {runs})"
             )
         else:

@@ -122,7 +122,13 @@ def show_coverage(calibration: "Calibration") -> None:
         name = "" if row.target == target else row.target
         target = row.target
         rows.append(
-            (name, row.kind, f"{row.coverage:.3f}", f"±{row.stderr:.3f}", f"{row.width:.3g}")
+            (
+                name,
+                row.kind,
+                f"{row.coverage:.3f}",
+                f"±{row.stderr:.3f}",
+                output.figures(row.width, 3),
+            )
         )
     headers = ("target", "kind", "coverage", "s.e.", "width")
     output.show(output.table(headers, rows, right="llrrr", unbroken=headers[1:]))

@@ -89,7 +89,25 @@ def training_flop(values: Mapping[str, Any]) -> Any:
 def notes(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":
     """How far plans lie beyond the runs, also in bits, and what their bits cost."""
     beyond = [*distance_notes(plans, request.ranges), *_bits_note(request, plans)]
-    return [*beyond, *_cost_note(request, plans)]
+    return [*beyond, *_post_bits_note(request), *_cost_note(request, plans)]
+
+
+def _post_bits_note(request: PlanRequest) -> "list[Note]":
+    """A warning where critical tokens are wanted and no run was quantised after training."""
+    from jscale._core.notes import Note
+    from jscale.runs.reading import OFF_BITS
+
+    low, high = request.ranges.get("P_post", (0.0, math.inf))
+    if not request.post_bits or low < high:
+        return []
+    words = "no run was quantised after training"
+    if low < OFF_BITS:
+        words = f"P_post is {general(low, 3)} in all runs"
+    message = (
+        f"{words}: the runs do not identify what quantisation after training costs, and the "
+        "critical tokens rest on the priors of its parameters, or on values that were fixed"
+    )
+    return [Note("post-bits-unidentified", "warning", message, {"P_post": (low, high)})]
 
 
 def _bits_note(request: PlanRequest, plans: Sequence[Mapping[str, Any]]) -> "list[Note]":

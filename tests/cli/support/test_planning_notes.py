@@ -18,3 +18,16 @@ def test_a_plan_in_bits_below_those_of_the_runs_has_a_warning():
         "no run supports such bits, only the law and its priors"
     ]
     assert warnings(7.96) == warnings(16.0) == warnings(float("nan")) == []
+
+
+def test_critical_tokens_of_runs_that_were_not_quantised_have_a_warning():
+    def messages(low: float, high: float, post_bits: tuple[float, ...]) -> list[str]:
+        request = PlanRequest(
+            laws.precision, {}, post_bits=post_bits, ranges={"P_post": (low, high)}
+        )
+        notes = planning.notes(request, [])
+        return [note.message for note in notes if note.code == "post-bits-unidentified"]
+
+    assert messages(16.0, 16.0, (4.0,))[0].startswith("no run was quantised after training: ")
+    assert messages(4.0, 4.0, (4.0,))[0].startswith("P_post is 4 in all runs: ")
+    assert messages(3.0, 16.0, (4.0,)) == messages(16.0, 16.0, ()) == []
