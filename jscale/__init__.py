@@ -3,7 +3,7 @@
 Subpackages load on first use: ``import jscale`` is fast and changes no setting.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PACKAGES = ("laws", "runs", "fit", "plan", "assess", "report", "cli")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import jscale
 from jscale.laws import roles
 from jscale.report import plots
 
@@ -27,6 +28,26 @@ def test_the_gallery_has_every_figure():
     drawn = set(plots.__all__) - {"axes", "save"}
     assert set(re.findall(r"gallery/(\w+)\.png#only-light", text)) == drawn
     assert set(re.findall(r"gallery/(\w+)-dark\.png#only-dark", text)) == drawn
+
+
+def test_what_the_page_of_topics_names_exists():
+    """Functions that are public, sections that the notebooks have, figures that are drawn."""
+    text = (DOCS / "where.md").read_text(encoding="utf-8")
+    names = re.findall(r"`((?:laws|fit|plan|assess|plots)\.[\w.]+)`", text)
+    assert len(names) > 30
+    for name in names:
+        root, *parts = name.split(".")
+        found = plots if root == "plots" else getattr(jscale, root)
+        for part in parts:
+            found = getattr(found, part)
+
+    course, paper = text.split("## The figures of the paper")
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in course.splitlines()]
+    theory = {row[1] for row in rows if len(row) == 5}
+    exercises = {number for row in rows if len(row) == 5 for number in row[2].split(", ")}
+    assert {str(i) for i in range(1, 12)} <= theory
+    assert {str(i) for i in range(1, 11)} <= exercises
+    assert set(re.findall(r"`plots\.(\w+)`", paper)) <= set(plots.__all__)
 
 
 def test_the_site_has_every_page_and_notebook():
