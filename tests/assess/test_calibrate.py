@@ -17,6 +17,8 @@ from jscale.fit.optimum import FitState, Point, resolve_point
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 KEY = jax.random.key(0)
 SETTINGS = {"key": KEY, "objective": "log-squares", "starts": 4, "draws": 100, "simulations": 200}
 QUICK = ("fisher", "sandwich", "cluster-sandwich")

@@ -19,6 +19,8 @@ from jscale.assess.comparison._subset import _program, fit_subset
 from jscale.runs import select
 from tests.assess.tables import FIXED, FREE, TRUE, simulated
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 FAST = {"starts": 8, "objective": "log-squares"}
 
 

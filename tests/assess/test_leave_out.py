@@ -23,6 +23,8 @@ from jscale.fit.bayes.export._left_out import _with_own_priors
 from jscale.laws import law
 from jscale.laws.roles import Count, Loss, SignedExponent
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 KEY = jax.random.key(0)
 SHAPE, RATE = 3.0, 2e-4
 """Of the inverse gamma prior of the variance, which is conjugate."""

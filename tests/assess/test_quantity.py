@@ -11,6 +11,8 @@ from jscale import assess, fit, laws, plan
 from jscale._core.errors import JscaleError
 from tests.assess.tables import simulated
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 
 def error_of(law, text) -> str:
     with pytest.raises(JscaleError) as caught:

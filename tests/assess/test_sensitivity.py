@@ -13,6 +13,8 @@ from jscale.assess.robustness._sensitivity import Sensitivity, Specification
 from jscale.assess.targets._estimate import estimator
 from tests.assess.tables import FIXED, FREE, simulated
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 SQUARES = {"objectives": ["log-squares", "huber"], "starts": 8}
 
 

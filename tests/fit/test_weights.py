@@ -13,6 +13,8 @@ from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from tests.fit.tables import isoflop
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 
 def read(table, **columns):
     return runs.read({"N": table["N"], "D": table["D"], "loss": table["loss"], **columns})

@@ -21,6 +21,8 @@ from jscale.fit.predictions import (
 )
 from tests.fit.tables import HOFFMANN, isoflop
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 KEY = jax.random.key(3)
 INSIDE = {"N": 1e9, "D": 2e10}
 POINTS = {"N": [1e9, 7e10], "D": [2e10, 1.4e12]}

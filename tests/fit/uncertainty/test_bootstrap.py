@@ -14,6 +14,8 @@ from jscale.fit.uncertainty import _bootstrap, _refits, _resampling
 from tests.fit.lines import LINE, TRUE, line
 from tests.fit.tables import frontier, isoflop
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 KEY = jax.random.key(1)
 SQUARES = {"objective": "log-squares", "starts": 8}
 

@@ -13,6 +13,8 @@ from jscale.fit.optimum._sandwich import residual_information
 from jscale.fit.solve import Batch, refit_batch
 from tests.fit.lines import LINE, line, matrix
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 
 @pytest.fixture(scope="module")
 def point() -> fit.Point:

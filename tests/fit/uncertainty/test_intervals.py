@@ -19,6 +19,8 @@ from jscale.fit.uncertainty._targets import ParameterTarget, TargetTransform
 from tests.fit.lines import LINE, line
 from tests.fit.tables import frontier
 
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 SQUARES = {"objective": "log-squares", "starts": 4}
 KEY = jax.random.key(0)
 DRAWN = {"key": KEY, "draws": 60}

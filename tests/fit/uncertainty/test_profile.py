@@ -19,6 +19,8 @@ from jscale.fit.uncertainty import profile_target
 from tests.fit.lines import LINE, line
 
 Z90 = NormalDist().inv_cdf(0.95)
+pytestmark = pytest.mark.usefixtures("one_optimiser")
+
 SIZES = laws.power_size
 SQUARES = {"objective": "log-squares", "starts": 4}
 
