@@ -33,11 +33,14 @@ class Argument:
         return f"{self.name}={self.shown or ''}"
 
     def render(self, flags: Mapping[str, str]) -> str:
-        """The argument as a flag (``--by 'N'``) where ``flags`` has one, else as in Python."""
+        """The argument as a flag (``--by 'N'``) where ``flags`` has one, else as in Python.
+
+        A flag that is set to True stands alone.
+        """
         if self.name not in flags:
             return str(self)
         flag = flags[self.name]
-        return flag if self.shown is None else f"{flag} {self.shown}"
+        return flag if self.shown in (None, "True") else f"{flag} {self.shown}"
 
     def renamed(self, names: Mapping[str, str]) -> "Argument":
         """The same value under the name that ``names`` has for the argument, if any."""

@@ -136,7 +136,7 @@ def test_a_finished_job_leaves_no_file(answer, tmp_path):
         ((*SMALL, "--models", "no.csv"), "--models 'no.csv'"),
         (
             ("--quantity", "v=x+y", "--axis", "x=1:2:10000000", "--axis", "y=1:2:10000000"),
-            "or confirm with --yes",
+            "or confirm with --yes\n",
         ),
     ],
 )
