@@ -32,7 +32,7 @@ _STATES = 256 * 2**20
 _LEAST_GROUPS = 4
 
 _SHORT, _SHARE = 256, 0.1
-"""Rows with so few points cost some 100 times more a point than a whole tile; those of so large a
+"""Rows with so few points cost some eight times more a point than a whole tile; those of so large a
 share of a tile are taken from it."""
 
 States = dict[str, State]

@@ -57,24 +57,14 @@ def no_points(quantities: int) -> State:
 
 
 def dominated(points: np.ndarray, front: np.ndarray) -> np.ndarray:
-    """Whether a point of the front is as small in every quantity and smaller in one.
+    """Whether a point of the front is as small in all three quantities and smaller in one.
 
     Args:
-        points: (points, quantities).
-        front: (others, quantities), in the order of the first quantity and then of the next ones.
+        points: (points, 3).
+        front: (others, 3), in the order of the first quantity and then of the next ones.
     """
     if not len(front) or not len(points):
         return np.zeros(len(points), bool)
-    if front.shape[1] == 2:
-        # The second quantity falls along a front: the last point that is as small in the first one
-        # is the best of those.
-        place = np.searchsorted(front[:, 0], points[:, 0], side="right") - 1
-        other = front[np.maximum(place, 0)]
-        smaller = (other[:, 1] < points[:, 1]) | (
-            (other[:, 1] == points[:, 1]) & (other[:, 0] < points[:, 0])
-        )
-        return (place >= 0) & smaller
-
     dominated = np.zeros(len(points), bool)
     steps = np.unique(np.linspace(0, len(front) - 1, min(_SHIELD, len(front))).astype(int))
     for others in (front[steps], front):
