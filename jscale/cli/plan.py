@@ -7,8 +7,9 @@ import typer
 
 from jscale._core.errors import JscaleError
 from jscale._core.text import quote
-from jscale.cli.decisions import answers, hardware, question, tables, text
+from jscale.cli.decisions import answers, averaged, hardware, question, tables, text
 from jscale.cli.decisions import options as plan_options
+from jscale.cli.forecasting import ensembles
 from jscale.cli.support import flags, inputs, options, output, parsing, planning
 from jscale.cli.support.session import session, working
 
@@ -77,6 +78,7 @@ def plan(
     risk: plan_options.RISK = None,
     level: plan_options.LEVEL = None,
     substitute: plan_options.SUBSTITUTE = False,
+    ensemble: plan_options.ENSEMBLE = False,
     fix: options.FIX = None,
     tie: options.TIE = None,
     include_excluded: options.INCLUDE_EXCLUDED = False,
@@ -116,34 +118,23 @@ def plan(
         level=level,
         substitute=substitute,
     )
+    inputs.check_one_source("a plan", source, params, posterior)
+    if ensemble:
+        averaged.refuse()
     _check_goals(problem, post, count)
     unique = question.optional(unique_tokens, "--unique-tokens", "1e12")
-    inputs.check_one_source("a plan", source, params, posterior)
     if source is None:
         reason = "with --params or --posterior, since nothing is sampled"
         flags.refuse("include_excluded", "errors", "prior", *flags.SAMPLING, reason=reason)
     settings = inputs.Sampling(chains, warmup, draws, seed, sampler)
+    origin = _Source(source, params, posterior, include_excluded, errors, prior)
 
     with session():
-        chosen = inputs.law_of(law, fix, tie)
-        width = formats[0] if len(formats) == 1 else None
-        others = _others(chosen, unique)
-        chosen_inputs = (*others, *problem.free, *problem.bounds)
-        planning.check(chosen, formats[0] if formats else None, post, chosen_inputs)
-        question.check(problem, chosen, 1 if params is not None else None)
-        if not planning.has_bits(chosen):
-            flags.refuse("bits", reason=f"on {_name(chosen)}, which has no training precision")
-        origin = _Source(source, params, posterior, include_excluded, errors, prior)
-        values, ranges, payload = _parameters(chosen, origin, settings, as_json)
-        payload = {"law": _name(chosen), **payload}
-        unit = output.value_unit(chosen, payload["loss_unit"])
-        request = planning.PlanRequest(chosen, values, width, count, post, ranges, inputs=others)
-        with working("planning …", as_json):
-            payload["plans"] = answers.answers(request, problem)
-            payload["notes"] += output.notes(planning.notes(request, payload["plans"]))
-            payload["notes"] += output.notes(answers.notes(problem))
-            if not budgets and post and count:
-                payload["critical"] = [planning.at_size(request)]
+        if ensemble:
+            payload, unit = _by_ensemble(problem, unique, origin, settings, as_json)
+        else:
+            design = _Design(law, fix, tie, formats, count, unique)
+            payload, unit = _by_law(problem, design, origin, settings, as_json)
 
     for each in payload["plans"]:
         words = text.Words(cost, problem.served is not None, unit)
@@ -162,6 +153,82 @@ class _Source(NamedTuple):
     include_excluded: bool
     errors: str | None
     priors: list[str] | None
+
+
+class _Design(NamedTuple):
+    """The law as text, bits of training to choose from, a given size, and unique tokens."""
+
+    law: str
+    fix: list[str] | None
+    tie: list[str] | None
+    formats: list[float]
+    size: float | None
+    unique: float | None
+
+
+def _by_law(
+    problem: question.Question,
+    design: _Design,
+    origin: _Source,
+    settings: inputs.Sampling,
+    as_json: bool,
+) -> tuple[dict[str, Any], str]:
+    """The plans of one law as a JSON object, and the unit of their losses.
+
+    Raises:
+        JscaleError: options that do not go with the law.
+    """
+    chosen, formats = inputs.law_of(design.law, design.fix, design.tie), design.formats
+    others = _others(chosen, design.unique)
+    post = problem.post_bits
+    chosen_inputs = (*others, *problem.free, *problem.bounds)
+    planning.check(chosen, formats[0] if formats else None, post, chosen_inputs)
+    question.check(problem, chosen, 1 if origin.params is not None else None)
+    if not planning.has_bits(chosen):
+        flags.refuse("bits", reason=f"on {_name(chosen)}, which has no training precision")
+
+    values, ranges, payload = _parameters(chosen, origin, settings, as_json)
+    payload = {"law": _name(chosen), **payload}
+    width = formats[0] if len(formats) == 1 else None
+    request = planning.PlanRequest(chosen, values, width, design.size, post, ranges, inputs=others)
+    with working("planning …", as_json):
+        payload["plans"] = answers.answers(request, problem)
+        payload["notes"] += output.notes(planning.notes(request, payload["plans"]))
+        payload["notes"] += output.notes(answers.notes(problem))
+        if not problem.budgets and post and design.size:
+            payload["critical"] = [planning.at_size(request)]
+    return payload, output.value_unit(chosen, payload["loss_unit"])
+
+
+def _by_ensemble(
+    problem: question.Question,
+    unique: float | None,
+    origin: _Source,
+    settings: inputs.Sampling,
+    as_json: bool,
+) -> tuple[dict[str, Any], str]:
+    """The plans of several laws together as a JSON object, and the unit of their losses.
+
+    Raises:
+        JscaleError: no two laws suit the runs.
+    """
+    assert origin.table is not None
+    table = inputs.table_of(origin.table, origin.include_excluded)
+    given = {} if unique is None else {"U": unique}
+    laws = averaged.laws_of(table, origin.errors, given, problem)
+    several = averaged.ensemble_of(laws, table, origin.errors, settings, as_json)
+    with working("planning …", as_json):
+        plans = averaged.plans_of(several, problem, given)
+        notes = [*table.notes, *averaged.notes(several, plans), *answers.notes(problem)]
+    payload = {
+        "law": averaged.name_of(several),
+        "draws": averaged.draws_of(several),
+        "loss_unit": table.loss_unit,
+        "ensemble": ensembles.summary(several),
+        "plans": plans,
+        "notes": output.notes(notes),
+    }
+    return payload, output.value_unit(laws[0], table.loss_unit)
 
 
 def _parameters(
@@ -284,5 +351,7 @@ def _show(payload: dict[str, Any], unit: str) -> None:
     losses = "" if unit == "1" else f"; losses in {unit}"
     output.show(f"{payload['law']}: {source}{losses}")
     tables.show_plans(payload["plans"], payload.get("critical", ()))
+    if "ensemble" in payload:
+        averaged.show(payload)
     text.show_details(payload["plans"])
     output.show_notes(payload["notes"], least="warning")

@@ -75,6 +75,16 @@ CASES = (
         (("--reference", "a"), ("--floor", "free"), ("--along", "ratio")),
         "without --effective-compute",
     ),
+    (
+        ("plan", "--ensemble", "--budget", "1e21"),
+        (("--params", "hoffmann2022"), ("--posterior", "draws.nc")),
+        "fitted to RUNS",
+    ),
+    (
+        ("plan", "runs.csv", "--budget", "1e21", "--ensemble"),
+        (("--law", "coupled"), ("--risk", "mean"), ("--target-loss", "2"), ("--chains", 2)),
+        "with --ensemble",
+    ),
     (("sample", "runs.csv"), (("--pool", "E=separate"), ("--group", "a")), "without --by COLUMN"),
     (
         ("next", "runs.csv", "--target", "parameters", "--budget", "1e21"),

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from jscale import fit, laws, plan
+from jscale import assess, fit, laws, plan
+from jscale._core.notes import Note
 from jscale._core.scope import float64
 from jscale.cli.decisions import answers, choice, text
 from jscale.cli.decisions.batches import run_noise
@@ -385,3 +386,62 @@ def test_draws_that_are_not_finite_are_counted(answer, sampled, monkeypatch):
     (note,) = [note for note in printed["notes"] if note["code"] == "lost-draws"]
     assert note["message"].startswith("3 of 200 draws are not finite")
     assert printed["plans"][0]["decision"]["N"] > 1e9
+
+
+@pytest.fixture
+def two_laws(monkeypatch) -> None:
+    """Draws of two laws with weights in place of the fits of an ensemble."""
+    members = []
+    for law, weight in ((laws.chinchilla, 0.75), (laws.coupled, 0.25)):
+        draws = {name: np.array([0.99, 1.0, 1.01]) * v for name, v in laws.params(law).items()}
+        ranges = {"N": (1e8, 1e10), "D": (1e9, 1e12), "C": (1e18, 1e22)}
+        sampled = SimpleNamespace(law=law, law_name=law.__name__, draws=draws, ranges=ranges)
+        members.append(assess.Member(f"{law.__name__}, student", sampled, weight, 1.0))
+
+    def ensemble(given, table, **settings):
+        assert given == [laws.chinchilla, laws.coupled]
+        assert not settings["correct"]
+        note = Note("weights", "info", "weights of two laws")
+        return assess.Ensemble(tuple(members), assess.BandCorrection(), 3, 96, (note,), "")
+
+    monkeypatch.setattr(assess, "ensemble", ensemble)
+
+
+def test_a_plan_averaged_over_laws(jscale, answer, two_laws, table: Path):
+    """The library's plan, the medians of each law, and what 25% in size cost both together."""
+    arguments = ("plan", table, "--ensemble", "--budget", "1e22")
+    printed = answer(*arguments)
+    (chosen,) = printed["plans"]
+    members = [
+        (law, {name: np.array([0.99, 1.0, 1.01]) * v for name, v in laws.params(law).items()})
+        for law in (laws.chinchilla, laws.coupled)
+    ]
+    with float64():
+        best = plan.averaged(members, 1e22, weights=[3, 1])
+    decision = chosen["decision"]
+    assert printed["law"] == "chinchilla + coupled"
+    assert printed["draws"] == 6
+    np.testing.assert_allclose(decision["N"], best.N, rtol=1e-9)
+    np.testing.assert_allclose(decision["loss"], best.loss, rtol=1e-12)
+    np.testing.assert_allclose(decision["regret"]["nats"], best.regret, rtol=1e-6)
+    assert [each["weight"] for each in chosen["laws"]] == [0.75, 0.25]
+    np.testing.assert_allclose(
+        [each["N_opt"] for each in chosen["laws"]], best.by_law["N_opt"], rtol=1e-9
+    )
+    assert decision["quarter"] > 0
+    assert {note["code"] for note in printed["notes"]} >= {"weights"}
+
+    first, *others = jscale(*arguments).stdout.splitlines()
+    assert first.startswith("10²² FLOP: train ")
+    assert "expected regret" in first
+    assert [line for line in others if len(line) > 80] == []
+    words = "\n".join(others)
+    assert "coupled, student" in words
+    assert "Weights by 96 forecasts of held-out runs, 3 cuts by compute." in words
+
+
+def test_one_law_is_no_ensemble(jscale, tmp_path: Path):
+    columns = {"N": [1e8, 3e8, 1e9, 3e9], "loss": [3.1, 2.9, 2.7, 2.6]}
+    sizes = write_table(tmp_path / "sizes.csv", columns)
+    result = jscale("plan", sizes, "--ensemble", "--budget", "1e21")
+    rejected(result, "--ensemble: of the catalogue only power_size suits the columns")

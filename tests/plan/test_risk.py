@@ -166,3 +166,44 @@ def test_bad_input_is_one_line(name, theta):
     with pytest.raises(JscaleError, match=message) as error:
         call(theta)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("risk", ["mean", "regret"])
+def test_no_size_beats_the_robust_plan_under_limits(risk, theta, losses, float64_mode):
+    """Sizes to a limit that binds for some of the draws, or for all of them."""
+    own = np.asarray(plan.optimal(laws.chinchilla, theta, BUDGET).N_opt)
+    for most in (float(np.median(own)), 2e10):
+        best = plan.robust(
+            laws.chinchilla,
+            theta,
+            BUDGET,
+            risk=risk,
+            level=0.75,
+            bounds={"N": (None, 1e13)},
+            constraints=[(lambda N: plan.costs.weight_bytes(N, 16), "<=", 2 * most)],
+        )
+        kept = losses[most * (1 + 1e-9) >= SIZES]
+        size = np.minimum(own, most)  # each draw's own, as its loss falls up to the optimum
+        least = laws.chinchilla(size, BUDGET / (6 * size), **theta)
+        values = kept - least if risk == "regret" else kept
+        worst = DRAWS if risk == "mean" else DRAWS // 4
+        brute = np.sort(values, axis=1)[:, -worst:].mean(axis=1).min()
+        assert float(best.value) <= brute + 1e-9
+        np.testing.assert_allclose(best.value, brute, atol=1e-6)
+        assert float(best.N) <= most * (1 + 1e-6)
+    np.testing.assert_allclose(best.N, 2e10, rtol=1e-6)
+    assert int(best.status) == Status.at_bound
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"bounds": {"N": (2e9, 1e9)}}, "of N: 2e.09 is not below 1e.09"),
+        ({"bounds": {"P": (4, 8)}}, "has P, which is not free"),
+        ({"constraints": [(len, "==", 1.0)]}, "must be functions of N, D and P"),
+        ({"bounds": {"N": (None, 1e9)}, "free": "D", "N": 1e9}, "need both N and D"),
+    ],
+)
+def test_invalid_limits_are_one_line(limits, message, theta):
+    with pytest.raises(JscaleError, match=message):
+        plan.robust(laws.chinchilla, theta, BUDGET, **limits)

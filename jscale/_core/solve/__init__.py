@@ -1,5 +1,6 @@
 """Roots, minima and damped Newton methods, differentiable where callers need it."""
 
+from jscale._core.solve._approach import Approach, approach
 from jscale._core.solve._argmin import Minimum, argmin
 from jscale._core.solve._bfgs import QuasiNewton, bfgs
 from jscale._core.solve._cholesky import inverse_cholesky
@@ -9,6 +10,7 @@ from jscale._core.solve._newton_batched import BatchedDescent, QuadraticModel, n
 from jscale._core.solve._root import held_root, root
 
 __all__ = [
+    "Approach",
     "BatchedDescent",
     "Bracket",
     "Crossing",
@@ -16,6 +18,7 @@ __all__ = [
     "Minimum",
     "QuadraticModel",
     "QuasiNewton",
+    "approach",
     "argmin",
     "bfgs",
     "crossing",

@@ -13,28 +13,22 @@ and are not differentiable.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
+from jscale._core.solve._box_newton import descend_in_box
+from jscale._core.solve._evaluation import scan_box
 from jscale._core.solve._pieces import KINK_STEP, optimality
 from jscale._core.status import Status
 
-_NEWTON_STEPS = 100
-_SECANT = 0.01
-"""Distance, in grid spacings, over which the gradient must change as the Hessian predicts for a
-minimum to count as smooth."""
 _PATTERN = {1: 9, 2: 5, 3: 3}
 """Points along each dimension of the search for a kink."""
 _PATTERN_STEPS = 150
 _PLATEAU = {"float32": 0.01, "float64": 0.002}
 """Distance, in grid spacings, over which a plateau is constant."""
-_SECANT_ERROR = 0.2
-"""Relative error allowed there. A third derivative causes about 1%; a kink or a Hessian lost to
-underflow 100%."""
 
 
 @functools.partial(
@@ -101,10 +95,10 @@ def argmin(
     def solve(conditions: Callable, initial: jax.Array) -> jax.Array:
         if known is not None:
             return initial
-        best = _scan(function, lower, upper, counts)
+        best = scan_box(function, lower, upper, counts)
         box = lower, upper
-        end = _newton(function, best, spacing, box)
-        x, status = _at_kink(function, best, end, spacing, box)
+        end = descend_in_box(function, best[1], spacing, box)
+        x, status = _or_kink(function, best, end, spacing, box)
         return jnp.concatenate([x, status[None]])
 
     def conditions(x_and_status: jax.Array) -> jax.Array:
@@ -129,144 +123,28 @@ def argmin(
     return Minimum(jnp.where(status == int(Status.flat), lax.stop_gradient(x), x), status)
 
 
-def _scan(
-    function: Callable, lower: jax.Array, upper: jax.Array, counts: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
-    """Value and position of the best point of a regular grid.
-
-    One row of the grid at a time, so that memory stays small under ``vmap``.
-    """
-    fractions = [jnp.linspace(0, 1, n, dtype=lower.dtype) for n in counts]
-    first = fractions[0][:, None]
-
-    def row(best, rest):
-        inner = jnp.concatenate(
-            [first, jnp.broadcast_to(rest, (counts[0], len(counts) - 1))], axis=1
-        )
-        x = lower + inner * (upper - lower)
-        values = jax.vmap(function)(x)
-        values = jnp.where(jnp.isnan(values), jnp.inf, values)
-        lowest = jnp.argmin(values)
-        improved = values[lowest] < best[0]
-        value = jnp.where(improved, values[lowest], best[0])
-        return (value, jnp.where(improved, x[lowest], best[1])), None
-
-    mesh = jnp.meshgrid(*fractions[1:], indexing="ij")
-    outer = jnp.stack([m.ravel() for m in mesh], axis=1) if mesh else jnp.zeros((1, 0), lower.dtype)
-    initial = jnp.asarray(jnp.inf, lower.dtype), 0.5 * (lower + upper)
-    return lax.scan(row, initial, outer)[0]
-
-
-class _Step(NamedTuple):
-    """State of Newton's method; lengths and curvatures are in grid spacings."""
-
-    x: jax.Array
-    value: jax.Array
-    hessian: jax.Array
-    """At the point before this one."""
-    newton: jax.Array
-    """Length of the last full Newton step, before the trust radius cut it."""
-    moved: jax.Array
-    radius: jax.Array
-    count: jax.Array
-
-
-def _newton(
+def _or_kink(
     function: Callable,
     best: tuple[jax.Array, jax.Array],
+    end: tuple[jax.Array, jax.Array],
     spacing: jax.Array,
     box: tuple[jax.Array, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-    (value, start), (lower, upper) = best, box
-    eps = float(jnp.finfo(start.dtype).eps)
-    small = eps**0.45  # quadratic convergence: the error after a step of this size is rounding
+    """The end of Newton's method, or where it did not converge the result of :func:`_at_kink`.
 
-    def gradient(x: jax.Array) -> jax.Array:
-        return jax.jacfwd(function)(x) * spacing
-
-    def unfinished(state: _Step) -> jax.Array:
-        return (state.moved > small) & (state.radius > small) & (state.count < _NEWTON_STEPS)
-
-    def advance(state: _Step) -> _Step:
-        x, value, radius = state.x, state.value, state.radius
-
-        # 1. Gradient and Hessian in grid spacings.
-        hessian, slope = jax.jacfwd(lambda x: (gradient(x),) * 2, has_aux=True)(x)
-        hessian = hessian * spacing
-
-        # 2. Newton's step with reflected negative curvature, cut to the trust radius.
-        curvature, axes = _eigen(hessian)
-        floor = eps * (jnp.max(jnp.abs(curvature)) + jnp.max(jnp.abs(slope)))
-        move = axes @ (-(axes.T @ slope) / jnp.maximum(jnp.abs(curvature), floor))
-        length = jnp.linalg.norm(move)
-        move = move * jnp.minimum(1.0, radius / jnp.maximum(length, eps * radius))
-        new = jnp.clip(x + move * spacing, lower, upper)
-
-        # 3. Accept what does not raise the value by more than rounding. Once the step is small,
-        #    values differ by rounding alone and decide nothing.
-        new_value = function(new)
-        accept = (new_value <= value + 8 * eps * jnp.abs(value)) | (length <= small)
-        accept &= jnp.isfinite(new_value) & jnp.all(jnp.isfinite(new))
-        return _Step(
-            x=jnp.where(accept, new, x),
-            value=jnp.where(accept, new_value, value),
-            hessian=hessian,
-            newton=length,
-            moved=jnp.where(accept, jnp.linalg.norm((new - x) / spacing), jnp.inf),
-            radius=jnp.where(accept, jnp.minimum(2 * radius, 4.0), 0.25 * radius),
-            count=state.count + 1,
-        )
-
-    infinite, one = jnp.full_like(value, jnp.inf), jnp.ones_like(value)
-    first = _Step(
-        x=start,
-        value=value,
-        hessian=jnp.diag(spacing),
-        newton=infinite,
-        moved=infinite,
-        radius=one,
-        count=jnp.asarray(0, jnp.int32),
-    )
-    last = lax.while_loop(unfinished, advance, first)
-    return last.x, _status(gradient, last, small, spacing, box).astype(last.x.dtype)
-
-
-def _status(
-    gradient: Callable[[jax.Array], jax.Array],
-    last: _Step,
-    small: float,
-    spacing: jax.Array,
-    box: tuple[jax.Array, jax.Array],
-) -> jax.Array:
-    """Whether the last point is a smooth minimum inside the box."""
-    x, (lower, upper) = last.x, box
-    margin = 1e-3 * spacing
-    inside = jnp.all((x > lower + margin) & (x < upper - margin)) & jnp.isfinite(last.value)
-    # A step that was small only because the radius cut it is not convergence.
-    converged = (last.newton <= 2 * small) & _is_smooth_minimum(gradient, last.hessian, x, spacing)
-    status = jnp.where(converged, int(Status.converged), int(Status.not_converged))
-    return jnp.where(inside, status, int(Status.no_interior_optimum))
-
-
-def _is_smooth_minimum(
-    gradient: Callable[[jax.Array], jax.Array],
-    hessian: jax.Array,
-    x: jax.Array,
-    spacing: jax.Array,
-) -> jax.Array:
-    """Whether the Hessian at ``x`` is positive and predicts the gradient a short distance away.
-
-    On one side at least: where the second derivative jumps at the minimum, ``x`` lies on one side
-    of the jump. On the other side the function must increase too.
+    A loop of at most one step: where all entries converged, nothing else is evaluated.
     """
-    moves = _SECANT * jnp.stack([spacing, -spacing])
-    at_x, *displaced = jax.vmap(gradient)(jnp.concatenate([x[None], x + moves]))
-    predicted = _SECANT * jnp.sum(hessian, axis=1)
-    changes = jnp.stack([displaced[0] - at_x, at_x - displaced[1]])
-    errors = jnp.linalg.norm(changes - predicted, axis=1) / jnp.linalg.norm(predicted)
-    increases = jnp.all(jnp.sum(changes, axis=1) > 0)
-    smooth = jnp.all(errors < _SECANT_ERROR) | ((jnp.min(errors) < _SECANT_ERROR) & increases)
-    return (_eigen(hessian)[0][0] > 0) & smooth
+    needed = end[1] == int(Status.not_converged)
+
+    def unfinished(state: tuple[jax.Array, ...]) -> jax.Array:
+        return state[0]
+
+    def search(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        _, x, status = state
+        return jnp.asarray(False), *_at_kink(function, best, (x, status), spacing, box)
+
+    _, x, status = lax.while_loop(unfinished, search, (needed, *end))
+    return x, status
 
 
 def _at_kink(
@@ -332,11 +210,3 @@ def _at_kink(
     without_kink = jnp.where(is_enclosed, int(Status.flat), int(Status.no_interior_optimum))
     outcome = jnp.where(kinked, int(Status.kink), without_kink).astype(status.dtype)
     return jnp.where(usable, lowest, x), jnp.where(usable, outcome, status)
-
-
-def _eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues in ascending order, and eigenvectors.
-
-    A 1 x 1 matrix needs no library call, which is slow to compile.
-    """
-    return (matrix[0], jnp.ones_like(matrix)) if matrix.shape == (1, 1) else jnp.linalg.eigh(matrix)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
-from jscale.cli.decisions import limits, under_limits
+from jscale.cli.decisions import limits
 from jscale.cli.decisions.question import Question
 from jscale.cli.support import planning
 
@@ -39,8 +39,7 @@ def decision(
         return {"N": None, "D": None, "loss": None, "by": "median", "quarter": None}
     target = plan.get("target_loss")
     if question.risk is not None and target is None:
-        find = under_limits.least_risk if question.is_general else _of_least_risk
-        chosen = find(request, question, question.level or _LEVEL, plan["C"])
+        chosen = _of_least_risk(request, question, question.level or _LEVEL, plan["C"])
     elif target is not None and question.level is not None:
         chosen = _assured(request, target, question.level)
     else:
@@ -107,13 +106,19 @@ def _of_least_risk(
     from jscale import plan
 
     risk: Any = question.risk
-    settings = {"free": request.free, "cost": request.cost, **request.fixed}
+    settings: dict[str, Any] = {"free": request.free, "cost": request.cost, **request.fixed}
+    if question.is_general:
+        settings |= limits.for_all_draws(request, question)
     best = plan.robust(request.law, request.params, budget, risk=risk, level=level, **settings)
     words = {"by": risk} | ({} if risk == "mean" else {"level": level})
     chosen = _one_plan(request, best, words)
-    if chosen["N"] is not None:
-        chosen |= {"risk_value": float(best.value), **_regret(request, chosen)}
-    return chosen
+    if chosen["N"] is None:
+        return chosen
+    chosen["risk_value"] = float(best.value)
+    if not question.is_general:
+        return chosen | _regret(request, chosen)
+    own = limits.own_losses(request, question, budget)
+    return chosen | {"regret": {"nats": float(best.loss) - own}}
 
 
 def _one_plan(

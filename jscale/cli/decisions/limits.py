@@ -68,25 +68,28 @@ def with_limits(
     return result
 
 
-def own_optima(request: planning.PlanRequest, question: Question, budget: float) -> dict[str, Any]:
-    """Size, loss and, if it is free, bits of every draw's own plan under the limits, (draws,).
-
-    NaN for draws without one.
-    """
+def own_losses(request: planning.PlanRequest, question: Question, budget: float) -> float:
+    """The mean loss of every draw's own plan under the limits, without draws that have none."""
     import numpy as np
 
     from jscale import plan
 
-    limits = _limits(question, question.bits_in_use(request.bits))
     constraints: list[Any] = [(planning.cost_of(request), "<=", budget)]
-    constraints += [(function, "<=", bound) for _, _, function, bound in limits]
+    constraints += for_all_draws(request, question)["constraints"]
     best = plan.solve(
         request.law, _variables(request, question), params=request.params, constraints=constraints
     )
-    own = {"loss": best.objective, "N": best.values["N"]}
-    if "P" in best.values and request.bits is None:
-        own["P"] = best.values["P"]
-    return {name: np.atleast_1d(np.asarray(value, float)) for name, value in own.items()}
+    return float(np.nanmean(np.asarray(best.objective, float)))
+
+
+def for_all_draws(request: planning.PlanRequest, question: Question) -> dict[str, Any]:
+    """The ranges and limits as arguments of :func:`jscale.plan.robust`."""
+    limits = _limits(question, question.bits_in_use(request.bits))
+    constraints = [(function, "<=", bound) for _, _, function, bound in limits]
+    given = set() if request.bits is None else {"P"}
+    free = {*request.free, *question.free, *question.bounds} - given
+    bounds = {name: ends for name, ends in question.bounds.items() if name in free}
+    return {"free": free, "bounds": bounds, "constraints": constraints}
 
 
 def allowed(question: Question, bits: float, N: Any, D: Any) -> Any:

@@ -122,3 +122,11 @@ SUBSTITUTE = Annotated[
     bool,
     typer.Option("--substitute", help="Also list other sizes with the loss of the plan."),
 ]
+ENSEMBLE = Annotated[
+    bool,
+    typer.Option(
+        "--ensemble",
+        help="One plan for the laws that suit the runs, weighted by their forecasts of held-out "
+        "runs (a minute).",
+    ),
+]

@@ -97,15 +97,17 @@ def show(values: Mapping[str, Any], notes: Sequence[Mapping[str, str]], correcte
 
 def origin(values: Mapping[str, Any], notes: Sequence[Mapping[str, str]], corrected: bool) -> str:
     """What the weights and the correction of the bands come from, in a sentence or two."""
+    return f"{weights_text(values)} {correction_text(notes, corrected)}".strip()
+
+
+def weights_text(values: Mapping[str, Any]) -> str:
+    """What the weights come from, in a sentence; ``values`` as :func:`summary` returns them."""
     from jscale.report.notation import plural
 
-    weights = "The runs are too few to hold any out: the weights are equal."
-    if values["held_out"]:
-        cuts = plural(values["windows"], "cut")
-        weights = (
-            f"Weights by {values['held_out']:,} forecasts of held-out runs, {cuts} by compute."
-        )
-    return f"{weights} {correction_text(notes, corrected)}".strip()
+    if not values["held_out"]:
+        return "The runs are too few to hold any out: the weights are equal."
+    cuts = plural(values["windows"], "cut")
+    return f"Weights by {values['held_out']:,} forecasts of held-out runs, {cuts} by compute."
 
 
 def correction_text(notes: Sequence[Mapping[str, str]], corrected: bool) -> str:

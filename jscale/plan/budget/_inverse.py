@@ -15,7 +15,7 @@ from jscale._core.arrays import ratio
 from jscale._core.checks import check_number
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
-from jscale._core.solve import Bracket, Minimum, argmin, crossing, held_root
+from jscale._core.solve import Bracket, Minimum, approach, argmin, crossing, held_root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget._problem import (
@@ -55,7 +55,9 @@ cost where N or D is fixed: there the loss may increase again, and a point costs
 of the law.
 """
 _HALVINGS = 6
-"""Of the range of budgets, 126 in the logarithm, where the best loss falls with the budget."""
+"""Of the range of budgets, 126 in the logarithm, where a rough search finds none that is enough."""
+_ROUGH_POINTS = {"P": 12, "N": 16}
+"""Points of the grid of the rough search, which Newton's method then follows."""
 _LOG_COST_RANGE = (-46.0, 8.0)
 """Range of ln(price times cost): from 1e-20 to 3,000 nats."""
 
@@ -162,6 +164,11 @@ def _cheapest_one(
     )
     min_budget = jnp.asarray(min_budget, target.dtype)
 
+    def rough(x: jax.Array, base: jax.Array, offset: jax.Array) -> jax.Array:
+        cost = problem.build_cost(cost_values)
+        design = problem.design(cost, inputs, budget_at(base, offset), x)
+        return problem.bound.loss(design, params) - target
+
     def excess(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, Minima]:
         """What the best loss exceeds the target by, its derivative, and the minima.
 
@@ -182,10 +189,15 @@ def _cheapest_one(
         return min_budget * jnp.exp(base) * jnp.exp(offset)
 
     end = np.log(_MAX_BUDGET[target.dtype.name]) - jnp.log(min_budget)
+    resolution = 2 * jnp.finfo(target.dtype).eps * target
     if {"N", "D"} <= problem.free:
-        least = crossing(excess, end, _HALVINGS)
+        names = problem.coordinates
+        upper = jnp.asarray([RANGES[name] for name in names], target.dtype)
+        near = approach(rough, (-upper, upper), [_ROUGH_POINTS[name] for name in names], end)
+        least = crossing(excess, end, _HALVINGS, near, resolution)
     else:
-        least = crossing(excess, _scan(lambda y: excess(jnp.zeros_like(y), y)[0], end))
+        bracket = _scan(lambda y: excess(jnp.zeros_like(y), y)[0], end)
+        least = crossing(excess, bracket, resolution=resolution)
     return _Least(budget_at(least.base, least.offset), least.extra, least.status)
 
 

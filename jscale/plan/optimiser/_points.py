@@ -10,6 +10,8 @@ from jscale.plan.optimiser._problem import Scaled, lattice
 
 SCAN_POINTS = 64
 """Points of the scan for every variable."""
+_ROW = 16
+"""Of them, that are evaluated together: memory stays small under ``vmap``."""
 _SWEEPS = 3
 """Projections of a point onto each constraint in turn."""
 _NEAR = 1e-3
@@ -37,7 +39,15 @@ def scan(scaled: Scaled) -> Point:
     n, equalities = lower.shape[0], scaled.problem.equalities
     count = SCAN_POINTS * max(n - sum(equalities), 1)
     points = lower + lattice(count, n, lower.dtype) * (upper - lower)
-    return _best(_projected(scaled, points), _NEAR)
+
+    def row(best: Point, points: jax.Array) -> tuple[Point, None]:
+        found = _best(_projected(scaled, points), _NEAR)
+        both = jax.tree.map(lambda a, b: jnp.stack([a, b]), best, found)
+        return _best(both, _NEAR), None
+
+    infinite = jnp.asarray(jnp.inf, lower.dtype)
+    nowhere = Point(points[0], infinite, infinite)
+    return lax.scan(row, nowhere, points.reshape(-1, _ROW, n))[0]
 
 
 def pattern_search(
@@ -85,24 +95,28 @@ def pattern_search(
 
 
 def _projected(scaled: Scaled, points: jax.Array) -> Point:
-    """The points (k, n) projected onto the constraints; infinite outside of the domain."""
+    """The points (k, n) projected onto the constraints; infinite outside of the domain.
+
+    In scalars: of arrays of coordinates, XLA computes every entry again from the start.
+    """
     lower, upper = scaled.box()
     equalities = scaled.problem.equalities
+    axes = [tuple(axis) for axis in jnp.eye(len(lower), dtype=lower.dtype)]
 
-    def constraint(x: jax.Array, j: int) -> jax.Array:
-        return scaled.residuals(x)[1 + j]
-
-    def project(x: jax.Array) -> jax.Array:
+    def project(x: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         for j, equality in enumerate(equalities):
-            c, slope = jax.value_and_grad(constraint)(x, j)
-            needed = jnp.isfinite(c) & jnp.all(jnp.isfinite(slope)) & (equality | (c > 0))
-            move = c * slope / jnp.maximum(slope @ slope, 1e-12)
-            x = jnp.clip(x - jnp.where(needed, move, 0.0), lower, upper)
+            pairs = [jax.jvp(lambda *x, j=j: scaled.excess(jnp.stack(x), j), x, e) for e in axes]
+            c, slopes = pairs[0][0], [slope for _, slope in pairs]
+            size = sum(slope**2 for slope in slopes)
+            needed = jnp.isfinite(c) & jnp.isfinite(size) & (equality | (c > 0))
+            share = jnp.where(needed, c / jnp.maximum(size, 1e-12), 0.0)
+            moves = [jnp.where(needed, share * slope, 0.0) for slope in slopes]
+            x = tuple(map(jnp.clip, map(jnp.subtract, x, moves), lower, upper))
         return x
 
     def at(x: jax.Array) -> Point:
         if equalities:
-            x = lax.fori_loop(0, _SWEEPS, lambda _, y: project(y), x)
+            x = jnp.stack(lax.fori_loop(0, _SWEEPS, lambda _, y: project(y), tuple(x)))
         rows = scaled.residuals(x)
         c = rows[1:]
         excess = jnp.where(jnp.asarray(equalities, bool), jnp.abs(c), jnp.maximum(c, 0.0))

@@ -98,6 +98,13 @@ class Scaled(NamedTuple):
         pairs = zip(problem.constraints, leaves[1:], strict=True)
         return objective, [constraint(values, params, leaf) for constraint, leaf in pairs]
 
+    def excess(self, x: jax.Array, j: int) -> jax.Array:
+        """How far constraint ``j`` is exceeded, as in :meth:`residuals`."""
+        problem, data = self.problem, self.data
+        value = problem.constraints[j](self.values(x), data.params, data.leaves[1 + j])
+        excess = relative_excess(value, data.bounds[j], problem.senses[j])
+        return jnp.asarray(excess, x.dtype)
+
     def residuals(self, x: jax.Array) -> jax.Array:
         """The scaled objective followed by the constraints, shape (1 + m,).
 
