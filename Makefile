@@ -33,7 +33,7 @@ PYTHON ?= $(shell for p in $(PYTHONS); do if $$p -c '$(NEW_ENOUGH)' 2>/dev/null;
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz soak lint format bench notebooks laws gallery docs package smoke clean
+.PHONY: help demo test fuzz soak lint format bench notebooks laws gallery docs package wheel smoke clean
 
 help:
 	@echo "make demo       fit, sample and plan from the $(DEMO_TABLE) runs: demo/report.html"
@@ -47,6 +47,7 @@ help:
 	@echo "make laws       write the catalogue of laws, docs/laws.md, from their declarations"
 	@echo "make docs       the documentation site: site/index.html"
 	@echo "make package    build the distributions in dist/ and check them"
+	@echo "make wheel      build the wheel, and fit a law with its files alone"
 	@echo "make smoke      the short tests on the newest other Python, if one is installed"
 	@echo "make clean      remove environments, caches and the output of the demo"
 
@@ -103,6 +104,15 @@ package: $(VENV)/.docs
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python -m twine check --strict dist/*
+
+# The files of the wheel, with the dependencies of $(VENV): nothing that a verb needs was left out of it.
+wheel: $(VENV)/.dev
+	rm -rf dist/wheel
+	@if command -v uv >/dev/null 2>&1; then uv build --quiet --wheel --out-dir dist/wheel .; \
+	else $(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps --wheel-dir dist/wheel .; fi
+	$(BIN)/python -m zipfile -e dist/wheel/*.whl dist/wheel/files
+	PYTHONPATH=dist/wheel/files $(BIN)/python -P -c "import jscale; print(jscale.__file__, jscale.__version__); assert 'wheel' in jscale.__file__"
+	PYTHONPATH=dist/wheel/files $(BIN)/python -P -m jscale fit precision-runs --starts 4
 
 # A second environment, on the newest supported Python other than that of $(VENV).
 smoke: $(VENV)/.dev
