@@ -196,10 +196,37 @@ def test_no_size_beats_the_robust_plan_under_limits(risk, theta, float64_mode):
     assert int(best.status) == Status.at_bound
 
 
+def test_no_bits_beat_the_robust_plan_along_a_limit(float64_mode):
+    """Sizes and bits in 5 GB: the best plan is along that limit, where lattices are jagged."""
+    rng = np.random.default_rng(2)
+    theta = {
+        name: value * np.exp(0.15 * rng.normal(size=30))
+        for name, value in laws.params(laws.precision).items()
+    }
+    best = plan.robust(
+        laws.precision,
+        theta,
+        1e23,
+        free=("N", "D", "P"),
+        constraints=[(lambda N, P: N * P / 8, "<=", 5e9)],
+    )
+    bits = np.linspace(4.0, 14.0, 20_001)[:, None]
+    sizes = 5e9 * 8 / bits
+    tokens = 1e23 / (6 * sizes * bits / 16)
+    losses = laws.precision(sizes, tokens, P_w=bits, P_a=bits, P_kv=bits, P_post=bits, **theta)
+    along = np.asarray(losses).mean(axis=1)
+    np.testing.assert_allclose(best.value, along.min(), rtol=1e-9)
+    np.testing.assert_allclose(best.P, bits[along.argmin(), 0], rtol=2e-3)
+    assert int(best.status) == Status.at_bound
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ({"bounds": {"N": (2e9, 1e9)}}, "of N: 2e.09 is not below 1e.09"),
+        ({"constraints": (len, "<=", 1e9)}, "must be functions of N, D and P"),
+        ({"constraints": [(len, "<=")]}, "must be functions of N, D and P"),
+        ({"bounds": {"N": 1e9}}, "must be pairs of a least and a largest value"),
+        ({"bounds": {"N": (2e9, 1e9)}}, "of N: 2e9 is not below 1e9"),
         ({"bounds": {"P": (4, 8)}}, "has P, which is not free"),
         ({"constraints": [(len, "==", 1.0)]}, "must be functions of N, D and P"),
         ({"bounds": {"N": (None, 1e9)}, "free": "D", "N": 1e9}, "need both N and D"),

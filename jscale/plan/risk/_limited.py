@@ -1,5 +1,6 @@
 """One plan for all draws under limits and within ranges, by scans of sizes and bits."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +9,18 @@ import numpy as np
 
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.status import Status
-from jscale._core.text import enumerated
+from jscale._core.text import enumerated, general
 from jscale.plan.budget import BudgetProblem
 from jscale.plan.costs import Cost
 from jscale.plan.optimiser import Free, solve
 
-_SIZES, _BITS = 161, 33
-"""Of one scan, evenly spaced in their logarithms."""
-_ZOOMS = 3
-"""Scans, each between the neighbours of the best point of the one before: sizes to 0.01%."""
+_SIZES, _FINER_SIZES, _BITS = 161, 41, 17
+"""Of a first scan of sizes, of the later ones, and of a scan of bits; evenly spaced in their
+logarithms."""
+_SIZE_SCANS, _BITS_SCANS = 5, 4
+"""Each scan is between the neighbours of the best point of the one before. Every number of bits has
+scans of its own sizes: along a limit on both, the best points of a lattice are those that happen to
+lie near it."""
 _WIDER = {"N": 4.0, "P": 1.5}
 """Factor by which the first scan exceeds the range of the draws' own optima."""
 _ENTRIES = 1_000_000
@@ -75,24 +79,35 @@ def check_limits(problem: BudgetProblem, bounds: Any, limits: Any) -> None:
     """Check ranges and limits.
 
     Raises:
-        JscaleError: a range of a variable that is not free, contradictory ends, an equality, or N
-            and D are not both free.
+        JscaleError: no pairs or triples, a range of a variable that is not free, contradictory
+            ends, an equality, or N and D are not both free.
     """
     if not {"N", "D"} <= problem.free:
         raise JscaleError(
             "limits and ranges need both N and D in ", Argument("free"), ": give neither a value"
         )
+    if not isinstance(bounds, Mapping) or any(not _has_length(x, 2) for x in bounds.values()):
+        raise JscaleError(
+            "must be pairs of a least and a largest value by variable", argument="bounds"
+        )
     if others := sorted(set(bounds) - problem.free):
         raise JscaleError(f"has {enumerated(others)}, which is not free", argument="bounds")
     for name, (low, high) in bounds.items():
         if low is not None and high is not None and not low < high:
-            raise JscaleError(f"of {name}: {low:g} is not below {high:g}", argument="bounds")
-    for function, sense, _ in limits:
-        if not callable(function) or sense not in SENSES:
+            raise JscaleError(
+                f"of {name}: {general(low, 6)} is not below {general(high, 6)}", argument="bounds"
+            )
+    for limit in limits:
+        valid = _has_length(limit, 3) and callable(limit[0]) and limit[1] in SENSES
+        if not valid or not isinstance(limit[2], int | float | np.number):
             raise JscaleError(
                 f"must be functions of N, D and P, {enumerated(SENSES)}, and a bound",
                 argument="constraints",
             )
+
+
+def _has_length(value: Any, length: int) -> bool:
+    return isinstance(value, tuple | list) and len(value) == length
 
 
 def least_risk(limited: Limited) -> Found | None:
@@ -106,32 +121,47 @@ def least_risk(limited: Limited) -> Found | None:
     if not known.any():
         return None
 
-    scans = {"N": _SIZES, **({"P": _BITS} if "P" in limited.problem.free else {})}
-    ranges = {name: _first_range(limited, name, own[name][known]) for name in scans}
-    reference = own["loss"][known] if limited.with_regret else np.zeros(int(known.sum()))
-    best, points, worst = 0, {}, np.zeros(0)
-    for _ in range(_ZOOMS):
-        axes = {name: np.geomspace(*ranges[name], count) for name, count in scans.items()}
-        points = _points(limited, axes)
-        worst = _risks(limited, points, known, reference)
-        best = int(np.argmin(np.where(points["allowed"] & np.isfinite(worst), worst, np.inf)))
-        ranges = {name: _around(axis, points[name][best]) for name, axis in axes.items()}
-    if not points["allowed"][best]:
+    risk = _Risk(limited, known, own["loss"][known] if limited.with_regret else 0.0)
+    sizes = _first_range(limited, "N", own["N"][known])
+    if "P" not in limited.problem.free:
+        best = _best_sizes(risk, None, sizes)
+    else:
+        ends = bits = _first_range(limited, "P", own["P"][known])
+        for _ in range(_BITS_SCANS):
+            axis = np.geomspace(*ends, _BITS)
+            best = _best_sizes(risk, axis, sizes)
+            place = int(np.argmin(best["risk"]))
+            ends = float(axis[max(place - 1, 0)]), float(axis[min(place + 1, _BITS - 1)])
+    place = int(np.argmin(best["risk"]))
+    if not np.isfinite(best["risk"][place]):
         return None
 
-    values = {name: float(points[name][best]) for name in ("N", "D", *scans)}
-    losses = next(_losses(limited, {name: each[best : best + 1] for name, each in points.items()}))
-    held = not points["allowed"].all() or bool(points["held"][best])
-    for name, ends in limited.bounds.items():
-        held |= any(end and abs(values[name] / end - 1) <= _ROUNDING for end in ends)
+    values = {name: float(best[name][place]) for name in ("N", "D", "P") if name in best}
+    found = {name: each[place : place + 1] for name, each in best.items()}
+    scanned = {"N": sizes, **({"P": bits} if "P" in values else {})}
     return Found(
         values,
-        float(worst[best]),
-        float(losses[0, known].mean()),
-        float(points["C"][best]),
+        float(best["risk"][place]),
+        float(next(_losses(limited, found))[0, known].mean()),
+        float(best["C"][place]),
         int(np.sum(~known)),
-        Status.at_bound if held else Status.converged,
+        _status(limited, values, scanned, held=bool(best["held"][place])),
     )
+
+
+def _status(
+    limited: Limited, values: Mapping[str, float], scanned: Mapping[str, Range], *, held: bool
+) -> Status:
+    """Whether a limit or the end of a range holds the plan, or the end of what was scanned."""
+
+    def is_at(name: str, ends: Range) -> bool:
+        return any(end and abs(values[name] / end - 1) <= _ROUNDING for end in ends)
+
+    if held or any(is_at(name, ends) for name, ends in limited.bounds.items()):
+        return Status.at_bound
+    if any(is_at(name, ends) for name, ends in scanned.items()):
+        return Status.not_converged
+    return Status.converged
 
 
 def _own_plans(limited: Limited) -> dict[str, np.ndarray]:
@@ -156,17 +186,67 @@ def _first_range(limited: Limited, name: str, own: np.ndarray) -> tuple[float, f
     return max(first, low or first), min(last, high or last)
 
 
-def _points(limited: Limited, axes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """All combinations, with their tokens and cost, and which of them obey the limits."""
-    mesh = np.meshgrid(*axes.values(), indexing="ij")
-    points = {name: each.ravel() for name, each in zip(axes, mesh, strict=True)}
+@dataclass(frozen=True)
+class _Risk:
+    """What is minimised.
+
+    Attributes:
+        limited: the problem.
+        known: (draws,) which draws count.
+        reference: losses that are subtracted, one for each of those draws, or 0.
+    """
+
+    limited: Limited
+    known: np.ndarray
+    reference: np.ndarray | float
+
+    def at(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
+        """At every point, (points,); infinite where a limit does not hold."""
+        parts = [
+            _worst_mean(losses[:, self.known] - self.reference, self.limited.share)
+            for losses in _losses(self.limited, points)
+        ]
+        risks = np.concatenate(parts)
+        return np.where(points["allowed"] & np.isfinite(risks), risks, np.inf)
+
+
+def _best_sizes(
+    risk: _Risk, bits: np.ndarray | None, ends: tuple[float, float]
+) -> dict[str, np.ndarray]:
+    """The best size of every number of bits, with its tokens, cost and risk, (bits,) each.
+
+    Args:
+        risk: what is minimised.
+        bits: (bits,), or None if they are not free: one size is found.
+        ends: between which sizes are sought.
+    """
+    rows = np.arange(1 if bits is None else len(bits))
+    low, high = (np.full(len(rows), end) for end in ends)
+    best: dict[str, np.ndarray] = {}
+    for scan in range(_SIZE_SCANS):
+        count = _FINER_SIZES if scan else _SIZES
+        sizes = low[:, None] * (high / low)[:, None] ** np.linspace(0.0, 1.0, count)
+        points = _points(risk.limited, sizes.ravel(), None if bits is None else bits.repeat(count))
+        points["risk"] = risk.at(points)
+
+        place = points["risk"].reshape(len(rows), count).argmin(axis=1)
+        best = {name: each[rows * count + place] for name, each in points.items()}
+        best["held"] |= ~points["allowed"].reshape(len(rows), count).all(axis=1)
+        low = sizes[rows, np.maximum(place - 1, 0)]
+        high = sizes[rows, np.minimum(place + 1, count - 1)]
+    return best
+
+
+def _points(limited: Limited, sizes: np.ndarray, bits: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Sizes and bits (points,) with their tokens and cost, and which of them obey the limits."""
+    points = {"N": sizes} if bits is None else {"N": sizes, "P": bits}
     cost, given = limited.cost, {**limited.inputs, **points}
-    bits = limited.problem.bound.bits(given) if cost.needs_bits else None
+    charged = limited.problem.bound.bits(given) if cost.needs_bits else None
     low, high = limited.bounds.get("D", (None, None))
-    tokens = np.asarray(cost.tokens(limited.budget, points["N"], bits), float)
+    tokens = np.asarray(cost.tokens(limited.budget, sizes, charged), float)
     points["D"] = np.minimum(tokens, high or np.inf)
     points["held"] = tokens > points["D"]
-    points["C"] = np.asarray(cost.flops(points["N"], points["D"], bits), float)
+    points["C"] = np.asarray(cost.flops(sizes, points["D"], charged), float)
     points["allowed"] = points["D"] > (low or 0.0) * (1 - _ROUNDING)
     for limit in limited.limits:
         points["allowed"] &= _holds(limit, {**given, **points})
@@ -175,24 +255,11 @@ def _points(limited: Limited, axes: Mapping[str, np.ndarray]) -> dict[str, np.nd
 
 def _holds(limit: Limit, values: Mapping[str, Any]) -> np.ndarray:
     """Whether a limit holds at points."""
-    import inspect
-
     function, sense, bound = limit
     names = [name for name in inspect.signature(function).parameters if name in values]
     value = np.asarray(function(**{name: values[name] for name in names}), float)
     sign = 1.0 if sense == "<=" else -1.0
     return sign * (value - bound) <= _ROUNDING * abs(bound)
-
-
-def _risks(
-    limited: Limited, points: Mapping[str, np.ndarray], known: np.ndarray, reference: np.ndarray
-) -> np.ndarray:
-    """What is minimised at every point, (points,)."""
-    parts = [
-        _worst_mean(losses[:, known] - reference, limited.share)
-        for losses in _losses(limited, points)
-    ]
-    return np.concatenate(parts)
 
 
 def _losses(limited: Limited, points: Mapping[str, np.ndarray]) -> Iterator[np.ndarray]:
@@ -216,9 +283,3 @@ def _worst_mean(values: np.ndarray, share: float) -> np.ndarray:
     ordered = np.sort(values, axis=1)[:, ::-1]
     weights = np.clip(number - np.arange(size), 0.0, 1.0)
     return ordered @ weights / number
-
-
-def _around(axis: np.ndarray, value: float) -> tuple[float, float]:
-    """The neighbours of an entry of an axis."""
-    place = int(np.argmin(np.abs(axis - value)))
-    return float(axis[max(place - 1, 0)]), float(axis[min(place + 1, len(axis) - 1)])

@@ -89,9 +89,9 @@ def robust(
     A run is made once, whatever the parameters turn out to be: the mean of the draws' own optima is
     not that plan.
 
-    Under ``bounds`` and ``constraints`` (memory, latency) scans find sizes to 0.01% and bits to
-    0.1%, and a draw's own optimum is the one that obeys them. That search has no derivatives and
-    works outside of ``jit`` and ``vmap`` only.
+    Under ``bounds`` and ``constraints`` (memory, latency) scans find the plan, with bits and sizes
+    to 0.1%, and a draw's own optimum is the one that obeys them. That search has no derivatives
+    and works outside of ``jit`` and ``vmap`` only.
 
     Args:
         law: a law of N and D, and of bits if P is free or given.
@@ -126,6 +126,10 @@ def robust(
         >>> best = plan.robust(laws.chinchilla, draws, 1e24)
         >>> print(f"{best.N:.2e} parameters, expected loss {best.loss:.3f}")
         4.42e+10 parameters, expected loss 1.891
+
+        >>> small = plan.robust(laws.chinchilla, draws, 1e24, bounds={"N": (None, 2e10)})
+        >>> print(f"{small.N:.2e} parameters, expected loss {small.loss:.3f}")
+        2.00e+10 parameters, expected loss 1.893
     """
     if risk not in get_args(Risk):
         raise JscaleError(f"must be mean, cvar or regret, not {shown(risk)}", argument="risk")

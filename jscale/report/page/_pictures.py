@@ -16,7 +16,7 @@ _REFERENCE = re.compile(r'(href="#|url\(#)([A-Za-z][\w.-]*)')
 _STYLE = re.compile(r'style\*?="[^"]*"')
 _AROUND_ONE = re.compile(r"<g>(<[^/][^>]*/>)</g>")
 _EMPTY = re.compile(r"<g></g>|<g/>")
-_PLAIN = "!$'()*+,-./:;=?@[]^_`{|}~"
+_PLAIN = "!$'(*)+,-./:;=?@[]^_`{|}~"
 """Characters that stand for themselves in the address, besides letters and digits."""
 
 
