@@ -17,7 +17,7 @@ from jscale._core.text import inline, plural, quoted_names
 from jscale.runs.reading._records import from_records
 from jscale.runs.tables import RawTable, check_size
 
-MARK = "tfevents"
+MARK = ".tfevents."
 """Part of the name of every event file."""
 _MAX_BYTES = 2**30
 _HEADER = struct.Struct("<QI")

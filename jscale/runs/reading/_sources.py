@@ -88,6 +88,8 @@ def _from_file(path: Path, named: Collection[str]) -> RawTable:
     if is_log_folder(path):
         return read_events(path)
     check_regular(path)
+    if MARK in path.name:  # may grow: it is read up to its last whole record
+        return read_events(path)
     reader = _reader(path)
     before = _version(path)
     try:
@@ -117,8 +119,6 @@ def _reader(path: Path) -> Reader:
     Raises:
         JscaleError: an unknown suffix.
     """
-    if MARK in path.name:
-        return lambda path, _: read_events(path)
     suffix = path.suffix.lower()
     if suffix == GZIP:
         suffix = Path(path.stem).suffix.lower() + GZIP
