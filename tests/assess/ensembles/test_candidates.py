@@ -22,7 +22,10 @@ DENSE = {"N": SIZE, "D": 30 * OTHER}
 # Each: columns of the table, laws.
 BY_COLUMNS = {
     "sizes and tokens": (DENSE, ["chinchilla", "coupled"]),
-    "repeated tokens": (DENSE | {"U": 3 * OTHER**0.99}, ["data_constrained", "overfitting_penalty"]),
+    "repeated tokens": (
+        DENSE | {"U": 3 * OTHER**0.99},
+        ["data_constrained", "overfitting_penalty"],
+    ),
     "bits after training": (DENSE | {"P_post": BITS}, ["precision"]),
     "bits of weights": (DENSE | {"P_w": BITS}, ["qat"]),
     "granular experts": (DENSE | {"G_granularity": BITS}, ["granular"]),
