@@ -129,7 +129,7 @@ def robust(
 
         >>> small = plan.robust(laws.chinchilla, draws, 1e24, bounds={"N": (None, 2e10)})
         >>> print(f"{small.N:.2e} parameters, expected loss {small.loss:.3f}")
-        2.00e+10 parameters, expected loss 1.893
+        2.00e+10 parameters, expected loss 1.898
     """
     if risk not in get_args(Risk):
         raise JscaleError(f"must be mean, cvar or regret, not {shown(risk)}", argument="risk")
