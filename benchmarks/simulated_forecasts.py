@@ -27,6 +27,8 @@ _RATIOS = (3.0, 10.0, 30.0, 100.0, 300.0)
 _COMPUTE = np.geomspace(1e18, 1e21, 8)
 _NEW_RATIOS = np.array([5.0, 20.0, 80.0])
 _NEW_COMPUTE = 1e22
+_DEFAULT = "normal + scale(C, D/N) + discrepancy"
+"""The error model of `fit.posterior` where none is named."""
 _GROUPS = 8
 """Clusters of five runs, whose losses have an error in common."""
 
@@ -158,7 +160,13 @@ KINDS: dict[str, Kind] = {
         laws.chinchilla, "normal + discrepancy", lambda rng: isoflop(rng, "wave")
     ),
     "wave, student": Kind(laws.chinchilla, "student", lambda rng: isoflop(rng, "wave")),
-    "wave, ensemble": Kind(laws.chinchilla, None, lambda rng: isoflop(rng, "wave"), tables=25),
+    "student, default": Kind(laws.chinchilla, _DEFAULT, lambda rng: isoflop(rng, "student"), 100),
+    "discrepancy, default": Kind(
+        laws.chinchilla, _DEFAULT, lambda rng: isoflop(rng, "discrepancy"), 100
+    ),
+    "wave, default": Kind(laws.chinchilla, _DEFAULT, lambda rng: isoflop(rng, "wave"), 100),
+    "wave, ensemble": Kind(laws.chinchilla, None, lambda rng: isoflop(rng, "wave"), 100),
+    "student, ensemble": Kind(laws.chinchilla, None, lambda rng: isoflop(rng, "student"), 100),
     "plateau": Kind(laws.power_data, "normal", plateau),
     "plateau, student": Kind(laws.power_data, "student", plateau),
     "ladder of 6": Kind(laws.power_size, "normal", lambda rng: ladder(rng, 6)),
