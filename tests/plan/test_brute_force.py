@@ -8,7 +8,9 @@ from jscale._core.scope import float64
 
 
 @pytest.mark.parametrize(
-    ("law", "count"), [(laws.data_constrained, 60), (laws.coupled, 20)], ids=["reuse", "coupled"]
+    ("law", "count"),
+    [(laws.data_constrained, 60), (laws.overfitting_penalty, 60), (laws.coupled, 20)],
+    ids=["reuse", "two minima", "coupled"],
 )
 def test_no_grid_beats_a_plan(law, count):
     """Benchmarks/plan_problems.py does the same with 1,000 problems of every law of N and D."""

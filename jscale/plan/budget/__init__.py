@@ -4,7 +4,7 @@ from jscale.plan.budget._critical import CriticalTokens, critical_tokens
 from jscale.plan.budget._inverse import BUDGET_RANGE, best_value, cheapest
 from jscale.plan.budget._optimal import optimal
 from jscale.plan.budget._precision import PrecisionPlan, optimal_precision
-from jscale.plan.budget._problem import RANGES, BudgetProblem, build_problem, grid_points
+from jscale.plan.budget._problem import RANGES, BudgetProblem, build_problem
 from jscale.plan.budget._search import Plan, solve_one
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "build_problem",
     "cheapest",
     "critical_tokens",
-    "grid_points",
     "optimal",
     "optimal_precision",
     "solve_one",

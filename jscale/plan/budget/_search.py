@@ -10,7 +10,7 @@ import numpy as np
 from jscale._core.checks import is_traced
 from jscale._core.solve import Minimum, argmin
 from jscale._core.status import Status, is_optimum
-from jscale.plan.budget._problem import MIDDLE_BITS, RANGES, Arrays, BudgetProblem, grid_points
+from jscale.plan.budget._problem import MIDDLE_BITS, RANGES, Arrays, BudgetProblem
 from jscale.plan.problem import POST
 
 
@@ -154,8 +154,9 @@ def _search(
 
     if names and not (known and held):
         upper = jnp.asarray([RANGES[name] for name in names], dtype)
-        points = grid_points(names)
-        known = argmin(lambda x: bound.loss(design(x), params), -upper, upper, points, known)
+        known = argmin(
+            lambda x: bound.loss(design(x), params), -upper, upper, problem.points, known
+        )
     minimum = known or Minimum(jnp.zeros(0, dtype), jnp.asarray(int(Status.converged), jnp.int32))
     values, status = design(minimum.x), minimum.status
     loss = bound.loss(values, params)

@@ -17,7 +17,7 @@ from jscale._core.solve import argmin
 from jscale._core.status import Status, is_optimum
 from jscale._core.text import enumerated, shown
 from jscale.laws import LawFunction, describe
-from jscale.plan.budget import RANGES, BudgetProblem, Plan, build_problem, grid_points, optimal
+from jscale.plan.budget import RANGES, BudgetProblem, Plan, build_problem, optimal
 from jscale.plan.costs import Cost
 from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
 from jscale.plan.risk._bands import count_draws
@@ -263,7 +263,7 @@ def _averaged(
     x, status = jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32)
     if names:
         upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
-        least = argmin(mean, -upper, upper, grid_points(names))
+        least = argmin(mean, -upper, upper, problem.points)
         x, status = least.x, least.status
 
     values, loss = design(x), mean(x)

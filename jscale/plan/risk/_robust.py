@@ -25,7 +25,6 @@ from jscale.plan.budget import (
     RANGES,
     BudgetProblem,
     build_problem,
-    grid_points,
     solve_one,
 )
 from jscale.plan.costs import Cost
@@ -300,7 +299,7 @@ def _search(
         x, status = jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32)
     else:
         upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
-        points = grid_points(names)
+        points = problem.points
         best = argmin(lambda x: reduce(losses(x)), -upper, upper, points)
         x, status = best.x, best.status
         if len(names) == 1:
