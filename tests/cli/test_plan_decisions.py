@@ -440,8 +440,13 @@ def test_a_plan_averaged_over_laws(jscale, answer, two_laws, table: Path):
     assert "Weights by 96 forecasts of held-out runs, 3 cuts by compute." in words
 
 
-def test_one_law_is_no_ensemble(jscale, tmp_path: Path):
+def test_an_ensemble_needs_two_laws(jscale, tmp_path: Path):
     columns = {"N": [1e8, 3e8, 1e9, 3e9], "loss": [3.1, 2.9, 2.7, 2.6]}
     sizes = write_table(tmp_path / "sizes.csv", columns)
     result = jscale("plan", sizes, "--ensemble", "--budget", "1e21")
     rejected(result, "--ensemble: of the catalogue only power_size suits the columns")
+
+
+def test_unique_tokens_need_a_law_of_them(jscale, table):
+    result = jscale("plan", table, "--ensemble", "--budget", "1e21", "--unique-tokens", "1e10")
+    rejected(result, "--unique-tokens: chinchilla and coupled, which suit")

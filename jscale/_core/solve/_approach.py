@@ -1,4 +1,4 @@
-"""Where the least value of a function falls through zero, roughly and for little."""
+"""A first estimate of where the least value of a function falls through zero."""
 
 import functools
 from collections.abc import Callable, Sequence

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
+from jscale._core.text import listing
 from jscale.cli.decisions import text
+from jscale.cli.decisions.choice import QUARTER
 from jscale.cli.decisions.question import Question, check
 from jscale.cli.forecasting import ensembles
 from jscale.cli.support import flags, inputs, output, planning
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from jscale.laws import LawFunction
     from jscale.runs import Runs
 
-_QUARTER = 0.25
-"""Share of the size by which a decision may be off."""
 _QUANTILES = ("q05", "q50", "q95")
 _WIDTH = 80
 _MEMBER = ("N_opt", "D_opt", "loss")
@@ -53,6 +53,11 @@ def laws_of(
     from jscale.laws import describe
 
     laws = ensembles.laws_for((), table, errors)
+    if "U" in given and not any("U" in describe(law).input_names for law in laws):
+        names = listing([describe(law).name for law in laws])
+        raise JscaleError(
+            f"--unique-tokens: {names}, which suit {table.name}, have no unique tokens"
+        )
     if len(laws) == 1:
         raise JscaleError(
             f"--ensemble: of the catalogue only {describe(laws[0]).name} suits the columns of "
@@ -164,7 +169,7 @@ def _decision(
         return float(np.sum(np.asarray(best.weights) * means))
 
     middle = expected(N)
-    sizes = [(1 - _QUARTER) * N, (1 + _QUARTER) * N]
+    sizes = [(1 - QUARTER) * N, (1 + QUARTER) * N]
     if all(float(cost.tokens(budget, size)) > 0 for size in sizes):
         chosen["quarter"] = max(expected(size) - middle for size in sizes)
     return chosen | {

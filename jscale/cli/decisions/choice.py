@@ -12,7 +12,7 @@ from jscale.cli.support import planning
 if TYPE_CHECKING:
     from jscale.plan import RobustPlan
 
-_QUARTER = 0.25
+QUARTER = 0.25
 """Share of the size by which a decision may be off."""
 _FACTORS = (0.25, 0.5, 2.0, 4.0)
 """Other sizes that reach the loss of a plan."""
@@ -183,7 +183,7 @@ def _quarter(
     budget = cost.flops(chosen["N"], chosen["D"], bits)
     in_use = question.bits_in_use(request.bits)
     increases = {}
-    for side, factor in (("smaller", 1 - _QUARTER), ("larger", 1 + _QUARTER)):
+    for side, factor in (("smaller", 1 - QUARTER), ("larger", 1 + QUARTER)):
         size = factor * chosen["N"]
         tokens = float(cost.tokens(budget, size, bits))
         if tokens <= 0:

@@ -8,6 +8,8 @@ from jscale.cli.support import output
 
 _SCREEN = 80
 """Columns of a table; a plan with more is shown with a quantity a row."""
+_INSIDE = "inside"
+"""What a cell says of a plan that is not beyond the runs."""
 
 
 def show_plans(plans: Sequence[dict[str, Any]], sizes: Sequence[dict[str, Any]] = ()) -> None:
@@ -49,10 +51,13 @@ def _show_upright(plans: Sequence[Mapping[str, Any]]) -> None:
     from jscale.report.notation import power_of_ten
 
     for plan in plans:
-        remarks = [power_of_ten(plan["C"]) + " FLOP", _distance(plan), _verdict(plan)]
-        distance = f"decades beyond the runs: {remarks[1]}" if remarks[1] else ""
-        title = "; ".join(filter(None, (remarks[0], distance, remarks[2])))
-        text.show_upright(plan, title)
+        distance = _distance(plan)
+        if distance == _INSIDE:
+            distance = "within the runs"
+        elif distance:
+            distance = f"decades beyond the runs: {distance}"
+        remarks = (power_of_ten(plan["C"]) + " FLOP", distance, _verdict(plan))
+        text.show_upright(plan, "; ".join(filter(None, remarks)))
 
 
 def _show_critical_tokens(models: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -84,7 +89,7 @@ def _distance(plan: Mapping[str, Any]) -> str:
     if all(value is None for value in decades.values()):
         return ""
     beyond = [f"{name} {value:.1f}".replace("-", "−") for name, value in decades.items() if value]
-    return " ".join(beyond) or "inside"
+    return " ".join(beyond) or _INSIDE
 
 
 def _verdict(result: Mapping[str, Any], no_optimum: str = "no interior optimum") -> str:

@@ -15,6 +15,18 @@ class LostProcessError(JscaleError):
     """Another process has ended or does not answer.
 
     JAX's own end of a process waits for the others: up to five minutes, after which it aborts.
+
+    Example:
+        >>> import os
+        >>> from jscale import plan
+        >>> def searched(search):
+        ...     try:
+        ...         return search()
+        ...     except plan.gridsearch.LostProcessError as error:
+        ...         print(error)
+        ...         os._exit(2)  # without the wait
+        >>> searched(lambda: "the best point")
+        'the best point'
     """
 
 

@@ -2,7 +2,8 @@
 
 A file is a sequence of records (length, checksum, content, checksum); each content is a protocol
 buffer ``Event`` with a step and the values of some tags. Only scalars and the hyperparameters of
-the ``hparams`` plugin are decoded, so no library of the format is needed.
+the ``hparams`` plugin are decoded. TensorBoard's own reader, which would bring gRPC along, ends at
+a damaged record without a word; here it is an error.
 """
 
 import os
@@ -19,6 +20,8 @@ from jscale.runs.tables import RawTable, check_size
 
 MARK = ".tfevents."
 """Part of the name of every event file."""
+_PHASES = frozenset({"train", "training", "validation", "val", "eval", "test"})
+"""Folders that Keras and others make for the parts of one run."""
 _MAX_BYTES = 2**30
 _HEADER = struct.Struct("<QI")
 """Length of a record, and its checksum; another checksum follows the content."""
@@ -42,7 +45,9 @@ def read_events(path: Path) -> RawTable:
     """The scalars of event files: a row a step, a column a tag, and the hyperparameters.
 
     Args:
-        path: of a file; or of a folder, where each folder with event files is one run.
+        path: of a file; or of a folder, where each folder with event files is one run. Folders
+            ``train``, ``validation`` and the like beside one another are parts of the run above
+            them: their tags begin with the name of the folder.
 
     Raises:
         JscaleError: a file is damaged or too large, or there are no scalars.
@@ -51,9 +56,9 @@ def read_events(path: Path) -> RawTable:
     files = sorted(_files(path)) if path.is_dir() else [path]
     runs: dict[str, _Run] = {}
     for file in files:
-        label = "" if path == file else file.parent.relative_to(path).as_posix()
+        label, prefix = _place(file, path)
         try:
-            runs.setdefault(label, _Run()).add(file)
+            runs.setdefault(label, _Run()).add(file, prefix)
         except JscaleError as error:
             where = "" if path == file else f"{inline(file.relative_to(path).as_posix())}: "
             raise JscaleError(f"{where}{error}") from None
@@ -63,7 +68,7 @@ def read_events(path: Path) -> RawTable:
 
     own = {} if len(runs) == 1 else {label: {"run_id": label} for label in runs}
     records = [
-        {**own.get(label, {}), **record} for label, run in runs.items() for record in run.records()
+        {**record, **own.get(label, {})} for label, run in runs.items() for record in run.records()
     ]
     check_size(len(records), len(records[0]))
     where = "an event file" if path.is_file() else plural(len(files), "event file")
@@ -76,6 +81,17 @@ def read_events(path: Path) -> RawTable:
         )
         notes.append(Note("event-file-cut", "warning", message))
     return from_records(records, notes=notes)
+
+
+def _place(file: Path, path: Path) -> tuple[str, str]:
+    """The run of an event file, and what its tags begin with."""
+    if path == file:
+        return "", ""
+    folder, prefix = file.parent, ""
+    beside = {each.name.casefold() for each in folder.parent.iterdir() if each.is_dir()}
+    if folder != path and folder.name.casefold() in _PHASES and len(beside & _PHASES) > 1:
+        folder, prefix = folder.parent, f"{folder.name}/"
+    return path.name if folder == path else folder.relative_to(path).as_posix(), prefix
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -96,8 +112,12 @@ class _Run:
         self.settings: dict[str, Any] = {}
         self.is_cut = False
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, prefix: str) -> None:
         """Add the events of a file; a later value of a tag at a step replaces an earlier one.
+
+        Args:
+            path: of the file.
+            prefix: of its tags.
 
         Raises:
             JscaleError: the file is damaged or too large.
@@ -113,7 +133,8 @@ class _Run:
                 raise JscaleError("an event file with a damaged record") from None
             self.settings.update(stated)
             if values:
-                self.steps.setdefault(step, {}).update(values)
+                named = {prefix + tag: value for tag, value in values.items()}
+                self.steps.setdefault(step, {}).update(named)
                 check_size(len(self.steps), len(values))
 
     def tags(self) -> dict[str, None]:
@@ -123,7 +144,7 @@ class _Run:
     def records(self) -> list[dict[str, Any]]:
         """One record a step, with the hyperparameters of the run."""
         return [
-            {"step": step, **self.settings, **values} for step, values in sorted(self.steps.items())
+            {**self.settings, **values, "step": step} for step, values in sorted(self.steps.items())
         ]
 
 

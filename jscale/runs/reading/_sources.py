@@ -88,7 +88,7 @@ def _from_file(path: Path, named: Collection[str]) -> RawTable:
     if is_log_folder(path):
         return read_events(path)
     check_regular(path)
-    if MARK in path.name:  # may grow: it is read up to its last whole record
+    if MARK in path.name:  # it may grow, and is read up to its last whole record
         return read_events(path)
     reader = _reader(path)
     before = _version(path)

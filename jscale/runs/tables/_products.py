@@ -80,11 +80,12 @@ def _factors(text: str, kind: Kind, headers: Sequence[str]) -> list[str | float]
 
     factors: list[str | float] = []
     for part in text.split(_TIMES):
-        header = _header(part, headers)
-        value = _number(part, Kind.COUNT) if header is None else None
-        if header is None and value is None:
+        factor = _header(part, headers)
+        if factor is None:
+            factor = _number(part, Kind.COUNT)
+        if factor is None:
             return None
-        factors.append(header if header is not None else float(value or 0.0))
+        factors.append(factor)
     return factors if len(factors) > 1 else None
 
 
@@ -112,7 +113,7 @@ def _numbers(raw: RawTable, header: str, column: str) -> np.ndarray:
     """A column as numbers, NaN where a cell is empty.
 
     Raises:
-        JscaleError: naming the cell that is none.
+        JscaleError: a cell is not a number.
     """
     cells = raw.columns[header]
     if isinstance(cells, np.ndarray):

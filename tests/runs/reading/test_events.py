@@ -69,3 +69,14 @@ def test_damaged_files_are_refused(tmp_path):
         assert "event file" in failure(write(tmp_path, NAME, content))
     (tmp_path / "empty").mkdir()
     assert "this is a folder" in failure(tmp_path / "empty")
+
+
+def test_folders_of_training_and_validation_are_one_run(tmp_path):
+    for folder in ("train", "validation"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, NAME, WRITTEN)
+    columns = {"loss": "validation/eval/loss", "D": "step * 512K", "N": "70M"}
+    table = runs.read(tmp_path, columns=columns)
+    assert table["step"].tolist() == STEPS
+    assert table["loss"].tolist() == table["train/eval/loss"].tolist()
+    assert "run_id" not in table
