@@ -30,6 +30,7 @@ The ranges are factors; laws of one resource are fitted to curves of many decade
 _HELD = {
     "five_factor_moe": ("k",),
     "data_mixing_total(3)": ("c",),
+    "noisy_quadratic": ("r",),
     "mixed_modal": (
         "E_i",
         "A_i",
