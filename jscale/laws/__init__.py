@@ -57,6 +57,7 @@ from jscale.laws.bits import (
 )
 from jscale.laws.data import (
     Mixture,
+    adapter_tuning,
     best_additive_mixture,
     best_mixture,
     best_vocabulary_parameters,
@@ -226,6 +227,7 @@ __all__ = [
     "Record",
     "Served",
     "adamw_timescale",
+    "adapter_tuning",
     "additive_precision",
     "algorithmic_progress",
     "as_law",

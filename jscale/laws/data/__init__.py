@@ -1,7 +1,7 @@
 """Laws of the data: repetition, mixtures, transfer, vocabulary, distillation."""
 
 from jscale.laws.data._distill import distilled
-from jscale.laws.data._finetuning import rectified_fine_tuning
+from jscale.laws.data._finetuning import adapter_tuning, rectified_fine_tuning
 from jscale.laws.data._mixture import (
     Mixture,
     best_mixture,
@@ -36,6 +36,7 @@ from jscale.laws.data._vocabulary import (
 
 __all__ = [
     "Mixture",
+    "adapter_tuning",
     "best_additive_mixture",
     "best_mixture",
     "best_vocabulary_parameters",

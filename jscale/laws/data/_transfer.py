@@ -204,12 +204,6 @@ def transfer_loss(
         >>> theta = laws.params(laws.kaplan) | laws.params(laws.transferred_data)
         >>> print(f"{laws.transfer_loss(D_F=1e7, N=1e8, **theta):.3f} nats per token")
         3.140 nats per token
-
-    Example:
-        >>> from jscale import laws
-        >>> theta = laws.params(laws.kaplan) | laws.params(laws.transferred_data)
-        >>> print(f"{laws.transfer_loss(D_F=1e7, N=1e8, **theta):.3f} nats per token")
-        3.140 nats per token
     """
     transferred = transferred_data(D_F, N, k=k, alpha=alpha, beta=beta)
     return kaplan(as_float(N), transferred, N_c=N_c, D_c=D_c, alpha_N=alpha_N, alpha_D=alpha_D)
