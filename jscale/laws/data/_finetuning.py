@@ -153,7 +153,7 @@ def adapter_tuning(
     ],
     beta: Annotated[Exponent, adjust(prior=lognormal(0.15, 0.8), start=(0.03, 0.6))],
 ) -> Loss:
-    """Loss of a frozen model whose adapters of some rank see D_F fine-tuning tokens, nats per token.
+    """Loss of a frozen model with adapters trained on D_F fine-tuning tokens, nats per token.
 
     ``L = E + A * X**-alpha * D_F**-beta`` with the rank of LoRA, or the length of a prompt, for X
     (Zhang et al. 2024). The data may be counted in any one unit. With the model's size or its
@@ -168,4 +168,4 @@ def adapter_tuning(
         1.58 1.09
         1.53 1.06
     """
-    return E + A * inexact(rank) ** -alpha * inexact(D_F) ** -beta
+    return E + A / (inexact(rank) ** alpha * inexact(D_F) ** beta)
