@@ -14,7 +14,15 @@ from jscale.laws import Input, LawFunction, describe
 from jscale.laws.declaration import require_compilable, sum_label, sum_of_parts
 from jscale.runs._table import Runs
 from jscale.runs.reading import read
-from jscale.runs.tables import BIT_COLUMNS, KNOWN, OFF_BITS, fold, like_losses, outcome_names
+from jscale.runs.tables import (
+    BIT_COLUMNS,
+    KNOWN,
+    OFF_BITS,
+    fold,
+    like_losses,
+    outcome_names,
+    resembling,
+)
 
 TableLike = Runs | str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any
 """A table of runs, or anything that :func:`jscale.runs.read` takes for one."""
@@ -264,6 +272,7 @@ def input_columns(
             raise JscaleError(
                 f"law {record.name!r} needs column {' or '.join(map(quote, names[each.name]))}, "
                 f"which the table {quote(table.name)} does not have (it has: {table.listing})"
+                f"{_where_it_may_be(table, each.name)}"
             )
 
     if filled:
@@ -271,6 +280,15 @@ def input_columns(
         notes.append(Note("bits-off", "info", message, {"columns": tuple(filled)}))
     _check_shares(table, law, inputs, np.flatnonzero(rows))
     return inputs
+
+
+def _where_it_may_be(table: Runs, column: str) -> str:
+    """What to do about a missing column that may be there under another name."""
+    if not table.extras:
+        return ""
+    similar = resembling(column, table.extras)
+    which = f"if {quoted_names(similar, 3)} is it" if similar else "if another column is it"
+    return f"; {which}, say so with --column {column}=NAME, in Python columns={{{column!r}: NAME}}"
 
 
 def inputs(table: Runs, law: LawFunction) -> dict[str, np.ndarray]:

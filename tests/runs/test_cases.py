@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from jscale import runs
+from jscale import laws, runs
 from jscale._core.errors import JscaleError
 from tests.runs.tables import failure, write
 
@@ -49,6 +49,13 @@ SIZES, TOKENS = [7e7, 1.6e8, 1e9], [1.4e9, 5e9, 8e10]
         ("Compute [EFLOPs]", "0.588 3.07 20.2", "C", [5.88e17, 3.07e18, 2.02e19]),
         ("total_gflops", "3e8 1e9 3e9", "C", [3e17, 1e18, 3e18]),
         ("compute_zflop", "1 2 3", "C", [1e21, 2e21, 3e21]),
+        ('"model size (M, non-emb)"', "70 160 1000", "N", SIZES),
+        ("Params (total) [M]", "70 160 1000", "N", SIZES),
+        ("Parameter (Mio.)", "70 160 1000", "N", SIZES),
+        ("Trainings-Tokens (Mrd.)", "1.4 5 80", "D", TOKENS),
+        ('"Tokens (training, B)"', "1.4 5 80", "D", TOKENS),
+        ("seen tokens [B]", "1.4 5 80", "D", TOKENS),
+        ("tokens (B) seen", "1.4 5 80", "D", TOKENS),
         ("PF-days", "1 2 10", "C", [8.64e19, 1.728e20, 8.64e20]),
         ("Compute (petaflop/s-days)", "1 2 10", "C", [8.64e19, 1.728e20, 8.64e20]),
     ],
@@ -68,9 +75,23 @@ def test_a_unit_in_the_header_and_one_in_the_cells_give_the_same_table(tmp_path)
 
 def test_headers_whose_unit_is_another_quantity_are_not_read():
     columns = {"N": [1e8, 2e8], "loss": [3.0, 2.9]}
-    for header in ("TFLOPs", "flop/s", "Model size [GiB]", "budget ($)", "budget (M)", "tokens/s"):
+    headers = ("TFLOPs", "flop/s", "Model size [GiB]", "budget ($)", "budget (M)", "tokens/s")
+    for header in (*headers, "params (M) of embedding", "tokens (B, per epoch)"):
         table = runs.read({**columns, header: [100.0, 110.0]})
         assert header in table.extras
+
+
+def test_a_training_loss_is_not_read_for_its_unit():
+    with pytest.raises(JscaleError, match="'loss \\(train, nats\\)' looks like a loss: take one"):
+        runs.read({"N": [1e8, 2e8], "loss (train, nats)": [3.0, 2.9]})
+
+
+def test_a_missing_column_is_looked_for_under_other_names():
+    table = runs.read({"weights, params": [1e8, 2e8], "D": [2e9, 4e9], "loss": [3.0, 2.9]})
+    with pytest.raises(
+        JscaleError, match="if 'weights, params' is it, say so with --column N=NAME"
+    ):
+        runs.select(table, laws.chinchilla)
 
 
 def test_a_header_and_its_cells_never_disagree_silently():

@@ -106,11 +106,12 @@ def _suspicious_scales(table: TableView) -> list[Note]:
         largest = float(table.columns[name][table.kept].max())
         suspicious = largest < _LARGEST_SCALED_COUNT and implausible[name]
         if largest < _SMALLEST_COUNTS[name] or suspicious:
-            headers = table.match.headers
-            column = f"column {quote(headers[name])}" if name in headers else name
+            header = table.match.headers.get(name)
+            column = f"column {quote(header)}" if header else name
+            stated = f": --column {quote(f'{name}={header}*1M')}" if header else ""
             message = (
-                f"{column} is at most {human(largest)}, which looks like millions or billions: "
-                f"it is read as {_UNITS[name]}, so multiply it if it is not"
+                f"{column} is at most {human(largest)}, which looks like millions or billions: it "
+                f"is read as {_UNITS[name]}, so multiply it if it counts those{stated}"
             )
             evidence = {
                 "column": name,

@@ -12,14 +12,11 @@ from jscale.runs.tables import (
     TIED_BITS,
     TRAINING_BITS,
     accepted,
-    fold,
+    resembling,
 )
 
 FLOP_PER_PARAMETER_TOKEN = 6.0
 """Two for the forward pass and four for the backward pass (Kaplan et al. 2020, section 2.1)."""
-
-_WORDS = {"N": ("param",), "D": ("token",), "C": ("flop", "compute")}
-"""Words in the header of a column that may hold N, D or C."""
 
 
 def fill_resources(table: CheckedTable) -> None:
@@ -65,11 +62,8 @@ def fill_resources(table: CheckedTable) -> None:
 
 def _unread_columns(table: CheckedTable, name: str, sources: str) -> list[Note]:
     """A warning about columns that may hold the N, D or C that was computed."""
-    unread = tuple(
-        header
-        for header, values in table.extras.items()
-        if values.dtype.kind == "f" and any(word in fold(header) for word in _WORDS[name])
-    )
+    numeric = [header for header, values in table.extras.items() if values.dtype.kind == "f"]
+    unread = resembling(name, numeric)
     if not unread:
         return []
     columns, verb = ("column", "is") if len(unread) == 1 else ("columns", "are")

@@ -25,6 +25,7 @@ from jscale.runs.tables._columns import (
     accepted,
     fold,
     missing_column,
+    resembling,
 )
 from jscale.runs.tables._decimal import with_decimal_points
 from jscale.runs.tables._headers import Match, match, meaning
@@ -98,6 +99,7 @@ __all__ = [
     "number",
     "outcome_names",
     "overflows",
+    "resembling",
     "scaled",
     "separator_line",
     "to_long",

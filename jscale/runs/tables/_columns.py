@@ -1,7 +1,7 @@
 """The standard columns: their kind, unit and accepted names."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jscale._core.text import quote, quoted_names
@@ -89,12 +89,16 @@ COLUMNS: tuple[Column, ...] = (
             "params non embedding",
             "n non embedding",
             "nonemb params",
+            "params nonemb",
+            "n nonemb",
             "total params",
             "total parameters",
             "params total",
             "trainable params",
             "trainable parameters",
             "parameter",
+            "anzahl parameter",
+            "parameterzahl",
         ),
     ),
     Column(
@@ -108,6 +112,7 @@ COLUMNS: tuple[Column, ...] = (
             "training tokens",
             "train tokens",
             "tokens seen",
+            "seen tokens",
             "total tokens",
             "data size",
             "dataset size",
@@ -133,6 +138,8 @@ COLUMNS: tuple[Column, ...] = (
             "n training tokens",
             "pretraining tokens",
             "token count",
+            "trainings tokens",
+            "trainingstoken",
         ),
     ),
     Column(
@@ -194,6 +201,13 @@ COLUMNS: tuple[Column, ...] = (
             "nats per token",
             "nll loss",
             "verlust",
+            "validierungsverlust",
+            "best val loss",
+            "min val loss",
+            "best eval loss",
+            "final eval loss",
+            "final test loss",
+            "loss final",
             "nats per byte",
             "val nats per byte",
             "bits per byte",
@@ -280,6 +294,16 @@ BY_ALIAS = {fold(alias): c.name for c in COLUMNS for alias in (c.name, *c.aliase
 """Folded name → known column."""
 BY_LATER_ALIAS = {fold(alias): c.name for c in COLUMNS for alias in c.also}
 """Folded name → known column, where no header has a name of the first kind."""
+
+
+_WORDS = {"N": ("param",), "D": ("token",), "C": ("flop", "compute")}
+"""Words in the header of a column that may hold N, D or C."""
+
+
+def resembling(column: str, headers: Iterable[str]) -> tuple[str, ...]:
+    """The headers that may hold N, D or C, by a word in them; none for any other column."""
+    words = _WORDS.get(column, ())
+    return tuple(each for each in headers if any(word in fold(each) for word in words))
 
 
 def accepted(column: str) -> str:

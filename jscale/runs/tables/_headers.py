@@ -17,12 +17,8 @@ from jscale.runs.tables._columns import (
     fold,
 )
 from jscale.runs.tables._measures import NATS_PER_TOKEN, measure_of
-from jscale.runs.tables._units import Unit, unit_of
+from jscale.runs.tables._units import Unit, splits, unit_of
 
-_BRACKETED = re.compile(r"(.*?)[\s_,]*[(\[{]\s*([^()\[\]{}]+?)\s*[)\]}]\s*")
-_AFTER_COMMA = re.compile(r"(.*?)\s*,\s*(.+)")
-_AFTER_IN = re.compile(r"(.*\S)\s+in\s+(.+)", re.IGNORECASE)
-_AFTER_GAP = re.compile(r"(.*?[^\s_\-./])[\s_\-./]+([a-zA-Z0-9]+(?:[\s_-]?days?)?)", re.IGNORECASE)
 _GLUED_FLOP = re.compile(r"(?:(.*?)[\s_\-./])?([kmgtpezy]f(?:lops?)?(?:/s)?(?:[\s_-]*days?)?)")
 _PREFIXES = frozenset(
     (
@@ -169,7 +165,7 @@ def _checked(headers: Sequence[str], named: Mapping[str, str]) -> dict[str, str]
 
 def _as_named(header: str, known: str) -> _Reading:
     """A header that the caller names, with the unit in it."""
-    for base, text, bracketed in _splits(header):
+    for base, text, bracketed in splits(header):
         if known in ("N", "D", "C") and (unit := unit_of(text, known, bracketed=bracketed)):
             return _Reading(known, _PLAIN, unit=unit)
         if known == "loss" and base and (measure := measure_of(text)):
@@ -244,7 +240,7 @@ def _measure_in(header: str) -> str | None:
 
 def _with_unit(header: str) -> list[_Reading]:
     """N, D, C or a loss with its unit: ``Params [M]``, ``tokens_b``, ``EFLOP``, ``Loss [bits]``."""
-    for base, text, bracketed in _splits(header):
+    for base, text, bracketed in splits(header):
         named = _by_name(base, _WITH_UNIT)
         if not named:
             continue
@@ -276,15 +272,6 @@ def _glued(header: str) -> list[_Reading]:
         return []
     unit = unit_of(text, "C", bracketed=False)
     return [_Reading("C", _WITH_UNIT, unit=unit)] if unit and unit.factor else []
-
-
-def _splits(header: str) -> list[tuple[str, str, bool]]:
-    """Ways to take a header apart into a name and a unit, and whether a bracket parts them."""
-    for pattern in (_BRACKETED, _AFTER_COMMA, _AFTER_IN):
-        if found := pattern.fullmatch(header):
-            return [(found[1], found[2], True)]
-    found = _AFTER_GAP.fullmatch(header)
-    return [(found[1], found[2], False)] if found else []
 
 
 def _standard_error(header: str) -> _Reading | None:

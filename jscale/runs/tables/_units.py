@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jscale.runs.tables._columns import fold
+
 _WORDS = {
     **dict.fromkeys(("k", "thousand", "thousands"), 3),
-    **dict.fromkeys(("m", "mn", "million", "millions"), 6),
-    **dict.fromkeys(("b", "bn", "billion", "billions", "g"), 9),
+    **dict.fromkeys(("m", "mn", "mio", "million", "millions", "millionen"), 6),
+    **dict.fromkeys(("b", "bn", "mrd", "billion", "billions", "milliarden", "g"), 9),
     **dict.fromkeys(("t", "tn", "trillion", "trillions"), 12),
 }
 """Words and letters for powers of ten in counts of parameters and tokens."""
@@ -32,6 +34,18 @@ _FLOP_DAYS = re.compile(r"([a-z]*?)[\s-]?f(?:lops?)?(?:/s)?[\s_-]*days?|([a-z]*?
 _SECONDS_A_DAY = 86_400
 _RAISED = re.compile("10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_BRACKET = re.compile(r"[\s_,]*[(\[{]\s*([^()\[\]{}]+?)\s*[)\]}]\s*")
+_LIST_SIGNS = re.compile(r"\s*[,;]\s*")
+_AFTER_COMMA = re.compile(r"(.*?)\s*,\s*(.+)")
+_AFTER_IN = re.compile(r"(.*\S)\s+in\s+(.+)", re.IGNORECASE)
+_AFTER_GAP = re.compile(r"(.*?[^\s_\-./])[\s_\-./]+([a-zA-Z0-9]+(?:[\s_-]?days?)?)", re.IGNORECASE)
+_REMARKS = frozenset(
+    (
+        *("nonemb", "nonembedding", "nonembeddings", "noembeddings", "exclembeddings"),
+        *("total", "active", "seen", "val", "valid", "validation", "eval", "test", "heldout"),
+    )
+)
+"""Words beside a unit in brackets that leave a column what it is."""
 
 
 class Unit(NamedTuple):
@@ -44,6 +58,33 @@ class Unit(NamedTuple):
 
     text: str
     factor: int | None
+
+
+def splits(header: str) -> list[tuple[str, str, bool]]:
+    """Ways to take a header apart into a name and a unit, and whether a bracket parts them."""
+    found: list[tuple[str, str, bool]] = []
+    for bracket in _BRACKET.finditer(header):
+        before, after = header[: bracket.start()], header[bracket.end() :]
+        found += _of_bracket(f"{before} {after}".strip(), bracket[1])
+        if not after:
+            return found
+    for pattern in (_AFTER_COMMA, _AFTER_IN):
+        if parts := pattern.fullmatch(header):
+            return [*found, (parts[1], parts[2], True)]
+    parts = _AFTER_GAP.fullmatch(header)
+    return [*found, (parts[1], parts[2], False)] if parts else found
+
+
+def _of_bracket(base: str, inside: str) -> list[tuple[str, str, bool]]:
+    """The splits of a name and a bracket, which may have remarks beside a unit: ``(M, val)``."""
+    found = [(base, inside, True)]
+    parts = _LIST_SIGNS.split(inside)
+    for place, part in enumerate(parts if len(parts) > 1 else ()):
+        others = parts[:place] + parts[place + 1 :]
+        found += [(" ".join([*others, base]), part, True), (" ".join([base, *others]), part, True)]
+        if _REMARKS.issuperset(map(fold, others)):
+            found.append((base, part, True))
+    return found
 
 
 def unit_of(text: str, column: str, *, bracketed: bool) -> Unit | None:
@@ -60,7 +101,7 @@ def unit_of(text: str, column: str, *, bracketed: bool) -> Unit | None:
         .translate(_SUPERSCRIPTS)
         .strip()
         .removeprefix("in ")
-        .strip()
+        .strip(" .")
     )
     factor = _of_compute(folded, bracketed) if column == "C" else _of_count(folded, column)
     return None if factor is None else Unit(text.strip(), factor if factor > 1 else None)
