@@ -81,6 +81,11 @@ def test_headers_whose_unit_is_another_quantity_are_not_read():
         assert header in table.extras
 
 
+def test_apostrophes_part_the_digits_of_a_count(tmp_path):
+    table = read(tmp_path, "Params;Tokens;Loss\n70'000'000;1’400’000’000;3.61\n")
+    assert (table["N"][0], table["D"][0]) == (7e7, 1.4e9)
+
+
 def test_a_training_loss_is_not_read_for_its_unit():
     with pytest.raises(JscaleError, match="'loss \\(train, nats\\)' looks like a loss: take one"):
         runs.read({"N": [1e8, 2e8], "loss (train, nats)": [3.0, 2.9]})
@@ -167,7 +172,7 @@ def test_a_column_of_standard_errors(tmp_path):
 def test_a_markdown_table(tmp_path):
     text = (
         "| model | active params | total params | tokens | C | loss |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| --- | ---: | ---: | :-: | -: | ---: |\n"
         "| `d=512` | **18.9 M** | **0.61 B** | **75.3 B** | 2.00×10¹⁹ | 3.2373 |\n"
         "| `d=768` | **55.1 M** | **1.84 B** | **220.3 B** | 1.31×10²⁰ | 2.9538 |\n"
     )
@@ -616,6 +621,17 @@ def test_a_matrix_of_sizes_and_budgets_is_named_and_turned_into_rows(tmp_path):
     assert table["loss"].tolist() == [1.074, 1.0375, 1.0202]
     with pytest.raises(JscaleError, match="long: expected a chart"):
         runs.read({"N": [1e8], "loss": [3.0]}, long=True)
+
+
+def test_a_matrix_of_sizes_and_tokens_is_turned_into_rows(tmp_path):
+    path = write(tmp_path, "matrix.csv", "tokens,70M,160M\n1.4B,3.61,3.41\n3.2B,3.44,\n")
+    assert "this is a matrix with one column a size ('70M' …)" in failure(path)
+    table = runs.read(path, long=True)
+    assert table["N"].tolist() == [7e7, 1.6e8, 7e7]
+    assert table["D"].tolist() == [1.4e9, 1.4e9, 3.2e9]
+    # The corner does not say which of the two the rows are.
+    unclear = write(tmp_path, "unclear.csv", "seed,70M,160M\n1,3.61,3.41\n")
+    assert "matrix" not in failure(unclear)
 
 
 # --- numbers and products in place of columns ---

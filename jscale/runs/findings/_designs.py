@@ -1,5 +1,7 @@
 """Designs worth knowing: text columns that split a table, checkpoints, quantised models."""
 
+import re
+
 import numpy as np
 
 from jscale._core.notes import Note
@@ -18,6 +20,11 @@ _EVEN = 0.01
 _MOST_ROWS = 100_000
 """Of a table whose labels and checkpoints are looked at: sorting millions of texts takes long."""
 _MOST_SIZES = 1000
+_BOOKKEEPING = re.compile(
+    "time|^date|stamp|hour|wall|duration|memory|cost|price|speed|persec|index|^row|^id$|unnamed"
+    "|node|host|gpu|device|machine|worker"
+)
+"""Parts of folded names of columns that say when and where a run was made."""
 _READ_BY_LAWS = frozenset(
     fold(name)
     for law in catalogue
@@ -35,6 +42,11 @@ def is_input(name: str) -> bool:
         or name in OUTCOMES
         or folded.rstrip("0123456789") in ("mix", "pw", "compressed")
     )
+
+
+def is_bookkeeping(name: str) -> bool:
+    """Whether a column of this name says when or where a run was made, and not what was made."""
+    return bool(_BOOKKEEPING.search(fold(name)))
 
 
 def split_by_text(table: TableView) -> list[Note]:

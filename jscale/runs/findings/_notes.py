@@ -10,6 +10,7 @@ from jscale._core.text import human, inline, plural, quote, quoted_names
 from jscale.runs.findings._designs import (
     better_quantised,
     checkpoints,
+    is_bookkeeping,
     is_input,
     mixed_metrics,
     split_by_text,
@@ -129,7 +130,11 @@ def _duplicates(table: TableView) -> list[Note]:
         return []
     identifying = ("N", "D", "C", *BIT_COLUMNS, "seed", "group", "family", "loss")
     keys = [name for name in identifying if name in columns]
-    keys += [name for name in table.extras if is_input(name) and columns[name].dtype.kind == "f"]
+    keys += [
+        name
+        for name in table.extras
+        if columns[name].dtype.kind == "f" and (is_input(name) or not is_bookkeeping(name))
+    ]
 
     # Only rows that share a loss can be equal, and in most tables few do.
     _, inverse, counts = np.unique(columns["loss"], return_inverse=True, return_counts=True)

@@ -52,8 +52,12 @@ def fill_resources(table: CheckedTable) -> None:
             f"{sources} of sensible sizes",
         )
 
-        message = f"{name} was computed from {sources} by C = 6ND{_in_rows(empty)}"
-        evidence = {"count": int(empty.sum())}
+        filled = empty & valid
+        if not filled.any():
+            continue
+        where = _in_rows(filled) if name in present else ""
+        message = f"{name} was computed from {sources} by C = 6ND{where}"
+        evidence = {"count": int(filled.sum())}
         table.notes.append(Note(f"derived-{name}", "info", message, evidence))
         if name not in present:
             table.notes += _unread_columns(table, name, sources)

@@ -15,7 +15,7 @@ EMPTY = frozenset({"", "nan", "na", "n/a", "<na>", "null", "none", "-"})
 """Texts (in lower case) that stand for an empty cell."""
 
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]++)?")
-_SPACED = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u2009\u202f][0-9]{3})+(?:\.[0-9]++)?")
+_SPACED = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u2009\u202f'\u2019][0-9]{3})+(?:\.[0-9]++)?")
 _POWER_OF_TEN = re.compile(
     r"([+-]?[0-9]++(?:\.[0-9]*+)?)\s*[×x*·⋅]\s*10\s*(?:\^|\*\*)\s*\{?([+-]?[0-9]{1,3})\}?"
 )
@@ -76,11 +76,11 @@ def number(cell: Any, kind: Kind) -> float:
     """A filled cell as a float.
 
     Text may be a plain number (``70000000``, ``7e7``). In a count it may also carry one of the
-    suffixes K, M, B, T for 1e3, 1e6, 1e9, 1e12 in either letter case (``70M``, ``1.4 T``) or commas
-    between groups of three digits (``1,000,000``). Nowhere else, since a comma may be a decimal
-    sign and a suffix a unit: ``3,215`` as a loss, ``70G`` as a size and ``1_000`` are errors, not
-    guesses. Any number may be written ``2×10²⁰`` or ``2x10^20`` and stand in the marks of Markdown;
-    compute may have a unit such as ``3 EFLOP``.
+    suffixes K, M, B, T for 1e3, 1e6, 1e9, 1e12 in either letter case (``70M``, ``1.4 T``) or
+    commas, spaces or apostrophes between groups of three digits (``1,000,000``). Nowhere else,
+    since a comma may be a decimal sign and a suffix a unit: ``3,215`` as a loss, ``70G`` as a size
+    and ``1_000`` are errors, not guesses. Any number may be written ``2×10²⁰`` or ``2x10^20`` and
+    stand in the marks of Markdown; compute may have a unit such as ``3 EFLOP``.
 
     Raises:
         BadCell: it is not a number.

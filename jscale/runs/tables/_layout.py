@@ -12,7 +12,7 @@ LINES_OF_TITLES = 30
 COMMENT = "#"
 
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?,*\s*', re.IGNORECASE)
-_RULE = re.compile(r":?-{2,}:?")
+_RULE = re.compile(r":?-+:?")
 _FOOTERS = frozenset(
     (
         *("total", "totals", "grand total", "sum", "mean", "average", "avg", "median"),
@@ -35,7 +35,8 @@ def separator_line(line: str) -> str | None:
 def is_rule(row: Sequence[str]) -> bool:
     """Whether a row is the line under the header of a Markdown table."""
     cells = [cell.strip() for cell in row if cell.strip()]
-    return bool(cells) and all(_RULE.fullmatch(cell) for cell in cells)
+    # A row of single hyphens is one of empty cells.
+    return all(_RULE.fullmatch(cell) for cell in cells) and any(len(cell) > 1 for cell in cells)
 
 
 def markdown_row(row: Sequence[str]) -> list[str]:

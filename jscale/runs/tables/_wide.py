@@ -1,4 +1,4 @@
-"""Wide tables, with several runs in a row: charts of a tracker, matrices of size by budget."""
+"""Wide tables, with several runs in a row: charts of a tracker, matrices of sizes by budgets."""
 
 import re
 from typing import NamedTuple
@@ -21,6 +21,9 @@ METRIC_NAMES = ("key", "metric", "metricname", "tag")
 _LEAST_COLUMNS = 2
 _LEAST_BUDGET = 1e15
 """FLOP; smaller numbers may be tokens or parameters."""
+_LEAST_COUNT = 1e5
+"""Tokens or parameters; smaller numbers may be steps, widths or seeds."""
+_NOUNS = {"N": "size", "D": "number of tokens", "C": "budget"}
 
 
 class _Wide(NamedTuple):
@@ -28,7 +31,7 @@ class _Wide(NamedTuple):
 
     Attributes:
         kind: what it is, for messages.
-        cells: header → run or budget whose losses it holds.
+        cells: header → run, budget or other number whose losses it holds.
         kept: headers of the columns that describe the row.
         column: name of the new column of ``cells``' values.
     """
@@ -75,8 +78,8 @@ def to_long(raw: RawTable) -> RawTable:
     wide = _recognised(raw)
     if wide is None:
         raise JscaleError(
-            ": expected a chart with columns 'RUN - METRIC', or a matrix whose column names are "
-            "budgets in FLOP; the table is neither",
+            ": expected a chart with columns 'RUN - METRIC', or a matrix of losses whose column "
+            "names are budgets in FLOP, or tokens beside a column of sizes; the table is neither",
             argument="long",
         )
     places = [
@@ -116,18 +119,28 @@ def _chart(headers: list[str]) -> _Wide | None:
 
 
 def _matrix(headers: list[str]) -> _Wide | None:
-    """A matrix of losses: sizes down, budgets across."""
-    budgets = {}
+    """A matrix of losses: one of sizes, tokens and budgets down, another one across."""
+    numbers = {}
     for header in headers:
         try:
-            budgets[header] = number(header, Kind.COMPUTE)
+            numbers[header] = number(header, Kind.COMPUTE)
         except BadCell:
             continue
-    kept = [header for header in headers if header not in budgets]
-    values = np.array(list(budgets.values()))
-    if len(budgets) < _LEAST_COLUMNS or not kept or meaning(kept[0]) == "loss":
+    kept = [header for header in headers if header not in numbers]
+    values = np.array(list(numbers.values()))
+    if len(numbers) < _LEAST_COLUMNS or not kept or not np.isfinite(values).all():
         return None
-    if not (np.isfinite(values) & (values >= _LEAST_BUDGET)).all():
+    across = _across(meaning(kept[0]), values)
+    if across is None:
         return None
-    kind = f"a matrix with one column a budget ({quote(headers[len(kept)])} …)"
-    return _Wide(kind, {header: header for header in budgets}, kept, "C")
+    kind = f"a matrix with one column a {_NOUNS[across]} ({quote(next(iter(numbers)))} …)"
+    return _Wide(kind, {header: header for header in numbers}, kept, across)
+
+
+def _across(down: str | None, values: np.ndarray) -> str | None:
+    """Which of N, D and C the columns of a matrix are, by what its rows are."""
+    if down != "loss" and (values >= _LEAST_BUDGET).all():
+        return "C"
+    if (values >= _LEAST_COUNT).all():
+        return {"N": "D", "D": "N"}.get(down or "")
+    return None

@@ -187,6 +187,8 @@ def test_duplicate_runs_are_listed_by_row():
         {"N": [1e8] * 2, "loss": [3, 3], "seed": [None, None], "run": ["a", "b"], "node": [1, 2]}
     )
     assert "duplicate-runs" in {n.code for n in same.notes}
+    settings = runs.read({"loss": [3, 3], "lr": [1e-4] * 2, "w_code": [0.1, 0.3]})
+    assert "duplicate-runs" not in {n.code for n in settings.notes}
 
 
 @pytest.mark.parametrize(
