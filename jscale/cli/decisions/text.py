@@ -43,7 +43,7 @@ class Words(NamedTuple):
 
 def formats_of() -> dict[str, Any]:
     """Quantity → how it is written."""
-    from jscale.report.notation import fixed, human, power_of_ten
+    from jscale.report.notation import fixed, human, number, power_of_ten
 
     return {
         "N_opt": human,
@@ -52,6 +52,7 @@ def formats_of() -> dict[str, Any]:
         "loss": partial(fixed, places=4),
         "cost": power_of_ten,
         "dollars": human,
+        "D_over_N": number,
     }
 
 
