@@ -143,7 +143,7 @@ def isoloss(
     # Lines at equal distances in size along the upper edge: even ones of loss would crowd.
     levels = np.unique(losses[-1, 4:-4:8])
     lines = ax.contour(N, P, losses, levels=levels, cmap=palette(ax).map, linewidths=1.4)
-    ax.clabel(lines, fmt=lambda value: number(value, 4), fontsize=7.5)
+    ax.clabel(lines, fmt=lambda value: number(value, 4), fontsize=7.5, colors=palette(ax).ink)
     style.log_axis(ax, "x", style.count_ticks, sizes)
     _bits_axis(ax, "y", P)
     name = {"P_w": "weights", "P_a": "activations", "P_kv": "the KV cache"}.get(part, part)

@@ -80,8 +80,8 @@ def loss_contours(
     # Levels along the diagonal, where both resources grow.
     levels = np.unique(np.diagonal(losses)[4:-3:6])
     lines = ax.contour(N, D, losses, levels=levels, cmap=palette(ax).map, linewidths=1.4)
-    ax.clabel(lines, fmt=lambda value: number(value, 3), fontsize=7.5)
     colours = palette(ax)
+    ax.clabel(lines, fmt=lambda value: number(value, 3), fontsize=7.5, colors=colours.ink)
     _draw_equal_compute(ax, sizes, tokens)
 
     compute = np.geomspace(6 * sizes[0] * tokens[0], 6 * sizes[1] * tokens[1], 33)

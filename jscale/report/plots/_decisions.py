@@ -130,7 +130,7 @@ def next_runs(chosen: NextRuns, *, table: TableLike | None = None, ax: Axes | No
         ax.text(x, y, str(i + 1), color="white", path_effects=edge, **place)
     for which, values in (("y", drawn[0]), ("x", drawn[1])):
         style.log_axis(ax, which, style.count_ticks, style.pad_log(*finite_ends(*values), 0.08))
-    title = f"{len(N)} runs for {power_of_ten(float(chosen.cost.sum()))}"
+    title = f"{len(N)} runs, cost {power_of_ten(float(chosen.cost.sum()))}"
     if known:
         bar = ax.figure.colorbar(dots, ax=ax, pad=0.02)
         bar.set_label("Expected regret after the run (nats)")

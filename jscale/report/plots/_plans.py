@@ -66,7 +66,7 @@ def wrong_size(
         >>> theta = laws.params(laws.chinchilla)
         >>> ax = plots.wrong_size((laws.chinchilla, theta), [1e22, 1e24])
         >>> ax.get_legend_handles_labels()[1]
-        ['10²² FLOP', '10²⁴ FLOP']
+        ['10²² FLOP', '10²⁴ FLOP', '25% off']
     """
     ax = target(ax)
     source = as_source(fitted)
@@ -78,7 +78,8 @@ def wrong_size(
         band = band_of(_excess(source, draws | {_SIZE: best["N"]}, C, ratio, best["loss"]))
         draw_band(ax, ratio, band, colour, f"{power_of_ten(C)} FLOP")
         tops.append(band.q95)
-    ax.axvspan(1 - _QUARTER, 1 + _QUARTER, color=palette(ax).grey, alpha=0.15, lw=0, zorder=0)
+    span: dict[str, Any] = {"color": palette(ax).grey, "alpha": 0.15, "lw": 0, "zorder": 0}
+    ax.axvspan(1 - _QUARTER, 1 + _QUARTER, label=f"{_QUARTER:.0%} off", **span)
     style.log_axis(ax, "x", style.number_ticks, (ratio[0], ratio[-1]))
     ax.set_ylim(0, finite_ends(*tops)[1])
     ax.set(xlabel="Size relative to the best one", ylabel=source.loss_label("{} above the best"))

@@ -96,7 +96,7 @@ def degradation(
         ylabel=source.loss_label("{} added"),
         title=f"{human(N)} parameters",
     )
-    legend(ax, loc="lower right")
+    legend(ax, loc="upper left")
     return ax
 
 

@@ -95,7 +95,7 @@ def test_the_next_runs(dark):
     assert [text.get_text() for text in ax.texts] == ["1", "2"]
     (there,) = [each for each in ax.collections if each.get_label() == "runs that are there"]
     np.testing.assert_array_equal(there.get_offsets(), [[1e10, 1e8], [1e10, 1e9]])
-    assert ax.get_title(loc="left") == "2 runs for 8.4×10²⁰: 4×10⁻⁴ to 10⁻⁴ nats"
+    assert ax.get_title(loc="left") == "2 runs, cost 8.4×10²⁰: 4×10⁻⁴ to 10⁻⁴ nats"
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -254,7 +254,7 @@ def badges(study: FittedStudy) -> list[tuple[str, str, str, str]]:
             _scientific(result.condition),
             raw,
         ),
-        ("Second optimiser", second_tone, second, "L-BFGS from another start"),
+        ("Second optimiser", second_tone, second, "BFGS from another start"),
     ]
 
 
