@@ -71,6 +71,24 @@ def test_a_program_that_runs_once_has_the_same_values():
     assert np.array_equal(jax.jit(lambda x: 2 * added_once(x))(jnp.arange(3.0)), [2.0, 4.0, 6.0])
 
 
+@program(small=4)
+def added(values):
+    return values + 1.0
+
+
+def test_programs_of_few_numbers_are_compiled_without_optimisations(monkeypatch):
+    options = []
+    compiled = _bounded._compiled
+    monkeypatch.setattr(
+        _bounded, "_compiled", lambda *args: options.append(args[-1]) or compiled(*args)
+    )
+    clear_programs()
+    for size in (4, 5):
+        assert np.array_equal(added(jnp.zeros(size)), np.ones(size))
+    scaled(Factor(1.0), np.ones(1))  # without ``small``
+    assert [option is not None for option in options] == [True, False, False]
+
+
 def test_threads_wait_for_the_one_that_compiles():
     clear_programs()
     traced.clear()

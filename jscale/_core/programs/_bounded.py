@@ -8,6 +8,7 @@ import ctypes
 import functools
 import gc
 import inspect
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -63,7 +64,9 @@ if jax.__version_info__ < (0, 11):  # an option that later compilers do not know
     _UNOPTIMISED["xla_cpu_use_fusion_emitters"] = False
 
 
-def program(*static: str, runs_once: bool = False) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def program(
+    *static: str, runs_once: bool = False, small: int = 0
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Compile a function for every value of its ``static`` arguments and shape of the others.
 
     As ``jax.jit`` with ``static_argnames``, but of all such programs only :data:`MAX_PROGRAMS` are
@@ -74,8 +77,8 @@ def program(*static: str, runs_once: bool = False) -> Callable[[Callable[P, T]],
         runs_once: whether the program usually runs once and for less time than it takes to compile.
             It is then compiled without optimisations, in a third of the time, and runs half as
             fast or less.
+        small: number of entries of the largest array up to which that is worth it for any program.
     """
-    options = _UNOPTIMISED if runs_once else None
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         signature = inspect.signature(function)
@@ -89,6 +92,8 @@ def program(*static: str, runs_once: bool = False) -> Callable[[Callable[P, T]],
             leaves, structure = jax.tree.flatten(bound.arguments)
             shapes = tuple((getattr(x, "shape", ()), getattr(x, "dtype", type(x))) for x in leaves)
             key = (function, *fixed.values(), structure, shapes)
+            entries = max((math.prod(shape) for shape, _ in shapes), default=1)
+            options = _UNOPTIMISED if runs_once or entries <= small else None
             compiled = _PROGRAMS.get(key, lambda: _compiled(function, fixed, options))
             return compiled(dict(bound.arguments))
 

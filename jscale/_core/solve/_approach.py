@@ -1,6 +1,5 @@
 """A first estimate of where the least value of a function falls through zero."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jscale._core.solve._box_newton import Scalars, derivatives, reflected_step, slopes_of
+from jscale._core.solve._box_newton import Local, Scalars, local_model, reflected_step
 from jscale._core.solve._evaluation import in_turn, scan_box
 
 _HALVINGS = 6
@@ -61,6 +60,7 @@ def approach(
     """
     lower, upper = box
     zero = jnp.zeros_like(end)
+    function = jax.jit(function)  # traced once, not once for each of its copies and loops
 
     def least(level: jax.Array) -> tuple[jax.Array, jax.Array]:
         return scan_box(lambda x: function(x, level, zero), lower, upper, points)
@@ -104,13 +104,11 @@ def _joint_newton(
         ends: least and largest value of every one.
     """
     eps = float(jnp.finfo(start[0].dtype).eps)
-    slopes_at = functools.partial(slopes_of, function, unit)
 
-    def look(state: tuple[Scalars, Any]) -> tuple[Scalars, Any]:
-        (value, slopes), rows = derivatives(slopes_at, state[0], unit)
-        return state[0], (value, slopes, tuple(row[1] for row in rows))
+    def look(state: tuple[Scalars, Local]) -> tuple[Scalars, Local]:
+        return state[0], local_model(function, unit, state[0])
 
-    def move(state: tuple[Scalars, Any]) -> tuple[Scalars, Any]:
+    def move(state: tuple[Scalars, Local]) -> tuple[Scalars, Local]:
         z, (value, (*slopes, by_level), (*rows, _)) = state
         hessian, cross = tuple(tuple(row[:-1]) for row in rows), tuple(row[-1] for row in rows)
         toward = reflected_step(hessian, tuple(slopes), eps)
@@ -129,6 +127,6 @@ def _joint_newton(
         return new, state[1]
 
     one = jnp.ones_like(start[0])
-    nothing = one, (one,) * len(unit), ((one,) * len(unit),) * len(unit)
+    nothing = Local(one, (one,) * len(unit), ((one,) * len(unit),) * len(unit))
     steps = lax.fori_loop(0, _STEPS, lambda _, z: in_turn((look, move), (z, nothing))[0], start)
     return steps[-1]

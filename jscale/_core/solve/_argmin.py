@@ -55,6 +55,8 @@ def argmin(
     upper: ArrayLike,
     points: int | Sequence[int] = 64,
     known: Minimum | None = None,
+    *,
+    held: bool = False,
 ) -> Minimum:
     """The minimum of ``function`` over a box of one to three dimensions.
 
@@ -73,6 +75,8 @@ def argmin(
             the most points.
         known: the minimum, where an earlier call with the same numbers found it: only its
             derivatives are computed.
+        held: whether the minimum is held when values change: it has no derivatives, and the code
+            for them is not traced.
 
     Returns:
         The minimum, and ``Status.no_interior_optimum`` where the function decreases up to the edge
@@ -86,6 +90,17 @@ def argmin(
     lower, upper = jnp.asarray(lower), jnp.asarray(upper)
     counts = (points,) * lower.shape[0] if isinstance(points, int) else tuple(points)
     spacing = (upper - lower) / (jnp.asarray(counts, lower.dtype) - 1)
+    function = jax.jit(function)  # traced once, not once for each of its copies and loops
+
+    def search() -> tuple[jax.Array, jax.Array]:
+        box = lower, upper
+        start = scan_box(function, *box, counts)[1]
+        end = descend_in_box(function, start, spacing, box)
+        return _or_kink(function, start, end, spacing, box)
+
+    if held:
+        x, status = (known.x, known.status) if known is not None else search()
+        return Minimum(*lax.stop_gradient((x, status.astype(jnp.int32))))
 
     size = lower.shape[0]
     # The status travels with x, because the conditions depend on it.
@@ -95,10 +110,7 @@ def argmin(
     def solve(conditions: Callable, initial: jax.Array) -> jax.Array:
         if known is not None:
             return initial
-        best = scan_box(function, lower, upper, counts)
-        box = lower, upper
-        end = descend_in_box(function, best[1], spacing, box)
-        x, status = _or_kink(function, best, end, spacing, box)
+        x, status = search()
         return jnp.concatenate([x, status[None]])
 
     def conditions(x_and_status: jax.Array) -> jax.Array:
@@ -125,7 +137,7 @@ def argmin(
 
 def _or_kink(
     function: Callable,
-    best: tuple[jax.Array, jax.Array],
+    start: jax.Array,
     end: tuple[jax.Array, jax.Array],
     spacing: jax.Array,
     box: tuple[jax.Array, jax.Array],
@@ -141,7 +153,7 @@ def _or_kink(
 
     def search(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         _, x, status = state
-        return jnp.asarray(False), *_at_kink(function, best, (x, status), spacing, box)
+        return jnp.asarray(False), *_at_kink(function, start, (x, status), spacing, box)
 
     _, x, status = lax.while_loop(unfinished, search, (needed, *end))
     return x, status
@@ -149,7 +161,7 @@ def _or_kink(
 
 def _at_kink(
     function: Callable,
-    best: tuple[jax.Array, jax.Array],
+    start: jax.Array,
     end: tuple[jax.Array, jax.Array],
     spacing: jax.Array,
     box: tuple[jax.Array, jax.Array],
@@ -161,7 +173,7 @@ def _at_kink(
     A pattern of points about the best one so far, which shrinks whenever none of them is better;
     entries that converged take no step.
     """
-    (level, start), (x, status), (lower, upper) = best, end, box
+    (x, status), (lower, upper) = end, box
     dtype, size = x.dtype, x.shape[0]
     eps = float(jnp.finfo(dtype).eps)
     failed = status == int(Status.not_converged)
@@ -184,7 +196,8 @@ def _at_kink(
         point = jnp.where(better, points[least], point)
         return point, jnp.where(better, values[least], value), width * 0.6, count + 1
 
-    first = start, level, jnp.ones((), dtype), jnp.asarray(0, jnp.int32)
+    one = jnp.ones((), dtype)
+    first = start, jnp.inf * one, one, jnp.asarray(0, jnp.int32)
     lowest, value, _, _ = lax.while_loop(unfinished, advance, first)
 
     # As one array: XLA compiles every copy of the function.

@@ -28,8 +28,8 @@ Scalars = tuple[jax.Array, ...]
 """One number for every coordinate."""
 
 
-class _Local(NamedTuple):
-    """A function about a point, in grid spacings."""
+class Local(NamedTuple):
+    """A function about a point, with derivatives by every coordinate in its unit."""
 
     value: jax.Array
     slopes: Scalars
@@ -40,7 +40,7 @@ class _Step(NamedTuple):
     """State of Newton's method; lengths are in grid spacings."""
 
     x: Scalars
-    local: _Local
+    local: Local
     trial: Scalars
     """The next point."""
     moved: jax.Array
@@ -75,17 +75,13 @@ def descend_in_box(
     def scaled(*x: jax.Array) -> jax.Array:
         return function(jnp.stack(x))
 
-    slopes_at = functools.partial(slopes_of, scaled, unit)
-
     def unfinished(state: _Step) -> jax.Array:
         return (state.moved > small) & (state.radius > small) & (state.count < _STEPS)
 
-    def look(state: tuple[_Step, _Local]) -> tuple[_Step, _Local]:
-        """Value, gradient and Hessian at the trial point."""
-        (value, slopes), rows = derivatives(slopes_at, state[0].trial, unit)
-        return state[0], _Local(value, slopes, tuple(row[1] for row in rows))
+    def look(state: tuple[_Step, Local]) -> tuple[_Step, Local]:
+        return state[0], local_model(scaled, unit, state[0].trial)
 
-    def decide(state_and_trial: tuple[_Step, _Local]) -> tuple[_Step, _Local]:
+    def decide(state_and_trial: tuple[_Step, Local]) -> tuple[_Step, Local]:
         state, trial = state_and_trial
         first, value = state.count == 0, trial.value
 
@@ -113,7 +109,7 @@ def descend_in_box(
         return in_turn((look, decide), (state, state.local))[0]
 
     one = jnp.ones_like(start[0])
-    nothing = _Local(jnp.inf * one, (one,) * len(unit), ((one,) * len(unit),) * len(unit))
+    nothing = Local(jnp.inf * one, (one,) * len(unit), ((one,) * len(unit),) * len(unit))
     first = _Step(
         tuple(start), nothing, tuple(start), one, jnp.inf * one, one, jnp.asarray(0, jnp.int32)
     )
@@ -123,22 +119,35 @@ def descend_in_box(
     finite = functools.reduce(jnp.logical_and, map(jnp.isfinite, last.trial))
     usable = finite & (last.radius > small)
     x = tuple(jnp.where(usable, b, a) for a, b in zip(last.x, last.trial, strict=True))
+    slopes_at = functools.partial(_slopes, scaled, unit)
     status = _status(slopes_at, last._replace(x=x), small, unit, ends)
     return jnp.stack(x), status.astype(start.dtype)
 
 
-def derivatives(function: Callable, x: Scalars, unit: Scalars) -> tuple:
-    """The value of a function of scalars, and its derivatives by each of them in its unit."""
+def local_model(function: Callable, unit: Scalars, x: Scalars) -> Local:
+    """The value of a function of scalars, its slopes and its Hessian, of which half is computed."""
     pairs = []
-    for i, size in enumerate(unit):
-        axis = tuple(size if i == j else jnp.zeros_like(size) for j in range(len(unit)))
-        pairs.append(jax.jvp(function, x, axis))
+    for i, axis in enumerate(_axes(unit)):
+        slopes = functools.partial(_slopes, function, unit, first=i)
+        pairs.append(jax.jvp(slopes, x, axis))
+    value, slopes = pairs[0][0]
+    size = range(len(unit))
+    rows = tuple(tuple(pairs[min(i, j)][1][1][abs(i - j)] for j in size) for i in size)
+    return Local(value, slopes, rows)
+
+
+def _slopes(
+    function: Callable, unit: Scalars, *x: jax.Array, first: int = 0
+) -> tuple[jax.Array, Scalars]:
+    """Value at scalars, and slopes by those from the ``first`` on."""
+    pairs = [jax.jvp(function, x, axis) for axis in _axes(unit)[first:]]
     return pairs[0][0], tuple(slope for _, slope in pairs)
 
 
-def slopes_of(function: Callable, unit: Scalars, *x: jax.Array) -> tuple[jax.Array, Scalars]:
-    """Value and slopes at scalars."""
-    return derivatives(function, x, unit)
+def _axes(unit: Scalars) -> list[Scalars]:
+    """One unit of each coordinate."""
+    size = range(len(unit))
+    return [tuple(unit[i] if i == j else jnp.zeros_like(unit[i]) for j in size) for i in size]
 
 
 def _norm(x: Scalars) -> jax.Array:

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jscale._core.jaxprs import by_logarithm
+
 T = TypeVar("T")
 
 
@@ -30,7 +32,7 @@ def scan_box(
     upper: jax.Array,
     counts: Sequence[int],
 ) -> tuple[jax.Array, jax.Array]:
-    """Value and position of the best point of a regular grid.
+    """Value and position of the best point of a regular grid, with powers by logarithms.
 
     One row of the grid at a time, so that memory stays small under ``vmap``. Coordinates stay apart
     until they enter the function: XLA then evaluates what depends on one of them once a row.
@@ -41,7 +43,7 @@ def scan_box(
     )
 
     def row(best, rest):
-        values = jax.vmap(lambda each: function(jnp.stack([each, *rest])))(first)
+        values = by_logarithm(jax.vmap(lambda each: function(jnp.stack([each, *rest]))))(first)
         values = jnp.where(jnp.isnan(values), jnp.inf, values)
         lowest = jnp.argmin(values)
         improved = values[lowest] < best[0]

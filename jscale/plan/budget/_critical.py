@@ -19,6 +19,7 @@ from jscale.laws import LawFunction, describe
 from jscale.plan.budget._problem import Arrays
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import (
+    FEW,
     POST,
     BoundLaw,
     bind,
@@ -115,7 +116,7 @@ def critical_tokens(
     return result
 
 
-@program("bound")
+@program("bound", small=FEW)
 def _solve(bound: BoundLaw, params: Arrays, inputs: Arrays) -> CriticalTokens:
     return over_draws(functools.partial(_solve_one, bound), params, inputs)
 

@@ -12,7 +12,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from jscale._core.arrays import ratio
-from jscale._core.checks import check_number
+from jscale._core.checks import check_number, is_traced
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.solve import Bracket, Minimum, approach, argmin, crossing, held_root
@@ -36,7 +36,7 @@ from jscale.plan.budget._search import (
 )
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
-from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
+from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 
 _MIN_COUNT = 100.0
 """Parameters, and tokens, that the smallest budget of the search pays for.
@@ -128,7 +128,7 @@ def cheapest(
 def _cheapest(problem: BudgetProblem, *numbers: Any) -> Plan:
     least = _find_cheapest(problem, lax.stop_gradient(numbers))
     least = least._replace(minima=mark_smooth(least.minima))
-    return _report_cheapest(problem, numbers, least)
+    return _report_cheapest(problem, numbers, least, held=not is_traced(numbers))
 
 
 class _Least(NamedTuple):
@@ -139,14 +139,17 @@ class _Least(NamedTuple):
     status: jax.Array
 
 
-@program("problem")
+@program("problem", small=FEW)
 def _find_cheapest(problem: BudgetProblem, numbers: tuple[Any, ...]) -> _Least:
     return over_draws(functools.partial(_cheapest_one, problem), *numbers)
 
 
-@program("problem")
-def _report_cheapest(problem: BudgetProblem, numbers: tuple[Any, ...], least: _Least) -> Plan:
-    return over_draws(functools.partial(_cheapest_plan, problem), *numbers, known=least)
+@program("problem", "held", small=FEW)
+def _report_cheapest(
+    problem: BudgetProblem, numbers: tuple[Any, ...], least: _Least, *, held: bool
+) -> Plan:
+    plan = functools.partial(_cheapest_plan, problem, held=held)
+    return over_draws(plan, *numbers, known=least)
 
 
 def _cheapest_one(
@@ -174,7 +177,8 @@ def _cheapest_one(
 
         To first order the least loss changes as if the minimum stayed in its place.
         """
-        best, minima = best_point(problem, params, inputs, cost_values, budget_at(base, offset))
+        budget = budget_at(base, offset)
+        best, minima = best_point(problem, params, inputs, cost_values, budget, held=True)
 
         def at_same_place(y: jax.Array) -> jax.Array:
             budget = budget_at(base, y)
@@ -222,17 +226,25 @@ def _cheapest_plan(
     target: jax.Array,
     *,
     known: _Least,
+    held: bool,
 ) -> Plan:
-    """The plan of the least budget, with its derivatives: those of the root of the excess loss."""
+    """The plan of the least budget; unless it is held with the derivatives of that budget.
+
+    They are those of the root of the excess loss.
+    """
     known = lax.stop_gradient(known)
 
     def at(log_budget: jax.Array) -> Plan:
         budget = known.budget * jnp.exp(log_budget)
-        plan, _ = best_point(problem, params, inputs, cost_values, budget, known=known.minima)
+        plan, _ = best_point(
+            problem, params, inputs, cost_values, budget, known=known.minima, held=held
+        )
         return replace(plan, budget=budget)
 
     converged = known.status == int(Status.converged)
-    log_budget = held_root(lambda y: at(y).loss - target, jnp.zeros_like(target), converged)
+    log_budget = jnp.zeros_like(target)
+    if not held:
+        log_budget = held_root(lambda y: at(y).loss - target, log_budget, converged)
     plan = at(log_budget)
     return mask_unconverged(replace(plan, status=jnp.where(converged, plan.status, known.status)))
 
@@ -297,18 +309,20 @@ def best_value(
 
 def _best_value(problem: BudgetProblem, *numbers: Any) -> Plan:
     minima = mark_smooth(_find_best_value(problem, lax.stop_gradient(numbers)))
-    return _report_best_value(problem, numbers, minima)
+    return _report_best_value(problem, numbers, minima, held=not is_traced(numbers))
 
 
-@program("problem")
+@program("problem", small=FEW)
 def _find_best_value(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Minima:
-    return over_draws(lambda *each: _best_value_one(problem, *each)[1], *numbers)
+    return over_draws(lambda *each: _best_value_one(problem, *each, held=True)[1], *numbers)
 
 
-@program("problem")
-def _report_best_value(problem: BudgetProblem, numbers: tuple[Any, ...], minima: Minima) -> Plan:
+@program("problem", "held", small=FEW)
+def _report_best_value(
+    problem: BudgetProblem, numbers: tuple[Any, ...], minima: Minima, *, held: bool
+) -> Plan:
     def report(*each: Any, known: Minima) -> Plan:
-        return mask_unconverged(_best_value_one(problem, *each, known=known)[0])
+        return mask_unconverged(_best_value_one(problem, *each, known=known, held=held)[0])
 
     return over_draws(report, *numbers, known=minima)
 
@@ -321,6 +335,7 @@ def _best_value_one(
     price: jax.Array,
     *,
     known: Minima = (),
+    held: bool,
 ) -> tuple[Plan, Minima]:
     def solve(
         problem: BudgetProblem, inputs: Arrays, minimum: Minimum | None
@@ -340,7 +355,7 @@ def _best_value_one(
         lower = jnp.asarray([*(-r for r in half_ranges), _LOG_COST_RANGE[0]], price.dtype)
         upper = jnp.asarray([*half_ranges, _LOG_COST_RANGE[1]], price.dtype)
         points = [*grid_points(problem.coordinates), _BUDGET_POINTS]
-        best = argmin(objective, lower, upper, points, minimum)
+        best = argmin(objective, lower, upper, points, minimum, held=held)
 
         values, budget = design(best.x)
         loss = problem.bound.loss(values, params)

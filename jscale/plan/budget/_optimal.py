@@ -7,7 +7,7 @@ from typing import Any
 from jax import lax
 from jax.typing import ArrayLike
 
-from jscale._core.checks import check_number
+from jscale._core.checks import check_number, is_traced
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale.laws import LawFunction, describe
@@ -15,7 +15,7 @@ from jscale.plan.budget._problem import BudgetProblem, build_problem
 from jscale.plan.budget._search import Minima, Plan, best_point, mark_smooth, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
-from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
+from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 
 
 @in_default_settings
@@ -105,14 +105,17 @@ def _solve(problem: BudgetProblem, *numbers: Any) -> Plan:
     JAX then compiles the search once, not again for every derivative.
     """
     minima = mark_smooth(_find(problem, lax.stop_gradient(numbers)))
-    return _report(problem, numbers, minima)
+    return _report(problem, numbers, minima, held=not is_traced(numbers))
 
 
-@program("problem")
+@program("problem", small=FEW)
 def _find(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Minima:
-    return over_draws(lambda *each: best_point(problem, *each)[1], *numbers)
+    return over_draws(lambda *each: best_point(problem, *each, held=True)[1], *numbers)
 
 
-@program("problem")
-def _report(problem: BudgetProblem, numbers: tuple[Any, ...], minima: Minima) -> Plan:
-    return over_draws(functools.partial(solve_one, problem), *numbers, known=minima)
+@program("problem", "held", small=FEW)
+def _report(
+    problem: BudgetProblem, numbers: tuple[Any, ...], minima: Minima, *, held: bool
+) -> Plan:
+    solve = functools.partial(solve_one, problem, held=held)
+    return over_draws(solve, *numbers, known=minima)

@@ -28,7 +28,7 @@ from jscale.plan.budget._problem import (
 )
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
-from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
+from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 
 _DESIGNS = ((1e9, 2e10), (1e8, 1e12))
 """Two designs (N, D); an optimal precision that differs between them depends on the budget."""
@@ -170,7 +170,7 @@ def _require_product(problem: BudgetProblem) -> None:
         )
 
 
-@program("problem")
+@program("problem", small=FEW)
 def _solve(
     problem: BudgetProblem, params: Arrays, inputs: Arrays, cost_values: Sequence[jax.Array]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -66,9 +66,10 @@ def solve_one(
     budget: jax.Array,
     *,
     known: Minima = (),
+    held: bool = False,
 ) -> Plan:
     """The plan for scalar parameters, inputs and budget; NaN where there is no optimum."""
-    best, _ = best_point(problem, params, inputs, cost_values, budget, known=known)
+    best, _ = best_point(problem, params, inputs, cost_values, budget, known=known, held=held)
     return replace(mask_unconverged(best), budget=budget)
 
 
@@ -91,7 +92,7 @@ def best_point(
         cost_values: numbers of the cost.
         budget: to spend.
         known: the minima, where an earlier call with the same numbers found them.
-        held: whether they stay where they are, whatever the budget is.
+        held: whether they stay where they are when numbers change: without their derivatives.
     """
 
     def solve(
@@ -152,10 +153,15 @@ def _search(
     def design(x: jax.Array) -> dict[str, jax.Array]:
         return problem.design(cost, inputs, budget, x)
 
-    if names and not (known and held):
+    if names:
         upper = jnp.asarray([RANGES[name] for name in names], dtype)
         known = argmin(
-            lambda x: bound.loss(design(x), params), -upper, upper, problem.points, known
+            lambda x: bound.loss(design(x), params),
+            -upper,
+            upper,
+            problem.points,
+            known,
+            held=held,
         )
     minimum = known or Minimum(jnp.zeros(0, dtype), jnp.asarray(int(Status.converged), jnp.int32))
     values, status = design(minimum.x), minimum.status

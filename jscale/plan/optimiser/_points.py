@@ -104,8 +104,8 @@ def _projected(scaled: Scaled, points: jax.Array) -> Point:
     axes = [tuple(axis) for axis in jnp.eye(len(lower), dtype=lower.dtype)]
 
     def project(x: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        for j, equality in enumerate(equalities):
-            pairs = [jax.jvp(lambda *x, j=j: scaled.excess(jnp.stack(x), j), x, e) for e in axes]
+        for j, equality in enumerate(equalities, start=1):
+            pairs = [jax.jvp(lambda *x, j=j: scaled.rows(jnp.stack(x))[j], x, e) for e in axes]
             c, slopes = pairs[0][0], [slope for _, slope in pairs]
             size = sum(slope**2 for slope in slopes)
             needed = jnp.isfinite(c) & jnp.isfinite(size) & (equality | (c > 0))

@@ -1,6 +1,7 @@
 """A problem in logarithmic coordinates: scaled objective, constraints, box."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -55,7 +56,8 @@ class Data(NamedTuple):
     leaves: tuple[Any, ...]
 
 
-class Scaled(NamedTuple):
+@dataclass(frozen=True)
+class Scaled:
     """A problem in coordinates: logarithms of the free numbers, log ratios of shares.
 
     Attributes:
@@ -98,29 +100,26 @@ class Scaled(NamedTuple):
         pairs = zip(problem.constraints, leaves[1:], strict=True)
         return objective, [constraint(values, params, leaf) for constraint, leaf in pairs]
 
-    def excess(self, x: jax.Array, j: int) -> jax.Array:
-        """How far constraint ``j`` is exceeded, as in :meth:`residuals`."""
-        problem, data = self.problem, self.data
-        value = problem.constraints[j](self.values(x), data.params, data.leaves[1 + j])
-        excess = relative_excess(value, data.bounds[j], problem.senses[j])
-        return jnp.asarray(excess, x.dtype)
-
-    def residuals(self, x: jax.Array) -> jax.Array:
-        """The scaled objective followed by the constraints, shape (1 + m,).
+    @functools.cached_property
+    def rows(self) -> Callable[[jax.Array], tuple[jax.Array, ...]]:
+        """The scaled objective followed by the constraints, scalars, as a function of a point.
 
         A constraint is at most 0, or equal to 0: the logarithm of the function relative to its
         bound, so that products of the variables are linear; relative to the bound where either is
         not above 0.
         """
-        objective, functions = self.raw(x)
-        rows = [objective / self.scale]
-        rows += [
-            relative_excess(value, bound, sense)
-            for value, bound, sense in zip(
-                functions, self.data.bounds, self.problem.senses, strict=True
-            )
-        ]
-        return jnp.stack([jnp.asarray(row, x.dtype) for row in rows])
+
+        def rows(x: jax.Array) -> tuple[jax.Array, ...]:
+            objective, functions = self.raw(x)
+            bounds, senses = self.data.bounds, self.problem.senses
+            excesses = map(relative_excess, functions, bounds, senses)
+            return tuple(jnp.asarray(row, x.dtype) for row in (objective / self.scale, *excesses))
+
+        return jax.jit(rows)  # traced once, not once for each of its copies and loops
+
+    def residuals(self, x: jax.Array) -> jax.Array:
+        """:attr:`rows` as one array, shape (1 + m,)."""
+        return jnp.stack(self.rows(x))
 
 
 def relative_excess(value: jax.Array, bound: jax.Array, sense: str) -> jax.Array:

@@ -22,7 +22,7 @@ from jscale.plan.optimiser._functions import SENSES, Constraint, Named, named
 from jscale.plan.optimiser._problem import Data, Problem, Scaled
 from jscale.plan.optimiser._search import UNSOLVED, Optimum, differentiable, search
 from jscale.plan.optimiser._variables import Layout, read_variables
-from jscale.plan.problem import check_status, to_arrays
+from jscale.plan.problem import FEW, check_status, to_arrays
 
 
 @functools.partial(
@@ -216,10 +216,11 @@ def _solve(problem: Problem, data: Data, combinations: dict[str, jax.Array]) -> 
     optimum = _find(problem, *fixed, thorough=thorough)
     if not thorough and np.any(np.isin(optimum.status, UNSOLVED)):
         optimum = _find(problem, *fixed, thorough=True)
-    return _report(problem, data, combinations, optimum)
+    held = not is_traced(data, combinations)
+    return _report(problem, data, combinations, optimum, held=held)
 
 
-@program("problem", "thorough")
+@program("problem", "thorough", small=FEW)
 def _find(
     problem: Problem, data: Data, combinations: dict[str, jax.Array], thorough: bool
 ) -> Optimum:
@@ -242,20 +243,31 @@ def _with_listed(data: Data, listed: dict[str, jax.Array]) -> Data:
     return data._replace(fixed={**data.fixed, **listed})
 
 
-@program("problem")
+@program("problem", "held", small=FEW)
 def _report(
-    problem: Problem, data: Data, combinations: dict[str, jax.Array], optimum: Optimum
+    problem: Problem,
+    data: Data,
+    combinations: dict[str, jax.Array],
+    optimum: Optimum,
+    *,
+    held: bool,
 ) -> Solution:
-    return over_draws(functools.partial(_best_one, problem, combinations), data, known=optimum)
+    best = functools.partial(_best_one, problem, combinations, held)
+    return over_draws(best, data, known=optimum)
 
 
 def _best_one(
-    problem: Problem, combinations: dict[str, jax.Array], data: Data, *, known: Optimum
+    problem: Problem,
+    combinations: dict[str, jax.Array],
+    held: bool,
+    data: Data,
+    *,
+    known: Optimum,
 ) -> Solution:
     """The best over all combinations of listed values."""
     every = known
     if not combinations:
-        return _solution(problem, data, every, jnp.asarray(0, jnp.int32))
+        return _solution(problem, data, every, jnp.asarray(0, jnp.int32), held=held)
     usable = is_optimum(every.status) & jnp.isfinite(every.value)
     unsolved = ~usable & (every.status != int(Status.infeasible))
     best = jnp.argmin(jnp.where(usable, every.value, jnp.inf))
@@ -266,13 +278,15 @@ def _best_one(
     chosen = jnp.where(jnp.any(unsolved), worst, best)
     optimum, listed = jax.tree.map(lambda leaf: leaf[chosen], (every, combinations))
     count = jnp.sum(unsolved, dtype=jnp.int32)
-    return _solution(problem, _with_listed(data, listed), optimum, count)
+    return _solution(problem, _with_listed(data, listed), optimum, count, held=held)
 
 
-def _solution(problem: Problem, data: Data, optimum: Optimum, unsolved: jax.Array) -> Solution:
-    """What a solve reports of an optimum."""
+def _solution(
+    problem: Problem, data: Data, optimum: Optimum, unsolved: jax.Array, *, held: bool
+) -> Solution:
+    """What a solve reports of an optimum, with its derivatives unless it is held."""
     scaled = Scaled(problem, data, optimum.scale)
-    optimum = differentiable(scaled, optimum)
+    optimum = optimum if held else differentiable(scaled, optimum)
     values = scaled.values(optimum.x)
     objective, functions = scaled.raw(optimum.x)
 

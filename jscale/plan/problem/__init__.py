@@ -1,6 +1,7 @@
 """The parts of a planning problem: the law bound to its inputs, checked and in one dtype."""
 
 from jscale.plan.problem._binding import (
+    FEW,
     POST,
     BoundLaw,
     bind,
@@ -12,6 +13,7 @@ from jscale.plan.problem._binding import (
 )
 
 __all__ = [
+    "FEW",
     "POST",
     "BoundLaw",
     "bind",

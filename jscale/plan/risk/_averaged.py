@@ -19,7 +19,7 @@ from jscale._core.text import enumerated, shown
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget import RANGES, BudgetProblem, Plan, build_problem, optimal
 from jscale.plan.costs import Cost
-from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
+from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 from jscale.plan.risk._bands import count_draws
 from jscale.plan.risk._quantiles import check_probabilities
 
@@ -225,7 +225,7 @@ def _problems(
     return problems, built[0][1]
 
 
-@program("problems", "probabilities", "counts")
+@program("problems", "probabilities", "counts", small=FEW)
 def _averaged(
     problems: tuple[BudgetProblem, ...],
     probabilities: tuple[float, ...],

@@ -18,7 +18,7 @@ from jscale._core.text import enumerated
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget import BudgetProblem, build_problem, solve_one
 from jscale.plan.costs import Cost
-from jscale.plan.problem import BoundLaw, bind, check_inputs, check_params, to_arrays
+from jscale.plan.problem import FEW, BoundLaw, bind, check_inputs, check_params, to_arrays
 from jscale.plan.risk._bands import count_draws
 
 Arrays = Mapping[str, jax.Array]
@@ -126,7 +126,7 @@ def regret(
     return _regret(problem.bound, params, inputs, with_cost, optima)
 
 
-@program("problem")
+@program("problem", small=FEW)
 def _optima(
     problem: BudgetProblem,
     params: Arrays,
@@ -152,7 +152,7 @@ def _optima(
     return jax.vmap(over_params, in_axes=(None, 0))(params, budgets)
 
 
-@program("bound")
+@program("bound", small=FEW)
 def _regret(
     bound: BoundLaw,
     params: Arrays,

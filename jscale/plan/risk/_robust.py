@@ -28,7 +28,7 @@ from jscale.plan.budget import (
     solve_one,
 )
 from jscale.plan.costs import Cost
-from jscale.plan.problem import check_inputs, check_params, check_status, to_arrays
+from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 from jscale.plan.risk._bands import count_draws
 from jscale.plan.risk._limited import Limit, Limited, Range, check_limits, least_risk
 from jscale.plan.risk._sections import at_dense_kinks
@@ -290,8 +290,13 @@ def _search(
     given: tuple[Arrays, Sequence[jax.Array]],
     budget: jax.Array,
     reduce: Callable[[jax.Array], jax.Array],
+    *,
+    held: bool = False,
 ) -> _BestDesign:
-    """The design that minimises ``reduce`` of the losses; ``given`` are inputs and cost."""
+    """The design that minimises ``reduce`` of the losses; ``given`` are inputs and cost.
+
+    Its derivatives are left out where it is ``held``.
+    """
     inputs, cost_values = given
     cost, names = problem.build_cost(cost_values), problem.coordinates
     losses = _losses(problem, params, given, budget)
@@ -300,7 +305,7 @@ def _search(
     else:
         upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
         points = problem.points
-        best = argmin(lambda x: reduce(losses(x)), -upper, upper, points)
+        best = argmin(lambda x: reduce(losses(x)), -upper, upper, points, held=held)
         x, status = best.x, best.status
         if len(names) == 1:
             x, status = at_dense_kinks(lambda x: reduce(losses(x)), x, status, upper[0], points[0])
@@ -317,7 +322,7 @@ def _worst_mean(values: jax.Array, share: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(weights > 0, ordered, 0.0) * weights) / number
 
 
-@program("problem", "with_regret", "count")
+@program("problem", "with_regret", "count", small=FEW)
 def _robust(
     problem: BudgetProblem,
     with_regret: bool,
@@ -345,7 +350,7 @@ def _robust(
     return _masked(best, budget, lost, known)
 
 
-@program("problem", "count")
+@program("problem", "count", small=FEW)
 def _assured(
     problem: BudgetProblem,
     count: int,
@@ -367,7 +372,8 @@ def _assured(
     def evaluate(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, None]:
         """What the least quantile exceeds the target by, and its derivative: of the design's."""
         params, given, target = fixed
-        best = _search(problem, params, given, least * jnp.exp(base) * jnp.exp(offset), reduce)
+        budget = least * jnp.exp(base) * jnp.exp(offset)
+        best = _search(problem, params, given, budget, reduce, held=True)
 
         def at_same_place(offset: jax.Array) -> jax.Array:
             budget = least * jnp.exp(base) * jnp.exp(offset)
