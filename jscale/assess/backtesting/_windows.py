@@ -7,7 +7,7 @@ import numpy as np
 
 from jscale._core.checks import check_whole_number
 from jscale._core.errors import JscaleError
-from jscale._core.text import human, plural, quote, shown
+from jscale._core.text import general, human, plural, quote, shown
 from jscale.assess.backtesting._split import (
     TIE,
     Needs,
@@ -97,7 +97,9 @@ class _Ladder(NamedTuple):
         """The split at a level, its end in the label with so many digits."""
         end, kept = self.ends[level], self.table.kept
         training = kept & _up_to(self.table[self.column], end)
-        return Split(f"{self.column} ≤ {human(end, digits)}", training, kept & ~training)
+        return Split(
+            f"{self.column} ≤ {_end(self.column, end, digits)}", training, kept & ~training
+        )
 
 
 def _ladder(table: Runs, column: str) -> _Ladder:
@@ -175,6 +177,11 @@ def _shares(cuts: Any) -> list[float]:
     return [float(share) for share in items]
 
 
+def _end(column: str, value: float, digits: int = 3) -> str:
+    """The end of a window: ``1.4B`` tokens, but ``2.9e11`` FLOP."""
+    return general(value, digits) if column == "C" else human(value, digits)
+
+
 def _distinct_digits(ends: np.ndarray) -> int:
     """Significant digits that tell the ends of all windows apart, at least 3."""
     for digits in range(3, 17):
@@ -212,7 +219,7 @@ def window_below(table: Runs, limits: Any, needs: Needs) -> Splits:
                 argument="train_below",
             )
         training &= numbers(table, name, "train_below") < limit
-        parts.append(f"{name} < {human(float(limit))}")
+        parts.append(f"{name} < {_end(name, float(limit))}")
 
     label = " and ".join(parts)
     split = Split(label, training, kept & ~training)

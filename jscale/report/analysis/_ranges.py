@@ -8,9 +8,9 @@ import numpy as np
 from jscale.report.analysis._study import FittedStudy
 
 _GROUPS = 8
-_MIN_RUNS = 24
-"""Runs below which no medians are shown."""
-_MIN_IN_GROUP = 3
+_LEAST_GROUPS = 3
+_MIN_IN_GROUP = 8
+"""Runs in a group: the median of a handful is no trend."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +63,17 @@ def residual_trend(x: np.ndarray, residuals: np.ndarray) -> ResidualTrend:
 def grouped_medians(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Medians of ``x`` and ``y`` in up to eight groups of nearly equal size along ``x``.
 
-    Equal values of ``x`` stay in one group. Empty for fewer than 24 runs.
+    Equal values of ``x`` stay in one group, and a group has eight runs at least. Empty where there
+    would be fewer than three groups.
     """
-    if len(x) < _MIN_RUNS:
-        return x[:0], y[:0]
+    most = min(_GROUPS, len(x) // _MIN_IN_GROUP)
     distinct, group = np.unique(x, return_inverse=True)
-    if len(distinct) > _GROUPS:
-        edges = np.unique(np.quantile(x, np.linspace(0, 1, _GROUPS + 1)))
+    if len(distinct) > most > 0:
+        edges = np.unique(np.quantile(x, np.linspace(0, 1, most + 1)))
         group = np.clip(np.searchsorted(edges, x, side="right"), 1, len(edges) - 1)
     groups = [g for g in np.unique(group) if (group == g).sum() >= _MIN_IN_GROUP]
+    if len(groups) < _LEAST_GROUPS:
+        return x[:0], y[:0]
     return (
         np.array([np.median(x[group == g]) for g in groups]),
         np.array([np.median(y[group == g]) for g in groups]),

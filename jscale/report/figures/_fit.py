@@ -123,7 +123,7 @@ def residuals(
             lw=1.4,
             marker="o",
             ms=3.5,
-            label="median of each group",
+            label="medians of groups",
             zorder=4,
         )
     highest = max(np.abs(percent).max(), 200 * scale)

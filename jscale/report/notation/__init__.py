@@ -15,6 +15,7 @@ from jscale.report.notation.numbers import (
     plural,
     power_of_ten,
     significant,
+    with_powers,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ __all__ = [
     "plural",
     "power_of_ten",
     "significant",
+    "with_powers",
 ]
 
 # Formulas and cards need the laws, and so JAX; numbers as text need nothing.

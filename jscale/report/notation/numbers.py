@@ -1,6 +1,7 @@
 """Numbers as text: ``70B`` parameters, ``10²¹`` FLOP, decimal places by the interval."""
 
 import math
+import re
 
 from jscale._core import text as _text
 from jscale._core.text import listing, plural
@@ -17,9 +18,13 @@ __all__ = [
     "plural",
     "power_of_ten",
     "significant",
+    "with_powers",
 ]
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_WITH_EXPONENT = re.compile(
+    r"(?<![\w.'\"-])-?[0-9](?:\.[0-9]+)?e[+-]?[0-9]{1,3}(?![\w'\"]|\.[0-9])"
+)
 MINUS = "−"
 MISSING = "–"
 
@@ -102,6 +107,20 @@ def power_of_ten(value: float, digits: int = 3) -> str:
     if mantissa in ("1", "-1"):
         return power if mantissa == "1" else MINUS + power
     return f"{mantissa.replace('-', MINUS)}×{power}"
+
+
+def with_powers(text: str) -> str:
+    """A sentence with a power of ten for each exponent; names in quotes stay as they are.
+
+    Args:
+        text: such as a note.
+
+    Example:
+        >>> from jscale.report import tables
+        >>> tables.with_powers("from 1.16e12 FLOP on (column '1e18')")
+        "from 1.16×10¹² FLOP on (column '1e18')"
+    """
+    return _WITH_EXPONENT.sub(lambda found: power_of_ten(float(found[0]), 6), text)
 
 
 def decimals(width: float, least: int = 0, most: int = 6) -> int:

@@ -89,11 +89,13 @@ def residuals(analysis: Analysis) -> Iterator[PageFigure]:
 
     def panel(name: str, words: str, label: str, ticks, caption: str = "") -> PageFigure:
         trend = analysis.residual_trends[name]
+        grouped = len(trend.centres) > 0
         return PageFigure(
             figures.residuals(trend, point.scale, label, ticks),
             title=f"Residuals against {words}",
-            alt=f"Residuals in percent against {words}, with medians of groups of runs.",
-            caption=caption,
+            alt=f"Residuals in percent against {words}"
+            + (", with medians of groups of runs." if grouped else "."),
+            caption=caption if grouped else "",
         )
 
     yield panel(
@@ -101,7 +103,7 @@ def residuals(analysis: Analysis) -> Iterator[PageFigure]:
         "the prediction",
         f"Predicted loss ({study.loss_unit})",
         figures.number_ticks,
-        "A trend in the medians indicates a misspecified law.",
+        "Medians of groups of at least 8 runs: a trend in them indicates a misspecified law.",
     )
     for item in study.record.inputs:
         if item.name in analysis.residual_trends:

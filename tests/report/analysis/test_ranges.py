@@ -16,6 +16,14 @@ def test_medians_of_groups():
     assert len(grouped_medians(np.arange(5.0), np.arange(5.0))[0]) == 0
 
 
+def test_the_median_of_a_handful_is_no_trend():
+    seven_of_four = np.repeat(np.arange(7.0), 4)
+    middle, _ = grouped_medians(seven_of_four, np.arange(28.0))
+    assert len(middle) == 3
+    one_alone = np.append(np.repeat([1.0, 2.0, 3.0], 10), 9.0)
+    assert grouped_medians(one_alone, np.zeros(31))[0].tolist() == [1.0, 2.0, 3.0]
+
+
 def test_trends_are_in_percent():
     x, residuals = np.arange(30.0), 0.01 * np.resize([-1.0, 0.0, 1.0], 30)
     trend = residual_trend(x, residuals)

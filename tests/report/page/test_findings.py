@@ -11,6 +11,7 @@ from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.report.analysis import (
     Analysis,
+    Band,
     FittedStudy,
     Forecast,
     HeldOutForecasts,
@@ -19,7 +20,7 @@ from jscale.report.analysis import (
 from jscale.report.analysis._identification import identification
 from jscale.report.analysis.forecast import resource_curve
 from jscale.report.page.findings import decision
-from jscale.report.page.findings._findings import extrapolation, findings
+from jscale.report.page.findings._findings import _past, extrapolation, findings
 from jscale.report.page.findings._of_fit import (
     Finding,
     certificate,
@@ -29,6 +30,7 @@ from jscale.report.page.findings._of_fit import (
     sampling,
 )
 from jscale.report.page.tables import count_digits, critical_rows, decimal, plan_rows
+from jscale.report.page.tables._tables import _measured
 from tests.report import stand_ins
 from tests.report.stand_ins import dense_table, posterior_of
 
@@ -226,6 +228,22 @@ def test_bits_outside_those_of_the_runs_are_said(bits: Analysis):
     assert row.tone in ("doubt", "bad")
     low = with_bits(bits, P_w=4, P_a=4, P_kv=4)
     assert "7.0 bits, above the 4 bits of the runs" in decision(low).sentence
+
+
+def test_bits_that_never_harm_have_no_number_of_tokens():
+    def at(tokens: float) -> Band:
+        return Band(*[np.array([tokens])] * 6)
+
+    text = _past({3.0: at(1.5e7), 6.0: at(np.inf), 8.0: at(np.inf)})
+    assert text == "past 15M tokens at 3 bits and at no number of tokens at 6 and 8 bits"
+    assert _past({6.0: at(np.inf)}) == "at no number of tokens at 6 bits"
+
+
+def test_estimates_have_the_digits_of_their_errors():
+    assert _measured(330.26, 95.2) == "330 ± 95"
+    assert _measured(0.29294, 0.0081) == "0.2929 ± 0.0081"
+    assert _measured(1.2395, 0.1) == "1.24 ± 0.10"
+    assert _measured(2e8, np.inf) == "2×10⁸ ± –"
 
 
 def test_no_critical_tokens_where_bits_after_training_are_constant(

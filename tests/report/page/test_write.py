@@ -427,7 +427,7 @@ def test_the_backtest_has_a_section(text_only, tmp_path: Path, dense: Analysis, 
     assert {"href": "#backtest"} in page.all("a")
     assert "forecast by the law with the errors student, by importance sampling" in page.text
     for scores, cut in zip(result.laws[0].cuts, result.cuts, strict=True):
-        assert f"{cut.label} {cut.fitted} {scores.count} " in page.text
+        assert f"{report.tables.with_powers(cut.label)} {cut.fitted} {scores.count} " in page.text
         assert f" {scores.bands[1].coverage:.0%} " in page.text
     assert f"all {result.summary.count} " in page.text
     assert any("held-out runs" in image["alt"] for image in page.all("img"))

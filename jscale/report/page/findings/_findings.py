@@ -1,8 +1,17 @@
 """The headline findings as sentences."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from jscale.report.analysis import FULL_BITS, Analysis, CriticalCurves, FittedStudy, Forecast
+from jscale.report.analysis import (
+    FULL_BITS,
+    Analysis,
+    Band,
+    CriticalCurves,
+    FittedStudy,
+    Forecast,
+)
 from jscale.report.notation import human, listing, power_of_ten
 from jscale.report.page.findings._of_fit import (
     Finding,
@@ -175,18 +184,13 @@ def unsupported(study: FittedStudy) -> str:
 def _critical_tokens(study: FittedStudy, forecast: Forecast, critical: CriticalCurves) -> Finding:
     """The critical tokens at the largest plan, and whether the plan exceeds them."""
     plans = forecast.plans
-    limits = sorted(critical.at_plans.items())
-    tokens = [f"{count(band, -1).inline} tokens at {bits:g} bits" for bits, band in limits]
     text = (
         f"A model of {count(plans.N, -1).middle} parameters that is trained in full precision and "
-        f"then quantised gets worse past {listing(tokens)}"
+        f"then quantised gets worse {_past(critical.at_plans)}"
     )
-    best = [
-        f"{count(band, -1).inline} tokens at {bits:g} bits"
-        for bits, band in sorted(critical.at_best.items())
-    ]
-    if best and plans.P is not None:
-        text += f"; trained in {decimal(plans.P, -1, 1).middle} bits, past {listing(best)}"
+    if critical.at_best and plans.P is not None:
+        bits = decimal(plans.P, -1, 1).middle
+        text += f"; trained in {bits} bits, {_past(critical.at_best)}"
     text += "."
 
     of_plan = sorted((critical.at_best or critical.at_plans).items())
@@ -199,3 +203,13 @@ def _critical_tokens(study: FittedStudy, forecast: Forecast, critical: CriticalC
         "would be better with less data."
     )
     return Finding("Too much data", text, "doubt")
+
+
+def _past(limits: Mapping[float, Band]) -> str:
+    """``past 15M tokens at 3 bits and at no number of them at 6 bits``, for the largest plan."""
+    finite = {bits: band for bits, band in sorted(limits.items()) if np.isfinite(band.q50[-1])}
+    tokens = [f"{count(band, -1).inline} tokens at {bits:g} bits" for bits, band in finite.items()]
+    never = listing([f"{bits:g}" for bits in sorted(limits) if bits not in finite])
+    parts = [f"past {listing(tokens)}"] * bool(tokens)
+    parts += [f"at no number of tokens at {never} bits"] * bool(never)
+    return " and ".join(parts)

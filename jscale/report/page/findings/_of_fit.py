@@ -10,7 +10,7 @@ from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.assess.backtesting import MIN_EFFECTIVE
 from jscale.report.analysis import Analysis, FittedStudy, HeldOutForecasts, ResidualDoubts
-from jscale.report.notation import human, listing, number, percent, plain, plural
+from jscale.report.notation import human, listing, number, percent, plain, plural, with_powers
 
 if TYPE_CHECKING:
     from jscale.assess import BandCorrection
@@ -114,7 +114,10 @@ def posterior_doubts(study: FittedStudy) -> list[Finding]:
 def residual_doubts(tests: ResidualDoubts) -> list[Finding]:
     """Largest runs that lie off the law, and trends of the residuals; empty without either."""
     leads = {"largest-runs-off": "Largest runs", "lack-of-fit": "Lack of fit"}
-    return [Finding(leads[note.code], _sentence(note.message), "doubt") for note in tests.notes]
+    return [
+        Finding(leads[note.code], _sentence(with_powers(note.message)), "doubt")
+        for note in tests.notes
+    ]
 
 
 def backtest_result(

@@ -1,5 +1,6 @@
 """Tables, badges and tiles of the runs, the fit, the posterior and the backtest, as text."""
 
+import math
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
@@ -15,12 +16,14 @@ from jscale.fit.optimum import AGREEING_STARTS, COLLINEAR, GRADIENT
 from jscale.report.analysis import Analysis, FittedStudy
 from jscale.report.notation import (
     MISSING,
+    fixed,
     human,
     markup,
     number,
     percent,
     plural,
     power_of_ten,
+    with_powers,
 )
 from jscale.report.page.tables._values import Value, decimal
 
@@ -98,11 +101,21 @@ def parameter_rows(study: FittedStudy) -> list[dict[str, Any]]:
                 "unit": parameter.unit.replace("nats/token", loss_unit),
                 "point": number(estimate, 5),
                 "error": number(error, 2) if known else MISSING,
+                "measured": _measured(estimate, error),
                 "share": percent(abs(error / estimate)) if estimate and known else MISSING,
                 "posterior": None if summary is None else posterior_cells(summary),
             }
         )
     return rows
+
+
+def _measured(estimate: float, error: float) -> str:
+    """An estimate to the two leading digits of its standard error: ``0.2929 ± 0.0081``."""
+    is_plain = 1e-3 <= abs(estimate) < 1e6 and 1e-6 <= error < 1e6
+    if not is_plain:
+        return f"{number(estimate, 5)} ± {number(error, 2) if np.isfinite(error) else MISSING}"
+    places = max(0, 1 - math.floor(math.log10(error)))
+    return f"{fixed(estimate, places)} ± {fixed(error, places)}"
 
 
 def noise_rows(analysis: Analysis) -> list[dict[str, Any]]:
@@ -148,7 +161,7 @@ def backtest_rows(analysis: Analysis) -> list[tuple[str, ...]]:
 
 def _backtest_row(scores: ForecastScores, fitted: str) -> tuple[str, ...]:
     return (
-        scores.label,
+        with_powers(scores.label),
         fitted,
         f"{scores.count:,}",
         percent(scores.bias),
@@ -254,7 +267,7 @@ def badges(study: FittedStudy) -> list[tuple[str, str, str, str]]:
             _scientific(result.condition),
             raw,
         ),
-        ("Second optimiser", second_tone, second, "BFGS from another start"),
+        ("Second optimiser", second_tone, second, "BFGS from up to three starts"),
     ]
 
 
@@ -275,7 +288,8 @@ def notes(study: FittedStudy) -> list[tuple[str, str, str]]:
     unique: dict[tuple[str, str], tuple[str, str, str]] = {}
     for source, group in sources:
         for note in group:
-            unique.setdefault((note.code, note.message), (note.severity, source, note.message))
+            entry = note.severity, source, with_powers(note.message)
+            unique.setdefault((note.code, note.message), entry)
     return sorted(unique.values(), key=lambda entry: _SEVERITIES.get(entry[0], 3))
 
 
