@@ -139,7 +139,7 @@ def test_a_law_that_is_not_finite_at_any_start_does_not_converge():
         ({"agreement": 1.0, "gradient_norm": 2e-3}, "100% of 64 starts agree, gradient 2.0e-03"),
         (
             {"agreement": 1.0, "gradient_norm": 1e-9},
-            "a second method (L-BFGS) finds a lower objective",
+            "a second method (BFGS) finds a lower objective",
         ),
         (
             {"agreement": 1.0, "gradient_norm": 1e-9, "starts": 1},

@@ -23,7 +23,8 @@ _LEAST_PRODUCT = 1e-6
 the matrix as it is too."""
 _MIN_STEP = 1e-10
 _FIRST_STEP, _MAX_STEP = 0.5, 5.0
-"""Length of the first step and the longest, in coordinates of unit size."""
+"""Length of the first step and, unless the caller says so, of the longest, in coordinates of unit
+size."""
 
 
 class QuasiNewton(NamedTuple):
@@ -57,7 +58,8 @@ def bfgs(
     start: jax.Array,
     *,
     max_turns: int,
-    tolerance: float,
+    tolerance: jax.Array | float,
+    max_step: float = _MAX_STEP,
 ) -> QuasiNewton:
     """A local minimum from ``start``.
 
@@ -67,6 +69,7 @@ def bfgs(
         max_turns: most evaluations.
         tolerance: decrease of the objective that does not matter; three steps in a row below it end
             the descent.
+        max_step: length of the longest step.
     """
     size = start.shape[0]
     identity = jnp.eye(size, dtype=start.dtype)
@@ -77,7 +80,7 @@ def bfgs(
     def turn(state: _State) -> _State:
         direction = -state.inverse @ state.gradient
         length = jnp.linalg.norm(direction)
-        direction = direction * jnp.minimum(1.0, _MAX_STEP / length)
+        direction = direction * jnp.minimum(1.0, max_step / length)
         change = state.step * direction
         value, gradient = value_and_grad(state.x + change)
 
@@ -114,7 +117,11 @@ def bfgs(
 
 
 def _updated(
-    state: _State, change: jax.Array, gradient: jax.Array, identity: jax.Array, least: float
+    state: _State,
+    change: jax.Array,
+    gradient: jax.Array,
+    identity: jax.Array,
+    least: jax.Array | float,
 ) -> jax.Array:
     """The inverse Hessian after a step; after the first turn, one that limits the first step."""
     difference = gradient - state.gradient

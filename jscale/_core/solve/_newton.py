@@ -16,6 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from jscale._core.solve._descent_rules import (
     DAMPING_MAX,
@@ -104,7 +105,7 @@ def newton(
     widths: Callable[[jax.Array, jax.Array], jax.Array],
     start: jax.Array,
     resolution: float,
-    max_step: jax.Array | float = jnp.inf,
+    max_step: ArrayLike = jnp.inf,
     *,
     idle: jax.Array | bool = False,
 ) -> Descent:

@@ -216,7 +216,7 @@ def _of_point(point: Point) -> dict[str, str]:
         "objective": f"{point.objective_name} = {general(point.objective, 6)}, weights: "
         f"{point.weights or 'none'}",
         "algorithm": f"Newton descents from {plural(certificate.starts, 'start')} spread over the "
-        "declared ranges, then L-BFGS as a second optimiser",
+        "declared ranges, then BFGS as a second optimiser",
         "convergence": f"{certificate.status}: {certificate.agreement:.0%} of starts agree; not "
         f"identified: {unidentified}",
         "goodness": f"residuals of {kind} scatter by {general(point.scale, 3)} over "

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jscale.fit.objective._coordinates import Coordinates
 from jscale.fit.objective._losses import Objective, residuals
@@ -179,7 +180,7 @@ def next_stage_start(objective: Objective, free: jax.Array, ratio: jax.Array) ->
     return free.at[-1].add(jnp.log(jnp.minimum(ratio, 1.0))) if objective.has_scale else free
 
 
-def step_limits(law: LawFunction, objective: Objective) -> jax.Array:
+def step_limits(law: LawFunction, objective: Objective) -> np.ndarray:
     """The longest step along every free coordinate, (k,) or with a free scale (k + 1,)."""
     limits = max_step(describe(law))
-    return jnp.append(limits, _LOG_SCALE_STEP) if objective.has_scale else limits
+    return np.append(limits, _LOG_SCALE_STEP) if objective.has_scale else limits

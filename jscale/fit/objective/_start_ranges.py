@@ -1,11 +1,13 @@
 """Starting points of fits, spread evenly over the declared start ranges."""
 
+import functools
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jscale._core.scope import float64
 from jscale.laws import Record
 from jscale.laws.roles import Role
 
@@ -14,7 +16,7 @@ _MAX_STEP_SHARE = 0.5
 of the Chinchilla table, under every objective, in as many steps as without a limit."""
 
 
-def spread_starts(record: Record, count: int) -> jax.Array:
+def spread_starts(record: Record, count: int) -> np.ndarray:
     """``count`` starting points (count, k) in free coordinates, the same in every call.
 
     A Kronecker sequence on the generalised golden ratio covers the box far more evenly than random
@@ -25,12 +27,12 @@ def spread_starts(record: Record, count: int) -> jax.Array:
     for _ in range(64):
         golden = (1 + golden) ** (1 / (k + 1))
     fractions = (0.5 + np.outer(np.arange(1, count + 1), golden ** -np.arange(1.0, k + 1))) % 1.0
-    low, high = np.asarray(start_ranges(record)).T
-    return jnp.asarray(low + fractions * (high - low))
+    low, high = start_ranges(record).T
+    return low + fractions * (high - low)
 
 
 def restart_point(
-    start: jax.Array, low: jax.Array, high: jax.Array, restart: jax.Array
+    start: jax.Array, low: np.ndarray, high: np.ndarray, restart: jax.Array
 ) -> jax.Array:
     """The point (k,) of the ranges for the ``restart``-th restart, 1 or more, of ``start``.
 
@@ -39,10 +41,10 @@ def restart_point(
     """
     amounts = math.sqrt(2) * jnp.arange(1.0, len(start) + 1, dtype=start.dtype)
     share = (start - low) / (high - low) + restart.astype(start.dtype) * amounts
-    return low + share % 1 * (high - low)
+    return share % 1 * (high - low) + low
 
 
-def max_step(record: Record) -> jax.Array:
+def max_step(record: Record) -> np.ndarray:
     """The longest step (k,) of a descent along every free coordinate.
 
     It is a share of the start range. In stages without walls, 1 to 8 of 1,000 starts on the
@@ -53,11 +55,14 @@ def max_step(record: Record) -> jax.Array:
     return _MAX_STEP_SHARE * (high - low)
 
 
-def start_ranges(record: Record) -> jax.Array:
+def start_ranges(record: Record) -> np.ndarray:
     """Lower and upper end (k, 2) of every free coordinate's start range."""
-    return jnp.sort(jnp.stack([_range(p.role) for p in record.parameters]), axis=1)
+    return np.sort([_range(p.role) for p in record.parameters], axis=1)
 
 
-def _range(role: Role) -> jax.Array:
+@functools.lru_cache(maxsize=1024)
+def _range(role: Role) -> tuple[float, ...]:
+    """The ends of a start range: numbers, so that they are constants of programs that use them."""
     assert role.start is not None
-    return jnp.stack([jnp.asarray(role.support.to_free(jnp.asarray(edge))) for edge in role.start])
+    with float64(), jax.ensure_compile_time_eval():
+        return tuple(float(role.support.to_free(edge)) for edge in role.start)

@@ -46,7 +46,7 @@ class Certificate:
             coordinates of the fit.
         condition_raw: the same in raw coordinates (logarithms of A, B, …).
         starts: number of starting points.
-        second_method: whether optax's L-BFGS, from its own start, reaches the same objective.
+        second_method: whether BFGS, from one of three starts, reaches the same objective.
         unidentified: parameters that the data do not identify.
         at_bound: parameters whose best value lies at a bound of their range.
     """
@@ -179,7 +179,7 @@ def failure_reason(certificate: Certificate, record: Record) -> str:
     if at_optimum and starts == 1:
         return "one start cannot be confirmed by another; give two or more"
     if at_optimum and agreement >= AGREEING_STARTS:
-        return "it ran out of steps, or a second method (L-BFGS) finds a lower objective"
+        return "it ran out of steps, or a second method (BFGS) finds a lower objective"
     return f"{agreement:.0%} of {starts} starts agree, gradient {certificate.gradient_norm:.1e}"
 
 
@@ -206,7 +206,7 @@ def notes(
     if certificate.at_bound:
         notes.append(_bound_note(certificate.at_bound))
     if certificate.status != Status.not_converged and not certificate.second_method:
-        message = "a second method (L-BFGS) stopped short of this optimum"
+        message = "a second method (BFGS) stopped short of this optimum"
         notes.append(Note("second-method", "info", message, {}))
     return tuple(notes)
 

@@ -19,7 +19,7 @@ AGREEMENT = 1e-6
 
 
 def multistart(
-    law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, starts: jax.Array
+    law: LawFunction, objective: Objective, fit_data: FitData, stages: jax.Array, starts: np.ndarray
 ) -> Descent:
     """The ends of the descents from all ``starts`` (starts, k).
 
@@ -41,7 +41,7 @@ def multistart(
     free, steps = np.array(subsampled.free), np.array(subsampled.steps)
     value, converged = np.full(len(values), np.inf), np.zeros(len(values), bool)
     for group in minima:
-        initial = subsampled.free[group[:1], :k]
+        initial = np.asarray(subsampled.free)[group[:1], :k]
         end = descend(law, objective, fit_data, stages, initial, skip_walls=True)
         free[group], value[group], converged[group] = end.free[0], end.value[0], end.converged[0]
         steps[group] += int(end.steps[0])

@@ -1,51 +1,72 @@
-"""A second optimiser, optax's L-BFGS, to confirm the best minimum of the Newton descents."""
+"""A second optimiser, BFGS with gradients alone, to confirm the minimum of the Newton descents.
 
-from typing import Any
+It shares no code with them, and reports an objective that it has evaluated: it cannot confirm a
+minimum that it does not reach. optax's L-BFGS from one start was here before. Of 54 fits of 30 laws
+BFGS from up to three starts reaches the same objective in 50 and a lower one in four. Its program
+compiles in a third of the time (0.18 s instead of 0.55 s of CPU on 240 runs of Chinchilla's law),
+since the line search of L-BFGS contains the objective three more times, and runs in half.
+"""
+
+import math
 
 import jax
-import jax.numpy as jnp
-import optax
+import numpy as np
 
 from jscale._core.programs import program
-from jscale.fit.objective import FitData, Objective, Problem, compiled_form, first_guess
+from jscale._core.solve import bfgs
+from jscale.fit.objective import (
+    FitData,
+    Objective,
+    Problem,
+    compiled_form,
+    first_guess,
+    step_limits,
+)
 from jscale.laws import LawFunction
 
-_LBFGS_STEPS = 300
-_LBFGS_IDLE, _LBFGS_GAIN = 20, 1e-12
-"""It ends after so many consecutive steps that each gain less than this share of the objective."""
+_MAX_TURNS = 1000
+"""Evaluations; fits of tables that identify their parameters take 20 to 700."""
+_MAX_STEP = 1.0
+"""In units of the longest steps of a Newton descent. Steps of five units took ``m4`` to where it is
+flat, from where no descent returns."""
 
 
 def second_method(
-    law: LawFunction, objective: Objective, fit_data: FitData, start: jax.Array
-) -> jax.Array:
-    """The objective that optax's L-BFGS reaches from ``start`` (k,)."""
+    law: LawFunction,
+    objective: Objective,
+    fit_data: FitData,
+    starts: np.ndarray,
+    enough: float,
+) -> float:
+    """The lowest objective that BFGS reaches.
+
+    Args:
+        law: a declared law.
+        objective: what is minimised.
+        fit_data: the runs.
+        starts: (starts, k) from which it descends, one after another.
+        enough: objective at which no further start is needed.
+    """
     form = compiled_form(law, fit_data)
-    return _second_method(form.law, objective, form.fit_data, start)
+    lowest = math.inf
+    for start in starts:
+        lowest = min(lowest, float(_reached(form.law, objective, form.fit_data, start)))
+        if lowest <= enough:
+            break
+    return lowest
 
 
 @program("law", "objective")
-def _second_method(
+def _reached(
     law: LawFunction, objective: Objective, fit_data: FitData, start: jax.Array
 ) -> jax.Array:
     problem = Problem(law, objective, fit_data)
-    optimiser = optax.lbfgs(memory_size=20)
-    value_and_grad = optax.value_and_grad_from_state(problem.value)
-
-    def unfinished(carry):
-        _, _, steps, idle, _ = carry
-        return (steps < _LBFGS_STEPS) & (idle < _LBFGS_IDLE)
-
-    def advance(carry):
-        free, state, steps, idle, previous = carry
-        f, g = value_and_grad(free, state=state)
-        idle = jnp.where(previous - f > _LBFGS_GAIN * jnp.abs(f), 0, idle + 1)
-        updates, state = optimiser.update(g, state, free, value=f, grad=g, value_fn=problem.value)
-        return optax.apply_updates(free, updates), state, steps + 1, idle, f
-
-    first = first_guess(problem, start)
-    zero = jnp.asarray(0, jnp.int32)
-    # optax mixes int32 and int64 in a float64 scope, which strict promotion does not allow.
-    with jax.numpy_dtype_promotion("standard"):
-        initial = (first, optimiser.init(first), zero, zero, jnp.asarray(jnp.inf))
-        end: Any = jax.lax.while_loop(unfinished, advance, initial)
-    return problem.value(end[0])
+    unit = step_limits(law, objective)
+    end = bfgs(
+        jax.value_and_grad(lambda steps: problem.value(steps * unit)),
+        first_guess(problem, start) / unit,
+        max_turns=_MAX_TURNS,
+        tolerance=problem.resolution,
+        max_step=_MAX_STEP,
+    )
+    return end.value

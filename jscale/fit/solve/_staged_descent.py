@@ -63,8 +63,8 @@ class _Stage(NamedTuple):
 class _Barrier(NamedTuple):
     """Soft walls around the start ranges of the law's coordinates."""
 
-    low: jax.Array
-    high: jax.Array
+    low: np.ndarray
+    high: np.ndarray
     height: jax.Array
 
     def excess(self, free: jax.Array) -> jax.Array:
@@ -147,7 +147,7 @@ def descend(
     objective: Objective,
     fit_data: FitData,
     stages: jax.Array,
-    starts: jax.Array,
+    starts: np.ndarray,
     *,
     skip_walls: bool = False,
 ) -> Descent:

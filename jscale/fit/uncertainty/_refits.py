@@ -151,8 +151,8 @@ def retry(
     """
     free, value = reached
     record = describe(law)
-    first_start = start[None, : len(record.parameters)]
-    starts = jnp.concatenate([first_start, spread_starts(record, _RETRY_STARTS)])
+    first_start = np.asarray(start)[None, : len(record.parameters)]
+    starts = np.concatenate([first_start, spread_starts(record, _RETRY_STARTS)])
     loss = np.exp(observed) if objective.on == "log" else observed
     table = fit_data._replace(weights=weights, loss=loss)
     descents = descend(law, objective, table, stages, starts)
