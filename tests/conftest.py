@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import hypothesis
 import jax
 import pytest
+from jax._src.interpreters import mlir
 
 from jscale._core.programs import clear_programs
 
@@ -35,6 +37,10 @@ start as users start them."""
 LOCATIONS = "jax_traceback_in_locations_limit"
 """Lines of Python that JAX writes beside each operation of a program: without them a fit whose
 programs are in the cache takes 0.98 s, not 1.05 s."""
+CONTEXT_PROGRAMS = 500
+"""Programs that are lowered in one context of MLIR. JAX makes one for each, which takes 3 ms: of
+small programs a fifth of the time to compile, and half of that to load. A context keeps the
+constants of its programs."""
 LEFT_OUT = pytest.StashKey[int]()
 RESIDENT = pytest.StashKey[int]()
 CACHE = pytest.StashKey[str]()
@@ -76,8 +82,10 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.setdefault(UNOPTIMISED.upper(), "true")
     jax.config.update(UNOPTIMISED, jax.__version_info__ < (0, 11))
     jax.config.update(LOCATIONS, 0)
-    # Traces are many small objects: at the usual threshold 5% of the time went to collecting them.
-    gc.set_threshold(100_000)
+    _share_contexts()
+    # Traces are many small objects: at the usual threshold 5% of the time went to collecting them,
+    # and 3% to looking through all that is kept. That is done where memory grows.
+    gc.set_threshold(100_000, 10, 1_000_000)
     # What one worker compiled serves the others, and serves it again after a cache was cleared. To
     # load even a small program takes half the time that it takes to compile.
     jax.config.update(
@@ -85,6 +93,19 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _share_contexts() -> None:
+    """Lower programs in a context of their thread, made anew after ``CONTEXT_PROGRAMS``."""
+    make, of_thread = mlir.make_ir_context, threading.local()
+
+    def context():
+        if getattr(of_thread, "programs", CONTEXT_PROGRAMS) == CONTEXT_PROGRAMS:
+            of_thread.context, of_thread.programs = make(), 0
+        of_thread.programs += 1
+        return of_thread.context
+
+    mlir.make_ir_context = context
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -135,11 +156,13 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    config, resident = item.config, _resident()
-    if resident and resident > config.stash.setdefault(RESIDENT, resident) + _most_growth():
+    most = item.config.stash.setdefault(RESIDENT, _resident()) + _most_growth()
+    if _resident() > most:
+        gc.collect()
+    if _resident() > most:
         jax.clear_caches()
         clear_programs()
-        config.stash[RESIDENT] = _resident()
+        item.config.stash[RESIDENT] = _resident()
 
 
 def _resident() -> int:
@@ -185,7 +208,7 @@ def optimised() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def one_optimiser() -> Iterator[None]:
-    """Fits without their second optimiser, to compile which is a third of the work.
+    """Fits without their second optimiser, which has a program of its own.
 
     For modules that test what is computed from a fit, or that it recovers a truth that is known.
     ``tests/fit/test_point.py`` and others compare the two.
