@@ -5,7 +5,7 @@ from jscale.plan.budget._inverse import BUDGET_RANGE, best_value, cheapest
 from jscale.plan.budget._optimal import optimal
 from jscale.plan.budget._precision import PrecisionPlan, optimal_precision
 from jscale.plan.budget._problem import RANGES, BudgetProblem, build_problem
-from jscale.plan.budget._search import Plan, solve_one
+from jscale.plan.budget._search import Plan, best_point, solve_one
 
 __all__ = [
     "BUDGET_RANGE",
@@ -14,6 +14,7 @@ __all__ = [
     "CriticalTokens",
     "Plan",
     "PrecisionPlan",
+    "best_point",
     "best_value",
     "build_problem",
     "cheapest",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jscale._core.checks import check_number
+from jscale._core.checks import check_number, is_traced
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
@@ -132,7 +132,8 @@ def averaged(
         jax.tree.map(lambda leaf, n=n: jnp.broadcast_to(leaf, (n,)), each)
         for each, n in zip(own, counts, strict=True)
     ]
-    result = _averaged(tuple(problems), chances, tuple(counts), arrays, (full, jnp.asarray(shares)))
+    solved, held = (full, jnp.asarray(shares)), not is_traced(arrays)
+    result = _averaged(tuple(problems), chances, tuple(counts), arrays, solved, held=held)
     if throw:
         check_status(result.status, "averaged plan")
     return result
@@ -225,13 +226,15 @@ def _problems(
     return problems, built[0][1]
 
 
-@program("problems", "probabilities", "counts", small=FEW)
+@program("problems", "probabilities", "counts", "held", small=FEW)
 def _averaged(
     problems: tuple[BudgetProblem, ...],
     probabilities: tuple[float, ...],
     counts: tuple[int, ...],
     arrays: tuple[Any, ...],
     solved: tuple[list[Plan], jax.Array],
+    *,
+    held: bool,
 ) -> AveragedPlan:
     params, inputs, cost_values, budget = arrays
     own, weights = solved[0], solved[1].astype(budget.dtype)
@@ -263,7 +266,7 @@ def _averaged(
     x, status = jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32)
     if names:
         upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
-        least = argmin(mean, -upper, upper, problem.points)
+        least = argmin(mean, -upper, upper, problem.points, held=held)
         x, status = least.x, least.status
 
     values, loss = design(x), mean(x)

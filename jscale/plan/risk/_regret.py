@@ -16,7 +16,7 @@ from jscale._core.scope import in_default_settings
 from jscale._core.status import is_optimum
 from jscale._core.text import enumerated
 from jscale.laws import LawFunction, describe
-from jscale.plan.budget import BudgetProblem, build_problem, solve_one
+from jscale.plan.budget import BudgetProblem, best_point, build_problem, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.problem import FEW, BoundLaw, bind, check_inputs, check_params, to_arrays
 from jscale.plan.risk._bands import count_draws
@@ -137,8 +137,10 @@ def _optima(
     """The optimum of every budget and draw, (budgets, draws)."""
 
     def at(theta: Arrays, budget: jax.Array) -> Optima:
+        _, minima = best_point(problem, theta, inputs, cost_values, budget, held=True)
+
         def loss(log_budget: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-            best = solve_one(problem, theta, inputs, cost_values, jnp.exp(log_budget))
+            best = solve_one(problem, theta, inputs, cost_values, jnp.exp(log_budget), known=minima)
             return best.loss, (best.loss, is_optimum(best.status))
 
         def slope(log_budget: jax.Array) -> tuple[jax.Array, Optima]:

@@ -16,7 +16,7 @@ from jscale._core.checks import check_number, is_traced
 from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
-from jscale._core.solve import argmin, crossing, held_root
+from jscale._core.solve import Minimum, argmin, crossing, held_root
 from jscale._core.status import Status, is_optimum
 from jscale._core.text import shown
 from jscale.laws import LawFunction
@@ -143,7 +143,8 @@ def robust(
         limits = bounds or {}, constraints
         plan = _under_limits(problem, risk == "regret", share, (params, *given[:3]), limits)
     else:
-        plan = _robust(problem, risk == "regret", count, params, tuple(given))
+        held = not is_traced(params, given)
+        plan = _robust(problem, risk == "regret", count, params, tuple(given), held=held)
     if throw:
         check_status(plan.status, "robust plan")
     return plan
@@ -200,7 +201,8 @@ def assured(
     needed = math.ceil(round(probability * count, 9))
     numbers = check_inputs(law, fixed), cost_values, target, float(needed - 1)
     params, *given = to_arrays(params, *numbers)
-    plan = _assured(problem, count, params, tuple(given))
+    held = not is_traced(params, given)
+    plan = _assured(problem, count, params, tuple(given), held=held)
     if throw:
         check_status(plan.status, "assured plan")
     return plan
@@ -259,8 +261,9 @@ def _under_limits(
 
 
 class _BestDesign(NamedTuple):
-    """Coordinates, design, what it minimises, its loss in every draw, and the search's status."""
+    """What was found by derivatives, the design, its value, its loss in every draw, a status."""
 
+    minimum: Minimum
     x: jax.Array
     values: dict[str, jax.Array]
     value: jax.Array
@@ -291,26 +294,27 @@ def _search(
     budget: jax.Array,
     reduce: Callable[[jax.Array], jax.Array],
     *,
-    held: bool = False,
+    held: bool,
+    known: Minimum | None = None,
 ) -> _BestDesign:
     """The design that minimises ``reduce`` of the losses; ``given`` are inputs and cost.
 
-    Its derivatives are left out where it is ``held``.
+    Its derivatives are left out where it is ``held``; a ``known`` minimum is not sought again.
     """
     inputs, cost_values = given
     cost, names = problem.build_cost(cost_values), problem.coordinates
     losses = _losses(problem, params, given, budget)
-    if not names:
-        x, status = jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32)
-    else:
-        upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
-        points = problem.points
-        best = argmin(lambda x: reduce(losses(x)), -upper, upper, points, held=held)
-        x, status = best.x, best.status
-        if len(names) == 1:
-            x, status = at_dense_kinks(lambda x: reduce(losses(x)), x, status, upper[0], points[0])
+    best = Minimum(jnp.zeros(0, budget.dtype), jnp.asarray(int(Status.converged), jnp.int32))
+    upper = jnp.asarray([RANGES[name] for name in names], budget.dtype)
+    points = problem.points
+    if names:
+        best = argmin(lambda x: reduce(losses(x)), -upper, upper, points, known, held=held)
+    x, status = best.x, best.status
+    if len(names) == 1:
+        x, status = at_dense_kinks(lambda x: reduce(losses(x)), x, status, upper[0], points[0])
     each = losses(x)
-    return _BestDesign(x, problem.design(cost, inputs, budget, x), reduce(each), each, status)
+    values = problem.design(cost, inputs, budget, x)
+    return _BestDesign(best, x, values, reduce(each), each, status)
 
 
 def _worst_mean(values: jax.Array, share: jax.Array) -> jax.Array:
@@ -322,20 +326,22 @@ def _worst_mean(values: jax.Array, share: jax.Array) -> jax.Array:
     return jnp.sum(jnp.where(weights > 0, ordered, 0.0) * weights) / number
 
 
-@program("problem", "with_regret", "count", small=FEW)
+@program("problem", "with_regret", "count", "held", small=FEW)
 def _robust(
     problem: BudgetProblem,
     with_regret: bool,
     count: int,
     params: Arrays,
     given: tuple[Arrays, Sequence[jax.Array], jax.Array, jax.Array],
+    *,
+    held: bool,
 ) -> RobustPlan:
     inputs, cost_values, budget, share = given
     params = {name: jnp.broadcast_to(value, (count,)) for name, value in params.items()}
     lost, reference, known = jnp.asarray(0, jnp.int32), jnp.zeros(()), jnp.ones(count, bool)
     reference = reference.astype(budget.dtype)
     if with_regret:
-        solve = functools.partial(solve_one, problem)
+        solve = functools.partial(solve_one, problem, held=held)
         own = jax.vmap(solve, in_axes=(0, None, None, None))(params, inputs, cost_values, budget)
         known = is_optimum(own.status)
         reference = jnp.where(known, own.loss, 0.0)
@@ -346,16 +352,18 @@ def _robust(
         excess = jnp.where(known, losses - reference, 0.0)
         return _worst_mean(excess, share * jnp.mean(known.astype(losses.dtype)))
 
-    best = _search(problem, params, (inputs, cost_values), budget, reduce)
+    best = _search(problem, params, (inputs, cost_values), budget, reduce, held=held)
     return _masked(best, budget, lost, known)
 
 
-@program("problem", "count", small=FEW)
+@program("problem", "count", "held", small=FEW)
 def _assured(
     problem: BudgetProblem,
     count: int,
     params: Arrays,
     given: tuple[Arrays, Sequence[jax.Array], jax.Array, jax.Array],
+    *,
+    held: bool,
 ) -> RobustPlan:
     inputs, cost_values, target, last = given
     params = {name: jnp.broadcast_to(value, (count,)) for name, value in params.items()}
@@ -363,14 +371,14 @@ def _assured(
     def reduce(losses: jax.Array) -> jax.Array:
         return jnp.sort(losses)[last.astype(jnp.int32)]
 
-    def at(budget: jax.Array) -> _BestDesign:
-        return _search(problem, params, (inputs, cost_values), budget, reduce)
-
     least, largest = jnp.asarray(BUDGET_RANGE[target.dtype.name], target.dtype)
     fixed = lax.stop_gradient((params, (inputs, cost_values), target))
 
-    def evaluate(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, None]:
-        """What the least quantile exceeds the target by, and its derivative: of the design's."""
+    def evaluate(base: jax.Array, offset: jax.Array) -> tuple[jax.Array, jax.Array, Minimum]:
+        """What the least quantile exceeds the target by, its derivative, and the minimum.
+
+        The derivative is that of the design's own quantile.
+        """
         params, given, target = fixed
         budget = least * jnp.exp(base) * jnp.exp(offset)
         best = _search(problem, params, given, budget, reduce, held=True)
@@ -380,17 +388,23 @@ def _assured(
             return reduce(_losses(problem, params, given, budget)(best.x))
 
         slope = jax.jvp(at_same_place, (offset,), (jnp.ones_like(offset),))[1]
-        return best.value - target, slope, None
+        return best.value - target, slope, best.minimum
 
     width, resolution = jnp.log(largest) - jnp.log(least), 2 * jnp.finfo(target.dtype).eps * target
     least_budget = crossing(evaluate, width, _HALVINGS, resolution=resolution)
     converged = least_budget.status == int(Status.converged)
     start = least * jnp.exp(least_budget.base) * jnp.exp(least_budget.offset)
-    log_budget = held_root(
-        lambda y: at(start * jnp.exp(y)).value - target, jnp.zeros_like(target), converged
-    )
-    budget = start * jnp.exp(log_budget)
-    best = at(budget)
+
+    def at(log_budget: jax.Array) -> _BestDesign:
+        budget, minimum = start * jnp.exp(log_budget), least_budget.extra
+        return _search(
+            problem, params, (inputs, cost_values), budget, reduce, held=held, known=minimum
+        )
+
+    log_budget = jnp.zeros_like(target)
+    if not held:
+        log_budget = held_root(lambda y: at(y).value - target, log_budget, converged)
+    budget, best = start * jnp.exp(log_budget), at(log_budget)
     status = jnp.where(converged, best.status, int(Status.infeasible)).astype(jnp.int32)
     return _masked(
         best._replace(status=status), budget, jnp.asarray(0, jnp.int32), jnp.ones(count, bool)
