@@ -1,6 +1,6 @@
 """``jscale calibrate``: the measured coverage of each kind of interval, or of posteriors."""
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +9,7 @@ from jscale.cli.support.session import session, shows_progress
 
 if TYPE_CHECKING:
     from jscale.assess import Calibration, PosteriorCalibration
+    from jscale.laws import LawFunction
     from jscale.runs import Runs
 
 LEVEL = Annotated[
@@ -92,54 +93,65 @@ def calibrate(
         with session():
             table = inputs.table_of(source)
             chosen = inputs.law_of(law, fix, tie)
-            common: dict[str, Any] = {
+            settings: dict[str, Any] = {
                 "key": inputs.key_of(seed),
                 "simulations": simulations,
                 "progress": shows_progress(as_json),
                 "resume": progress_file,
             }
-            from jscale import assess
-
             if posterior:
-                result = assess.calibrate_posterior(
-                    chosen,
-                    table,
-                    errors=errors,
-                    priors=inputs.priors_of(prior),
-                    sampler=cast(Any, sampler),
-                    **common,
-                )
+                settings |= {"priors": inputs.priors_of(prior), "sampler": sampler}
+                settings["errors"] = errors
             else:
-                settings = interval_tables.settings(chosen, target, kinds, level, by)
+                settings |= interval_tables.settings(chosen, target, kinds, level, by)
                 if not interval_tables.may_refit(kinds):
                     flags.refuse("draws", reason="with --kinds that are no bootstrap")
-                result = assess.calibrate(
-                    chosen,
-                    table,
-                    objective=inputs.objective_of(objective),
-                    weights=weights,
-                    draws=draws,
-                    starts=starts,
-                    **settings,
-                    noise=cast(Any, noise),
-                    shared=shared,
-                    **common,
-                )
+                settings |= {"objective": inputs.objective_of(objective), "weights": weights}
+                settings |= {"draws": draws, "starts": starts, "noise": noise, "shared": shared}
+            result = _calibration(chosen, table, settings, posterior=posterior)
             if figure is not None:
                 _draw(figure, result)
-
-        is_ranks = isinstance(result, assess.PosteriorCalibration)
-        payload = (ranks_summary if is_ranks else summary)(cast(Any, result), table, seed)
+        payload = _payload(result, table, seed)
         output.deliver(payload, as_json, out)
 
     if not as_json:
-        if isinstance(result, assess.PosteriorCalibration):
-            show_ranks(result)
-        else:
-            interval_tables.show_coverage(result)
-        output.show_notes(payload["notes"])
-        if figure is not None:
-            output.show(f"figure: {figure}")
+        _show(result, payload["notes"], figure)
+
+
+def _calibration(
+    law: "LawFunction", table: "Runs", settings: dict[str, Any], *, posterior: bool
+) -> "Calibration | PosteriorCalibration":
+    """Posteriors, or intervals, of simulated tables."""
+    from jscale import assess
+
+    measure = assess.calibrate_posterior if posterior else assess.calibrate
+    return measure(law, table, **settings)
+
+
+def _payload(
+    result: "Calibration | PosteriorCalibration", table: "Runs", seed: int
+) -> dict[str, Any]:
+    """The result as a JSON object."""
+    from jscale import assess
+
+    if isinstance(result, assess.PosteriorCalibration):
+        return ranks_summary(result, table, seed)
+    return summary(result, table, seed)
+
+
+def _show(
+    result: "Calibration | PosteriorCalibration", notes: list[dict[str, Any]], figure: str | None
+) -> None:
+    """Print coverage or ranks, with the notes and where the figure is."""
+    from jscale import assess
+
+    if isinstance(result, assess.PosteriorCalibration):
+        show_ranks(result)
+    else:
+        interval_tables.show_coverage(result)
+    output.show_notes(notes)
+    if figure is not None:
+        output.show(f"figure: {figure}")
 
 
 def _draw(figure: str, result: "Calibration | PosteriorCalibration") -> None:

@@ -77,13 +77,7 @@ def report(
 ) -> None:
     """Write a report on a table of runs: one self-contained HTML file, or Markdown."""
     path = output.target(out, inputs=[source, posterior, grid])
-    if posterior is not None:
-        flags.refuse(
-            "errors", "prior", *flags.SAMPLING, reason="with --posterior, since nothing is sampled"
-        )
-    if no_backtest:
-        flags.refuse("no_correction", reason="with --no-backtest, without which nothing is widened")
-        flags.refuse("ensemble", reason="with --no-backtest, as it forecasts held-out runs")
+    _refuse_ignored(posterior, no_backtest)
     budgets = budgets_of(budget)
     post = [parsing.above_zero(text, "--post-bits", "4") for text in parsing.many(post_bits)]
     cells = None if grid is None else grid_verb.saved_results(grid)
@@ -97,15 +91,11 @@ def report(
         from jscale import fit
         from jscale.report import write
 
+        sampling = inputs.Sampling(chains, warmup, draws, seed, sampler)
         with _fitting_beside(chosen, table, starts) as fitting:
             if posterior is None:
                 sampled = inputs.posterior_of(
-                    chosen,
-                    table,
-                    inputs.Sampling(chains, warmup, draws, seed, sampler),
-                    as_json,
-                    errors=errors,
-                    priors=prior,
+                    chosen, table, sampling, as_json, errors=errors, priors=prior
                 )
             else:
                 sampled = fit.load(posterior, chosen)
@@ -120,18 +110,10 @@ def report(
             )
             plans = planning.at_budgets(request, budgets)
         doing = "drawing …" if no_backtest else "forecasting held-out runs, and drawing …"
+        shown: dict[str, Any] = {"title": title, "grid": cells, "command": command_line("--out")}
+        shown |= {"backtest": not no_backtest, "correct": not no_correction, "ensemble": ensemble}
         with working(doing, as_json):
-            bits = {"P_post": tuple(post)} if post else {}
-            shown: dict[str, Any] = {
-                "title": title,
-                "backtest": not no_backtest,
-                "correct": not no_correction,
-                "ensemble": ensemble,
-                "grid": cells,
-                "command": command_line("--out"),
-                **bits,
-            }
-            write(path, table, point, sampled, budgets=tuple(budgets), **shown)
+            write(path, table, point, sampled, budgets=tuple(budgets), P_post=post, **shown)
 
     payload: dict[str, Any] = {
         "out": str(path),
@@ -144,6 +126,17 @@ def report(
     output.deliver(payload, as_json, None)
     if not as_json:
         _show(payload, table, sampled)
+
+
+def _refuse_ignored(posterior: str | None, no_backtest: bool) -> None:
+    """Refuse options that the others leave without effect."""
+    if posterior is not None:
+        flags.refuse(
+            "errors", "prior", *flags.SAMPLING, reason="with --posterior, since nothing is sampled"
+        )
+    if no_backtest:
+        flags.refuse("no_correction", reason="with --no-backtest, without which nothing is widened")
+        flags.refuse("ensemble", reason="with --no-backtest, as it forecasts held-out runs")
 
 
 @contextmanager

@@ -189,6 +189,7 @@ def test_report_for_people(jscale, table: Path, sampled, tmp_path: Path, monkeyp
     jscale("report", table, *options, "--no-backtest")
     common = {
         "budgets": (5.76e23,),
+        "P_post": [],
         "title": None,
         "correct": True,
         "ensemble": False,

@@ -10,7 +10,7 @@ import numpy as np
 
 from jscale._core.checks import check_key, check_level, check_whole_number
 from jscale._core.errors import Argument, JscaleError
-from jscale._core.jobs import Checkpoint
+from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.notes import Note
 from jscale._core.scope import in_float64
 from jscale._core.text import shown
@@ -84,7 +84,7 @@ def calibrate(
         weights: as for :func:`jscale.fit.point`; simulated errors are proportional to ``loss_se``,
             or to the inverse square roots of other weights.
         starts: number of starting points of the fit to the table.
-        progress: show progress bars on stderr.
+        progress: show a progress bar on stderr.
         resume: file with the progress of the job, created if it does not exist. The same call goes
             on where one that was killed has left it. It remains when the job is done.
 
@@ -145,10 +145,13 @@ def calibrate(
                 f"{table.name}: none of {simulations} simulated tables could be fitted; "
                 f"the fit to the table itself ended as {best.certificate.status}"
             )
-        intervals = SimulatedIntervals(
-            state, functions, transforms, level, labels, draws, tables, progress, checkpoint
-        )
-        ends, seconds, interval_notes = _ends(intervals, kinds, unbounded_targets(best, functions))
+        work = SimulatedIntervals.work(kinds, len(tables.losses), draws)
+        with Progress(work, "intervals of simulated tables", progress) as bar:
+            intervals = SimulatedIntervals(
+                state, functions, transforms, level, labels, draws, tables, bar, checkpoint
+            )
+            unbounded = unbounded_targets(best, functions)
+            ends, seconds, interval_notes = _ends(intervals, kinds, unbounded)
     notes = [
         *best.notes,
         *notes,

@@ -1,7 +1,7 @@
 """Intervals of one kind for many simulated tables."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -50,7 +50,7 @@ class SimulatedIntervals:
         labels: (rows,) clusters, or None.
         draws: refits of each bootstrap.
         tables: the simulated tables and their fits.
-        progress: show progress bars on stderr.
+        bar: of the job: a unit an interval, and one a refit of a bootstrap.
         checkpoint: of the simulations and refits that are done.
     """
 
@@ -61,8 +61,13 @@ class SimulatedIntervals:
     labels: np.ndarray | None
     draws: int
     tables: SimulatedTables
-    progress: bool
+    bar: Progress
     checkpoint: Checkpoint
+
+    @staticmethod
+    def work(kinds: Sequence[str], tables: int, draws: int) -> int:
+        """Units of work of all kinds of intervals."""
+        return sum(tables * (draws if kind in BOOTSTRAP_KINDS else 1) for kind in kinds)
 
     def ends(self, kind: str) -> tuple[dict[str, np.ndarray], list[Note]]:
         """The ends of the intervals of this kind, and notes about them.
@@ -89,24 +94,23 @@ class SimulatedIntervals:
     ) -> tuple[dict[str, np.ndarray], list[Note]]:
         """The intervals of each simulation, computed in threads from the state of its fit."""
         state, count = self.state, len(self.tables.losses)
-        with Progress(count, f"{kind} intervals", self.progress) as bar:
 
-            def compute(i: int) -> Arrays:
-                fit_data = state.fit_data._replace(loss=jnp.asarray(self.tables.losses[i]))
-                fitted = state_at(
-                    state.law, state.objective, fit_data, state.stages, self.tables.free[i]
-                )
-                return _as_arrays(intervals_of(i, fitted))
+        def compute(i: int) -> Arrays:
+            fit_data = state.fit_data._replace(loss=jnp.asarray(self.tables.losses[i]))
+            fitted = state_at(
+                state.law, state.objective, fit_data, state.stages, self.tables.free[i]
+            )
+            return _as_arrays(intervals_of(i, fitted))
 
-            def row(i: int) -> list[_IntervalAndCodes]:
-                arrays = self.checkpoint.unit(f"{kind} {i}", partial(compute, i))
-                bar.advance(1)
-                return _from_arrays(arrays)
+        def row(i: int) -> list[_IntervalAndCodes]:
+            arrays = self.checkpoint.unit(f"{kind} {i}", partial(compute, i))
+            self.bar.advance(1)
+            return _from_arrays(arrays)
 
-            rows = [row(0)]  # compiles, so that the threads need not wait for each other
-            if count > 1:
-                with workers(count - 1) as pool:
-                    rows += pool.map(row, range(1, count))
+        rows = [row(0)]  # compiles, so that the threads need not wait for each other
+        if count > 1:
+            with workers(count - 1) as pool:
+                rows += pool.map(row, range(1, count))
 
         ends, notes = {}, []
         for j, name in enumerate(self.transforms):
@@ -145,9 +149,7 @@ class SimulatedIntervals:
         job = NestedBootstrap(self.state, RESAMPLING_OF[kind], labels, self.draws)
         keys = jax.vmap(partial(bootstrap_key, kind=kind))(self.tables.keys)
         tables = self.tables._replace(keys=keys)
-        total = len(tables.losses) * self.draws
-        with Progress(total, f"{kind} intervals", self.progress) as bar:
-            params, converged = bootstrap_tables(job, tables, kind, bar.advance, self.checkpoint)
+        params, converged = bootstrap_tables(job, tables, kind, self.bar.advance, self.checkpoint)
 
         ends, notes = {}, _dropped_refits(kind, converged)
         flat = {name: column.ravel() for name, column in params.items()}

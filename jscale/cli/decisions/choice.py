@@ -117,8 +117,7 @@ def _of_least_risk(
     chosen["risk_value"] = float(best.value)
     if not question.is_general:
         return chosen | _regret(request, chosen)
-    own = limits.own_losses(request, question, budget)
-    return chosen | {"regret": {"nats": float(best.loss) - own}}
+    return chosen | {"regret": {"nats": float(best.regret)}}
 
 
 def _one_plan(
@@ -188,7 +187,7 @@ def _quarter(
         tokens = float(cost.tokens(budget, size, bits))
         if tokens <= 0:
             return {"quarter": None, "quarter_side": None}
-        if question.is_general and not bool(limits.allowed(question, in_use, size, tokens)):
+        if question.is_general and not limits.allowed(question, in_use, size, tokens):
             continue
         other = {**chosen, "N": size, "D": tokens}
         increases[side] = expected_loss(request, other) - chosen["loss"]

@@ -6,9 +6,6 @@ from typing import Any
 from jscale.cli.decisions.question import Question
 from jscale.cli.support import planning
 
-_ROUNDING = 1e-9
-"""Relative distance beyond a limit that counts as on it."""
-
 
 def with_limits(
     request: planning.PlanRequest,
@@ -68,20 +65,6 @@ def with_limits(
     return result
 
 
-def own_losses(request: planning.PlanRequest, question: Question, budget: float) -> float:
-    """The mean loss of every draw's own plan under the limits, without draws that have none."""
-    import numpy as np
-
-    from jscale import plan
-
-    constraints: list[Any] = [(planning.cost_of(request), "<=", budget)]
-    constraints += for_all_draws(request, question)["constraints"]
-    best = plan.solve(
-        request.law, _variables(request, question), params=request.params, constraints=constraints
-    )
-    return float(np.nanmean(np.asarray(best.objective, float)))
-
-
 def for_all_draws(request: planning.PlanRequest, question: Question) -> dict[str, Any]:
     """The ranges and limits as arguments of :func:`jscale.plan.robust`."""
     limits = _limits(question, question.bits_in_use(request.bits))
@@ -92,25 +75,13 @@ def for_all_draws(request: planning.PlanRequest, question: Question) -> dict[str
     return {"free": free, "bounds": bounds, "constraints": constraints}
 
 
-def allowed(question: Question, bits: float, N: Any, D: Any) -> Any:
-    """Whether sizes and tokens obey the limits on the weights in use and the ranges.
+def allowed(question: Question, bits: float, N: float, D: float) -> bool:
+    """Whether a size and tokens obey the limits on the weights in use, of so many bits."""
+    from jscale.plan.risk import obeys
 
-    Args:
-        question: the limits and ranges.
-        bits: of the weights in use.
-        N: parameters, a number or an array.
-        D: tokens, likewise.
-    """
-    import numpy as np
-
-    holds = np.ones(np.broadcast(N, D).shape, bool)
-    for _, _, function, bound in _limits(question, bits):
-        holds &= np.asarray(function(N), float) <= bound * (1 + _ROUNDING)
-    for name, values in (("N", N), ("D", D)):
-        low, high = question.bounds.get(name, (None, None))
-        holds &= np.asarray(values) >= (low or 0.0) * (1 - _ROUNDING)
-        holds &= np.asarray(values) <= (high or np.inf) * (1 + _ROUNDING)
-    return holds
+    ranges = {name: ends for name, ends in question.bounds.items() if name in ("N", "D")}
+    limits = [(function, "<=", bound) for _, _, function, bound in _limits(question, bits)]
+    return bool(obeys({"N": N, "D": D}, ranges, limits))
 
 
 def _variables(request: planning.PlanRequest, question: Question) -> dict[str, Any]:
