@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from jscale.fit.bayes.sampling import _importance
 from tests.cli.tables import chinchilla_rows, write_table
 
 ROOT = Path(__file__).parent.parent
@@ -20,9 +19,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def test_python_runs(tmp_path, monkeypatch, capsys):
-    """As printed; its posteriors are of fewer points, on whose agreement nothing here depends."""
-    monkeypatch.setattr(_importance, "_WANTED", 0.5)
-    monkeypatch.setattr(_importance, "_MAX_POINTS", 6000)
+    """As printed."""
     monkeypatch.chdir(tmp_path)
     # A table of the shape that the command line's tests fit: they have compiled the same programs.
     write_table(tmp_path / "runs.csv", chinchilla_rows((3, 10, 30, 100, 300)))

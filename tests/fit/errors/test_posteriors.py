@@ -213,6 +213,8 @@ def test_a_planted_misfit_is_learnt():
     """A smooth deviation of 3%: the truth lies in the 90% bands, which are no wider than half."""
     at = {"N": np.array([2e8, 5e8]), "D": 30 * np.array([2e8, 5e8])}
     own, plain = given_a_bump("normal + discrepancy"), given_a_bump("normal")
+    # Medians of 0.0209 and 0.00514 here, of 0.0232 and 0.00514 with ten times the points; 0.0114 in
+    # ``plain`` with either. The truth lies at 0.61 and 0.67 of the bands, or at 0.60 and 0.63.
     assert own.summary["misfit_scale"]["q50"] > 0.005
     assert own.summary["sigma"]["q50"] < 0.6 * plain.summary["sigma"]["q50"]
     band = own.predict(at, key=jax.random.key(1))
