@@ -1,5 +1,6 @@
 """Arithmetic that is the same for Python numbers, numpy arrays and JAX arrays."""
 
+import math
 from typing import Any
 
 import jax
@@ -99,3 +100,14 @@ def ratio(x: Any, y: Any) -> Any:
     if isinstance(x, jax.Array) or isinstance(y, jax.Array):
         return _divide(x, y)
     return x / y
+
+
+def standard_normal(key: jax.Array, shape: tuple[int, ...]) -> np.ndarray:
+    """The numbers of ``jax.random.normal``, which depend on the key and on their position alone.
+
+    JAX compiles a program for each shape, in a tenth of a second. Here it draws a power of two of
+    numbers, of which the first are taken, so that most shapes share a program.
+    """
+    count = math.prod(shape)
+    drawn = jax.random.normal(key, (max(256, 1 << (count - 1).bit_length()),))
+    return np.asarray(drawn)[:count].reshape(shape)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jscale._core.arrays import standard_normal
 from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
@@ -20,6 +21,9 @@ from jscale.laws import LawFunction, describe
 from jscale.runs._select import input_columns
 from jscale.runs._table import Runs
 from jscale.runs.reading import read
+
+_LEAST_ROWS = 32
+"""Designs are padded to this number of rows or a larger power of two: a program serves them all."""
 
 
 @in_float64
@@ -128,32 +132,28 @@ def _draw(
     key: jax.Array,
 ) -> np.ndarray:
     """The law's values times lognormal or log-t noise, shape (rows,), float64."""
+    (rows,) = next(iter(inputs.values())).shape
+    size = max(_LEAST_ROWS, 1 << (rows - 1).bit_length())
+    columns = {name: np.resize(values, size) for name, values in inputs.items()}
+    theta = {name: np.asarray(value, np.float64) for name, value in params.items()}
     with float64():
-        theta = {name: jnp.asarray(value, dtype=jnp.float64) for name, value in params.items()}
-        arrays = {name: jnp.asarray(values) for name, values in inputs.items()}
-        scale = jnp.float64(noise)
-        degrees = None if df is None else jnp.float64(df)
-        return np.asarray(_compiled_draw(law, arrays, theta, scale, df=degrees, key=key))
+        if df is None:
+            z = standard_normal(key, (rows,))
+        else:
+            z = np.asarray(jax.random.t(key, np.float64(df), (rows,)))
+        errors = np.float64(noise) * np.resize(z, size)
+        return np.asarray(_outcomes(law, columns, theta, errors))[:rows]
 
 
-# One program for each law and number of rows. Operation by operation, the first call of a precision
-# law takes seconds.
+# Operation by operation, the first call of a precision law takes seconds.
 @program("law")
-def _compiled_draw(
+def _outcomes(
     law: LawFunction,
-    inputs: Mapping[str, jax.Array],
-    theta: Mapping[str, jax.Array],
-    noise: jax.Array,
-    *,
-    df: jax.Array | None,
-    key: jax.Array,
+    columns: Mapping[str, np.ndarray],
+    theta: Mapping[str, np.ndarray],
+    errors: np.ndarray,
 ) -> jax.Array:
-    shape = next(iter(inputs.values())).shape
-    if df is None:
-        z = jax.random.normal(key, shape, dtype=jnp.float64)
-    else:
-        z = jax.random.t(key, df, shape, dtype=jnp.float64)
-    return jnp.broadcast_to(law(**inputs, **theta), shape) * jnp.exp(noise * z)
+    return jnp.broadcast_to(law(**columns, **theta), errors.shape) * jnp.exp(errors)
 
 
 def _check_outcome(law: LawFunction, outcome: np.ndarray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jscale._core.arrays import as_float, log, power_sum, term
+from jscale._core.arrays import as_float, log, power_sum, standard_normal, term
 from jscale._core.scope import float64
 
 BIG = 10**15
@@ -99,3 +99,12 @@ def test_term_at_infinity_and_nan():
     assert term(2.0, jnp.asarray(jnp.inf), 0.5) == 0
     assert gradient == 0
     assert np.isnan(term(2.0, jnp.asarray(jnp.nan), 0.5))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (40, 7), (3, 0), (256,), (300,)])
+def test_normal_numbers_are_those_of_jax_for_every_shape(key, shape):
+    np.testing.assert_array_equal(standard_normal(key, shape), jax.random.normal(key, shape))
+    with float64():
+        numbers = standard_normal(key, shape)
+        np.testing.assert_array_equal(numbers, jax.random.normal(key, shape))
+    assert numbers.dtype == np.float64

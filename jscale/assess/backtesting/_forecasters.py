@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jscale import fit
+from jscale._core.arrays import standard_normal
 from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.fit.objective import pad, padded_at_least, padded_size
@@ -228,7 +229,7 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
         point = fit.point(law, training, starts=_STARTS)
         spread = float(np.sqrt(np.mean(point.residuals**2)))
         loss = np.broadcast_to(np.asarray(law(**inputs_at(law, new), **point.params)), len(new))
-        error = spread * np.asarray(jax.random.normal(key, (draws, len(new))))
+        error = spread * standard_normal(key, (draws, len(new)))
         notes = ()
         if not point.certificate.converged:
             message = f"the fit ended with {point.certificate.status}"

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import ndtri
 
+from jscale._core.arrays import standard_normal
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import plural
@@ -200,7 +201,7 @@ def corrected(prediction: Prediction, correction: BandCorrection, key: jax.Array
     level = np.log(draws) if positive else draws
     middle = np.nanmedian(level, axis=0)
     unit = np.ones_like(middle) if positive else np.abs(middle)
-    added = unit * drift * np.asarray(jax.random.normal(key, (len(draws), 1)))
+    added = unit * drift * standard_normal(key, (len(draws), 1))
     moved = middle + factor * (level - middle) + added
 
     # 2. The law's own value, and the shares of the new variance.

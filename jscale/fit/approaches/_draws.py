@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from jscale._core.arrays import standard_normal
 from jscale._core.checks import check_key
 from jscale._core.errors import Argument, JscaleError
 from jscale._core.text import shown
@@ -61,7 +61,7 @@ def _draw_noise(fitter: ValleyFitter, group: BudgetRuns, draws: int, key: jax.Ar
             Argument("resample", "noise"),
             " needs a standard error in column 'loss_se' for every run",
         )
-    z = np.asarray(jax.random.normal(key, (draws, len(group.N)), dtype=jnp.float64))
+    z = standard_normal(key, (draws, len(group.N)))
     return fitter.minima(group, group.loss + group.loss_se * z)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jscale._core.arrays import standard_normal
 from jscale._core.checks import check_key
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
@@ -73,9 +74,9 @@ def predict_by_covariance(
 
     parameters_key, noise_key = jax.random.split(key)
     root = _root(covariance)
-    steps = np.asarray(jax.random.normal(parameters_key, (draws, len(root)))) @ (slopes @ root).T
+    steps = standard_normal(parameters_key, (draws, len(root))) @ (slopes @ root).T
     values = value + steps if additive else value * np.exp(steps)
-    noise = scale * np.asarray(jax.random.normal(noise_key, values.shape))
+    noise = scale * standard_normal(noise_key, values.shape)
     return assemble(
         law,
         columns,

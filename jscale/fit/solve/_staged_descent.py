@@ -10,7 +10,7 @@ restarts, 92%, 100% and 100% of the starts reach the optimum of ``untied_precisi
 minima beyond the walls.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -164,7 +164,8 @@ def descend(
     form = compiled_form(law, fit_data)
     count = len(starts)
     room = -(-count // _CAPACITY) * _CAPACITY
-    padded = jnp.asarray(np.resize(starts, (room, starts.shape[1])))
+    # numpy's array: JAX would compile a program that copies an array of this shape.
+    padded: Any = np.resize(starts, (room, starts.shape[1]))
     descents = _descend(
         form.law,
         objective,

@@ -6,7 +6,6 @@ A refit that does not converge is repeated by exact Newton steps from several st
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.jobs import Progress, workers
@@ -36,10 +35,10 @@ class BootstrapRefits:
         self._observed = np.log(losses) if self._objective.on == "log" else losses
         self._rows = len(losses)
         self._weights = np.ones(self._rows) if state.weights is None else state.weights
-        self._start = jnp.asarray(state.free)
+        self._start = np.asarray(state.free)
         self._size = chunk_for(self._rows)
 
-    def _params(self, free: jax.Array) -> dict[str, jax.Array]:
+    def _params(self, free: Any) -> dict[str, jax.Array]:
         return params_at(self._law, self._objective, self._fit_data, free)
 
     def _refit_chunk(
@@ -56,7 +55,7 @@ class BootstrapRefits:
             weights=weights if drawn is None else pad_zeros(weights, drawn.shape[1]) * drawn,
             observed=self._observed[None] if observed is None else observed,
             starts=self._start[None],
-            count=jnp.asarray(count),
+            count=np.asarray(count),
         )
         solved = refit_batch(self._law, self._objective, self._fit_data, self._stages, batch)
         free, value, converged = (
@@ -67,7 +66,7 @@ class BootstrapRefits:
     def compile(self, key: jax.Array) -> None:
         """Compile everything that :meth:`run` calls for a table whose refit converges."""
         self._refit_chunk(key, 0, 0)
-        self._params(jnp.broadcast_to(self._start, (self._size, len(self._start))))
+        self._params(np.broadcast_to(self._start, (self._size, len(self._start))))
 
     def run(
         self, draws: int, key: jax.Array, progress: bool
@@ -98,10 +97,7 @@ class BootstrapRefits:
         """Parameters, name → (draws,), at free vectors (draws, k), by the compiled chunks."""
         draws = len(free)
         padded = np.resize(free, (-(-draws // self._size) * self._size, free.shape[1]))
-        chunks = [
-            self._params(jnp.asarray(padded[i : i + self._size]))
-            for i in range(0, draws, self._size)
-        ]
+        chunks = [self._params(padded[i : i + self._size]) for i in range(0, draws, self._size)]
         return {
             name: np.concatenate([np.asarray(chunk[name]) for chunk in chunks])[:draws]
             for name in chunks[0]
@@ -130,7 +126,7 @@ def retry(
     stages: jax.Array,
     reached: tuple[np.ndarray, float],
     *,
-    start: jax.Array,
+    start: np.ndarray,
     weights: Any,
     observed: Any,
 ) -> tuple[np.ndarray, bool]:
@@ -151,7 +147,7 @@ def retry(
     """
     free, value = reached
     record = describe(law)
-    first_start = np.asarray(start)[None, : len(record.parameters)]
+    first_start = start[None, : len(record.parameters)]
     starts = np.concatenate([first_start, spread_starts(record, _RETRY_STARTS)])
     loss = np.exp(observed) if objective.on == "log" else observed
     table = fit_data._replace(weights=weights, loss=loss)
