@@ -7,23 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jscale._core.errors import JscaleError
-from jscale._core.text import quote
+from jscale._core.text import enumerated, quote
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
 TABLES = (".csv", ".json", ".parquet")
-"""Suffixes of files of draws as a table, one draw a row; any other is netCDF."""
+"""Suffixes of files of draws as a table, one draw a row."""
+_NETCDF = (".nc", ".nc4", ".netcdf", ".cdf", ".h5", ".hdf5", "")
 
 
 def check_format(out: str) -> None:
     """Check, before anything is sampled, that the format of the suffix can be written.
 
     Raises:
-        JscaleError: Parquet without a library that writes it.
+        JscaleError: a suffix of another format, or Parquet without a library that writes it.
     """
-    if Path(out).suffix.lower() != ".parquet":
+    suffix = Path(out).suffix.lower()
+    if suffix not in (*TABLES, *_NETCDF):
+        raise JscaleError(
+            f"--out {quote(out)}: draws are written as {enumerated(TABLES)} or, to be read again, "
+            f"as .nc; not as {quote(suffix)}"
+        )
+    if suffix != ".parquet":
         return
     if not any(importlib.util.find_spec(name) for name in ("pyarrow", "fastparquet")):
         raise JscaleError(f"--out {quote(out)}: Parquet needs jscale[parquet]")

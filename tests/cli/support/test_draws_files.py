@@ -63,3 +63,14 @@ def test_parquet_without_its_library_is_refused_before_anything_is_sampled(monke
     draws_files.check_format("draws.csv")
     with pytest.raises(JscaleError, match=r"Parquet needs jscale\[parquet\]"):
         draws_files.check_format("draws.PARQUET")
+
+
+@pytest.mark.parametrize("out", ["draws.txt", "draws.xlsx"])
+def test_another_format_is_refused_before_anything_is_sampled(out: str):
+    with pytest.raises(JscaleError, match=r"draws are written as \.csv, \.json, \.parquet or"):
+        draws_files.check_format(out)
+
+
+@pytest.mark.parametrize("out", ["draws.nc", "DRAWS.NC", "draws"])
+def test_netcdf_is_the_format_that_is_read_again(out: str):
+    draws_files.check_format(out)
