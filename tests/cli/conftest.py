@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from jscale.cli._app import app
+from tests.cli.runner import invoke
 from tests.cli.tables import SHORT, chinchilla_rows, write_table
 
 Command = Callable[..., Result]
@@ -24,8 +24,7 @@ def without_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def jscale() -> Command:
     """``jscale("fit", "runs.csv")`` runs the verb as a shell would."""
-    runner = CliRunner()
-    return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+    return lambda *arguments: invoke(arguments)
 
 
 @pytest.fixture(scope="session")

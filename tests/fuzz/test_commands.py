@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 import typer.main
-from typer.testing import CliRunner
 
 from jscale import assess, fit, report
 from jscale._core.errors import JscaleError
 from jscale.cli._app import app
+from tests.cli.runner import invoke
 from tests.cli.tables import chinchilla_rows, write_table
 from tests.fuzz.scale import cases
 
@@ -111,7 +111,7 @@ def command_line(rng: random.Random) -> list[str]:
 def check(words: list[str], place: Path, before: dict[str, bytes]) -> None:
     """Run one command line and check how it ends."""
     start = time.monotonic()
-    result = CliRunner().invoke(app, words)
+    result = invoke(words)
     assert time.monotonic() - start < _SECONDS
     assert result.exit_code in (0, 1, 2)
     assert "Traceback" not in result.output
