@@ -53,15 +53,16 @@ def test_regret_is_the_cost_that_the_optimum_would_save(theta, float64_mode):
 @pytest.mark.parametrize("risk", ["mean", "cvar", "regret"])
 def test_no_size_beats_the_robust_plan(risk, theta, losses, float64_mode):
     best = plan.robust(laws.chinchilla, theta, BUDGET, risk=risk, level=0.75, throw=True)
-    values = losses
-    if risk == "regret":
-        values = losses - np.asarray(plan.optimal(laws.chinchilla, theta, BUDGET).loss)
+    own = np.asarray(plan.optimal(laws.chinchilla, theta, BUDGET).loss)
+    values = losses - own if risk == "regret" else losses
     worst = DRAWS if risk == "mean" else DRAWS // 4
     brute = np.sort(values, axis=1)[:, -worst:].mean(axis=1)
     assert float(best.value) <= brute.min() * (1 + 1e-12)
     np.testing.assert_allclose(best.value, brute.min(), rtol=1e-4)
     np.testing.assert_allclose(best.N, SIZES[brute.argmin()], rtol=2e-2)
     np.testing.assert_allclose(6 * best.N * best.D, BUDGET, rtol=1e-12)
+    known = np.mean(losses[brute.argmin()] - own) if risk == "regret" else np.nan
+    np.testing.assert_allclose(best.regret, known, rtol=1e-2)
 
 
 def test_the_least_tail_regret_of_many_draws(float64_mode):
@@ -168,7 +169,7 @@ def test_bad_input_is_one_line(name, theta):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("risk", ["mean", "regret"])
+@pytest.mark.parametrize("risk", ["mean", "cvar", "regret"])
 def test_no_size_beats_the_robust_plan_under_limits(risk, theta, float64_mode):
     """Sizes to a limit that binds for some of the draws, or for all of them."""
     own = np.asarray(plan.optimal(laws.chinchilla, theta, BUDGET).N_opt)
@@ -184,9 +185,11 @@ def test_no_size_beats_the_robust_plan_under_limits(risk, theta, float64_mode):
         )
         sizes = np.append(SIZES[most > SIZES], most)[:, None]
         values = laws.chinchilla(sizes, BUDGET / (6 * sizes), **theta)
+        size = np.minimum(own, most)  # each draw's own: its loss falls up to its optimum
+        least = laws.chinchilla(size, BUDGET / (6 * size), **theta)
+        np.testing.assert_allclose(best.regret, best.loss - least.mean(), atol=1e-9)
         if risk == "regret":
-            size = np.minimum(own, most)  # each draw's own: its loss falls up to its optimum
-            values = values - laws.chinchilla(size, BUDGET / (6 * size), **theta)
+            values = values - least
         worst = DRAWS if risk == "mean" else DRAWS // 4
         brute = np.sort(values, axis=1)[:, -worst:].mean(axis=1).min()
         assert float(best.value) <= brute + 1e-8
@@ -194,6 +197,28 @@ def test_no_size_beats_the_robust_plan_under_limits(risk, theta, float64_mode):
         assert float(best.N) <= most * (1 + 1e-6)
     np.testing.assert_allclose(best.N, 2e10, rtol=1e-6)
     assert int(best.status) == Status.at_bound
+
+
+def test_statuses_of_robust_plans_under_limits(theta, float64_mode):
+    def at(**limits):
+        return plan.robust(laws.chinchilla, theta, BUDGET, **limits)
+
+    assert int(at(bounds={"N": (1e8, 1e14)}).status) == Status.converged
+    tokens = at(bounds={"D": (None, 1e12)})
+    assert int(tokens.status) == Status.at_bound
+    np.testing.assert_allclose(tokens.D, 1e12, rtol=1e-6)
+    assert float(tokens.budget) <= BUDGET
+    none = at(constraints=[(weight_count, "<=", 1e3), (weight_count, ">=", 1e4)])
+    assert int(none.status) == Status.infeasible
+    assert np.isnan(none.N)
+    with pytest.raises(JscaleError, match="outside of jit and vmap"):
+        jax.jit(lambda budget: plan.robust(laws.chinchilla, theta, budget, bounds={"N": (1, 2)}).N)(
+            BUDGET
+        )
+
+
+def weight_count(N):
+    return N
 
 
 def test_no_bits_beat_the_robust_plan_along_a_limit(float64_mode):

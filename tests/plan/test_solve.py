@@ -17,6 +17,7 @@ from tests.plan.cases import BESIROGLU, KUMAR, RTOL, draws
 UNBIASED = KUMAR | {"n_w": 0.0, "n_a": 0.0, "n_kv": 0.0}
 SIZE = {"N": plan.Free(), "D": plan.Free()}
 JOINT = {**SIZE, "P": plan.Free(1.0, 64.0)}
+FREE = {**SIZE, "P": plan.Free()}
 EQ29 = [
     [2.549773333e07, 7.341927762e10, 3.921917243],
     [1.986561944e08, 9.687887926e11, 5.033822393],
@@ -38,6 +39,11 @@ def served_bits(N, P_post):
 def weight_bytes(N, bytes_each):
     """Bytes of weights."""
     return N * bytes_each
+
+
+def weight_bits(N, P):
+    """Bits of weights in the precision of training."""
+    return N * P
 
 
 def joint(params, budget):
@@ -155,10 +161,38 @@ def test_cost_at_a_target_and_a_target_below_the_floor(float64_mode):
     best = plan.solve(
         costs.training_flops, SIZE, params=BESIROGLU, constraints=[(laws.chinchilla, "<=", target)]
     )
-    named = plan.cheapest(laws.chinchilla, BESIROGLU, 2.0)
+    named = plan.cheapest(laws.chinchilla, BESIROGLU, np.array([2.0, 1.99999, 2.00001]))
     np.testing.assert_array_equal(best.status, [Status.converged, Status.infeasible])
-    np.testing.assert_allclose(best.objective[0], named.budget, rtol=1e-9)
+    np.testing.assert_allclose(best.objective[0], named.budget[0], rtol=1e-9)
     assert np.isnan(best.objective[1])
+    saved = (named.budget[1] - named.budget[2]) / 2e-5
+    np.testing.assert_allclose(best.multipliers[0][0], saved, rtol=1e-6)
+
+
+def test_the_cheapest_bits_of_a_target_from_distant_starts(float64_mode):
+    """The best points of the scan cost up to 1e38 FLOP, the optima 1e18 to 1e24."""
+    theta = draws(KUMAR, 12, spread=0.08) | {"E": KUMAR["E"]}
+    limits = [(laws.precision, "<=", 2.95), (weight_bits, "<=", 1e15)]
+    best = plan.solve(costs.precision_scaled_flops, FREE, params=theta, constraints=limits)
+    named = plan.cheapest(laws.precision, theta, 2.95, free=("N", "D", "P"), throw=True)
+    np.testing.assert_array_equal(best.status, Status.converged)
+    np.testing.assert_allclose(best.objective, named.budget, rtol=1e-9)
+    np.testing.assert_array_equal(best.multipliers[1], 0.0)
+
+
+def test_plans_in_a_corner_of_two_limits(float64_mode):
+    """Weights in 5 GB: at the corner the bits determine the size, and the budget the tokens."""
+    theta = draws(KUMAR, 12, spread=0.15, seed=2)
+    limits = [(costs.precision_scaled_flops, "<=", 1e23), (weight_bits, "<=", 4e10)]
+    best = plan.solve(laws.precision, FREE, params=theta, constraints=limits)
+    P = np.linspace(4.0, 14.0, 2001)[:, None]
+    N, D = 4e10 / P, 1e23 / (6 / 16 * 4e10)
+    along = laws.precision(N, D, P_w=P, P_a=P, P_kv=P, P_post=P, **theta).min(axis=0)
+    np.testing.assert_array_equal(best.status, Status.converged)
+    assert np.all(best.objective <= along * (1 + 1e-12))
+    held = np.asarray(best.multipliers[1]) > 0
+    assert held.any()
+    np.testing.assert_allclose(best.objective[held], along[held], rtol=1e-6)
 
 
 def test_the_inference_cost_model_needs_a_lower_bound(float64_mode):

@@ -155,18 +155,22 @@ def _decision(
     """The plan to carry out, its expected loss and regret, and what 25% in size cost."""
     import numpy as np
 
+    from jscale.laws import describe
+
     chosen: dict[str, Any] = {"N": None, "D": None, "loss": None, "by": "averaged", "quarter": None}
     if not np.isfinite(best.N):
         return chosen
     N, budget, loss = float(best.N), float(best.budget), float(best.loss)
 
     def expected(size: float) -> float:
-        tokens = float(cost.tokens(budget, size))
-        means = [
-            np.nanmean(np.asarray(law(N=size, D=tokens, **given, **draws), float))
-            for law, draws in members
-        ]
-        return float(np.sum(np.asarray(best.weights) * means))
+        """The mean over the laws that have a weight, and over the draws that count."""
+        tokens, total = float(cost.tokens(budget, size)), 0.0
+        for (law, draws), weight, known in zip(members, best.weights, best.known, strict=True):
+            if weight > 0:
+                own = {name: given[name] for name in describe(law).input_names if name in given}
+                losses = np.asarray(law(N=size, D=tokens, **own, **draws), float)
+                total += float(weight) * losses[np.asarray(known)].mean()
+        return total
 
     middle = expected(N)
     sizes = [(1 - QUARTER) * N, (1 + QUARTER) * N]

@@ -1,6 +1,6 @@
 """Newton's method on the optimality conditions, with an active set of bounds and constraints."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -100,19 +100,25 @@ def newton(scaled: Scaled, x: jax.Array, multipliers: jax.Array) -> State:
         at = derivatives(scaled, state.x)
         active = active_set(state.x, state.multipliers, box, at, equalities)
 
-        # A variable at its bound that the step would push outside is held there in the second step.
-        def step(_: int, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-            move, multipliers, pivot = _step(state, at, active._replace(side=carry[0]))
-            outside = ((state.x <= lower) & (move < 0)) | ((state.x >= upper) & (move > 0))
-            held = jnp.where(outside, jnp.sign(move).astype(jnp.int32), active.side)
-            return held, move, multipliers, pivot
+        def share_of(move: jax.Array) -> jax.Array:
+            """The part of a step within the trust radius."""
+            return jnp.minimum(1.0, state.radius / jnp.maximum(jnp.max(jnp.abs(move)), eps))
 
-        first = active.side, state.x, state.multipliers, state.convex
+        # A variable at its bound that the step would push outside is held there in the second step,
+        # and so is a constraint that it would exceed.
+        def step(_: int, carry: tuple[Any, ...]) -> tuple[Any, ...]:
+            move, multipliers, pivot = _step(state, at, carry[0])
+            outside = ((state.x <= lower) & (move < 0)) | ((state.x >= upper) & (move > 0))
+            side = jnp.where(outside, jnp.sign(move).astype(jnp.int32), active.side)
+            reached = at.constraints + share_of(move) * (at.jacobian @ move)
+            return Active(side, active.constraints | (reached > small)), move, multipliers, pivot
+
+        first = active, state.x, state.multipliers, state.convex
         _, move, multipliers, pivot = lax.fori_loop(0, 2, step, first)
 
         # Cut to the trust radius and to the box.
         length = jnp.max(jnp.abs(move))
-        move = move * jnp.minimum(1.0, state.radius / jnp.maximum(length, eps))
+        move = share_of(move) * move
         new = jnp.clip(state.x + move, lower, upper)
 
         # Accept what does not raise the exact penalty by more than rounding.
@@ -122,10 +128,13 @@ def newton(scaled: Scaled, x: jax.Array, multipliers: jax.Array) -> State:
         accept = (after <= before + 8 * eps * jnp.abs(before)) | (length <= small)
         accept &= jnp.isfinite(after) & jnp.all(jnp.isfinite(new))
         moved = jnp.where(accept, jnp.max(jnp.abs(new - state.x)), jnp.inf)
+        # Without a constraint that pulls the wrong way the objective falls further.
+        pulls = jnp.any(~equalities & (multipliers < -0.5 * small))
+        moved = jnp.where((length > 2 * state.radius) | pulls, jnp.maximum(moved, 1.0), moved)
         return State(
             x=jnp.where(accept, new, state.x),
             multipliers=jnp.where(jnp.isfinite(multipliers), multipliers, state.multipliers),
-            moved=jnp.where(length > 2 * state.radius, jnp.maximum(moved, 1.0), moved),
+            moved=moved,
             radius=jnp.where(
                 accept, jnp.minimum(2 * state.radius, _LARGEST_STEP), 0.25 * state.radius
             ),

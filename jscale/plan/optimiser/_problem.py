@@ -35,6 +35,11 @@ class Problem:
         """Whether each constraint is an equality."""
         return tuple(sense == "==" for sense in self.senses)
 
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether the logarithm of the objective is minimised: costs span many decades."""
+        return self.objective.structure is not None
+
 
 class Data(NamedTuple):
     """The numbers of one problem, all scalars but for the trees of costs.
@@ -104,18 +109,24 @@ class Scaled:
     def rows(self) -> Callable[[jax.Array], tuple[jax.Array, ...]]:
         """The scaled objective followed by the constraints, scalars, as a function of a point.
 
-        A constraint is at most 0, or equal to 0: the logarithm of the function relative to its
-        bound, so that products of the variables are linear; relative to the bound where either is
-        not above 0.
+        The objective is in its unit, or is the logarithm of that. A constraint is at most 0, or
+        equal to 0: the logarithm of the function relative to its bound, so that products of the
+        variables are linear; relative to the bound where either is not above 0.
         """
 
         def rows(x: jax.Array) -> tuple[jax.Array, ...]:
             objective, functions = self.raw(x)
             bounds, senses = self.data.bounds, self.problem.senses
             excesses = map(relative_excess, functions, bounds, senses)
-            return tuple(jnp.asarray(row, x.dtype) for row in (objective / self.scale, *excesses))
+            first = objective / self.scale
+            first = jnp.log(first) if self.problem.is_logarithmic else first
+            return tuple(jnp.asarray(row, x.dtype) for row in (first, *excesses))
 
         return jax.jit(rows)  # traced once, not once for each of its copies and loops
+
+    def objective(self, row: jax.Array) -> jax.Array:
+        """The objective whose first row is ``row``."""
+        return self.scale * (jnp.exp(row) if self.problem.is_logarithmic else row)
 
     def residuals(self, x: jax.Array) -> jax.Array:
         """:attr:`rows` as one array, shape (1 + m,)."""

@@ -56,8 +56,9 @@ def search(problem: Problem, data: Data, dtype: jnp.dtype, thorough: bool) -> Op
             compile what that takes is more than half of the work.
     """
     data = lax.stop_gradient(data)
-    start = scan(Scaled(problem, data, jnp.ones((), dtype)))
-    size = jnp.abs(start.value)
+    in_own_unit = Scaled(problem, data, jnp.ones((), dtype))
+    start = scan(in_own_unit)
+    size = jnp.abs(in_own_unit.objective(start.value))
     usable = jnp.isfinite(size) & (size > 0)
     scale = jnp.where(usable, size, 1.0).astype(dtype)
     scaled = Scaled(problem, data, scale)
@@ -137,7 +138,7 @@ def _or_kink(scaled: Scaled, start: jax.Array, optimum: Optimum) -> Optimum:
         unknown,
         optimum.scale,
         status.astype(jnp.int32),
-        point.value * optimum.scale,
+        scaled.objective(point.value),
     )
     use = failed & kinked
     best = jax.tree.map(lambda a, b: jnp.where(use, a, b), at_kink, optimum)
@@ -191,7 +192,7 @@ def _judged(scaled: Scaled, state: State) -> Optimum:
     status = jnp.where(steep, int(Status.unbounded_below), status)
     status = jnp.where(violation > tolerance, int(Status.infeasible), status)
     status = jnp.where(finite, status, int(Status.infeasible)).astype(jnp.int32)
-    value = at.value * scaled.scale
+    value = scaled.objective(at.value)
     return Optimum(x, multipliers, push, active.side, residual, scaled.scale, status, value)
 
 

@@ -100,7 +100,8 @@ def solve(
     target, ``loss + price * cost``. In logarithms of the variables a lattice finds the basin and
     Newton's method with an active set the optimum, to first-order conditions of 1e-8 (float32:
     3e-4); where it fails, an augmented Lagrangian with optax's L-BFGS leads to another start, and a
-    search without derivatives to a kink.
+    search without derivatives to a kink. Of a cost the logarithm is minimised; give that of another
+    objective that spans decades, such as money or energy, yourself.
     Derivatives of any order come from the optimality conditions, by every parameter, fixed value,
     bound and price, under ``jit``, ``grad`` and ``vmap``. Problems of one structure share a
     program: pass the same function objects, not a new lambda each time.
@@ -289,6 +290,7 @@ def _solution(
     optimum = optimum if held else differentiable(scaled, optimum)
     values = scaled.values(optimum.x)
     objective, functions = scaled.raw(optimum.x)
+    unit = objective if problem.is_logarithmic else optimum.scale
 
     # One more unit of a bound moves the logarithm of the constraint by -1 / bound.
     signs = [-1.0 if sense == ">=" else 1.0 for sense in problem.senses]
@@ -296,9 +298,9 @@ def _solution(
     for i, bound in enumerate(data.bounds):
         size = jnp.where(bound == 0, 1.0, jnp.abs(bound))
         sense = jnp.abs if problem.senses[i] != "==" else (lambda value: value)
-        multipliers.append(sense(signs[i] * optimum.multipliers[i] * optimum.scale / size))
+        multipliers.append(sense(signs[i] * optimum.multipliers[i] * unit / size))
 
-    side, forces = _at_bounds(problem.layout, optimum)
+    side, forces = _at_bounds(problem.layout, optimum, unit)
     solution = Solution(
         values=values,
         objective=objective,
@@ -314,14 +316,14 @@ def _solution(
 
 
 def _at_bounds(
-    layout: Layout, optimum: Optimum
+    layout: Layout, optimum: Optimum, unit: jax.Array
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """Of every free variable and share: the bound that holds it, and with what force.
 
     The force is the derivative of the objective by the logarithm of the variable. A share is held
     at the least one where its ratio to the last is least, the last where a ratio is largest.
     """
-    held = jnp.where(optimum.side != 0, jnp.abs(optimum.push * optimum.scale), 0.0)
+    held = jnp.where(optimum.side != 0, jnp.abs(optimum.push * unit), 0.0)
     side = {name: optimum.side[i] for i, name in enumerate(layout.free)}
     forces = {name: held[i] for i, name in enumerate(layout.free)}
     start = len(layout.free)

@@ -47,6 +47,7 @@ class AveragedPlan:
         by_law: the same → (laws,) medians under each law; NaN without draws that have an optimum.
         lost: (laws,) draws without an optimum, which are left out; the others of the law share its
             weight. Where it has no others, the other laws do.
+        known: one a law, (draws,): which of its draws count.
         status: :class:`~jscale._core.status.Status` code; the numbers are NaN without an optimum.
     """
 
@@ -60,6 +61,7 @@ class AveragedPlan:
     bands: dict[str, jax.Array]
     by_law: dict[str, jax.Array]
     lost: jax.Array
+    known: tuple[jax.Array, ...]
     status: jax.Array
 
 
@@ -278,7 +280,13 @@ def _averaged(
     lost = jnp.stack([jnp.sum(each == 0, dtype=jnp.int32) for each in known])
     bands, by_law = _bands(own, known, shares, probabilities)
     return AveragedPlan(
-        **masked, weights=weights, bands=bands, by_law=by_law, lost=lost, status=status
+        **masked,
+        weights=weights,
+        bands=bands,
+        by_law=by_law,
+        lost=lost,
+        known=tuple(each > 0 for each in known),
+        status=status,
     )
 
 

@@ -1,18 +1,23 @@
 """One plan for all draws under limits and within ranges, by scans of sizes and bits."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import Argument, JscaleError
+from jscale._core.programs import program
 from jscale._core.status import Status
 from jscale._core.text import enumerated, general
 from jscale.plan.budget import BudgetProblem
 from jscale.plan.costs import Cost
 from jscale.plan.optimiser import Free, solve
+from jscale.plan.problem import BoundLaw
+from jscale.plan.risk._quantiles import worst_mean
 
 _SIZES, _FINER_SIZES, _BITS = 161, 41, 17
 """Of a first scan of sizes, of the later ones, and of a scan of bits; evenly spaced in their
@@ -23,11 +28,12 @@ scans of its own sizes: along a limit on both, the best points of a lattice are 
 lie near it."""
 _WIDER = {"N": 4.0, "P": 1.5}
 """Factor by which the first scan exceeds the range of the draws' own optima."""
-_ENTRIES = 1_000_000
-"""Losses that are computed at once."""
+_ENTRIES, _POINTS = 1_000_000, 1024
+"""Losses, and points, that are computed at once."""
 _ROUNDING = 1e-9
 """Relative distance beyond a limit that counts as on it."""
 
+Risk = Literal["mean", "cvar", "regret"]
 Range = tuple[float | None, float | None]
 """Least and largest value of a variable; None for no limit."""
 SENSES = ("<=", ">=")
@@ -48,8 +54,8 @@ class Limited:
         budget: to spend at most.
         bounds: free variable → its range.
         limits: on functions of the plan.
+        risk: what is minimised; the regret is that against each draw's own plan under the limits.
         share: of the draws, the worst of which count.
-        with_regret: whether losses are above those of each draw's own plan under the limits.
     """
 
     problem: BudgetProblem
@@ -59,8 +65,8 @@ class Limited:
     budget: float
     bounds: Mapping[str, Range]
     limits: Sequence[Limit]
+    risk: Risk
     share: float
-    with_regret: bool
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class Found:
     values: Mapping[str, float]
     value: float
     loss: float
+    regret: float
     cost: float
     lost: int
     status: Status
@@ -121,7 +128,8 @@ def least_risk(limited: Limited) -> Found | None:
     if not known.any():
         return None
 
-    risk = _Risk(limited, known, own["loss"][known] if limited.with_regret else 0.0)
+    reference = own["loss"][known] if limited.risk == "regret" else np.zeros(int(known.sum()))
+    risk = _Risk(limited, _params_of(limited.params, known), reference)
     sizes = _first_range(limited, "N", own["N"][known])
     if "P" not in limited.problem.free:
         best = _best_sizes(risk, None, sizes)
@@ -137,12 +145,13 @@ def least_risk(limited: Limited) -> Found | None:
         return None
 
     values = {name: float(best[name][place]) for name in ("N", "D", "P") if name in best}
-    found = {name: each[place : place + 1] for name, each in best.items()}
+    loss = float(best["loss"][place])
     scanned = {"N": sizes, **({"P": bits} if "P" in values else {})}
     return Found(
         values,
         float(best["risk"][place]),
-        float(next(_losses(limited, found))[0, known].mean()),
+        loss,
+        loss - float(own["loss"][known].mean()),
         float(best["C"][place]),
         int(np.sum(~known)),
         _status(limited, values, scanned, held=bool(best["held"][place])),
@@ -167,7 +176,9 @@ def _status(
 def _own_plans(limited: Limited) -> dict[str, np.ndarray]:
     """Size, loss and bits, if they are free, of every draw's own plan; NaN where it has none."""
     problem = limited.problem
-    variables = {name: Free(*limited.bounds.get(name, (None, None))) for name in problem.free}
+    variables = {
+        name: Free(*limited.bounds.get(name, (None, None))) for name in sorted(problem.free)
+    }
     constraints = [(limited.cost, "<=", limited.budget), *limited.limits]
     best = solve(
         problem.bound.law,
@@ -186,28 +197,67 @@ def _first_range(limited: Limited, name: str, own: np.ndarray) -> tuple[float, f
     return max(first, low or first), min(last, high or last)
 
 
+def _params_of(params: Mapping[str, jax.Array], known: np.ndarray) -> dict[str, jax.Array]:
+    """The parameters of the ``known`` draws, (known draws,)."""
+    return {name: jnp.broadcast_to(each, known.shape)[known] for name, each in params.items()}
+
+
 @dataclass(frozen=True)
 class _Risk:
     """What is minimised.
 
     Attributes:
         limited: the problem.
-        known: (draws,) which draws count.
-        reference: losses that are subtracted, one for each of those draws, or 0.
+        params: of the draws that count.
+        reference: losses that are subtracted, one for each of those draws.
     """
 
     limited: Limited
-    known: np.ndarray
-    reference: np.ndarray | float
+    params: Mapping[str, jax.Array]
+    reference: np.ndarray
 
-    def at(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
-        """At every point, (points,); infinite where a limit does not hold."""
+    def evaluate(self, points: dict[str, np.ndarray]) -> None:
+        """Add the risk, infinite where a limit does not hold, and the mean loss to the points.
+
+        As many points at a time as one program takes; the last ones are filled up.
+        """
+        limited, draws, count = self.limited, len(self.reference), len(points["N"])
+        step = max(1, min(_POINTS, _ENTRIES // draws))
+        filled = -(-count // step) * step
+        chosen = {name: points[name] for name in ("N", "D", "P") if name in points}
+        padded = {name: np.resize(each, filled) for name, each in chosen.items()}
+
+        dtype = next(iter(self.params.values())).dtype
+        share, reference = jnp.asarray(limited.share, dtype), jnp.asarray(self.reference, dtype)
+        numbers = self.params, dict(limited.inputs), reference, share
         parts = [
-            _worst_mean(losses[:, self.known] - self.reference, self.limited.share)
-            for losses in _losses(self.limited, points)
+            _risks(
+                limited.problem.bound,
+                limited.risk == "mean",
+                {name: jnp.asarray(each[i : i + step], dtype) for name, each in padded.items()},
+                numbers,
+            )
+            for i in range(0, filled, step)
         ]
-        risks = np.concatenate(parts)
-        return np.where(points["allowed"] & np.isfinite(risks), risks, np.inf)
+        risks, losses = (np.concatenate(part)[:count] for part in zip(*parts, strict=True))
+        points["risk"] = np.where(points["allowed"] & np.isfinite(risks), risks, np.inf)
+        points["loss"] = losses
+
+
+@program("bound", "of_all")
+def _risks(
+    bound: BoundLaw, of_all: bool, points: Mapping[str, jax.Array], numbers: tuple[Any, ...]
+) -> tuple[jax.Array, jax.Array]:
+    """Risk and mean loss of every point: of all draws, or of the worst above their reference."""
+    params, inputs, reference, share = numbers
+    losses = bound.loss(
+        {**inputs, **{name: each[:, None] for name, each in points.items()}}, params
+    )
+    losses = jnp.broadcast_to(losses, (len(points["N"]), len(reference)))
+    means = jnp.mean(losses, axis=1)
+    if of_all:
+        return means, means
+    return jax.vmap(worst_mean, in_axes=(0, None))(losses - reference, share), means
 
 
 def _best_sizes(
@@ -227,11 +277,13 @@ def _best_sizes(
         count = _FINER_SIZES if scan else _SIZES
         sizes = low[:, None] * (high / low)[:, None] ** np.linspace(0.0, 1.0, count)
         points = _points(risk.limited, sizes.ravel(), None if bits is None else bits.repeat(count))
-        points["risk"] = risk.at(points)
+        risk.evaluate(points)
 
         place = points["risk"].reshape(len(rows), count).argmin(axis=1)
         best = {name: each[rows * count + place] for name, each in points.items()}
-        best["held"] |= ~points["allowed"].reshape(len(rows), count).all(axis=1)
+        # A limit between the best point and its neighbours holds it.
+        beyond = (~points["allowed"] | points["held"]).reshape(len(rows), count)
+        best["held"] |= beyond.any(axis=1)
         low = sizes[rows, np.maximum(place - 1, 0)]
         high = sizes[rows, np.minimum(place + 1, count - 1)]
     return best
@@ -242,44 +294,34 @@ def _points(limited: Limited, sizes: np.ndarray, bits: np.ndarray | None) -> dic
     points = {"N": sizes} if bits is None else {"N": sizes, "P": bits}
     cost, given = limited.cost, {**limited.inputs, **points}
     charged = limited.problem.bound.bits(given) if cost.needs_bits else None
-    low, high = limited.bounds.get("D", (None, None))
+    _, high = limited.bounds.get("D", (None, None))
     tokens = np.asarray(cost.tokens(limited.budget, sizes, charged), float)
     points["D"] = np.minimum(tokens, high or np.inf)
     points["held"] = tokens > points["D"]
     points["C"] = np.asarray(cost.flops(sizes, points["D"], charged), float)
-    points["allowed"] = points["D"] > (low or 0.0) * (1 - _ROUNDING)
-    for limit in limited.limits:
-        points["allowed"] &= _holds(limit, {**given, **points})
+    obey = obeys({**given, **points}, limited.bounds, limited.limits)
+    points["allowed"] = obey & (points["D"] > 0)
     return points
 
 
-def _holds(limit: Limit, values: Mapping[str, Any]) -> np.ndarray:
-    """Whether a limit holds at points."""
-    function, sense, bound = limit
-    names = [name for name in inspect.signature(function).parameters if name in values]
-    value = np.asarray(function(**{name: values[name] for name in names}), float)
-    sign = 1.0 if sense == "<=" else -1.0
-    return sign * (value - bound) <= _ROUNDING * abs(bound)
+def obeys(
+    values: Mapping[str, Any], bounds: Mapping[str, Range], limits: Sequence[Limit]
+) -> np.ndarray:
+    """Whether points obey ranges and limits, but for rounding.
 
-
-def _losses(limited: Limited, points: Mapping[str, np.ndarray]) -> Iterator[np.ndarray]:
-    """The loss of every point in every draw, (some points, draws) at a time."""
-    params: dict[str, Any] = {name: np.atleast_1d(value) for name, value in limited.params.items()}
-    draws = max(len(value) for value in params.values())
-    chosen = {name: points[name] for name in ("N", "D", "P") if name in points}
-    rows = max(1, _ENTRIES // draws)
-    for start in range(0, len(points["N"]), rows):
-        part: dict[str, Any] = {
-            name: each[start : start + rows, None] for name, each in chosen.items()
-        }
-        losses = limited.problem.bound.loss({**limited.inputs, **part}, params)
-        yield np.broadcast_to(np.asarray(losses, float), (len(part["N"]), draws))
-
-
-def _worst_mean(values: np.ndarray, share: float) -> np.ndarray:
-    """The mean of the largest ``share`` of the values of each row (points, draws)."""
-    size = values.shape[1]
-    number = max(share * size, 1.0)
-    ordered = np.sort(values, axis=1)[:, ::-1]
-    weights = np.clip(number - np.arange(size), 0.0, 1.0)
-    return ordered @ weights / number
+    Args:
+        values: variable and input → numbers that broadcast against each other.
+        bounds: variable → its range.
+        limits: on functions of them.
+    """
+    holds = np.ones((), bool)
+    for name, (low, high) in bounds.items():
+        each = np.asarray(values[name], float)
+        holds = holds & (each >= (low or 0.0) * (1 - _ROUNDING))
+        holds = holds & (each <= (high or np.inf) * (1 + _ROUNDING))
+    for function, sense, bound in limits:
+        names = [name for name in inspect.signature(function).parameters if name in values]
+        value = np.asarray(function(**{name: values[name] for name in names}), float)
+        sign = 1.0 if sense == "<=" else -1.0
+        holds = holds & (sign * (value - bound) <= _ROUNDING * abs(bound))
+    return holds

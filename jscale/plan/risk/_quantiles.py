@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -24,6 +25,15 @@ def check_probabilities(quantiles: Any) -> tuple[float, ...]:
             f"must be probabilities between 0 and 1, not {shown(quantiles)}", argument="quantiles"
         )
     return tuple(numbers.tolist())
+
+
+def worst_mean(values: jax.Array, share: jax.Array) -> jax.Array:
+    """The mean of the largest ``share`` of values (draws,)."""
+    size = values.shape[0]
+    number = jnp.maximum(share * size, 1.0)
+    ordered = jnp.sort(values)[::-1]
+    weights = jnp.clip(number - jnp.arange(size, dtype=values.dtype), 0.0, 1.0)
+    return jnp.sum(jnp.where(weights > 0, ordered, 0.0) * weights) / number
 
 
 def quantiles_over_draws(
