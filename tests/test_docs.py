@@ -89,3 +89,11 @@ def test_the_places_where_to_add_exist():
     assert len(places) > 20
     missing = [p for p in places if not any((ROOT / base / p).exists() for base in ("jscale", "."))]
     assert [place for place in missing if "VERB" not in place] == []
+
+
+def test_the_site_is_read_from_a_folder_with_its_own_scripts():
+    """The plugin for this would fetch a script, unless one with this word in its name is there."""
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert "  - offline" in settings
+    (script,) = re.findall(r"polyfills: \[(\S*iframe-worker\S*)\]", settings)
+    assert (ROOT / "docs" / script).is_file()
