@@ -249,8 +249,12 @@ def describe(law: LawFunction) -> Record:
     return record
 
 
-def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
-    """The published constants of a law as a plain dict, by default the first set.
+def params(law: LawFunction | str, source: str | None = None) -> dict[str, float]:
+    """The published constants of a law, or of the law of a name, as a plain dict.
+
+    Args:
+        law: a declared law, or its name in the catalogue.
+        source: of the constants; the first set by default.
 
     Raises:
         JscaleError: the law has no such published set; the message lists those that it has.
@@ -260,6 +264,10 @@ def params(law: LawFunction, source: str | None = None) -> dict[str, float]:
         >>> laws.params(laws.chinchilla, "hoffmann2022_rounded")
         {'E': 1.69, 'A': 406.4, 'B': 410.7, 'alpha': 0.34, 'beta': 0.28}
     """
+    if isinstance(law, str):
+        from jscale.laws import get  # the catalogue consists of declarations
+
+        law = get(law)
     record = describe(law)
     known = enumerated(record.published)
     if source is None:

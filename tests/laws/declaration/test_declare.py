@@ -303,6 +303,7 @@ def test_get():
 
 
 def test_params():
+    assert laws.params("chinchilla") == laws.params(laws.chinchilla)
     first = laws.params(laws.chinchilla)
     assert first == laws.params(laws.chinchilla, "hoffmann2022")
     first["E"] = 0.0
