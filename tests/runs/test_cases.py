@@ -145,6 +145,9 @@ def test_losses_with_standard_errors_in_their_cells():
     table = runs.read({"N": [1e8, 2e8], "loss": ["6.23 ± 0.04", "6.01 +/- 0.05"]})
     assert table["loss"].tolist() == [6.23, 6.01]
     assert table["loss_se"].tolist() == [0.04, 0.05]
+    last_digits = runs.read({"N": [1e8, 2e8], "loss": ["6.230(42)", "**6.01(5)**"]})
+    assert last_digits["loss"].tolist() == [6.23, 6.01]
+    assert last_digits["loss_se"].tolist() == [0.042, 0.05]
     partly = runs.read({"N": [1e8, 2e8], "loss": ["6.23 ± 0.04", "6.01"]})
     assert "loss_se" not in partly
     assert "error-in-cells" in warnings_of(partly)

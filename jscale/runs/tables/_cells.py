@@ -30,6 +30,7 @@ _WITH_UNIT = re.compile(
 )
 _LETTERS = {"thousand": "k", "million": "M", "billion": "B", "trillion": "T"}
 _ERROR_SIGN = re.compile(r"\s*(?:±|\+/-|\+-|\\pm)\s*")
+_LAST_DIGITS = re.compile(r"([0-9]++\.([0-9]++))\(([0-9]{1,3})\)")
 _MARKS = ("**", "__", "`")
 _YES = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 _NO = frozenset({"0", "0.0", "false", "f", "no", "n"})
@@ -65,9 +66,15 @@ def undecorated(text: str) -> str:
 
 
 def with_error(cell: Any) -> tuple[Any, str | None]:
-    """A cell as a value and its standard error: ``6.23 ± 0.04``; None where there is no sign."""
+    """A cell as a value and its standard error; None where there is none.
+
+    ``6.23 ± 0.04``, or ``6.23(4)``, whose bracket counts in the last digit.
+    """
     if not isinstance(cell, str) or len(cell) > LONGEST_NUMBER:
         return cell, None
+    if found := _LAST_DIGITS.fullmatch(undecorated(cell)):
+        value, decimals, error = found.groups()
+        return value, f"{error}e-{len(decimals)}"
     value, *error = _ERROR_SIGN.split(undecorated(cell))
     return (value, error[0]) if len(error) == 1 and value else (cell, None)
 
