@@ -1,13 +1,16 @@
 """What all tests share: strict dtypes, seeded randomness, no network, public data if present."""
 
+import functools
 import gc
 import os
 import shutil
 import socket
 import tempfile
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 # SciPy's L-BFGS-B solves tiny triangular systems, for which the threads of OpenBLAS wait by
 # spinning: the descents of one reproduction took 11 CPU seconds, and take 1.3 with one thread.
@@ -16,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import hypothesis
 import jax
 import pytest
+from jax._src import compilation_cache
 from jax._src.interpreters import mlir
 
 from jscale._core.programs import clear_programs
@@ -87,9 +91,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # and 3% to looking through all that is kept. That is done where memory grows.
     gc.set_threshold(100_000, 10, 1_000_000)
     # What one worker compiled serves the others, and serves it again after a cache was cleared. To
-    # load even a small program takes half the time that it takes to compile.
+    # load even a small program takes half the time that it takes to compile. At zlib's usual level
+    # to compress one takes 3 ms, not 1.
     jax.config.update(
         "jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled")
+    )
+    compilation_cache.zlib = SimpleNamespace(
+        compress=functools.partial(zlib.compress, level=1), decompress=zlib.decompress
     )
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -156,10 +164,12 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    most = item.config.stash.setdefault(RESIDENT, _resident()) + _most_growth()
-    if _resident() > most:
+    resident = _resident()
+    most = item.config.stash.setdefault(RESIDENT, resident) + _most_growth()
+    if resident > most:
         gc.collect()
-    if _resident() > most:
+        resident = _resident()
+    if resident > most:
         jax.clear_caches()
         clear_programs()
         item.config.stash[RESIDENT] = _resident()

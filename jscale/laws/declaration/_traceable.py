@@ -91,7 +91,8 @@ def _traced(law: LawFunction, shape: tuple[int, ...]) -> Any:
     record, dtype = describe(law), jnp.result_type(float)
     abstract = {name: jax.ShapeDtypeStruct(shape, dtype) for name in record.input_names}
     abstract |= {name: jax.ShapeDtypeStruct((), dtype) for name in record.parameter_names}
-    return jax.eval_shape(lambda arguments: law(**arguments), abstract)
+    # The law itself, for which JAX keeps the trace: a function of it would be traced in every call.
+    return jax.eval_shape(law, **abstract)
 
 
 def _line(error: BaseException) -> str:
