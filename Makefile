@@ -12,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 # Each worker gets one half of the tests in their order, so that fixtures and compiled code of a file serve all its tests.
-PYTEST_PARALLEL := -n $(PYTEST_WORKERS) --dist worksteal
+PYTEST_PARALLEL := -n $(PYTEST_WORKERS) --dist worksteal -p no:nbmake
 PYTEST_FLAGS ?=
 FUZZ_SCALE ?= 17
 SOAK_MINUTES ?= 120
