@@ -21,6 +21,8 @@ import numpy as np
 
 from jscale import assess, laws, runs
 
+DRAWS = 2000
+"""Of each posterior: of 500 a chain, NUTS draws again those that have not mixed."""
 _BITS = np.array([4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0])
 
 
@@ -48,7 +50,11 @@ def calibration(name: str, tables: int, state: Path) -> assess.PosteriorCalibrat
         state: file that holds what is done.
     """
     return assess.calibrate_posterior(
-        **MODELS[name](), simulations=tables, key=jax.random.key(0), resume=state
+        **MODELS[name](),
+        simulations=tables,
+        key=jax.random.key(0),
+        draws=DRAWS,
+        resume=state,
     )
 
 
@@ -81,8 +87,6 @@ def pooled() -> dict[str, Any]:
         "errors": "normal",
         "by": "corpus",
         "pool": pool,
-        "sampler": "nuts",
-        "draws": 2000,
     }
 
 

@@ -106,7 +106,15 @@ def model(
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["inputs", "loss", "centre", "distributions", "arrays", "pooling"],
+    data_fields=[
+        "inputs",
+        "loss",
+        "centre",
+        "distributions",
+        "arrays",
+        "pooling",
+        "terms_by_sum",
+    ],
     meta_fields=["law", "priors", "errors"],
 )
 @dataclass(frozen=True)
@@ -123,6 +131,8 @@ class Problem:
         errors: the error model, with its columns filled in.
         arrays: what the error model needs of the runs.
         pooling: which parameters differ between groups of runs; None where all are shared.
+        terms_by_sum: 1 where the sampler's coordinates of two terms are their sum and ratio, which
+            runs on a ray identify; 0 where they are the terms, which a grid identifies.
     """
 
     law: LawFunction
@@ -134,6 +144,7 @@ class Problem:
     errors: ErrorModel
     arrays: ErrorArrays
     pooling: Pooling | None = None
+    terms_by_sum: Any = 1.0
 
     @property
     def replaced_priors(self) -> dict[str, roles.Prior | dist.Distribution]:
@@ -269,6 +280,7 @@ def _pooling(law: LawFunction, rows: FittedRows, pool: Pool, size: int) -> Pooli
         slots=np.zeros(len(labels)),
         own={**own, **held.values},
         information=np.zeros((len(labels), partial, partial)),
+        cross=np.zeros((len(labels), partial, 0)),
         weighted=np.zeros((len(labels), partial)),
         typical={
             name: np.exp(np.log(x).mean()) if (x > 0).all() else x.mean()

@@ -31,7 +31,15 @@ parameters, groups differ by factors of up to 1.6 with probability 0.9."""
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["codes", "slots", "own", "typical", "information", "weighted"],
+    data_fields=[
+        "codes",
+        "slots",
+        "own",
+        "typical",
+        "information",
+        "cross",
+        "weighted",
+    ],
     meta_fields=["modes"],
 )
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Pooling:
             pooled: the geometric means of the groups' lowest losses.
         information: (groups, k, k) of the runs of each group about its k deviations, for the
             coordinates of the sampler; zeros where it is not known.
+        cross: (groups, k, others) of the deviations and the law's other parameters; without others
+            where it is not known.
         weighted: (groups, k) that information times the values it points to.
     """
 
@@ -57,6 +67,7 @@ class Pooling:
     own: dict[str, Any]
     typical: dict[str, Any]
     information: Any
+    cross: Any
     weighted: Any
 
     def names(self, mode: str) -> list[str]:

@@ -1,8 +1,10 @@
 """Which sampler draws, what it says, and that neither cores nor interruptions change the draws."""
 
 import os
+from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,7 +12,14 @@ from jscale import fit, laws, runs
 from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.status import Status
 from jscale.fit.bayes import _diagnostics
+from jscale.fit.bayes._model import pose
 from jscale.fit.bayes.sampling import _choice, _importance
+from jscale.fit.bayes.sampling._whitening import (
+    free_size,
+    potential_at,
+    sites_at,
+    with_terms_apart,
+)
 from tests.fit.bayes.test_importance import FLAT, VARIANCE, line, power
 from tests.fit.tables import HOFFMANN
 
@@ -41,6 +50,51 @@ def test_a_ladder_on_one_ray_converges(ladder):
     data = ladder.draws["B"] * 4.9e9 ** -ladder.draws["beta"]
     assert np.mean(size < 0.1 * data) > 0.02
     assert np.mean(data < 0.1 * size) > 0.02
+
+
+@pytest.fixture(scope="module")
+def grid() -> runs.Runs:
+    """Sizes by tokens: both terms are identified, and the floor is not told from a flat term."""
+    truth = {"E": 0.936, "A": 0.413, "B": 1.51e9, "alpha": 0.0244, "beta": 1.04}
+    N, D = np.meshgrid(np.geomspace(3e7, 3e9, 8), np.geomspace(2e9, 2e11, 8))
+    design = {"N": N.ravel(), "D": D.ravel()}
+    return runs.simulate(laws.chinchilla, truth, design, noise=0.007, key=jax.random.key(2))
+
+
+def test_a_grid_with_a_flat_term_is_sampled_by_terms(grid, monkeypatch):
+    """By sums of terms the weights do not suffice, and NUTS took half a minute in their place."""
+    by_terms, samples = _choice._by_terms, []
+
+    def recorded(problem, sample, *rest):
+        samples.append(sample)
+        problem, other = by_terms(problem, sample, *rest)
+        samples.append(other)
+        return problem, other
+
+    monkeypatch.setattr(_choice, "_by_terms", recorded)
+    posterior = fit.posterior(laws.chinchilla, grid, key=jax.random.key(0), errors="student")
+    assert posterior.sampler == "importance"
+    assert posterior.status == Status.converged
+    by_sum, by_term = samples
+    assert not by_sum.is_good
+    assert by_term.is_good
+
+
+def test_coordinates_by_terms_are_those_of_the_same_points(grid):
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        by_sum = pose(laws.chinchilla, grid, None, "student").problem
+        by_term = replace(by_sum, terms_by_sum=0.0)
+        points = jax.random.normal(jax.random.key(0), (20, free_size(by_sum)))
+        apart = with_terms_apart(by_sum, points)
+        for u, v in zip(points, apart, strict=True):
+            expected, found = sites_at(by_sum, u), sites_at(by_term, v)
+            for name, value in expected.items():
+                assert float(found[name]) == pytest.approx(float(value), rel=1e-9)
+        # The densities differ by the volume of the map.
+        change = jax.jacfwd(lambda u: with_terms_apart(by_sum, u[None])[0])(points[0])
+        volume = float(jnp.linalg.slogdet(change)[1])
+        lower = float(potential_at(by_term, apart[0]) - potential_at(by_sum, points[0]))
+        assert lower == pytest.approx(volume, abs=1e-8)
 
 
 def test_importance_sampling_is_the_first_choice():

@@ -1,6 +1,7 @@
 """Pooled posteriors: parameters that are shared, partial or separate between groups of runs."""
 
 from dataclasses import replace
+from functools import partial as partial_of
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,16 @@ from jscale.fit.bayes._conditional import _conditionals
 from jscale.fit.bayes._model import pose, sites
 from jscale.fit.bayes._pool import checked_pool, parsed_pool
 from jscale.fit.bayes.sampling._deviations import informed, spread
-from jscale.fit.bayes.sampling._whitening import by_site, free_size, potential_at, sites_at
+from jscale.fit.bayes.sampling._mode import find_mode
+from jscale.fit.bayes.sampling._ridge import along_ridge
+from jscale.fit.bayes.sampling._whitening import (
+    free_size,
+    natural_sites,
+    potential_at,
+    sites_at,
+    split,
+    unconstrained,
+)
 
 KEY = jax.random.key(0)
 TRUTH = laws.params(laws.chinchilla, "hoffmann2022")
@@ -176,7 +186,7 @@ ALPHAS = 0.34 * np.exp(0.08 * np.array([1.0, -1.5, 0.1, 0.5, -0.5, 1.5, -1.0, -0
 
 @pytest.fixture(scope="module")
 def partial():
-    settings = {"errors": "student", "sampler": "nuts", "warmup": 300, "draws": 300}
+    settings = {"errors": "student", "sampler": "nuts", "warmup": 300, "draws": 400}
     table = grouped(FLOORS, ALPHAS)
     return fit.pooled_posterior(LAW, table, by="corpus", pool="partial", key=KEY, **settings)
 
@@ -203,11 +213,11 @@ def test_partial_values_lie_between_typical_and_separate(partial):
     expected = np.hypot(
         np.log(partial.typical["alpha"]).std(), np.sqrt((partial.between["alpha"] ** 2).mean())
     )
-    # 300 independent draws would have a Monte-Carlo error of 4% in a standard deviation.
+    # 400 independent draws would have a Monte-Carlo error of 4% in a standard deviation.
     assert spread == pytest.approx(expected, rel=0.1)
     assert new.draws["A"].std() > partial.group("c0").draws["A"].std()
     assert new.rows is None
-    assert new.predict({"N": [1e10], "D": [2e11]}, key=KEY).draws.shape == (1200, 1)
+    assert new.predict({"N": [1e10], "D": [2e11]}, key=KEY).draws.shape == (1600, 1)
 
 
 @pytest.fixture(scope="module")
@@ -217,22 +227,53 @@ def pooled_problem():
         yield pose(LAW, TWO, None, "student", pool=pool, padded=False).problem
 
 
+def informed_at(problem, u):
+    """The problem with what its groups say about their deviations, as if ``u`` were its mode."""
+    values, _ = unconstrained(problem, split(problem, u))
+    return informed(problem, values, partial_of(natural_sites, problem))
+
+
 def test_coordinates_of_deviations_have_their_jacobian(pooled_problem):
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         u = 0.3 * jax.random.normal(KEY, (free_size(pooled_problem),))
-        values, none = by_site(pooled_problem, u)
+        values, none = unconstrained(pooled_problem, split(pooled_problem, u))
         assert float(none) == 0.0
-        problem = informed(pooled_problem, values, sites_at(pooled_problem, u))
+        problem = informed_at(pooled_problem, u)
 
         def flat(u):
-            return jnp.concatenate([jnp.ravel(x) for x in by_site(problem, u)[0].values()])
+            free, _ = unconstrained(problem, split(problem, u))
+            return jnp.concatenate([jnp.ravel(x) for x in free.values()])
 
         expected = jnp.linalg.slogdet(jax.jacfwd(flat)(u))[1]
-        assert float(by_site(problem, u)[1]) == pytest.approx(float(expected), abs=1e-9)
+        log_jacobian = unconstrained(problem, split(problem, u))[1]
+        assert float(log_jacobian) == pytest.approx(float(expected), abs=1e-9)
         moved = sites_at(problem, u)
         assert float(moved["alpha_sd"]) == float(sites_at(pooled_problem, u)["alpha_sd"])
         assert np.isfinite(float(potential_at(problem, u)))
         assert spread(pooled_problem, values)[0].keys() == values.keys()
+
+
+def test_deviations_follow_what_groups_share():
+    """Along a ridge of the shared floor the coordinates of deviations need not move."""
+    pool = checked_pool(LAW, "corpus", {"A": "partial", "alpha": "partial"})
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        plain = pose(LAW, TWO, None, "normal", pool=pool, padded=False).problem
+        u = find_mode(plain, KEY).free
+        problem = informed_at(plain, u)
+        ends = np.concatenate([[name] * x.size for name, x in split(plain, u).items()])
+        own, shared = np.char.endswith(ends, "_deviation"), ends == "E_centred"
+        alone = replace(problem.pooling, cross=np.zeros((2, 2, 0)))
+        floor = along_ridge(problem, "E_centred", u[shared][0])
+        still = alone.weighted - problem.pooling.cross[..., 0] * floor
+        alone = replace(alone, weighted=still)
+
+        # Gradients at the mean of the deviations, where the floor has moved.
+        moved = jnp.where(own, 0.0, u + 0.02 * shared)
+        pulls = [
+            np.abs(jax.grad(lambda u, each=each: potential_at(each, u))(moved)[own]).max()
+            for each in (replace(problem, pooling=alone), problem)
+        ]
+    assert pulls[1] < 0.2 * pulls[0]
 
 
 def test_values_of_groups_follow_from_typical_ones(pooled_problem):

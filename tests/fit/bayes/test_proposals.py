@@ -14,8 +14,7 @@ import scipy.stats
 from jscale._core.jobs import Checkpoint
 from jscale.fit.bayes.sampling import _importance, _mixture, _rounds
 from jscale.fit.bayes.sampling._bends import Bent, Straight
-from jscale.fit.bayes.sampling._mixture import Mixture, Proposal, fitted
-from jscale.fit.bayes.sampling._mode import Mode
+from jscale.fit.bayes.sampling._mixture import Mixture, Proposal, about, fitted
 
 RNG_SEED = 3
 
@@ -36,7 +35,7 @@ def two_ends(points: np.ndarray) -> np.ndarray:
 
 def sampled(monkeypatch, density, size: int, seed: int = 0) -> _importance.Weighted:
     monkeypatch.setattr(_importance, "log_densities", lambda _, points: density(points))
-    start = Mode(np.zeros(size), 0.5 * np.eye(size))
+    start = about(np.zeros(size), 0.5 * np.eye(size))
     nothing: dict = {"draws": 2000, "checkpoint": Checkpoint(None, {}), "advanced": lambda _: None}
     return _importance.weighted_sample(None, start, jax.random.key(seed), **nothing)  # type: ignore[arg-type] # (no problem: the density is replaced)
 

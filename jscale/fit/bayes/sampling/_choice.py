@@ -1,11 +1,13 @@
 """Which sampler draws: importance sampling, or NUTS where its weights do not suffice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
@@ -13,9 +15,12 @@ from jscale._core.status import Status
 from jscale.fit.bayes._diagnostics import ESS_WARNING, diagnose, summarise
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling import _importance, _nuts
+from jscale.fit.bayes.sampling._importance import Weighted
+from jscale.fit.bayes.sampling._mixture import about
 from jscale.fit.bayes.sampling._mode import coordinates, find_mode, with_information
 from jscale.fit.bayes.sampling._nuts import Chains
-from jscale.fit.bayes.sampling._whitening import Whitening, free_size
+from jscale.fit.bayes.sampling._ridge import has_two_terms
+from jscale.fit.bayes.sampling._whitening import Whitening, free_size, with_terms_apart
 
 SAMPLERS = ("auto", "nuts", "importance")
 _MAX_SIZE = 30
@@ -74,7 +79,7 @@ def draw(
     mode_key, sample_key = jax.random.split(key)
     problem = with_information(problem, mode_key)
 
-    def by_nuts(where: Whitening, *notes: Note) -> tuple[Chains, str]:
+    def by_nuts(problem: Problem, where: Whitening, *notes: Note) -> tuple[Chains, str]:
         draw_with = partial(
             _nuts.sample,
             problem,
@@ -88,18 +93,19 @@ def draw(
         if settings.sampler == "auto" and settings.draws >= _LEAST_DRAWS and not _has_mixed(chains):
             lengthened(_LONGER * settings.transitions)
             longer = _LONGER * settings.warmup
-            chains = draw_with(warmup=longer, thin=_LONGER, advanced=advanced)
+            careful = {"thin": _LONGER, "accepted": _nuts.MORE_ACCEPTED}
+            chains = draw_with(warmup=longer, advanced=advanced, **careful)
             notes = (*notes, _longer_note(_has_mixed(chains)))
         return chains._replace(notes=notes), "nuts"
 
     if settings.sampler == "nuts":
-        return by_nuts(coordinates(problem, mode_key))
+        return by_nuts(problem, coordinates(problem, mode_key))
     if settings.sampler == "auto" and (size := free_size(problem)) > _MAX_SIZE:
         reason = f"the model has {size} unknowns, more than {_MAX_SIZE}"
-        return by_nuts(coordinates(problem, mode_key), _note(reason, {}))
+        return by_nuts(problem, coordinates(problem, mode_key), _note(reason, {}))
 
     # 1. Importance sampling; the bar shows the share of the effective points.
-    mode, done = find_mode(problem, mode_key), 0
+    done = 0
 
     def shown(share: float) -> None:
         nonlocal done
@@ -108,14 +114,12 @@ def draw(
             done += step
             advanced(step)
 
-    sample = _importance.weighted_sample(
-        problem,
-        mode,
-        sample_key,
-        draws=settings.chains * settings.draws,
-        checkpoint=checkpoint,
-        advanced=shown,
-    )
+    count = settings.chains * settings.draws
+    weigh = partial(_importance.weighted_sample, draws=count, checkpoint=checkpoint, advanced=shown)
+    mode = find_mode(problem, mode_key)
+    sample = weigh(problem, about(*mode), sample_key)
+    if not sample.is_good and has_two_terms(problem):
+        problem, sample = _by_terms(problem, sample, sample_key, weigh)
     if sample.is_good or settings.sampler == "importance":
         sizes = {"chains": settings.chains, "draws": settings.draws}
         return _importance.resampled(problem, sample, sample_key, **sizes), "importance"
@@ -131,7 +135,30 @@ def draw(
     if not sample.agreed:
         reason += ", and the rounds before disagree"
     evidence = {"pareto_k": sample.pareto_k, "effective_draws": sample.effective}
-    return by_nuts(where, _note(reason, evidence))
+    return by_nuts(problem, where, _note(reason, evidence))
+
+
+def _by_terms(
+    problem: Problem, sample: Weighted, key: jax.Array, weigh: Callable[..., Weighted]
+) -> tuple[Problem, Weighted]:
+    """Importance sampling in coordinates by terms, from where that by sums has ended.
+
+    Args:
+        problem: whose coordinates are by sums.
+        sample: of its posterior, which does not suffice.
+        key: for the proposals.
+        weigh: the sampler.
+
+    Returns:
+        The problem whose sample has more points that count, and that sample.
+    """
+    points = np.asarray(with_terms_apart(problem, jnp.asarray(sample.free)))
+    apart, own_key = replace(problem, terms_by_sum=0.0), jax.random.fold_in(key, 2)
+    first = _importance.proposal_of(sample, points, own_key)
+    other = weigh(apart, first, own_key, name="round by terms")
+    enough = _COORDINATES * first.size
+    is_better = other.effective >= max(sample.effective, enough)
+    return (apart, other) if other.is_good or is_better else (problem, sample)
 
 
 def _has_mixed(chains: Chains) -> bool:
@@ -143,8 +170,8 @@ def _has_mixed(chains: Chains) -> bool:
 
 def _longer_note(has_mixed: bool) -> Note:
     message = (
-        f"chains of NUTS did not mix at first and were drawn again, {_LONGER} times as long, of "
-        f"which one transition in {_LONGER} is kept"
+        f"chains of NUTS did not mix at first and were drawn again, {_LONGER} times as long and in "
+        f"shorter steps; one transition in {_LONGER} is kept"
     )
     if not has_mixed:
         message += (

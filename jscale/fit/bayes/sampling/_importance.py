@@ -98,44 +98,45 @@ def importance_sample(problem: Problem, key: jax.Array, *, chains: int, draws: i
         draws: of each group.
     """
     mode_key, sample_key = jax.random.split(key)
-    mode, checkpoint = find_mode(problem, mode_key), Checkpoint(None, {})
+    first, checkpoint = about(*find_mode(problem, mode_key)), Checkpoint(None, {})
     count = chains * draws
     sample = weighted_sample(
-        problem, mode, sample_key, draws=count, checkpoint=checkpoint, advanced=lambda _: None
+        problem, first, sample_key, draws=count, checkpoint=checkpoint, advanced=lambda _: None
     )
     return resampled(problem, sample, sample_key, chains=chains, draws=draws)
 
 
 def weighted_sample(
     problem: Problem,
-    mode: Mode,
+    first: Proposal,
     key: jax.Array,
     *,
     draws: int,
     checkpoint: Checkpoint,
     advanced: Callable[[float], None],
+    name: str = "round",
 ) -> Weighted:
     """Points of all rounds, with their weights.
 
     Args:
         problem: law, priors and runs.
-        mode: where the first proposal lies.
+        first: the first proposal.
         key: for the proposals.
         draws: that are to be resampled from the points.
         checkpoint: of the densities of each round.
         advanced: called after each round with the share of the effective points that are there.
+        name: of a round in the checkpoint.
     """
-    rng, size = _generator(key), len(mode.free)
+    rng, size, proposal = _generator(key), first.size, first
     wanted, most = max(_WANTED * draws, _LEAST), max(_MAX_POINTS, 6 * draws)
     enough, numbers = min(_LEARNT * wanted, _MOST_LEARNT), itertools.count()
 
     def extended(sample: Rounds, proposal: Proposal, count: int) -> tuple[Rounds, float]:
         new = proposal.draw(count, rng)
-        name = f"round {next(numbers)}"
-        values = checkpoint.unit(name, lambda: {"values": log_densities(problem, new)})
+        unit = f"{name} {next(numbers)}"
+        values = checkpoint.unit(unit, lambda: {"values": log_densities(problem, new)})
         return sample.extended(proposal, new, values["values"])
 
-    proposal = about(mode.free, mode.axes)
     learnt, share = extended(nothing(size), proposal, _FIRST_ROUND)
     while True:
         # 1. Rounds that adapt the proposal.
@@ -171,6 +172,21 @@ def weighted_sample(
     # Smoothing limits the largest weights, which may be the sign of a region without proposals.
     counted = min(sample.effective, 1 / float(np.sum(weights**2)))
     return Weighted(sample.free, weights, pareto_k, counted, agreed)
+
+
+def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposal:
+    """A proposal for other coordinates, of a weighted sample whose weights did not suffice.
+
+    Args:
+        sample: with its weights, which are made equal as far as a fit needs.
+        points: (points, size) the sample in the other coordinates.
+        key: for the centres of components.
+    """
+    counts = (sample.weights > 0) & np.isfinite(points).all(axis=1)
+    points, log_weights = points[counts], np.log(sample.weights[counts])
+    least = max(_TEMPERED[0] * points.shape[1], _TEMPERED[1] * len(points))
+    weights = tempered(log_weights, least)
+    return fitted(points, weights, weights, _COMPONENTS, _generator(key))
 
 
 def _adapted(sample: Rounds, rng: np.random.Generator) -> Proposal:

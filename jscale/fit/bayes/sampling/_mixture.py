@@ -90,6 +90,11 @@ class Proposal:
     coordinates: Coordinates
     mixture: Mixture
 
+    @property
+    def size(self) -> int:
+        """Number of dimensions."""
+        return self.mixture.means.shape[1]
+
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Free values (count, size)."""
         return self.coordinates.to_free(self.mixture.draw(count, rng))

@@ -1,5 +1,6 @@
 """The mode of a posterior and its curvature there, by BFGS from several starts."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -13,11 +14,12 @@ from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._deviations import informed, pooled_names
 from jscale.fit.bayes.sampling._whitening import (
     Whitening,
-    by_site,
     free_size,
+    natural_sites,
     potential_at,
-    sites_at,
+    split,
     start_points,
+    unconstrained,
     whiten,
 )
 from jscale.laws import describe
@@ -97,8 +99,8 @@ def with_information(problem: Problem, key: jax.Array) -> Problem:
 
 @program()
 def _informed(problem: Problem, free: jax.Array) -> Problem:
-    values, _ = by_site(problem, free)
-    return informed(problem, values, sites_at(problem, free))
+    values, _ = unconstrained(problem, split(problem, free))
+    return informed(problem, values, partial(natural_sites, problem))
 
 
 @program(runs_once=True)

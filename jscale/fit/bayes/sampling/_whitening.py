@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from jscale.fit.bayes._model import Problem, sites
 from jscale.fit.bayes._pool import BETWEEN
 from jscale.fit.bayes._pooled_params import DEVIATION
 from jscale.fit.bayes.sampling._deviations import spread
-from jscale.fit.bayes.sampling._ridge import straightened
+from jscale.fit.bayes.sampling._ridge import straightened, terms_apart
 
 _MODE_STARTS = 8
 _MODE_RESOLUTION = 1e-6
@@ -36,8 +36,8 @@ class Whitening(NamedTuple):
     """Coordinates in which the mode of a posterior is 0 and its Hessian there the identity.
 
     Attributes:
-        mode: (size,) unconstrained values of the sites at the mode, in order of their names.
-        axes: (size, size) unconstrained values per coordinate.
+        mode: (size,) values of the sampler at the mode, in order of the sites' names.
+        axes: (size, size) such values per coordinate.
     """
 
     mode: jax.Array
@@ -92,29 +92,61 @@ def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, 
 
 
 def sites_at(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
-    """Site → value at unconstrained values (size,)."""
+    """Site → value at values (size,) of the sampler."""
     with isolated():
-        values, _ = by_site(problem, u)
-        return constrain_fn(sites, (problem,), {}, values, return_deterministic=True)
+        return natural_sites(problem, unconstrained(problem, split(problem, u))[0])
 
 
 def potential_at(problem: Problem, u: jax.Array) -> jax.Array:
-    """Negative log density at unconstrained values (size,), up to a constant."""
+    """Negative log density at values (size,) of the sampler, up to a constant."""
     with isolated():
-        values, log_jacobian = by_site(problem, u)
-        return jnp.asarray(potential_energy(sites, (problem,), {}, values)) - log_jacobian
+        free, log_jacobian = unconstrained(problem, split(problem, u))
+        return jnp.asarray(potential_energy(sites, (problem,), {}, free)) - log_jacobian
 
 
-def by_site(problem: Problem, u: jax.Array) -> tuple[dict[str, jax.Array], Any]:
-    """Unconstrained values of the sites, and the log Jacobian of the coordinates."""
+@program(runs_once=True)
+def with_terms_apart(problem: Problem, points: jax.Array) -> jax.Array:
+    """Values of the sampler by terms, of those by sums: (points, size) each.
+
+    Args:
+        problem: whose coordinates are by sums.
+        points: values of its sampler.
+    """
+
+    def one(u: jax.Array) -> jax.Array:
+        free, _ = unconstrained(problem, split(problem, u))
+        moved = terms_apart(problem, free)
+        return jnp.concatenate([jnp.ravel(moved[name]) for name in _free_sites(problem)])
+
+    with isolated():
+        return jax.vmap(one)(points)
+
+
+def split(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
+    """Values (size,) of the sampler by site."""
     values, first = {}, 0
     for name, shape in _free_sites(problem).items():
         end = first + math.prod(shape)
         values[name] = u[first:end].reshape(shape)
         first = end
-    if problem.pooling is not None:
-        return spread(problem, values)
-    return straightened(problem, values)
+    return values
+
+
+def unconstrained(
+    problem: Problem, values: Mapping[str, jax.Array]
+) -> tuple[dict[str, jax.Array], Any]:
+    """Unconstrained values of the sites, and the log Jacobian of the coordinates."""
+    straight, log_jacobian = straightened(problem, values)
+    if problem.pooling is None:
+        return straight, log_jacobian
+    free, log_volume = spread(problem, straight)
+    return free, log_jacobian + log_volume
+
+
+def natural_sites(problem: Problem, free: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    """Site → value, of unconstrained values, with those that follow from others."""
+    with isolated():
+        return constrain_fn(sites, (problem,), {}, free, return_deterministic=True)
 
 
 def start_points(problem: Problem, normals: jax.Array) -> jax.Array:
