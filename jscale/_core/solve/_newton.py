@@ -11,7 +11,7 @@ bring 95% of random starts to the optimum, 100 of these steps all of them.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -101,13 +101,14 @@ def _expansion(gradient: jax.Array, hessian: jax.Array, scale: jax.Array) -> _Ex
 
 
 def newton(
-    value: Callable[[jax.Array], jax.Array],
-    widths: Callable[[jax.Array, jax.Array], jax.Array],
+    value: Callable[[jax.Array], Any],
+    widths: Callable[..., jax.Array],
     start: jax.Array,
     resolution: float,
     max_step: ArrayLike = jnp.inf,
     *,
     idle: jax.Array | bool = False,
+    has_aux: bool = False,
 ) -> Descent:
     """A local minimum of ``value`` from ``start``.
 
@@ -116,9 +117,10 @@ def newton(
     taken, of equally good ones the longest, unless it raises the objective by more than rounding.
 
     Args:
-        value: (k,) → scalar; ``inf`` or NaN outside the law's domain.
+        value: (k,) → scalar; ``inf`` or NaN outside the law's domain. With ``has_aux`` a pair of it
+            and an array, of which the Hessian's program has the Jacobian too.
         widths: point (k,) and Hessian there (k, k) → (k,) positive curvature scale of every
-            coordinate.
+            coordinate. With ``has_aux`` also of the array and its Jacobian (…, k).
         start: (k,) the first point.
         resolution: decrease of the objective that does not matter, for runs that the law fits
             exactly.
@@ -126,11 +128,15 @@ def newton(
             in a bound lands where the objective is flat and can pass for a minimum.
         idle: whether to stay at the start, where the objective is then not evaluated and counts as
             infinite.
+        has_aux: whether ``value`` returns a pair.
     """
 
-    def gradient(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        f, g = jax.value_and_grad(value)(x)
-        return g, (f, g)
+    def with_aux(x: jax.Array) -> tuple[jax.Array, Any]:
+        return value(x) if has_aux else (value(x), ())
+
+    def gradient(x: jax.Array) -> tuple[Any, Any]:
+        (f, aux), g = jax.value_and_grad(with_aux, has_aux=True)(x)
+        return (g, aux), (f, g, aux)
 
     # One trace gives value, gradient and Hessian: a law traced again takes longer to compile.
     expand = jax.jacfwd(gradient, has_aux=True)
@@ -142,8 +148,9 @@ def newton(
         x = state.x
 
         # 1. Expand the objective about x, in coordinates of unit curvature.
-        hessian, (f, g) = expand(x)
-        expansion = _expansion(g, hessian, widths(x, hessian))
+        (hessian, jacobian), (f, g, aux) = expand(x)
+        scale = widths(x, hessian, aux, jacobian) if has_aux else widths(x, hessian)
+        expansion = _expansion(g, hessian, scale)
         predicted = expansion.predicted_decrease()
 
         # 2. Evaluate one step per damping, each cut to the longest allowed.
@@ -151,7 +158,7 @@ def newton(
         moves = expansion.steps(dampings)
         excess = jnp.max(jnp.abs(moves) / max_step, axis=1, keepdims=True)
         points = x + moves / jnp.maximum(1.0, excess)
-        trials = jax.vmap(value)(points)
+        trials, _ = jax.vmap(with_aux)(points)
         trials = jnp.where(jnp.isfinite(trials), trials, jnp.inf)
 
         # 3. Of the steps that equal the best up to rounding, take the longest: near the optimum it

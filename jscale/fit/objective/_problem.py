@@ -73,9 +73,11 @@ class Problem(NamedTuple):
 
     def rows(self, free: jax.Array) -> jax.Array:
         """Contribution of every run (rows,)."""
+        return self._rows_of(free, self.residuals(free))
+
+    def _rows_of(self, free: jax.Array, residuals: jax.Array) -> jax.Array:
         log_scale = log_scale_of(self.objective, free)
-        rows = self.objective.rows(self.residuals(free), log_scale, self.fit_data.delta)
-        return self.weighted(rows)
+        return self.weighted(self.objective.rows(residuals, log_scale, self.fit_data.delta))
 
     def weighted(self, rows: jax.Array) -> jax.Array:
         """Contributions of the runs (rows,) times their weights."""
@@ -83,8 +85,13 @@ class Problem(NamedTuple):
 
     def value(self, free: jax.Array) -> jax.Array:
         """The objective; infinite where the law gives a run no finite loss."""
-        total = self.rows(free).sum()
-        return jnp.where(jnp.isfinite(total), total, jnp.inf)
+        return self.value_and_residuals(free)[0]
+
+    def value_and_residuals(self, free: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The objective, as :meth:`value`, and the residuals (rows,)."""
+        residuals = self.residuals(free)
+        total = self._rows_of(free, residuals).sum()
+        return jnp.where(jnp.isfinite(total), total, jnp.inf), residuals
 
     @property
     def count(self) -> Any:
@@ -107,17 +114,21 @@ class Problem(NamedTuple):
         jacobian, r = jax.jacfwd(residuals_with_value, has_aux=True)(free)
         return r, jacobian[:, : len(describe(self.law).parameters)]
 
-    def widths(self, free: jax.Array, hessian: jax.Array) -> jax.Array:
+    def widths(self, free: jax.Array, residuals: jax.Array, jacobian: jax.Array) -> jax.Array:
         """Curvature scale (k,) of every coordinate, from the reweighted Gauss-Newton matrix.
 
         The Hessian of a Huber loss has no curvature from runs outside delta, and may be zero at a
         start.
+
+        Args:
+            free: the free vector (k,).
+            residuals: (rows,) there.
+            jacobian: (rows, k) of the residuals; a column of a free scale is left out.
         """
-        del hessian
-        r, jacobian = self.residuals_and_jacobian(free)
-        nonzero = jnp.where(r == 0, 1e-300, r)
+        nonzero = jnp.where(residuals == 0, 1e-300, residuals)
         weight = score(self.objective, self.fit_data, free, nonzero) / nonzero
-        width = jnp.sqrt(jnp.sum(weight[:, None] * jacobian**2, axis=0))
+        columns = jacobian[:, : len(describe(self.law).parameters)]
+        width = jnp.sqrt(jnp.sum(weight[:, None] * columns**2, axis=0))
         if self.objective.has_scale:
             width = jnp.append(width, jnp.sqrt(1.0 * self.count))
         return floor_widths(width)

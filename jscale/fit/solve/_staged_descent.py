@@ -116,8 +116,15 @@ def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
         staged = Problem(law, objective, problem.fit_data._replace(delta=stage.delta))
         barrier = _barrier(staged)
 
-        def value(free: jax.Array) -> jax.Array:
-            return staged.value(free) + jnp.where(stage.inside_walls, barrier.cost(free), 0.0)
+        def value(free: jax.Array) -> tuple[jax.Array, jax.Array]:
+            objective_value, residuals = staged.value_and_residuals(free)
+            walls = jnp.where(stage.inside_walls, barrier.cost(free), 0.0)
+            return objective_value + walls, residuals
+
+        def widths(
+            free: jax.Array, _: jax.Array, residuals: jax.Array, jacobian: jax.Array
+        ) -> jax.Array:
+            return staged.widths(free, residuals, jacobian)
 
         # 1. Restart from another point only if the best end so far lies beyond a wall. A start at
         #    which the law gives some run no loss cannot descend, and restarts too.
@@ -129,7 +136,13 @@ def _staged(problem: Problem, schedule: _Stage, start: jax.Array) -> Descent:
 
         # 2. Descend; a restart that is not needed stays idle.
         end = newton(
-            value, staged.widths, initial, staged.resolution, limits, idle=is_restart & ~failed
+            value,
+            widths,
+            initial,
+            staged.resolution,
+            limits,
+            idle=is_restart & ~failed,
+            has_aux=True,
         )
 
         # 3. Keep the lower end. All restarts minimise one function, so their ends compare.

@@ -345,7 +345,8 @@ def _penalised_solver(
             def widths(z: jax.Array, hessian: jax.Array) -> jax.Array:
                 slope = jax.grad(target_at)(z)
                 slope = jnp.where(jnp.isfinite(slope), slope, 0.0)
-                return jnp.sqrt(problem.widths(z, hessian) ** 2 + weight * slope**2)
+                width = problem.widths(z, *problem.residuals_and_jacobian(z))
+                return jnp.sqrt(width**2 + weight * slope**2)
 
             descent = newton(value, widths, free, problem.resolution, limits)
             return (descent.free, delta), descent.converged
