@@ -11,7 +11,7 @@ from jscale import assess, fit, laws, plan
 from jscale._core.notes import Note
 from jscale._core.scope import float64
 from jscale.cli.decisions import answers, choice, text
-from jscale.cli.decisions.batches import run_noise
+from jscale.cli.decisions.batches import run_noise, thinned
 from jscale.cli.decisions.question import Question
 from jscale.cli.support.planning import PlanRequest
 from tests.cli.tables import write_table
@@ -290,6 +290,22 @@ def test_the_noise_of_a_run_is_that_at_the_candidate(additive):
     candidates = {"N": [1e9, 2e9], "D": [1e10, 2e10], "P": [8.0, 16.0]}
     noise = run_noise(Stub(), laws.precision, candidates, seed=0)
     np.testing.assert_allclose(noise, spread / loss if additive else spread, rtol=0.03)
+
+
+def test_of_many_candidates_the_cheapest_of_every_cell_are_considered():
+    random = np.random.default_rng(0)
+    N, D = np.exp(random.uniform(np.log(1e8), np.log(1e10), (2, 20_000)))
+    cost = random.uniform(1.0, 2.0, N.size)
+    few, costs, (note,) = thinned({"N": N, "D": D}, cost)
+    kept = np.searchsorted(np.sort(cost), costs)
+    assert len(few["N"]) == len(costs) == note.evidence["kept"] <= 4096
+    assert np.mean(kept) < 0.25 * N.size  # cheap ones
+    assert "of 20,000 candidates" in note.message
+    some = slice(None, 200)
+    distance = np.log(N[some, None] / few["N"]) ** 2 + np.log(D[some, None] / few["D"]) ** 2
+    assert np.sqrt(distance.min(axis=1).max()) < 0.2  # every run has one near it
+
+    assert thinned({"N": N[:9], "D": D[:9]}, None)[2] == []
 
 
 PLANS = {

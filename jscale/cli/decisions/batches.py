@@ -19,6 +19,11 @@ _SIZES, _LENGTHS = 12, 16
 _BEYOND = 10.0
 """Factor by which the candidates' sizes and tokens may exceed those of the runs; none is smaller:
 a law is fitted to runs above some size, and cheap runs below it would be chosen first."""
+_MOST = 4096
+"""Candidates whose noise is forecast, one by one: with a discrepancy half a minute and 1.4 GiB."""
+_CELL, _WIDER = 0.01, 1.25
+"""Width of a cell in the logarithm of every input, of which one candidate is kept, and the factor
+by which it grows until there are few enough."""
 _CHUNK = 1024
 """Candidates that are forecast together."""
 _SIGMA = (0.158655, 0.841345)
@@ -87,6 +92,43 @@ def _grid(law: "LawFunction", ranges: Mapping[str, Any], most: float) -> dict[st
     return plan.run_grid(sizes, lengths, most=most)
 
 
+def thinned(candidates: Mapping[str, Any], costs: Any) -> tuple[dict[str, Any], Any, list[Any]]:
+    """The candidates and their costs, of many one from each cell of a grid, and a note on it.
+
+    The cheapest one of a cell where costs are given, otherwise the first.
+    """
+    import numpy as np
+
+    from jscale._core.notes import Note
+
+    inputs = {name: np.asarray(values, float) for name, values in candidates.items()}
+    count, width = max(map(len, inputs.values())), _CELL
+    if count <= _MOST:
+        return dict(candidates), costs, []
+    order = np.arange(count) if costs is None else np.argsort(costs, kind="stable")
+    while True:
+        cells = np.zeros(count, np.int64)
+        for values in inputs.values():
+            with np.errstate(divide="ignore", invalid="ignore"):
+                places = np.floor(np.log(values) / width)
+            _, place = np.unique(places, return_inverse=True)
+            _, cells = np.unique(cells * (place.max() + 1) + place, return_inverse=True)
+        _, first = np.unique(cells[order], return_index=True)
+        if len(first) <= _MOST:
+            break
+        width *= _WIDER
+
+    kept = np.sort(order[first])
+    which = "the first" if costs is None else "the cheapest"
+    message = (
+        f"of {count:,} candidates {len(kept):,} are considered, {which} within "
+        f"{np.expm1(width):.0%} in every input; give at most {_MOST:,} to consider all of them"
+    )
+    note = Note("candidates-thinned", "info", message, {"given": count, "kept": len(kept)})
+    few = {name: np.asarray(values)[kept] for name, values in candidates.items()}
+    return few, None if costs is None else np.asarray(costs)[kept], [note]
+
+
 def run_noise(
     sampled: "Posterior", law: "LawFunction", candidates: Mapping[str, Any], seed: int
 ) -> Any:
@@ -150,6 +192,7 @@ def choice(
     if not math.isfinite(budget + plan_budget):
         raise JscaleError("the runs have no compute: give --budget and --plan-budget")
     candidates, costs = file or (_grid(law, sampled.ranges, budget), None)
+    candidates, costs, thinning = thinned(candidates, costs)
     noise = run_noise(sampled, law, candidates, goal.seed)
 
     settings = {"noise": noise, "budget": budget, "plan_budget": plan_budget, "cost": costs}
@@ -173,7 +216,7 @@ def choice(
         "stop": main.stop,
         "designs": {target: _summary(design) for target, design in designs.items()},
         "lost": main.lost,
-        "notes": list(lost),
+        "notes": [*lost, *thinning],
     }
 
 

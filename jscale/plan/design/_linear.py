@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.errors import JscaleError
+from jscale._core.jaxprs import by_logarithm
 from jscale._core.status import is_optimum
 from jscale.laws import LawFunction, describe
 from jscale.plan.budget import build_problem, optimal
@@ -148,7 +149,7 @@ def _to_free_covariance(
 
 @functools.partial(jax.jit, static_argnames="bound")
 def _log_losses(bound: BoundLaw, params: Any, inputs: Any) -> jax.Array:
-    one = functools.partial(bound.loss, inputs)
+    one = by_logarithm(functools.partial(bound.loss, inputs))
     return jnp.log(jax.vmap(one)(params))
 
 

@@ -18,10 +18,10 @@ from jscale.laws import LawFunction, describe
 from jscale.laws.declaration import Record, require_compilable, sum_label, sum_of_parts
 from jscale.plan.costs import FULL_BITS
 
-FEW = 256
+FEW = 512
 """Numbers of a plan's largest array up to which its programs are compiled without optimisations.
 
-A joint plan of N, D and P is then found after 1 s in place of 3; a call takes twice as long, 6 ms
+A joint plan of N, D and P is then found after 1 s in place of 3; a call takes twice as long, 13 ms
 for this many draws.
 """
 POST = "P_post"
