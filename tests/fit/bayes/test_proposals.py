@@ -52,6 +52,17 @@ def test_a_bent_ridge_has_its_moments(monkeypatch):
     np.testing.assert_allclose(sd / expected, 1.0, atol=2 * error)
 
 
+def test_points_that_overflow_do_not_count():
+    """Heavy tails in other coordinates: the square of such a value is infinite."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(400, 3))
+    points[7, 1] = 1e200
+    sample = _importance.Weighted(points, np.full(400, 1 / 400), 0.8, 400.0, True)
+    proposal = _importance.proposal_of(sample, points, jax.random.key(0))
+    drawn = proposal.draw(4000, np.random.default_rng(1))
+    assert np.abs(np.median(drawn, axis=0)).max() < 0.2
+
+
 def test_both_ends_of_a_ridge_are_sampled(monkeypatch):
     """From a start at neither end: the two terms have the same distribution."""
     sample = sampled(monkeypatch, two_ends, 2)

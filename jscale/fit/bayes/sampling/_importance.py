@@ -61,6 +61,8 @@ _FLAT = 0.5
 _TEMPERED = (5.0, 0.02)
 """Effective points for each dimension, and share of all points, from which a proposal is adapted:
 weights that concentrate on fewer are raised to a power below 1."""
+_FARTHEST = 700.0
+"""Values of logs and logits beyond which natural values overflow."""
 _SURE_PARETO_K = 0.5
 """Shape of the tail of the weights up to which they have a variance: no more rounds are needed."""
 
@@ -182,7 +184,7 @@ def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposa
         points: (points, size) the sample in the other coordinates.
         key: for the centres of components.
     """
-    counts = (sample.weights > 0) & np.isfinite(points).all(axis=1)
+    counts = (sample.weights > 0) & (np.abs(points) < _FARTHEST).all(axis=1)
     points, log_weights = points[counts], np.log(sample.weights[counts])
     least = max(_TEMPERED[0] * points.shape[1], _TEMPERED[1] * len(points))
     weights = tempered(log_weights, least)
@@ -191,11 +193,12 @@ def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposa
 
 def _adapted(sample: Rounds, rng: np.random.Generator) -> Proposal:
     """The proposal that is fitted to the points so far."""
+    inside = (np.abs(sample.free) < _FARTHEST).all(axis=1)
     points, size = sample.free.shape
     least = max(_TEMPERED[0] * size, _TEMPERED[1] * points)
-    weights = tempered(sample.log_weights, least)
-    flat = tempered(_FLAT * sample.log_target - sample.log_mixture, least)
-    return fitted(sample.free, weights, flat, _COMPONENTS, rng)
+    weights = tempered(sample.log_weights[inside], least)
+    flat = tempered((_FLAT * sample.log_target - sample.log_mixture)[inside], least)
+    return fitted(sample.free[inside], weights, flat, _COMPONENTS, rng)
 
 
 def resampled(
