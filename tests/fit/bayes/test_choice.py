@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jscale import fit, laws, runs
+from jscale._core.errors import JscaleError
 from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.status import Status
 from jscale.fit.bayes import _diagnostics
@@ -20,6 +21,8 @@ from jscale.fit.bayes.sampling._whitening import (
     sites_at,
     with_terms_apart,
 )
+from jscale.laws import law
+from jscale.laws.roles import Count, Loss, SignedExponent
 from tests.fit.bayes.test_importance import FLAT, VARIANCE, line, power
 from tests.fit.tables import HOFFMANN
 
@@ -95,6 +98,18 @@ def test_coordinates_by_terms_are_those_of_the_same_points(grid):
         volume = float(jnp.linalg.slogdet(change)[1])
         lower = float(potential_at(by_term, apart[0]) - potential_at(by_sum, points[0]))
         assert lower == pytest.approx(volume, abs=1e-8)
+
+
+@law(formula="log(-D)**p", source="test")
+def undefined(D: Count, *, p: SignedExponent) -> Loss:
+    """A law without values."""
+    return jnp.log(-D) ** p
+
+
+def test_a_law_without_values_is_one_line():
+    priors = {"p": FLAT, "sigma": VARIANCE}
+    with pytest.raises(JscaleError, match="density is not finite at any of 4 starts; check the"):
+        fit.posterior(undefined, line(), priors=priors, **SETTINGS)
 
 
 def test_importance_sampling_is_the_first_choice():
