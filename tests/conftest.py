@@ -45,6 +45,8 @@ CONTEXT_PROGRAMS = 500
 """Programs that are lowered in one context of MLIR. JAX makes one for each, which takes 3 ms: of
 small programs a fifth of the time to compile, and half of that to load. A context keeps the
 constants of its programs."""
+LONGEST = "test_readme.py"
+"""One test of it takes 45 CPU s."""
 LEFT_OUT = pytest.StashKey[int]()
 RESIDENT = pytest.StashKey[int]()
 CACHE = pytest.StashKey[str]()
@@ -123,6 +125,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after -m and -k, so that only what they kept is counted
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The longest test comes first: at the end the other workers would wait for it.
+    items.sort(key=lambda item: item.path.name != LONGEST)
     if data_folder() is not None:
         return
     left_out = [item for item in items if item.get_closest_marker("data")]
