@@ -20,7 +20,7 @@ from jscale.report.analysis import (
 from jscale.report.analysis._identification import identification
 from jscale.report.analysis.forecast import resource_curve
 from jscale.report.page.findings import decision
-from jscale.report.page.findings._findings import _past, extrapolation, findings
+from jscale.report.page.findings._findings import _past, extrapolation, findings, largest_run
 from jscale.report.page.findings._of_fit import (
     Finding,
     certificate,
@@ -228,6 +228,27 @@ def test_bits_outside_those_of_the_runs_are_said(bits: Analysis):
     assert row.tone in ("doubt", "bad")
     low = with_bits(bits, P_w=4, P_a=4, P_kv=4)
     assert "7.0 bits, above the 4 bits of the runs" in decision(low).sentence
+
+
+def test_the_largest_run_against_the_optimum(dense: Analysis):
+    forecast = dense.forecast
+    assert forecast is not None
+
+    def text(low: float, high: float) -> str:
+        points = (np.full(2, value) for value in (20.0, low, 18.0, 20.0, 22.0, high))
+        decade = dataclasses.replace(forecast.decade, ratio=Band(*points))
+        (found,) = largest_run(dense.study, dataclasses.replace(forecast, decade=decade))
+        return found.text
+
+    N, D = (dense.study.data.inputs[name] for name in ("N", "D"))
+    own = (D / N)[np.argmax(N * D)]
+    assert "undertrained for its compute" in text(2 * own, 3 * own)
+    assert "overtrained for its compute" in text(own / 3, own / 2)
+    assert "within the band of the compute-optimal" in text(own / 2, 2 * own)
+
+
+def test_no_verdict_on_the_largest_run_where_bits_are_planned(bits: Analysis):
+    assert "Largest run" not in by_lead(bits)
 
 
 def test_bits_that_never_harm_have_no_number_of_tokens():

@@ -12,7 +12,7 @@ from jscale.report.analysis import (
     FittedStudy,
     Forecast,
 )
-from jscale.report.notation import human, listing, power_of_ten
+from jscale.report.notation import human, listing, number, power_of_ten
 from jscale.report.page.findings._of_fit import (
     Finding,
     backtest_result,
@@ -50,6 +50,7 @@ def _forecast_findings(analysis: Analysis) -> list[Finding]:
         return [
             next_decade(forecast, study.loss_unit),
             size_and_data(forecast),
+            *largest_run(study, forecast),
             *extrapolation(study, forecast),
             *_without_new_runs(forecast),
         ]
@@ -79,6 +80,29 @@ def size_and_data(forecast: Forecast) -> Finding:
         f"optimum has {ratio(forecast.decade.ratio, 1).inline} tokens per parameter."
     )
     return Finding("Size and data", text)
+
+
+def largest_run(study: FittedStudy, forecast: Forecast) -> list[Finding]:
+    """Whether the run with the most compute is undertrained or overtrained for it.
+
+    Empty where bits are planned too: the optimum has others than the run.
+    """
+    if forecast.decade.P is not None or not {"N", "D"} <= set(study.data.inputs):
+        return []
+    N, D = study.data.inputs["N"], study.data.inputs["D"]
+    last = int(np.argmax(np.log(N) + np.log(D)))
+    own, optimum = float(D[last] / N[last]), forecast.decade.ratio
+    verdict = "within the band of the compute-optimal"
+    if own < optimum.q05[0]:
+        verdict = "undertrained for its compute: fewer than the compute-optimal"
+    elif own > optimum.q95[0]:
+        verdict = "overtrained for its compute: more than the compute-optimal"
+    text = (
+        f"The run with the most compute, {human(float(N[last]))} parameters on "
+        f"{human(float(D[last]))} tokens, has {number(own, 2)} tokens per parameter, {verdict} "
+        f"{ratio(optimum, 0).inline}."
+    )
+    return [Finding("Largest run", text)]
 
 
 def extrapolation(study: FittedStudy, forecast: Forecast) -> list[Finding]:
