@@ -218,7 +218,7 @@ def _solve_batch(state: FitState, batch: Batch, count: int) -> tuple[np.ndarray,
             state.fit_data,
             state.stages,
             (free[i], float(value[i])),
-            start=entry(batch.starts, i),
+            start=np.asarray(entry(batch.starts, i)),
             weights=entry(batch.weights, i),
             observed=entry(batch.observed, i),
         )
