@@ -15,7 +15,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.solve import root
 from jscale._core.status import Status
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget._problem import Arrays
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import (
@@ -55,7 +55,7 @@ class CriticalTokens:
 
 @in_default_settings
 def critical_tokens(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     *,
     N: ArrayLike,
@@ -74,7 +74,7 @@ def critical_tokens(
     1e60 tokens), 1e-5 in float32 (search to 1e20 tokens).
 
     Args:
-        law: a law of N and D.
+        law: a law of N and D, or the name of one.
         params: parameter → scalar or draws.
         N: parameters; broadcast against the draws and ``P_post``.
         P_post: bits after training, for a law that has them.
@@ -101,6 +101,7 @@ def critical_tokens(
         >>> print(f"{critical.D_crit:.2e} tokens")
         6.01e+11 tokens
     """
+    law = as_law(law)
     record = describe(law)
     inputs = {"N": N, **fixed}
     if P_post is not None:

@@ -17,7 +17,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.solve import Bracket, Minimum, approach, argmin, crossing, held_root
 from jscale._core.status import Status
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget._problem import (
     MIDDLE_BITS,
     RANGES,
@@ -64,7 +64,7 @@ _LOG_COST_RANGE = (-46.0, 8.0)
 
 @in_default_settings
 def cheapest(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     loss: ArrayLike,
     *,
@@ -85,7 +85,7 @@ def cheapest(
     tokens the more it is used.
 
     Args:
-        law: a law of N and D, and of bits if P is free or given.
+        law: a law of N and D, and of bits if P is free or given; or the name of one.
         params: parameter → scalar or draws.
         loss: nats per token, broadcast against the draws.
         free: the variables to choose, as in :func:`~jscale.plan.optimal`. Where N or D is fixed,
@@ -115,6 +115,7 @@ def cheapest(
         >>> print(f"{best.budget:.2e} FLOP for {best.N_opt:.2e} parameters")
         7.80e+22 FLOP for 1.62e+10 parameters
     """
+    law = as_law(law)
     problem, cost_values = build_problem(law, free, fixed, cost)
     target = check_number("loss", loss, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, target)
@@ -251,7 +252,7 @@ def _cheapest_plan(
 
 @in_default_settings
 def best_value(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     price: ArrayLike,
     *,
@@ -268,7 +269,7 @@ def best_value(
     ``vmap``; at the published constants 1e-9 accurate in float64, 5e-5 in float32.
 
     Args:
-        law: a law of N and D, and of bits if P is free or given.
+        law: a law of N and D, and of bits if P is free or given; or the name of one.
         params: parameter → scalar or draws.
         price: nats per token that one FLOP must save, broadcast against the draws.
         free: the variables to choose, as in :func:`~jscale.plan.optimal`.
@@ -297,6 +298,7 @@ def best_value(
         >>> print(f"{best.budget:.2e} FLOP, loss {best.loss:.3f}")
         5.07e+22 FLOP, loss 2.021
     """
+    law = as_law(law)
     problem, cost_values = build_problem(law, free, fixed, cost)
     price = check_number("price", price, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, price)

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from jscale._core.checks import check_number, is_traced
 from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget._problem import BudgetProblem, build_problem
 from jscale.plan.budget._search import Minima, Plan, best_point, mark_smooth, solve_one
 from jscale.plan.costs import Cost
@@ -20,7 +20,7 @@ from jscale.plan.problem import FEW, check_inputs, check_params, check_status, t
 
 @in_default_settings
 def optimal(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     budget: ArrayLike,
     *,
@@ -55,7 +55,7 @@ def optimal(
     derivatives of a plan need float64.
 
     Args:
-        law: a law of N and D, and of bits if P is free or given.
+        law: a law of N and D, and of bits if P is free or given; or the name of one.
         params: parameter → scalar or draws (any leading axes; scalars and arrays mix).
         budget: FLOP, scalar or array; broadcast against the draws: several budgets with draws of
             shape (S,) are ``budget[:, None]``.
@@ -89,6 +89,7 @@ def optimal(
         >>> print(f"{best.N_opt:.2e} parameters, {best.D_opt:.2e} tokens, loss {best.loss:.3f}")
         5.19e+10 parameters, 3.21e+12 tokens, loss 1.900
     """
+    law = as_law(law)
     problem, cost_values = build_problem(law, free, fixed, cost)
     budget = check_number("budget", budget, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, budget)

@@ -16,7 +16,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.solve import argmin
 from jscale._core.status import Status, is_optimum
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget._optimal import optimal
 from jscale.plan.budget._problem import (
     MIDDLE_BITS,
@@ -61,7 +61,7 @@ class PrecisionPlan:
 
 @in_default_settings
 def optimal_precision(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     *,
     N: ArrayLike | None = None,
@@ -87,7 +87,7 @@ def optimal_precision(
     Differentiable like :func:`~jscale.plan.optimal`, with its accuracy.
 
     Args:
-        law: a law of N, D and bits.
+        law: a law of N, D and bits, or the name of one.
         params: parameter → scalar or draws.
         N: parameters, where the size is given; needs a budget.
         budget: FLOP.
@@ -116,6 +116,7 @@ def optimal_precision(
         >>> print(f"{plan.optimal_precision(laws.precision, theta).P_opt:.2f} bits")
         7.00 bits
     """
+    law = as_law(law)
     if budget is not None:
         return _at_budget(law, params, budget, N=N, cost=cost, throw=throw, fixed=fixed)
     if N is not None:

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.checks import check_number
 from jscale._core.scope import in_float64
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.costs import Cost
 from jscale.plan.design._linear import knowledge_of, plan_regret
 from jscale.plan.problem import check_params
@@ -33,7 +33,7 @@ class PerfectInformation:
 
 @in_float64
 def perfect_information(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     plan_budget: float,
     *,
@@ -45,7 +45,7 @@ def perfect_information(
     """What knowing each parameter would save the plan, by the Gaussian model of :func:`next_runs`.
 
     Args:
-        law: a law of N and D.
+        law: a law of N and D, or the name of one.
         params: parameter → (draws,); or a point, with ``covariance``.
         plan_budget: FLOP of the model that is planned.
         covariance: (k, k) of the parameters in the order of the law, for a point.
@@ -69,6 +69,7 @@ def perfect_information(
         >>> worth.nats["E"] < 1e-9 < worth.nats["alpha"]
         True
     """
+    law = as_law(law)
     budget = float(check_number("plan_budget", plan_budget, above=0.0))
     known = knowledge_of(law, check_params(law, params), covariance)
     settings: dict[str, Any] = {"free": free, "cost": cost, "fixed": fixed}

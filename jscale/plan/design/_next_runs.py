@@ -12,7 +12,7 @@ from jscale._core.checks import check_number, check_whole_number
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_float64
 from jscale._core.text import enumerated, shown
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
 from jscale.plan.design._greedy import Batch, Criterion, Runs, exchanged, greedy
 from jscale.plan.design._linear import (
@@ -61,7 +61,7 @@ class NextRuns:
 
 @in_float64
 def next_runs(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     candidates: Mapping[str, ArrayLike],
     *,
@@ -87,7 +87,7 @@ def next_runs(
     single runs are exchanged for better ones, and the better batch is returned.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         params: parameter → (draws,); or a point, with ``covariance``.
         candidates: input of the law (P for all training bits) → (candidates,) or scalar.
         noise: standard deviation of the logarithm of a run's loss, scalar or (candidates,).
@@ -128,6 +128,7 @@ def next_runs(
         >>> len(best.index), best.stop
         (2, 'runs')
     """
+    law = as_law(law)
     if target not in get_args(Target):
         raise JscaleError(
             f"must be plan, forecast or parameters, not {shown(target)}", argument="target"

@@ -104,13 +104,13 @@ def newton(scaled: Scaled, x: jax.Array, multipliers: jax.Array) -> State:
             """The part of a step within the trust radius."""
             return jnp.minimum(1.0, state.radius / jnp.maximum(jnp.max(jnp.abs(move)), eps))
 
-        # A variable at its bound that the step would push outside is held there in the second step,
-        # and so is a constraint that it would exceed.
+        # A bound or a constraint that the step would exceed holds in the second step.
         def step(_: int, carry: tuple[Any, ...]) -> tuple[Any, ...]:
-            move, multipliers, pivot = _step(state, at, carry[0])
-            outside = ((state.x <= lower) & (move < 0)) | ((state.x >= upper) & (move > 0))
+            move, multipliers, pivot = _step(state, at, carry[0], box)
+            part = share_of(move) * move
+            outside = (state.x + part < lower) | (state.x + part > upper)
             side = jnp.where(outside, jnp.sign(move).astype(jnp.int32), active.side)
-            reached = at.constraints + share_of(move) * (at.jacobian @ move)
+            reached = at.constraints + at.jacobian @ part
             return Active(side, active.constraints | (reached > small)), move, multipliers, pivot
 
         first = active, state.x, state.multipliers, state.convex
@@ -147,31 +147,34 @@ def newton(scaled: Scaled, x: jax.Array, multipliers: jax.Array) -> State:
     return lax.while_loop(unfinished, advance, start)
 
 
-def _step(state: State, at: Derivatives, active: Active) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _step(
+    state: State, at: Derivatives, active: Active, box: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The Newton step, the multipliers there, and the smallest pivot of the Hessian.
 
-    With ``K = H + w A'A`` on the variables inside their bounds and A the rows of the active
-    constraints: ``K d + A' l = -g`` and ``A d = -c``.
+    Variables that a bound holds go there. With ``K = H + w A'A`` on the others and A the rows of
+    the active constraints: ``K d + A' l = -g`` and ``A d = -c``.
     """
     n, m = at.gradient.shape[0], at.constraints.shape[0]
     inside = active.side == 0
     binding = active.constraints
+    to_bound = jnp.where(inside, 0.0, jnp.where(active.side < 0, *box) - state.x)
     A = jnp.where(binding[:, None] & inside[None, :], at.jacobian, 0.0)
-    c = jnp.where(binding, at.constraints, 0.0)
+    c = jnp.where(binding, at.constraints + at.jacobian @ to_bound, 0.0)
 
     hessian = at.hessians[0] + jnp.tensordot(state.multipliers, at.hessians[1:], 1)
+    gradient = jnp.where(inside, at.gradient + hessian @ to_bound, 0.0)
     keep = inside[:, None] & inside[None, :]
     hessian = jnp.where(keep, hessian, jnp.eye(n, dtype=A.dtype))
     weight = _WEIGHT * jnp.max(jnp.abs(hessian)) + jnp.finfo(A.dtype).eps
     K = hessian + weight * (A.T @ A)
-    gradient = jnp.where(inside, at.gradient, 0.0)
 
     solved, pivot = reflected_solve(K, jnp.concatenate([-gradient[:, None], A.T], axis=1))
     free, toward = solved[:, 0], solved[:, 1:]
     if not m:
-        return free, state.multipliers, pivot
+        return free + to_bound, state.multipliers, pivot
     schur = jnp.where(binding[:, None] & binding[None, :], A @ toward, jnp.eye(m, dtype=A.dtype))
     multipliers = reflected_solve(schur, (c + A @ free)[:, None])[0][:, 0]
     multipliers = jnp.where(binding, multipliers, 0.0)
-    move = free - toward @ multipliers
+    move = free - toward @ multipliers + to_bound
     return move, jnp.where(binding, multipliers - weight * c, 0.0), pivot

@@ -13,7 +13,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.solve import Minimum, crossing, held_root
 from jscale._core.status import Status
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.plan.budget import BUDGET_RANGE, BudgetProblem, build_problem
 from jscale.plan.costs import Cost
 from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
@@ -34,7 +34,7 @@ _HALVINGS = 6
 
 @in_default_settings
 def assured(
-    law: LawFunction,
+    law: LawFunction | str,
     draws: Mapping[str, ArrayLike],
     loss: ArrayLike,
     probability: float,
@@ -50,7 +50,7 @@ def assured(
     of ``n`` draws at least ``ceil(probability n)`` reach it. Differentiable to any order.
 
     Args:
-        law: a law of N and D, and of bits if P is free or given.
+        law: a law of N and D, and of bits if P is free or given; or the name of one.
         draws: parameter → (draws,) or scalar.
         loss: the target, nats per token.
         probability: that the plan reaches it, above 0 and below 1.
@@ -74,6 +74,7 @@ def assured(
         >>> print(f"{likely.budget:.2e} FLOP")
         2.43e+24 FLOP
     """
+    law = as_law(law)
     check_share("probability", probability, with_zero=False)
     problem, cost_values = build_problem(law, free, fixed, cost)
     target = check_number("loss", loss, above=0.0)

@@ -14,7 +14,7 @@ from jscale._core.arrays import inexact
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_default_settings
 from jscale._core.status import Status, is_optimum
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.plan.problem import check_params
 from jscale.plan.risk._quantiles import check_probabilities, quantiles_over_draws
 
@@ -52,7 +52,7 @@ class Bands:
 @in_default_settings
 def bands(
     plan_function: Callable[..., Any],
-    law: LawFunction,
+    law: LawFunction | str,
     draws: Mapping[str, ArrayLike],
     *args: Any,
     quantiles: Sequence[float] = (0.05, 0.5, 0.95),
@@ -72,7 +72,7 @@ def bands(
 
     Args:
         plan_function: for example :func:`~jscale.plan.optimal`; called once, under ``vmap``.
-        law: the law.
+        law: a declared law, or the name of one of the catalogue.
         draws: parameter → (draws,) or scalar; scalars alone are a single draw.
         *args: passed on: a budget of any shape adds its axes after that of the quantiles.
         quantiles: probabilities between 0 and 1.
@@ -93,6 +93,7 @@ def bands(
         >>> [round(float(value), 3) for value in band.values]
         [2.027, 2.047, 2.067]
     """
+    law = as_law(law)
     probabilities = check_probabilities(quantiles)
     params = check_params(law, draws)
     count = count_draws(params)

@@ -15,7 +15,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.status import is_optimum
 from jscale._core.text import enumerated
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget import BudgetProblem, best_point, build_problem, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.problem import FEW, BoundLaw, bind, check_inputs, check_params, to_arrays
@@ -61,7 +61,7 @@ class Optima(NamedTuple):
 
 @in_default_settings
 def regret(
-    law: LawFunction,
+    law: LawFunction | str,
     draws: Mapping[str, ArrayLike],
     plans: Mapping[str, ArrayLike],
     *,
@@ -78,7 +78,7 @@ def regret(
     plans cost the same.
 
     Args:
-        law: a law of N and D.
+        law: a law of N and D, or the name of one.
         draws: parameter → (draws,) or scalar.
         plans: N, D, and P where it is free, → (plans,) or scalar.
         free: what the optimum may choose, as in :func:`~jscale.plan.optimal`.
@@ -99,6 +99,7 @@ def regret(
         >>> print([f"{float(share):.0%}" for share in wasted])
         ['4%', '88%']
     """
+    law = as_law(law)
     if is_traced(draws, plans, fixed):
         raise JscaleError("regret compares costs as numbers: call it outside of jit, vmap and grad")
     problem, cost_values = build_problem(law, free, fixed, cost)
@@ -191,7 +192,7 @@ def _regret(
 
 @in_default_settings
 def beats(
-    law: LawFunction,
+    law: LawFunction | str,
     draws: Mapping[str, ArrayLike],
     first: Mapping[str, ArrayLike],
     second: Mapping[str, ArrayLike],
@@ -201,7 +202,7 @@ def beats(
     Ties count half.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         draws: parameter → (draws,) or scalar.
         first: inputs of the law by name, scalars.
         second: those of the other plan.
@@ -216,6 +217,7 @@ def beats(
         >>> print(f"{plan.beats(laws.chinchilla, draws, large, small):.2f}")
         0.67
     """
+    law = as_law(law)
     params = check_params(law, draws)
     count = count_draws(params)
     losses = []

@@ -15,7 +15,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale._core.status import Status, is_optimum
 from jscale._core.text import shown
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.plan.budget import BudgetProblem, build_problem, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
@@ -34,7 +34,7 @@ from jscale.plan.risk._quantiles import worst_mean
 
 @in_default_settings
 def robust(
-    law: LawFunction,
+    law: LawFunction | str,
     draws: Mapping[str, ArrayLike],
     budget: ArrayLike,
     *,
@@ -57,7 +57,7 @@ def robust(
     and works outside of ``jit`` and ``vmap`` only.
 
     Args:
-        law: a law of N and D, and of bits if P is free or given.
+        law: a law of N and D, and of bits if P is free or given; or the name of one.
         draws: parameter → (draws,) or scalar.
         budget: FLOP, a scalar.
         risk: ``"mean"`` for the least expected loss, which is also the least expected regret;
@@ -94,6 +94,7 @@ def robust(
         >>> print(f"{small.N:.2e} parameters, expected loss {small.loss:.3f}")
         2.00e+10 parameters, expected loss 1.898
     """
+    law = as_law(law)
     if risk not in get_args(Risk):
         raise JscaleError(f"must be mean, cvar or regret, not {shown(risk)}", argument="risk")
     check_share("level", level, with_zero=True)

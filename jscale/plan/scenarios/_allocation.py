@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from jscale._core.checks import check_number
 from jscale._core.scope import in_default_settings
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.plan.budget import Plan, build_problem, optimal
 from jscale.plan.costs import Cost
 from jscale.plan.problem import check_inputs, check_params, to_arrays
@@ -52,7 +52,7 @@ class Allocation:
 
 @in_default_settings
 def allocation(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     N: ArrayLike,
     D: ArrayLike,
@@ -68,7 +68,7 @@ def allocation(
     overtrained for its training compute may be right for its life).
 
     Args:
-        law: a law of N and D.
+        law: a law of N and D, or the name of one.
         params: parameter → scalar or draws.
         N: parameters.
         D: tokens.
@@ -86,6 +86,7 @@ def allocation(
         >>> print(f"{gopher.tokens:.2f} of the tokens: {gopher.excess:.3f} nats too much")
         0.14 of the tokens: 0.044 nats too much
     """
+    law = as_law(law)
     counts = {"N": check_number("N", N, above=0.0), "D": check_number("D", D, above=0.0)}
     problem, cost_values = build_problem(law, free, fixed, cost)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, counts)

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jscale._core.errors import JscaleError
 from jscale._core.scope import in_default_settings
 from jscale._core.status import Status
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget import critical_tokens, optimal
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import over_draws
@@ -44,7 +44,7 @@ class OptimalEpochs:
 
 @in_default_settings
 def optimal_epochs(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     U: ArrayLike,
     *,
@@ -62,7 +62,7 @@ def optimal_epochs(
     or harms through the size alone (``bounded_multi_epoch``), only a budget limits the epochs.
 
     Args:
-        law: a law of N, D and U.
+        law: a law of N, D and U, or the name of one.
         params: parameter → scalar or draws.
         U: unique tokens.
         N: parameters, for a given size.
@@ -85,6 +85,7 @@ def optimal_epochs(
         4e+08 parameters: 12.3 epochs, loss 2.876
         4e+09 parameters: 5.0 epochs, loss 2.787
     """
+    law = as_law(law)
     if "U" not in describe(law).input_names:
         raise JscaleError(
             f"{describe(law).name!r} has no input U for unique tokens", argument="law"

@@ -8,7 +8,7 @@ import jax
 from jax.typing import ArrayLike
 
 from jscale._core.scope import in_default_settings
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import bind, check_inputs, check_params, to_arrays
 
@@ -41,7 +41,7 @@ class RepeatedData:
 
 @in_default_settings
 def repeated_data(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     N: ArrayLike,
     D: ArrayLike,
@@ -54,7 +54,7 @@ def repeated_data(
     nats of one FLOP (``multipliers`` of :func:`~jscale.plan.solve`) is its worth in FLOP.
 
     Args:
-        law: a law of N, D and U.
+        law: a law of N, D and U, or the name of one.
         params: parameter → scalar or draws.
         N: parameters.
         D: tokens trained on, repeats included.
@@ -75,6 +75,7 @@ def repeated_data(
         >>> print([f"{float(worth):.2f}" for worth in run.worth])
         ['0.95', '0.52', '0.06']
     """
+    law = as_law(law)
     inputs = {"N": N, "D": D, "U": U, **fixed}
     bound = bind(law, inputs, ())
     arrays = to_arrays(check_params(law, params), check_inputs(law, inputs))

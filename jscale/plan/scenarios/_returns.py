@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jscale._core.scope import in_default_settings
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.plan.costs import Cost, precision_scaled_flops, training_flops
 from jscale.plan.gridsearch import over_draws
 from jscale.plan.problem import bind, check_inputs, check_params, to_arrays
@@ -36,7 +36,7 @@ class MarginalReturns:
 
 @in_default_settings
 def marginal_returns(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, ArrayLike],
     at: Mapping[str, ArrayLike],
     *,
@@ -45,7 +45,7 @@ def marginal_returns(
     """What more of each input of a design saves: size, tokens, bits, unique tokens.
 
     Args:
-        law: a law of N and D.
+        law: a law of N and D, or the name of one.
         params: parameter → scalar or draws.
         at: input → number, broadcast against the draws; ``P`` stands for all training bits.
         cost: as in :func:`~jscale.plan.optimal`.
@@ -62,6 +62,7 @@ def marginal_returns(
         >>> print(f"{returns.per_cost['D'] / returns.per_cost['N']:.1f}")
         2.2
     """
+    law = as_law(law)
     bound = bind(law, at, ())
     arrays = to_arrays(check_params(law, params), check_inputs(law, at))
     charged = bound.tied or bound.charged
