@@ -10,7 +10,7 @@ import numpy as np
 from jscale._core.errors import JscaleError
 from jscale._core.notes import Note
 from jscale._core.text import quote, quoted_names
-from jscale.laws import Input, LawFunction, describe
+from jscale.laws import Input, LawFunction, as_law, describe
 from jscale.laws.declaration import require_compilable, sum_label, sum_of_parts
 from jscale.runs._table import Runs
 from jscale.runs.reading import read
@@ -111,7 +111,7 @@ def as_runs(table: TableLike) -> Runs:
     raise JscaleError(message, argument="table")
 
 
-def select(table: TableLike, law: LawFunction) -> Data:
+def select(table: TableLike, law: LawFunction | str) -> Data:
     """The inputs of a law and the losses, from the rows of a table that are not excluded.
 
     A bit input that the table does not have is 16 everywhere, with a note; any other input takes
@@ -119,7 +119,7 @@ def select(table: TableLike, law: LawFunction) -> Data:
 
     Args:
         table: validated runs, or what :func:`as_runs` takes.
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
 
     Raises:
         JscaleError: a column that the law needs is missing, is text, or has an empty or impossible
@@ -135,6 +135,7 @@ def select(table: TableLike, law: LawFunction) -> Data:
         >>> {name: values.tolist() for name, values in data.inputs.items() if name[0] == "P"}
         {'P_w': [4.0, 8.0], 'P_a': [16.0, 16.0], 'P_kv': [16.0, 16.0], 'P_post': [16.0, 16.0]}
     """
+    law = as_law(law)
     table = as_runs(table)
     kept = table.kept
     if not kept.any():
@@ -291,7 +292,7 @@ def _where_it_may_be(table: Runs, column: str) -> str:
     return f"; {which}, say so with --column {column}=NAME, in Python columns={{{column!r}: NAME}}"
 
 
-def inputs(table: Runs, law: LawFunction) -> dict[str, np.ndarray]:
+def inputs(table: Runs, law: LawFunction | str) -> dict[str, np.ndarray]:
     """The inputs of a law, from the rows of a table that are not excluded.
 
     The table needs no losses: ``runs.read(..., losses=False)`` reads points to forecast. A bit
@@ -299,7 +300,7 @@ def inputs(table: Runs, law: LawFunction) -> dict[str, np.ndarray]:
 
     Args:
         table: validated runs or points.
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
 
     Returns:
         Input → (kept,), in the law's order.
@@ -314,26 +315,28 @@ def inputs(table: Runs, law: LawFunction) -> dict[str, np.ndarray]:
         >>> {name: values.tolist() for name, values in runs.inputs(points, laws.chinchilla).items()}
         {'N': [7000000000.0, 70000000000.0], 'D': [2000000000000.0, 15000000000000.0]}
     """
+    law = as_law(law)
     kept = table.kept
     if not kept.any():
         raise JscaleError(f"{table.name}: all {len(table)} rows are excluded")
     return input_columns(table, law, kept, [])
 
 
-def columns_of(law: LawFunction) -> dict[str, tuple[str, ...]]:
+def columns_of(law: LawFunction | str) -> dict[str, tuple[str, ...]]:
     """Input of a law → the columns that may hold it: its own name and that of its quantity.
 
     N, D, C and loss go by the name of the input alone: active parameters must not be read from a
     column of total parameters.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
 
     Example:
         >>> from jscale import laws, runs
         >>> runs.columns_of(laws.kaplan_steps)
         {'N': ('N',), 'S': ('S', 'steps')}
     """
+    law = as_law(law)
     inputs = describe(law).inputs
     quantities = [each.role.column for each in inputs]
     columns = {}

@@ -17,7 +17,7 @@ from jscale._core.programs import program
 from jscale._core.scope import float64, in_float64
 from jscale._core.supports import positive
 from jscale._core.text import quote, quoted_names
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.runs._select import input_columns
 from jscale.runs._table import Runs
 from jscale.runs.reading import read
@@ -28,7 +28,7 @@ _LEAST_ROWS = 32
 
 @in_float64
 def simulate(
-    law: LawFunction,
+    law: LawFunction | str,
     params: Mapping[str, Any],
     design: Mapping[str, Any] | Runs,
     *,
@@ -44,7 +44,7 @@ def simulate(
     The same key gives the same bytes, whatever the caller's JAX precision.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         params: parameter → value, natural scale.
         design: column → array of shape (rows,) as :func:`jscale.runs.read` accepts it, without
             losses; or a table, whose losses are replaced.
@@ -67,6 +67,7 @@ def simulate(
         >>> table["loss"].round(2).tolist()
         [3.4, 2.53, 2.11]
     """
+    law = as_law(law)
     record = describe(law)
     if set(params) != set(record.parameter_names):
         raise JscaleError(

@@ -32,7 +32,7 @@ from jscale.assess.backtesting._split import Needs, Split, Splits
 from jscale.assess.backtesting._summary import by_cut, by_distance, summarise
 from jscale.assess.backtesting._windows import COMPUTE, expanding_windows, window_below
 from jscale.fit.errors import default_errors
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.runs import Runs, select
 
 LEAST_DRAWS = 100
@@ -43,7 +43,7 @@ _FOLDS_KEY = 2**31 - 1
 
 @in_float64
 def backtest(
-    laws: LawFunction | Forecaster | Sequence[LawFunction | Forecaster],
+    laws: LawFunction | str | Forecaster | Sequence[LawFunction | str | Forecaster],
     table: Runs,
     *,
     errors: Any = None,
@@ -68,7 +68,8 @@ def backtest(
     one side of a cut. Rows marked ``exclude`` are not used.
 
     Args:
-        laws: a declared law or several, each fitted separately; or :class:`Forecaster` objects.
+        laws: a declared law or several, each fitted separately, or names of the catalogue; or
+            :class:`Forecaster` objects.
         table: validated runs.
         errors: error model of the laws, as for :func:`jscale.fit.posterior`; None for the default
             of the runs that each fit is given.
@@ -196,7 +197,7 @@ def _errors_of(laws: Any, table: Runs) -> str | None:
     """The default error model of the laws, where all have one for the whole table."""
     several = isinstance(laws, Sequence) and not isinstance(laws, str)
     listed: list[Any] = list(laws) if several else [laws]
-    named = [each for each in listed if not isinstance(each, Forecaster)]
+    named = [as_law(each) for each in listed if not isinstance(each, Forecaster)]
     models = {str(default_errors(law, table, select(table, law)).errors) for law in named}
     return models.pop() if len(models) == 1 else None
 

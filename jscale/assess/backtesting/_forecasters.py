@@ -14,7 +14,7 @@ from jscale._core.arrays import standard_normal
 from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.fit.objective import pad, padded_at_least, padded_size
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import Runs, select
 
 SPARE_RUNS = 2
@@ -106,7 +106,7 @@ def forecaster_of(law: Any, *, errors: Any, priors: Any, sampler: str, draws: in
     """The forecaster of a law by its posterior; a forecaster is returned as it is.
 
     Args:
-        law: a declared law or a forecaster.
+        law: a declared law, the name of one of the catalogue, or a forecaster.
         errors: error model, or None for the default.
         priors: of parameters, or None for the default ones.
         sampler: of the posterior.
@@ -117,6 +117,7 @@ def forecaster_of(law: Any, *, errors: Any, priors: Any, sampler: str, draws: in
     """
     if isinstance(law, Forecaster):
         return law
+    law = as_law(law)
     record = describe(law)
     settings = fit_settings(sampler, draws, errors=errors, priors=priors)
 
@@ -199,7 +200,7 @@ def fit_notes(law: LawFunction, training: Runs, posterior: fit.Posterior) -> tup
     return tuple(notes)
 
 
-def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
+def in_sample_band(law: LawFunction | str, *, draws: int = 1000) -> Forecaster:
     """The point fit with a band as wide as the residuals of the fitted runs.
 
     The log loss of a new run is normal about the law, with the root mean square of the log
@@ -208,7 +209,7 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
     improve on.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         draws: draws of each forecast.
 
     Example:
@@ -223,6 +224,7 @@ def in_sample_band(law: LawFunction, *, draws: int = 1000) -> Forecaster:
         >>> band.name, len(result.rows)
         ('chinchilla, in-sample RMS', 6)
     """
+    law = as_law(law)
     record = describe(law)
 
     def forecast(training: Runs, new: Runs, key: jax.Array) -> Forecast:

@@ -22,7 +22,7 @@ from jscale.assess.comparison._ranking import (
 from jscale.assess.comparison._subset import SubsetFit, fit_subset
 from jscale.fit import Objective, Squares
 from jscale.fit.objective import require_positive_losses, resolve
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import Data, Runs, select
 
 __all__ = ["Comparison", "Contender", "NestedTest", "compare"]
@@ -61,13 +61,13 @@ class Comparison:
 
 @in_float64
 def compare(
-    laws: Sequence[LawFunction],
+    laws: Sequence[LawFunction | str],
     table: Runs,
     *,
     holdout: Literal["largest-compute"] | None = "largest-compute",
     share: float = 0.2,
     objective: str | Objective = "huber",
-    nested: Sequence[tuple[LawFunction, LawFunction]] = (),
+    nested: Sequence[tuple[LawFunction | str, LawFunction | str]] = (),
     starts: int = 64,
 ) -> Comparison:
     """Several laws on the same runs, ranked by their error on the runs with the largest compute.
@@ -80,7 +80,7 @@ def compare(
     degrees of freedom. Like the criteria, the test treats runs as independent.
 
     Args:
-        laws: two or more declared laws.
+        laws: two or more declared laws, or names of the catalogue.
         table: validated runs; rows marked ``exclude`` are left out.
         holdout: "largest-compute", or None to rank by AICc alone.
         share: of the runs to hold out, above 0 and below 1; runs of equal compute stay together.
@@ -111,15 +111,17 @@ def compare(
     """
     objective = resolve(objective)
     check_whole_number("starts", starts, at_least=1)
-    data = _select_all(laws, table)
+    chosen = [as_law(law) for law in ([laws] if isinstance(laws, str) else laws)]
+    requested = [(as_law(small), as_law(large)) for small, large in nested]
+    data = _select_all(chosen, table)
     first = data[0]
     training = _training_mask(table, first, holdout, share)
-    _check_enough_runs(laws, table, training)
-    pairs = nested_pairs(laws, nested)
+    _check_enough_runs(chosen, table, training)
+    pairs = nested_pairs(chosen, requested)
 
     fits = [
         _fit_law(law, table, d, training, objective=objective, starts=starts)
-        for law, d in zip(laws, data, strict=True)
+        for law, d in zip(chosen, data, strict=True)
     ]
     tests, test_notes = nested_tests(pairs, {f.law: f.squares for f in fits}, len(first))
     held_out = ~training

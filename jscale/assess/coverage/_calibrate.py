@@ -29,7 +29,7 @@ from jscale.fit.uncertainty import (
     unbounded_targets,
     unidentified_note,
 )
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import Runs
 
 _DEFAULT_SHARED = 0.5
@@ -38,7 +38,7 @@ _DEFAULT_SHARED = 0.5
 
 @in_float64
 def calibrate(
-    law: LawFunction,
+    law: LawFunction | str,
     table: Runs,
     *,
     key: jax.Array,
@@ -64,7 +64,7 @@ def calibrate(
     every simulation.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         table: validated runs.
         key: a JAX random key; the same key gives the same bytes.
         simulations: number of tables.
@@ -108,6 +108,7 @@ def calibrate(
         >>> print(f"{row.coverage:.0%} of {row.simulations} intervals contain the true exponent")
         94% of 200 intervals contain the true exponent
     """
+    law = as_law(law)
     _check(key, simulations, noise)
     shared = _shared_variance(noise, shared)
     check_level(level)

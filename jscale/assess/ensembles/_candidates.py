@@ -10,7 +10,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.text import shown
 from jscale.fit import ErrorModel
 from jscale.fit.errors import MIN_SPARE_RUNS, as_error_model, fitted_rows, smooth_errors
-from jscale.laws import LawFunction, catalogue, describe
+from jscale.laws import LawFunction, as_law, catalogue, describe
 from jscale.runs import Runs, select
 
 _BY_INPUTS = (
@@ -54,7 +54,8 @@ def candidates_of(laws: Any, table: Runs, errors: Any) -> tuple[Candidate, ...]:
     """Every law with every error model.
 
     Args:
-        laws: a declared law, several, or None for those that suit the columns of the table.
+        laws: a declared law or its name in the catalogue, several, or None for those that suit the
+            columns of the table.
         table: validated runs.
         errors: an error model or its text, several, or None for two: independent Student-t errors,
             and normal ones about the law and a discrepancy.
@@ -66,7 +67,7 @@ def candidates_of(laws: Any, table: Runs, errors: Any) -> tuple[Candidate, ...]:
         kind = type(table).__name__
         message = f": expected a table of runs, as runs.read returns it, not a {kind}"
         raise JscaleError(message, argument="table")
-    chosen = _laws_for(table) if laws is None else _listed(laws)
+    chosen = _laws_for(table) if laws is None else [as_law(law) for law in _listed(laws)]
     if not chosen:
         raise JscaleError(": expected at least one law", argument="laws")
     names = [describe(law).name for law in chosen]

@@ -161,7 +161,8 @@ def ensemble(
     corrected by a factor that the result states.
 
     Args:
-        laws: a declared law, several, or None for laws that suit the columns of the table.
+        laws: a declared law or its name in the catalogue, several, or None for laws that suit the
+            columns of the table.
         table: validated runs; rows marked ``exclude`` are left out.
         errors: error model or its text, several, or None for Student-t errors and for normal errors
             with a discrepancy.

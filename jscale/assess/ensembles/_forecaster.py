@@ -22,7 +22,8 @@ def ensemble_forecaster(
     The weights, and the correction of the bands, come from the runs that each fit is given.
 
     Args:
-        laws: a declared law, several, or None for laws that suit the columns of the table.
+        laws: a declared law or its name in the catalogue, several, or None for laws that suit the
+            columns of the table.
         table: the runs that are to be backtested.
         errors: as for :func:`ensemble`.
         correct: as for :func:`ensemble`.

@@ -51,7 +51,7 @@ from jscale.fit import ErrorModel, Posterior, Prediction
 from jscale.fit.errors import as_error_model, columns_needed
 from jscale.fit.objective import padded_at_least
 from jscale.fit.predictions import RATIO, RESOURCES, input_ranges, without_repeats
-from jscale.laws import LawFunction
+from jscale.laws import LawFunction, as_law
 from jscale.runs import Runs, read, select
 
 
@@ -237,7 +237,7 @@ def band_correction(
 
 
 def corrected_forecaster(
-    law: LawFunction,
+    law: LawFunction | str,
     table: Runs,
     *,
     errors: Any = None,
@@ -250,7 +250,7 @@ def corrected_forecaster(
     The correction comes from the runs that each fit is given.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         table: the runs that are to be backtested.
         errors: error model, or None for the default.
         priors: of parameters, or None for the default ones.
@@ -264,6 +264,7 @@ def corrected_forecaster(
         >>> assess.corrected_forecaster(laws.chinchilla, table).name
         'chinchilla, corrected'
     """
+    law = as_law(law)
     plain = forecaster_of(law, errors=errors, priors=priors, sampler=sampler, draws=draws)
     options = fit_settings(sampler, draws, errors=errors, priors=priors)
 

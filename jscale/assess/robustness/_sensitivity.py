@@ -16,7 +16,7 @@ from jscale.assess.robustness._specifications import Sensitivity, Specification
 from jscale.assess.targets import EXPONENT, Estimator, Quantity, estimator, quantity
 from jscale.fit import Huber, HuberLikelihood, Objective, Squares
 from jscale.fit.objective import resolve
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.runs import Data, Runs, select
 
 __all__ = ["OBJECTIVES", "Sensitivity", "Specification", "sensitivity"]
@@ -38,13 +38,13 @@ _Swap = tuple[str, str] | None
 
 @in_float64
 def sensitivity(
-    law: LawFunction,
+    law: LawFunction | str,
     table: Runs,
     *,
     target: str,
     objectives: Sequence[str | Objective] = OBJECTIVES,
     exclusions: Sequence[str] | None = None,
-    variants: Sequence[LawFunction] = (),
+    variants: Sequence[LawFunction | str] = (),
     columns: Mapping[str, Sequence[str]] | None = None,
     turns_at: float | None = None,
     drop: int = 5,
@@ -57,7 +57,7 @@ def sensitivity(
     with which the other fits are compared.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         table: validated runs.
         target: a parameter or any other number that :func:`jscale.assess.quantity` knows, such as
             "a" or "N_opt@1e24".
@@ -66,7 +66,7 @@ def sensitivity(
             ``exclude``), "ratio" (without the ``drop`` runs of smallest D/N), "compute" (without
             the ``share`` of the runs that has the lowest compute), "groups" (without each group in
             turn); None for all that the table allows.
-        variants: more laws with the same target.
+        variants: more laws, or names of some, with the same target.
         columns: input → other columns of the table to use in its place, such as ``{"N":
             ["N_total"]}``.
         turns_at: value at which a conclusion changes; by default 1/2 for "a", 0 for a parameter of
@@ -116,7 +116,7 @@ def sensitivity(
         raise JscaleError(f"must be a finite number, not {shown(turns_at)}", argument="turns_at")
     check_whole_number("starts", starts, at_least=1)
 
-    laws = list(dict.fromkeys((law, *variants)))
+    laws = list(dict.fromkeys(as_law(each) for each in (law, *variants)))
     targets = [quantity(each, target) for each in laws]
     selected, notes = choices(table, exclusions, drop=drop, share=share)
     swaps: list[_Swap] = [None]

@@ -22,7 +22,7 @@ from jscale.assess.targets._names import (
     target_names,
 )
 from jscale.fit.predictions import example
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget import build_problem
 from jscale.plan.problem import POST, bind, check_inputs
 
@@ -102,11 +102,11 @@ def _free_variables(kind: str) -> tuple[str, ...]:
     return ("N", "D", "P") if kind == "P_opt" else ("N", "D")
 
 
-def quantity(law: LawFunction, text: str) -> Quantity:
+def quantity(law: LawFunction | str, text: str) -> Quantity:
     """A number that follows from the parameters of a law, as a JAX function of them.
 
     Args:
-        law: a declared law.
+        law: a declared law, or the name of one of the catalogue.
         text: a parameter; ``a``, the exponent ``beta / (alpha + beta)`` of the compute-optimal
             size; ``N_opt@1e24``, ``D_opt@1e24`` and ``loss@1e24``, the best size, tokens and loss
             for a budget in FLOP; ``P_opt@1e21``, the best training precision;
@@ -127,6 +127,7 @@ def quantity(law: LawFunction, text: str) -> Quantity:
         >>> print(f"{loss(theta):.3f} nats per token")
         1.921 nats per token
     """
+    law = as_law(law)
     names = _names(law)
     if not isinstance(text, str) or len(text) > _LONGEST_TARGET:
         raise JscaleError(f"a target must be a text such as {shown(names[0])}, not {shown(text)}")

@@ -16,7 +16,7 @@ from jscale._core.scope import in_default_settings
 from jscale._core.solve import argmin
 from jscale._core.status import Status, is_optimum
 from jscale._core.text import enumerated, shown
-from jscale.laws import LawFunction, describe
+from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget import RANGES, BudgetProblem, Plan, build_problem, optimal
 from jscale.plan.costs import Cost
 from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
@@ -67,7 +67,7 @@ class AveragedPlan:
 
 @in_default_settings
 def averaged(
-    members: Sequence[Member],
+    members: Sequence[tuple[LawFunction | str, Mapping[str, ArrayLike]]],
     budget: ArrayLike,
     *,
     weights: Sequence[float] | None = None,
@@ -85,7 +85,8 @@ def averaged(
     the laws, too.
 
     Args:
-        members: laws of N and D, each with draws (or single numbers) of its parameters.
+        members: laws of N and D, or the names of some, each with draws (or single numbers) of its
+            parameters.
         budget: FLOP, a scalar.
         weights: one a law, 0 or more; None for equal ones. They are divided by their sum.
         free: as in :func:`~jscale.plan.optimal`.
@@ -152,7 +153,7 @@ def _read(members: Any) -> list[Member]:
         raise JscaleError(
             f"must be pairs (law, draws), one or more, not {shown(members)}", argument="members"
         )
-    return pairs
+    return [(as_law(law), draws) for law, draws in pairs]
 
 
 def _shares(weights: Any, count: int) -> np.ndarray:
