@@ -42,7 +42,8 @@ def nearest(
     fit_data, stages = tabulate(law, data, objective)
     start = _free(law, table, params)
     # Only the last stage: earlier ones, with a larger delta, may lead to another basin.
-    end = descend(law, objective, fit_data, stages[-1:], start[None], skip_walls=True)
+    starts = np.asarray(start)[None]
+    end = descend(law, objective, fit_data, stages[-1:], starts, skip_walls=True)
     optimum = Problem(law, objective, fit_data).coordinates.to_params(end.free[0])
     values = {name: float(value) for name, value in optimum.items()}
     return LocalOptimum(values, float(end.value[0]))
