@@ -153,6 +153,12 @@ class FittedStudy:
             return self.column("C")
         return 6 * N * D * self.bits / FULL_BITS
 
+    @property
+    def largest(self) -> int:
+        """Place of the run with the most compute among those fitted, where compute is known."""
+        assert self.compute is not None
+        return int(np.argmax(self.compute))
+
 
 def fitted_study(
     table: Runs,

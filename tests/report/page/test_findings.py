@@ -19,8 +19,15 @@ from jscale.report.analysis import (
 )
 from jscale.report.analysis._identification import identification
 from jscale.report.analysis.forecast import resource_curve
+from jscale.report.analysis.forecast._returns import compute_returns
 from jscale.report.page.findings import decision
-from jscale.report.page.findings._findings import _past, extrapolation, findings, largest_run
+from jscale.report.page.findings._findings import (
+    _past,
+    extrapolation,
+    findings,
+    largest_run,
+    marginal_returns,
+)
 from jscale.report.page.findings._of_fit import (
     Finding,
     certificate,
@@ -251,6 +258,50 @@ def test_no_verdict_on_the_largest_run_where_bits_are_planned(bits: Analysis):
     assert "Largest run" not in by_lead(bits)
 
 
+def test_twice_the_parameters_and_the_tokens_of_the_largest_run(dense: Analysis, of_dense):
+    """Against the closed forms of Chinchilla's law at the point estimate."""
+    forecast, params = dense.forecast, dense.study.point.params
+    assert forecast is not None
+    returns = forecast.returns
+    size = params["A"] * returns.N ** -params["alpha"]
+    data = params["B"] * returns.D ** -params["beta"]
+    by_size, by_data = (returns.changes[name].point[0] for name in ("N", "D"))
+    assert by_size == pytest.approx(size * (2 ** -params["alpha"] - 1), rel=1e-9)
+    assert by_data == pytest.approx(data * (2 ** -params["beta"] - 1), rel=1e-9)
+    share = params["beta"] * data / (params["alpha"] * size)
+    assert returns.per_flop.point[0] == pytest.approx(share, rel=1e-9)
+
+    text = of_dense["Marginal returns"].text
+    assert f"by {decimal(returns.changes['N'], 0).inline} with twice the parameters and by" in text
+    assert f"{decimal(returns.changes['D'], 0).inline} with twice the tokens. The next FLOP" in text
+    assert "if it is spent on tokens as on parameters" in text
+
+
+def test_other_bits_of_the_largest_run(bits: Analysis):
+    """8 bits for a run of 16, one more for a run of fewer."""
+    inputs = bits.study.data.inputs
+    fewer = {**inputs, **{name: np.full_like(inputs["N"], 5) for name in ("P_w", "P_a", "P_kv")}}
+    low = dataclasses.replace(bits.study, data=dataclasses.replace(bits.study.data, inputs=fewer))
+    for study, own, other in ((bits.study, 16.0, 8.0), (low, 5.0, 6.0)):
+        returns = compute_returns(study)
+        run = {name: column[study.largest] for name, column in study.data.inputs.items()}
+        assert (run["P_w"], returns.others["P_w"]) == (own, other)
+        losses = [
+            float(study.law(**{**run, "P_w": value}, **study.point.params))
+            for value in (own, other)
+        ]
+        change = returns.changes["P_w"].point[0]
+        assert change == pytest.approx(losses[1] - losses[0], abs=1e-6)
+        text = marginal_returns(returns, "nats per token").text
+        assert f"with {other:.0f} bits of the weights" in text
+
+
+def test_no_share_where_more_tokens_would_harm(dense_forecast: Forecast):
+    harmful = dense_forecast.returns.per_flop._replace(q05=np.array([-1.0]))
+    returns = dataclasses.replace(dense_forecast.returns, per_flop=harmful)
+    assert "FLOP" not in marginal_returns(returns, "nats per token").text
+
+
 def test_bits_that_never_harm_have_no_number_of_tokens():
     def at(tokens: float) -> Band:
         return Band(*[np.array([tokens])] * 6)
@@ -320,10 +371,10 @@ def test_a_failed_backtest_stands_first(dense: Analysis):
     assert "less certain than the bands of this report say" in first.text
 
 
-def test_wider_bands_are_stated(dense: Analysis):
+def test_wider_bands_are_stated(dense: Analysis, dense_forecast: Forecast):
     result = stand_ins.backtest_of(dense.study.table, spread=0.0003)
     correction = assess.BandCorrection(np.log(1.2), np.log(1.5))
-    forecast = dataclasses.replace(dense.forecast, correction=correction)
+    forecast = dataclasses.replace(dense_forecast, correction=correction)
     first = findings(dataclasses.replace(with_held_out(dense, result), forecast=forecast))[0]
     assert "less certain than" not in first.text
     assert first.text.endswith(

@@ -8,11 +8,13 @@ from jscale.report.analysis.forecast._curves import (
 )
 from jscale.report.analysis.forecast._forecast import Forecast, OptimalPath, compute_forecast
 from jscale.report.analysis.forecast._new_runs import widened, with_new_runs
+from jscale.report.analysis.forecast._returns import Returns
 
 __all__ = [
     "Forecast",
     "OptimalPath",
     "ResourceCurve",
+    "Returns",
     "SizeProfile",
     "compute_forecast",
     "resource_curve",

@@ -10,6 +10,7 @@ from jscale.assess import BandCorrection
 from jscale.report.analysis._bands import Band, band
 from jscale.report.analysis._evaluate import optimal_plans, subsample
 from jscale.report.analysis._study import FULL_BITS, FittedStudy
+from jscale.report.analysis.forecast._returns import Returns, compute_returns
 
 _POINTS = 41
 _DECADES_PAST = 2.5
@@ -64,6 +65,7 @@ class Forecast:
         decade: at the compute of the largest run and at ten times that, from all draws.
         gain: decrease of the loss over that decade, shape (1,).
         growth: exponent of N* in compute over that decade, shape (1,).
+        returns: what more of each input than that of the largest run saves.
         correction: by which the bands of the losses are widened; None where they are not.
         decades_outside: a dict for each budget: "compute", "size", "data", "tokens per parameter"
             → by how many factors of ten the plan lies outside the runs, 0 inside.
@@ -77,6 +79,7 @@ class Forecast:
     decade: OptimalPath
     gain: Band
     growth: Band
+    returns: Returns
     decades_outside: tuple[dict[str, float], ...]
     stop_decades: tuple[dict[str, float], ...]
     new_run: Band | None = None
@@ -131,6 +134,7 @@ def compute_forecast(study: FittedStudy) -> Forecast | None:
         decade=_path(budgets[:2], decade),
         gain=band(loss[:, :1] - loss[:, 1:2]),
         growth=band(np.log10(N[:, 1:2] / N[:, :1])),
+        returns=compute_returns(study),
         decades_outside=decades_outside(study, plans),
         stop_decades=decades_outside(study, stops),
     )

@@ -12,7 +12,8 @@ from jscale.report.analysis import (
     FittedStudy,
     Forecast,
 )
-from jscale.report.notation import human, listing, number, power_of_ten
+from jscale.report.analysis.forecast import Returns
+from jscale.report.notation import human, listing, number, plain, power_of_ten
 from jscale.report.page.findings._of_fit import (
     Finding,
     backtest_result,
@@ -24,9 +25,23 @@ from jscale.report.page.findings._of_fit import (
     residual_doubts,
     sampling,
 )
-from jscale.report.page.tables import MIN_DECADES_OUTSIDE, bits_beyond, count, decimal, ratio
+from jscale.report.page.tables import (
+    MIN_DECADES_OUTSIDE,
+    bits_beyond,
+    count,
+    decimal,
+    ratio,
+    value,
+)
 
 _TONES = {"doubt": 0, "plain": 1, "good": 2}
+_OF = {
+    "P_w": "of the weights",
+    "P_a": "of the activations",
+    "P_kv": "of the KV cache",
+    "P_post": "after training",
+}
+"""Bits of what."""
 
 
 def findings(analysis: Analysis) -> list[Finding]:
@@ -51,6 +66,7 @@ def _forecast_findings(analysis: Analysis) -> list[Finding]:
             next_decade(forecast, study.loss_unit),
             size_and_data(forecast),
             *largest_run(study, forecast),
+            marginal_returns(forecast.returns, study.loss_unit),
             *extrapolation(study, forecast),
             *_without_new_runs(forecast),
         ]
@@ -89,20 +105,41 @@ def largest_run(study: FittedStudy, forecast: Forecast) -> list[Finding]:
     """
     if forecast.decade.P is not None or not {"N", "D"} <= set(study.data.inputs):
         return []
-    N, D = study.data.inputs["N"], study.data.inputs["D"]
-    last = int(np.argmax(np.log(N) + np.log(D)))
-    own, optimum = float(D[last] / N[last]), forecast.decade.ratio
+    N, D = (float(study.data.inputs[name][study.largest]) for name in ("N", "D"))
+    own, optimum = D / N, forecast.decade.ratio
     verdict = "within the band of the compute-optimal"
     if own < optimum.q05[0]:
         verdict = "undertrained for its compute: fewer than the compute-optimal"
     elif own > optimum.q95[0]:
         verdict = "overtrained for its compute: more than the compute-optimal"
     text = (
-        f"The run with the most compute, {human(float(N[last]))} parameters on "
-        f"{human(float(D[last]))} tokens, has {number(own, 2)} tokens per parameter, {verdict} "
+        f"The run with the most compute, {human(N)} parameters on {human(D)} tokens, has "
+        f"{number(own, 2)} tokens per parameter, {verdict} "
         f"{ratio(optimum, 0).inline}."
     )
     return [Finding("Largest run", text)]
+
+
+def marginal_returns(returns: Returns, loss_unit: str) -> Finding:
+    """What other inputs than those of the largest run would save or cost."""
+    words = {"N": "twice the parameters", "D": "twice the tokens"}
+    for name, bits in returns.others.items():
+        words.setdefault(name, f"{human(bits)} bits {_OF.get(name, f'as {plain(name)}')}")
+    changes = [
+        f"by {decimal(change, 0).inline} with {words[name]}"
+        for name, change in returns.changes.items()
+    ]
+    text = (
+        f"Of a run like that with the most compute ({human(returns.N)} parameters, "
+        f"{human(returns.D)} tokens), the law's loss in {loss_unit} changes {listing(changes)}."
+    )
+    share = returns.per_flop
+    if share.q05[0] > 0 and np.isfinite(share.q95[0]):
+        text += (
+            f" The next FLOP saves {value(share, 0, lambda x: number(x, 2)).inline} times as much "
+            "if it is spent on tokens as on parameters."
+        )
+    return Finding("Marginal returns", text)
 
 
 def extrapolation(study: FittedStudy, forecast: Forecast) -> list[Finding]:

@@ -26,7 +26,15 @@ from jscale.report.page.tables._tables import (
     parameter_rows,
     tiles,
 )
-from jscale.report.page.tables._values import Value, count, count_digits, decimal, ratio, ratio_text
+from jscale.report.page.tables._values import (
+    Value,
+    count,
+    count_digits,
+    decimal,
+    ratio,
+    ratio_text,
+    value,
+)
 
 __all__ = [
     "MIN_DECADES_OUTSIDE",
@@ -58,4 +66,5 @@ __all__ = [
     "software",
     "stops",
     "tiles",
+    "value",
 ]
