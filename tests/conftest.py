@@ -19,8 +19,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import hypothesis
 import jax
 import pytest
-from jax._src import compilation_cache
-from jax._src.interpreters import mlir
 
 from jscale._core.programs import clear_programs
 
@@ -88,13 +86,13 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.setdefault(UNOPTIMISED.upper(), "true")
     jax.config.update(UNOPTIMISED, jax.__version_info__ < (0, 11))
     jax.config.update(LOCATIONS, 0)
-    _share_contexts()
     # Traces are many small objects: at the usual threshold 5% of the time went to collecting them,
     # and 3% to looking through all that is kept. That is done where memory grows.
     gc.set_threshold(100_000, 10, 1_000_000)
     # What one worker compiled serves the others, and serves it again after a cache was cleared. To
-    # load even a small program takes half the time that it takes to compile. At zlib's usual level
-    # to compress one takes 3 ms, not 1.
+    # load even a small program takes half the time that it takes to compile.
+    if jax.__version_info__ < (0, 11):
+        _compile_lightly()
     jax.config.update(
         "jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled")
     )
@@ -105,8 +103,18 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def _share_contexts() -> None:
-    """Lower programs in a context of their thread, made anew after ``CONTEXT_PROGRAMS``."""
+def _compile_lightly() -> None:
+    """Save what JAX adds to each of many small programs, in the version whose internals these are.
+
+    Programs are lowered in a context of their thread, made anew after ``CONTEXT_PROGRAMS``. They
+    are compressed at zlib's first level in 1 ms, not in 3.
+    """
+    from jax._src import compilation_cache
+    from jax._src.interpreters import mlir
+
+    compilation_cache.zlib = SimpleNamespace(
+        compress=functools.partial(zlib.compress, level=1), decompress=zlib.decompress
+    )
     make, of_thread = mlir.make_ir_context, threading.local()
 
     def context():
