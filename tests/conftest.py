@@ -89,15 +89,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # Traces are many small objects: at the usual threshold 5% of the time went to collecting them,
     # and 3% to looking through all that is kept. That is done where memory grows.
     gc.set_threshold(100_000, 10, 1_000_000)
-    # What one worker compiled serves the others, and serves it again after a cache was cleared. To
-    # load even a small program takes half the time that it takes to compile.
     if jax.__version_info__ < (0, 11):
         _compile_lightly()
+    # What one worker compiled serves the others, and serves it again after a cache was cleared. To
+    # load even a small program takes half the time that it takes to compile.
     jax.config.update(
         "jax_compilation_cache_dir", str(Path(os.environ["JSCALE_CACHE"]) / "compiled")
-    )
-    compilation_cache.zlib = SimpleNamespace(
-        compress=functools.partial(zlib.compress, level=1), decompress=zlib.decompress
     )
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
