@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 
     from jscale.runs import Runs
 
+_BITS = ("P_w", "P_a", "P_kv", "P_post")
+_FULL_BITS = 16
 _UNITS = {
     "N": "parameters",
     "D": "tokens",
     "C": "FLOP",
-} | dict.fromkeys(("P_w", "P_a", "P_kv", "P_post"), "bits")
+} | dict.fromkeys(_BITS, "bits")
 
+
+_SOURCE = "besiroglu2024"
+"""Constants of the verdict: the refit, which agrees with the other approaches of Hoffmann et al."""
+_CLOSE = 1.1
+"""Tokens within this factor of the optimal ones cost less than 0.001 nats per token, from 1e8
+parameters on."""
 
 TABLE = Annotated[
     str | None,
@@ -102,8 +110,56 @@ def summary(table: "Runs") -> dict[str, Any]:
         "columns": {name: _column(table[name]) for name in table},
         "extras": table.extras,
         "digest": table.digest,
+        "largest_run": largest_run(table),
         "notes": output.notes(audit(table).notes),
     }
+
+
+def largest_run(table: "Runs") -> dict[str, Any] | None:
+    """The kept run with the most N D against the optimum of Chinchilla's law as published.
+
+    None without N, D or a loss in nats per token, and for a run of which the law leaves something
+    out.
+    """
+    import numpy as np
+
+    from jscale import laws, plan
+
+    if not {"N", "D", "loss"} <= set(table) or table.loss_unit != "nats per token":
+        return None
+    compute = np.log(table["N"]) + np.log(table["D"])
+    known = table.kept & np.isfinite(compute) & np.isfinite(table["loss"])
+    if not known.any():
+        return None
+    row = int(np.argmax(np.where(known, compute, -np.inf)))
+    names = ("N", "D", "U", "E_experts", "sparsity", *_BITS)
+    run = {name: float(table[name][row]) for name in names if name in table}
+    if _is_beyond_chinchilla(run):
+        return None
+
+    theta = laws.params("chinchilla", _SOURCE)
+    found = plan.allocation("chinchilla", theta, N=run["N"], D=run["D"])
+    if not np.isfinite(found.tokens):
+        return None
+    return {
+        "row": row + 1,
+        "N": run["N"],
+        "D": run["D"],
+        "law": "chinchilla",
+        "params": _SOURCE,
+        "tokens_over_optimal": float(found.tokens),
+        "excess": float(found.excess),
+    }
+
+
+def _is_beyond_chinchilla(run: dict[str, float]) -> bool:
+    """Whether a run has few bits, repeated tokens, experts or sparse weights."""
+    return (
+        any(run.get(name, _FULL_BITS) < _FULL_BITS for name in _BITS)
+        or run.get("U", math.inf) < run["D"]
+        or run.get("E_experts", 1.0) > 1
+        or run.get("sparsity", 0.0) > 0
+    )
 
 
 def _column(values: "np.ndarray") -> dict[str, Any]:
@@ -136,7 +192,25 @@ def _show(table: "Runs", payload: dict[str, Any]) -> None:
         rows.append((name, unit, *cells, f"{column['distinct']:,}"))
     headers = ("column", "unit", "smallest", "largest", "distinct")
     output.show(output.table(headers, rows, right="llrrr"))
+    if payload["largest_run"] is not None:
+        output.show(_verdict(payload["largest_run"]))
     output.show_notes(payload["notes"])
+
+
+def _verdict(run: dict[str, Any]) -> str:
+    """Whether the largest run is undertrained or overtrained for its compute."""
+    from jscale.report.notation import human, number
+
+    share = run["tokens_over_optimal"]
+    verdict = "undertrained for its compute" if share < 1 else "overtrained for its compute"
+    if max(share, 1 / share) < _CLOSE:
+        verdict = "close to compute-optimal"
+    return (
+        f"By {run['law']} as published ({run['params']}; not a fit of this table) the run with the "
+        f"most compute, row {run['row']} with {human(run['N'])} parameters and {human(run['D'])} "
+        f"tokens, is {verdict}: {number(share, 2)} times the optimal tokens, "
+        f"{number(run['excess'], 2)} nats per token above the optimum."
+    )
 
 
 def write_csv(table: "Runs", path: "Path") -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jscale import laws, runs
+from jscale.cli.data import largest_run
 
 HOFFMANN = laws.params(laws.chinchilla, "hoffmann2022")
 
@@ -119,6 +120,44 @@ def test_data_summarises_a_table(answer, jscale, table: Path):
     screen = jscale("data", table).stdout
     assert "32 runs, 2 of them excluded" in screen
     assert "30M" in screen
+
+
+@pytest.mark.parametrize(
+    ("D", "verdict"), [(3e9, "undertrained"), (3e11, "overtrained"), (None, "close to compute-")]
+)
+def test_the_largest_run_by_the_published_law(answer, jscale, tmp_path: Path, D, verdict):
+    """The optimal tokens are those of Hoffmann et al. 2022, equation 4, by the refit."""
+    theta, N = laws.params("chinchilla", "besiroglu2024"), 4e9
+    tokens, size = (theta[name] * theta[power] for name, power in (("B", "beta"), ("A", "alpha")))
+    total = theta["alpha"] + theta["beta"]
+    D = D or (tokens / size * N ** theta["alpha"]) ** (1 / theta["beta"])
+    best = (N * D) ** (theta["alpha"] / total) * (tokens / size) ** (1 / total)
+
+    source = tmp_path / "runs.csv"
+    source.write_text(f"N,D,loss\n1e8,2e9,3.5\n2e8,4e9,3.3\n{N:.9g},{D:.9g},2.6\n")
+    found = answer("data", source)["largest_run"]
+    assert (found["row"], found["law"], found["params"]) == (3, "chinchilla", "besiroglu2024")
+    assert found["tokens_over_optimal"] == pytest.approx(D / best, rel=1e-6)
+    screen = " ".join(jscale("data", source).stdout.split())
+    assert verdict in screen
+    assert "By chinchilla as published (besiroglu2024; not a fit of this table) the run" in screen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "N,loss\n1e8,3.5\n2e8,3.3\n",
+        "N,D,loss [bits per byte]\n1e8,2e9,1.1\n2e8,4e9,1.0\n",
+        "N,D,P_w,loss\n1e8,2e9,16,3.5\n2e8,4e9,4,3.3\n",
+        "N,D,U,loss\n1e8,2e9,2e9,3.5\n2e8,4e9,1e9,3.3\n",
+        "N,D,E_experts,loss\n1e8,2e9,1,3.5\n2e8,4e9,8,3.3\n",
+    ],
+    ids=["no tokens", "bits per byte", "few bits", "repeated", "experts"],
+)
+def test_no_verdict_that_the_published_law_cannot_give(tmp_path: Path, text: str):
+    source = tmp_path / "runs.csv"
+    source.write_text(text)
+    assert largest_run(runs.read(source)) is None
 
 
 def test_options_say_how_a_table_is_read(answer, jscale, tmp_path: Path):
