@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import JaxprEqn
+from jax.extend.core import JaxprEqn, Literal
 
 from jscale._core.jaxprs._interpreter import evaluate
 
@@ -18,7 +18,7 @@ _CALLS = ("jit", "pjit", "closed_call")
 
 
 def by_logarithm(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` with every ``x**y`` as ``exp(y * log(x))``.
+    """``function`` with every ``x**y`` as ``exp(y * log(x))``, but for constant whole ``y``.
 
     The two are equal to a few units in the last place of the exponent.
 
@@ -44,6 +44,8 @@ def _rewrite_power(equation: JaxprEqn, operands: list[Any]) -> list[Any] | None:
     name, program = equation.primitive.name, equation.params.get("jaxpr")
     if name == "pow" and jnp.issubdtype(jnp.result_type(operands[1]), jnp.floating):
         base, exponent = operands
+        if isinstance(equation.invars[1], Literal) and float(exponent).is_integer():
+            return None  # of a base that may be negative
         return [jnp.exp(exponent * jnp.log(base))]
     if name in _CALLS and program is not None:
         return evaluate(program.jaxpr, program.consts, operands, _rewrite_power)

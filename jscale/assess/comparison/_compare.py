@@ -112,7 +112,7 @@ def compare(
     objective = resolve(objective)
     check_whole_number("starts", starts, at_least=1)
     chosen = [as_law(law) for law in ([laws] if isinstance(laws, str) else laws)]
-    requested = [(as_law(small), as_law(large)) for small, large in nested]
+    requested = [_pair_of_laws(pair) for pair in nested]
     data = _select_all(chosen, table)
     first = data[0]
     training = _training_mask(table, first, holdout, share)
@@ -143,6 +143,16 @@ def compare(
         notes=tuple({(n.code, n.message): n for n in notes}.values()),
         table_digest=table.digest,
     )
+
+
+def _pair_of_laws(pair: object) -> tuple[LawFunction, LawFunction]:
+    """A special case and the general law."""
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        raise JscaleError(
+            f": expected pairs (special case, general law), not {shown(pair)}", argument="nested"
+        )
+    small, large = pair
+    return as_law(small), as_law(large)
 
 
 def _select_all(laws: Sequence[LawFunction], table: Runs) -> list[Data]:

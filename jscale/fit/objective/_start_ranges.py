@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.scope import float64
+from jscale._core.supports import Support
 from jscale.laws import Record
 from jscale.laws.roles import Role
 
@@ -57,12 +58,18 @@ def max_step(record: Record) -> np.ndarray:
 
 def start_ranges(record: Record) -> np.ndarray:
     """Lower and upper end (k, 2) of every free coordinate's start range."""
-    return np.sort([_range(p.role) for p in record.parameters], axis=1)
+    roles = [p.role for p in record.parameters]
+    return np.sort([_range(role.support, *_ends(role)) for role in roles], axis=1)
+
+
+def _ends(role: Role) -> tuple[float, float]:
+    assert role.start is not None
+    low, high = role.start
+    return low, high
 
 
 @functools.lru_cache(maxsize=1024)
-def _range(role: Role) -> tuple[float, ...]:
+def _range(support: Support, *ends: float) -> tuple[float, ...]:
     """The ends of a start range: numbers, so that they are constants of programs that use them."""
-    assert role.start is not None
     with float64(), jax.ensure_compile_time_eval():
-        return tuple(float(role.support.to_free(edge)) for edge in role.start)
+        return tuple(float(support.to_free(edge)) for edge in ends)

@@ -269,7 +269,7 @@ def test_a_law_is_forecast_by_its_posterior(monkeypatch):
 TABLE = simulated(12)
 BAD = (
     ({"laws": []}, "laws: expected at least one law"),
-    ({"laws": "chinchilla"}, "'chinchilla' is a name, not a law"),
+    ({"laws": "chinchila"}, "no law named 'chinchila'; did you mean 'chinchilla'"),
     ({"laws": [3]}, "3 is not a declared law"),
     ({"laws": [forecaster(), forecaster()]}, "laws: 'known' is given twice"),
     ({"laws": [forecaster(), laws.deepseek_batch]}, "expected laws of one quantity"),

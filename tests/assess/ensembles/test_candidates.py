@@ -86,7 +86,7 @@ CONSTANT = {"N": np.full(24, 1e9), "D": np.full(24, 1e10)}
 BAD = {
     "no law": ([], DENSE, None, "laws: expected at least one law"),
     "a law twice": ([laws.coupled] * 2, DENSE, None, "'coupled' is given twice"),
-    "a name": (["coupled"], DENSE, None, r"expected laws.get\('coupled'\)"),
+    "a name": (["couple"], DENSE, None, r"no law named 'couple'"),
     "a number": (3, DENSE, None, "3 is not a declared law"),
     "nothing varies": (
         None,

@@ -143,7 +143,8 @@ def _separate(problem: Problem, values: dict[str, jax.Array]) -> jax.Array:
         slope; 0 without two such terms, or by terms.
     """
     terms = _two_terms(problem)
-    if terms is None or problem.pooling is not None:
+    names = {name for pair in terms or () for name in pair}
+    if terms is None or problem.pooling is not None or not names <= set(values):
         return jnp.zeros(())
     (first, alpha), (second, beta) = terms
     total, ratio, slope, ratio_of_exponents = (
