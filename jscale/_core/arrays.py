@@ -103,7 +103,9 @@ def ratio(x: Any, y: Any) -> Any:
 
 
 def standard_normal(key: jax.Array, shape: tuple[int, ...]) -> np.ndarray:
-    """The numbers of ``jax.random.normal``, which depend on the key and on their position alone.
+    """The numbers of ``jax.random.normal`` under JAX's default generator.
+
+    They depend on the key and on their position alone.
 
     JAX compiles a program for each shape, in a tenth of a second. Here it draws a power of two of
     numbers, of which the first are taken, so that most shapes share a program.

@@ -132,7 +132,8 @@ class Problem:
         arrays: what the error model needs of the runs.
         pooling: which parameters differ between groups of runs; None where all are shared.
         terms_by_sum: 1 where the sampler's coordinates of two terms are their sum and ratio, which
-            runs on a ray identify; 0 where they are the terms, which a grid identifies.
+            runs on a ray identify; 0 where they are the terms, which a grid identifies. A number,
+            so that both have one program.
     """
 
     law: LawFunction

@@ -46,7 +46,7 @@ class Certificate:
             coordinates of the fit.
         condition_raw: the same in raw coordinates (logarithms of A, B, …).
         starts: number of starting points.
-        second_method: whether BFGS, from one of three starts, reaches the same objective.
+        second_method: whether BFGS, from one of up to three starts, reaches the same objective.
         unidentified: parameters that the data do not identify.
         at_bound: parameters whose best value lies at a bound of their range.
     """

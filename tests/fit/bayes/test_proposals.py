@@ -59,8 +59,11 @@ def test_points_that_overflow_do_not_count():
     points[7, 1] = 1e200
     sample = _importance.Weighted(points, np.full(400, 1 / 400), 0.8, 400.0, True)
     proposal = _importance.proposal_of(sample, points, jax.random.key(0))
+    assert proposal is not None
     drawn = proposal.draw(4000, np.random.default_rng(1))
     assert np.abs(np.median(drawn, axis=0)).max() < 0.2
+    far = np.full_like(points, 1e200)
+    assert _importance.proposal_of(sample, far, jax.random.key(0)) is None
 
 
 def test_both_ends_of_a_ridge_are_sampled(monkeypatch):

@@ -274,7 +274,7 @@ def test_twice_the_parameters_and_the_tokens_of_the_largest_run(dense: Analysis,
     text = of_dense["Marginal returns"].text
     assert f"by {decimal(returns.changes['N'], 0).inline} with twice the parameters and by" in text
     assert f"{decimal(returns.changes['D'], 0).inline} with twice the tokens. The next FLOP" in text
-    assert "if it is spent on tokens as on parameters" in text
+    assert "times as much as on parameters" in text
 
 
 def test_other_bits_of_the_largest_run(bits: Analysis):

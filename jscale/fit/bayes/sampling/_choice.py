@@ -141,7 +141,7 @@ def draw(
 def _by_terms(
     problem: Problem, sample: Weighted, key: jax.Array, weigh: Callable[..., Weighted]
 ) -> tuple[Problem, Weighted]:
-    """Importance sampling in coordinates by terms, from where that by sums has ended.
+    """Importance sampling in coordinates by terms, which starts from a sample by sums.
 
     Args:
         problem: whose coordinates are by sums.
@@ -155,6 +155,8 @@ def _by_terms(
     points = np.asarray(with_terms_apart(problem, jnp.asarray(sample.free)))
     apart, own_key = replace(problem, terms_by_sum=0.0), jax.random.fold_in(key, 2)
     first = _importance.proposal_of(sample, points, own_key)
+    if first is None:
+        return problem, sample
     other = weigh(apart, first, own_key, name="round by terms")
     enough = _COORDINATES * first.size
     is_better = other.effective >= max(sample.effective, enough)

@@ -63,6 +63,8 @@ _TEMPERED = (5.0, 0.02)
 weights that concentrate on fewer are raised to a power below 1."""
 _FARTHEST = 700.0
 """Values of logs and logits beyond which natural values overflow."""
+_POINTS_OF_A_DIMENSION = 10
+"""Points for each dimension, at least, that a first proposal is fitted to."""
 _SURE_PARETO_K = 0.5
 """Shape of the tail of the weights up to which they have a variance: no more rounds are needed."""
 
@@ -176,8 +178,10 @@ def weighted_sample(
     return Weighted(sample.free, weights, pareto_k, counted, agreed)
 
 
-def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposal:
+def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposal | None:
     """A proposal for other coordinates, of a weighted sample whose weights did not suffice.
+
+    None where hardly any of the points has a weight and values that do not overflow.
 
     Args:
         sample: with its weights, which are made equal as far as a fit needs.
@@ -186,6 +190,8 @@ def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposa
     """
     counts = (sample.weights > 0) & (np.abs(points) < _FARTHEST).all(axis=1)
     points, log_weights = points[counts], np.log(sample.weights[counts])
+    if len(points) < _POINTS_OF_A_DIMENSION * points.shape[1]:
+        return None
     least = max(_TEMPERED[0] * points.shape[1], _TEMPERED[1] * len(points))
     weights = tempered(log_weights, least)
     return fitted(points, weights, weights, _COMPONENTS, _generator(key))

@@ -18,9 +18,9 @@ _CHUNK = 100
 """Transitions between two checks for cancellation and two steps of the progress bar."""
 ACCEPTED, MORE_ACCEPTED = 0.95, 0.99
 """Acceptance that steps are adapted to, and where chains with such steps did not mix. Ridges that
-bend keep chains with longer steps out of their ends, without a divergence: by 0.8 the truth of a
+bend keep chains with longer steps out of their ends, without a divergence: at 0.8 the truth of a
 floor was below all 6,000 draws of a posterior that seemed to have converged, and is above 4% of
-them by 0.95. Of six pooled posteriors with 16 to 50 divergences by 0.95, four have at most two by
+them at 0.95. Of six pooled posteriors with 16 to 50 divergences at 0.95, four have at most two at
 0.99."""
 _PARTS = ("z", "diverging", "energy")
 """What is kept of each transition."""
@@ -31,7 +31,7 @@ class Chains(NamedTuple):
 
     Attributes:
         sites: name → (chains, draws).
-        diverging: (chains, draws) whether each transition diverged.
+        diverging: (chains, draws) whether the transition of each draw diverged.
         notes: remarks of the sampler.
         effective: number of independent draws that are as good, where they were resampled by
             weights; None where the draws themselves show it.

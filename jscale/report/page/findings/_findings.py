@@ -130,14 +130,14 @@ def marginal_returns(returns: Returns, loss_unit: str) -> Finding:
         for name, change in returns.changes.items()
     ]
     text = (
-        f"Of a run like that with the most compute ({human(returns.N)} parameters, "
+        f"Compared with the run with the most compute ({human(returns.N)} parameters, "
         f"{human(returns.D)} tokens), the law's loss in {loss_unit} changes {listing(changes)}."
     )
     share = returns.per_flop
     if share.q05[0] > 0 and np.isfinite(share.q95[0]):
         text += (
-            f" The next FLOP saves {value(share, 0, lambda x: number(x, 2)).inline} times as much "
-            "if it is spent on tokens as on parameters."
+            " The next FLOP, spent on tokens, lowers the loss by "
+            f"{value(share, 0, lambda x: number(x, 2)).inline} times as much as on parameters."
         )
     return Finding("Marginal returns", text)
 
