@@ -19,7 +19,7 @@ _CHUNK = 100
 ACCEPTED, MORE_ACCEPTED = 0.95, 0.99
 """Acceptance that steps are adapted to, and where chains with such steps did not mix. Ridges that
 bend keep chains with longer steps out of their ends, without a divergence: at 0.8 the truth of a
-floor was below all 6,000 draws of a posterior that seemed to have converged, and is above 4% of
+floor was below all 2,000 draws of a posterior that seemed to have converged, and is above 4% of
 them at 0.95. Of six pooled posteriors with 16 to 50 divergences at 0.95, four have at most two at
 0.99."""
 _PARTS = ("z", "diverging", "energy")

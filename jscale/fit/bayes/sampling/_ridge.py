@@ -5,8 +5,8 @@ term is large and the other anything below it, or the other way round, an L in t
 In the log of their sum and the log of their ratio the ridge is straight, and likewise in the log
 of the slope of the sum and the log of the ratio of the exponents. Runs on a grid identify both
 terms: where the noise leaves a ridge, it is one of the floor and a term, which bends in logs of
-sums. Of 26 tables on grids whose posteriors importance sampling did not reach by sums, it reached
-22 by terms; most others are as easy either way.
+sums. Of 300 tables on a grid importance sampling did not reach 26 by sums alone, and does not reach
+one with terms as the second try.
 
 Runs identify the loss and its slope at their centre, not the floor: along the ridge the terms are
 what is left of the loss above the floor, and an exponent is the slope over its term. In logs and

@@ -93,8 +93,7 @@ def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, 
 
 def sites_at(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
     """Site → value at values (size,) of the sampler."""
-    with isolated():
-        return natural_sites(problem, unconstrained(problem, split(problem, u))[0])
+    return natural_sites(problem, unconstrained(problem, split(problem, u))[0])
 
 
 def potential_at(problem: Problem, u: jax.Array) -> jax.Array:
