@@ -22,6 +22,7 @@ class Scores(NamedTuple):
             is observed, or of half of the draws. Draws that have none are left out.
         crps_raw: (rows,) that of the loss itself.
         log_score: (rows,) log density of the observed log loss, nats; NaN without a log.
+        log_score_raw: (rows,) that of the loss itself.
     """
 
     quantiles: np.ndarray
@@ -29,6 +30,7 @@ class Scores(NamedTuple):
     crps: np.ndarray
     crps_raw: np.ndarray
     log_score: np.ndarray
+    log_score_raw: np.ndarray
 
 
 def score(draws: np.ndarray, observed: np.ndarray) -> Scores:
@@ -46,18 +48,18 @@ def _score_run(draws: np.ndarray, observed: float) -> tuple[np.ndarray | float, 
     """The fields of :class:`Scores` for one run."""
     draws = np.sort(draws[np.isfinite(draws)])
     if len(draws) < 2:
-        return np.full(len(QUANTILES), np.nan), np.nan, np.nan, np.nan, np.nan
+        return np.full(len(QUANTILES), np.nan), *[np.nan] * 5
 
     below, up_to = np.searchsorted(draws, observed), np.searchsorted(draws, observed, "right")
     pit = float(below + up_to) / (2 * len(draws))
-    crps_raw = fair_crps(draws, observed)
+    crps_raw, log_score_raw = fair_crps(draws, observed), log_density(draws, observed)
     crps = log_score = np.nan
     positive = draws[draws > 0]
     if observed > 0 and len(positive) >= max(2, len(draws) / 2):
         log_draws, log_observed = np.log(positive), float(np.log(observed))
         crps = fair_crps(log_draws, log_observed)
         log_score = log_density(log_draws, log_observed)
-    return np.quantile(draws, QUANTILES), pit, crps, crps_raw, log_score
+    return np.quantile(draws, QUANTILES), pit, crps, crps_raw, log_score, log_score_raw
 
 
 def fair_crps(draws: np.ndarray, observed: float) -> float:

@@ -99,6 +99,8 @@ def evidence_of(
 ) -> list[Window]:
     """Log scores of all candidates in every window.
 
+    They are those of log losses, or of the losses themselves where one of the runs has no log.
+
     Args:
         fits: what :func:`held_out_forecast` returned, by candidate and window.
         candidate: any of them, for what is observed.
@@ -106,15 +108,13 @@ def evidence_of(
         windows: of the table.
     """
     observed, labels = _observed(candidate, table), clusters(table, None)[1]
-    return [
-        Window(
-            np.stack(
-                [score(each[j]["draws"], observed[window.held_out]).log_score for each in fits]
-            ),
-            labels[window.held_out],
-        )
-        for j, window in enumerate(windows)
-    ]
+    has_logs = bool((observed[np.isfinite(observed)] > 0).all())
+    evidence = []
+    for j, window in enumerate(windows):
+        scores = [score(each[j]["draws"], observed[window.held_out]) for each in fits]
+        log_scores = [each.log_score if has_logs else each.log_score_raw for each in scores]
+        evidence.append(Window(np.stack(log_scores), labels[window.held_out]))
+    return evidence
 
 
 def correction_from(

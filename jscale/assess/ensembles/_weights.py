@@ -17,7 +17,8 @@ class Window(NamedTuple):
     """Forecasts of the candidates for the runs that one cut holds out.
 
     Attributes:
-        log_scores: (candidates, rows) log densities of the observed log losses, nats.
+        log_scores: (candidates, rows) log densities of the observed log losses, or of the losses
+            themselves, nats.
         clusters: (rows,) label of each run; runs of a cluster are one piece of evidence.
     """
 

@@ -54,13 +54,17 @@ def test_scores_of_log_normal_draws():
     expected = 3.0 * np.exp(spread * stats.norm.ppf(QUANTILES))
     assert scores.quantiles[:, 0] == pytest.approx(expected, rel=0.002)
     assert scores.log_score == pytest.approx(stats.norm.logpdf(z) - np.log(spread), abs=0.08)
+    # The density of the loss is that of its log over the loss.
+    assert scores.log_score_raw == pytest.approx(scores.log_score - np.log(observed), abs=0.02)
 
 
 def test_losses_without_a_logarithm_have_scores_of_their_own_unit_only():
-    scores = score(RNG.normal(size=(500, 2)), np.array([0.3, -0.3]))
+    observed = np.array([0.3, -0.3])
+    scores = score(RNG.normal(size=(500, 2)), observed)
     assert np.isnan(scores.crps).all()
     assert np.isnan(scores.log_score).all()
     assert (scores.crps_raw > 0).all()
+    assert scores.log_score_raw == pytest.approx(stats.norm.logpdf(observed), abs=0.1)
 
 
 def test_draws_that_are_not_finite_are_left_out():

@@ -77,6 +77,23 @@ def test_a_run_that_nobody_can_score_changes_nothing_but_the_count():
     np.testing.assert_allclose(weights, 0.9 * softmax([gap, 0.0]) + 0.05, rtol=1e-12)
 
 
+@pytest.mark.parametrize("level", [-3.0, 0.0, 3.0])
+def test_the_sharper_forecast_has_the_weight_with_and_without_logarithms(level: float):
+    """Losses relative to a unigram model are negative."""
+    rng, N = np.random.default_rng(3), np.geomspace(1e7, 1e9, 20)
+    columns = {"N_nv": N, "vocab": np.full(20, 32e3), "d_model": np.full(20, 512.0), "D": 20 * N}
+    table = runs.read(columns | {"loss_u": level + 0.1 * rng.normal(size=20)})
+    is_small = N < 2e8
+    draws = [level + width * rng.normal(size=(400, int((~is_small).sum()))) for width in (0.1, 0.5)]
+    candidate, window_ = (
+        Candidate(laws.vocabulary, ErrorModel("student")),
+        Split("", is_small, ~is_small),
+    )
+    (found,) = evidence_of([[{"draws": each}] for each in draws], candidate, table, [window_])
+    assert np.isfinite(found.log_scores).all()
+    assert weights_of([found], 2)[0] > 0.85
+
+
 def test_a_cluster_counts_once():
     one = window([[0.0, 1.0], [1.0, 0.5]])
     repeated = window([[0.0] * 50 + [1.0], [1.0] * 50 + [0.5]], [0] * 50 + [1])
