@@ -2,6 +2,7 @@
 
 :func:`over_draws` is one traced ``vmap``: it works inside ``jit``, ``vmap`` and ``grad``, and its
 memory grows with the number of entries. It is how the functions of :mod:`jscale.plan` take draws.
+:func:`in_lanes` lets small numbers of draws share a compiled program.
 For every draw at every point of a curve, in NumPy and in bounded memory, see
 :func:`~jscale.plan.gridsearch.in_chunks`.
 """
@@ -12,8 +13,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jscale._core.checks import is_traced
 from jscale._core.errors import JscaleError
+
+_LANES = (8, 64)
+"""Numbers of entries that shapes of few are padded to. More are not: a joint plan of 200 draws
+takes 6 ms, and 15 ms in 512 lanes."""
 
 
 def over_draws(function: Callable[..., Any], *trees: Any, known: Any = ()) -> Any:
@@ -53,3 +60,44 @@ def over_draws(function: Callable[..., Any], *trees: Any, known: Any = ()) -> An
     axes = jax.tree.map(lambda leaf: 0 if leaf.shape else None, trees)
     result = jax.vmap(function, in_axes=axes)(*flat, **jax.tree.map(rows, extra))
     return jax.tree.map(lambda leaf: leaf.reshape(shape + leaf.shape[1:]), result)
+
+
+def in_lanes(function: Callable[..., Any], *trees: Any) -> Any:
+    """``function(*trees)``, which is by :func:`over_draws`, for few entries in 8 or 64 lanes.
+
+    A program is compiled for every shape of its arguments: .4 to 1.3 s for plans that take 1 to 4
+    ms. Here the leaves are broadcast together and padded with copies of the last entry, so that
+    draws, budgets and tables of both of any small shape share a program.
+
+    Args:
+        function: of trees of arrays.
+        *trees: of arrays whose shapes broadcast. Tracers, scalars alone, more than 64 entries, and
+            any on an accelerator are passed as they are.
+    """
+    shape = _shape_of_few(trees)
+    if not shape:
+        return function(*trees)
+    size = math.prod(shape)
+    lanes = next(lanes for lanes in _LANES if lanes >= size)
+    entries = np.minimum(np.arange(lanes), size - 1)
+
+    def padded(leaf: jax.Array) -> np.ndarray:
+        return np.broadcast_to(np.asarray(leaf), shape).reshape(size)[entries]
+
+    def without_copies(leaf: jax.Array) -> jax.Array:
+        return jnp.asarray(np.asarray(leaf)[:size].reshape(shape + leaf.shape[1:]))
+
+    return jax.tree.map(without_copies, function(*jax.tree.map(padded, trees)))
+
+
+def _shape_of_few(trees: Any) -> tuple[int, ...]:
+    """The shape of the leaves broadcast together, where they are to be padded; else ()."""
+    if is_traced(trees) or jax.default_backend() != "cpu":
+        return ()
+    shapes = {leaf.shape for leaf in jax.tree.leaves(trees)}
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:  # over_draws says which
+        return ()
+    is_padded = shapes == {shape} and shape in {(lanes,) for lanes in _LANES}
+    return () if is_padded or not 0 < math.prod(shape) <= _LANES[-1] else shape
