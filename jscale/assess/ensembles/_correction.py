@@ -30,6 +30,8 @@ away, they show the error too, and it counts twice: bands that should be ± 3% (
 at one decade, 17% at two."""
 _MAX_SURPRISE = 4.0
 """Standard normal scores are at most this: draws do not resolve rarer events."""
+_FEW_POINTS = 8
+"""Held-out runs with fewer different sizes and budgets say little of others."""
 MAX_DECADES = 2.0
 """Beyond this distance the factor stays the same, as backtests hardly reach further; the drift goes
 on."""
@@ -77,6 +79,7 @@ class BandCorrection:
         count: number of held-out runs whose forecasts it comes from; 0 for none.
         clusters: number of clusters that these runs form.
         furthest: decades beyond the runs of the furthest of them.
+        points: number of different sizes and budgets of these runs; 0 where it is not known.
     """
 
     log_factor: float = 0.0
@@ -85,6 +88,7 @@ class BandCorrection:
     count: int = 0
     clusters: int = 0
     furthest: float = 0.0
+    points: int = 0
 
     def factor(self, decades: np.ndarray | float) -> np.ndarray:
         """The factor at distances in decades of compute; inside the runs that at their edge."""
@@ -97,7 +101,7 @@ class BandCorrection:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """A sentence on the correction; none where bands stay as they are."""
+        """Sentences on the correction; none where bands stay as they are."""
         if not (self.log_factor or self.slope or self.drift):
             return ()
         edge, decade = float(self.factor(0.0)), float(self.factor(1.0))
@@ -117,7 +121,19 @@ class BandCorrection:
             "count": self.count,
             "clusters": self.clusters,
         }
-        return (Note("corrected-bands", "info", message, evidence),)
+        return (Note("corrected-bands", "info", message, evidence), *self._few_points())
+
+    def _few_points(self) -> tuple[Note, ...]:
+        """A warning where many held-out runs are of few sizes and budgets."""
+        if not 0 < self.points < _FEW_POINTS or self.count < 2 * self.points:
+            return ()
+        message = (
+            f"the {plural(self.count, 'held-out run')} that bands are checked by have only "
+            f"{plural(self.points, 'different pair')} of size and budget; runs of one pair share "
+            "the error of the law, so that larger runs may be further off than the bands say"
+        )
+        evidence = {"count": self.count, "points": self.points}
+        return (Note("few-checked-points", "warning", message, evidence),)
 
 
 def _beyond(decades: np.ndarray | float) -> np.ndarray:
@@ -140,6 +156,7 @@ def fit_correction(
     prior: Prior = ENSEMBLE,
     *,
     runs: np.ndarray | None = None,
+    points: np.ndarray | None = None,
 ) -> BandCorrection:
     """The factor under which normal scores of held-out runs have unit variance.
 
@@ -153,6 +170,7 @@ def fit_correction(
         prior: of the factor.
         runs: (forecasts,) number of each run, which several cuts may hold out; None where no run is
             forecast twice.
+        points: (forecasts,) label of each run's size and budget; None where they are not known.
     """
     known = np.isfinite(pit) & np.isfinite(decades)
     if not known.any():
@@ -179,6 +197,7 @@ def fit_correction(
         count=int(known.sum()) if runs is None else len(np.unique(runs[known])),
         clusters=len(sizes),
         furthest=float(beyond.max()),
+        points=0 if points is None else len(np.unique(points[known])),
     )
 
 

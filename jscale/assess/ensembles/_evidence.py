@@ -162,7 +162,8 @@ def correction_from(
         decades.append(_decades(table, window, quantity))
     labels = np.concatenate([evidence[j].clusters for j, _ in judged])
     pit, decades, runs = (np.concatenate(each) for each in (pit, decades, runs))
-    return fit_correction(pit, decades, labels, prior, runs=runs)
+    points = _points(table)[runs]
+    return fit_correction(pit, decades, labels, prior, runs=runs, points=points)
 
 
 def _decades(table: Runs, window: Split, quantity: str | None) -> np.ndarray:
@@ -171,6 +172,12 @@ def _decades(table: Runs, window: Split, quantity: str | None) -> np.ndarray:
         return np.zeros(int(window.held_out.sum()))
     largest = np.nanmax(table[quantity][window.training])
     return np.log10(table[quantity][window.held_out] / largest)
+
+
+def _points(table: Runs) -> np.ndarray:
+    """The label of each row's size and budget (rows,): runs with equal N, D and C have one."""
+    columns = [table[name] for name in ("N", "D", "C") if name in table]
+    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].ravel()
 
 
 def _observed(candidate: Candidate, table: Runs) -> np.ndarray:

@@ -171,6 +171,25 @@ def test_a_run_that_several_cuts_hold_out_counts_once():
 
 
 @pytest.mark.parametrize(
+    ("points", "warned"),
+    [(3, True), (7, True), (8, False), (60, False)],
+)
+def test_many_held_out_runs_of_few_sizes_and_budgets_are_few_checks(points, warned):
+    labels = np.arange(60) % points
+    found = fit_correction(pit_of(1.0, 60), np.zeros(60), np.arange(60), points=labels)
+    assert found.points == points
+    notes = [note for note in found.notes if note.code == "few-checked-points"]
+    assert [note.severity for note in notes] == ["warning"] * warned
+    if warned:
+        assert f"have only {points} different pairs of size and budget" in notes[0].message
+
+
+def test_few_held_out_runs_of_as_many_sizes_are_no_surprise():
+    found = fit_correction(pit_of(1.0, 4), np.zeros(4), np.arange(4), points=np.arange(4))
+    assert [note.code for note in found.notes] == ["corrected-bands"]
+
+
+@pytest.mark.parametrize(
     ("pit", "decades"),
     [([], []), ([np.nan, 0.5], [0.1, np.nan])],
     ids=["no runs", "none with a score and a distance"],
@@ -278,6 +297,7 @@ def test_held_out_runs_are_as_far_as_the_law_can_tell():
         evidence = evidence_of([[{"draws": draws}]], candidate, table, [window])
         found = correction_from([[{"draws": draws}]], evidence, [candidate], table, [window])
         furthest[law] = found.furthest
+        assert found.points == found.count == (~is_small).sum()
     ends = N[-1] / N[is_small].max()
     assert furthest[laws.power_size] == pytest.approx(np.log10(ends), rel=1e-9)
     assert furthest[laws.chinchilla] == pytest.approx(2 * np.log10(ends), rel=1e-9)
