@@ -245,7 +245,7 @@ def few_points() -> Iterator[None]:
     all the points would be drawn for every window of a backtest.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jscale.fit.bayes.sampling._importance._MAX_POINTS", 6000)
+        patch.setattr("jscale.fit.bayes.sampling.importance._adaptive._MAX_POINTS", 6000)
         yield
 
 

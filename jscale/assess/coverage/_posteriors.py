@@ -184,7 +184,11 @@ def _all_ranked(
 def _ranked(tables: "Replicates", i: int, key: jax.Array, settings: "Settings") -> Arrays:
     from jscale.fit.bayes.export import rank_truth
 
-    ranked = rank_truth(tables, i, key, settings, among=AMONG)
+    try:
+        ranked = rank_truth(tables, i, key, settings, among=AMONG)
+    except JscaleError as error:
+        count = len(tables.usable)
+        raise JscaleError(f"table {i + 1} of {count} from the priors: {error}") from error
     return {
         "ranks": np.array(list(ranked.ranks.values())),
         "tails": np.array(list(ranked.tails.values())),

@@ -14,13 +14,14 @@ from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.status import Status
 from jscale.fit.bayes import _diagnostics
 from jscale.fit.bayes._model import pose
-from jscale.fit.bayes.sampling import _choice, _importance
+from jscale.fit.bayes.sampling import _choice
 from jscale.fit.bayes.sampling._whitening import (
     free_size,
     potential_at,
     sites_at,
     with_terms_apart,
 )
+from jscale.fit.bayes.sampling.importance import _moved, _result
 from jscale.laws import law
 from jscale.laws.roles import Count, Loss, SignedExponent
 from tests.fit.bayes.test_importance import FLAT, VARIANCE, line, power
@@ -112,6 +113,13 @@ def test_a_law_without_values_is_one_line():
         fit.posterior(undefined, line(), priors=priors, **SETTINGS)
 
 
+def no_importance_sampling(monkeypatch):
+    """No weights are good enough, and few points are drawn to find that out."""
+    monkeypatch.setattr(_result, "MAX_PARETO_K", -np.inf)
+    monkeypatch.setattr(_moved, "_POINTS", 100)
+    monkeypatch.setattr(_moved, "_MOVES", (10,))
+
+
 def test_importance_sampling_is_the_first_choice():
     priors = {"p": FLAT, "sigma": VARIANCE}
     chosen = fit.posterior(power, line(), priors=priors, **SETTINGS)
@@ -138,7 +146,7 @@ def test_priors_that_exclude_the_runs_are_an_error(monkeypatch):
 
 
 def test_nuts_draws_where_weights_do_not_suffice(tmp_path, monkeypatch):
-    monkeypatch.setattr(_importance, "MAX_PARETO_K", -np.inf)
+    no_importance_sampling(monkeypatch)
     settings = {"chains": 2, "warmup": 100, "draws": 50, **SETTINGS}
     priors = {"p": FLAT, "sigma": VARIANCE}
     posterior = fit.posterior(power, line(), priors=priors, **settings)
@@ -182,7 +190,7 @@ def test_the_number_of_cores_does_not_change_the_draws(monkeypatch):
 
 def test_chains_that_do_not_mix_are_drawn_again(monkeypatch):
     """Three times as long, thinned to as many draws; and the note says whether that helped."""
-    monkeypatch.setattr(_importance, "MAX_PARETO_K", -np.inf)
+    no_importance_sampling(monkeypatch)
     monkeypatch.setattr(_choice, "_LEAST_DRAWS", 50)  # of which no chains have 400 effective draws
     settings = {"chains": 2, "warmup": 100, "draws": 50, **SETTINGS}
     priors = {"p": FLAT, "sigma": VARIANCE}

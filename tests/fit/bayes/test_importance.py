@@ -12,10 +12,10 @@ from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
 from jscale.fit.bayes._model import pose
-from jscale.fit.bayes.sampling import _importance
 from jscale.fit.bayes.sampling._mode import find_mode
-from jscale.fit.bayes.sampling._weighted import systematic
 from jscale.fit.bayes.sampling._whitening import potential_at
+from jscale.fit.bayes.sampling.importance import _result, _rounds
+from jscale.fit.bayes.sampling.importance._weighted import systematic
 from jscale.laws import law
 from jscale.laws.roles import Count, Loss, SignedExponent
 from tests.fit.tables import isoflop
@@ -139,7 +139,7 @@ def test_agrees_with_nuts():
 
 
 def test_weights_without_a_mean_are_reported(monkeypatch):
-    monkeypatch.setattr(_importance, "MAX_PARETO_K", -np.inf)
+    monkeypatch.setattr(_result, "MAX_PARETO_K", -np.inf)
     result = conjugate()
     (note,) = (each for each in result.notes if each.code == "rough-importance-sampling")
     assert note.severity == "warning"
@@ -152,11 +152,11 @@ def test_the_pareto_shape_is_that_of_the_weights():
     rng = np.random.default_rng(0)
     for shape in (0.3, 1.0):
         log_weights = shape * rng.exponential(size=8000)  # Pareto weights
-        weights, estimate = _importance.smoothed(log_weights)
+        weights, estimate = _rounds.smoothed(log_weights)
         assert estimate == pytest.approx(shape, abs=0.2)
         assert weights.sum() == pytest.approx(1.0, rel=1e-12)
-        assert bool(_importance.rough_notes(estimate, 1000.0)) == (shape > _importance.MAX_PARETO_K)
-    assert _importance.rough_notes(0.1, 20.0)  # few draws that count
+        assert bool(_result.rough_notes(estimate, 1000.0)) == (shape > _result.MAX_PARETO_K)
+    assert _result.rough_notes(0.1, 20.0)  # few draws that count
 
 
 def test_systematic_resampling_takes_each_as_often_as_its_weight():

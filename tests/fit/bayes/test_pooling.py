@@ -16,7 +16,7 @@ from jscale.fit.bayes._conditional import _conditionals
 from jscale.fit.bayes._model import pose, sites
 from jscale.fit.bayes._pool import checked_pool, parsed_pool
 from jscale.fit.bayes.sampling._deviations import informed, spread
-from jscale.fit.bayes.sampling._mode import find_mode
+from jscale.fit.bayes.sampling._mode import find_mode, with_information
 from jscale.fit.bayes.sampling._ridge import along_ridge
 from jscale.fit.bayes.sampling._whitening import (
     free_size,
@@ -251,6 +251,21 @@ def test_coordinates_of_deviations_have_their_jacobian(pooled_problem):
         assert float(moved["alpha_sd"]) == float(sites_at(pooled_problem, u)["alpha_sd"])
         assert np.isfinite(float(potential_at(problem, u)))
         assert spread(pooled_problem, values)[0].keys() == values.keys()
+
+
+def test_the_mode_is_found_again_in_the_coordinates_of_deviations(pooled_problem):
+    """Far from it, deviations that follow other values overflow."""
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
+        u = jnp.asarray(find_mode(pooled_problem, KEY).free)
+        known, about = with_information(pooled_problem, KEY)
+        assert about is not None
+        assert not np.allclose(about, u, rtol=0.01)
+        there, _ = unconstrained(pooled_problem, split(pooled_problem, u))
+        here, log_jacobian = unconstrained(known, split(known, about))
+        for name, values in there.items():
+            np.testing.assert_allclose(here[name], values, rtol=1e-9, atol=1e-9, err_msg=name)
+        depth = potential_at(pooled_problem, u)
+        assert float(potential_at(known, about) + log_jacobian) == pytest.approx(float(depth))
 
 
 def test_deviations_follow_what_groups_share():

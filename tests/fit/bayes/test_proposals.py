@@ -12,9 +12,9 @@ import pytest
 import scipy.stats
 
 from jscale._core.jobs import Checkpoint
-from jscale.fit.bayes.sampling import _importance, _mixture, _rounds
-from jscale.fit.bayes.sampling._bends import Bent, Straight
-from jscale.fit.bayes.sampling._mixture import Mixture, Proposal, about, fitted
+from jscale.fit.bayes.sampling.importance import Weighted, _adaptive, _rounds, proposal_of
+from jscale.fit.bayes.sampling.importance._bends import Bent, Straight
+from jscale.fit.bayes.sampling.importance._mixture import Mixture, Proposal, Shape, about, fitted
 
 RNG_SEED = 3
 
@@ -33,11 +33,11 @@ def two_ends(points: np.ndarray) -> np.ndarray:
     return prior - 0.5 * (np.logaddexp(a, b) / 0.02) ** 2
 
 
-def sampled(monkeypatch, density, size: int, seed: int = 0) -> _importance.Weighted:
-    monkeypatch.setattr(_importance, "log_densities", lambda _, points: density(points))
+def sampled(monkeypatch, density, size: int, seed: int = 0) -> Weighted:
+    monkeypatch.setattr(_adaptive, "log_densities", lambda _, points: density(points))
     start = about(np.zeros(size), 0.5 * np.eye(size))
     nothing: dict = {"draws": 2000, "checkpoint": Checkpoint(None, {}), "advanced": lambda _: None}
-    return _importance.weighted_sample(None, start, jax.random.key(seed), **nothing)  # type: ignore[arg-type] # (no problem: the density is replaced)
+    return _adaptive.weighted_sample(None, start, jax.random.key(seed), **nothing)  # type: ignore[arg-type] # (no problem: the density is replaced)
 
 
 def test_a_bent_ridge_has_its_moments(monkeypatch):
@@ -57,13 +57,13 @@ def test_points_that_overflow_do_not_count():
     rng = np.random.default_rng(0)
     points = rng.normal(size=(400, 3))
     points[7, 1] = 1e200
-    sample = _importance.Weighted(points, np.full(400, 1 / 400), 0.8, 400.0, True)
-    proposal = _importance.proposal_of(sample, points, jax.random.key(0))
+    sample = Weighted(points, np.full(400, 1 / 400), 0.8, 400.0, True)
+    proposal = proposal_of(sample, points, jax.random.key(0))
     assert proposal is not None
     drawn = proposal.draw(4000, np.random.default_rng(1))
     assert np.abs(np.median(drawn, axis=0)).max() < 0.2
     far = np.full_like(points, 1e200)
-    assert _importance.proposal_of(sample, far, jax.random.key(0)) is None
+    assert proposal_of(sample, far, jax.random.key(0)) is None
 
 
 def test_both_ends_of_a_ridge_are_sampled(monkeypatch):
@@ -97,8 +97,8 @@ def fitted_bytes() -> str:
     rng = np.random.default_rng(RNG_SEED)
     points = rng.normal(size=(20_000, 6))
     weights = rng.dirichlet(np.ones(20_000))
-    proposal = fitted(points, weights, weights, 2, rng)
-    values = (*proposal.mixture, proposal.log_density(points), proposal.draw(1000, rng))
+    proposal = fitted(points, weights, weights, rng, Shape(components=2))
+    values = (*proposal.mixture[:3], proposal.log_density(points), proposal.draw(1000, rng))
     return hashlib.sha256(b"".join(each.tobytes() for each in values)).hexdigest()
 
 
@@ -131,8 +131,8 @@ def test_the_density_of_a_mixture_is_that_of_scipy():
     mixture = Mixture(np.array([0.3, 0.7]), rng.normal(size=(2, 3)), roots)
     points = rng.normal(size=(20, 3))
     parts = [
-        share * scipy.stats.multivariate_t(mean, root @ root.T, df=int(_mixture.NU)).pdf(points)
-        for share, mean, root in zip(*mixture, strict=True)
+        share * scipy.stats.multivariate_t(mean, root @ root.T, df=int(mixture.nu)).pdf(points)
+        for share, mean, root in zip(mixture.shares, mixture.means, mixture.roots, strict=True)
     ]
     densities = Proposal(Straight(np.zeros(3), np.eye(3)), mixture).log_density(points)
     np.testing.assert_allclose(densities, np.log(np.sum(parts, axis=0)), rtol=1e-10)
@@ -156,7 +156,7 @@ def test_components_find_two_clusters():
     rng = np.random.default_rng(RNG_SEED)
     points = rng.normal(size=(2000, 2)) + np.where(np.arange(2000)[:, None] < 600, 8.0, -8.0)
     weights = np.full(2000, 1 / 2000)
-    proposal = fitted(points, weights, weights, 4, rng)
+    proposal = fitted(points, weights, weights, rng, Shape(components=4))
     draws = proposal.draw(4000, rng)
     assert np.mean(draws.sum(axis=1) > 0) == pytest.approx(0.3, abs=0.03)
     assert np.mean(np.abs(draws.sum(axis=1)) < 8) < 0.05

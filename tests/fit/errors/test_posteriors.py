@@ -13,7 +13,7 @@ import pytest
 from jscale import fit, laws, plan, runs
 from jscale._core.errors import JscaleError
 from jscale.fit.bayes.files import _read
-from jscale.fit.bayes.sampling import _importance
+from jscale.fit.bayes.sampling.importance import _adaptive
 from tests.fit.tables import HOFFMANN, isoflop
 
 SETTINGS = {"chains": 2, "draws": 50, "sampler": "importance"}
@@ -35,7 +35,7 @@ def table() -> runs.Runs:
 def sampled(table: runs.Runs, errors: str, **settings) -> fit.Posterior:
     """Of a tenth of the usual points: what is tested does not depend on how well they agree."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_importance, "_MAX_POINTS", 6000)
+        patch.setattr(_adaptive, "_MAX_POINTS", 6000)
         key = jax.random.key(0)
         return fit.posterior(laws.chinchilla, table, key=key, errors=errors, **settings)
 

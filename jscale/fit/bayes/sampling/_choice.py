@@ -14,13 +14,12 @@ from jscale._core.notes import Note
 from jscale._core.status import Status
 from jscale.fit.bayes._diagnostics import ESS_WARNING, diagnose, summarise
 from jscale.fit.bayes._model import Problem
-from jscale.fit.bayes.sampling import _importance, _nuts
-from jscale.fit.bayes.sampling._importance import Weighted
-from jscale.fit.bayes.sampling._mixture import about
-from jscale.fit.bayes.sampling._mode import coordinates, find_mode, with_information
+from jscale.fit.bayes.sampling import _nuts, importance
+from jscale.fit.bayes.sampling._mode import Mode, coordinates, find_mode, with_information
 from jscale.fit.bayes.sampling._nuts import Chains
 from jscale.fit.bayes.sampling._ridge import has_two_terms
 from jscale.fit.bayes.sampling._whitening import Whitening, free_size, with_terms_apart
+from jscale.fit.bayes.sampling.importance import Weighted
 
 SAMPLERS = ("auto", "nuts", "importance")
 _MAX_SIZE = 30
@@ -77,65 +76,86 @@ def draw(
         checkpoint: of densities, and of the state of each chain.
     """
     mode_key, sample_key = jax.random.split(key)
-    problem = with_information(problem, mode_key)
-
-    def by_nuts(problem: Problem, where: Whitening, *notes: Note) -> tuple[Chains, str]:
-        draw_with = partial(
-            _nuts.sample,
-            problem,
-            where,
-            sample_key,
-            chains=settings.chains,
-            draws=settings.draws,
-            checkpoint=checkpoint,
-        )
-        chains = draw_with(warmup=settings.warmup, advanced=advanced)
-        if settings.sampler == "auto" and settings.draws >= _LEAST_DRAWS and not _has_mixed(chains):
-            lengthened(_LONGER * settings.transitions)
-            longer = _LONGER * settings.warmup
-            careful = {"thin": _LONGER, "accepted": _nuts.MORE_ACCEPTED}
-            chains = draw_with(warmup=longer, advanced=advanced, **careful)
-            notes = (*notes, _longer_note(_has_mixed(chains)))
-        return chains._replace(notes=notes), "nuts"
-
+    call = _Call(settings, sample_key, advanced, lengthened, checkpoint)
+    problem, about = with_information(problem, mode_key)
+    size = free_size(problem)
     if settings.sampler == "nuts":
-        return by_nuts(problem, coordinates(problem, mode_key))
-    if settings.sampler == "auto" and (size := free_size(problem)) > _MAX_SIZE:
-        reason = f"the model has {size} unknowns, more than {_MAX_SIZE}"
-        return by_nuts(problem, coordinates(problem, mode_key), _note(reason, {}))
+        return _by_nuts(call, problem, coordinates(problem, mode_key, about))
+    if settings.sampler == "auto" and size > _MAX_SIZE:
+        note = _note(f"the model has {size} unknowns, more than {_MAX_SIZE}", {})
+        return _by_nuts(call, problem, coordinates(problem, mode_key, about), note)
 
-    # 1. Importance sampling; the bar shows the share of the effective points.
-    done = 0
+    mode = find_mode(problem, mode_key, about)
+    problem, sample = _by_weights(call, problem, mode)
+    if sample.is_good or settings.sampler == "importance":
+        sizes = {"chains": settings.chains, "draws": settings.draws}
+        return importance.resampled(problem, sample, sample_key, **sizes), "importance"
+    if sample.effective >= _COORDINATES * size:
+        mode = importance.weighted_mode(sample)
+    where = Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
+    return _by_nuts(call, problem, where, _sample_note(sample))
+
+
+class _Call(NamedTuple):
+    """What all samplers of a call are given: see :func:`draw`."""
+
+    settings: Settings
+    key: jax.Array
+    advanced: Callable[[int], None]
+    lengthened: Callable[[int], None]
+    checkpoint: Checkpoint
+
+
+def _by_nuts(call: _Call, problem: Problem, where: Whitening, *notes: Note) -> tuple[Chains, str]:
+    """Draws by NUTS in the coordinates ``where``, and once more where its chains do not mix."""
+    settings = call.settings
+    draw_with = partial(
+        _nuts.sample,
+        problem,
+        where,
+        call.key,
+        chains=settings.chains,
+        draws=settings.draws,
+        advanced=call.advanced,
+        checkpoint=call.checkpoint,
+    )
+    chains = draw_with(warmup=settings.warmup)
+    if settings.sampler == "auto" and settings.draws >= _LEAST_DRAWS and not _has_mixed(chains):
+        call.lengthened(_LONGER * settings.transitions)
+        careful = {"thin": _LONGER, "accepted": _nuts.MORE_ACCEPTED}
+        chains = draw_with(warmup=_LONGER * settings.warmup, **careful)
+        notes = (*notes, _longer_note(_has_mixed(chains)))
+    return chains._replace(notes=notes), "nuts"
+
+
+def _by_weights(call: _Call, problem: Problem, mode: Mode) -> tuple[Problem, Weighted]:
+    """A weighted sample, and the problem in whose coordinates it is.
+
+    Proposals adapt to the weights of their points, by sums and by terms, and then to points that
+    move to the posterior. The bar shows the share of the effective points.
+    """
+    settings, done = call.settings, 0
 
     def shown(share: float) -> None:
         nonlocal done
         step = int(share * settings.transitions) - done
         if step > 0 and (share == 1.0 or settings.sampler == "importance"):
             done += step
-            advanced(step)
+            call.advanced(step)
 
-    count = settings.chains * settings.draws
-    weigh = partial(_importance.weighted_sample, draws=count, checkpoint=checkpoint, advanced=shown)
-    mode = find_mode(problem, mode_key)
-    sample = weigh(problem, about(*mode), sample_key)
+    wanted = {
+        "draws": settings.chains * settings.draws,
+        "checkpoint": call.checkpoint,
+        "advanced": shown,
+    }
+    weigh = partial(importance.weighted_sample, **wanted)
+    sample = weigh(problem, importance.about(*mode), call.key)
     if not sample.is_good and has_two_terms(problem):
-        problem, sample = _by_terms(problem, sample, sample_key, weigh)
-    if sample.is_good or settings.sampler == "importance":
-        sizes = {"chains": settings.chains, "draws": settings.draws}
-        return _importance.resampled(problem, sample, sample_key, **sizes), "importance"
-
-    # 2. NUTS, in the coordinates that the points have shown.
-    if sample.effective >= _COORDINATES * len(mode.free):
-        mode = _importance.weighted_mode(sample)
-    where = Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
-    reason = (
-        f"{sample.effective:.0f} of {len(sample.free)} weighted points count, Pareto k "
-        f"{sample.pareto_k:.2f}"
-    )
-    if not sample.agreed:
-        reason += ", and the rounds before disagree"
-    evidence = {"pareto_k": sample.pareto_k, "effective_draws": sample.effective}
-    return by_nuts(problem, where, _note(reason, evidence))
+        problem, sample = _by_terms(problem, sample, call.key, weigh)
+    if not sample.is_good and settings.sampler == "auto":
+        move_key = jax.random.fold_in(call.key, 3)
+        sample = importance.moved_sample(problem, sample, move_key, **wanted)
+    return problem, sample
 
 
 def _by_terms(
@@ -154,7 +174,7 @@ def _by_terms(
     """
     points = np.asarray(with_terms_apart(problem, jnp.asarray(sample.free)))
     apart, own_key = replace(problem, terms_by_sum=0.0), jax.random.fold_in(key, 2)
-    first = _importance.proposal_of(sample, points, own_key)
+    first = importance.proposal_of(sample, points, own_key)
     if first is None:
         return problem, sample
     other = weigh(apart, first, own_key, name="round by terms")
@@ -182,6 +202,17 @@ def _longer_note(has_mixed: bool) -> Note:
         )
     severity = "info" if has_mixed else "warning"
     return Note("nuts-lengthened", severity, message, {"times": _LONGER})
+
+
+def _sample_note(sample: Weighted) -> Note:
+    reason = (
+        f"{sample.effective:.0f} of {len(sample.free)} weighted points count, Pareto k "
+        f"{sample.pareto_k:.2f}"
+    )
+    if not sample.agreed:
+        reason += ", and other points have other moments"
+    evidence = {"pareto_k": sample.pareto_k, "effective_draws": sample.effective}
+    return _note(reason, evidence)
 
 
 def _note(reason: str, evidence: dict[str, float]) -> Note:

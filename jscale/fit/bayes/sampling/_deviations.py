@@ -44,13 +44,41 @@ def spread(problem: Problem, values: Sites) -> tuple[dict[str, jax.Array], Any]:
         problem: with the information of the runs of each group.
         values: site → unconstrained value, of which those of deviations are coordinates.
     """
-    pooling, result = problem.pooling, dict(values)
     names = pooled_names(problem)
-    if pooling is None or not names:
-        return result, 0.0
+    if not names:
+        return dict(values), 0.0
+    shift, _, inverse = _conditional(problem, names, values)
+    whitened = _of_groups(names, values) + shift
+    normals = jnp.einsum("gji,gj->gi", inverse, whitened)
+    log_volume = jnp.sum(jnp.log(jnp.diagonal(inverse, axis1=1, axis2=2)))
+    return _with_deviations(names, values, normals), log_volume
+
+
+def gathered(problem: Problem, values: Sites) -> dict[str, jax.Array]:
+    """The values of which :func:`spread` gives these."""
+    names = pooled_names(problem)
+    if not names:
+        return dict(values)
+    shift, precision, inverse = _conditional(problem, names, values)
+    whitened = jnp.einsum("gij,gjk,gk->gi", inverse, precision, _of_groups(names, values))
+    return _with_deviations(names, values, whitened - shift)
+
+
+def _conditional(
+    problem: Problem, names: list[str], values: Sites
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Of the normals of each group given the other values: whitened mean, precision, inverse root.
+
+    Args:
+        problem: with the information of the runs of each group.
+        names: parameters that are partially pooled.
+        values: site → unconstrained value.
+    """
+    pooling, count = problem.pooling, len(names)
+    assert pooling is not None
     typical = jnp.stack([_typical(problem, name, values) for name in names])
     scale = jnp.exp(jnp.stack([values[f"{name}{BETWEEN}"] for name in names]))
-    count = len(names)  # zeros, before the information is known, are for all that are partial
+    # Zeros, before the information is known, are for all that are partial.
     information = jnp.asarray(pooling.information)[:, :count, :count]
     target = jnp.asarray(pooling.weighted)[:, :count] - information @ typical
     if pooling.cross.shape[-1]:  # which is known, and there are others
@@ -58,12 +86,17 @@ def spread(problem: Problem, values: Sites) -> tuple[dict[str, jax.Array], Any]:
         target = target - jnp.einsum("gij,gj->gi", jnp.asarray(pooling.cross), others)
     precision = jnp.eye(count) + scale[:, None] * information * scale
     inverse = jax.vmap(inverse_cholesky)(precision)
-    coordinates = jnp.stack([values[f"{name}{DEVIATION}"] for name in names], axis=1)
-    whitened = coordinates + jnp.einsum("gij,gj->gi", inverse, scale * target)
-    normals = jnp.einsum("gji,gj->gi", inverse, whitened)
-    for i, name in enumerate(names):
-        result[f"{name}{DEVIATION}"] = normals[:, i]
-    return result, jnp.sum(jnp.log(jnp.diagonal(inverse, axis1=1, axis2=2)))
+    return jnp.einsum("gij,gj->gi", inverse, scale * target), precision, inverse
+
+
+def _of_groups(names: list[str], values: Sites) -> jax.Array:
+    """Deviations (groups, parameters)."""
+    return jnp.stack([values[f"{name}{DEVIATION}"] for name in names], axis=1)
+
+
+def _with_deviations(names: list[str], values: Sites, of_groups: jax.Array) -> dict[str, jax.Array]:
+    columns = {f"{name}{DEVIATION}": of_groups[:, i] for i, name in enumerate(names)}
+    return {**values, **columns}
 
 
 def pooled_names(problem: Problem) -> list[str]:

@@ -11,7 +11,8 @@ from jscale._core.errors import JscaleError
 from jscale._core.programs import program
 from jscale._core.solve import QuasiNewton, bfgs
 from jscale.fit.bayes._model import Problem
-from jscale.fit.bayes.sampling._deviations import informed, pooled_names
+from jscale.fit.bayes._pooled_params import DEVIATION
+from jscale.fit.bayes.sampling._deviations import gathered, informed, pooled_names
 from jscale.fit.bayes.sampling._whitening import (
     Whitening,
     free_size,
@@ -28,6 +29,8 @@ _STARTS = 4
 _MAX_TURNS = 400
 _TOLERANCE = 1e-6
 """Decrease in nats that does not matter to a proposal."""
+_NEAR = 0.1
+"""Spread of starts about a mode that is known in other coordinates."""
 _EQUAL = 1e-3
 """Nats by which the ends of descents to one mode differ."""
 
@@ -44,14 +47,17 @@ class Mode(NamedTuple):
     axes: np.ndarray
 
 
-def find_mode(problem: Problem, key: jax.Array) -> Mode:
+def find_mode(problem: Problem, key: jax.Array, about: jax.Array | None = None) -> Mode:
     """The mode of the posterior of a problem, in unconstrained coordinates.
 
     Args:
         problem: law, priors and runs.
         key: for the starts.
+        about: (size,) values of the sampler near which all starts are; None where the mode may be
+            anywhere.
     """
-    starts = start_points(problem, jax.random.normal(key, (_STARTS, free_size(problem))))
+    normals = jax.random.normal(key, (_STARTS, free_size(problem)))
+    starts = start_points(problem, normals) if about is None else about + _NEAR * normals
     ends = _descents(problem, starts)
     depths, turns = np.asarray(ends.value), np.asarray(ends.turns)
     values = np.where(np.isfinite(depths), depths, np.inf)
@@ -67,7 +73,7 @@ def find_mode(problem: Problem, key: jax.Array) -> Mode:
     return Mode(np.asarray(ends.free[best]), axes * np.sqrt(np.maximum(curvature, 1e-12)))
 
 
-def coordinates(problem: Problem, key: jax.Array) -> Whitening:
+def coordinates(problem: Problem, key: jax.Array, about: jax.Array | None = None) -> Whitening:
     """Coordinates in which a posterior is nearly a standard normal, for NUTS.
 
     Errors that runs share have Hessians that take 20 seconds to compile, and those of groups are
@@ -77,30 +83,37 @@ def coordinates(problem: Problem, key: jax.Array) -> Whitening:
     Args:
         problem: law, priors and runs.
         key: for the starts of the search for the mode.
+        about: as for :func:`find_mode`.
     """
     if not problem.errors.has_shared_errors and problem.pooling is None:
         return whiten(problem, key)
-    mode = find_mode(problem, key)
+    mode = find_mode(problem, key, about)
     return Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
 
 
-def with_information(problem: Problem, key: jax.Array) -> Problem:
-    """A problem with what the runs of each group say about its deviations, at the mode.
+def with_information(problem: Problem, key: jax.Array) -> tuple[Problem, jax.Array | None]:
+    """A problem with what the runs of each group say about its deviations, and where its mode is.
+
+    Far from the mode deviations that follow other values, to first order, may overflow: the mode is
+    sought again from there.
 
     Args:
-        problem: law, priors and runs; without partial pooling it is returned as it is.
+        problem: law, priors and runs; without partial pooling it is returned as it is, and None.
         key: for the starts of the search for the mode.
     """
     if not pooled_names(problem):
-        return problem
-    free = jnp.asarray(find_mode(problem, key).free)
-    return _informed(problem, free)
+        return problem, None
+    return _informed(problem, jnp.asarray(find_mode(problem, key).free))
 
 
 @program()
-def _informed(problem: Problem, free: jax.Array) -> Problem:
-    values, _ = unconstrained(problem, split(problem, free))
-    return informed(problem, values, partial(natural_sites, problem))
+def _informed(problem: Problem, free: jax.Array) -> tuple[Problem, jax.Array]:
+    here = split(problem, free)
+    values, _ = unconstrained(problem, here)
+    known = informed(problem, values, partial(natural_sites, problem))
+    own = gathered(known, values)
+    at_mode = {name: own[name] if name.endswith(DEVIATION) else x for name, x in here.items()}
+    return known, jnp.concatenate([jnp.ravel(at_mode[name]) for name in here])
 
 
 @program(runs_once=True)

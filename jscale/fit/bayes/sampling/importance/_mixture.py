@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from jscale.fit.bayes.sampling._bends import DRIVERS, Bent, Coordinates, Straight
-from jscale.fit.bayes.sampling._weighted import (
+from jscale.fit.bayes.sampling.importance._bends import DRIVERS, Bent, Coordinates, Straight
+from jscale.fit.bayes.sampling.importance._weighted import (
     applied,
     covariance,
     mean_of,
@@ -16,24 +16,39 @@ from jscale.fit.bayes.sampling._weighted import (
     systematic,
 )
 
-NU = 5.0
-"""Degrees of freedom of the components: wider tails than those of posteriors of few runs."""
 _EM_STEPS = 8
-_EM_POINTS = 4000
-"""Points, resampled by their weights, that a mixture of several components is fitted to."""
 _POINTS_FOR_COMPONENT = 10
 """Effective points for each dimension, for each component at first."""
 _TAIL_SHARE, _TAIL_COMPONENTS = 0.2, 6
 """Share of the components of the tails, and their number at most."""
 _POINTS_PER_COMPONENT = 3
 """Effective points for each dimension, below which a component is dropped."""
-_INFLATION = 1.2
-"""Of the covariance of components: a proposal must be wider than its target."""
 _WIDE_SHARE, _WIDE = 0.1, 2.0
 """Share of a component that is so much wider along the widest directions: a proposal that covers a
 part of a ridge meets large weights there, and does not pass for one that covers the whole."""
 _SHRUNK_TO = 0.3
 """Share of the covariance of all points towards which that of a component with few is shrunk."""
+
+
+class Shape(NamedTuple):
+    """How a mixture is fitted.
+
+    Attributes:
+        components: at most.
+        nu: degrees of freedom of the components: their tails are wider than those of posteriors of
+            few runs.
+        inflation: of the covariance of components: a proposal must be wider than its target.
+        points: resampled by their weights, that several components are fitted to.
+    """
+
+    components: int = 16
+    nu: float = 5.0
+    inflation: float = 1.2
+    points: int = 4000
+
+
+ADAPTIVE = Shape()
+"""Of proposals that adapt to weighted points."""
 
 
 class Mixture(NamedTuple):
@@ -43,11 +58,13 @@ class Mixture(NamedTuple):
         shares: (components,) that sum to 1.
         means: (components, size).
         roots: (components, size, size) lower roots of the scale matrices.
+        nu: degrees of freedom.
     """
 
     shares: np.ndarray
     means: np.ndarray
     roots: np.ndarray
+    nu: float = ADAPTIVE.nu
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Points (count, size), each component as often as its share within one."""
@@ -55,7 +72,7 @@ class Mixture(NamedTuple):
         last = len(self.shares) - 1
         component = np.minimum(np.searchsorted(np.cumsum(self.shares), positions), last)
         size = self.means.shape[1]
-        z = rng.normal(size=(count, size)) / np.sqrt(rng.chisquare(NU, (count, 1)) / NU)
+        z = rng.normal(size=(count, size)) / np.sqrt(rng.chisquare(self.nu, (count, 1)) / self.nu)
         points = np.empty((size, count)).T
         for k, (mean, root) in enumerate(zip(self.means, self.roots, strict=True)):
             own = component == k
@@ -64,8 +81,8 @@ class Mixture(NamedTuple):
 
     def log_parts(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log density of each component times its share, and squared distances: (points, k)."""
-        size = points.shape[1]
-        constant = gammaln((NU + size) / 2) - gammaln(NU / 2) - 0.5 * size * np.log(NU * np.pi)
+        size, nu = points.shape[1], self.nu
+        constant = gammaln((nu + size) / 2) - gammaln(nu / 2) - 0.5 * size * np.log(nu * np.pi)
         points = np.asfortranarray(points)
         log_parts = np.empty((len(self.shares), len(points))).T
         distances = np.empty_like(log_parts)
@@ -73,7 +90,7 @@ class Mixture(NamedTuple):
             inverse = np.linalg.inv(root)
             squared = (applied(inverse, points - mean) ** 2).sum(axis=1)
             height = np.log(self.shares[k]) + constant + np.log(np.diagonal(inverse)).sum()
-            log_parts[:, k] = height - 0.5 * (NU + size) * np.log1p(squared / NU)
+            log_parts[:, k] = height - 0.5 * (nu + size) * np.log1p(squared / nu)
             distances[:, k] = squared
         return log_parts, distances
 
@@ -121,8 +138,8 @@ def fitted(
     free: np.ndarray,
     weights: np.ndarray,
     flat: np.ndarray,
-    components: int,
     rng: np.random.Generator,
+    shape: Shape = ADAPTIVE,
 ) -> Proposal:
     """The proposal that is fitted to a weighted sample.
 
@@ -131,17 +148,19 @@ def fitted(
         weights: (points,) that sum to 1.
         flat: (points,) weights of a flatter density: bends and some components are fitted to them,
             which reach into the tails.
-        components: at most.
         rng: for the components' first centres.
+        shape: of the mixture.
     """
     coordinates = Bent(free, flat)
-    centre = _components(coordinates, free, weights, components, rng)
-    tails = _components(coordinates, free, flat, min(components, _TAIL_COMPONENTS), rng)
+    centre = _components(coordinates, free, weights, shape, rng)
+    few = shape._replace(components=min(shape.components, _TAIL_COMPONENTS))
+    tails = _components(coordinates, free, flat, few, rng)
     shares = [(1 - _TAIL_SHARE) * centre.shares, _TAIL_SHARE * tails.shares]
     mixture = Mixture(
         np.concatenate(shares),
         np.concatenate([centre.means, tails.means]),
         np.concatenate([centre.roots, tails.roots]),
+        shape.nu,
     )
     return Proposal(coordinates, _widened(mixture))
 
@@ -150,17 +169,18 @@ def _components(
     coordinates: Coordinates,
     free: np.ndarray,
     weights: np.ndarray,
-    most: int,
+    shape: Shape,
     rng: np.random.Generator,
 ) -> Mixture:
     """A mixture in coordinates, of as many components as the points that count allow."""
     effective = 1 / float(np.sum(weights**2))
-    count = int(np.clip(effective / (_POINTS_FOR_COMPONENT * free.shape[1]), 1, most))
-    if count > 1 and len(free) > _EM_POINTS:
-        free = free[systematic(weights, _EM_POINTS, rng)]
-        effective = min(effective, _EM_POINTS)
-        weights = np.full(_EM_POINTS, 1 / _EM_POINTS)
-    return _mixture(coordinates.from_free(free), weights, count, effective, rng)
+    components = effective / (_POINTS_FOR_COMPONENT * free.shape[1])
+    shape = shape._replace(components=int(np.clip(components, 1, shape.components)))
+    if shape.components > 1 and len(free) > shape.points:
+        free = free[systematic(weights, shape.points, rng)]
+        effective = min(effective, shape.points)
+        weights = np.full(shape.points, 1 / shape.points)
+    return _mixture(coordinates.from_free(free), weights, shape, effective, rng)
 
 
 def _widened(mixture: Mixture) -> Mixture:
@@ -171,27 +191,28 @@ def _widened(mixture: Mixture) -> Mixture:
         np.append((1 - _WIDE_SHARE) * mixture.shares, _WIDE_SHARE),
         np.concatenate([mixture.means, np.zeros((1, size))]),
         np.concatenate([mixture.roots, np.diag(widths)[None]]),
+        mixture.nu,
     )
 
 
 def _mixture(
     z: np.ndarray,
     weights: np.ndarray,
-    components: int,
+    shape: Shape,
     effective: float,
     rng: np.random.Generator,
 ) -> Mixture:
     """A mixture by expectation maximisation, with fixed degrees of freedom."""
-    size = z.shape[1]
+    size, components, nu = z.shape[1], shape.components, shape.nu
     whole = covariance(z, weights)
     first = np.broadcast_to(root_of(whole * components ** (-2 / size)), (components, size, size))
     centres = z[rng.choice(len(z), components, p=weights)]
-    mixture = Mixture(np.full(components, 1 / components), centres, first)
+    mixture = Mixture(np.full(components, 1 / components), centres, first, nu)
     for _ in range(_EM_STEPS):
         # 1. Share of each component in each point, and the weight of points far from its centre.
         log_parts, distances = mixture.log_parts(z)
         own = np.exp(log_parts - _log_sum(log_parts)[:, None]) * weights[:, None]
-        near = (NU + size) / (NU + distances)
+        near = (nu + size) / (nu + distances)
         totals = own.sum(axis=0)
         kept = totals * effective > _POINTS_PER_COMPONENT * size
         kept[np.argmax(totals)] = True
@@ -204,8 +225,10 @@ def _mixture(
             spread = moments(z - mean, pull) / totals[k]
             few = size / (effective * totals[k] + size)
             means.append(mean)
-            roots.append(root_of(_INFLATION * ((1 - few) * spread + few * _SHRUNK_TO * whole)))
-        mixture = Mixture(totals[kept] / totals[kept].sum(), np.array(means), np.array(roots))
+            shrunk = (1 - few) * spread + few * _SHRUNK_TO * whole
+            roots.append(root_of(shape.inflation * shrunk))
+        shares = totals[kept] / totals[kept].sum()
+        mixture = Mixture(shares, np.array(means), np.array(roots), nu)
     return mixture
 
 

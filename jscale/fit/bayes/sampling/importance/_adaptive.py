@@ -9,22 +9,18 @@ proposal was adapted to them. Its largest weights are Pareto-smoothed (Vehtari e
 
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jscale._core.jobs import Checkpoint
-from jscale._core.notes import Note
-from jscale._core.programs import program
-from jscale.fit.bayes._diagnostics import ESS_WARNING, MAX_PARETO_K, ROUGH_SAMPLING
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._density import log_densities
-from jscale.fit.bayes.sampling._mixture import Proposal, about, fitted
-from jscale.fit.bayes.sampling._mode import Mode, find_mode
+from jscale.fit.bayes.sampling._mode import find_mode
 from jscale.fit.bayes.sampling._nuts import Chains
-from jscale.fit.bayes.sampling._rounds import (
+from jscale.fit.bayes.sampling.importance._mixture import Proposal, about, fitted
+from jscale.fit.bayes.sampling.importance._result import LEAST, Weighted, generator, resampled
+from jscale.fit.bayes.sampling.importance._rounds import (
     Rounds,
     agree,
     has_settled,
@@ -32,15 +28,11 @@ from jscale.fit.bayes.sampling._rounds import (
     smoothed,
     tempered,
 )
-from jscale.fit.bayes.sampling._weighted import covariance, mean_of, root_of, systematic
-from jscale.fit.bayes.sampling._whitening import sites_at
 
 _FIRST_ROUND, _MAX_ROUND = 1000, 10_000
 """Points of the first rounds and of the longest; a round has half as many as all before it."""
 _WANTED = 2.0
 """Effective points for each draw that is returned."""
-_LEAST = 4 * ESS_WARNING
-"""Effective points, at least."""
 _MAX_POINTS = 60_000
 """Points of the last sample, or six for each draw that is returned where that is more; rounds that
 adapt take half as many before it."""
@@ -54,8 +46,6 @@ _PILOT = 4000
 """First points of a sample that a proposal has not been adapted to."""
 _MARGIN = 1.05
 """Of the points that such a proposal is expected to need."""
-_COMPONENTS = 16
-"""Of a mixture, at most."""
 _FLAT = 0.5
 """Power of the density that bends and components of the tails are fitted to."""
 _TEMPERED = (5.0, 0.02)
@@ -67,29 +57,6 @@ _POINTS_OF_A_DIMENSION = 10
 """Points for each dimension, at least, that a first proposal is fitted to."""
 _SURE_PARETO_K = 0.5
 """Shape of the tail of the weights up to which they have a variance: no more rounds are needed."""
-
-
-class Weighted(NamedTuple):
-    """A weighted sample.
-
-    Attributes:
-        free: (points, size) unconstrained values of the sites.
-        weights: (points,) smoothed, sum 1.
-        pareto_k: shape of the tail of the weights.
-        effective: number of points that count.
-        agreed: whether the rounds before have the same means and variances.
-    """
-
-    free: np.ndarray
-    weights: np.ndarray
-    pareto_k: float
-    effective: float
-    agreed: bool
-
-    @property
-    def is_good(self) -> bool:
-        """Whether means under the weights can be relied on."""
-        return self.agreed and self.pareto_k <= MAX_PARETO_K and self.effective >= _LEAST
 
 
 def importance_sample(problem: Problem, key: jax.Array, *, chains: int, draws: int) -> Chains:
@@ -131,8 +98,8 @@ def weighted_sample(
         advanced: called after each round with the share of the effective points that are there.
         name: of a round in the checkpoint.
     """
-    rng, size, proposal = _generator(key), first.size, first
-    wanted, most = max(_WANTED * draws, _LEAST), max(_MAX_POINTS, 6 * draws)
+    rng, size, proposal = generator(key), first.size, first
+    wanted, most = max(_WANTED * draws, LEAST), max(_MAX_POINTS, 6 * draws)
     enough, numbers = min(_LEARNT * wanted, _MOST_LEARNT), itertools.count()
 
     def extended(sample: Rounds, proposal: Proposal, count: int) -> tuple[Rounds, float]:
@@ -194,7 +161,7 @@ def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposa
         return None
     least = max(_TEMPERED[0] * points.shape[1], _TEMPERED[1] * len(points))
     weights = tempered(log_weights, least)
-    return fitted(points, weights, weights, _COMPONENTS, _generator(key))
+    return fitted(points, weights, weights, generator(key))
 
 
 def _adapted(sample: Rounds, rng: np.random.Generator) -> Proposal:
@@ -204,47 +171,4 @@ def _adapted(sample: Rounds, rng: np.random.Generator) -> Proposal:
     least = max(_TEMPERED[0] * size, _TEMPERED[1] * points)
     weights = tempered(sample.log_weights[inside], least)
     flat = tempered((_FLAT * sample.log_target - sample.log_mixture)[inside], least)
-    return fitted(sample.free[inside], weights, flat, _COMPONENTS, rng)
-
-
-def resampled(
-    problem: Problem, sample: Weighted, key: jax.Array, *, chains: int, draws: int
-) -> Chains:
-    """Draws of every site, resampled from a weighted sample to equal weights."""
-    rng, count = _generator(jax.random.fold_in(key, 1)), chains * draws
-    chosen = rng.permutation(systematic(sample.weights, count, rng))
-    sites = _sites(problem, jnp.asarray(sample.free[chosen].reshape(chains, draws, -1)))
-    return Chains(
-        {name: np.asarray(values) for name, values in sites.items()},
-        diverging=np.zeros((chains, draws), bool),
-        notes=rough_notes(sample.pareto_k, sample.effective),
-        effective=1 / (1 / sample.effective + 1 / count),
-    )
-
-
-def rough_notes(pareto_k: float, effective: float) -> tuple[Note, ...]:
-    """A note where the weights of a sample have no useful mean."""
-    evidence = {"pareto_k": pareto_k, "effective_draws": effective}
-    if pareto_k <= MAX_PARETO_K and effective >= ESS_WARNING:
-        return ()
-    message = (
-        f"importance sampling is rough (Pareto k {pareto_k:.2f}, {effective:.0f} effective draws): "
-        "sample with NUTS"
-    )
-    return (Note(ROUGH_SAMPLING, "warning", message, evidence),)
-
-
-def weighted_mode(sample: Weighted) -> Mode:
-    """The mean and a root of the covariance of a weighted sample: coordinates for NUTS."""
-    mean = mean_of(sample.free, sample.weights)
-    return Mode(mean, root_of(covariance(sample.free, sample.weights)))
-
-
-def _generator(key: jax.Array) -> np.random.Generator:
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
-
-
-@program(runs_once=True)
-def _sites(problem: Problem, free: jax.Array) -> dict[str, jax.Array]:
-    """Site → values (chains, draws) of points (chains, draws, size)."""
-    return jax.lax.map(jax.vmap(lambda u: sites_at(problem, u)), free)
+    return fitted(sample.free[inside], weights, flat, rng)

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from jscale.fit.bayes.sampling._weighted import applied, covariance, mean_of, moments
+from jscale.fit.bayes.sampling.importance._weighted import applied, covariance, mean_of, moments
 
 DRIVERS = 4
 """Of the widest principal directions, along which the others may bend."""

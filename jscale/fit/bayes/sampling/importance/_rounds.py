@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from jscale.fit.bayes.sampling._mixture import Proposal
-from jscale.fit.bayes.sampling._weighted import mean_of
+from jscale.fit.bayes.sampling.importance._mixture import Proposal
+from jscale.fit.bayes.sampling.importance._weighted import mean_of
 
 _SETTLED = 0.1
 """Standard deviations by which a round may change means and standard deviations to be the last:
@@ -78,6 +78,12 @@ class Rounds(NamedTuple):
         """With the points of a sample from one other proposal."""
         ((proposal, _),) = other.used.items()
         return self.extended(proposal, other.free, other.log_target)[0]
+
+
+def equal(free: np.ndarray) -> Rounds:
+    """Points (points, size) that count alike."""
+    zeros = np.zeros(len(free))
+    return Rounds(free, zeros, zeros, {})
 
 
 def nothing(size: int) -> Rounds:
