@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jscale._core.solve._descent_rules import (
@@ -116,12 +117,13 @@ def eliminate(matrix: jax.Array, right: jax.Array) -> jax.Array:
     k = right.shape[0]
     system = jnp.concatenate([matrix, right[:, None]], axis=1)
     for j in range(k):
-        unit = jnp.eye(k)[j]
-        pivot = jnp.maximum(jnp.abs(system[j, j]), _EPSILON)
-        row = jnp.where(jnp.arange(k + 1) == j, pivot, system[j]) / pivot
-        column = jnp.where(unit > 0, pivot - 1.0, system[:, j])
-        system = jnp.where((unit > 0)[:, None], row, system - column[:, None] * row)
-    return system[:, k]
+        # The first column is eliminated and, since no later step reads it, dropped.
+        pivot = jnp.maximum(jnp.abs(system[j, 0]), _EPSILON)
+        row = system[j, 1:] / pivot
+        others = system[:, 1:] - system[:, :1] * row
+        is_pivot = (np.arange(k) == j)[:, None]  # numpy's: a constant of the program
+        system = jnp.where(is_pivot, row, others)
+    return system[:, 0]
 
 
 def propose(model: QuadraticModel, damping: jax.Array) -> tuple[jax.Array, jax.Array]:
