@@ -57,12 +57,15 @@ class Kind(NamedTuple):
         errors: its error model; None for an ensemble of the default error models.
         simulate: the table of a random generator.
         tables: number of tables.
+        corrected: whether bands are corrected by forecasts of held-out runs, as `jscale predict`
+            does; those of an ensemble always are.
     """
 
     law: LawFunction
     errors: str | None
     simulate: Callable[[np.random.Generator], Simulated]
     tables: int = 200
+    corrected: bool = False
 
 
 def isoflop(rng: np.random.Generator, errors: str) -> Simulated:
@@ -165,6 +168,9 @@ KINDS: dict[str, Kind] = {
         laws.chinchilla, _DEFAULT, lambda rng: isoflop(rng, "discrepancy"), 100
     ),
     "wave, default": Kind(laws.chinchilla, _DEFAULT, lambda rng: isoflop(rng, "wave"), 100),
+    "wave, corrected": Kind(
+        laws.chinchilla, _DEFAULT, lambda rng: isoflop(rng, "wave"), 60, corrected=True
+    ),
     "wave, ensemble": Kind(laws.chinchilla, None, lambda rng: isoflop(rng, "wave"), 100),
     "student, ensemble": Kind(laws.chinchilla, None, lambda rng: isoflop(rng, "student"), 100),
     "plateau": Kind(laws.power_data, "normal", plateau),
@@ -205,7 +211,10 @@ def measure(name: str, index: int) -> dict[str, Any]:
     row: dict[str, Any] = {"kind": name, "index": index, "parameters": inside}
     row["rough"] = any(note.code == "rough-importance-sampling" for note in posterior.notes)
     if simulated.new:
-        row |= _forecast_row(posterior.predict(simulated.new, key=new_key), simulated.losses)
+        source: fit.Posterior | assess.CorrectedPosterior = posterior
+        if kind.corrected:
+            source = assess.correct_bands(posterior, simulated.table, key=key, draws=DRAWS)
+        row |= _forecast_row(source.predict(simulated.new, key=new_key), simulated.losses)
     return row
 
 
@@ -248,7 +257,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
 
 def describe_errors(kind: Kind) -> str:
     """The law and the error model, or ensemble, that are fitted."""
-    return f"{laws.describe(kind.law).name}, {kind.errors or 'ensemble'}"
+    suffix = ", corrected" if kind.corrected else ""
+    return f"{laws.describe(kind.law).name}, {kind.errors or 'ensemble'}{suffix}"
 
 
 def by_parameter(rows: list[dict[str, Any]]) -> str:
