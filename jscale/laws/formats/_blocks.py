@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jscale._core.checks import is_whole_number
+from jscale._core.checks import check_key, is_whole_number
 from jscale._core.errors import JscaleError
+from jscale._core.programs import program
 from jscale._core.text import shown
 from jscale.laws.formats._elements import (
     E2M1,
@@ -160,9 +161,21 @@ def quantise(
     x = numbers_of(x)
     if axis is not None and not (is_whole_number(axis) and -x.ndim <= axis < x.ndim):
         raise JscaleError(f"is {shown(axis)}; x has {x.ndim} axes", argument="axis")
+    if key is not None:
+        check_key(key)
     if x.size == 0:
         return x
+    return _quantise(x, key, format, axis, straight_through)
 
+
+@program("format", "axis", "straight_through")
+def _quantise(
+    x: jax.Array,
+    key: jax.Array | None,
+    format: Blocks,
+    axis: int | None,
+    straight_through: bool,
+) -> jax.Array:
     numbers = jax.lax.stop_gradient(x)
     rows = numbers.reshape(-1) if axis is None else jnp.moveaxis(numbers, axis, -1)
     blocks = _in_blocks(rows, format.size)

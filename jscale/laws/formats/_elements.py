@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jscale._core.arrays import inexact
 from jscale._core.checks import check_key, is_whole_number
 from jscale._core.errors import JscaleError
+from jscale._core.programs import program
 from jscale._core.text import shown
 
 MOST_BITS = 16
@@ -202,7 +203,13 @@ def cast(
     if key is not None:
         check_key(key)
 
-    x = jax.lax.stop_gradient(numbers_of(x))
+    return round_to_element(numbers_of(x), key, element)
+
+
+@program("element")
+def round_to_element(x: jax.Array, key: jax.Array | None, element: Element) -> jax.Array:
+    """What :func:`cast` returns; one program, whose operations alone would take longer to compile."""
+    x = jax.lax.stop_gradient(x)
     magnitude = jnp.minimum(jnp.abs(x), element.largest)
     step = jnp.ones_like(x)
     if isinstance(element, Float):

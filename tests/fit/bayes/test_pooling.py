@@ -227,30 +227,38 @@ def pooled_problem():
         yield pose(LAW, TWO, None, "student", pool=pool, padded=False).problem
 
 
+@jax.jit
 def informed_at(problem, u):
     """The problem with what its groups say about their deviations, as if ``u`` were its mode."""
     values, _ = unconstrained(problem, split(problem, u))
     return informed(problem, values, partial_of(natural_sites, problem))
 
 
+@jax.jit
+def coordinates_at(problem, u):
+    """Coordinates without the groups' information: values, log volume, its Jacobian, sites."""
+
+    def flat(u):
+        free, _ = unconstrained(problem, split(problem, u))
+        return jnp.concatenate([jnp.ravel(x) for x in free.values()])
+
+    values, log_volume = unconstrained(problem, split(problem, u))
+    return values, log_volume, jax.jacfwd(flat)(u), sites_at(problem, u), potential_at(problem, u)
+
+
 def test_coordinates_of_deviations_have_their_jacobian(pooled_problem):
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         u = 0.3 * jax.random.normal(KEY, (free_size(pooled_problem),))
-        values, none = unconstrained(pooled_problem, split(pooled_problem, u))
+        values, none, _, plain, _ = coordinates_at(pooled_problem, u)
         assert float(none) == 0.0
         problem = informed_at(pooled_problem, u)
 
-        def flat(u):
-            free, _ = unconstrained(problem, split(problem, u))
-            return jnp.concatenate([jnp.ravel(x) for x in free.values()])
-
-        expected = jnp.linalg.slogdet(jax.jacfwd(flat)(u))[1]
-        log_jacobian = unconstrained(problem, split(problem, u))[1]
+        _, log_jacobian, jacobian, moved, potential = coordinates_at(problem, u)
+        expected = np.linalg.slogdet(jacobian)[1]
         assert float(log_jacobian) == pytest.approx(float(expected), abs=1e-9)
-        moved = sites_at(problem, u)
-        assert float(moved["alpha_sd"]) == float(sites_at(pooled_problem, u)["alpha_sd"])
-        assert np.isfinite(float(potential_at(problem, u)))
-        assert spread(pooled_problem, values)[0].keys() == values.keys()
+        assert float(moved["alpha_sd"]) == float(plain["alpha_sd"])
+        assert np.isfinite(float(potential))
+        assert jax.eval_shape(spread, pooled_problem, values)[0].keys() == values.keys()
 
 
 def test_the_mode_is_found_again_in_the_coordinates_of_deviations(pooled_problem):
@@ -284,8 +292,9 @@ def test_deviations_follow_what_groups_share():
 
         # Gradients at the mean of the deviations, where the floor has moved.
         moved = jnp.where(own, 0.0, u + 0.02 * shared)
+        gradient = jax.jit(jax.grad(potential_at, argnums=1))
         pulls = [
-            np.abs(jax.grad(lambda u, each=each: potential_at(each, u))(moved)[own]).max()
+            np.abs(gradient(each, moved)[own]).max()
             for each in (replace(problem, pooling=alone), problem)
         ]
     assert pulls[1] < 0.2 * pulls[0]
