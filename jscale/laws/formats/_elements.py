@@ -208,7 +208,7 @@ def cast(
 
 @program("element")
 def round_to_element(x: jax.Array, key: jax.Array | None, element: Element) -> jax.Array:
-    """What :func:`cast` returns; one program, whose operations alone would take longer to compile."""
+    """What :func:`cast` returns, as one program: to compile each operation alone takes longer."""
     x = jax.lax.stop_gradient(x)
     magnitude = jnp.minimum(jnp.abs(x), element.largest)
     step = jnp.ones_like(x)
