@@ -28,12 +28,12 @@ from jscale.fit.bayes.sampling.importance._weighted import systematic
 
 Density = Callable[[np.ndarray], np.ndarray]
 
-_POINTS, _MOVES = 500, (40, 80)
+_POINTS, _MOVES = 500, (40, 80, 160)
 """Points that move, and their transitions before each sample."""
 _START = 5.0
 """Points of the sample before that count, at least, for each dimension: its weights are made more
 equal where they do not."""
-_SHAPE = Shape(components=16, nu=10.0, inflation=1.35, points=10_000)
+_SHAPE = Shape(components=12, nu=10.0, inflation=1.35, points=10_000)
 """Of proposals: in many dimensions points in wide tails are wasted."""
 _FITS = 3
 """Proposals, each with first centres of its own: where one has too few points another has some."""
