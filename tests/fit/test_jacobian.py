@@ -61,8 +61,8 @@ def test_columns_are_those_of_jacfwd(name):
         function = {"nested": nested, "stepped": stepped}[name]
         point = [jnp.asarray(v) for v in (0.3, 1.2, -0.7, 2.0)[: 2 if name == "stepped" else 4]]
     value, columns = jax.jit(lambda p: value_and_columns(function, p))(point)
-    dense = jax.jacfwd(lambda p: function(*p))(point)
-    np.testing.assert_allclose(value, function(*point), rtol=1e-13)
+    dense = jax.jit(jax.jacfwd(lambda p: function(*p)))(point)
+    np.testing.assert_allclose(value, jax.jit(function)(*point), rtol=1e-13)
     for column, expected in zip(columns, dense, strict=True):
         np.testing.assert_allclose(column, expected, rtol=1e-10, atol=1e-300)
 

@@ -98,9 +98,8 @@ def test_second_derivatives_are_those_of_the_closed_form(float64_mode):
         moved = KUMAR | dict(zip(names, x, strict=True))
         return jnp.log(closed_form(8e9, moved["P_post"], moved))
 
-    np.testing.assert_allclose(
-        jax.jit(jax.hessian(computed))(point), jax.hessian(exact)(point), rtol=1e-8, atol=1e-10
-    )
+    second, expected = (jax.jit(jax.hessian(function))(point) for function in (computed, exact))
+    np.testing.assert_allclose(second, expected, rtol=1e-8, atol=1e-10)
 
 
 def test_draws_vmap_and_jit_agree(float64_mode):

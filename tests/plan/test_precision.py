@@ -91,8 +91,10 @@ def test_it_maximises_effective_parameters_per_bit(float64_mode):
     best = plan.optimal_precision(laws.low_precision, theta, throw=True)
     parts = {name: theta[name] for name in laws.describe(laws.effective_parameters).parameter_names}
 
+    effective_parameters = jax.jit(laws.effective_parameters)
+
     def per_bit(P):
-        return np.asarray(laws.effective_parameters(1.0, P, P, P, **parts)) / P
+        return np.asarray(effective_parameters(1.0, P, P, P, **parts)) / P
 
     grid = per_bit(np.geomspace(0.5, 100, 20001)[:, None]).max(axis=0)
     reached = per_bit(np.asarray(best.P_opt))

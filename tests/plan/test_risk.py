@@ -243,7 +243,8 @@ def test_no_bits_beat_the_robust_plan_along_a_limit(float64_mode):
     bits = np.linspace(4.0, 14.0, 20_001)[:, None]
     sizes = 5e9 * 8 / bits
     tokens = 1e23 / (6 * sizes * bits / 16)
-    losses = laws.precision(sizes, tokens, P_w=bits, P_a=bits, P_kv=bits, P_post=bits, **theta)
+    law = jax.jit(laws.precision)
+    losses = law(sizes, tokens, P_w=bits, P_a=bits, P_kv=bits, P_post=bits, **theta)
     along = np.asarray(losses).mean(axis=1)
     np.testing.assert_allclose(best.value, along.min(), rtol=1e-9)
     np.testing.assert_allclose(best.P, bits[along.argmin(), 0], rtol=2e-3)
