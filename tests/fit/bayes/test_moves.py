@@ -1,5 +1,8 @@
 """Points that move to a posterior, and the weighted samples that follow from them."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from jscale.fit.bayes.sampling.importance import _moved, _moves
 from jscale.fit.bayes.sampling.importance._moved import moved_sample
 from jscale.fit.bayes.sampling.importance._moves import Moving, moved
 from jscale.fit.bayes.sampling.importance._result import Weighted
+from jscale.fit.errors import ErrorModel
 
 SIZE = 6
 """Dimensions: one that is wide, one that bends with it, and normal ones."""
@@ -36,6 +40,10 @@ def density(monkeypatch):
     monkeypatch.setattr(_moved, "log_densities", lambda _, points: bent(points)[0])
 
 
+PROBLEM: Any = SimpleNamespace(errors=ErrorModel.parse("normal"))
+"""In place of a problem, whose density is replaced."""
+
+
 def without_checkpoint() -> Checkpoint:
     return Checkpoint(None, {})
 
@@ -47,7 +55,7 @@ def far(count: int) -> np.ndarray:
 
 def test_points_move_to_the_density(density):
     moving = Moving(far(400))
-    moving, path = moved(None, moving, KEY, 100, checkpoint=without_checkpoint(), name="moves")  # type: ignore[arg-type] # (no problem: the density is replaced)
+    moving, path = moved(PROBLEM, moving, KEY, 100, checkpoint=without_checkpoint(), name="moves")
     assert path.free.shape == (50 * 400, SIZE)
     np.testing.assert_array_equal(path.free[-400:], moving.free)
     np.testing.assert_allclose(path.log_target, bent(path.free)[0])
@@ -61,7 +69,7 @@ def test_a_sample_of_moved_points_has_the_moments(density):
     start = Weighted(far(1000), np.full(1000, 1e-3), 2.0, 3.0, False)
     shares = []
     keep = {"draws": 2000, "checkpoint": without_checkpoint(), "advanced": shares.append}
-    sample = moved_sample(None, start, KEY, **keep)  # type: ignore[arg-type] # (as above)
+    sample = moved_sample(PROBLEM, start, KEY, **keep)
     assert sample.is_good
     assert sample.effective >= 3600
     assert shares == [1.0]
@@ -77,7 +85,7 @@ def test_what_is_kept_is_not_computed_again(density, monkeypatch, tmp_path):
         start = Weighted(far(500), np.full(500, 1 / 500), 2.0, 3.0, False)
         with Checkpoint(tmp_path / "state", {}) as checkpoint:
             keep = {"draws": 400, "checkpoint": checkpoint, "advanced": lambda _: None}
-            return moved_sample(None, start, KEY, **keep)  # type: ignore[arg-type] # (as above)
+            return moved_sample(PROBLEM, start, KEY, **keep)
 
     whole = sampled()
     monkeypatch.setattr(_moves, "gradients", None)
