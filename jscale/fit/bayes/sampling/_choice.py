@@ -22,7 +22,7 @@ from jscale.fit.bayes.sampling._whitening import Whitening, free_size, with_term
 from jscale.fit.bayes.sampling.importance import Weighted
 
 SAMPLERS = ("auto", "nuts", "importance")
-_MAX_SIZE = 30
+_MAX_SIZE = 40
 """Dimensions up to which importance sampling is tried: sampled effects have more."""
 _COORDINATES = 10.0
 """Effective points for each dimension from which their covariance whitens better than the curvature
