@@ -293,7 +293,7 @@ def at_truth(law: laws.LawFunction, table: runs.Runs) -> Point:
     )
     # Without a compiled program: every law has its own, and the operations are shared.
     with jax.enable_x64(True):
-        predicted = np.asarray(law(**runs.select(table, law).inputs, **params))
+        predicted = np.asarray(jax.jit(law)(**runs.select(table, law).inputs, **params))
     return dataclasses.replace(
         empty, predicted=predicted, residuals=np.log(table["loss"] / predicted)
     )
