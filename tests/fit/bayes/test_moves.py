@@ -93,3 +93,20 @@ def test_what_is_kept_is_not_computed_again(density, monkeypatch, tmp_path):
     again = sampled()
     assert again.free.tobytes() == whole.free.tobytes()
     assert again.weights.tobytes() == whole.weights.tobytes()
+
+
+def test_a_sample_with_hardly_any_weights_stays(density):
+    few = np.zeros(1000)
+    few[:20] = 0.05
+    sample = Weighted(far(1000), few, 2.0, 3.0, False)
+    keep = {"draws": 400, "checkpoint": without_checkpoint(), "advanced": lambda _: None}
+    assert moved_sample(PROBLEM, sample, KEY, **keep) is sample
+
+
+def test_points_without_a_density_give_no_sample(density, monkeypatch):
+    """Such a law may be finite where points move, and nowhere else."""
+    monkeypatch.setattr(_moved, "log_densities", lambda _, points: np.full(len(points), -np.inf))
+    monkeypatch.setattr(_moved, "_MOVES", (10,))
+    sample = Weighted(far(500), np.full(500, 1 / 500), 2.0, 3.0, False)
+    keep = {"draws": 400, "checkpoint": without_checkpoint(), "advanced": lambda _: None}
+    assert moved_sample(PROBLEM, sample, KEY, **keep) is sample

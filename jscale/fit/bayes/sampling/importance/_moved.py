@@ -39,7 +39,7 @@ equal where they do not."""
 _SHAPE = Shape(components=12, nu=10.0, inflation=1.35, points=10_000)
 """Of proposals: in many dimensions points in wide tails are wasted."""
 _FITS = 3
-"""Proposals, each with first centres of its own: where one puts too few points another puts some."""
+"""Proposals, each with first centres of its own: where one puts too few points another has more."""
 _FLAT, _FLAT_SHARE = 0.5, 0.2
 """Power of the density that bends and components of the tails are fitted to, and share of the
 points that count at least."""
@@ -75,7 +75,10 @@ def moved_sample(
     wanted, best = max(_WANTED * draws, LEAST), sample
     is_dear = problem.errors.has_shared_errors
     points, moves = (_DEAR_POINTS, _DEAR_MOVES) if is_dear else (_POINTS, _MOVES)
-    moving = Moving(_starts(sample, points, generator(key)))
+    starts = _starts(sample, points, generator(key))
+    if starts is None:
+        return sample
+    moving = Moving(starts)
     for i, transitions in enumerate(moves):
         own_key, name = jax.random.fold_in(key, i), f"moves {i}"
         moving, path = moved(
@@ -86,7 +89,7 @@ def moved_sample(
         weights, pareto_k, counted = _weighed(found)
 
         # The weights can be relied on where the points that moved agree with them.
-        agreed = agree(equal(moving.free), found)
+        agreed = counted >= LEAST and agree(equal(moving.free), found)
         result = Weighted(found.free, weights, pareto_k, counted, agreed)
         if result.is_good:
             advanced(1.0)
@@ -95,10 +98,15 @@ def moved_sample(
     return best
 
 
-def _starts(sample: Weighted, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Points (count, size) of a sample by its weights, or by weights that are more equal."""
+def _starts(sample: Weighted, count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """Points (count, size) of a sample by its weights, or by weights that are more equal.
+
+    None where hardly any of the points has a weight.
+    """
     counts = (sample.weights > 0) & (np.abs(sample.free) < _FARTHEST).all(axis=1)
     points = sample.free[counts]
+    if len(points) < 2 * _START * points.shape[1]:
+        return None
     weights = tempered(np.log(sample.weights[counts]), _START * points.shape[1])
     return points[systematic(weights, count, rng)]
 
@@ -134,7 +142,7 @@ def _drawn(density: Density, path: Path, rng: np.random.Generator, wanted: float
 
     pilot = extended(nothing(path.free.shape[1]), _PILOT)
     _, _, counted = _weighed(pilot)
-    needed, least = (int(_MARGIN * _PILOT * count / counted) for count in (wanted, LEAST))
+    needed, least = (int(_MARGIN * _PILOT * count / max(counted, 1.0)) for count in (wanted, LEAST))
     if needed <= _PILOT or least > _MAX_POINTS:
         return pilot
     return extended(pilot, min(needed, _MAX_POINTS) - _PILOT)
@@ -148,5 +156,7 @@ def _fitted(path: Path, rng: np.random.Generator) -> Proposal:
 
 def _weighed(sample: Rounds) -> tuple[np.ndarray, float, float]:
     """Smoothed weights, the shape of their tail, and how many points count."""
+    if not np.isfinite(sample.log_weights).any():
+        return np.full(len(sample.free), 1 / len(sample.free)), float("inf"), 0.0
     weights, pareto_k = smoothed(sample.log_weights)
     return weights, pareto_k, 1 / float(np.sum(weights**2))
