@@ -81,6 +81,16 @@ def test_tables_without_losses_are_counted():
     assert codes["few-simulations"] == "warning"
 
 
+def test_a_table_without_a_posterior_is_named(monkeypatch):
+    def none(*_, **__):
+        raise JscaleError("the density is not finite at any of 4 starts")
+
+    monkeypatch.setattr("jscale.fit.bayes.export.rank_truth", none)
+    expected = "table 1 of 8 from the priors: the density is not finite"
+    with pytest.raises(JscaleError, match=expected):
+        assess.calibrate_posterior(power, line(), simulations=8, priors=PRIORS, **SETTINGS)
+
+
 def test_an_improper_prior_has_no_draws():
     priors = {"p": dist.ImproperUniform(dist.constraints.real, (), ()), "sigma": VARIANCE}
     with pytest.raises(JscaleError, match="priors: that of p is improper"):
