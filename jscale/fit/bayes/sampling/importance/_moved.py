@@ -129,8 +129,8 @@ def _drawn(density: Density, path: Path, rng: np.random.Generator, wanted: float
         density: log densities of points.
         path: where points have been.
         rng: for centres of components and for points.
-        wanted: points that are to count. Where not even a rough sample can be had of as many points
-            as are allowed, there are few.
+        wanted: points that are to count. There are fewer where as many points as are allowed do not
+            make even a rough sample.
     """
     proposals = [_fitted(path, rng) for _ in range(_FITS)]
 
@@ -140,12 +140,16 @@ def _drawn(density: Density, path: Path, rng: np.random.Generator, wanted: float
             sample, _ = sample.extended(proposal, new, density(new))
         return sample
 
-    pilot = extended(nothing(path.free.shape[1]), _PILOT)
-    _, _, counted = _weighed(pilot)
-    needed, least = (int(_MARGIN * _PILOT * count / max(counted, 1.0)) for count in (wanted, LEAST))
-    if needed <= _PILOT or least > _MAX_POINTS:
-        return pilot
-    return extended(pilot, min(needed, _MAX_POINTS) - _PILOT)
+    sample = extended(nothing(path.free.shape[1]), _PILOT)
+    for target in (wanted, LEAST, LEAST):  # the first points may have promised too much
+        count, (_, _, counted) = len(sample.free), _weighed(sample)
+        needed, least = (
+            int(_MARGIN * count * points / max(counted, 1.0)) for points in (target, LEAST)
+        )
+        if counted >= target or least > _MAX_POINTS or count >= _MAX_POINTS:
+            break
+        sample = extended(sample, min(needed, _MAX_POINTS) - count)
+    return sample
 
 
 def _fitted(path: Path, rng: np.random.Generator) -> Proposal:
