@@ -69,8 +69,8 @@ def find_mode(problem: Problem, key: jax.Array, about: jax.Array | None = None) 
     # Of descents to the same depth, that with the most turns knows the curvature best; the others
     # may have ended after too few to learn it.
     best = int(np.argmax(np.where(values <= values.min() + _EQUAL, turns, -1)))
-    curvature, axes = np.linalg.eigh(np.asarray(ends.inverse_hessian[best]))
-    return Mode(np.asarray(ends.free[best]), axes * np.sqrt(np.maximum(curvature, 1e-12)))
+    curvature, axes = np.linalg.eigh(np.asarray(ends.inverse_hessian)[best])
+    return Mode(np.asarray(ends.free)[best], axes * np.sqrt(np.maximum(curvature, 1e-12)))
 
 
 def coordinates(problem: Problem, key: jax.Array, about: jax.Array | None = None) -> Whitening:
