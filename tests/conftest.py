@@ -245,7 +245,10 @@ def few_points() -> Iterator[None]:
     all the points would be drawn for every window of a backtest.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jscale.fit.bayes.sampling.importance._adaptive._MAX_POINTS", 6000)
+        folder = "jscale.fit.bayes.sampling.importance"
+        patch.setattr(f"{folder}._adaptive._MAX_POINTS", 6000)
+        patch.setattr(f"{folder}._hmc_sample._BLOCKS", (2,))
+        patch.setattr(f"{folder}._hmc_sample._MAX_POINTS", 30_000)
         yield
 
 

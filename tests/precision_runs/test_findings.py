@@ -291,7 +291,6 @@ def at_truth(law: laws.LawFunction, table: runs.Runs) -> Point:
         notes=(),
         table_digest="",
     )
-    # Without a compiled program: every law has its own, and the operations are shared.
     with jax.enable_x64(True):
         predicted = np.asarray(jax.jit(law)(**runs.select(table, law).inputs, **params))
     return dataclasses.replace(

@@ -21,7 +21,7 @@ from jscale.fit.bayes.sampling._whitening import (
     sites_at,
     with_terms_apart,
 )
-from jscale.fit.bayes.sampling.importance import _moved, _result
+from jscale.fit.bayes.sampling.importance import _hmc_sample, _result
 from jscale.laws import law
 from jscale.laws.roles import Count, Loss, SignedExponent
 from tests.fit.bayes.test_importance import FLAT, VARIANCE, line, power
@@ -117,8 +117,8 @@ def test_a_law_without_values_is_one_line():
 def no_importance_sampling(monkeypatch):
     """No weights are good enough, and few points are drawn to find that out."""
     monkeypatch.setattr(_result, "MAX_PARETO_K", -np.inf)
-    monkeypatch.setattr(_moved, "_POINTS", 100)
-    monkeypatch.setattr(_moved, "_MOVES", (10,))
+    monkeypatch.setattr(_hmc_sample, "_CHAINS", 100)
+    monkeypatch.setattr(_hmc_sample, "_BLOCKS", (2,))
 
 
 def test_importance_sampling_is_the_first_choice():

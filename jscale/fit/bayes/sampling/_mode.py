@@ -47,20 +47,22 @@ class Mode(NamedTuple):
     axes: np.ndarray
 
 
-def find_mode(problem: Problem, key: jax.Array, about: jax.Array | None = None) -> Mode:
+def find_mode(problem: Problem, key: jax.Array, start: jax.Array | None = None) -> Mode:
     """The mode of the posterior of a problem, in unconstrained coordinates.
 
     Args:
         problem: law, priors and runs.
         key: for the starts.
-        about: (size,) values of the sampler near which all starts are; None where the mode may be
-            anywhere.
+        start: (size,) values of the sampler near which the mode is sought first; None where it may
+            be anywhere.
     """
     normals = jax.random.normal(key, (_STARTS, free_size(problem)))
-    starts = start_points(problem, normals) if about is None else about + _NEAR * normals
+    starts = start_points(problem, normals) if start is None else start + _NEAR * normals
     ends = _descents(problem, starts)
     depths, turns = np.asarray(ends.value), np.asarray(ends.turns)
     values = np.where(np.isfinite(depths), depths, np.inf)
+    if not np.isfinite(values).any() and start is not None:
+        return find_mode(problem, key)
     if not np.isfinite(values).any():
         raise JscaleError(
             f"posterior of {describe(problem.law).name}: the density is not finite at any of "
@@ -73,7 +75,7 @@ def find_mode(problem: Problem, key: jax.Array, about: jax.Array | None = None) 
     return Mode(np.asarray(ends.free)[best], axes * np.sqrt(np.maximum(curvature, 1e-12)))
 
 
-def coordinates(problem: Problem, key: jax.Array, about: jax.Array | None = None) -> Whitening:
+def coordinates(problem: Problem, key: jax.Array, start: jax.Array | None = None) -> Whitening:
     """Coordinates in which a posterior is nearly a standard normal, for NUTS.
 
     Errors that runs share have Hessians that take 20 seconds to compile, and those of groups are
@@ -83,22 +85,23 @@ def coordinates(problem: Problem, key: jax.Array, about: jax.Array | None = None
     Args:
         problem: law, priors and runs.
         key: for the starts of the search for the mode.
-        about: as for :func:`find_mode`.
+        start: as for :func:`find_mode`.
     """
     if not problem.errors.has_shared_errors and problem.pooling is None:
         return whiten(problem, key)
-    mode = find_mode(problem, key, about)
+    mode = find_mode(problem, key, start)
     return Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
 
 
 def with_information(problem: Problem, key: jax.Array) -> tuple[Problem, jax.Array | None]:
-    """A problem with what the runs of each group say about its deviations, and where its mode is.
+    """A problem with the information of each group's runs on its deviations, and where its mode is.
 
     Far from the mode deviations that follow other values, to first order, may overflow: the mode is
-    sought again from there.
+    sought again from where it was.
 
     Args:
-        problem: law, priors and runs; without partial pooling it is returned as it is, and None.
+        problem: law, priors and runs; without partial pooling it is returned as it is, and no
+            start.
         key: for the starts of the search for the mode.
     """
     if not pooled_names(problem):
@@ -108,12 +111,13 @@ def with_information(problem: Problem, key: jax.Array) -> tuple[Problem, jax.Arr
 
 @program()
 def _informed(problem: Problem, free: jax.Array) -> tuple[Problem, jax.Array]:
-    here = split(problem, free)
-    values, _ = unconstrained(problem, here)
+    by_site = split(problem, free)
+    values, _ = unconstrained(problem, by_site)
     known = informed(problem, values, partial(natural_sites, problem))
-    own = gathered(known, values)
-    at_mode = {name: own[name] if name.endswith(DEVIATION) else x for name, x in here.items()}
-    return known, jnp.concatenate([jnp.ravel(at_mode[name]) for name in here])
+    moved = gathered(known, values)
+    # Only coordinates of deviations depend on the information.
+    start = {name: moved[name] if name.endswith(DEVIATION) else x for name, x in by_site.items()}
+    return known, jnp.concatenate([jnp.ravel(x) for x in start.values()])
 
 
 @program(runs_once=True)

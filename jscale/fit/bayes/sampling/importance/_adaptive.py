@@ -19,7 +19,14 @@ from jscale.fit.bayes.sampling._density import log_densities
 from jscale.fit.bayes.sampling._mode import find_mode
 from jscale.fit.bayes.sampling._nuts import Chains
 from jscale.fit.bayes.sampling.importance._mixture import Proposal, about, fitted
-from jscale.fit.bayes.sampling.importance._result import LEAST, Weighted, generator, resampled
+from jscale.fit.bayes.sampling.importance._result import (
+    FARTHEST,
+    Weighted,
+    counting,
+    generator,
+    resampled,
+    wanted_points,
+)
 from jscale.fit.bayes.sampling.importance._rounds import (
     Rounds,
     agree,
@@ -31,8 +38,6 @@ from jscale.fit.bayes.sampling.importance._rounds import (
 
 _FIRST_ROUND, _MAX_ROUND = 1000, 10_000
 """Points of the first rounds and of the longest; a round has half as many as all before it."""
-_WANTED = 2.0
-"""Effective points for each draw that is returned."""
 _MAX_POINTS = 60_000
 """Points of the last sample, or six for each draw that is returned where that is more; rounds that
 adapt take half as many before it."""
@@ -51,8 +56,6 @@ _FLAT = 0.5
 _TEMPERED = (5.0, 0.02)
 """Effective points for each dimension, and share of all points, from which a proposal is adapted:
 weights that concentrate on fewer are raised to a power below 1."""
-_FARTHEST = 700.0
-"""Values of logs and logits beyond which natural values overflow."""
 _POINTS_OF_A_DIMENSION = 10
 """Points for each dimension, at least, that a first proposal is fitted to."""
 _SURE_PARETO_K = 0.5
@@ -99,7 +102,7 @@ def weighted_sample(
         name: of a round in the checkpoint.
     """
     rng, size, proposal = generator(key), first.size, first
-    wanted, most = max(_WANTED * draws, LEAST), max(_MAX_POINTS, 6 * draws)
+    wanted, most = wanted_points(draws), max(_MAX_POINTS, 6 * draws)
     enough, numbers = min(_LEARNT * wanted, _MOST_LEARNT), itertools.count()
 
     def extended(sample: Rounds, proposal: Proposal, count: int) -> tuple[Rounds, float]:
@@ -155,8 +158,7 @@ def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposa
         points: (points, size) the sample in the other coordinates.
         key: for the centres of components.
     """
-    counts = (sample.weights > 0) & (np.abs(points) < _FARTHEST).all(axis=1)
-    points, log_weights = points[counts], np.log(sample.weights[counts])
+    points, log_weights = counting(sample, points)
     if len(points) < _POINTS_OF_A_DIMENSION * points.shape[1]:
         return None
     least = max(_TEMPERED[0] * points.shape[1], _TEMPERED[1] * len(points))
@@ -166,7 +168,7 @@ def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposa
 
 def _adapted(sample: Rounds, rng: np.random.Generator) -> Proposal:
     """The proposal that is fitted to the points so far."""
-    inside = (np.abs(sample.free) < _FARTHEST).all(axis=1)
+    inside = (np.abs(sample.free) < FARTHEST).all(axis=1)
     points, size = sample.free.shape
     least = max(_TEMPERED[0] * size, _TEMPERED[1] * points)
     weights = tempered(sample.log_weights[inside], least)

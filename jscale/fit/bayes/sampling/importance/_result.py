@@ -17,6 +17,10 @@ from jscale.fit.bayes.sampling.importance._weighted import covariance, mean_of, 
 
 LEAST = 4 * ESS_WARNING
 """Effective points, at least."""
+_WANTED = 2.0
+"""Effective points for each draw that is returned."""
+FARTHEST = 700.0
+"""Values of logs and logits beyond which natural values overflow."""
 
 
 class Weighted(NamedTuple):
@@ -27,7 +31,7 @@ class Weighted(NamedTuple):
         weights: (points,) smoothed, sum 1.
         pareto_k: shape of the tail of the weights.
         effective: number of points that count.
-        agreed: whether the rounds before have the same means and variances.
+        agreed: whether another sample has the same means and variances.
     """
 
     free: np.ndarray
@@ -40,6 +44,22 @@ class Weighted(NamedTuple):
     def is_good(self) -> bool:
         """Whether means under the weights can be relied on."""
         return self.agreed and self.pareto_k <= MAX_PARETO_K and self.effective >= LEAST
+
+
+def wanted_points(draws: int) -> float:
+    """Effective points that so many draws are to be resampled from."""
+    return max(_WANTED * draws, LEAST)
+
+
+def counting(sample: Weighted, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points that have a weight and values that do not overflow, and their log weights.
+
+    Args:
+        sample: with the weights.
+        points: (points, size) of the sample, in any coordinates.
+    """
+    counts = (sample.weights > 0) & (np.abs(points) < FARTHEST).all(axis=1)
+    return points[counts], np.log(sample.weights[counts])
 
 
 def resampled(

@@ -99,23 +99,29 @@ def has_settled(
     return bool(np.all(changes < _SETTLED))
 
 
-def agree(first: Rounds, second: Rounds) -> bool:
-    """Whether means and variances of two samples are equal within errors and a tolerance."""
-    (one, of_one), (two, of_two) = _estimates(first), _estimates(second)
-    sd = second.moments()[1]
+def agree(first: Rounds, second: Rounds, weights: np.ndarray | None = None) -> bool:
+    """Whether means and variances of two samples are equal within errors and a tolerance.
+
+    Args:
+        first: a sample.
+        second: another.
+        weights: of the second, that sum to 1; None for its own.
+    """
+    one, of_one, _ = _estimates(first, first.weights)
+    two, of_two, sd = _estimates(second, second.weights if weights is None else weights)
     allowed = _ALIKE * np.concatenate([sd, sd**2])
     errors = _ERRORS * np.hypot(of_one, of_two)
     return bool(np.all(np.abs(one - two) <= np.hypot(errors, allowed)))
 
 
-def _estimates(sample: Rounds) -> tuple[np.ndarray, np.ndarray]:
-    """Means and variances of the free values, and the standard errors of these."""
-    weights = sample.weights
-    mean, sd = sample.moments()
+def _estimates(sample: Rounds, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means and variances of the free values, their standard errors, and standard deviations."""
+    mean = mean_of(sample.free, weights)
+    sd = np.sqrt(mean_of((sample.free - mean) ** 2, weights))
     z = (sample.free - mean) / sd
     values = np.concatenate([mean, sd**2])
     scores = np.concatenate([z, z**2 - 1], axis=1) * np.concatenate([sd, sd**2])
-    return values, np.sqrt(mean_of(scores**2, weights**2))
+    return values, np.sqrt(mean_of(scores**2, weights**2)), sd
 
 
 def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:

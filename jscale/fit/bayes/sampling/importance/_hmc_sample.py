@@ -1,0 +1,185 @@
+"""A weighted sample from proposals that are fitted to chains of Hamiltonian Monte Carlo.
+
+Where the weights of a sample concentrate on few points, they carry little information on the rest
+of the posterior; the gradient at each point does.
+"""
+
+import itertools
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from jscale._core.jobs import Checkpoint
+from jscale.fit.bayes._model import Problem
+from jscale.fit.bayes.sampling._density import log_densities
+from jscale.fit.bayes.sampling.importance._hmc import Path, State, run_chains
+from jscale.fit.bayes.sampling.importance._mixture import Proposal, Shape, fitted
+from jscale.fit.bayes.sampling.importance._result import (
+    LEAST,
+    Weighted,
+    counting,
+    generator,
+    wanted_points,
+)
+from jscale.fit.bayes.sampling.importance._rounds import (
+    Rounds,
+    agree,
+    equal,
+    nothing,
+    smoothed,
+    tempered,
+)
+from jscale.fit.bayes.sampling.importance._weighted import systematic
+
+Density = Callable[[np.ndarray], np.ndarray]
+
+_CHAINS, _BLOCKS = 500, (8, 16, 32)
+"""Chains, and blocks of transitions before each sample."""
+_EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS = 200, (8,)
+"""The same where runs share errors: a gradient with a matrix of 240 runs takes 0.6 ms, a hundred
+times as long as without, so that NUTS is soon as quick."""
+_START = 5.0
+"""Points of the sample before that count, at least, for each dimension: its weights are made more
+equal where they do not."""
+_SHAPE = Shape(components=12, nu=10.0, inflation=1.35, points=10_000)
+"""Of proposals. On five tables with 16 unknowns 2 to 15% of their points count; with 5 degrees of
+freedom it is half as many, and 40 components do not help."""
+_FITS = 3
+"""Proposals, each with first centres of its own: it takes all of them to miss a region."""
+_FLAT, _FLAT_SHARE = 0.5, 0.2
+"""Power of the density that bends and components of the tails are fitted to, and share of the
+points that count at least."""
+_FIRST_POINTS, _MAX_POINTS = 6000, 300_000
+"""Of a sample."""
+_MARGIN = 1.1
+"""Of the points that are expected to be needed."""
+_LEAST_RAW = 100.0
+"""Points that count before weights are smoothed, at least. With fewer one point has 10% of the
+weight, which is the sign of a region where proposals are too low."""
+
+
+def hmc_sample(
+    problem: Problem,
+    sample: Weighted,
+    key: jax.Array,
+    *,
+    draws: int,
+    checkpoint: Checkpoint,
+    advanced: Callable[[float], None],
+) -> Weighted:
+    """The first good sample, or that with the most points that count, ``sample`` included.
+
+    Args:
+        problem: law, priors and runs.
+        sample: whose weights do not suffice: chains start from it.
+        key: for starts, momenta and proposals.
+        draws: that are to be resampled.
+        checkpoint: of the chains, and of densities.
+        advanced: called with 1 where a sample is good.
+    """
+    wanted, best = wanted_points(draws), sample
+    is_expensive = problem.errors.has_shared_errors
+    chains, schedule = (
+        (_EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS) if is_expensive else (_CHAINS, _BLOCKS)
+    )
+    starts = _starts(sample, chains, generator(key))
+    if starts is None:
+        return sample
+    state = State(starts)
+    for i, blocks in enumerate(schedule):
+        own_key, name = jax.random.fold_in(key, i), f"HMC {i}"
+        state, path = run_chains(problem, state, own_key, blocks, checkpoint=checkpoint, name=name)
+        density = _kept(problem, checkpoint, name)
+        rng = generator(jax.random.fold_in(own_key, blocks))
+        result = _weighed(_drawn(density, path, rng, wanted), state)
+        if result.is_good:
+            advanced(1.0)
+            return result
+        best = max(best, result, key=lambda each: each.effective)
+    return best
+
+
+def _starts(sample: Weighted, count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """Points (count, size) of a sample by its weights, or by weights that are more equal.
+
+    None where hardly any of the points has a weight.
+    """
+    points, log_weights = counting(sample, sample.free)
+    least = _START * points.shape[1]
+    if len(points) < 2 * least:
+        return None
+    return points[systematic(tempered(log_weights, least), count, rng)]
+
+
+def _kept(problem: Problem, checkpoint: Checkpoint, name: str) -> Density:
+    """The log densities of points, each array of which is a unit of a checkpoint."""
+    numbers = itertools.count()
+
+    def density(points: np.ndarray) -> np.ndarray:
+        unit = f"{name} densities {next(numbers)}"
+        return checkpoint.unit(unit, lambda: {"values": log_densities(problem, points)})["values"]
+
+    return density
+
+
+def _drawn(density: Density, path: Path, rng: np.random.Generator, wanted: float) -> Rounds:
+    """A sample from proposals that are fitted to a path.
+
+    Args:
+        density: log densities of points.
+        path: where chains have been.
+        rng: for centres of components and for points.
+        wanted: points that are to count. There are fewer where as many points as are allowed do not
+            make even a rough sample.
+    """
+    proposals = [_fitted(path, rng) for _ in range(_FITS)]
+
+    def extended(sample: Rounds, count: int) -> Rounds:
+        for proposal in proposals:
+            new = proposal.draw(-(-count // _FITS), rng)
+            sample, _ = sample.extended(proposal, new, density(new))
+        return sample
+
+    sample = extended(nothing(path.free.shape[1]), _FIRST_POINTS)
+    # The share of few points that count is often too high: twice more for the least that will do.
+    for target in (wanted, LEAST, LEAST):
+        count, counted = len(sample.free), max(_counted(sample), 1.0)
+        is_hopeless = _needed(count, counted, LEAST) > _MAX_POINTS
+        if counted >= target or is_hopeless or count >= _MAX_POINTS:
+            break
+        sample = extended(sample, min(_needed(count, counted, target), _MAX_POINTS) - count)
+    return sample
+
+
+def _fitted(path: Path, rng: np.random.Generator) -> Proposal:
+    count = len(path.free)
+    flat = tempered((_FLAT - 1) * path.log_target, _FLAT_SHARE * count)
+    return fitted(path.free, np.full(count, 1 / count), flat, rng, _SHAPE)
+
+
+def _needed(count: int, counted: float, target: float) -> int:
+    """Points of which ``target`` are expected to count, where ``counted`` of ``count`` do."""
+    return int(_MARGIN * count * target / counted)
+
+
+def _counted(sample: Rounds) -> float:
+    """Number of points that count by smoothed weights; 0 where none has a density."""
+    if not np.isfinite(sample.log_weights).any():
+        return 0.0
+    return 1 / float(np.sum(smoothed(sample.log_weights)[0] ** 2))
+
+
+def _weighed(sample: Rounds, state: State) -> Weighted:
+    """A sample with smoothed weights, and whether the chains agree with it.
+
+    Chains that have not mixed, or are where proposals are too low, have other moments. A mode that
+    no chain has reached is missed by both.
+    """
+    counted = _counted(sample)
+    if counted == 0.0:
+        weights = np.full(len(sample.free), 1 / len(sample.free))
+        return Weighted(sample.free, weights, float("inf"), 0.0, False)
+    weights, pareto_k = smoothed(sample.log_weights)
+    agreed = sample.effective >= _LEAST_RAW and agree(equal(state.free), sample, weights)
+    return Weighted(sample.free, weights, pareto_k, counted, agreed)
