@@ -213,7 +213,8 @@ def measure(name: str, index: int) -> dict[str, Any]:
     if simulated.new:
         source: fit.Posterior | assess.CorrectedPosterior = posterior
         if kind.corrected:
-            source = assess.correct_bands(posterior, simulated.table, key=key, draws=DRAWS)
+            own_key = jax.random.fold_in(key, 1)
+            source = assess.correct_bands(posterior, simulated.table, key=own_key, draws=DRAWS)
         row |= _forecast_row(source.predict(simulated.new, key=new_key), simulated.losses)
     return row
 

@@ -31,7 +31,8 @@ at one decade, 17% at two."""
 _MAX_SURPRISE = 4.0
 """Standard normal scores are at most this: draws do not resolve rarer events."""
 _FEW_POINTS = 8
-"""Held-out runs with fewer different sizes and budgets say little of others."""
+"""Held-out runs with fewer different pairs of size and budget are little evidence; the number is a
+choice, not a measurement."""
 MAX_DECADES = 2.0
 """Beyond this distance the factor stays the same, as backtests hardly reach further; the drift goes
 on."""
@@ -130,7 +131,7 @@ class BandCorrection:
         message = (
             f"the {plural(self.count, 'held-out run')} that bands are checked by have only "
             f"{plural(self.points, 'different pair')} of size and budget; runs of one pair share "
-            "the error of the law, so that larger runs may be further off than the bands say"
+            "the error of the law, so that larger runs may lie further outside the bands"
         )
         evidence = {"count": self.count, "points": self.points}
         return (Note("few-checked-points", "warning", message, evidence),)

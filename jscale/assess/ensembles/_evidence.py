@@ -175,9 +175,17 @@ def _decades(table: Runs, window: Split, quantity: str | None) -> np.ndarray:
 
 
 def _points(table: Runs) -> np.ndarray:
-    """The label of each row's size and budget (rows,): runs with equal N, D and C have one."""
-    columns = [table[name] for name in ("N", "D", "C") if name in table]
-    return np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)[1].ravel()
+    """The label of each row's size and budget (rows,): runs with equal N and D have one.
+
+    Without either, compute takes its place. Numbers are equal to three digits of their logarithms:
+    columns are rounded in their own ways.
+    """
+    both = [name for name in ("N", "D") if name in table]
+    names = both if len(both) == 2 else [name for name in ("N", "D", "C") if name in table]
+    if not names:
+        return np.zeros(len(table), int)
+    logs = [np.nan_to_num(np.round(np.log10(table[name]), 3), nan=-1.0) for name in names]
+    return np.unique(np.stack(logs, axis=1), axis=0, return_inverse=True)[1].ravel()
 
 
 def _observed(candidate: Candidate, table: Runs) -> np.ndarray:

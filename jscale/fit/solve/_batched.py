@@ -27,11 +27,11 @@ from jscale.laws import LawFunction, describe
 MAX_STEPS = 100
 """Evaluations of one problem in one stage: bootstrap refits of the Chinchilla runs take 7 on
 average and 27 at most."""
-_LANES, _NUMBERS = {"cpu": 16}, {"cpu": 2**19}
+_BATCH_SIZES, _NUMBERS = {"cpu": 16}, {"cpu": 2**19}
 """By kind of device: the most lanes, and the most numbers that a step over all of them may hold, so
 that it stays near the size of a core's second-level cache. 8 to 32 lanes differ by 7% in time on a
 CPU, and 64 take 18% more than 16."""
-_DEVICE_LANES, _DEVICE_NUMBERS = 4096, 2**27
+_DEVICE_BATCH_SIZES, _DEVICE_NUMBERS = 4096, 2**27
 """The same on other devices; not measured."""
 
 _CHUNK, _CELLS = 512, 2**21
@@ -65,7 +65,7 @@ class Batch(NamedTuple):
 def lanes_for(rows: int, k: int) -> int:
     """Lanes for a table of ``rows`` runs and ``k`` parameters."""
     device = jax.default_backend()
-    lanes = _LANES.get(device, _DEVICE_LANES)
+    lanes = _BATCH_SIZES.get(device, _DEVICE_BATCH_SIZES)
     numbers = _NUMBERS.get(device, _DEVICE_NUMBERS)
     return max(1, min(lanes, numbers // (rows * (k + 6))))
 

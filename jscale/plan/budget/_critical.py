@@ -17,7 +17,7 @@ from jscale._core.solve import root
 from jscale._core.status import Status
 from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget._problem import Arrays
-from jscale.plan.gridsearch import in_lanes, over_draws
+from jscale.plan.gridsearch import in_padded_batches, over_draws
 from jscale.plan.problem import (
     FEW,
     POST,
@@ -111,7 +111,7 @@ def critical_tokens(
 
     bound = bind(law, inputs, ("D",))
     arrays = to_arrays(check_params(law, params), check_inputs(law, inputs))
-    result = in_lanes(functools.partial(_solve, bound), *arrays)
+    result = in_padded_batches(functools.partial(_solve, bound), *arrays)
     if throw:
         check_status(result.status, f"critical tokens of {record.name!r}")
     return result

@@ -35,7 +35,7 @@ from jscale.plan.budget._search import (
     with_post_bits,
 )
 from jscale.plan.costs import Cost
-from jscale.plan.gridsearch import in_lanes, over_draws
+from jscale.plan.gridsearch import in_padded_batches, over_draws
 from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 
 _MIN_COUNT = 100.0
@@ -120,14 +120,16 @@ def cheapest(
     target = check_number("loss", loss, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, target)
 
-    plan = in_lanes(functools.partial(_cheapest, problem), *arrays)
+    plan = in_padded_batches(functools.partial(_cheapest, problem), *arrays)
     if throw:
         check_status(plan.status, f"cheapest plan of {describe(law).name!r}")
     return plan
 
 
 def _cheapest(problem: BudgetProblem, *numbers: Any) -> Plan:
-    least = in_lanes(lambda *each: _find_cheapest(problem, each), *lax.stop_gradient(numbers))
+    least = in_padded_batches(
+        lambda *each: _find_cheapest(problem, each), *lax.stop_gradient(numbers)
+    )
     least = least._replace(minima=mark_smooth(least.minima))
     return _report_cheapest(problem, numbers, least, held=not is_traced(numbers))
 
@@ -303,14 +305,16 @@ def best_value(
     price = check_number("price", price, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, price)
 
-    plan = in_lanes(functools.partial(_best_value, problem), *arrays)
+    plan = in_padded_batches(functools.partial(_best_value, problem), *arrays)
     if throw:
         check_status(plan.status, f"plan of best value of {describe(law).name!r}")
     return plan
 
 
 def _best_value(problem: BudgetProblem, *numbers: Any) -> Plan:
-    found = in_lanes(lambda *each: _find_best_value(problem, each), *lax.stop_gradient(numbers))
+    found = in_padded_batches(
+        lambda *each: _find_best_value(problem, each), *lax.stop_gradient(numbers)
+    )
     return _report_best_value(problem, numbers, mark_smooth(found), held=not is_traced(numbers))
 
 

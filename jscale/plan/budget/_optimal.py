@@ -14,7 +14,7 @@ from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget._problem import BudgetProblem, build_problem
 from jscale.plan.budget._search import Minima, Plan, best_point, mark_smooth, solve_one
 from jscale.plan.costs import Cost
-from jscale.plan.gridsearch import in_lanes, over_draws
+from jscale.plan.gridsearch import in_padded_batches, over_draws
 from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 
 
@@ -94,7 +94,7 @@ def optimal(
     budget = check_number("budget", budget, above=0.0)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values, budget)
 
-    plan = in_lanes(functools.partial(_solve, problem), *arrays)
+    plan = in_padded_batches(functools.partial(_solve, problem), *arrays)
     if throw:
         check_status(plan.status, f"optimal plan of {describe(law).name!r}")
     return plan
@@ -105,7 +105,7 @@ def _solve(problem: BudgetProblem, *numbers: Any) -> Plan:
 
     JAX then compiles the search once, not again for every derivative.
     """
-    found = in_lanes(lambda *each: _find(problem, each), *lax.stop_gradient(numbers))
+    found = in_padded_batches(lambda *each: _find(problem, each), *lax.stop_gradient(numbers))
     return _report(problem, numbers, mark_smooth(found), held=not is_traced(numbers))
 
 

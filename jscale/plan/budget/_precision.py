@@ -27,7 +27,7 @@ from jscale.plan.budget._problem import (
     build_problem,
 )
 from jscale.plan.costs import Cost
-from jscale.plan.gridsearch import in_lanes, over_draws
+from jscale.plan.gridsearch import in_padded_batches, over_draws
 from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
 
 _DESIGNS = ((1e9, 2e10), (1e8, 1e12))
@@ -129,7 +129,7 @@ def optimal_precision(
     problem, cost_values = build_problem(law, ("N", "D", "P"), fixed, cost)
     _require_product(problem)
     arrays = to_arrays(check_params(law, params), check_inputs(law, fixed), cost_values)
-    P_opt, status, depends = in_lanes(functools.partial(_solve, problem), *arrays)
+    P_opt, status, depends = in_padded_batches(functools.partial(_solve, problem), *arrays)
 
     name = describe(law).name
     if not is_traced(depends) and bool(jnp.any(depends)):

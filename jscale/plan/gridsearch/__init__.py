@@ -6,7 +6,7 @@ evaluate a function at every draw and point: inside JAX, or in chunks outside of
 :class:`LostProcessError` is for those who run several processes.
 """
 
-from jscale.plan.gridsearch._broadcast import in_lanes, over_draws
+from jscale.plan.gridsearch._broadcast import in_padded_batches, over_draws
 from jscale.plan.gridsearch._chunks import in_chunks
 from jscale.plan.gridsearch._grid import grid
 from jscale.plan.gridsearch._processes import LostProcessError
@@ -21,6 +21,6 @@ __all__ = [
     "at_a_point",
     "grid",
     "in_chunks",
-    "in_lanes",
+    "in_padded_batches",
     "over_draws",
 ]

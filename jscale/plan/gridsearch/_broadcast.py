@@ -2,7 +2,7 @@
 
 :func:`over_draws` is one traced ``vmap``: it works inside ``jit``, ``vmap`` and ``grad``, and its
 memory grows with the number of entries. It is how the functions of :mod:`jscale.plan` take draws.
-:func:`in_lanes` lets small numbers of draws share a compiled program.
+:func:`in_padded_batches` lets small numbers of draws share a compiled program.
 For every draw at every point of a curve, in NumPy and in bounded memory, see
 :func:`~jscale.plan.gridsearch.in_chunks`.
 """
@@ -18,9 +18,9 @@ import numpy as np
 from jscale._core.checks import is_traced
 from jscale._core.errors import JscaleError
 
-_LANES = (8, 64)
+_BATCH_SIZES = (8, 64)
 """Numbers of entries that shapes of few are padded to. More are not: a joint plan of 200 draws
-takes 6 ms, and 15 ms in 512 lanes."""
+takes 6 ms, and 15 ms padded to 512."""
 
 
 def over_draws(function: Callable[..., Any], *trees: Any, known: Any = ()) -> Any:
@@ -62,8 +62,8 @@ def over_draws(function: Callable[..., Any], *trees: Any, known: Any = ()) -> An
     return jax.tree.map(lambda leaf: leaf.reshape(shape + leaf.shape[1:]), result)
 
 
-def in_lanes(function: Callable[..., Any], *trees: Any) -> Any:
-    """``function(*trees)``, which is by :func:`over_draws`, for few entries in 8 or 64 lanes.
+def in_padded_batches(function: Callable[..., Any], *trees: Any) -> Any:
+    """``function(*trees)`` of a function by :func:`over_draws`, few entries padded to 8 or 64.
 
     A program is compiled for every shape of its arguments: .4 to 1.3 s for plans that take 1 to 4
     ms. Here the leaves are broadcast together and padded with copies of the last entry, so that
@@ -78,8 +78,8 @@ def in_lanes(function: Callable[..., Any], *trees: Any) -> Any:
     if not shape:
         return function(*trees)
     size = math.prod(shape)
-    lanes = next(lanes for lanes in _LANES if lanes >= size)
-    entries = np.minimum(np.arange(lanes), size - 1)
+    padded_size = next(each for each in _BATCH_SIZES if each >= size)
+    entries = np.minimum(np.arange(padded_size), size - 1)
 
     def padded(leaf: jax.Array) -> np.ndarray:
         return np.broadcast_to(np.asarray(leaf), shape).reshape(size)[entries]
@@ -99,5 +99,5 @@ def _shape_of_few(trees: Any) -> tuple[int, ...]:
         shape = np.broadcast_shapes(*shapes)
     except ValueError:  # over_draws says which
         return ()
-    is_padded = shapes == {shape} and shape in {(lanes,) for lanes in _LANES}
-    return () if is_padded or not 0 < math.prod(shape) <= _LANES[-1] else shape
+    is_padded = shapes == {shape} and shape in {(each,) for each in _BATCH_SIZES}
+    return () if is_padded or not 0 < math.prod(shape) <= _BATCH_SIZES[-1] else shape

@@ -25,7 +25,7 @@ from jscale.plan.reductions._reduced import Reduced
 from jscale.plan.reductions._space import Space
 
 _FEW_ENTRIES = 32
-_FEW_EDGES, _LANES = 256, 64
+_FEW_EDGES, _BATCH_SIZES = 256, 64
 """Up to so many edges, to compare a value with each of them, in so many lanes, is the fastest."""
 
 
@@ -288,8 +288,8 @@ def _count_at_least(values: jax.Array, edges: jax.Array) -> jax.Array:
         count = jnp.zeros(len(edges) + 1, jnp.int32).at[place].add(1)
         return jnp.cumsum(count[::-1])[::-1][1:]
 
-    rest = -len(values) % _LANES
-    rows = jnp.append(values, jnp.full(rest, jnp.nan, values.dtype)).reshape(-1, _LANES)
+    rest = -len(values) % _BATCH_SIZES
+    rows = jnp.append(values, jnp.full(rest, jnp.nan, values.dtype)).reshape(-1, _BATCH_SIZES)
 
     def add(counts: jax.Array, row: jax.Array) -> tuple[jax.Array, None]:
         return counts + (row >= edges[:, None]).astype(jnp.int32), None
