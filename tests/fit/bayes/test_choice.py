@@ -119,6 +119,7 @@ def no_importance_sampling(monkeypatch):
     monkeypatch.setattr(_result, "MAX_PARETO_K", -np.inf)
     monkeypatch.setattr(_hmc_sample, "_CHAINS", 100)
     monkeypatch.setattr(_hmc_sample, "_BLOCKS", (2,))
+    monkeypatch.setattr(_hmc_sample, "_FLAT_BLOCKS", 2)
 
 
 def test_importance_sampling_is_the_first_choice():

@@ -144,18 +144,15 @@ def _by_weights(call: _Call, problem: Problem, mode: Mode) -> tuple[Problem, Wei
             done += step
             call.advanced(step)
 
-    wanted = {
-        "draws": settings.chains * settings.draws,
-        "checkpoint": call.checkpoint,
-        "advanced": shown,
-    }
-    weigh = partial(importance.weighted_sample, **wanted)
+    shared = {"checkpoint": call.checkpoint, "advanced": shown}
+    draws = settings.chains * settings.draws
+    weigh = partial(importance.weighted_sample, draws=draws, **shared)
     sample = weigh(problem, importance.about(*mode), call.key)
     if not sample.is_good and has_two_terms(problem):
         problem, sample = _by_terms(problem, sample, call.key, weigh)
     if not sample.is_good and settings.sampler == "auto":
         hmc_key = jax.random.fold_in(call.key, 3)
-        sample = importance.hmc_sample(problem, sample, hmc_key, **wanted)
+        sample = importance.hmc_sample(problem, sample, hmc_key, **shared)
     return problem, sample
 
 

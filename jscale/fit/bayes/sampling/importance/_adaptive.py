@@ -21,11 +21,11 @@ from jscale.fit.bayes.sampling._nuts import Chains
 from jscale.fit.bayes.sampling.importance._mixture import Proposal, about, fitted
 from jscale.fit.bayes.sampling.importance._result import (
     FARTHEST,
+    LEAST,
     Weighted,
     counting,
     generator,
     resampled,
-    wanted_points,
 )
 from jscale.fit.bayes.sampling.importance._rounds import (
     Rounds,
@@ -38,6 +38,8 @@ from jscale.fit.bayes.sampling.importance._rounds import (
 
 _FIRST_ROUND, _MAX_ROUND = 1000, 10_000
 """Points of the first rounds and of the longest; a round has half as many as all before it."""
+_WANTED = 2.0
+"""Effective points for each draw that is returned."""
 _MAX_POINTS = 60_000
 """Points of the last sample, or six for each draw that is returned where that is more; rounds that
 adapt take half as many before it."""
@@ -102,7 +104,7 @@ def weighted_sample(
         name: of a round in the checkpoint.
     """
     rng, size, proposal = generator(key), first.size, first
-    wanted, most = wanted_points(draws), max(_MAX_POINTS, 6 * draws)
+    wanted, most = max(_WANTED * draws, LEAST), max(_MAX_POINTS, 6 * draws)
     enough, numbers = min(_LEARNT * wanted, _MOST_LEARNT), itertools.count()
 
     def extended(sample: Rounds, proposal: Proposal, count: int) -> tuple[Rounds, float]:

@@ -17,8 +17,6 @@ from jscale.fit.bayes.sampling.importance._weighted import covariance, mean_of, 
 
 LEAST = 4 * ESS_WARNING
 """Effective points, at least."""
-_WANTED = 2.0
-"""Effective points for each draw that is returned."""
 FARTHEST = 700.0
 """Values of logs and logits beyond which natural values overflow."""
 
@@ -44,11 +42,6 @@ class Weighted(NamedTuple):
     def is_good(self) -> bool:
         """Whether means under the weights can be relied on."""
         return self.agreed and self.pareto_k <= MAX_PARETO_K and self.effective >= LEAST
-
-
-def wanted_points(draws: int) -> float:
-    """Effective points that so many draws are to be resampled from."""
-    return max(_WANTED * draws, LEAST)
 
 
 def counting(sample: Weighted, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
