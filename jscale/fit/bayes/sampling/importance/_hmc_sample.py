@@ -6,6 +6,7 @@ of the posterior; the gradient at each point does.
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import numpy as np
@@ -33,11 +34,11 @@ from jscale.fit.bayes.sampling.importance._weighted import systematic
 
 Density = Callable[[np.ndarray], np.ndarray]
 
-_CHAINS, _BLOCKS = 500, (8, 16, 32)
+_CHAINS, _BLOCKS = 500, (24, 32)
 """Chains, and blocks of transitions before each sample."""
 _EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS = 200, (8,)
-"""The same where runs share errors: a gradient with a matrix of 240 runs takes 0.6 ms, a hundred
-times as long as without, so that NUTS is soon as quick."""
+"""The same where runs share errors, without a flat start: with a matrix of 240 runs a gradient takes
+0.6 ms, sixty times as long as without, and NUTS is soon as quick."""
 _FLAT_BLOCKS, _FLAT_POWER = 16, 0.1
 """Blocks before, on that power of the density. Chains that start where weights have already been
 found stay out of the ends of ridges that bend: of 109 pooled tables three had the floor below all
@@ -81,25 +82,18 @@ def hmc_sample(
         advanced: called with 1 where a sample is good.
     """
     is_expensive = problem.errors.has_shared_errors
-    chains, schedule = (
-        (_EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS) if is_expensive else (_CHAINS, _BLOCKS)
-    )
-    starts = _starts(sample, chains, generator(key))
+    count, schedule = (_EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS) if is_expensive else (_CHAINS, _BLOCKS)
+    starts = _starts(sample, count, generator(key))
     if starts is None:
         return sample
-    best = sample
-    state, _ = run_chains(
-        problem,
-        State(starts),
-        jax.random.fold_in(key, len(schedule)),
-        _FLAT_BLOCKS,
-        checkpoint=checkpoint,
-        name="flat HMC",
-        power=_FLAT_POWER,
-    )
+    chains = partial(run_chains, problem, checkpoint=checkpoint)
+    best, state = sample, State(starts)
+    if not is_expensive:
+        flat_key = jax.random.fold_in(key, len(schedule))
+        state, _ = chains(state, flat_key, _FLAT_BLOCKS, name="flat HMC", power=_FLAT_POWER)
     for i, blocks in enumerate(schedule):
         own_key, name = jax.random.fold_in(key, i), f"HMC {i}"
-        state, path = run_chains(problem, state, own_key, blocks, checkpoint=checkpoint, name=name)
+        state, path = chains(state, own_key, blocks, name=name)
         density = _kept(problem, checkpoint, name)
         rng = generator(jax.random.fold_in(own_key, blocks))
         result = _weighed(_drawn(density, path, rng), state)
