@@ -37,8 +37,8 @@ Density = Callable[[np.ndarray], np.ndarray]
 _CHAINS, _BLOCKS = 500, (24, 32)
 """Chains, and blocks of transitions before each sample."""
 _EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS = 200, (8,)
-"""The same where runs share errors, without a flat start: with a matrix of 240 runs a gradient takes
-0.6 ms, sixty times as long as without, and NUTS is soon as quick."""
+"""The same where runs share errors, without a flat start: with a matrix of 240 runs a gradient
+takes 0.6 ms, sixty times as long as without, and NUTS is soon as quick."""
 _FLAT_BLOCKS, _FLAT_POWER = 16, 0.1
 """Blocks before, on that power of the density. Chains that start where weights have already been
 found stay out of the ends of ridges that bend: of 109 pooled tables three had the floor below all
@@ -56,7 +56,7 @@ _FLAT, _FLAT_SHARE = 0.5, 0.2
 points that count at least."""
 _FIRST_POINTS, _MAX_POINTS = 6000, 300_000
 """Of a sample."""
-_EXTENSIONS, _MARGIN = 3, 1.1
+_EXTENSIONS, _MARGIN = 3, 1.25
 """Of a sample: the share of few points that count is often too high. Of the points that are
 expected to be needed."""
 _LEAST_RAW = 100.0
