@@ -24,7 +24,7 @@ from jscale.fit.bayes.sampling.importance import Weighted
 SAMPLERS = ("auto", "nuts", "importance")
 _MAX_SIZE = 40
 """Dimensions up to which importance sampling is tried: sampled effects have more. Of a pooled
-posterior of 33 a fifteenth of the points counted."""
+posterior of 33 one in 35 of the points counted."""
 _COORDINATES = 10.0
 """Effective points for each dimension from which their covariance whitens better than the curvature
 at the mode."""
