@@ -23,7 +23,7 @@ from jscale.assess.ensembles._correction import (
     fit_correction,
     known_distance,
 )
-from jscale.assess.ensembles._evidence import correction_from, evidence_of
+from jscale.assess.ensembles._evidence import _points, correction_from, evidence_of
 from jscale.assess.ensembles._weights import SHRINKAGE, Window, weights_of
 from jscale.fit import ErrorModel, Prediction
 
@@ -301,3 +301,16 @@ def test_held_out_runs_are_as_far_as_the_law_can_tell():
     ends = N[-1] / N[is_small].max()
     assert furthest[laws.power_size] == pytest.approx(np.log10(ends), rel=1e-9)
     assert furthest[laws.chinchilla] == pytest.approx(2 * np.log10(ends), rel=1e-9)
+
+
+def test_sizes_and_budgets_are_counted_by_rounded_numbers():
+    """Numbers of tokens and compute that are measured differ in their last digits."""
+    columns = {
+        "N": [1e8, 1e8, 1e9, 1e9],
+        "D": [1e10, 1.0001e10, 1e10, 2e10],
+        "C": [6.00e18, 6.01e18, 6.1e19, 6.2e19],
+        "loss": [3.0, 3.1, 2.8, 2.7],
+    }
+    assert _points(runs.read(columns)).tolist() == [0, 0, 1, 2]
+    sizes = {"N": [1e8, 1e8, 1e9], "loss": [3.0, 3.1, 2.8]}
+    assert _points(runs.read(sizes)).tolist() == [0, 0, 1]

@@ -121,6 +121,8 @@ def test_the_mode_is_a_minimum_with_its_curvature():
         density = jax.jit(lambda u: potential_at(problem, u))
         gradient = jax.jit(jax.grad(density))(jnp.asarray(mode.free))
         hessian = np.asarray(jax.jit(jax.hessian(density))(jnp.asarray(mode.free)))
+        elsewhere = find_mode(problem, jax.random.key(0), jnp.full(2, jnp.nan))
+    np.testing.assert_array_equal(elsewhere.free, mode.free)  # where that start has no density
     # In coordinates of standard deviations: the gradient is small and the Hessian about 1. That
     # of a quasi-Newton method is rough: off by 0.01 to 0.07 with keys 0 to 7.
     assert np.linalg.norm(mode.axes.T @ np.asarray(gradient)) < 0.01

@@ -1,8 +1,9 @@
 """Hamiltonian Monte Carlo with many short chains side by side (Neal 2011).
 
 The covariance of the chains' states is the mass matrix of all of them, and they adapt one step
-together, so that a few dozen transitions are a warm-up. They need not have mixed: proposals of
-importance sampling are fitted to their states, and checked by weights.
+together, so that a few dozen transitions are a warm-up; NumPyro's kernels adapt each chain by
+itself. They need not have mixed: proposals of importance sampling are fitted to their states, and
+checked by weights.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ BLOCK = 5
 _FIRST_STEP, _STEPS = 0.3, (1e-3, 1.5)
 """Standard deviations: the first step, and the limits of all."""
 
-Density = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Gradient = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Log density of coordinates (chains, size), and its gradient."""
 
 
@@ -139,7 +140,7 @@ def _block(
 
 
 def _trajectory(
-    density: Density, here: _Point, momenta: np.ndarray, steps: np.ndarray, length: int
+    density: Gradient, here: _Point, momenta: np.ndarray, steps: np.ndarray, length: int
 ) -> tuple[_Point, np.ndarray]:
     """Where chains are after a number of leapfrog steps, and the probability that each goes there.
 

@@ -32,7 +32,7 @@ from jscale.fit.bayes.sampling.importance._rounds import (
 )
 from jscale.fit.bayes.sampling.importance._weighted import systematic
 
-Density = Callable[[np.ndarray], np.ndarray]
+LogDensity = Callable[[np.ndarray], np.ndarray]
 
 _CHAINS, _BLOCKS = 500, (24, 32)
 """Chains, and blocks of transitions before each sample."""
@@ -47,7 +47,7 @@ _START = 5.0
 """Points of the sample before that count, at least, for each dimension: its weights are made more
 equal where they do not."""
 _SHAPE = Shape(components=12, nu=10.0, inflation=1.35, points=10_000)
-"""Of proposals. On five tables with 16 unknowns 2 to 15% of their points count; with 5 degrees of
+"""Of proposals. On five tables with 16 unknowns 1 to 15% of their points count; with 5 degrees of
 freedom it is 0.4 to 0.9 times as many, and with 40 components no more."""
 _FITS = 3
 """Proposals, each with first centres of its own: it takes all of them to miss a region."""
@@ -116,7 +116,7 @@ def _starts(sample: Weighted, count: int, rng: np.random.Generator) -> np.ndarra
     return points[systematic(tempered(log_weights, least), count, rng)]
 
 
-def _kept(problem: Problem, checkpoint: Checkpoint, name: str) -> Density:
+def _kept(problem: Problem, checkpoint: Checkpoint, name: str) -> LogDensity:
     """The log densities of points, each array of which is a unit of a checkpoint."""
     numbers = itertools.count()
 
@@ -127,7 +127,7 @@ def _kept(problem: Problem, checkpoint: Checkpoint, name: str) -> Density:
     return density
 
 
-def _drawn(density: Density, path: Path, rng: np.random.Generator) -> Rounds:
+def _drawn(density: LogDensity, path: Path, rng: np.random.Generator) -> Rounds:
     """A sample from proposals that are fitted to a path, of which just enough points count.
 
     There are fewer where as many points as are allowed do not make even a rough sample.
@@ -147,7 +147,7 @@ def _drawn(density: Density, path: Path, rng: np.random.Generator) -> Rounds:
 
     sample = extended(nothing(path.free.shape[1]), _FIRST_POINTS)
     for _ in range(_EXTENSIONS):
-        count, counted = len(sample.free), max(_counted(sample), 1.0)
+        count, counted = len(sample.free), max(_smoothed(sample)[-1], 1.0)
         needed = int(_MARGIN * count * LEAST / counted)
         if counted >= LEAST or needed > _MAX_POINTS:
             break
@@ -161,11 +161,12 @@ def _fitted(path: Path, rng: np.random.Generator) -> Proposal:
     return fitted(path.free, np.full(count, 1 / count), flat, rng, _SHAPE)
 
 
-def _counted(sample: Rounds) -> float:
-    """Number of points that count by smoothed weights; 0 where none has a density."""
+def _smoothed(sample: Rounds) -> tuple[np.ndarray, float, float]:
+    """Smoothed weights, the shape of their tail, and how many points count: 0 without a density."""
     if not np.isfinite(sample.log_weights).any():
-        return 0.0
-    return 1 / float(np.sum(smoothed(sample.log_weights)[0] ** 2))
+        return np.full(len(sample.free), 1 / len(sample.free)), float("inf"), 0.0
+    weights, pareto_k = smoothed(sample.log_weights)
+    return weights, pareto_k, 1 / float(np.sum(weights**2))
 
 
 def _weighed(sample: Rounds, state: State) -> Weighted:
@@ -174,10 +175,6 @@ def _weighed(sample: Rounds, state: State) -> Weighted:
     Chains that have not mixed, or are where proposals are too low, have other moments. A mode that
     no chain has reached is missed by both.
     """
-    counted = _counted(sample)
-    if counted == 0.0:
-        weights = np.full(len(sample.free), 1 / len(sample.free))
-        return Weighted(sample.free, weights, float("inf"), 0.0, False)
-    weights, pareto_k = smoothed(sample.log_weights)
+    weights, pareto_k, counted = _smoothed(sample)
     agreed = sample.effective >= _LEAST_RAW and agree(equal(state.free), sample, weights)
     return Weighted(sample.free, weights, pareto_k, counted, agreed)
