@@ -248,7 +248,6 @@ def few_points() -> Iterator[None]:
         folder = "jscale.fit.bayes.sampling.importance"
         patch.setattr(f"{folder}._adaptive._MAX_POINTS", 6000)
         patch.setattr(f"{folder}._hmc_sample._BLOCKS", (2,))
-        patch.setattr(f"{folder}._hmc_sample._FLAT_BLOCKS", 2)
         patch.setattr(f"{folder}._hmc_sample._MAX_POINTS", 30_000)
         yield
 

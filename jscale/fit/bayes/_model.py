@@ -114,6 +114,7 @@ def model(
         "arrays",
         "pooling",
         "terms_by_sum",
+        "transport",
     ],
     meta_fields=["law", "priors", "errors"],
 )
@@ -134,6 +135,8 @@ class Problem:
         terms_by_sum: 1 where the sampler's coordinates of two terms are their sum and ratio, which
             runs on a ray identify; 0 where they are the terms, which a grid identifies. A number,
             so that both have one program.
+        transport: between the sampler's coordinates and those about conditional modes; None where
+            there is none.
     """
 
     law: LawFunction
@@ -146,6 +149,7 @@ class Problem:
     arrays: ErrorArrays
     pooling: Pooling | None = None
     terms_by_sum: Any = 1.0
+    transport: Any = None
 
     @property
     def replaced_priors(self) -> dict[str, roles.Prior | dist.Distribution]:

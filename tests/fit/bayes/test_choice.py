@@ -1,26 +1,24 @@
 """Which sampler draws, what it says, and that neither cores nor interruptions change the draws."""
 
 import os
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from jscale import fit, laws, runs
 from jscale._core.errors import JscaleError
 from jscale._core.jobs import Checkpoint, Progress
 from jscale._core.status import Status
 from jscale.fit.bayes import _diagnostics
-from jscale.fit.bayes._model import pose
+from jscale.fit.bayes._model import Problem, pose
 from jscale.fit.bayes.sampling import _choice
-from jscale.fit.bayes.sampling._whitening import (
-    free_size,
-    potential_at,
-    sites_at,
-    with_terms_apart,
-)
+from jscale.fit.bayes.sampling._density import log_densities
+from jscale.fit.bayes.sampling._mode import find_mode
+from jscale.fit.bayes.sampling._scan import scanned
+from jscale.fit.bayes.sampling._whitening import unconstrained_values
 from jscale.fit.bayes.sampling.importance import _hmc_sample, _result
 from jscale.laws import law
 from jscale.laws.roles import Count, Loss, SignedExponent
@@ -65,41 +63,36 @@ def grid() -> runs.Runs:
     return runs.simulate(laws.chinchilla, truth, design, noise=0.007, key=jax.random.key(2))
 
 
-def test_a_grid_with_a_flat_term_is_sampled_by_terms(grid, monkeypatch):
-    """By sums of terms the weights do not suffice, and NUTS took half a minute in their place."""
-    by_terms, samples = _choice._by_terms, []
-
-    def recorded(problem, sample, *rest):
-        samples.append(sample)
-        problem, other = by_terms(problem, sample, *rest)
-        samples.append(other)
-        return problem, other
-
-    monkeypatch.setattr(_choice, "_by_terms", recorded)
+def test_a_floor_that_a_flat_term_hides_is_sampled_to_its_end(grid):
+    """By importance sampling without adaptation about conditional modes, which covers both ends."""
     posterior = fit.posterior(laws.chinchilla, grid, key=jax.random.key(0), errors="student")
     assert posterior.sampler == "importance"
     assert posterior.status == Status.converged
-    by_sum, by_term = samples
-    assert not by_sum.is_good
-    assert by_term.is_good
-
-
-def test_coordinates_by_terms_are_those_of_the_same_points(grid):
+    rng, count = np.random.default_rng(0), 100_000
+    key = jax.random.key(0)
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        by_sum = pose(laws.chinchilla, grid, None, "student").problem
-        by_term = replace(by_sum, terms_by_sum=0.0)
-        points = jax.random.normal(jax.random.key(0), (20, free_size(by_sum)))
-        apart = with_terms_apart(by_sum, points)
-        at_each = jax.jit(jax.vmap(sites_at, in_axes=(None, 0)))
-        expected, found = at_each(by_sum, points), at_each(by_term, apart)
-        for name, values in expected.items():
-            assert np.asarray(found[name]) == pytest.approx(np.asarray(values), rel=1e-9)
-        # The densities differ by the volume of the map.
-        change = jax.jit(jax.jacfwd(lambda u: with_terms_apart(by_sum, u[None])[0]))(points[0])
-        volume = float(np.linalg.slogdet(change)[1])
-        potential = jax.jit(potential_at)
-        lower = float(potential(by_term, apart[0])) - float(potential(by_sum, points[0]))
-        assert lower == pytest.approx(volume, abs=1e-8)
+        problem = pose(laws.chinchilla, grid, None, "student").problem
+        scan = scanned(problem, key, find_mode(problem, key), None)
+        assert scan is not None
+        along = rng.uniform(-5.0, 5.0, (count, 1))
+        others = rng.standard_t(5, (count, 5))
+        points = np.concatenate([along, others], axis=1)
+        log_proposal = scipy.stats.t.logpdf(others, 5).sum(axis=1)
+        log_weights = log_densities(scan.problem, points) - log_proposal
+        logits = unconstrained_values(scan.problem, jnp.asarray(points), (scan.site,))[:, 0]
+    weights = np.exp(log_weights - log_weights.max())
+    weights /= weights.sum()
+    order = np.argsort(logits)
+    for share in (0.02, 0.1, 0.5, 0.9):
+        place = np.searchsorted(np.cumsum(weights[order]), share)
+        end = posterior_floor(problem, float(logits[order][place]))
+        error = np.sqrt(share * (1 - share) * (1 / 1600 + (weights**2).sum()))
+        assert np.mean(posterior.draws["E"] < end) == pytest.approx(share, abs=4 * error)
+
+
+def posterior_floor(problem: Problem, logit: float) -> float:
+    """The floor whose logit, as a share of the highest one, this is."""
+    return float(problem.centre["floor_max"] / (1 + np.exp(-logit)))
 
 
 @law(formula="log(-D)**p", source="test")
@@ -119,7 +112,6 @@ def no_importance_sampling(monkeypatch):
     monkeypatch.setattr(_result, "MAX_PARETO_K", -np.inf)
     monkeypatch.setattr(_hmc_sample, "_CHAINS", 100)
     monkeypatch.setattr(_hmc_sample, "_BLOCKS", (2,))
-    monkeypatch.setattr(_hmc_sample, "_FLAT_BLOCKS", 2)
 
 
 def test_importance_sampling_is_the_first_choice():

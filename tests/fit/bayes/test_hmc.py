@@ -126,7 +126,6 @@ def test_points_without_a_density_give_no_sample(density, monkeypatch):
 def test_one_point_with_much_of_the_weight_is_no_sample(density, monkeypatch):
     """Smoothing hides it: it is the sign of a region where proposals are too low."""
     monkeypatch.setattr(_hmc_sample, "_BLOCKS", (20,))
-    monkeypatch.setattr(_hmc_sample, "_FLAT_BLOCKS", 2)
 
     def with_outlier(_, points):
         values = bent(points)[0]

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jscale._core.jobs import Checkpoint
 from jscale._core.notes import Note
@@ -15,10 +14,10 @@ from jscale._core.status import Status
 from jscale.fit.bayes._diagnostics import ESS_WARNING, diagnose, summarise
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling import _nuts, importance
-from jscale.fit.bayes.sampling._mode import Mode, coordinates, find_mode, with_information
+from jscale.fit.bayes.sampling._attempts import Attempt, Attempts
+from jscale.fit.bayes.sampling._mode import coordinates, with_information
 from jscale.fit.bayes.sampling._nuts import Chains
-from jscale.fit.bayes.sampling._ridge import has_two_terms
-from jscale.fit.bayes.sampling._whitening import Whitening, free_size, with_terms_apart
+from jscale.fit.bayes.sampling._whitening import Whitening, free_size
 from jscale.fit.bayes.sampling.importance import Weighted
 
 SAMPLERS = ("auto", "nuts", "importance")
@@ -28,8 +27,6 @@ posterior of 33 one in 35 of the points counted."""
 _COORDINATES = 10.0
 """Effective points for each dimension from which their covariance whitens better than the curvature
 at the mode."""
-
-
 _LONGER = 3
 """How many times as long chains are drawn again that have not mixed."""
 _LEAST_DRAWS = int(ESS_WARNING)
@@ -86,14 +83,16 @@ def draw(
         note = _note(f"the model has {size} unknowns, more than {_MAX_SIZE}", {})
         return _by_nuts(call, problem, coordinates(problem, mode_key, start), note)
 
-    mode = find_mode(problem, mode_key, start)
-    problem, sample = _by_weights(call, problem, mode)
+    problem, sample = _by_weights(call, problem, mode_key, start)
     if sample.is_good or settings.sampler == "importance":
         sizes = {"chains": settings.chains, "draws": settings.draws}
         return importance.resampled(problem, sample, sample_key, **sizes), "importance"
     if sample.effective >= _COORDINATES * size:
         mode = importance.weighted_mode(sample)
-    where = Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
+        where = Whitening(jnp.asarray(mode.free), jnp.asarray(mode.axes))
+    else:
+        problem = replace(problem, transport=None)
+        where = coordinates(problem, mode_key, start)
     return _by_nuts(call, problem, where, _sample_note(sample))
 
 
@@ -129,12 +128,10 @@ def _by_nuts(call: _Call, problem: Problem, where: Whitening, *notes: Note) -> t
     return chains._replace(notes=notes), "nuts"
 
 
-def _by_weights(call: _Call, problem: Problem, mode: Mode) -> tuple[Problem, Weighted]:
-    """A weighted sample, and the problem in whose coordinates it is.
-
-    Proposals adapt to the weights of their points, by sums and by terms; where that does not
-    suffice, they are fitted to chains. The bar shows the share of the effective points.
-    """
+def _by_weights(
+    call: _Call, problem: Problem, mode_key: jax.Array, start: jax.Array | None
+) -> Attempt:
+    """The best weighted sample. The bar shows the share of the effective points."""
     settings, done = call.settings, 0
 
     def shown(share: float) -> None:
@@ -144,41 +141,16 @@ def _by_weights(call: _Call, problem: Problem, mode: Mode) -> tuple[Problem, Wei
             done += step
             call.advanced(step)
 
-    shared = {"checkpoint": call.checkpoint, "advanced": shown}
-    draws = settings.chains * settings.draws
-    weigh = partial(importance.weighted_sample, draws=draws, **shared)
-    sample = weigh(problem, importance.about(*mode), call.key)
-    if not sample.is_good and has_two_terms(problem):
-        problem, sample = _by_terms(problem, sample, call.key, weigh)
-    if not sample.is_good and settings.sampler == "auto":
-        hmc_key = jax.random.fold_in(call.key, 3)
-        sample = importance.hmc_sample(problem, sample, hmc_key, **shared)
-    return problem, sample
-
-
-def _by_terms(
-    problem: Problem, sample: Weighted, key: jax.Array, weigh: Callable[..., Weighted]
-) -> tuple[Problem, Weighted]:
-    """Importance sampling in coordinates by terms, which starts from a sample by sums.
-
-    Args:
-        problem: whose coordinates are by sums.
-        sample: of its posterior, which does not suffice.
-        key: for the proposals.
-        weigh: the sampler.
-
-    Returns:
-        The problem whose sample has more points that count, and that sample.
-    """
-    points = np.asarray(with_terms_apart(problem, jnp.asarray(sample.free)))
-    apart, own_key = replace(problem, terms_by_sum=0.0), jax.random.fold_in(key, 2)
-    first = importance.proposal_of(sample, points, own_key)
-    if first is None:
-        return problem, sample
-    other = weigh(apart, first, own_key, name="round by terms")
-    enough = _COORDINATES * first.size
-    is_better = other.effective >= max(sample.effective, enough)
-    return (apart, other) if other.is_good or is_better else (problem, sample)
+    attempts = Attempts(
+        problem,
+        mode_key=mode_key,
+        start=start,
+        key=call.key,
+        draws=settings.chains * settings.draws,
+        checkpoint=call.checkpoint,
+        advanced=shown,
+    )
+    return attempts.best(by_chains=settings.sampler == "auto")
 
 
 def _has_mixed(chains: Chains) -> bool:

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.priors import CENTRED
@@ -28,6 +29,8 @@ _SOFTENED = 0.1
 """Share of the floor below which a bent ridge ends softly: a floor stays positive."""
 _HIGHEST_LOGIT = 3.0
 """Logit of the floor from which the ridge is bent by a constant."""
+_ON_RAY = 0.95
+"""Correlation of the logs of two inputs from which runs are taken to be on a ray."""
 _LEAST_EXCESS = 1.05
 """Typical loss over the highest floor, at least: the excess stays positive."""
 
@@ -53,7 +56,11 @@ def straightened(
 
     site, highest = f"{floor}{CENTRED}", _highest_excess(problem)
     shifted[site], log_volume = _lowered(values[site], jnp.expm1(curvature), highest)
-    return _moved(problem, shifted, shifted[site], 1.0), log_volume
+    excess = _log_excess(problem, shifted[site])
+    for name, sign in _sheared(problem):
+        if name in shifted:
+            shifted[name] = shifted[name] + sign * excess
+    return shifted, log_volume
 
 
 def has_two_terms(problem: Problem) -> bool:
@@ -61,12 +68,38 @@ def has_two_terms(problem: Problem) -> bool:
     return problem.pooling is None and _two_terms(problem) is not None
 
 
-def terms_apart(problem: Problem, free: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-    """Straightened values by terms, of unconstrained values of the sites."""
+def is_on_ray(problem: Problem) -> bool:
+    """Whether the inputs of two terms grow together, so that runs do not tell the terms apart."""
+    terms = _two_terms(problem)
+    if terms is None or problem.pooling is not None:
+        return False
+    names, logs = [site.removesuffix(CENTRED) for site, _ in terms], []
+    record, is_run = describe(problem.law), np.asarray(problem.arrays.is_run)
+    for p in record.parameters:
+        if p.name in names and p.role.anchor is not None:
+            inputs = sorted(p.role.anchor.names & set(record.input_names))
+            if len(inputs) != 1:
+                return False
+            logs.append(np.log(np.asarray(problem.inputs[inputs[0]])[is_run]))
+    if min(x.std() for x in logs) == 0.0:
+        return True
+    return bool(abs(np.corrcoef(logs)[0, 1]) > _ON_RAY)
+
+
+def floor_site(problem: Problem) -> str | None:
+    """The site of the one floor that all groups share; None without it."""
     floor = _floor(problem)
-    if floor is None:
-        return dict(free)
-    return _moved(problem, free, free[f"{floor}{CENTRED}"], -1.0)
+    return None if floor is None else f"{floor}{CENTRED}"
+
+
+def exponent_sites(problem: Problem) -> tuple[str, ...] | None:
+    """The sites of the exponents, if all have a positive prior and are shared; else None."""
+    record = describe(problem.law)
+    exponents = {p.name for p in record.parameters if p.role.name == "exponent"}
+    grouped = set() if problem.pooling is None else dict(problem.pooling.modes)
+    if exponents - _positive_exponents(record) or exponents & {*problem.replaced_priors, *grouped}:
+        return None
+    return tuple(sorted(exponents))
 
 
 def along_ridge(problem: Problem, site: str, value: jax.Array) -> jax.Array:
@@ -76,17 +109,6 @@ def along_ridge(problem: Problem, site: str, value: jax.Array) -> jax.Array:
     """
     floor = _floor(problem)
     return _log_excess(problem, value) if site == f"{floor}{CENTRED}" else value
-
-
-def _moved(
-    problem: Problem, values: Mapping[str, jax.Array], logit: jax.Array, direction: float
-) -> dict[str, jax.Array]:
-    """Logs of terms and exponents, moved by the log of the excess over a floor, or back."""
-    moved, excess = dict(values), _log_excess(problem, logit)
-    for site, sign in _sheared(problem):
-        if site in moved:
-            moved[site] = moved[site] + direction * sign * excess
-    return moved
 
 
 def _log_excess(problem: Problem, logit: jax.Array) -> jax.Array:

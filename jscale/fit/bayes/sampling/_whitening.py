@@ -18,7 +18,8 @@ from jscale.fit.bayes._model import Problem, sites
 from jscale.fit.bayes._pool import BETWEEN
 from jscale.fit.bayes._pooled_params import DEVIATION
 from jscale.fit.bayes.sampling._deviations import spread
-from jscale.fit.bayes.sampling._ridge import straightened, terms_apart
+from jscale.fit.bayes.sampling._ridge import straightened
+from jscale.fit.bayes.sampling._transport import transported
 
 _MODE_STARTS = 8
 _MODE_RESOLUTION = 1e-6
@@ -61,7 +62,7 @@ def whiten(problem: Problem, key: jax.Array) -> Whitening:
 
 def free_size(problem: Problem) -> int:
     """Number of unconstrained values of a problem."""
-    return sum(math.prod(shape) for shape in _free_sites(problem).values())
+    return sum(math.prod(shape) for shape in free_sites(problem).values())
 
 
 @program()
@@ -93,38 +94,40 @@ def to_sites(problem: Problem, whitening: Whitening, z: jax.Array) -> dict[str, 
 
 def sites_at(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
     """Site → value at values (size,) of the sampler."""
-    return natural_sites(problem, unconstrained(problem, split(problem, u))[0])
+    return natural_sites(problem, _free(problem, u)[0])
 
 
 def potential_at(problem: Problem, u: jax.Array) -> jax.Array:
     """Negative log density at values (size,) of the sampler, up to a constant."""
     with isolated():
-        free, log_jacobian = unconstrained(problem, split(problem, u))
+        free, log_jacobian = _free(problem, u)
         return jnp.asarray(potential_energy(sites, (problem,), {}, free)) - log_jacobian
 
 
-@program(runs_once=True)
-def with_terms_apart(problem: Problem, points: jax.Array) -> jax.Array:
-    """Values of the sampler by terms, of those by sums: (points, size) each.
-
-    Args:
-        problem: whose coordinates are by sums.
-        points: values of its sampler.
-    """
+@program("names")
+def unconstrained_values(problem: Problem, points: jax.Array, names: tuple[str, ...]) -> jax.Array:
+    """Unconstrained values (points, names) of scalar sites at points (points, size)."""
 
     def one(u: jax.Array) -> jax.Array:
-        free, _ = unconstrained(problem, split(problem, u))
-        moved = terms_apart(problem, free)
-        return jnp.concatenate([jnp.ravel(moved[name]) for name in _free_sites(problem)])
+        free, _ = _free(problem, u)
+        return jnp.stack([free[name] for name in names])
 
-    with isolated():
-        return jax.vmap(one)(points)
+    return jax.vmap(one)(points)
+
+
+def _free(problem: Problem, u: jax.Array) -> tuple[dict[str, jax.Array], Any]:
+    """Unconstrained values of the sites at values (size,), and the log of the Jacobian."""
+    if problem.transport is None:
+        return unconstrained(problem, split(problem, u))
+    moved, log_volume = transported(problem.transport, u)
+    free, log_jacobian = unconstrained(problem, split(problem, moved))
+    return free, log_jacobian + log_volume
 
 
 def split(problem: Problem, u: jax.Array) -> dict[str, jax.Array]:
     """Values (size,) of the sampler by site."""
     values, first = {}, 0
-    for name, shape in _free_sites(problem).items():
+    for name, shape in free_sites(problem).items():
         end = first + math.prod(shape)
         values[name] = u[first:end].reshape(shape)
         first = end
@@ -156,7 +159,7 @@ def start_points(problem: Problem, normals: jax.Array) -> jax.Array:
     if problem.pooling is None:
         return normals
     shift, scale = [], []
-    for name, shape in _free_sites(problem).items():
+    for name, shape in free_sites(problem).items():
         length = math.prod(shape)
         is_between, is_deviation = name.endswith(BETWEEN), name.endswith(DEVIATION)
         shift += [_START_BETWEEN if is_between else 0.0] * length
@@ -164,7 +167,7 @@ def start_points(problem: Problem, normals: jax.Array) -> jax.Array:
     return jnp.array(shift) + jnp.array(scale) * normals
 
 
-def _free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:
+def free_sites(problem: Problem) -> dict[str, tuple[int, ...]]:
     """Sites that are sampled and their shapes, in order of their names."""
     # Values of the start of a search, since an improper prior has no draws.
     started = handlers.substitute(handlers.seed(sites, 0), substitute_fn=init_to_uniform)

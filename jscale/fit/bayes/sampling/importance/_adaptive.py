@@ -23,7 +23,6 @@ from jscale.fit.bayes.sampling.importance._result import (
     FARTHEST,
     LEAST,
     Weighted,
-    counting,
     generator,
     resampled,
 )
@@ -58,8 +57,6 @@ _FLAT = 0.5
 _TEMPERED = (5.0, 0.02)
 """Effective points for each dimension, and share of all points, from which a proposal is adapted:
 weights that concentrate on fewer are raised to a power below 1."""
-_POINTS_OF_A_DIMENSION = 10
-"""Points for each dimension, at least, that a first proposal is fitted to."""
 _SURE_PARETO_K = 0.5
 """Shape of the tail of the weights up to which they have a variance: no more rounds are needed."""
 
@@ -148,24 +145,6 @@ def weighted_sample(
     # Smoothing limits the largest weights, which may be the sign of a region without proposals.
     counted = min(sample.effective, 1 / float(np.sum(weights**2)))
     return Weighted(sample.free, weights, pareto_k, counted, agreed)
-
-
-def proposal_of(sample: Weighted, points: np.ndarray, key: jax.Array) -> Proposal | None:
-    """A proposal for other coordinates, of a weighted sample whose weights did not suffice.
-
-    None where hardly any of the points has a weight and values that do not overflow.
-
-    Args:
-        sample: with its weights, which are made equal as far as a fit needs.
-        points: (points, size) the sample in the other coordinates.
-        key: for the centres of components.
-    """
-    points, log_weights = counting(sample, points)
-    if len(points) < _POINTS_OF_A_DIMENSION * points.shape[1]:
-        return None
-    least = max(_TEMPERED[0] * points.shape[1], _TEMPERED[1] * len(points))
-    weights = tempered(log_weights, least)
-    return fitted(points, weights, weights, generator(key))
 
 
 def _adapted(sample: Rounds, rng: np.random.Generator) -> Proposal:

@@ -76,7 +76,6 @@ def run_chains(
     *,
     checkpoint: Checkpoint,
     name: str,
-    power: float = 1.0,
 ) -> tuple[State, Path]:
     """Chains after blocks of :data:`BLOCK` transitions each, and their states in the last half.
 
@@ -87,13 +86,12 @@ def run_chains(
         blocks: two or more.
         checkpoint: of each block.
         name: of these blocks in the checkpoint.
-        power: of the density that they sample.
     """
     paths = []
     for i in range(blocks):
 
         def run(state: State = state, i: int = i) -> Arrays:
-            new, path = _block(problem, state, generator(jax.random.fold_in(key, i)), power)
+            new, path = _block(problem, state, generator(jax.random.fold_in(key, i)))
             return {**path._asdict(), "step": np.array(new.step)}
 
         done = checkpoint.unit(f"{name} {i}", run)
@@ -104,9 +102,7 @@ def run_chains(
     return state, Path(free, log_target)
 
 
-def _block(
-    problem: Problem, state: State, rng: np.random.Generator, power: float
-) -> tuple[State, Path]:
+def _block(problem: Problem, state: State, rng: np.random.Generator) -> tuple[State, Path]:
     """Chains after a few transitions whose mass matrix is that of their start."""
     count, size = state.free.shape
     equal = np.full(count, 1 / count)
@@ -115,7 +111,7 @@ def _block(
 
     def density(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, slopes = gradients(problem, mean + applied(root, z))
-        return power * values, power * applied(root.T, slopes)
+        return values, applied(root.T, slopes)
 
     z = applied(np.linalg.inv(root), state.free - mean)
     here = _Point(z, *density(z))

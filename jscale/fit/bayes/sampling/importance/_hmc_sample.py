@@ -34,15 +34,11 @@ from jscale.fit.bayes.sampling.importance._weighted import systematic
 
 LogDensity = Callable[[np.ndarray], np.ndarray]
 
-_CHAINS, _BLOCKS = 500, (24, 32)
+_CHAINS, _BLOCKS = 500, (6, 12, 24)
 """Chains, and blocks of transitions before each sample."""
 _EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS = 200, (8,)
-"""The same where runs share errors, without a flat start: with a matrix of 240 runs a gradient
+"""The same where runs share errors: with a matrix of 240 runs a gradient
 takes 0.6 ms, sixty times as long as without, and NUTS is soon as quick."""
-_FLAT_BLOCKS, _FLAT_POWER = 16, 0.1
-"""Blocks before, on that power of the density. Chains that start where weights have already been
-found stay out of the ends of ridges that bend: in three of 109 pooled tables the floor was below
-at most 0.4% of the draws, where it is below 2 to 11% of those of NUTS."""
 _START = 5.0
 """Points of the sample before that count, at least, for each dimension: its weights are made more
 equal where they do not."""
@@ -88,9 +84,6 @@ def hmc_sample(
         return sample
     chains = partial(run_chains, problem, checkpoint=checkpoint)
     best, state = sample, State(starts)
-    if not is_expensive:
-        flat_key = jax.random.fold_in(key, len(schedule))
-        state, _ = chains(state, flat_key, _FLAT_BLOCKS, name="flat HMC", power=_FLAT_POWER)
     for i, blocks in enumerate(schedule):
         own_key, name = jax.random.fold_in(key, i), f"HMC {i}"
         state, path = chains(state, own_key, blocks, name=name)

@@ -70,6 +70,11 @@ def resampled(
     )
 
 
+def equal_points(sample: Weighted, key: jax.Array, count: int) -> np.ndarray:
+    """Points (count, size) that count alike, resampled from a weighted sample."""
+    return sample.free[systematic(sample.weights, count, generator(key))]
+
+
 def rough_notes(pareto_k: float, effective: float) -> tuple[Note, ...]:
     """A note where the weights of a sample have no useful mean."""
     evidence = {"pareto_k": pareto_k, "effective_draws": effective}
