@@ -83,13 +83,14 @@ def hmc_sample(
     if starts is None:
         return sample
     chains = partial(run_chains, problem, checkpoint=checkpoint)
-    best, state = sample, State(starts)
+    best, state, drawn = sample, State(starts), None
     for i, blocks in enumerate(schedule):
         own_key, name = jax.random.fold_in(key, i), f"HMC {i}"
         state, path = chains(state, own_key, blocks, name=name)
         density = _kept(problem, checkpoint, name)
         rng = generator(jax.random.fold_in(own_key, blocks))
-        result = _weighed(_drawn(density, path, rng), state)
+        before, drawn = drawn, _drawn(density, path, rng)
+        result = _weighed(drawn, state, before)
         if result.is_good:
             advanced(1.0)
             return result
@@ -162,12 +163,23 @@ def _smoothed(sample: Rounds) -> tuple[np.ndarray, float, float]:
     return weights, pareto_k, 1 / float(np.sum(weights**2))
 
 
-def _weighed(sample: Rounds, state: State) -> Weighted:
-    """A sample with smoothed weights, and whether the chains agree with it.
+def _weighed(sample: Rounds, state: State, before: Rounds | None) -> Weighted:
+    """A sample with smoothed weights, and whether the chains or the sample before agree with it.
 
-    Chains that have not mixed, or are where proposals are too low, have other moments. A mode that
-    no chain has reached is missed by both.
+    Chains that have not mixed, or are where proposals are too low, have other moments. Where those
+    of two samples, of proposals that are fitted to other parts of the chains, are the same, chains
+    are only slow. A mode that no chain has reached is missed by all.
+
+    Args:
+        sample: from proposals that are fitted to the chains.
+        state: where they are.
+        before: the sample that was drawn before, if there was one.
     """
     weights, pareto_k, counted = _smoothed(sample)
-    agreed = sample.effective >= _LEAST_RAW and agree(equal(state.free), sample, weights)
+    others = [equal(state.free)]
+    if before is not None and before.effective >= _LEAST_RAW:
+        others.append(before)
+    agreed = sample.effective >= _LEAST_RAW and any(
+        agree(other, sample, weights) for other in others
+    )
     return Weighted(sample.free, weights, pareto_k, counted, agreed)
