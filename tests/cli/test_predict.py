@@ -293,7 +293,9 @@ def fake_ensemble(sampled, posterior, monkeypatch) -> list[tuple]:
     def ensemble(given, table, **settings):
         calls.append((given, table, settings))
         settings = {"correct": True} | settings
-        correction = assess.BandCorrection(np.log(1.25), np.log(1.6 / 1.25), count=96)
+        correction = assess.BandCorrection(
+            np.log(1.25), np.log(1.6 / 1.25), count=96, clusters=24, points=12
+        )
         members = (
             assess.Member("chinchilla, student", posterior, 0.75, 2.0),
             assess.Member("chinchilla, normal", posterior, 0.25, 1.0),
@@ -325,6 +327,8 @@ def test_without_a_law_several_forecast_together(answer, fake_ensemble: list, ta
             "decade": pytest.approx(1.6),
             "drift": 0.0,
             "held_out": 96,
+            "clusters": 24,
+            "points": 12,
             "furthest": 0.0,
         },
     }
@@ -338,6 +342,8 @@ def test_without_a_law_several_forecast_together(answer, fake_ensemble: list, ta
         "decade": 1.0,
         "drift": 0.0,
         "held_out": 0,
+        "clusters": 0,
+        "points": 0,
         "furthest": 0.0,
     }
     (other,) = narrow["rows"]

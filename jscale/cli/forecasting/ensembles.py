@@ -68,12 +68,17 @@ def summary(ensemble: "Ensemble") -> dict[str, Any]:
 
 
 def correction_of(correction: "BandCorrection") -> dict[str, float]:
-    """By what factor bands are corrected, as a JSON object."""
+    """By what factor bands are corrected, and by how many held-out runs, as a JSON object.
+
+    ``points`` counts their different sizes and budgets.
+    """
     return {
         "edge": float(correction.factor(0.0)),
         "decade": float(correction.factor(1.0)),
         "drift": correction.drift,
         "held_out": correction.count,
+        "clusters": correction.clusters,
+        "points": correction.points,
         "furthest": correction.furthest,
     }
 
