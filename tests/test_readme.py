@@ -18,8 +18,8 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def test_python_runs(tmp_path, monkeypatch, capsys):
-    """As printed."""
+def test_python_runs(tmp_path, monkeypatch, capsys, optimised):
+    """As printed; most of the time goes to running programs, not to compiling them."""
     monkeypatch.chdir(tmp_path)
     # A table of the shape that the command line's tests fit: they have compiled the same programs.
     write_table(tmp_path / "runs.csv", chinchilla_rows((3, 10, 30, 100, 300)))
