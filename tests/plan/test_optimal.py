@@ -210,3 +210,20 @@ def test_failed_draws_do_not_affect_other_derivatives(float64_mode):
     np.testing.assert_array_equal(np.isnan(best.N_opt), [False, True, False])
     share = BESIROGLU["beta"] / (BESIROGLU["alpha"] + BESIROGLU["beta"])
     np.testing.assert_allclose(jax.grad(total)(1e21) * 1e21, 2 * share, rtol=1e-10)
+
+
+def test_a_kink_is_sought_only_where_newton_does_not_converge(monkeypatch, float64_mode):
+    """The search for one is a quarter of the code, which smooth plans do not compile."""
+
+    class SoughtError(Exception):
+        """Says that the search was traced."""
+
+    def sought(*_):
+        raise SoughtError
+
+    monkeypatch.setattr("jscale._core.solve._argmin._at_kink", sought)
+    law = laws.fix(laws.chinchilla, E=1.5)  # no other test has compiled its plans
+    theta = {name: value for name, value in BESIROGLU.items() if name != "E"}
+    plan.optimal(law, theta, 1e21, throw=True)
+    with pytest.raises(SoughtError):
+        jax.jit(functools.partial(plan.optimal, law))(theta, 1e21)

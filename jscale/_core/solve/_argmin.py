@@ -57,6 +57,7 @@ def argmin(
     known: Minimum | None = None,
     *,
     held: bool = False,
+    kinks: bool = True,
 ) -> Minimum:
     """The minimum of ``function`` over a box of one to three dimensions.
 
@@ -77,6 +78,8 @@ def argmin(
             derivatives are computed.
         held: whether the minimum is held when values change: it has no derivatives, and the code
             for them is not traced.
+        kinks: whether to search for a kink or a plateau where Newton's method does not converge:
+            a quarter of the time to compile, needed only where the status is ``not_converged``.
 
     Returns:
         The minimum, and ``Status.no_interior_optimum`` where the function decreases up to the edge
@@ -96,7 +99,7 @@ def argmin(
         box = lower, upper
         start = scan_box(function, *box, counts)[1]
         end = descend_in_box(function, start, spacing, box)
-        return _or_kink(function, start, end, spacing, box)
+        return end if not kinks else _or_kink(function, start, end, spacing, box)
 
     if held:
         x, status = (known.x, known.status) if known is not None else search()

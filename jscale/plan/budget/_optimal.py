@@ -12,7 +12,7 @@ from jscale._core.programs import program
 from jscale._core.scope import in_default_settings
 from jscale.laws import LawFunction, as_law, describe
 from jscale.plan.budget._problem import BudgetProblem, build_problem
-from jscale.plan.budget._search import Minima, Plan, best_point, mark_smooth, solve_one
+from jscale.plan.budget._search import Minima, Plan, best_point, mark_smooth, need_kinks, solve_one
 from jscale.plan.costs import Cost
 from jscale.plan.gridsearch import in_padded_batches, over_draws
 from jscale.plan.problem import FEW, check_inputs, check_params, check_status, to_arrays
@@ -105,13 +105,22 @@ def _solve(problem: BudgetProblem, *numbers: Any) -> Plan:
 
     JAX then compiles the search once, not again for every derivative.
     """
-    found = in_padded_batches(lambda *each: _find(problem, each), *lax.stop_gradient(numbers))
+    found = in_padded_batches(lambda *each: _minima(problem, each), *lax.stop_gradient(numbers))
     return _report(problem, numbers, mark_smooth(found), held=not is_traced(numbers))
 
 
-@program("problem", small=FEW)
-def _find(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Minima:
-    return over_draws(lambda *each: best_point(problem, *each, held=True)[1], *numbers)
+def _minima(problem: BudgetProblem, numbers: tuple[Any, ...]) -> Minima:
+    """The minima; where the numbers are known, kinks are sought only where they are needed."""
+    if is_traced(numbers):
+        return _find(problem, numbers, kinks=True)
+    found = _find(problem, numbers, kinks=False)
+    return _find(problem, numbers, kinks=True) if need_kinks(found) else found
+
+
+@program("problem", "kinks", small=FEW)
+def _find(problem: BudgetProblem, numbers: tuple[Any, ...], *, kinks: bool) -> Minima:
+    search = functools.partial(best_point, problem, held=True, kinks=kinks)
+    return over_draws(lambda *each: search(*each)[1], *numbers)
 
 
 @program("problem", "held", small=FEW)

@@ -46,6 +46,12 @@ Solver = Callable[[BudgetProblem, Arrays, Minimum | None], tuple[Plan, jax.Array
 """
 
 
+def need_kinks(minima: Minima) -> bool:
+    """Whether Newton's method did not converge to one of the minima: a kink may be there."""
+    failed = int(Status.not_converged)
+    return any(bool(np.any(np.asarray(minimum.status) == failed)) for minimum in minima)
+
+
 def mark_smooth(minima: Minima) -> Minima:
     """The minima, marked where it is known that none is at a kink: smooth ones need less code."""
 
@@ -82,6 +88,7 @@ def best_point(
     *,
     known: Minima = (),
     held: bool = False,
+    kinks: bool = True,
 ) -> tuple[Plan, Minima]:
     """The best point in the range of the search, whether or not it is an optimum, and the minima.
 
@@ -93,14 +100,14 @@ def best_point(
         budget: to spend.
         known: the minima, where an earlier call with the same numbers found them.
         held: whether they stay where they are when numbers change: without their derivatives.
+        kinks: whether to search for a kink where Newton's method does not converge.
     """
 
     def solve(
         problem: BudgetProblem, inputs: Arrays, minimum: Minimum | None
     ) -> tuple[Plan, jax.Array, Minimum]:
-        plan, best = _search(
-            problem, (params, inputs, cost_values), budget, known=minimum, held=held
-        )
+        given = params, inputs, cost_values
+        plan, best = _search(problem, given, budget, known=minimum, held=held, kinks=kinks)
         return plan, plan.loss, best
 
     return with_post_bits(problem, inputs, solve, known)
@@ -145,6 +152,7 @@ def _search(
     *,
     known: Minimum | None,
     held: bool,
+    kinks: bool,
 ) -> tuple[Plan, Minimum]:
     params, inputs, cost_values = given
     cost, bound = problem.build_cost(cost_values), problem.bound
@@ -162,6 +170,7 @@ def _search(
             problem.points,
             known,
             held=held,
+            kinks=kinks,
         )
     minimum = known or Minimum(jnp.zeros(0, dtype), jnp.asarray(int(Status.converged), jnp.int32))
     values, status = design(minimum.x), minimum.status
