@@ -10,6 +10,7 @@ from jscale._core.errors import JscaleError
 from jscale._core.scope import float64
 from jscale._core.status import Status
 from jscale.plan import costs
+from jscale.plan.optimiser._variables import read_variables
 from jscale.plan.problem import charged_bits
 from tests.plan import facts
 from tests.plan.cases import BESIROGLU, KUMAR, RTOL, draws
@@ -380,3 +381,9 @@ def test_empty_lists_and_small_simplexes_are_one_line():
 def test_throw_names_the_outcome(float64_mode):
     with pytest.raises(JscaleError, match=r"plan: no_interior_optimum \(1 of 1 solves\)"):
         plan.solve(laws.chinchilla, SIZE, params=BESIROGLU, throw=True)
+
+
+def test_problems_that_differ_only_in_which_bounds_are_given_share_a_program():
+    """The layout is what a program is compiled for."""
+    open_ended, within = (read_variables({"N": each})[0] for each in (plan.Free(), plan.Free(1, 9)))
+    assert open_ended == within

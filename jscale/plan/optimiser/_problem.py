@@ -49,6 +49,7 @@ class Data(NamedTuple):
         fixed: fixed or listed variable → value.
         lower: free variable → its least value.
         upper: free variable → its largest value.
+        declared: free variable → whether the two were given, 1 or 0 each.
         bounds: of the constraints.
         leaves: numbers of the costs, the objective first; None for a function.
     """
@@ -57,6 +58,7 @@ class Data(NamedTuple):
     fixed: Arrays
     lower: Arrays
     upper: Arrays
+    declared: Mapping[str, tuple[jax.Array, jax.Array]]
     bounds: tuple[jax.Array, ...]
     leaves: tuple[Any, ...]
 

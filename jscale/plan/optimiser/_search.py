@@ -156,8 +156,9 @@ def _near_open_ends(scaled: Scaled, x: jax.Array) -> jax.Array:
 def _declared(scaled: Scaled) -> jax.Array:
     """Whether the lower and the upper end of each coordinate is a bound, (n, 2)."""
     layout = scaled.problem.layout
-    given = [*layout.declared, *[(True, True)] * (layout.size - len(layout.free))]
-    return jnp.asarray(given, bool).reshape(-1, 2)
+    given = [jnp.stack(scaled.data.declared[name]) > 0 for name in layout.free]
+    shares = jnp.ones((layout.size - len(layout.free), 2), bool)
+    return jnp.concatenate([jnp.reshape(jnp.asarray(given, bool), (-1, 2)), shares])
 
 
 def _judged(scaled: Scaled, state: State) -> Optimum:

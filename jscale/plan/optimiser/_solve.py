@@ -155,7 +155,8 @@ def solve(
     _check_used(variables, (target, *functions), known)
 
     problem = Problem(target, functions, senses, layout)
-    data = Data(given, numbers.fixed, numbers.lower, numbers.upper, bounds, (leaves, *trees))
+    ends = numbers.lower, numbers.upper, numbers.declared
+    data = Data(given, numbers.fixed, *ends, bounds, (leaves, *trees))
     combinations = {name: jnp.asarray(each) for name, each in numbers.combinations.items()}
     data, combinations = to_arrays(data, combinations)
     result = _solve(problem, data, combinations)

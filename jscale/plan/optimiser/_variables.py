@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,13 +93,11 @@ class Layout:
 
     Attributes:
         free: names of the free numbers.
-        declared: for each of them whether the lower and the upper bound were given.
         simplexes: name and size of the shares.
         choices: names of the listed variables.
     """
 
     free: tuple[str, ...]
-    declared: tuple[tuple[bool, bool], ...]
     simplexes: tuple[tuple[str, int], ...]
     choices: tuple[str, ...]
 
@@ -127,12 +125,15 @@ class Numbers:
     Attributes:
         lower: free variable → its least value.
         upper: free variable → its largest value.
+        declared: free variable → whether the two were given: 1 or 0 each. As numbers, so that
+            problems that differ in this alone share a program.
         fixed: fixed variable → its value.
         combinations: listed variable → (combinations,).
     """
 
     lower: dict[str, Any]
     upper: dict[str, Any]
+    declared: dict[str, Any]
     fixed: dict[str, Any]
     combinations: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -148,12 +149,13 @@ def read_variables(variables: Mapping[str, Any]) -> tuple[Layout, Numbers]:
         raise JscaleError(
             "must map names to Free, Choice, Simplex or a number", argument="variables"
         )
-    free, declared, simplexes, lists = [], [], [], {}
-    numbers = Numbers({}, {}, {})
+    free, simplexes, lists = [], [], {}
+    numbers = Numbers({}, {}, {}, {})
     for name, variable in variables.items():
         if isinstance(variable, Free):
             free.append(name)
-            declared.append((variable.lower is not None, variable.upper is not None))
+            ends = variable.lower, variable.upper
+            numbers.declared[name] = float(ends[0] is not None), float(ends[1] is not None)
             numbers.lower[name], numbers.upper[name] = _bounds(name, variable)
         elif isinstance(variable, Choice):
             lists[name] = variable.values
@@ -170,8 +172,8 @@ def read_variables(variables: Mapping[str, Any]) -> tuple[Layout, Numbers]:
         )
     mesh = np.meshgrid(*lists.values(), indexing="ij") if lists else []
     combinations = {name: each.ravel() for name, each in zip(lists, mesh, strict=True)}
-    layout = Layout(tuple(free), tuple(declared), tuple(simplexes), tuple(lists))
-    return layout, Numbers(numbers.lower, numbers.upper, numbers.fixed, combinations)
+    layout = Layout(tuple(free), tuple(simplexes), tuple(lists))
+    return layout, replace(numbers, combinations=combinations)
 
 
 def _bounds(name: str, variable: Free) -> tuple[Any, Any]:
