@@ -18,7 +18,9 @@ from jscale.fit.bayes.sampling._whitening import potential_at
 from jscale.fit.bayes.sampling.importance import _hmc, _hmc_sample
 from jscale.fit.bayes.sampling.importance._hmc import BLOCK, State, run_chains
 from jscale.fit.bayes.sampling.importance._hmc_sample import hmc_sample
+from jscale.fit.bayes.sampling.importance._mixture import about
 from jscale.fit.bayes.sampling.importance._result import Weighted
+from jscale.fit.bayes.sampling.importance._rounds import nothing
 from jscale.fit.errors import ErrorModel
 from tests.fit.bayes.test_importance import FLAT, VARIANCE, closed_form, conjugate, line, power
 
@@ -76,12 +78,9 @@ def test_chains_find_the_density(density):
 def test_a_sample_from_chains_has_the_moments(density):
     """From weights of which hardly any count."""
     start = Weighted(far(1000), np.full(1000, 1e-3), 2.0, 3.0, False)
-    shares = []
-    keep = {"checkpoint": without_checkpoint(), "advanced": shares.append}
-    sample = hmc_sample(PROBLEM, start, KEY, **keep)
+    sample = hmc_sample(PROBLEM, start, KEY, checkpoint=without_checkpoint())
     assert sample.is_good
     assert sample.effective >= 1600
-    assert shares == [1.0]
     mean = sample.weights @ sample.free
     error = 4 / np.sqrt(sample.effective)
     np.testing.assert_allclose((mean - MEAN) / SD, 0.0, atol=error)
@@ -93,8 +92,7 @@ def test_what_is_kept_is_not_computed_again(density, monkeypatch, tmp_path):
     def sampled() -> Weighted:
         start = Weighted(far(500), np.full(500, 1 / 500), 2.0, 3.0, False)
         with Checkpoint(tmp_path / "state", {}) as checkpoint:
-            keep = {"checkpoint": checkpoint, "advanced": lambda _: None}
-            return hmc_sample(PROBLEM, start, KEY, **keep)
+            return hmc_sample(PROBLEM, start, KEY, checkpoint=checkpoint)
 
     whole = sampled()
     monkeypatch.setattr(_hmc, "gradients", None)
@@ -108,7 +106,7 @@ def test_a_sample_with_hardly_any_weights_stays(density):
     few = np.zeros(1000)
     few[:20] = 0.05
     sample = Weighted(far(1000), few, 2.0, 3.0, False)
-    keep = {"checkpoint": without_checkpoint(), "advanced": lambda _: None}
+    keep = {"checkpoint": without_checkpoint()}
     assert hmc_sample(PROBLEM, sample, KEY, **keep) is sample
 
 
@@ -119,7 +117,7 @@ def test_points_without_a_density_give_no_sample(density, monkeypatch):
     )
     monkeypatch.setattr(_hmc_sample, "_BLOCKS", (2,))
     sample = Weighted(far(500), np.full(500, 1 / 500), 2.0, 3.0, False)
-    keep = {"checkpoint": without_checkpoint(), "advanced": lambda _: None}
+    keep = {"checkpoint": without_checkpoint()}
     assert hmc_sample(PROBLEM, sample, KEY, **keep) is sample
 
 
@@ -134,12 +132,30 @@ def test_one_point_with_much_of_the_weight_is_no_sample(density, monkeypatch):
         return values
 
     start = Weighted(far(500), np.full(500, 1 / 500), 2.0, 3.0, False)
-    keep = {"checkpoint": without_checkpoint(), "advanced": lambda _: None}
+    keep = {"checkpoint": without_checkpoint()}
     assert hmc_sample(PROBLEM, start, KEY, **keep).is_good
     monkeypatch.setattr(_hmc_sample, "log_densities", with_outlier)
     sample = hmc_sample(PROBLEM, start, KEY, **keep)
     assert sample.effective > 400  # by smoothed weights
     assert not sample.is_good
+
+
+def test_slow_chains_that_are_near_do_not_refuse_what_two_samples_agree_on():
+    rng = np.random.default_rng(0)
+    proposal = about(np.zeros(2), np.eye(2))
+
+    def drawn():
+        points = proposal.draw(4000, rng)
+        return nothing(2).extended(proposal, points, -0.5 * (points**2).sum(axis=1))[0]
+
+    before, sample = drawn(), drawn()
+    at = rng.normal(size=(500, 2))
+    for shift, alone, together in ((0.0, True, True), (0.35, False, True), (1.0, False, False)):
+        state = State(at + np.array([shift, 0.0]))
+        assert _hmc_sample._weighed(sample, state, None).agreed == alone
+        assert _hmc_sample._weighed(sample, state, before).agreed == together
+    few = before._replace(log_target=before.log_target + np.where(np.arange(4000) < 9, 50.0, 0.0))
+    assert not _hmc_sample._weighed(sample, State(at + np.array([0.35, 0.0])), few).agreed
 
 
 def test_gradients_are_those_of_the_density():
@@ -185,7 +201,7 @@ def test_few_chains_run_where_runs_share_errors(density, monkeypatch):
 
     monkeypatch.setattr(_hmc_sample, "run_chains", run)
     sample = Weighted(far(1000), np.full(1000, 1e-3), 2.0, 3.0, False)
-    keep = {"checkpoint": without_checkpoint(), "advanced": lambda _: None}
+    keep = {"checkpoint": without_checkpoint()}
     for errors in ("student", "normal + effects(group)"):
         problem: Any = SimpleNamespace(errors=ErrorModel.parse(errors))
         with pytest.raises(KeyboardInterrupt):

@@ -59,7 +59,7 @@ def test_points_that_overflow_do_not_count():
     points[7, 1] = 1e200
     weights = np.full(400, 1 / 399)
     weights[3] = 0.0
-    kept, log_weights = counting(Weighted(points, weights, 0.8, 399.0, True), points)
+    kept, log_weights = counting(Weighted(points, weights, 0.8, 399.0, True))
     assert kept.tobytes() == np.delete(points, [3, 7], axis=0).tobytes()
     assert log_weights == pytest.approx(-np.log(399))
 

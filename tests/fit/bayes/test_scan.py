@@ -27,7 +27,7 @@ def ridge(points: np.ndarray) -> np.ndarray:
     return MARGINAL.logpdf(x) + of_y + scipy.stats.norm.logpdf(z, np.sin(x) - y, 0.1)
 
 
-def scan_of_ridge() -> list:
+def scan_of_ridge() -> tuple:
     axes = np.diag([0.6, 0.05, 0.1])
     return _scan._scan(ridge, np.array([0.4, 0.16, 0.2]), axes)
 
@@ -39,7 +39,7 @@ def _float64():
 
 
 def test_a_scan_finds_conditional_modes_widths_and_the_marginal_density():
-    points = scan_of_ridge()
+    points, _ = scan_of_ridge()
     x = np.array([point.values[0] for point in points])
     assert (np.diff(x) > 0).all()
     # From end to end: ten nats below the mode.
@@ -57,7 +57,7 @@ def test_a_scan_finds_conditional_modes_widths_and_the_marginal_density():
 
 
 def test_quantiles_of_a_scan_are_those_of_the_marginal_density():
-    marginal = _scan._Marginal(scan_of_ridge())
+    marginal = _scan._Marginal(*scan_of_ridge())
     normals = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
     expected = MARGINAL.ppf(scipy.stats.norm.cdf(normals))
     np.testing.assert_allclose(marginal.at(normals), expected, atol=0.02)
@@ -66,16 +66,35 @@ def test_quantiles_of_a_scan_are_those_of_the_marginal_density():
     assert beyond[1] > expected[-1]
 
 
-def test_a_cliff_and_a_density_without_values_end_a_scan():
-    def cliff(points):
-        return np.where(points[:, 0] < 1.0, -0.5 * (points**2).sum(axis=1), -np.inf)
+@pytest.mark.parametrize("edge", [1.0, 0.0])
+def test_a_scan_ends_at_a_cliff(edge):
+    """With the mode before it, and at it."""
 
-    points = _scan._scan(cliff, np.zeros(3), np.eye(3))
-    assert max(point.values[0] for point in points) < 1.0
+    def cliff(points):
+        return np.where(points[:, 0] <= edge, -0.5 * (points**2).sum(axis=1), -np.inf)
+
+    points, steps = _scan._scan(cliff, np.zeros(3), np.eye(3))
+    assert edge - 0.05 < max(point.values[0] for point in points) <= edge
     assert min(point.values[0] for point in points) < -4.0
-    assert np.isfinite(_scan._Marginal(points).at(np.array([-5.0, 5.0]))).all()
-    nowhere = _scan._scan(lambda points: np.full(len(points), -np.inf), np.zeros(3), np.eye(3))
+    marginal = _scan._Marginal(points, steps)
+    normals = np.array([-3.0, -1.0, 0.0, 1.0, 2.5])
+    expected = scipy.stats.truncnorm(-np.inf, edge).ppf(scipy.stats.norm.cdf(normals))
+    np.testing.assert_allclose(marginal.at(normals), expected, atol=0.05)
+
+
+def test_a_density_without_values_has_no_scan():
+    nowhere, _ = _scan._scan(lambda points: np.full(len(points), -np.inf), np.zeros(3), np.eye(3))
     assert len(nowhere) < _scan._FEWEST
+
+
+def test_the_height_of_a_search_that_has_not_ended_is_that_of_its_place(monkeypatch):
+    """Not that which a step would have gained."""
+    monkeypatch.setattr(_scan, "_TURNS", 1)
+    start = np.array([0.4, 5.0, -3.0])
+    (end,) = _scan._conditional_modes(ridge, [start], [np.diag([0.06, 0.1])])
+    expected = ridge(end.values[None])[0] + np.log(np.diagonal(end.root)).sum()
+    assert end.values.tobytes() == start.tobytes()
+    assert end.height == pytest.approx(expected, rel=1e-12)
 
 
 def bent():

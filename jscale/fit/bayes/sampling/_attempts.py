@@ -10,11 +10,19 @@ from jscale._core.jobs import Checkpoint
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling import importance
 from jscale.fit.bayes.sampling._mode import Mode, find_mode
-from jscale.fit.bayes.sampling._scan import Scan, covers, has_no_ends, scanned, with_transport
+from jscale.fit.bayes.sampling._scan import (
+    Scan,
+    covers,
+    exponents_are_identified,
+    scanned,
+    with_transport,
+)
 from jscale.fit.bayes.sampling.importance import Weighted
 
 _POINTS = 4000
-"""Points of a sample that tell whether they reach the ends of a floor."""
+"""Points of a sample that show whether it reaches the ends of a floor."""
+_NOT_YET = 0.99
+"""Share of the effective points that is shown until a sample is accepted."""
 
 
 class Attempt(NamedTuple):
@@ -56,28 +64,30 @@ class Attempts:
         Args:
             by_chains: whether chains are run.
         """
-        mode = find_mode(self.problem, self.mode_key, self.start)
-        first, reaches = None, True
+        mode, tried = find_mode(self.problem, self.mode_key, self.start), []
         # Of 38 pooled posteriors, proposals from the mode suffice for four, and about conditional
         # modes for 27.
-        scan = None if self.problem.pooling is None else self._scan(mode)
+        is_pooled = self.problem.pooling is not None
+        scan = self._scan(mode) if is_pooled else None
         if scan is None:
             first = self._from_mode(mode)
             points = importance.equal_points(first.sample, self._key(4), _POINTS)
-            if first.sample.is_good and has_no_ends(first.problem, points):
-                return first
-            scan = self._scan(mode)
-            reaches = scan is None or covers(scan, first.problem, points)
-            if first.sample.is_good and reaches:
-                return first
+            if first.sample.is_good and exponents_are_identified(first.problem, points):
+                return self._accepted(first)
+            scan = None if is_pooled else self._scan(mode)
+            # A sample without an end of the floor is of no use, however many of its points count.
+            if scan is None or covers(scan, first.problem, points):
+                tried.append(first)
+        if scan is not None and not (tried and tried[0].sample.is_good):
+            tried.append(self._from_scan(scan))
+        if by_chains and not any(attempt.sample.is_good for attempt in tried):
+            tried.append(self._by_chains(_better(tried)))
+        return self._accepted(_better(tried))
 
-        along = None if scan is None else self._along(scan)
-        if along is not None and along.sample.is_good:
-            return along
-        tried = [attempt for attempt in (first, along) if attempt is not None]
-        if by_chains:
-            tried.append(self._by_chains(_better(tried) if reaches else tried[-1]))
-        return _better(tried)
+    def _accepted(self, attempt: Attempt) -> Attempt:
+        if attempt.sample.is_good:
+            self.advanced(1.0)
+        return attempt
 
     def _scan(self, mode: Mode) -> Scan | None:
         return scanned(self.problem, self.mode_key, mode, self.start)
@@ -85,7 +95,7 @@ class Attempts:
     def _from_mode(self, mode: Mode) -> Attempt:
         return self._weighed(with_transport(self.problem), mode, self.key, "round")
 
-    def _along(self, scan: Scan) -> Attempt:
+    def _from_scan(self, scan: Scan) -> Attempt:
         return self._weighed(scan.problem, scan.mode, self._key(2), "round along the floor")
 
     def _weighed(self, problem: Problem, mode: Mode, key: jax.Array, name: str) -> Attempt:
@@ -95,14 +105,15 @@ class Attempts:
             key,
             draws=self.draws,
             checkpoint=self.checkpoint,
-            advanced=self.advanced,
+            advanced=lambda share: self.advanced(min(share, _NOT_YET)),
             name=name,
         )
         return Attempt(problem, sample)
 
     def _by_chains(self, before: Attempt) -> Attempt:
-        shared = {"checkpoint": self.checkpoint, "advanced": self.advanced}
-        sample = importance.hmc_sample(before.problem, before.sample, self._key(3), **shared)
+        sample = importance.hmc_sample(
+            before.problem, before.sample, self._key(3), checkpoint=self.checkpoint
+        )
         return Attempt(before.problem, sample)
 
     def _key(self, number: int) -> jax.Array:

@@ -5,8 +5,8 @@ term is large and the other anything below it, or the other way round, an L in t
 In the log of their sum and the log of their ratio the ridge is straight, and likewise in the log
 of the slope of the sum and the log of the ratio of the exponents. Runs on a grid identify both
 terms: where the noise leaves a ridge, it is one of the floor and a term, which bends in logs of
-sums. Of 300 tables on a grid importance sampling did not reach 26 by sums alone, and does not reach
-one with terms as the second try.
+sums. Of 300 tables on a grid importance sampling by sums alone did not suffice for 26; a scan along
+the floor by terms follows such ridges to their ends.
 
 Runs identify the loss and its slope at their centre, not the floor: along the ridge the terms are
 what is left of the loss above the floor, and an exponent is the slope over its term. In logs and
@@ -31,6 +31,8 @@ _HIGHEST_LOGIT = 3.0
 """Logit of the floor from which the ridge is bent by a constant."""
 _ON_RAY = 0.95
 """Correlation of the logs of two inputs from which runs are taken to be on a ray."""
+_CONSTANT = 1e-9
+"""Range of a log below which an input is constant, up to rounding."""
 _LEAST_EXCESS = 1.05
 """Typical loss over the highest floor, at least: the excess stays positive."""
 
@@ -69,7 +71,11 @@ def has_two_terms(problem: Problem) -> bool:
 
 
 def is_on_ray(problem: Problem) -> bool:
-    """Whether the inputs of two terms grow together, so that runs do not tell the terms apart."""
+    """Whether the logs of the inputs of two terms are on one line, or one input is constant.
+
+    Runs of constant N / D do not identify the terms; those of one budget do, and are sampled as
+    well by sums.
+    """
     terms = _two_terms(problem)
     if terms is None or problem.pooling is not None:
         return False
@@ -81,7 +87,7 @@ def is_on_ray(problem: Problem) -> bool:
             if len(inputs) != 1:
                 return False
             logs.append(np.log(np.asarray(problem.inputs[inputs[0]])[is_run]))
-    if min(x.std() for x in logs) == 0.0:
+    if min(np.ptp(x) for x in logs) < _CONSTANT:
         return True
     return bool(abs(np.corrcoef(logs)[0, 1]) > _ON_RAY)
 

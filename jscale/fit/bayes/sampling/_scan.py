@@ -1,10 +1,10 @@
 """A scan of a posterior along its floor: conditional modes and curvatures, given the floor.
 
-Where runs do not tell the floor from a term that hardly falls, the posterior follows a ridge far
-beyond what the curvature at its mode shows: with an exponent of 0.02 the floor was below all 2,000
-draws of a posterior whose weights showed nothing, and 0.3 to 3% of the posterior is there. Given
-the floor, the rest is close to normal, so that the marginal density of the floor is known from
-conditional modes and curvatures (Tierney and Kadane 1986; Rue et al. 2009), end to end.
+Where runs cannot separate the floor from a term that hardly falls, the posterior follows a ridge
+far beyond what the curvature at its mode shows: with an exponent of 0.02 the floor was below all
+2,000 draws of a posterior whose weights showed nothing, and 0.3 to 3% of the posterior is there.
+Given the floor, the rest is close to normal, so that the marginal density of the floor is known
+from conditional modes and curvatures (Tierney and Kadane 1986; Rue et al. 2009), end to end.
 """
 
 import itertools
@@ -19,6 +19,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm
 
+from jscale._core.errors import JscaleError
 from jscale.fit.bayes._model import Problem
 from jscale.fit.bayes.sampling._density import log_densities
 from jscale.fit.bayes.sampling._mode import Mode, find_mode
@@ -34,29 +35,35 @@ _MOST = 40
 """Points of a scan to either side, at most."""
 _FIRST_STEP, _LEAST_STEP, _LONGER, _SHORTER, _SHORTENINGS = 0.5, 1e-3, 1.6, 0.5, 5
 """Standard deviations at the mode or units: the first step. Steps become longer where conditional
-modes are easily foretold and shorter where they are not, a few times for each point. Before a cliff
-they would become ever shorter: one of a thousandth of the first is the last."""
+modes are easily predicted and shorter where they are not, a few times for each point. Before a
+cliff they would become ever shorter: one of a thousandth of the first is the last."""
 _EASY, _HARD = (0.4, 1.2, 0.4), (1.0, 2.5, 1.0)
-"""Conditional standard deviations by which a mode is off its forecast, nats by which the marginal
+"""Conditional standard deviations by which a mode is off its prediction, nats by which the marginal
 density changes, and logs by which widths change: limits of easy steps and of all."""
 _DIFFERENCE = 0.02
-"""Standard deviations over which derivatives are differences: the errors of rounding are 1e-9."""
+"""Standard deviations over which derivatives are differences. Rounding changes curvatures, which
+are about 1 in these units, by 1e-9."""
 _TURNS, _CLOSE = 12, 0.02
-"""Turns of Newton's method at most, and twice the nats that a turn gains when it is the last."""
+"""Turns of Newton's method at most; and twice the nats that a turn gains when it is the last, which
+is also the loss that a turn may make."""
 _CURVATURE = (1e-2, 1e4)
 """Limits of curvatures in units of those of the point before."""
 _FINE = 600
 """Points at which the marginal density is integrated."""
 _FEWEST = 3
 """Points of a scan."""
+_MOST_UNKNOWNS = 40
+"""Unknowns up to which a scan is made: the points at which a turn needs the density grow with their
+square, to 207,000 for a scan of 105."""
 TAILS = (0.005, 0.02)
-"""Shares of the marginal density at either end, of which draws have some."""
+"""Shares of the marginal density beyond either end, of which samples must have some."""
 _LEAST_SHARE = 0.2
-"""Of these shares, at least. Of seven posteriors with long tails below the truth, the marginal
+"""Least part of these shares. Of seven posteriors with long tails below the truth, the marginal
 density of a scan has 0.9 to 1.6 times as much there as draws, and once 2.5 times."""
 _SHARP = 0.15
 """Standard deviation of the log of an exponent below which a scan need not look for ends: an
-exponent of 0.3 is then far from 0."""
+exponent of 0.3 is then far from 0. It is that of the sample in question, which is smaller where the
+sample lacks an end."""
 
 LogDensity = Callable[[np.ndarray], np.ndarray]
 
@@ -82,8 +89,8 @@ class Scan(NamedTuple):
         problem: in coordinates about the conditional modes.
         site: of the floor.
         index: of its value among those of the sampler.
-        quantiles: (4,) values of the floor, in the coordinates of the scan, below which are the
-            shares :data:`TAILS` of its marginal density, and those above which they are.
+        quantiles: (4,) of the marginal density of the floor in the coordinates of the scan, at
+            0.5%, 2%, 99.5% and 98%.
     """
 
     problem: Problem
@@ -93,7 +100,7 @@ class Scan(NamedTuple):
 
     @property
     def mode(self) -> Mode:
-        """Of the problem, roughly; the floor is the widest direction."""
+        """The mode of the problem, roughly; the floor is the widest direction."""
         size = len(self.problem.transport.places)
         return Mode(np.zeros(size), np.eye(size)[:, ::-1])
 
@@ -109,9 +116,9 @@ def with_transport(problem: Problem) -> Problem:
 def scanned(problem: Problem, key: jax.Array, mode: Mode, start: jax.Array | None) -> Scan | None:
     """A scan of a posterior along its floor.
 
-    It is in coordinates by terms, unless the runs do not tell the terms apart. None where the law
-    has no floor, where groups have floors of their own, or where the density along the floor is
-    nowhere high.
+    It is in coordinates by terms, unless the runs do not identify the terms. None where the law has
+    no floor, where groups have floors of their own, where there are many unknowns, or where fewer
+    than three conditional modes are found.
 
     Args:
         problem: law, priors and runs.
@@ -120,19 +127,22 @@ def scanned(problem: Problem, key: jax.Array, mode: Mode, start: jax.Array | Non
         start: as for :func:`find_mode`.
     """
     found, size = _floor_of(problem), len(mode.free)
-    if found is None or size < 2:
+    if found is None or not 2 <= size <= _MOST_UNKNOWNS:
         return None
     site, index = found
     if has_two_terms(problem) and not is_on_ray(problem):
-        problem = replace(problem, terms_by_sum=0.0, transport=None)
-        mode = find_mode(problem, key, start)
+        problem = replace(problem, terms_by_sum=0.0)
+        try:
+            mode = find_mode(problem, key, start)
+        except JscaleError:  # no start has a density in these coordinates
+            return None
     plain = replace(problem, transport=identity(size, index))
     order = np.array([index, *(i for i in range(size) if i != index)])
-    points = _scan(lambda z: log_densities(plain, z), mode.free[order], mode.axes[order])
+    points, steps = _scan(lambda z: log_densities(plain, z), mode.free[order], mode.axes[order])
     if len(points) < _FEWEST:
         return None
 
-    marginal = _Marginal(points)
+    marginal = _Marginal(points, steps)
     along = marginal.at(knots())
     places = np.array([point.values[0] for point in points])
     inside = np.clip(along, places[0], places[-1])
@@ -143,8 +153,8 @@ def scanned(problem: Problem, key: jax.Array, mode: Mode, start: jax.Array | Non
     return Scan(replace(problem, transport=transport), site, index, quantiles)
 
 
-def has_no_ends(problem: Problem, points: np.ndarray) -> bool:
-    """Whether points show all exponents so well that no term can be as flat as a floor.
+def exponents_are_identified(problem: Problem, points: np.ndarray) -> bool:
+    """Whether points identify all exponents so well that no term can be as flat as a floor.
 
     Args:
         problem: in whose coordinates the points are.
@@ -183,15 +193,19 @@ def _floor_of(problem: Problem) -> tuple[str, int] | None:
     return site, sum(math.prod(sites[name]) for name in names[: names.index(site)])
 
 
-def _scan(density: LogDensity, mode: np.ndarray, axes: np.ndarray) -> list[_Point]:
-    """Conditional modes to either side of a mode, in order of their first values.
+def _scan(
+    density: LogDensity, mode: np.ndarray, axes: np.ndarray
+) -> tuple[list[_Point], list[float]]:
+    """Conditional modes to either side of a mode, in order of their first values, and last steps.
 
     Args:
         density: log density of points (points, size).
         mode: (size,).
         axes: (size, size) a root of the covariance, roughly.
     """
-    root = _lower(axes)  # whose other columns are a root of the covariance of the others alone
+    root = _lower(
+        axes
+    )  # its last columns are a root of the covariance of the others, given the first
     (first,) = _conditional_modes(density, [mode], [root[1:, 1:]])
     sd, slope = root[0, 0], root[1:, 0] / root[0, 0]
     fronts = [_Front(sign, first, _FIRST_STEP * min(1.0, sd), slope) for sign in (-1, 1)]
@@ -206,7 +220,8 @@ def _scan(density: LogDensity, mode: np.ndarray, axes: np.ndarray) -> list[_Poin
     below, above = (front.points for front in fronts)
     points = [*reversed(below[1:]), *above]
     top = max(point.height for point in points)
-    return [point for point in points if point.height >= top - _LOWEST]
+    kept = [point for point in points if point.height >= top - _LOWEST]
+    return kept, [abs(front.step) for front in fronts]
 
 
 class _Front:
@@ -221,7 +236,7 @@ class _Front:
 
     def __init__(self, sign: int, first: _Point, step: float, slope: np.ndarray) -> None:
         self.points, self.is_done = [first], not math.isfinite(first.height)
-        self._step, self._shortened, self._least = sign * step, 0, _LEAST_STEP * step
+        self.step, self._shortened, self._least = sign * step, 0, _LEAST_STEP * step
         self._slope = np.concatenate([[1.0], slope])
 
     @property
@@ -231,10 +246,10 @@ class _Front:
 
     def trial(self) -> np.ndarray:
         """Where the next conditional mode is expected, (size,)."""
-        return self.here.values + self._step * self._slope
+        return self.here.values + self.step * self._slope
 
     def go(self, trial: np.ndarray, end: _Point) -> None:
-        """Go to a conditional mode, or take a shorter step where it was not foretold."""
+        """Go to a conditional mode, or take a shorter step where the prediction was poor."""
         off = np.linalg.solve(self.here.root, (end.values - trial)[1:])
         widths = np.log(np.diagonal(end.root) / np.diagonal(self.here.root))
         changes = (
@@ -244,8 +259,8 @@ class _Front:
         )
         if not all(change <= most for change, most in zip(changes, _HARD, strict=True)):
             self._shortened += 1
-            self._step *= _SHORTER
-            self.is_done = abs(self._step) < self._least
+            self.step *= _SHORTER
+            self.is_done = abs(self.step) < self._least
             if self._shortened <= _SHORTENINGS or self.is_done:
                 return
             self.is_done = not math.isfinite(end.height)
@@ -255,7 +270,7 @@ class _Front:
             self._shortened = 0
             self.is_done = len(self.points) > _MOST
         if all(change <= most for change, most in zip(changes, _EASY, strict=True)):
-            self._step *= _LONGER
+            self.step *= _LONGER
 
 
 def _conditional_modes(
@@ -319,8 +334,9 @@ class _Search:
         root = _lower(self.end.root @ axes / np.sqrt(steepness))
         there = self._trial.copy()
         there[1:] += self.end.root @ step
-        height = values[0] + gain / 2 + np.log(np.diagonal(root)).sum()
         self.is_done = gain < _CLOSE
+        gained = gain / 2 if self.is_done else 0.0
+        height = values[0] + gained + np.log(np.diagonal(root)).sum()
         self.end = _Point(there if self.is_done else self._trial, root, float(height))
         self._value, self._trial = values[0], there
 
@@ -350,10 +366,15 @@ def _pairs(count: int) -> list[tuple[int, int]]:
 class _Marginal:
     """The marginal density of the first value of the points of a scan.
 
-    Beyond the ends it falls as it does there.
+    Beyond the ends it falls exponentially, as it does there, or within the last step of the scan:
+    at a cliff that is short.
+
+    Args:
+        points: in order of their first values.
+        steps: (2,) the last one to either side.
     """
 
-    def __init__(self, points: list[_Point]) -> None:
+    def __init__(self, points: list[_Point], steps: list[float]) -> None:
         places = np.array([point.values[0] for point in points])
         heights = PchipInterpolator(places, np.array([point.height for point in points]))
         fine = np.linspace(places[0], places[-1], _FINE)
@@ -361,7 +382,7 @@ class _Marginal:
         density, spacing = np.exp(log_density), fine[1] - fine[0]
         inside = np.cumsum(0.5 * (density[1:] + density[:-1]) * spacing)
         rises = np.diff(log_density)[[0, -1]] / spacing * [1, -1]
-        before, after = density[[0, -1]] / np.maximum(rises, 1 / (places[-1] - places[0]))
+        before, after = density[[0, -1]] / np.maximum(rises, 1 / np.array(steps))
         below = before + np.concatenate([[0.0], inside])
         above = after + inside[-1] - np.concatenate([[0.0], inside])
         total = before + inside[-1] + after

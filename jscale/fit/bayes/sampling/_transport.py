@@ -1,7 +1,7 @@
 """Coordinates about the conditional modes along a ridge, for every sampler.
 
 The first coordinate moves along the ridge by the quantiles of a distribution that is known
-roughly; the others are whitened about the mode of all else, given the first. A posterior that
+roughly; the others are whitened about their conditional mode, given the first. A posterior that
 bends along the ridge, or has a long tail there, is close to a standard normal in them.
 """
 
@@ -82,7 +82,7 @@ def transported(transport: Transport, z: jax.Array) -> tuple[jax.Array, jax.Arra
     slopes = _SPACING * transport.slopes[knot], _SPACING * transport.slopes[knot + 1]
     row = before + of_value * (after - before) + of_slope[0] * slopes[0] + of_slope[1] * slopes[1]
 
-    # Beyond the last knots the ridge goes on straight.
+    # Beyond the last knots the first value moves on, and the conditional mode stays.
     steepness = _steepness(share, (after - before)[0], slopes[0][0], slopes[1][0]) / _SPACING
     along = row[0] + steepness * (first - inside)
     log_widths, below = row[size : 2 * size - 1], row[2 * size - 1 :]
@@ -98,7 +98,7 @@ def _places(size: int, index: int) -> jax.Array:
 
 
 def _hermite(share: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    """Of a cubic between two knots: the factors of the rise between them and of both slopes."""
+    """The factors of the rise between two knots and of both slopes, in a cubic between them."""
     rise = share**2 * (3 - 2 * share)
     return rise, (share * (1 - share) ** 2, share**2 * (share - 1))
 

@@ -104,7 +104,7 @@ def potential_at(problem: Problem, u: jax.Array) -> jax.Array:
         return jnp.asarray(potential_energy(sites, (problem,), {}, free)) - log_jacobian
 
 
-@program("names")
+@program("names", runs_once=True)
 def unconstrained_values(problem: Problem, points: jax.Array, names: tuple[str, ...]) -> jax.Array:
     """Unconstrained values (points, names) of scalar sites at points (points, size)."""
 

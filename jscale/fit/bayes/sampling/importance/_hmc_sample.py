@@ -59,6 +59,9 @@ _LEAST_RAW = 100.0
 """Points that count before weights are smoothed, at least. With fewer one point has 10% of the
 weight, which is the sign of a region where proposals are too low."""
 
+_NEAR = 0.5
+"""Standard deviations, and share of a variance, that slow chains may be off."""
+
 
 def hmc_sample(
     problem: Problem,
@@ -66,7 +69,6 @@ def hmc_sample(
     key: jax.Array,
     *,
     checkpoint: Checkpoint,
-    advanced: Callable[[float], None],
 ) -> Weighted:
     """The first good sample, or that with the most points that count, ``sample`` included.
 
@@ -75,7 +77,6 @@ def hmc_sample(
         sample: whose weights do not suffice: chains start from it.
         key: for starts, momenta and proposals.
         checkpoint: of the chains, and of densities.
-        advanced: called with 1 where a sample is good.
     """
     is_expensive = problem.errors.has_shared_errors
     count, schedule = (_EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS) if is_expensive else (_CHAINS, _BLOCKS)
@@ -85,14 +86,13 @@ def hmc_sample(
     chains = partial(run_chains, problem, checkpoint=checkpoint)
     best, state, drawn = sample, State(starts), None
     for i, blocks in enumerate(schedule):
-        own_key, name = jax.random.fold_in(key, i), f"HMC {i}"
+        own_key, name = jax.random.fold_in(key, i), f"chains {i}"
         state, path = chains(state, own_key, blocks, name=name)
         density = _kept(problem, checkpoint, name)
         rng = generator(jax.random.fold_in(own_key, blocks))
         before, drawn = drawn, _drawn(density, path, rng)
         result = _weighed(drawn, state, before)
         if result.is_good:
-            advanced(1.0)
             return result
         best = max(best, result, key=lambda each: each.effective)
     return best
@@ -103,7 +103,7 @@ def _starts(sample: Weighted, count: int, rng: np.random.Generator) -> np.ndarra
 
     None where hardly any of the points has a weight.
     """
-    points, log_weights = counting(sample, sample.free)
+    points, log_weights = counting(sample)
     least = _START * points.shape[1]
     if len(points) < 2 * least:
         return None
@@ -164,11 +164,11 @@ def _smoothed(sample: Rounds) -> tuple[np.ndarray, float, float]:
 
 
 def _weighed(sample: Rounds, state: State, before: Rounds | None) -> Weighted:
-    """A sample with smoothed weights, and whether the chains or the sample before agree with it.
+    """A sample with smoothed weights, and whether the chains agree with it.
 
-    Chains that have not mixed, or are where proposals are too low, have other moments. Where those
-    of two samples, of proposals that are fitted to other parts of the chains, are the same, chains
-    are only slow. A mode that no chain has reached is missed by all.
+    Chains that are where proposals are too low have other moments. Slow chains have too: where they
+    are not far off, it is enough that the sample before agrees. A mode that no chain has reached is
+    missed by all.
 
     Args:
         sample: from proposals that are fitted to the chains.
@@ -176,10 +176,10 @@ def _weighed(sample: Rounds, state: State, before: Rounds | None) -> Weighted:
         before: the sample that was drawn before, if there was one.
     """
     weights, pareto_k, counted = _smoothed(sample)
-    others = [equal(state.free)]
-    if before is not None and before.effective >= _LEAST_RAW:
-        others.append(before)
-    agreed = sample.effective >= _LEAST_RAW and any(
-        agree(other, sample, weights) for other in others
-    )
+    chains, agreed = equal(state.free), False
+    if sample.effective >= _LEAST_RAW:
+        agreed = agree(chains, sample, weights)
+        if not agreed and before is not None and before.effective >= _LEAST_RAW:
+            are_near = agree(chains, sample, weights, alike=_NEAR)
+            agreed = are_near and agree(before, sample, weights)
     return Weighted(sample.free, weights, pareto_k, counted, agreed)

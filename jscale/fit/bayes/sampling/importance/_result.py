@@ -44,15 +44,10 @@ class Weighted(NamedTuple):
         return self.agreed and self.pareto_k <= MAX_PARETO_K and self.effective >= LEAST
 
 
-def counting(sample: Weighted, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points that have a weight and values that do not overflow, and their log weights.
-
-    Args:
-        sample: with the weights.
-        points: (points, size) of the sample, in any coordinates.
-    """
-    counts = (sample.weights > 0) & (np.abs(points) < FARTHEST).all(axis=1)
-    return points[counts], np.log(sample.weights[counts])
+def counting(sample: Weighted) -> tuple[np.ndarray, np.ndarray]:
+    """Points of a sample that have a weight and values that do not overflow, and log weights."""
+    counts = (sample.weights > 0) & (np.abs(sample.free) < FARTHEST).all(axis=1)
+    return sample.free[counts], np.log(sample.weights[counts])
 
 
 def resampled(

@@ -99,17 +99,20 @@ def has_settled(
     return bool(np.all(changes < _SETTLED))
 
 
-def agree(first: Rounds, second: Rounds, weights: np.ndarray | None = None) -> bool:
+def agree(
+    first: Rounds, second: Rounds, weights: np.ndarray | None = None, *, alike: float = _ALIKE
+) -> bool:
     """Whether means and variances of two samples are equal within errors and a tolerance.
 
     Args:
         first: a sample.
         second: another.
         weights: of the second, that sum to 1; None for its own.
+        alike: standard deviations, and share of a variance, that they may be off besides.
     """
     one, of_one, _ = _estimates(first, first.weights)
     two, of_two, sd = _estimates(second, second.weights if weights is None else weights)
-    allowed = _ALIKE * np.concatenate([sd, sd**2])
+    allowed = alike * np.concatenate([sd, sd**2])
     errors = _ERRORS * np.hypot(of_one, of_two)
     return bool(np.all(np.abs(one - two) <= np.hypot(errors, allowed)))
 
