@@ -56,6 +56,15 @@ def test_a_scan_finds_conditional_modes_widths_and_the_marginal_density():
     assert np.ptp(heights) < 1e-3
 
 
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 30.0])
+def test_a_search_finds_the_widths_from_a_poor_estimate(factor):
+    """As that of the mode may be: with a thousandth of the width, the step gains nothing."""
+    start = np.array([0.4, 0.16, np.sin(0.4) - 0.16])
+    (end,) = _scan._conditional_modes(ridge, [start], [factor * np.diag([0.06, 0.1])])
+    width = 0.05 * np.exp(0.2)
+    np.testing.assert_allclose(end.root, [[width, 0.0], [-width, 0.1]], rtol=1e-3)
+
+
 def test_quantiles_of_a_scan_are_those_of_the_marginal_density():
     marginal = _scan._Marginal(*scan_of_ridge())
     normals = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
