@@ -60,7 +60,7 @@ def test_a_scan_finds_conditional_modes_widths_and_the_marginal_density():
 def test_a_search_finds_the_widths_from_a_poor_estimate(factor):
     """As that of the mode may be: with a thousandth of the width, the step gains nothing."""
     start = np.array([0.4, 0.16, np.sin(0.4) - 0.16])
-    (end,) = _scan._conditional_modes(ridge, [start], [factor * np.diag([0.06, 0.1])])
+    (end,), _ = _scan._conditional_modes(ridge, [start], [factor * np.diag([0.06, 0.1])])
     width = 0.05 * np.exp(0.2)
     np.testing.assert_allclose(end.root, [[width, 0.0], [-width, 0.1]], rtol=1e-3)
 
@@ -73,6 +73,11 @@ def test_quantiles_of_a_scan_are_those_of_the_marginal_density():
     beyond = marginal.at(np.array([-8.0, 8.0]))
     assert beyond[0] < expected[0]
     assert beyond[1] > expected[-1]
+
+
+def test_a_scan_that_makes_hardly_any_way_is_given_up(monkeypatch):
+    monkeypatch.setattr(_scan, "_MOST_TURNS", 20)
+    assert scan_of_ridge() == ([], [])
 
 
 @pytest.mark.parametrize("edge", [1.0, 0.0])
@@ -100,7 +105,7 @@ def test_the_height_of_a_search_that_has_not_ended_is_that_of_its_place(monkeypa
     """Not that which a step would have gained."""
     monkeypatch.setattr(_scan, "_TURNS", 1)
     start = np.array([0.4, 5.0, -3.0])
-    (end,) = _scan._conditional_modes(ridge, [start], [np.diag([0.06, 0.1])])
+    (end,), _ = _scan._conditional_modes(ridge, [start], [np.diag([0.06, 0.1])])
     expected = ridge(end.values[None])[0] + np.log(np.diagonal(end.root)).sum()
     assert end.values.tobytes() == start.tobytes()
     assert end.height == pytest.approx(expected, rel=1e-12)

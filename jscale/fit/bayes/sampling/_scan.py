@@ -46,6 +46,8 @@ are about 1 in these units, by 1e-9."""
 _TURNS, _CLOSE = 12, 0.02
 """Turns of Newton's method at most; and twice the nats that a turn gains when it is the last, which
 is also the loss that a turn may make."""
+_MOST_TURNS = 300
+"""Turns of all searches of a scan, from which it is given up: most take 20 to 150."""
 _CURVATURE, _LIMITED = (1e-2, 1e4), 4
 """Limits of curvatures in units of those of the point before, and turns at most that are taken for
 the limits alone: the mode comes with an estimate of its covariance in which groups of runs were 30
@@ -120,7 +122,7 @@ def scanned(problem: Problem, key: jax.Array, mode: Mode, start: jax.Array | Non
 
     It is in coordinates by terms, unless the runs do not identify the terms. None where the law has
     no floor, where groups have floors of their own, where there are many unknowns, or where fewer
-    than three conditional modes are found.
+    than three conditional modes are found, or with difficulty.
 
     Args:
         problem: law, priors and runs.
@@ -208,12 +210,15 @@ def _scan(
     root = _lower(
         axes
     )  # its last columns are a root of the covariance of the others, given the first
-    (first,) = _conditional_modes(density, [mode], [root[1:, 1:]])
+    (first,), _ = _conditional_modes(density, [mode], [root[1:, 1:]])
     sd, slope = root[0, 0], root[1:, 0] / root[0, 0]
     fronts = [_Front(sign, first, _FIRST_STEP * min(1.0, sd), slope) for sign in (-1, 1)]
+    turns = 0
     while active := [front for front in fronts if not front.is_done]:
         trials = [front.trial() for front in active]
-        ends = _conditional_modes(density, trials, [front.here.root for front in active])
+        ends, own = _conditional_modes(density, trials, [front.here.root for front in active])
+        if (turns := turns + own) > _MOST_TURNS:
+            return [], []
         for front, trial, end in zip(active, trials, ends, strict=True):
             front.go(trial, end)
         top = max(point.height for front in fronts for point in front.points)
@@ -277,8 +282,8 @@ class _Front:
 
 def _conditional_modes(
     density: LogDensity, starts: list[np.ndarray], roots: list[np.ndarray]
-) -> list[_Point]:
-    """Conditional modes near some points, each by Newton's method.
+) -> tuple[list[_Point], int]:
+    """Conditional modes near some points, each by Newton's method, and the turns of all.
 
     Args:
         density: log density of points (points, size).
@@ -286,14 +291,16 @@ def _conditional_modes(
         roots: lower roots of the covariances of the others, roughly.
     """
     searches = [_Search(start, root) for start, root in zip(starts, roots, strict=True)]
+    turns = 0
     for _ in range(_TURNS):
         active = [search for search in searches if not search.is_done]
         if not active:
             break
+        turns += len(active)
         values = density(np.concatenate([search.stencil() for search in active]))
         for search, own in zip(active, np.split(values, len(active)), strict=True):
             search.turn(own)
-    return [search.end for search in searches]
+    return [search.end for search in searches], turns
 
 
 class _Search:
