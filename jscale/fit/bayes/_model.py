@@ -135,8 +135,8 @@ class Problem:
         terms_by_sum: 1 where the sampler's coordinates of two terms are their sum and ratio, which
             runs on a ray identify; 0 where they are the terms, which a grid identifies. A number,
             so that both have one program.
-        transport: between the sampler's coordinates and those about conditional modes; None where
-            there is none.
+        transport: from coordinates about conditional modes to the sampler's; None where it works
+            in its own.
     """
 
     law: LawFunction

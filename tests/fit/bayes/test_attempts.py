@@ -116,10 +116,9 @@ def test_chains_start_from_the_attempt_with_more_points(monkeypatch):
     assert made == ["first", "chains from first"]
 
 
-def problem_of(N, D, law=laws.chinchilla, priors=None):
-    theta = laws.params(law) if law is not laws.chinchilla else HOFFMANN
-    table = runs.simulate(law, theta, {"N": N, "D": D}, noise=0.003, key=KEY)
-    return pose(law, table, priors, "student").problem
+def problem_of(N, D, priors=None):
+    table = runs.simulate(laws.chinchilla, HOFFMANN, {"N": N, "D": D}, noise=0.003, key=KEY)
+    return pose(laws.chinchilla, table, priors, "student").problem
 
 
 def test_runs_on_a_ray_are_those_whose_inputs_grow_together():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jscale.fit.bayes.sampling import _scan
+from jscale.fit.bayes.sampling import _conditional_modes, _scan
 from jscale.fit.bayes.sampling._transport import (
     KNOTS,
     REACH,
@@ -29,7 +29,7 @@ def ridge(points: np.ndarray) -> np.ndarray:
 
 def scan_of_ridge() -> tuple:
     axes = np.diag([0.6, 0.05, 0.1])
-    return _scan._scan(ridge, np.array([0.4, 0.16, 0.2]), axes)
+    return _conditional_modes.modes_along(ridge, np.array([0.4, 0.16, 0.2]), axes)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_a_scan_finds_conditional_modes_widths_and_the_marginal_density():
     assert (np.diff(x) > 0).all()
     # From end to end: ten nats below the mode.
     ends = MARGINAL.logpdf(x[[0, -1]]) - MARGINAL.logpdf(x).max()
-    assert (ends < -_scan._DEEP + 0.5).all()
+    assert (ends < -_conditional_modes._DEEP + 0.5).all()
     for point in points:
         x, y, z = point.values
         width = 0.05 * np.exp(x / 2)
@@ -60,7 +60,9 @@ def test_a_scan_finds_conditional_modes_widths_and_the_marginal_density():
 def test_a_search_finds_the_widths_from_a_poor_estimate(factor):
     """As that of the mode may be: with a thousandth of the width, the step gains nothing."""
     start = np.array([0.4, 0.16, np.sin(0.4) - 0.16])
-    (end,), _ = _scan._conditional_modes(ridge, [start], [factor * np.diag([0.06, 0.1])])
+    (end,), _ = _conditional_modes._conditional_modes(
+        ridge, [start], [factor * np.diag([0.06, 0.1])]
+    )
     width = 0.05 * np.exp(0.2)
     np.testing.assert_allclose(end.root, [[width, 0.0], [-width, 0.1]], rtol=1e-3)
 
@@ -76,7 +78,7 @@ def test_quantiles_of_a_scan_are_those_of_the_marginal_density():
 
 
 def test_a_scan_that_makes_hardly_any_way_is_given_up(monkeypatch):
-    monkeypatch.setattr(_scan, "_MOST_TURNS", 20)
+    monkeypatch.setattr(_conditional_modes, "_MOST_TURNS", 20)
     assert scan_of_ridge() == ([], [])
 
 
@@ -87,7 +89,7 @@ def test_a_scan_ends_at_a_cliff(edge):
     def cliff(points):
         return np.where(points[:, 0] <= edge, -0.5 * (points**2).sum(axis=1), -np.inf)
 
-    points, steps = _scan._scan(cliff, np.zeros(3), np.eye(3))
+    points, steps = _conditional_modes.modes_along(cliff, np.zeros(3), np.eye(3))
     assert edge - 0.05 < max(point.values[0] for point in points) <= edge
     assert min(point.values[0] for point in points) < -4.0
     marginal = _scan._Marginal(points, steps)
@@ -97,15 +99,17 @@ def test_a_scan_ends_at_a_cliff(edge):
 
 
 def test_a_density_without_values_has_no_scan():
-    nowhere, _ = _scan._scan(lambda points: np.full(len(points), -np.inf), np.zeros(3), np.eye(3))
+    nowhere, _ = _conditional_modes.modes_along(
+        lambda points: np.full(len(points), -np.inf), np.zeros(3), np.eye(3)
+    )
     assert len(nowhere) < _scan._FEWEST
 
 
 def test_the_height_of_a_search_that_has_not_ended_is_that_of_its_place(monkeypatch):
     """Not that which a step would have gained."""
-    monkeypatch.setattr(_scan, "_TURNS", 1)
+    monkeypatch.setattr(_conditional_modes, "_TURNS", 1)
     start = np.array([0.4, 5.0, -3.0])
-    (end,), _ = _scan._conditional_modes(ridge, [start], [np.diag([0.06, 0.1])])
+    (end,), _ = _conditional_modes._conditional_modes(ridge, [start], [np.diag([0.06, 0.1])])
     expected = ridge(end.values[None])[0] + np.log(np.diagonal(end.root)).sum()
     assert end.values.tobytes() == start.tobytes()
     assert end.height == pytest.approx(expected, rel=1e-12)

@@ -65,8 +65,8 @@ class Attempts:
             by_chains: whether chains are run.
         """
         mode, tried = find_mode(self.problem, self.mode_key, self.start), []
-        # Of 38 pooled posteriors, proposals from the mode suffice for four, and about conditional
-        # modes for 27.
+        # Rounds from the mode sufficed for 4 of 38 pooled posteriors, those about conditional modes
+        # for 78 of 114.
         is_pooled = self.problem.pooling is not None
         scan = self._scan(mode) if is_pooled else None
         if scan is None:

@@ -53,7 +53,7 @@ class Path(NamedTuple):
 
     Attributes:
         free: (transitions × chains, size).
-        log_target: (transitions × chains,) log densities that were sampled.
+        log_target: (transitions × chains,) log densities of the posterior.
     """
 
     free: np.ndarray

@@ -37,8 +37,8 @@ LogDensity = Callable[[np.ndarray], np.ndarray]
 _CHAINS, _BLOCKS = 500, (6, 12, 24)
 """Chains, and blocks of transitions before each sample."""
 _EXPENSIVE_CHAINS, _EXPENSIVE_BLOCKS = 200, (8,)
-"""The same where runs share errors: with a matrix of 240 runs a gradient
-takes 0.6 ms, sixty times as long as without, and NUTS is soon as quick."""
+"""The same where runs share errors: with a matrix of 240 runs a gradient takes 0.6 ms, sixty times
+as long as without, and NUTS is soon as quick."""
 _START = 5.0
 """Points of the sample before that count, at least, for each dimension: its weights are made more
 equal where they do not."""
@@ -58,17 +58,12 @@ expected to be needed."""
 _LEAST_RAW = 100.0
 """Points that count before weights are smoothed, at least. With fewer one point has 10% of the
 weight, which is the sign of a region where proposals are too low."""
-
 _NEAR = 0.5
 """Standard deviations, and share of a variance, that slow chains may be off."""
 
 
 def hmc_sample(
-    problem: Problem,
-    sample: Weighted,
-    key: jax.Array,
-    *,
-    checkpoint: Checkpoint,
+    problem: Problem, sample: Weighted, key: jax.Array, *, checkpoint: Checkpoint
 ) -> Weighted:
     """The first good sample, or that with the most points that count, ``sample`` included.
 
